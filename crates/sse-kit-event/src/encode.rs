@@ -1,0 +1,163 @@
+//! From an event to the bytes of `text/event-stream`.
+
+use std::fmt::Write as _;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::event::Event;
+use crate::id::EventId;
+
+/// The longest `id: <epoch>-<offset>\n`.
+const ID_LINE: usize = "id: ".len() + 16 + 1 + 20 + "\n".len();
+/// The longest `retry: <milliseconds>\n`.
+const RETRY_LINE: usize = "retry: ".len() + 20 + "\n".len();
+
+/// An event in the wire format, complete but for its id.
+///
+/// A log gives an id at the last moment, under its lock; everything that takes time has been done
+/// by then.
+#[derive(Debug)]
+pub struct EncodedEvent {
+    bytes: BytesMut,
+    id: Option<EventId>,
+}
+
+impl Event {
+    /// Writes the event in the format of the [HTML standard, section 9.2.5][spec]: lines end in LF,
+    /// each line of the data has a field of its own.
+    ///
+    /// One allocation, of the right size, serves the event with any id.
+    ///
+    /// [spec]: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+    pub fn encode(&self) -> EncodedEvent {
+        let comment = self.comment_text().map(|text| Field { name: ": ", text });
+        let name = self.name().filter(|name| !name.is_default());
+        let name = name.map(|name| Field { name: "event: ", text: name.as_str() });
+        let data = Field { name: "data: ", text: self.data() };
+        let fields = [comment, name, Some(data)];
+
+        let size: usize = fields.iter().flatten().map(Field::size).sum();
+        let retry_size = self.retry_delay().map_or(0, |_| RETRY_LINE);
+        let mut bytes = BytesMut::with_capacity(size + retry_size + ID_LINE + 1);
+        for field in fields.iter().flatten() {
+            field.write(&mut bytes);
+        }
+        if let Some(delay) = self.retry_delay() {
+            let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+            writeln!(bytes, "retry: {millis}").expect("memory takes any text");
+        }
+        EncodedEvent { bytes, id: self.id() }
+    }
+}
+
+impl EncodedEvent {
+    /// The complete event with this id, or else with the one it was given itself, or with none.
+    pub fn finish(mut self, id: Option<EventId>) -> Bytes {
+        if let Some(id) = id.or(self.id) {
+            writeln!(self.bytes, "id: {id}").expect("memory takes any text");
+        }
+        self.bytes.extend_from_slice(b"\n");
+        self.bytes.freeze()
+    }
+
+    /// How many bytes it has so far.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Never: an event has data.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+}
+
+/// A field (name with colon and blank) and its text, of any number of lines.
+struct Field<'a> {
+    name: &'a str,
+    text: &'a str,
+}
+
+impl Field<'_> {
+    /// How many bytes it is written in.
+    fn size(&self) -> usize {
+        let text = self.text.as_bytes();
+        let line_end_bytes = memchr::memchr2_iter(b'\r', b'\n', text).count();
+        let crlf = memchr::memmem::find_iter(text, b"\r\n").count();
+        let lines = line_end_bytes - crlf + 1;
+        text.len() - line_end_bytes + lines * (self.name.len() + 1)
+    }
+
+    fn write(&self, out: &mut BytesMut) {
+        let mut rest = self.text.as_bytes();
+        loop {
+            let end = memchr::memchr2(b'\r', b'\n', rest);
+            out.extend_from_slice(self.name.as_bytes());
+            out.extend_from_slice(&rest[..end.unwrap_or(rest.len())]);
+            out.extend_from_slice(b"\n");
+            let Some(end) = end else { return };
+            let line_end = if rest[end..].starts_with(b"\r\n") { 2 } else { 1 };
+            rest = &rest[end + line_end..];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Epoch, EventName};
+
+    fn text(event: &Event) -> String {
+        String::from_utf8(event.encode().finish(None).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn every_line_end_becomes_a_line_feed_and_a_field() {
+        assert_eq!(text(&Event::new("a\r\nb\rc\n")), "data: a\ndata: b\ndata: c\ndata: \n\n");
+        assert_eq!(text(&Event::new("")), "data: \n\n");
+        assert_eq!(text(&Event::new("\r\r\n\n")), "data: \ndata: \ndata: \ndata: \n\n");
+    }
+
+    #[test]
+    fn data_cannot_become_a_field_of_its_own() {
+        let event = Event::new("x\nid: 1\n\nevent: y\rretry: 0").comment("c\n\ndata: z");
+        assert_eq!(
+            text(&event),
+            ": c\n: \n: data: z\ndata: x\ndata: id: 1\ndata: \ndata: event: y\ndata: retry: 0\n\n"
+        );
+    }
+
+    #[test]
+    fn a_name_of_message_is_written_as_none() {
+        assert_eq!(text(&Event::new("x").named(EventName::new("message").unwrap())), "data: x\n\n");
+    }
+
+    #[test]
+    fn the_id_comes_last_and_the_logs_wins() {
+        let id = |offset| EventId::new(Epoch::new(10), offset);
+        let event = Event::new("x").with_id(id(1));
+        assert_eq!(text(&event), "data: x\nid: a-1\n\n");
+        assert_eq!(&event.encode().finish(Some(id(2)))[..], b"data: x\nid: a-2\n\n");
+    }
+
+    #[test]
+    fn an_event_is_encoded_in_one_allocation() {
+        let event = Event::new("x\r\n".repeat(300))
+            .named(EventName::new("n").unwrap())
+            .comment("c")
+            .retry(Duration::MAX);
+        let id = EventId::new(Epoch::new(u64::MAX), u64::MAX);
+        let encoding = allocation_counter::measure(|| drop(event.encode()));
+        assert_eq!(encoding.count_total, 1);
+        let room = RETRY_LINE + ID_LINE + 1;
+        let without_id = Event::new("x\r\n".repeat(300)).comment("c").encode();
+        assert!(without_id.bytes.capacity() <= without_id.len() + room, "nothing is wasted");
+
+        // Finishing adds the counter by which the bytes are shared, and moves nothing.
+        let encoded = event.encode();
+        let start = encoded.bytes.as_ptr();
+        let finished = encoded.finish(Some(id));
+        assert_eq!(finished.as_ptr(), start);
+    }
+}

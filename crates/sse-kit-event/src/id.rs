@@ -1,0 +1,174 @@
+//! The id of an event: a position in a log.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Names one life of a log: random, made when the log is made.
+///
+/// Offsets are only comparable within one epoch. Written in lower-case hexadecimal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Epoch(u64);
+
+impl Epoch {
+    /// The epoch with this number. A log makes its number at random.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}", self.0)
+    }
+}
+
+/// The id of an event, and the cursor of a connection: `<epoch>-<offset>` on the wire.
+///
+/// Offsets are given by the log, from 1 on, strictly increasing over all topics. As a cursor an id
+/// says "everything up to here has been seen"; offset 0 stands before the first event.
+///
+/// Only `[0-9a-f-]` is ever written, so that a cross-origin reconnect needs no CORS preflight
+/// ([Fetch standard, CORS-unsafe request-header byte][fetch]). Reading is strict: one id has one
+/// spelling.
+///
+/// ```
+/// use sse_kit_event::{Epoch, EventId};
+///
+/// let id: EventId = "c0ffee-42".parse()?;
+/// assert_eq!(id, EventId::new(Epoch::new(0xc0ffee), 42));
+/// assert_eq!(id.to_string(), "c0ffee-42");
+/// assert!("c0ffee-042".parse::<EventId>().is_err());
+/// # Ok::<(), sse_kit_event::EventIdError>(())
+/// ```
+///
+/// [fetch]: https://fetch.spec.whatwg.org/#cors-unsafe-request-header-byte
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EventId {
+    epoch: Epoch,
+    offset: u64,
+}
+
+impl EventId {
+    /// The longest text that is looked at, in bytes.
+    pub const MAX_LEN: usize = 128;
+
+    /// The id of the event at `offset` of the log that `epoch` names.
+    pub const fn new(epoch: Epoch, offset: u64) -> Self {
+        Self { epoch, offset }
+    }
+
+    /// Which life of the log.
+    pub const fn epoch(self) -> Epoch {
+        self.epoch
+    }
+
+    /// Which event in it.
+    pub const fn offset(self) -> u64 {
+        self.offset
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.epoch, self.offset)
+    }
+}
+
+impl FromStr for EventId {
+    type Err = EventIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.len() > Self::MAX_LEN {
+            return Err(EventIdError::TooLong { bytes: text.len() });
+        }
+        let (epoch, offset) = text.split_once('-').ok_or(EventIdError::Malformed)?;
+        Ok(Self { epoch: Epoch(canonical(epoch, 16)?), offset: canonical(offset, 10)? })
+    }
+}
+
+/// Reads a number in its one canonical spelling: no sign, no leading zero, no upper case.
+fn canonical(digits: &str, radix: u32) -> Result<u64, EventIdError> {
+    let plain =
+        digits.bytes().all(|b| b.is_ascii_digit() || (radix == 16 && b.is_ascii_lowercase()));
+    if !plain || (digits.len() > 1 && digits.starts_with('0')) {
+        return Err(EventIdError::Malformed);
+    }
+    u64::from_str_radix(digits, radix).map_err(|_| EventIdError::Malformed)
+}
+
+impl TryFrom<String> for EventId {
+    type Error = EventIdError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<EventId> for String {
+    fn from(id: EventId) -> Self {
+        id.to_string()
+    }
+}
+
+/// Why a text is no event id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EventIdError {
+    /// It is longer than [`EventId::MAX_LEN`] and was not looked at further.
+    #[error("an event id has at most {max} bytes, not {bytes}", max = EventId::MAX_LEN)]
+    TooLong {
+        /// Its length in bytes.
+        bytes: usize,
+    },
+    /// It is not of the form `<epoch>-<offset>`.
+    #[error("an event id reads `<epoch>-<offset>`, in lower-case hexadecimal and decimal")]
+    Malformed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extremes_survive_the_way_there_and_back() {
+        for (epoch, offset) in [(0, 0), (u64::MAX, u64::MAX), (1, u64::MAX), (0xabc, 7)] {
+            let id = EventId::new(Epoch::new(epoch), offset);
+            assert_eq!(id.to_string().parse(), Ok(id));
+        }
+    }
+
+    #[test]
+    fn hostile_text_is_an_error() {
+        let huge = format!("1-{}", "9".repeat(127));
+        assert_eq!(huge.parse::<EventId>(), Err(EventIdError::TooLong { bytes: 129 }));
+        for text in [
+            "",
+            "-",
+            "1",
+            "1-",
+            "-1",
+            "1-1-1",
+            "+1-1",
+            "1-+1",
+            "1--1",
+            "01-1",
+            "1-01",
+            "A-1",
+            "g-1",
+            "1-a",
+            " 1-1",
+            "1-1 ",
+            "1-1\n",
+            "1-1\0",
+            "1_1",
+            "١-1",
+            "1-18446744073709551616",
+            "10000000000000000-1",
+            "../../etc/passwd",
+            "1-1\r\nretry: 0",
+        ] {
+            assert_eq!(text.parse::<EventId>(), Err(EventIdError::Malformed), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What a client says it has seen.
+
+use crate::id::{EventId, EventIdError};
+
+/// The last event id that a reconnecting client sends, in the `Last-Event-ID` header or in a query
+/// parameter ([HTML standard, section 9.2.4][spec]).
+///
+/// A client may send anything. What is no id of ours is kept as [`LastEventId::Unusable`]: the
+/// client believes that it has seen something, so it must be told that there is a gap.
+///
+/// ```
+/// use sse_kit_event::LastEventId;
+///
+/// assert_eq!(LastEventId::parse(b""), None);
+/// assert!(matches!(LastEventId::parse(b"5f-12"), Some(LastEventId::Known(_))));
+/// assert!(matches!(LastEventId::parse(b"' OR 1=1"), Some(LastEventId::Unusable(_))));
+/// ```
+///
+/// [spec]: https://html.spec.whatwg.org/multipage/server-sent-events.html#the-last-event-id-header
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LastEventId {
+    /// An id in our form; whether the log still knows it is for the log to say.
+    Known(EventId),
+    /// Something else.
+    Unusable(EventIdError),
+}
+
+impl LastEventId {
+    /// Reads what a client sent; `None` when that is empty, as it is before the first event.
+    pub fn parse(sent: &[u8]) -> Option<Self> {
+        if sent.is_empty() {
+            return None;
+        }
+        if sent.len() > EventId::MAX_LEN {
+            return Some(Self::Unusable(EventIdError::TooLong { bytes: sent.len() }));
+        }
+        let id = std::str::from_utf8(sent).map_err(|_| EventIdError::Malformed);
+        Some(match id.and_then(str::parse) {
+            Ok(id) => Self::Known(id),
+            Err(error) => Self::Unusable(error),
+        })
+    }
+}
+
+impl From<EventId> for LastEventId {
+    fn from(id: EventId) -> Self {
+        Self::Known(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_bytes_a_client_can_send_are_taken_for_nothing() {
+        for sent in [&b"\xff\xfe"[..], b"\0", b" ", &[b'9'; 10_000]] {
+            assert!(matches!(LastEventId::parse(sent), Some(LastEventId::Unusable(_))));
+        }
+    }
+}

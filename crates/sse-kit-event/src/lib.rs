@@ -1,0 +1,48 @@
+//! The plain values of sse-kit, and the bytes they become: no async, no I/O.
+//!
+//! ```
+//! use sse_kit_event::{Event, EventId, Topic};
+//!
+//! let topic: Topic = "jobs:17".parse()?;
+//! let event = Event::json(&serde_json::json!({ "percent": 40 }))?.named("progress".parse()?);
+//! let id: EventId = "5f-12".parse()?;
+//!
+//! assert_eq!(topic.segments().count(), 2);
+//! assert_eq!(
+//!     &event.encode().finish(Some(id))[..],
+//!     b"event: progress\ndata: {\"percent\":40}\nid: 5f-12\n\n",
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! - [`Event`] is what an app publishes; [`Event::encode`] turns it into the `text/event-stream`
+//!   format of the [WHATWG HTML standard, section 9.2][spec], [`Decoder`] turns bytes back.
+//! - [`EventName`], [`EventId`], [`Topic`], [`TopicPattern`] and [`EventKey`] are made once, by a
+//!   constructor that may fail, and are right from then on: no name and no id can end its own line.
+//! - [`Topics`] is what a subscriber asks for, [`LastEventId`] what a client says it has.
+//! - [`control`] holds the events that sse-kit itself sends; users cannot publish those names.
+//!
+//! [spec]: https://html.spec.whatwg.org/multipage/server-sent-events.html
+
+pub mod control;
+mod decode;
+mod encode;
+mod event;
+mod id;
+mod key;
+mod last_event_id;
+mod name;
+mod pattern;
+mod topic;
+mod topics;
+
+pub use decode::{DecodeError, Decoded, Decoder, Message};
+pub use encode::EncodedEvent;
+pub use event::{Event, JsonError};
+pub use id::{Epoch, EventId, EventIdError};
+pub use key::{EventKey, EventKeyError};
+pub use last_event_id::LastEventId;
+pub use name::{EventName, EventNameError};
+pub use pattern::{TopicPattern, TopicPatternError};
+pub use topic::{Topic, TopicError};
+pub use topics::{Topics, TopicsError};
