@@ -1,0 +1,245 @@
+//! The handle that apps hold.
+
+use std::sync::Arc;
+
+use sse_kit_event::{Event, EventId, Topic, Topics};
+
+use crate::builder::Builder;
+use crate::connection::{Connection, ConnectionId, Departure};
+use crate::core::Core;
+use crate::counters::Stats;
+use crate::delivery::Goodbye;
+use crate::entry::Entry;
+use crate::presence::PresenceWatch;
+use crate::publish::{PublishError, Receipt, SendError};
+use crate::subscribe::Subscribe;
+use crate::tap::Tap;
+
+/// Publishes events to all who subscribe to their topic. Cheap to clone; all clones are one.
+///
+/// When the last clone is dropped, all subscriptions end.
+#[derive(Clone, Debug)]
+pub struct Broadcaster {
+    owner: Arc<Owner>,
+}
+
+/// Ends the streams when the last handle goes; subscriptions hold on to the core, not to this.
+#[derive(Debug)]
+struct Owner(Arc<Core>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.shut_down(None);
+    }
+}
+
+impl Broadcaster {
+    /// A broadcaster with the default settings, in the memory of this process.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a Tokio runtime; [`Builder::build`] returns an error instead.
+    #[expect(clippy::new_without_default, reason = "it needs a runtime, which a default must not")]
+    pub fn new() -> Self {
+        Self::builder().build().expect("the defaults are right, within a Tokio runtime")
+    }
+
+    /// Settings for a broadcaster.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    pub(crate) fn from_core(core: Arc<Core>) -> Self {
+        Self { owner: Arc::new(Owner(core)) }
+    }
+
+    /// Publishes an event to a topic, and returns its id and how many connections it was handed to.
+    ///
+    /// It never waits for a subscriber, only for broadcast hooks and for the log; the memory log
+    /// does not make it wait. Events that are published one after another keep their order.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] says why the event is not in the log. Nothing is delivered then.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped before it is ready, the event may or may not be published.
+    pub async fn publish(&self, topic: &Topic, event: Event) -> Result<Receipt, PublishError> {
+        self.core().publish(Some(topic.clone()), event, &[]).await
+    }
+
+    /// Publishes an event to every connection, whatever its topics.
+    ///
+    /// # Errors
+    ///
+    /// As [`Broadcaster::publish`], whose cancel safety holds here too.
+    pub async fn broadcast(&self, event: Event) -> Result<Receipt, PublishError> {
+        self.core().publish(None, event, &[]).await
+    }
+
+    /// Leaves out these connections, such as the one that caused the event.
+    ///
+    /// ```
+    /// # use sse_kit_broadcast::{Broadcaster, PublishError};
+    /// # use sse_kit_event::{Event, Topic};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let hub = Broadcaster::new();
+    /// let room: Topic = "rooms:1".parse()?;
+    /// let sender = hub.subscribe(&room).open()?;
+    /// let receipt = hub.except([sender.connection().id().clone()])
+    ///     .publish(&room, Event::new("to the others"))
+    ///     .await?;
+    /// assert_eq!(receipt.receivers, 0);
+    /// # Ok(()) }
+    /// ```
+    pub fn except(&self, connections: impl IntoIterator<Item = ConnectionId>) -> Except<'_> {
+        let mut connections: Vec<_> = connections.into_iter().collect();
+        // Each counts once, however often it is named.
+        connections.sort_unstable();
+        connections.dedup();
+        Except { hub: self, connections }
+    }
+
+    /// Sends an event to one connection alone. It has no id and is in no history, and it does not
+    /// wait for published events that are still on their way to that connection.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`] when the connection is not there, or its queue is full.
+    pub fn send_to(&self, connection: &ConnectionId, event: &Event) -> Result<(), SendError> {
+        if event.name().is_some_and(sse_kit_event::EventName::is_control) {
+            return Err(SendError::Reserved);
+        }
+        let connection = self.connection(connection).ok_or(SendError::NotConnected)?;
+        let mut queue = connection.queue.lock();
+        if queue.is_ending() {
+            return Err(SendError::NotConnected);
+        }
+        if !queue.offer_direct(event.encode().finish(None)) {
+            return Err(SendError::QueueFull);
+        }
+        self.core().counters.sent_direct.add(1);
+        Ok(())
+    }
+
+    /// Begins a subscription to topics and patterns; see [`Subscribe`].
+    pub fn subscribe(&self, topics: impl Into<Topics>) -> Subscribe {
+        Subscribe::new(Arc::clone(self.core()), topics.into())
+    }
+
+    /// The position of the log: the id of the newest event.
+    ///
+    /// Take it **before** reading the state that a page is to show, and let the page resume from
+    /// it: then whatever changes in between is on the stream, and nothing is lost.
+    pub fn cursor(&self) -> EventId {
+        self.core().ledger.lock().position
+    }
+
+    /// The newest `limit` events of a topic that history still has, oldest first, as they were sent.
+    pub fn history(&self, topic: &Topic, limit: usize) -> Vec<Arc<Entry>> {
+        self.core().ledger.lock().history.newest(&Some(topic.clone()), limit)
+    }
+
+    /// As [`Broadcaster::history`], of what went to everybody.
+    pub fn broadcast_history(&self, limit: usize) -> Vec<Arc<Entry>> {
+        self.core().ledger.lock().history.newest(&None, limit)
+    }
+
+    /// How many connections are open.
+    pub fn connection_count(&self) -> usize {
+        self.core().ledger.lock().connections.len()
+    }
+
+    /// The open connections, in no order.
+    pub fn connections(&self) -> Vec<Arc<Connection>> {
+        self.core().ledger.lock().connections.values().cloned().collect()
+    }
+
+    /// The open connection with this id.
+    pub fn connection(&self, id: &ConnectionId) -> Option<Arc<Connection>> {
+        self.core().ledger.lock().connections.get(id).cloned()
+    }
+
+    /// Ends a connection, after what is queued for it; false when it is not there.
+    pub fn disconnect(&self, id: &ConnectionId) -> bool {
+        let Some(connection) = self.connection(id) else { return false };
+        connection.queue.lock().end(Departure::Disconnected, None);
+        self.core().leave(&connection);
+        true
+    }
+
+    /// Who subscribes to a topic now, by pattern or by name. Somebody with three tabs is three
+    /// connections.
+    pub fn presence(&self, topic: &Topic) -> Vec<Arc<Connection>> {
+        let ledger = self.core().ledger.lock();
+        self.members(&ledger, topic)
+    }
+
+    /// Who subscribes to a topic now, and who comes and goes from then on.
+    pub fn watch_presence(&self, topic: &Topic) -> PresenceWatch {
+        let mut ledger = self.core().ledger.lock();
+        let changes = ledger.watched.watch(topic);
+        PresenceWatch { present: self.members(&ledger, topic), changes }
+    }
+
+    /// Reads everything that is published from now on.
+    pub fn tap(&self) -> Tap {
+        Tap { signals: self.core().signals.new_receiver() }
+    }
+
+    /// What it holds, and what has happened so far.
+    pub fn stats(&self) -> Stats {
+        self.core().stats()
+    }
+
+    /// Shuts down: what was published before still reaches every subscription that takes it, then
+    /// each gets the goodbye and ends. From now on publishing and subscribing fail. The second time
+    /// nothing happens.
+    pub fn shut_down(&self, goodbye: Goodbye) {
+        self.core().shut_down(Some(goodbye));
+    }
+
+    /// Whether it has shut down.
+    pub fn is_shut_down(&self) -> bool {
+        self.core().ledger.lock().closed
+    }
+
+    fn members(&self, ledger: &crate::ledger::Ledger, topic: &Topic) -> Vec<Arc<Connection>> {
+        let lists = ledger.lists_of(&Some(topic.clone()));
+        self.core().shards.iter().flat_map(|shard| shard.members(&lists)).collect()
+    }
+
+    fn core(&self) -> &Arc<Core> {
+        &self.owner.0
+    }
+}
+
+/// A [`Broadcaster`] that leaves out some connections: see [`Broadcaster::except`].
+#[derive(Clone, Debug)]
+pub struct Except<'a> {
+    hub: &'a Broadcaster,
+    connections: Vec<ConnectionId>,
+}
+
+impl Except<'_> {
+    /// As [`Broadcaster::publish`], but not to those left out; they do not get it from history
+    /// either.
+    ///
+    /// # Errors
+    ///
+    /// As [`Broadcaster::publish`].
+    pub async fn publish(&self, topic: &Topic, event: Event) -> Result<Receipt, PublishError> {
+        self.hub.core().publish(Some(topic.clone()), event, &self.connections).await
+    }
+
+    /// As [`Broadcaster::broadcast`], but not to those left out.
+    ///
+    /// # Errors
+    ///
+    /// As [`Broadcaster::publish`].
+    pub async fn broadcast(&self, event: Event) -> Result<Receipt, PublishError> {
+        self.hub.core().publish(None, event, &self.connections).await
+    }
+}

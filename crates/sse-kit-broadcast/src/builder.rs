@@ -1,0 +1,287 @@
+//! The settings of a broadcaster.
+
+use std::future;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::broadcaster::Broadcaster;
+use crate::connection::{Connection, Departure};
+use crate::core::Core;
+use crate::counters::Counters;
+use crate::history::Retention;
+use crate::hooks::{Draft, Guard, HookError, Hooks, Lifecycle, Verdict};
+use crate::ledger::Ledger;
+use crate::log::{Inlet, Log};
+use crate::memory_log::MemoryLog;
+use crate::queue::QueueLimits;
+use crate::shard::Shard;
+
+/// The settings of a [`Broadcaster`].
+///
+/// ```
+/// use std::time::Duration;
+/// use sse_kit_broadcast::Broadcaster;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), sse_kit_broadcast::BuildError> {
+/// let hub = Broadcaster::builder()
+///     .history(500)
+///     .history_age(Duration::from_secs(3600))
+///     .on_connect(|connection| Ok(println!("{} is here", connection.id())))
+///     .build()?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+#[must_use = "settings make a broadcaster when `build` is called"]
+pub struct Builder {
+    queue: QueueLimits,
+    retention: Retention,
+    heartbeat: Option<Duration>,
+    shards: Option<usize>,
+    log_buffer: usize,
+    log: Option<Box<dyn Log>>,
+    hooks: Hooks,
+    hook_timeout: Duration,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            queue: QueueLimits { events: 100, bytes: 1 << 20 },
+            retention: Retention { events_per_topic: 50, age: None, bytes: 64 << 20 },
+            heartbeat: Some(Duration::from_secs(15)),
+            shards: None,
+            log_buffer: 1024,
+            log: None,
+            hooks: Hooks::default(),
+            hook_timeout: Duration::from_secs(5),
+        }
+    }
+
+    /// How many events may wait for one connection. Default: 100.
+    pub fn queue(mut self, events: usize) -> Self {
+        self.queue.events = events;
+        self
+    }
+
+    /// How many bytes of events may wait for one connection; one event always may. The bytes are
+    /// shared with history and with other connections. Default: 1 MiB.
+    pub fn queue_bytes(mut self, bytes: usize) -> Self {
+        self.queue.bytes = bytes;
+        self
+    }
+
+    /// How many events of each topic are kept for those who come back; 0 keeps none. Default: 50.
+    pub fn history(mut self, events_per_topic: usize) -> Self {
+        self.retention.events_per_topic = events_per_topic;
+        self
+    }
+
+    /// How long they are kept at most. Default: as long as there is room.
+    pub fn history_age(mut self, age: Duration) -> Self {
+        self.retention.age = Some(age);
+        self
+    }
+
+    /// How many bytes of them are kept, over all topics: then the oldest give way. Default: 64 MiB.
+    pub fn history_bytes(mut self, bytes: usize) -> Self {
+        self.retention.bytes = bytes;
+        self
+    }
+
+    /// How often connections get a sign of life; `None` for never. Default: 15 s, well below what
+    /// proxies call idle.
+    pub fn heartbeat(mut self, every: impl Into<Option<Duration>>) -> Self {
+        self.heartbeat = every.into();
+        self
+    }
+
+    /// How many fan-out tasks share the connections. Default: one for each worker of the runtime.
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.shards = Some(shards);
+        self
+    }
+
+    /// How many events may wait for a fan-out task or a tap, before it goes on from history or
+    /// reports a lag. Default: 1024.
+    pub fn log_buffer(mut self, events: usize) -> Self {
+        self.log_buffer = events;
+        self
+    }
+
+    /// The log that gives events their order. Default: a [`MemoryLog`].
+    pub fn log(mut self, log: impl Log) -> Self {
+        self.log = Some(Box::new(log));
+        self
+    }
+
+    /// How long a hook may take before it is passed over. Default: 5 s.
+    pub fn hook_timeout(mut self, timeout: Duration) -> Self {
+        self.hook_timeout = timeout;
+        self
+    }
+
+    /// Calls `hook` when a connection was opened.
+    ///
+    /// Connect and disconnect hooks are called one at a time, in the order in which things
+    /// happened and hooks were registered. A hook that fails or panics is logged and counted, and
+    /// does no other harm.
+    pub fn on_connect<F>(self, hook: F) -> Self
+    where
+        F: Fn(Arc<Connection>) -> Result<(), HookError> + Send + Sync + 'static,
+    {
+        self.on_connect_async(move |connection| future::ready(hook(connection)))
+    }
+
+    /// As [`Builder::on_connect`], for a hook that waits.
+    pub fn on_connect_async<F, R>(mut self, hook: F) -> Self
+    where
+        F: Fn(Arc<Connection>) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), HookError>> + Send + 'static,
+    {
+        self.hooks.on_connect(hook);
+        self
+    }
+
+    /// Calls `hook` when a connection has ended, for whatever reason, once for each.
+    pub fn on_disconnect<F>(self, hook: F) -> Self
+    where
+        F: Fn(Arc<Connection>, Departure) -> Result<(), HookError> + Send + Sync + 'static,
+    {
+        self.on_disconnect_async(move |connection, why| future::ready(hook(connection, why)))
+    }
+
+    /// As [`Builder::on_disconnect`], for a hook that waits.
+    pub fn on_disconnect_async<F, R>(mut self, hook: F) -> Self
+    where
+        F: Fn(Arc<Connection>, Departure) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), HookError>> + Send + 'static,
+    {
+        self.hooks.on_disconnect(hook);
+        self
+    }
+
+    /// Asks `hook` before an event is published: it may let it pass, replace it or veto it.
+    ///
+    /// What it replaces is neither stored nor sent. Hooks are asked one event at a time, in the
+    /// order in which `publish` was called. When a hook fails, the event passes as it was before
+    /// that hook; a hook that guards secrets should rather veto than fail.
+    pub fn on_broadcast<F>(self, hook: F) -> Self
+    where
+        F: Fn(Arc<Draft>) -> Result<Verdict, HookError> + Send + Sync + 'static,
+    {
+        self.on_broadcast_async(move |draft| future::ready(hook(draft)))
+    }
+
+    /// As [`Builder::on_broadcast`], for a hook that waits; publishers wait for it too.
+    pub fn on_broadcast_async<F, R>(mut self, hook: F) -> Self
+    where
+        F: Fn(Arc<Draft>) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Verdict, HookError>> + Send + 'static,
+    {
+        self.hooks.on_broadcast(hook);
+        self
+    }
+
+    /// Makes the broadcaster, and starts its tasks on the current runtime; they end with it.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] says which setting is wrong, or that there is no runtime.
+    pub fn build(self) -> Result<Broadcaster, BuildError> {
+        let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+        let shards = self.shards.unwrap_or_else(|| runtime.metrics().num_workers());
+        for (setting, value) in [
+            ("queue", self.queue.events),
+            ("queue_bytes", self.queue.bytes),
+            ("shards", shards),
+            ("log_buffer", self.log_buffer),
+            ("heartbeat", self.heartbeat.map_or(1, |every| usize::from(!every.is_zero()))),
+        ] {
+            if value == 0 {
+                return Err(BuildError::Zero { setting });
+            }
+        }
+        let log = match self.log {
+            Some(log) => log,
+            None => Box::new(MemoryLog::new().map_err(BuildError::Random)?),
+        };
+
+        let counters = Arc::new(Counters::default());
+        let guard = Guard { timeout: self.hook_timeout, counters: Arc::clone(&counters) };
+        let hooks = Arc::new(self.hooks);
+        let lifecycle = hooks.has_lifecycle().then(|| {
+            let (lifecycle, task) = Lifecycle::new(Arc::clone(&hooks), guard.clone());
+            runtime.spawn(task);
+            lifecycle
+        });
+        let (mut signals, receiver) = async_broadcast::broadcast(self.log_buffer);
+        signals.set_overflow(true);
+
+        let core = Arc::new_cyclic(|core: &Weak<Core>| Core {
+            ledger: Mutex::new(Ledger::new(log.attach(Inlet(core.clone())), self.retention)),
+            log,
+            signals,
+            shards: (0..shards).map(|_| Arc::default()).collect(),
+            next_shard: AtomicUsize::new(0),
+            hooks,
+            guard,
+            lifecycle,
+            turn: tokio::sync::Mutex::default(),
+            counters: Arc::clone(&counters),
+            queue_limits: self.queue,
+            heartbeat: self.heartbeat,
+        });
+        for shard in &core.shards {
+            let shard = Arc::<Shard>::clone(shard);
+            let counters = Arc::clone(&counters);
+            runtime.spawn(shard.run(receiver.new_receiver(), counters, Arc::downgrade(&core)));
+        }
+        drop(receiver);
+        if let Some(every) = self.heartbeat {
+            runtime.spawn(tick(every, Arc::downgrade(&core), Core::send_heartbeat));
+        }
+        if self.retention.age.is_some() {
+            let trim = |core: &Core| core.ledger.lock().history.trim(Instant::now());
+            runtime.spawn(tick(Duration::from_secs(1), Arc::downgrade(&core), trim));
+        }
+        Ok(Broadcaster::from_core(core))
+    }
+}
+
+/// Calls `act` every so often while there is a core.
+async fn tick(every: Duration, core: Weak<Core>, act: impl Fn(&Core)) {
+    let mut interval = tokio::time::interval(every);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval.tick().await; // the first is at once
+    loop {
+        interval.tick().await;
+        match core.upgrade() {
+            Some(core) => act(&core),
+            None => return,
+        }
+    }
+}
+
+/// Why there is no broadcaster.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// It was called outside of a Tokio runtime, on which the fan-out tasks run.
+    #[error("a broadcaster is made within a Tokio runtime")]
+    NoRuntime,
+    /// A setting is 0 that must not be.
+    #[error("`{setting}` is at least 1")]
+    Zero {
+        /// Its name.
+        setting: &'static str,
+    },
+    /// The operating system has no random number for the log's epoch.
+    #[error("no random number for the epoch of the log")]
+    Random(#[source] getrandom::Error),
+}

@@ -1,0 +1,154 @@
+//! What all handles of one broadcaster share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use sse_kit_event::EventId;
+
+use crate::connection::{Connection, Departure};
+use crate::counters::{Counters, Stats};
+use crate::delivery::Goodbye;
+use crate::hooks::{Guard, Hooks, Lifecycle};
+use crate::ledger::Ledger;
+use crate::log::{Log, Record};
+use crate::queue::QueueLimits;
+use crate::shard::{Shard, Signal};
+
+/// The parts of a broadcaster.
+///
+/// Locks are taken in this order, and none is held across an await: the log's, the ledger, a
+/// shard's lists, a connection's queue.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) ledger: Mutex<Ledger>,
+    pub(crate) log: Box<dyn Log>,
+    /// Carries the log to the few that need all of it: the fan-out tasks, and taps.
+    pub(crate) signals: async_broadcast::Sender<Signal>,
+    pub(crate) shards: Box<[Arc<Shard>]>,
+    pub(crate) next_shard: AtomicUsize,
+    pub(crate) hooks: Arc<Hooks>,
+    pub(crate) guard: Guard,
+    pub(crate) lifecycle: Option<Lifecycle>,
+    /// Held by whoever runs broadcast hooks, so that they cannot reorder events.
+    pub(crate) turn: tokio::sync::Mutex<()>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) queue_limits: QueueLimits,
+    pub(crate) heartbeat: Option<std::time::Duration>,
+}
+
+impl Core {
+    /// Takes in what came back from the log, and returns how many connections are to get it; `None`
+    /// when the broadcaster has shut down, and nobody gets it here.
+    pub(crate) fn deliver(&self, id: EventId, record: Record) -> Option<usize> {
+        let mut ledger = self.ledger.lock();
+        if ledger.closed {
+            return None;
+        }
+        let (entry, receivers) = ledger.record(id, record);
+        self.signal(Signal::Entry(entry));
+        self.counters.published.add(1);
+        Some(receivers)
+    }
+
+    /// Takes a connection in. Its queue is set up under the same lock, so that nothing falls between
+    /// what history gives it and what the fan-out does.
+    pub(crate) fn join(&self, ledger: &mut Ledger, connection: &Arc<Connection>) {
+        let keys = ledger.enter(&connection.topics);
+        self.shards[connection.shard].join(connection, &keys);
+        let replaced = ledger.connections.insert(connection.id.clone(), Arc::clone(connection));
+        if let Some(replaced) = replaced {
+            replaced.queue.lock().end(Departure::Replaced, None);
+            self.remove(ledger, &replaced);
+        }
+        self.counters.opened.add(1);
+        ledger.watched.joined(connection);
+        if let Some(lifecycle) = &self.lifecycle {
+            lifecycle.connected(connection);
+        }
+    }
+
+    /// Lets a connection go; the second time nothing happens.
+    pub(crate) fn leave(&self, connection: &Arc<Connection>) {
+        self.remove(&mut self.ledger.lock(), connection);
+    }
+
+    fn remove(&self, ledger: &mut Ledger, connection: &Arc<Connection>) {
+        if connection.left.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let why = connection.queue.lock().ending().unwrap_or(Departure::Left);
+        if ledger.connections.get(&connection.id).is_some_and(|c| Arc::ptr_eq(c, connection)) {
+            ledger.connections.remove(&connection.id);
+        }
+        // The lists go first: once a key is free it may be given to another topic.
+        self.shards[connection.shard].leave(connection);
+        ledger.exit(&connection.topics);
+        ledger.watched.left(connection, why);
+        self.counters.closed.add(1);
+        self.counters.evicted.add(u64::from(why == Departure::TooSlow));
+        if let Some(lifecycle) = &self.lifecycle {
+            lifecycle.disconnected(connection, why);
+        }
+    }
+
+    /// Gives a connection that is behind its next page of history.
+    pub(crate) fn catch_up(&self, connection: &Connection) {
+        let ledger = self.ledger.lock();
+        connection.catch_up(&ledger, &self.counters);
+    }
+
+    /// Ends all streams once they have what was published before, and refuses what comes after.
+    pub(crate) fn shut_down(&self, goodbye: Option<Goodbye>) {
+        let mut ledger = self.ledger.lock();
+        if !std::mem::replace(&mut ledger.closed, true) {
+            self.signal(Signal::End(goodbye));
+        }
+    }
+
+    pub(crate) fn send_heartbeat(&self) {
+        let ledger = self.ledger.lock();
+        if !ledger.closed {
+            self.signal(Signal::Heartbeat);
+        }
+    }
+
+    pub(crate) fn next_shard(&self) -> usize {
+        self.next_shard.fetch_add(1, Ordering::Relaxed) % self.shards.len()
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let counters = &self.counters;
+        let delivered = self.shards.iter().map(|shard| shard.delivered.get()).sum();
+        let ledger = self.ledger.lock();
+        let (topics, history, history_bytes) = ledger.history.size();
+        Stats {
+            connections: ledger.connections.len(),
+            topics: topics - 1, // everybody's is none
+            pattern_sets: ledger.interests.pattern_sets(),
+            history,
+            history_bytes,
+            opened: counters.opened.get(),
+            closed: counters.closed.get(),
+            refused: counters.refused.get(),
+            published: counters.published.get(),
+            vetoed: counters.vetoed.get(),
+            delivered,
+            sent_direct: counters.sent_direct.get(),
+            resumed: counters.resumed.get(),
+            gaps: counters.gaps.get(),
+            lagged: counters.lagged.get(),
+            conflated: counters.conflated.get(),
+            dropped: counters.dropped.get(),
+            evicted: counters.evicted.get(),
+            hook_failures: counters.hook_failures.get(),
+            fan_out_lags: counters.fan_out_lags.get(),
+        }
+    }
+
+    /// Called under the ledger's lock, so that signals are in the order of the log.
+    fn signal(&self, signal: Signal) {
+        // It cannot be full, as the oldest gives way; and the fan-out tasks hold it open.
+        let _ = self.signals.try_broadcast(signal);
+    }
+}

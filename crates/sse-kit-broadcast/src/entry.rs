@@ -1,0 +1,65 @@
+//! One event as it stands in the log.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sse_kit_event::{EventId, EventKey, Topic};
+use tokio::time::Instant;
+
+use crate::connection::ConnectionId;
+use crate::interest::Key;
+
+/// An event that the log has given an id: immutable, and shared by all who are sent it.
+pub struct Entry {
+    pub(crate) id: EventId,
+    pub(crate) topic: Option<Topic>,
+    pub(crate) key: Option<EventKey>,
+    pub(crate) except: Box<[ConnectionId]>,
+    pub(crate) frame: Bytes,
+    pub(crate) at: Instant,
+    /// Which lists of subscribers it goes to, as it was when the entry was made.
+    pub(crate) interest: Arc<[Key]>,
+}
+
+impl Entry {
+    /// Its place in the log.
+    pub fn id(&self) -> EventId {
+        self.id
+    }
+
+    /// The topic it was published to; `None` when it went to everybody.
+    pub fn topic(&self) -> Option<&Topic> {
+        self.topic.as_ref()
+    }
+
+    /// What it is about, for conflation.
+    pub fn key(&self) -> Option<&EventKey> {
+        self.key.as_ref()
+    }
+
+    /// The event in the format of `text/event-stream`, with its id.
+    pub fn frame(&self) -> &Bytes {
+        &self.frame
+    }
+
+    /// What it costs to keep, in bytes: the frame, and about this much for what surrounds it.
+    pub(crate) fn weight(&self) -> usize {
+        const OVERHEAD: usize = 256;
+        self.frame.len() + OVERHEAD
+    }
+
+    pub(crate) fn leaves_out(&self, connection: &ConnectionId) -> bool {
+        self.except.contains(connection)
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("id", &format_args!("{}", self.id))
+            .field("topic", &self.topic.as_ref().map(Topic::as_str))
+            .field("bytes", &self.frame.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,221 @@
+//! What was published, kept for those who come back.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sse_kit_event::Topic;
+use tokio::time::Instant;
+
+use crate::entry::Entry;
+use crate::interest::Key;
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Retention {
+    pub(crate) events_per_topic: usize,
+    pub(crate) age: Option<Duration>,
+    pub(crate) bytes: usize,
+}
+
+/// Where an event goes: a topic, or everybody.
+pub(crate) type Address = Option<Topic>;
+
+/// What is known of one topic.
+#[derive(Debug, Default)]
+pub(crate) struct TopicState {
+    /// Oldest first. Only ever trimmed from the front.
+    entries: VecDeque<Arc<Entry>>,
+    /// The offset of the newest event that is no longer there, or may once have been.
+    trimmed_through: u64,
+    /// The list of those who subscribe to just this topic, while there are any.
+    pub(crate) own_list: Option<Key>,
+    /// All the lists it goes to.
+    pub(crate) interest: Arc<[Key]>,
+}
+
+/// The histories of all topics, and what they may cost together.
+#[derive(Debug)]
+pub(crate) struct History {
+    retention: Retention,
+    topics: HashMap<Address, TopicState>,
+    bytes: usize,
+    entries: usize,
+    /// Where the entries are, oldest first over all topics. Those that their topic has trimmed
+    /// already are skipped when they come to the front.
+    order: VecDeque<(u64, Address)>,
+    /// The newest trimmed offset of the topics that were forgotten altogether.
+    forgotten_through: u64,
+}
+
+/// What a resuming subscriber is given.
+#[derive(Debug, Default)]
+pub(crate) struct Missed {
+    /// By offset.
+    pub(crate) entries: Vec<Arc<Entry>>,
+    /// More than was asked for are missing; these are the oldest of them.
+    pub(crate) more: bool,
+    /// The newest offset that may be missing for good.
+    pub(crate) lost_through: Option<u64>,
+}
+
+impl History {
+    pub(crate) fn new(retention: Retention) -> Self {
+        Self {
+            retention,
+            topics: HashMap::new(),
+            bytes: 0,
+            entries: 0,
+            order: VecDeque::new(),
+            forgotten_through: 0,
+        }
+    }
+
+    /// The state of a topic, made where there is none.
+    ///
+    /// A topic that is new here may be one that was forgotten, so what is missing of those may be
+    /// missing of it.
+    pub(crate) fn topic(&mut self, address: &Address) -> (&mut TopicState, bool) {
+        let new = !self.topics.contains_key(address);
+        if new {
+            let state =
+                TopicState { trimmed_through: self.forgotten_through, ..TopicState::default() };
+            self.topics.insert(address.clone(), state);
+        }
+        (self.topics.get_mut(address).expect("it was just inserted"), new)
+    }
+
+    pub(crate) fn known(&self, address: &Address) -> Option<&TopicState> {
+        self.topics.get(address)
+    }
+
+    pub(crate) fn known_mut(&mut self, address: &Address) -> Option<&mut TopicState> {
+        self.topics.get_mut(address)
+    }
+
+    pub(crate) fn topics_mut(&mut self) -> impl Iterator<Item = (&Topic, &mut TopicState)> {
+        self.topics.iter_mut().filter_map(|(topic, state)| Some((topic.as_ref()?, state)))
+    }
+
+    /// How many topics, entries and bytes there are.
+    pub(crate) fn size(&self) -> (usize, usize, usize) {
+        (self.topics.len(), self.entries, self.bytes)
+    }
+
+    pub(crate) fn push(&mut self, entry: &Arc<Entry>, address: &Address) {
+        let limit = self.retention.events_per_topic;
+        let (state, _) = self.topic(address);
+        state.entries.push_back(Arc::clone(entry));
+        let surplus = (state.entries.len() > limit).then(|| state.trim_front()).flatten();
+        self.entries += 1;
+        self.bytes += entry.weight();
+        self.order.push_back((entry.id.offset(), address.clone()));
+        self.account_for(surplus.as_ref());
+        self.trim(Instant::now());
+        self.forget_if_idle(address);
+        if self.order.len() > 2 * self.entries + 64 {
+            self.compact();
+        }
+    }
+
+    /// Drops what is too old or too much.
+    pub(crate) fn trim(&mut self, now: Instant) {
+        let oldest = self.retention.age.and_then(|age| now.checked_sub(age));
+        while let Some((offset, address)) = self.order.front() {
+            let front = self.topics.get_mut(address).filter(|state| state.holds(*offset));
+            if let Some(state) = front {
+                let expired = oldest.is_some_and(|oldest| state.entries[0].at < oldest);
+                if !expired && self.bytes <= self.retention.bytes {
+                    return;
+                }
+                let trimmed = state.trim_front();
+                let address = address.clone();
+                self.account_for(trimmed.as_ref());
+                self.forget_if_idle(&address);
+            }
+            self.order.pop_front();
+        }
+    }
+
+    /// Forgets a topic that nobody subscribes to and of which nothing is kept.
+    pub(crate) fn forget_if_idle(&mut self, address: &Address) {
+        let idle = |state: &TopicState| state.entries.is_empty() && state.own_list.is_none();
+        if self.topics.get(address).is_some_and(idle) {
+            let state = self.topics.remove(address).expect("it was just found");
+            self.forgotten_through = self.forgotten_through.max(state.trimmed_through);
+        }
+    }
+
+    /// What was published after `after` to any of `addresses`: the oldest `limit` of it.
+    pub(crate) fn missed<'a>(
+        &self,
+        after: u64,
+        addresses: impl Iterator<Item = &'a Address>,
+        limit: usize,
+    ) -> Missed {
+        let mut missed = Missed::default();
+        for state in addresses.filter_map(|address| self.topics.get(address)) {
+            missed.lose(state.trimmed_through, after);
+            let from = state.entries.partition_point(|entry| entry.id.offset() <= after);
+            let entries = state.entries.range(from..).take(limit + 1);
+            missed.entries.extend(entries.cloned());
+        }
+        missed.entries.sort_unstable_by_key(|entry| entry.id.offset());
+        missed.more = missed.entries.len() > limit;
+        missed.entries.truncate(limit);
+        missed
+    }
+
+    /// The newest `limit` events of a topic, oldest first.
+    pub(crate) fn newest(&self, address: &Address, limit: usize) -> Vec<Arc<Entry>> {
+        let Some(state) = self.topics.get(address) else { return Vec::new() };
+        let from = state.entries.len().saturating_sub(limit);
+        state.entries.range(from..).cloned().collect()
+    }
+
+    /// The newest offset that a subscriber by pattern may miss of topics forgotten meanwhile.
+    pub(crate) fn forgotten_through(&self) -> u64 {
+        self.forgotten_through
+    }
+
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = (&Address, &TopicState)> {
+        self.topics.iter()
+    }
+
+    fn account_for(&mut self, trimmed: Option<&Arc<Entry>>) {
+        if let Some(entry) = trimmed {
+            self.entries -= 1;
+            self.bytes -= entry.weight();
+        }
+    }
+
+    fn compact(&mut self) {
+        let topics = &self.topics;
+        self.order.retain(|(offset, address)| {
+            topics.get(address).is_some_and(|state| {
+                state.entries.front().is_some_and(|front| front.id.offset() <= *offset)
+            })
+        });
+    }
+}
+
+impl TopicState {
+    fn holds(&self, offset: u64) -> bool {
+        self.entries.front().is_some_and(|front| front.id.offset() == offset)
+    }
+
+    fn trim_front(&mut self) -> Option<Arc<Entry>> {
+        let entry = self.entries.pop_front()?;
+        self.trimmed_through = entry.id.offset();
+        Some(entry)
+    }
+}
+
+impl Missed {
+    /// Notes that what is at or before `through` is gone, as far as it is after `after`.
+    pub(crate) fn lose(&mut self, through: u64, after: u64) {
+        if through > after {
+            self.lost_through = self.lost_through.max(Some(through));
+        }
+    }
+}

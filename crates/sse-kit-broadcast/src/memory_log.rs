@@ -1,0 +1,62 @@
+//! A log in the memory of one process.
+
+use std::future;
+
+use parking_lot::Mutex;
+use sse_kit_event::{Epoch, EventId};
+
+use crate::log::{AppendError, Appended, BoxFuture, Inlet, Log, Record};
+
+/// The log of a hub that is one process: a counter, and a direct way back.
+///
+/// It keeps no records of its own: what can be replayed is what the broadcaster's history holds. Its
+/// epoch is made at random, so that a client which comes back after a restart is told of the gap.
+#[derive(Debug)]
+pub struct MemoryLog {
+    epoch: Epoch,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    last: u64,
+    inlet: Option<Inlet>,
+}
+
+impl MemoryLog {
+    /// An empty log.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system has no random number for the epoch.
+    pub fn new() -> Result<Self, getrandom::Error> {
+        Ok(Self::with_epoch(Epoch::new(getrandom::u64()?)))
+    }
+
+    /// An empty log of a known epoch, for tests that want the same ids each time.
+    pub fn with_epoch(epoch: Epoch) -> Self {
+        Self { epoch, state: Mutex::default() }
+    }
+}
+
+impl Log for MemoryLog {
+    fn attach(&self, inlet: Inlet) -> EventId {
+        let mut state = self.state.lock();
+        state.inlet = Some(inlet);
+        EventId::new(self.epoch, state.last)
+    }
+
+    fn append(&self, record: Record) -> BoxFuture<'_, Result<Appended, AppendError>> {
+        // Delivered under the lock: that makes the order of delivery the order of the offsets.
+        let mut state = self.state.lock();
+        let id = EventId::new(self.epoch, state.last + 1);
+        let receivers = state.inlet.as_ref().and_then(|inlet| inlet.deliver(id, record));
+        let appended = if receivers.is_some() {
+            state.last = id.offset();
+            Ok(Appended { id, receivers })
+        } else {
+            Err(AppendError::Closed)
+        };
+        Box::pin(future::ready(appended))
+    }
+}

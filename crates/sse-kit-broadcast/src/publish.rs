@@ -1,0 +1,148 @@
+//! From an event to its place in the log.
+
+use std::sync::Arc;
+
+use sse_kit_event::{Event, EventId, Topic};
+
+use crate::connection::ConnectionId;
+use crate::core::Core;
+use crate::hooks::Draft;
+use crate::log::{AppendError, Record};
+
+/// What the publisher of an event learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// The id that the event was given.
+    pub id: EventId,
+    /// How many connections of this node it was handed to.
+    pub receivers: usize,
+}
+
+/// Why an event was not published.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The event has a name that is reserved for sse-kit itself.
+    #[error("events that begin with `sse-kit:` are sent by sse-kit alone")]
+    Reserved,
+    /// The event has an id of its own.
+    #[error("the log gives the ids; publish the event without one")]
+    HasId,
+    /// A hook vetoed it.
+    #[error("a hook vetoed the event")]
+    Vetoed,
+    /// It was called by a broadcast hook, which would have to wait for itself.
+    #[error("a broadcast hook cannot publish; use `Draft::follow_up`, or spawn a task that does")]
+    InsideHook,
+    /// The broadcaster has shut down.
+    #[error("the broadcaster has shut down")]
+    Closed,
+    /// The log did not take it.
+    #[error("the log did not take the event")]
+    Log(#[source] AppendError),
+}
+
+/// Why an event was not sent to a connection.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The event has a name that is reserved for sse-kit itself.
+    #[error("events that begin with `sse-kit:` are sent by sse-kit alone")]
+    Reserved,
+    /// No connection with this id is open.
+    #[error("no such connection")]
+    NotConnected,
+    /// The connection lags, and its queue is full.
+    #[error("the queue of the connection is full")]
+    QueueFull,
+}
+
+tokio::task_local! {
+    /// Set while broadcast hooks run, to find those that call back.
+    static IN_HOOK: ();
+}
+
+/// The most follow-ups of one event, those of follow-ups included.
+const MAX_FOLLOW_UPS: usize = 64;
+
+impl Core {
+    pub(crate) async fn publish(
+        &self,
+        topic: Option<Topic>,
+        event: Event,
+        except: &[ConnectionId],
+    ) -> Result<Receipt, PublishError> {
+        if event.name().is_some_and(sse_kit_event::EventName::is_control) {
+            return Err(PublishError::Reserved);
+        }
+        if event.id().is_some() {
+            return Err(PublishError::HasId);
+        }
+        // A loop that only publishes lets the streams run now and then.
+        tokio::task::coop::consume_budget().await;
+        if !self.hooks.has_broadcast() {
+            return self.append(topic, &event, except).await;
+        }
+        if IN_HOOK.try_with(|()| ()).is_ok() {
+            return Err(PublishError::InsideHook);
+        }
+        self.publish_judged(Draft::new(topic, event), except).await
+    }
+
+    /// Publishes one event after another, each judged by the hooks: those that wait do so in the
+    /// order of their calls, and follow-ups come right after their parent.
+    async fn publish_judged(
+        &self,
+        draft: Draft,
+        except: &[ConnectionId],
+    ) -> Result<Receipt, PublishError> {
+        let _turn = self.turn.lock().await;
+        let (receipt, mut follow_ups) = self.publish_one(draft, except).await;
+        let mut budget = MAX_FOLLOW_UPS;
+        while let Some((topic, event)) = (!follow_ups.is_empty()).then(|| follow_ups.remove(0)) {
+            if budget == 0 {
+                tracing::error!(MAX_FOLLOW_UPS, "hooks follow up without end; the rest is dropped");
+                self.counters.hook_failures.add(1);
+                break;
+            }
+            budget -= 1;
+            let (published, more) = self.publish_one(Draft::new(topic, event), &[]).await;
+            if let Err(error) = published {
+                tracing::error!(%error, "a follow-up was not published");
+            }
+            follow_ups.extend(more);
+        }
+        receipt
+    }
+
+    async fn publish_one(
+        &self,
+        draft: Draft,
+        except: &[ConnectionId],
+    ) -> (Result<Receipt, PublishError>, Vec<(Option<Topic>, Event)>) {
+        let judging = self.hooks.judge(Arc::new(draft), &self.guard);
+        let (draft, passed) = IN_HOOK.scope((), judging).await;
+        let follow_ups = draft.take_follow_ups();
+        if !passed {
+            self.counters.vetoed.add(1);
+            return (Err(PublishError::Vetoed), follow_ups);
+        }
+        (self.append(draft.topic.clone(), &draft.event, except).await, follow_ups)
+    }
+
+    async fn append(
+        &self,
+        topic: Option<Topic>,
+        event: &Event,
+        except: &[ConnectionId],
+    ) -> Result<Receipt, PublishError> {
+        let key = event.key().cloned();
+        let record = Record { topic, key, except: except.into(), event: event.encode() };
+        let appended = self.log.append(record).await.map_err(|error| match error {
+            AppendError::Closed => PublishError::Closed,
+            error => PublishError::Log(error),
+        })?;
+        Ok(Receipt { id: appended.id, receivers: appended.receivers.unwrap_or(0) })
+    }
+}

@@ -1,0 +1,400 @@
+//! What waits for one connection.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::Waker;
+
+use bytes::Bytes;
+use sse_kit_event::control::{Gap, GapReason};
+use sse_kit_event::{Epoch, EventId};
+use tokio::time::Instant;
+
+use crate::connection::{ConnectionId, ConnectionState, Departure};
+use crate::delivery::{Delivery, Goodbye};
+use crate::entry::Entry;
+use crate::history::Missed;
+
+/// What happens when a subscriber is so slow that its queue is full. Others never notice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SlowConsumer {
+    /// It catches up from history once it has taken what is queued. Only what history has dropped
+    /// by then is lost, and it is told so by one gap event.
+    #[default]
+    Heal,
+    /// Of events with the same [key](sse_kit_event::EventKey) and topic only the newest waits for
+    /// it, whether its queue is full or not; what it is given from history is thinned in the same
+    /// way, a page at a time. Beyond that as `Heal`.
+    Conflate,
+    /// The oldest event in its queue is dropped, and it is told so by a gap event.
+    DropOldest,
+    /// It is ended, after what is queued. A client resumes when it comes back.
+    Disconnect,
+}
+
+/// The bounded queue of one connection, its waker, and where it stands in the log.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    items: VecDeque<Item>,
+    bytes: usize,
+    limits: QueueLimits,
+    policy: SlowConsumer,
+    waker: Option<Waker>,
+    mode: Mode,
+    end: Option<Departure>,
+    goodbye: Option<Goodbye>,
+    /// The newest event dropped from the front, since a gap was last told.
+    dropped_through: Option<u64>,
+    /// Events up to here were put into the queue, or are not for this connection.
+    handed: u64,
+    /// The newest event that was taken out.
+    taken: u64,
+    taken_events: u64,
+    last_activity: Instant,
+    epoch: Epoch,
+}
+
+/// How much may wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QueueLimits {
+    pub(crate) events: usize,
+    pub(crate) bytes: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Mode {
+    /// Events are put into the queue as they are published.
+    Live,
+    /// Events after this one come from history, once the queue is empty. Of those that history has
+    /// lost, the ones up to `told` have been told already.
+    Behind { after: u64, told: u64, reason: GapReason },
+}
+
+/// Kept small: most queues are empty most of the time, but their memory stays.
+#[derive(Debug)]
+enum Item {
+    Entry(Arc<Entry>),
+    Direct(Box<Bytes>),
+    Gap(Box<Gap>),
+    Heartbeat,
+}
+
+/// What became of an event that was offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offer {
+    Queued,
+    /// It was queued in place of an older one.
+    Conflated,
+    /// It was queued, and this many older ones were dropped.
+    Dropped(usize),
+    /// It was not queued, but comes later from history.
+    Lagged,
+    /// It was not queued, and the connection ends.
+    TooSlow,
+    /// It is not for this connection, or was handed to it before.
+    NotWanted,
+}
+
+/// What a subscriber finds.
+pub(crate) enum Taken {
+    Delivery(Delivery),
+    /// Nothing is queued, but history has more.
+    Behind,
+    Nothing,
+    End,
+}
+
+impl Queue {
+    pub(crate) fn new(start: EventId, limits: QueueLimits, policy: SlowConsumer) -> Self {
+        Self {
+            items: VecDeque::new(),
+            bytes: 0,
+            limits,
+            policy,
+            waker: None,
+            mode: Mode::Live,
+            end: None,
+            goodbye: None,
+            dropped_through: None,
+            handed: start.offset(),
+            taken: start.offset(),
+            taken_events: 0,
+            last_activity: Instant::now(),
+            epoch: start.epoch(),
+        }
+    }
+
+    /// A published event, in the order of the log.
+    pub(crate) fn offer(&mut self, entry: &Arc<Entry>, to: &ConnectionId, now: Instant) -> Offer {
+        let offset = entry.id.offset();
+        if self.is_behind() || self.end.is_some() || offset <= self.handed {
+            return Offer::NotWanted;
+        }
+        let before = std::mem::replace(&mut self.handed, offset);
+        if entry.leaves_out(to) {
+            return Offer::NotWanted;
+        }
+        let replaced = self.policy == SlowConsumer::Conflate && self.remove_same(entry);
+        let mut dropped = 0;
+        while self.is_full_for(entry) {
+            match self.policy {
+                SlowConsumer::Heal | SlowConsumer::Conflate => {
+                    self.mode = Mode::behind(before, GapReason::Lagged);
+                    return Offer::Lagged;
+                }
+                SlowConsumer::DropOldest => {
+                    if !self.drop_oldest() {
+                        break; // only messages to this connection alone are left, and they stay
+                    }
+                    dropped += 1;
+                }
+                SlowConsumer::Disconnect => {
+                    self.end = Some(Departure::TooSlow);
+                    self.wake();
+                    return Offer::TooSlow;
+                }
+            }
+        }
+        self.push(Item::Entry(Arc::clone(entry)));
+        self.last_activity = now;
+        self.wake();
+        match (replaced, dropped) {
+            (true, _) => Offer::Conflated,
+            (_, 0) => Offer::Queued,
+            (_, dropped) => Offer::Dropped(dropped),
+        }
+    }
+
+    /// An event for this connection alone; false when there is no room.
+    pub(crate) fn offer_direct(&mut self, frame: Bytes) -> bool {
+        let full = self.items.len() >= self.limits.events
+            || (self.bytes + frame.len() > self.limits.bytes && !self.items.is_empty());
+        if !full {
+            self.push(Item::Direct(Box::new(frame)));
+            self.last_activity = Instant::now();
+            self.wake();
+        }
+        !full
+    }
+
+    /// A sign of life, when nothing else is on its way.
+    pub(crate) fn offer_heartbeat(&mut self) {
+        if self.items.is_empty() && self.end.is_none() {
+            self.push(Item::Heartbeat);
+            self.wake();
+        }
+    }
+
+    /// Ends the stream after what is queued.
+    pub(crate) fn end(&mut self, departure: Departure, goodbye: Option<Goodbye>) {
+        if self.end.is_none() {
+            self.end = Some(departure);
+            self.goodbye = goodbye;
+            self.wake();
+        }
+    }
+
+    /// Why the stream ends, once that is decided.
+    pub(crate) fn ending(&self) -> Option<Departure> {
+        self.end
+    }
+
+    pub(crate) fn is_gap_next(&self) -> bool {
+        matches!(self.items.front(), Some(Item::Gap(_)))
+    }
+
+    pub(crate) fn is_ending(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// From now on events after `after` come from history.
+    pub(crate) fn fall_behind(&mut self, after: u64, reason: GapReason) {
+        if !self.is_behind() {
+            self.mode = Mode::behind(self.handed.max(after), reason);
+            self.wake();
+        }
+    }
+
+    /// Begins in the past, when it resumes.
+    pub(crate) fn begin_after(&mut self, after: u64) {
+        self.mode = Mode::behind(after, GapReason::Trimmed);
+        self.taken = after;
+    }
+
+    /// Where it has to catch up from, if it is behind, and how many events it has room for.
+    pub(crate) fn behind(&self) -> Option<(u64, usize)> {
+        match self.mode {
+            Mode::Live => None,
+            Mode::Behind { after, .. } => Some((after, self.limits.events)),
+        }
+    }
+
+    /// Takes a page of history, as much of it as there is room for. When that was all, and no `more`
+    /// pages follow, the connection is live again from `now_at` on.
+    ///
+    /// Returns how many events newer ones of the same key replaced.
+    pub(crate) fn catch_up(&mut self, missed: &Missed, now_at: u64, to: &ConnectionId) -> u64 {
+        let Mode::Behind { mut after, mut told, reason } = self.mode else { return 0 };
+        if let Some(lost) = missed.lost_through.filter(|lost| *lost > told) {
+            self.push_gap(Gap { from: Some(self.id(after)), to: self.id(lost), reason });
+            told = lost;
+        }
+        let (mut more, mut conflated) = (missed.more, 0);
+        for entry in &missed.entries {
+            if self.bytes > 0 && self.bytes + entry.frame.len() > self.limits.bytes {
+                more = true;
+                break;
+            }
+            after = entry.id.offset();
+            if entry.leaves_out(to) {
+                continue;
+            }
+            if self.policy == SlowConsumer::Conflate && self.remove_same(entry) {
+                conflated += 1;
+            }
+            self.push(Item::Entry(Arc::clone(entry)));
+        }
+        if more {
+            self.mode = Mode::Behind { after, told, reason };
+        } else {
+            self.mode = Mode::Live;
+            self.handed = now_at;
+        }
+        conflated
+    }
+
+    pub(crate) fn push_gap(&mut self, gap: Gap) {
+        self.push(Item::Gap(Box::new(gap)));
+        self.wake();
+    }
+
+    /// The next delivery, or the reason why there is none; `waker` is kept when there is nothing.
+    pub(crate) fn take(&mut self, waker: &Waker) -> Taken {
+        if let Some(through) = self.dropped_through.take() {
+            let gap = Gap {
+                from: Some(self.id(self.taken)),
+                to: self.id(through),
+                reason: GapReason::Dropped,
+            };
+            return Taken::Delivery(Delivery::Gap(gap));
+        }
+        if let Some(item) = self.items.pop_front() {
+            return Taken::Delivery(self.taken(item));
+        }
+        // A shutdown lets a stream catch up; whoever is ended for another reason resumes later.
+        if self.is_behind() && matches!(self.end, None | Some(Departure::Shutdown)) {
+            return Taken::Behind;
+        }
+        if let Some(goodbye) = self.goodbye.take() {
+            return Taken::Delivery(Delivery::Goodbye(goodbye));
+        }
+        if self.end.is_some() {
+            return Taken::End;
+        }
+        match &mut self.waker {
+            Some(kept) => kept.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+        Taken::Nothing
+    }
+
+    pub(crate) fn state(&self) -> ConnectionState {
+        match (self.end, self.mode) {
+            (Some(_), _) => ConnectionState::Ending,
+            (None, Mode::Behind { .. }) => ConnectionState::CatchingUp,
+            (None, Mode::Live) => ConnectionState::Live,
+        }
+    }
+
+    pub(crate) fn taken_events(&self) -> u64 {
+        self.taken_events
+    }
+
+    pub(crate) fn last_activity(&self) -> Instant {
+        self.last_activity
+    }
+
+    fn is_behind(&self) -> bool {
+        matches!(self.mode, Mode::Behind { .. })
+    }
+
+    fn taken(&mut self, item: Item) -> Delivery {
+        self.bytes -= item.bytes();
+        match item {
+            Item::Entry(entry) => {
+                self.taken = entry.id.offset();
+                self.taken_events += 1;
+                Delivery::Entry(entry)
+            }
+            Item::Direct(frame) => {
+                self.taken_events += 1;
+                Delivery::Direct(*frame)
+            }
+            Item::Gap(gap) => Delivery::Gap(*gap),
+            Item::Heartbeat => Delivery::Heartbeat,
+        }
+    }
+
+    fn push(&mut self, item: Item) {
+        self.bytes += item.bytes();
+        self.items.push_back(item);
+    }
+
+    /// One event always fits, however large.
+    fn is_full_for(&self, entry: &Entry) -> bool {
+        self.items.len() >= self.limits.events
+            || (self.bytes + entry.frame.len() > self.limits.bytes && !self.items.is_empty())
+    }
+
+    /// Removes the older event that `entry` stands in for. The newer one goes to the end of the
+    /// queue, not to the older one's place, as ids must not go back.
+    fn remove_same(&mut self, entry: &Entry) -> bool {
+        let same = |item: &Item| match item {
+            Item::Entry(older) => {
+                entry.key.is_some() && older.key == entry.key && older.topic == entry.topic
+            }
+            _ => false,
+        };
+        let Some(older) = self.items.iter().rposition(same) else { return false };
+        if let Some(item) = self.items.remove(older) {
+            self.bytes -= item.bytes();
+        }
+        true
+    }
+
+    fn drop_oldest(&mut self) -> bool {
+        let oldest = self.items.iter().position(|item| matches!(item, Item::Entry(_)));
+        let Some(Item::Entry(entry)) = oldest.and_then(|at| self.items.remove(at)) else {
+            return false;
+        };
+        self.bytes -= entry.frame.len();
+        self.dropped_through = Some(entry.id.offset());
+        true
+    }
+
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn id(&self, offset: u64) -> EventId {
+        EventId::new(self.epoch, offset)
+    }
+}
+
+impl Mode {
+    fn behind(after: u64, reason: GapReason) -> Self {
+        Self::Behind { after, told: after, reason }
+    }
+}
+
+impl Item {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Entry(entry) => entry.frame.len(),
+            Self::Direct(frame) => frame.len(),
+            Self::Gap(_) | Self::Heartbeat => 0,
+        }
+    }
+}

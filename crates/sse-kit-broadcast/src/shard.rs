@@ -1,0 +1,211 @@
+//! Fan-out: from the log to the queues of the connections.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use async_broadcast::{RecvError, TryRecvError};
+use parking_lot::Mutex;
+use sse_kit_event::control::GapReason;
+use tokio::time::Instant;
+
+use crate::connection::{Connection, Departure};
+use crate::core::Core;
+use crate::counters::{Counter, Counters};
+use crate::delivery::Goodbye;
+use crate::entry::Entry;
+use crate::interest::{EVERYBODY, Key};
+use crate::queue::Offer;
+
+/// What the log tells all that need to know everything.
+#[derive(Clone, Debug)]
+pub(crate) enum Signal {
+    Entry(Arc<Entry>),
+    Heartbeat,
+    End(Option<Goodbye>),
+}
+
+/// A share of the connections, with one task that hands events to them.
+#[derive(Debug, Default)]
+pub(crate) struct Shard {
+    lists: Mutex<HashMap<Key, Vec<Arc<Connection>>>>,
+    /// How many events the connections of this shard have taken. Counted here, not in one place
+    /// for all, so that cores do not fight over it.
+    pub(crate) delivered: Counter,
+}
+
+/// Where a connection stands in a list, so that it can leave without a search.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) key: Key,
+    at: AtomicUsize,
+}
+
+/// After this many connections the task lets others run: their streams, among them.
+const BATCH: usize = 256;
+
+/// At most this many events are handed to a connection at once.
+const MOST_TOGETHER: usize = 32;
+
+impl Shard {
+    /// Enters the connection into these lists.
+    pub(crate) fn join(&self, connection: &Arc<Connection>, keys: &[Key]) {
+        let mut lists = self.lists.lock();
+        let places = keys.iter().map(|key| {
+            let list = lists.entry(*key).or_default();
+            list.push(Arc::clone(connection));
+            Place { key: *key, at: AtomicUsize::new(list.len() - 1) }
+        });
+        let places = places.collect();
+        connection.places.set(places).expect("a connection joins once");
+    }
+
+    /// Takes the connection off its lists.
+    pub(crate) fn leave(&self, connection: &Connection) {
+        let mut lists = self.lists.lock();
+        for place in connection.places.get().into_iter().flatten() {
+            let Some(list) = lists.get_mut(&place.key) else { continue };
+            let at = place.at.load(Ordering::Relaxed);
+            list.swap_remove(at);
+            if let Some(moved) = list.get(at) {
+                moved.place(place.key).at.store(at, Ordering::Relaxed);
+            }
+            if list.is_empty() {
+                lists.remove(&place.key);
+            } else if list.len() * 4 < list.capacity() {
+                list.shrink_to(list.len() * 2);
+            }
+        }
+    }
+
+    /// The connections in these lists.
+    pub(crate) fn members(&self, keys: &[Key]) -> Vec<Arc<Connection>> {
+        let lists = self.lists.lock();
+        keys.iter().filter_map(|key| lists.get(key)).flatten().cloned().collect()
+    }
+
+    /// Runs until the broadcaster is gone.
+    pub(crate) async fn run(
+        self: Arc<Self>,
+        mut signals: async_broadcast::Receiver<Signal>,
+        counters: Arc<Counters>,
+        core: Weak<Core>,
+    ) {
+        // Everything up to here was handed to the connections.
+        let mut through = 0;
+        let mut next = None;
+        loop {
+            // A stream of signals without end still lets others run.
+            tokio::task::coop::consume_budget().await;
+            let signal = match next.take() {
+                Some(signal) => signal,
+                None => signals.recv_direct().await,
+            };
+            match signal {
+                Ok(Signal::Entry(entry)) => {
+                    let mut entries = vec![entry];
+                    next = more_alike(&mut signals, &mut entries);
+                    self.fan_out(&entries, &counters, &core).await;
+                    through = entries[entries.len() - 1].id.offset();
+                }
+                Ok(Signal::Heartbeat) => {
+                    self.visit(EVERYBODY, |c| c.queue.lock().offer_heartbeat()).await;
+                }
+                Ok(Signal::End(goodbye)) => {
+                    let end = |c: &Arc<Connection>| {
+                        c.queue.lock().end(Departure::Shutdown, goodbye);
+                    };
+                    self.visit(EVERYBODY, end).await;
+                }
+                // Publishers were faster than this task: every connection looks into history.
+                Err(RecvError::Overflowed(missed)) => {
+                    tracing::debug!(missed, "a fan-out task lags behind the log");
+                    counters.fan_out_lags.add(1);
+                    let lag = |c: &Arc<Connection>| {
+                        c.queue.lock().fall_behind(through, GapReason::Lagged);
+                    };
+                    self.visit(EVERYBODY, lag).await;
+                }
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    /// Hands entries that go to the same lists to all who stand there, each connection once: so
+    /// what was published together is written together.
+    async fn fan_out(&self, entries: &[Arc<Entry>], counters: &Counters, core: &Weak<Core>) {
+        let mut too_slow = Vec::new();
+        for key in entries[0].interest.iter() {
+            let now = Instant::now();
+            let offer = |c: &Arc<Connection>| {
+                let mut queue = c.queue.lock();
+                for entry in entries {
+                    match queue.offer(entry, &c.id, now) {
+                        Offer::Queued | Offer::NotWanted => {}
+                        Offer::Conflated => counters.conflated.add(1),
+                        Offer::Dropped(events) => counters.dropped.add(events as u64),
+                        Offer::Lagged => counters.lagged.add(1),
+                        Offer::TooSlow => too_slow.push(Arc::clone(c)),
+                    }
+                }
+            };
+            self.visit(*key, offer).await;
+        }
+        if let Some(core) = core.upgrade() {
+            for connection in &too_slow {
+                core.leave(connection);
+            }
+        }
+    }
+
+    /// Calls `act` for every connection in the list, and lets others run in between.
+    ///
+    /// It goes from the end to the beginning, so that those who leave in between move only
+    /// connections that were visited; one may be visited twice, which `act` must bear. Those who
+    /// join in between are not visited: what is being handed out is older than they are.
+    async fn visit(&self, key: Key, mut act: impl FnMut(&Arc<Connection>)) {
+        let mut end = usize::MAX;
+        loop {
+            {
+                let lists = self.lists.lock();
+                let Some(list) = lists.get(&key) else { return };
+                end = end.min(list.len());
+                let begin = end.saturating_sub(BATCH);
+                list[begin..end].iter().rev().for_each(&mut act);
+                end = begin;
+            }
+            if end == 0 {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Takes what else is waiting for the same lists, and returns what came instead, if anything did.
+fn more_alike(
+    signals: &mut async_broadcast::Receiver<Signal>,
+    entries: &mut Vec<Arc<Entry>>,
+) -> Option<Result<Signal, RecvError>> {
+    while entries.len() < MOST_TOGETHER {
+        match signals.try_recv() {
+            Ok(Signal::Entry(entry)) if Arc::ptr_eq(&entry.interest, &entries[0].interest) => {
+                entries.push(entry);
+            }
+            Ok(other) => return Some(Ok(other)),
+            Err(TryRecvError::Empty) => return None,
+            Err(TryRecvError::Overflowed(missed)) => {
+                return Some(Err(RecvError::Overflowed(missed)));
+            }
+            Err(TryRecvError::Closed) => return Some(Err(RecvError::Closed)),
+        }
+    }
+    None
+}
+
+impl Connection {
+    fn place(&self, key: Key) -> &Place {
+        let mut places = self.places.get().into_iter().flatten();
+        places.find(|place| place.key == key).expect("it stands in the list")
+    }
+}

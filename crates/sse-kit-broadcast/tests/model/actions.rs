@@ -1,0 +1,212 @@
+//! What may happen to a broadcaster, in any order.
+
+use std::ops::Range;
+
+use proptest::prelude::*;
+use proptest::sample::subsequence;
+use sse_kit_broadcast::{Goodbye, SlowConsumer};
+
+/// The topics that events are published to.
+pub(crate) const TOPICS: [&str; 5] = ["a", "b", "c:1", "c:2", "c:1:x"];
+const PATTERNS: [&str; 4] = ["c:*", "**", "*", "*:**"];
+const KEYS: [&str; 2] = ["k", "l"];
+
+/// How many clients there are. Each has an id of its own, and comes and goes.
+pub(crate) const CLIENTS: usize = 6;
+
+/// The settings of the broadcaster, small enough that every limit is reached.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) history: usize,
+    /// In [`units`](Action::Pass) of time.
+    pub(crate) history_age: Option<u32>,
+    pub(crate) history_bytes: Option<usize>,
+    pub(crate) queue_bytes: Option<usize>,
+    pub(crate) log_buffer: usize,
+    pub(crate) shards: usize,
+    pub(crate) heartbeat: bool,
+    /// How many more subscribe to the first topic before all else, so many that handing out an
+    /// event to them takes several turns.
+    pub(crate) crowd: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Action {
+    Join(Join),
+    /// As `Join`, from the last id that the client saw, with the topics and the policy it had.
+    ComeBack {
+        client: usize,
+    },
+    Leave {
+        client: usize,
+    },
+    /// Some of the crowd leave, from the one at `from` on.
+    CrowdLeaves {
+        from: prop::sample::Index,
+        many: usize,
+    },
+    /// To a topic, or to everybody; but not to the clients in `except`, who may be named twice.
+    Publish {
+        topic: Option<&'static str>,
+        key: Option<&'static str>,
+        except: Vec<usize>,
+        size: usize,
+    },
+    /// As `Publish`, to a topic, so many times that the log's books are put in order.
+    Burst {
+        topic: &'static str,
+        many: usize,
+    },
+    SendTo {
+        client: usize,
+    },
+    /// The client takes this many deliveries, or as many as there are.
+    Take {
+        client: usize,
+        many: usize,
+    },
+    /// The tasks of the broadcaster get this many turns.
+    Yield(usize),
+    /// They get as many as they want.
+    Settle,
+    /// Ten seconds, this many times.
+    Pass(u32),
+    Disconnect {
+        client: usize,
+    },
+    ShutDown(Goodbye),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Join {
+    pub(crate) client: usize,
+    pub(crate) topics: Vec<&'static str>,
+    pub(crate) policy: SlowConsumer,
+    pub(crate) queue: usize,
+    pub(crate) resume: Resume,
+    /// Its earlier connection is still open, and finds itself replaced.
+    pub(crate) replaces: bool,
+}
+
+/// From where a client resumes.
+#[derive(Clone, Debug)]
+pub(crate) enum Resume {
+    No,
+    /// From before the first event.
+    Beginning,
+    /// From the newest event.
+    Now,
+    /// From the last one it saw.
+    LastSeen,
+    /// From any other one.
+    Somewhere(prop::sample::Index),
+    Future(u64),
+    OtherEpoch(u64),
+    Garbage,
+}
+
+/// Either few connections and a longer story, or a crowd in one shard that leaves bit by bit, while
+/// events are being handed out to it.
+pub(crate) fn stories() -> impl Strategy<Value = (Settings, Vec<Action>)> {
+    let few = (settings(1..4, 0..1), actions(1, 120));
+    let crowd = (settings(1..2, 280..700), actions(20, 60));
+    prop_oneof![5 => few, 1 => crowd]
+}
+
+fn settings(shards: Range<usize>, crowd: Range<usize>) -> impl Strategy<Value = Settings> {
+    let limits = (
+        prop_oneof![1 => Just(0), 4 => 1..4_usize, 2 => Just(50)],
+        proptest::option::weighted(0.3, 1..4_u32),
+        proptest::option::weighted(0.3, 300..2500_usize),
+        proptest::option::weighted(0.2, 30..200_usize),
+        prop_oneof![2 => 1..5_usize, 1 => Just(1024)],
+    );
+    (limits, shards, proptest::bool::weighted(0.3), crowd).prop_map(
+        |(limits, shards, heartbeat, crowd)| {
+            let (history, history_age, history_bytes, queue_bytes, log_buffer) = limits;
+            Settings {
+                history,
+                history_age,
+                history_bytes,
+                queue_bytes,
+                log_buffer,
+                shards,
+                heartbeat,
+                crowd,
+            }
+        },
+    )
+}
+
+fn actions(crowd_leaves: u32, most: usize) -> impl Strategy<Value = Vec<Action>> {
+    proptest::collection::vec(action(crowd_leaves), 1..most)
+}
+
+fn action(crowd_leaves: u32) -> impl Strategy<Value = Action> {
+    let client = 0..CLIENTS;
+    prop_oneof![
+        8 => join().prop_map(Action::Join),
+        4 => client.clone().prop_map(|client| Action::ComeBack { client }),
+        4 => client.clone().prop_map(|client| Action::Leave { client }),
+        crowd_leaves => (any::<prop::sample::Index>(), 1..40_usize)
+            .prop_map(|(from, many)| Action::CrowdLeaves { from, many }),
+        28 => publish(),
+        1 => (proptest::sample::select(&TOPICS), 20..90_usize)
+            .prop_map(|(topic, many)| Action::Burst { topic, many }),
+        3 => client.clone().prop_map(|client| Action::SendTo { client }),
+        20 => (client.clone(), 1..8_usize)
+            .prop_map(|(client, many)| Action::Take { client, many }),
+        10 => (1..4_usize).prop_map(Action::Yield),
+        4 => Just(Action::Settle),
+        3 => (1..3_u32).prop_map(Action::Pass),
+        2 => client.prop_map(|client| Action::Disconnect { client }),
+        1 => Just(Action::ShutDown(Goodbye::StayAway)),
+    ]
+}
+
+fn join() -> impl Strategy<Value = Join> {
+    let all: Vec<_> = TOPICS.into_iter().chain(PATTERNS).collect();
+    let policy = prop_oneof![
+        3 => Just(SlowConsumer::Heal),
+        2 => Just(SlowConsumer::Conflate),
+        2 => Just(SlowConsumer::DropOldest),
+        2 => Just(SlowConsumer::Disconnect),
+    ];
+    let topics = subsequence(all, 0..4);
+    (0..CLIENTS, topics, policy, 1..5_usize, resume(), proptest::bool::weighted(0.3)).prop_map(
+        |(client, topics, policy, queue, resume, replaces)| Join {
+            client,
+            topics,
+            policy,
+            queue,
+            resume,
+            replaces,
+        },
+    )
+}
+
+fn resume() -> impl Strategy<Value = Resume> {
+    prop_oneof![
+        6 => Just(Resume::No),
+        3 => Just(Resume::Beginning),
+        1 => Just(Resume::Now),
+        4 => Just(Resume::LastSeen),
+        6 => any::<prop::sample::Index>().prop_map(Resume::Somewhere),
+        1 => (1..5_u64).prop_map(Resume::Future),
+        1 => (0..5_u64).prop_map(Resume::OtherEpoch),
+        1 => Just(Resume::Garbage),
+    ]
+}
+
+fn publish() -> impl Strategy<Value = Action> {
+    let except =
+        prop_oneof![4 => Just(Vec::new()), 1 => proptest::collection::vec(0..CLIENTS, 1..4)];
+    let topic = proptest::option::weighted(0.9, proptest::sample::select(&TOPICS));
+    let key = proptest::option::weighted(0.6, proptest::sample::select(&KEYS));
+    (topic, key, except, 0..60_usize).prop_map(|(topic, key, except, size)| Action::Publish {
+        topic,
+        key,
+        except,
+        size,
+    })
+}

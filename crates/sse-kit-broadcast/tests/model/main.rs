@@ -1,0 +1,50 @@
+//! Joins, leaves, publishes, lags, trims and resumes in random orders: what each subscriber is
+//! given is checked against a plain model of the log.
+//!
+//! A subscriber is polled by hand, so that it lags when the test wants it to, and the fan-out tasks
+//! run when the test lets them. The rules are in `client.rs`.
+
+mod actions;
+mod chronicle;
+mod client;
+mod comings;
+mod world;
+
+use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
+
+use crate::world::World;
+
+/// Failing cases are kept here, and tried first from then on.
+const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/model/regressions.txt");
+
+fn config() -> ProptestConfig {
+    let default = ProptestConfig::default();
+    ProptestConfig {
+        cases: default.cases.max(500),
+        max_shrink_iters: 20_000,
+        max_shrink_time: 30_000,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(REGRESSIONS))),
+        ..default
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn every_sequence_is_as_the_model_says(
+        (settings, actions) in actions::stories(),
+        shutting_down in any::<bool>(),
+    ) {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_time().start_paused(true).build().expect("a runtime");
+        runtime.block_on(async {
+            let mut world = World::new(settings).await?;
+            for action in &actions {
+                world.act(action).await?;
+            }
+            world.end(shutting_down).await
+        })?;
+    }
+}

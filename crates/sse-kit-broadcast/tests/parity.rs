@@ -1,0 +1,476 @@
+//! The rows A1 to A9 of the parity list with the reference library.
+
+mod receiving;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use receiving::{Received, data, received, settle};
+use serde_json::json;
+use sse_kit_broadcast::{
+    Broadcaster, BuildError, ConnectionId, ConnectionState, Departure, PresenceChange,
+    PublishError, SendError, SlowConsumer, Verdict,
+};
+use sse_kit_event::control::GapReason;
+use sse_kit_event::{Event, LastEventId, Topic, Topics};
+
+type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+fn topic(text: &str) -> Topic {
+    text.parse().expect("a topic")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a1_queue_and_history_are_bounded_by_configuration_with_the_defaults_100_and_50()
+-> TestResult {
+    let news = topic("news");
+    for (hub, queue, history) in
+        [(Broadcaster::new(), 100, 50), (Broadcaster::builder().queue(7).history(3).build()?, 7, 3)]
+    {
+        // It never resumes from history, so the end of its queue is the end of its stream.
+        let mut slow = hub.subscribe(&news).slow_consumer(SlowConsumer::Disconnect).open()?;
+        for n in 0..200 {
+            hub.publish(&news, Event::new(n.to_string())).await?;
+        }
+        settle().await;
+        assert_eq!(received(&mut slow).await.len(), queue + 1, "and the end");
+        assert_eq!(hub.history(&news, usize::MAX).len(), history);
+    }
+    for builder in [Broadcaster::builder().queue(0), Broadcaster::builder().shards(0)] {
+        assert!(matches!(builder.build(), Err(BuildError::Zero { .. })));
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a2_a_connection_has_an_id_metadata_and_a_time_and_leaves_once() -> TestResult {
+    let left = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&left);
+    let hub = Broadcaster::builder()
+        .on_disconnect(move |_, _| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        })
+        .build()?;
+    let before = SystemTime::now();
+    let id: ConnectionId = "tab-1".parse()?;
+    let given = hub.subscribe(topic("t")).id(id.clone()).metadata(json!({"user": 7})).open()?;
+    let generated = hub.subscribe(topic("t")).open()?;
+
+    let connection = hub.connection(&id).ok_or("it is there")?;
+    assert_eq!(connection.metadata(), &json!({"user": 7}));
+    assert!(connection.connected_at() >= before);
+    assert_eq!(generated.connection().id().as_str().len(), 32);
+    assert_eq!(hub.connection_count(), 2);
+
+    assert!(hub.disconnect(&id));
+    assert!(!hub.disconnect(&id), "the second time there is nobody");
+    drop((given, generated));
+    settle().await;
+    assert_eq!(hub.connection_count(), 0);
+    assert_eq!(left.load(Ordering::Relaxed), 2, "once for each");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a2_a_new_connection_with_the_same_id_takes_the_place_of_the_old() -> TestResult {
+    let hub = Broadcaster::new();
+    let id: ConnectionId = "tab-1".parse()?;
+    let mut old = hub.subscribe(topic("t")).id(id.clone()).open()?;
+    let mut new = hub.subscribe(topic("t")).id(id.clone()).open()?;
+    assert_eq!(hub.publish(&topic("t"), Event::new("x")).await?.receivers, 1);
+    settle().await;
+    assert_eq!(received(&mut old).await, [Received::End]);
+    assert_eq!(old.ending(), Some(Departure::Replaced));
+    assert_eq!(received(&mut new).await, [data("x")]);
+    drop(old);
+    assert!(hub.connection(&id).is_some(), "the new one stays");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a3_a_broadcast_reaches_every_connection_and_returns_their_number_and_its_id() -> TestResult
+{
+    let hub = Broadcaster::new();
+    let mut connections = [
+        hub.subscribe(topic("a")).open()?,
+        hub.subscribe(topic("b")).open()?,
+        hub.subscribe(Topics::none()).open()?,
+    ];
+    let first = hub.broadcast(Event::new("to all")).await?;
+    let second = hub.broadcast(Event::new("again")).await?;
+    assert_eq!((first.receivers, second.receivers), (3, 3));
+    assert_eq!((first.id.offset(), second.id.offset()), (1, 2));
+    settle().await;
+    for connection in &mut connections {
+        assert_eq!(received(connection).await, [data("to all"), data("again")]);
+    }
+    assert_eq!(hub.broadcast_history(9).len(), 2);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a4_hooks_sync_and_async_run_in_order_of_registration() -> TestResult {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let note = |line: &'static str| {
+        let log = Arc::clone(&log);
+        move || log.lock().unwrap().push(line)
+    };
+    let (c1, c2, d1, d2, b1, b2) =
+        (note("c1"), note("c2"), note("d1"), note("d2"), note("b1"), note("b2"));
+    let hub = Broadcaster::builder()
+        .on_connect_async(move |_| {
+            let c1 = c1.clone();
+            async move {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                c1();
+                Ok(())
+            }
+        })
+        .on_connect(move |_| {
+            c2();
+            Ok(())
+        })
+        .on_disconnect_async(move |_, why| {
+            assert_eq!(why, Departure::Left);
+            let d1 = d1.clone();
+            async move {
+                d1();
+                Ok(())
+            }
+        })
+        .on_disconnect(move |_, _| {
+            d2();
+            Ok(())
+        })
+        .on_broadcast_async(move |_| {
+            let b1 = b1.clone();
+            async move {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                b1();
+                Ok(Verdict::Keep)
+            }
+        })
+        .on_broadcast(move |_| {
+            b2();
+            Ok(Verdict::Keep)
+        })
+        .build()?;
+    drop(hub.subscribe(topic("t")).open()?);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    hub.publish(&topic("t"), Event::new("x")).await?;
+    assert_eq!(*log.lock().unwrap(), ["c1", "c2", "d1", "d2", "b1", "b2"]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a4_a_broadcast_hook_replaces_or_vetoes_before_anything_is_stored_or_sent() -> TestResult {
+    let hub = Broadcaster::builder()
+        .on_broadcast(|draft| {
+            Ok(match draft.event().data() {
+                "secret" => Verdict::Replace(Event::new("redacted")),
+                "never" => Verdict::Veto,
+                _ => Verdict::Keep,
+            })
+        })
+        // The second hook sees what the first one made of it.
+        .on_broadcast(|draft| {
+            assert_ne!(draft.event().data(), "secret");
+            Ok(Verdict::Keep)
+        })
+        .build()?;
+    let news = topic("news");
+    let mut subscription = hub.subscribe(&news).open()?;
+    hub.publish(&news, Event::new("secret")).await?;
+    assert!(matches!(hub.publish(&news, Event::new("never")).await, Err(PublishError::Vetoed)));
+    hub.publish(&news, Event::new("open")).await?;
+    settle().await;
+    assert_eq!(received(&mut subscription).await, [data("redacted"), data("open")]);
+    assert_eq!((hub.stats().vetoed, hub.stats().published), (1, 2));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a4_a_hook_that_fails_panics_or_hangs_breaks_nothing() -> TestResult {
+    let hub = Broadcaster::builder()
+        .hook_timeout(Duration::from_secs(1))
+        .on_connect(|_| Err("fails".into()))
+        .on_connect(|_| panic!("panics"))
+        .on_connect_async(|_| std::future::pending())
+        .on_disconnect(|_, _| panic!("panics"))
+        .on_broadcast(|_| Err("fails".into()))
+        .on_broadcast(|_| panic!("panics"))
+        .on_broadcast_async(|_| async { panic!("panics later") })
+        .on_broadcast_async(|_| std::future::pending())
+        .build()?;
+    let mut subscription = hub.subscribe(topic("t")).open()?;
+    hub.publish(&topic("t"), Event::new("x")).await?;
+    settle().await;
+    assert_eq!(received(&mut subscription).await, [data("x")]);
+    drop(subscription);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(hub.stats().hook_failures, 8);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a4_every_disconnect_fires_once_eviction_included() -> TestResult {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let notes = Arc::clone(&log);
+    let hub = Broadcaster::builder()
+        .queue(1)
+        .on_disconnect(move |connection, why| {
+            notes.lock().unwrap().push((connection.id().to_string(), why));
+            Ok(())
+        })
+        .build()?;
+    let open = |id: &str| {
+        let id = id.parse().unwrap();
+        hub.subscribe(topic("t")).id(id).slow_consumer(SlowConsumer::Disconnect).open()
+    };
+    let (slow, left, kicked) = (open("slow")?, open("left")?, open("kicked")?);
+    drop(left);
+    hub.disconnect(kicked.connection().id());
+    for _ in 0..3 {
+        hub.publish(&topic("t"), Event::new("x")).await?;
+    }
+    settle().await;
+    assert_eq!(hub.connection_count(), 0, "an evicted connection is gone before it is dropped");
+    drop((slow, kicked));
+    settle().await;
+    assert_eq!(
+        *log.lock().unwrap(),
+        [
+            ("left".to_owned(), Departure::Left),
+            ("kicked".to_owned(), Departure::Disconnected),
+            ("slow".to_owned(), Departure::TooSlow),
+        ]
+    );
+    assert_eq!(hub.stats().evicted, 1);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a5_history_gives_the_newest_oldest_first() -> TestResult {
+    let hub = Broadcaster::builder().history(3).build()?;
+    let news = topic("news");
+    for n in 0..5 {
+        hub.publish(&news, Event::new(n.to_string())).await?;
+        hub.publish(&topic("other"), Event::new("x")).await?;
+    }
+    let offsets = |limit| -> Vec<u64> {
+        hub.history(&news, limit).iter().map(|entry| entry.id().offset()).collect()
+    };
+    assert_eq!(offsets(usize::MAX), [5, 7, 9]);
+    assert_eq!(offsets(2), [7, 9]);
+    assert_eq!(offsets(0), [0; 0]);
+    assert_eq!(hub.history(&topic("unknown"), 9).len(), 0);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a6_connections_can_be_counted_and_looked_at() -> TestResult {
+    let hub = Broadcaster::builder().queue(1).build()?;
+    let mut subscription = hub.subscribe(topic("t")).open()?;
+    let connection = Arc::clone(subscription.connection());
+    let opened = connection.last_activity();
+    assert_eq!(connection.state(), ConnectionState::Live);
+    assert_eq!(hub.connections().len(), 1);
+
+    tokio::time::advance(Duration::from_secs(5)).await;
+    for _ in 0..3 {
+        hub.publish(&topic("t"), Event::new("x")).await?;
+    }
+    settle().await;
+    assert_eq!(connection.state(), ConnectionState::CatchingUp);
+    assert_eq!(received(&mut subscription).await.len(), 3);
+    assert_eq!(connection.state(), ConnectionState::Live);
+    assert_eq!(connection.messages_sent(), 3);
+    assert!(connection.last_activity() >= opened + Duration::from_secs(5));
+    drop(subscription);
+    assert_eq!(connection.state(), ConnectionState::Closed);
+    assert_eq!(hub.connection_count(), 0);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a7_a_connection_that_never_reads_delays_nobody_and_heals_from_history() -> TestResult {
+    let hub = Broadcaster::builder().queue(2).history(100).build()?;
+    let mut stuck = hub.subscribe(topic("t")).open()?;
+    let mut healthy = hub.subscribe(topic("t")).open()?;
+    let mut sent = Vec::new();
+    for n in 0..50 {
+        hub.publish(&topic("t"), Event::new(n.to_string())).await?;
+        sent.push(data(&n.to_string()));
+        settle().await;
+        assert_eq!(received(&mut healthy).await, [data(&n.to_string())]);
+    }
+    assert_eq!(received(&mut stuck).await, sent, "nothing is lost for it either");
+    assert_eq!(hub.stats().gaps, 0);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a7_beyond_history_there_is_one_gap() -> TestResult {
+    let hub = Broadcaster::builder().queue(2).history(3).build()?;
+    let mut stuck = hub.subscribe(topic("t")).open()?;
+    for n in 1..=10 {
+        hub.publish(&topic("t"), Event::new(n.to_string())).await?;
+    }
+    settle().await;
+    let gap = Received::Gap(Some(2), 7, GapReason::Lagged);
+    assert_eq!(
+        received(&mut stuck).await,
+        [data("1"), data("2"), gap, data("8"), data("9"), data("10")]
+    );
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a7_conflation_keeps_the_newest_of_each_key() -> TestResult {
+    let hub = Broadcaster::new();
+    let mut tab = hub.subscribe(topic("t")).slow_consumer(SlowConsumer::Conflate).open()?;
+    let event = |n: u32, key: &str| Event::new(format!("{key}{n}")).keyed(key.parse().unwrap());
+    for n in 0..50 {
+        hub.publish(&topic("t"), event(n, "a")).await?;
+        hub.publish(&topic("t"), event(n, "b")).await?;
+    }
+    hub.publish(&topic("t"), Event::new("no key")).await?;
+    settle().await;
+    assert_eq!(received(&mut tab).await, [data("a49"), data("b49"), data("no key")]);
+    assert_eq!(hub.stats().conflated, 98);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a7_dropping_the_oldest_is_told() -> TestResult {
+    let hub = Broadcaster::new();
+    let mut tab =
+        hub.subscribe(topic("t")).queue(2).slow_consumer(SlowConsumer::DropOldest).open()?;
+    for n in 1..=5 {
+        hub.publish(&topic("t"), Event::new(n.to_string())).await?;
+    }
+    settle().await;
+    let gap = Received::Gap(Some(0), 3, GapReason::Dropped);
+    assert_eq!(received(&mut tab).await, [gap, data("4"), data("5")]);
+    assert_eq!(hub.stats().dropped, 3);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a7_a_queue_is_bounded_in_bytes_too_but_one_event_always_fits() -> TestResult {
+    let hub = Broadcaster::builder().queue_bytes(1000).history(0).build()?;
+    let mut tab = hub.subscribe(topic("t")).open()?;
+    let large = "x".repeat(5000);
+    hub.publish(&topic("t"), Event::new(large.clone())).await?;
+    hub.publish(&topic("t"), Event::new("small")).await?;
+    settle().await;
+    let gap = Received::Gap(Some(1), 2, GapReason::Lagged);
+    assert_eq!(received(&mut tab).await, [data(&large), gap]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a8_an_event_can_go_to_one_connection_or_to_all_but_some() -> TestResult {
+    let hub = Broadcaster::builder().queue(3).build()?;
+    let room = topic("room");
+    let mut alice = hub.subscribe(&room).id("alice".parse()?).open()?;
+    let mut bob = hub.subscribe(&room).id("bob".parse()?).open()?;
+    let (alice_id, bob_id): (ConnectionId, _) = ("alice".parse()?, "bob".parse()?);
+
+    hub.send_to(&bob_id, &Event::new("for bob"))?;
+    let others = hub.except([alice_id.clone(), alice_id, "nobody".parse()?]);
+    assert_eq!(others.publish(&room, Event::new("from alice")).await?.receivers, 1);
+    assert_eq!(others.broadcast(Event::new("to all but alice")).await?.receivers, 1);
+    settle().await;
+    assert_eq!(received(&mut alice).await, []);
+    assert_eq!(
+        received(&mut bob).await,
+        [data("for bob"), data("from alice"), data("to all but alice")]
+    );
+
+    let nobody: ConnectionId = "nobody".parse()?;
+    assert_eq!(hub.send_to(&nobody, &Event::new("x")), Err(SendError::NotConnected));
+    for _ in 0..3 {
+        hub.send_to(&bob_id, &Event::new("x"))?;
+    }
+    assert_eq!(hub.send_to(&bob_id, &Event::new("x")), Err(SendError::QueueFull));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a8_who_is_left_out_does_not_get_it_from_history_either() -> TestResult {
+    let hub = Broadcaster::new();
+    let room = topic("room");
+    let start = hub.cursor();
+    let alice: ConnectionId = "alice".parse()?;
+    hub.except([alice.clone()]).publish(&room, Event::new("from alice")).await?;
+    let mut again = hub.subscribe(&room).id(alice).resume(LastEventId::from(start)).open()?;
+    let mut other = hub.subscribe(&room).resume(LastEventId::from(start)).open()?;
+    assert_eq!(received(&mut again).await, []);
+    assert_eq!(received(&mut other).await, [data("from alice")]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a9_subscriptions_name_several_topics_and_patterns() -> TestResult {
+    let hub = Broadcaster::new();
+    let mut tab = hub.subscribe(Topics::parse(["news", "jobs:*", "jobs:17", "**:done"])?).open()?;
+    let mut receivers = Vec::new();
+    for name in ["news", "jobs:17", "jobs:17:done", "other", "jobs:a:b", "x:done"] {
+        receivers.push(hub.publish(&topic(name), Event::new(name)).await?.receivers);
+    }
+    assert_eq!(receivers, [1, 1, 1, 0, 0, 1], "once, however many patterns match");
+    settle().await;
+    assert_eq!(
+        received(&mut tab).await,
+        [data("news"), data("jobs:17"), data("jobs:17:done"), data("x:done")]
+    );
+    drop(tab);
+    assert_eq!(hub.stats().pattern_sets, 0);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a9_a_pattern_holds_for_topics_that_appear_later_and_replays_all_of_them() -> TestResult {
+    let hub = Broadcaster::new();
+    let start = hub.cursor();
+    let mut live = hub.subscribe(Topics::parse(["jobs:*"])?).open()?;
+    for name in ["jobs:1", "jobs:2", "jobs:1"] {
+        hub.publish(&topic(name), Event::new(name)).await?;
+    }
+    let mut late =
+        hub.subscribe(Topics::parse(["jobs:*"])?).resume(LastEventId::from(start)).open()?;
+    settle().await;
+    let all = [data("jobs:1"), data("jobs:2"), data("jobs:1")];
+    assert_eq!(received(&mut live).await, all);
+    assert_eq!(received(&mut late).await, all);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn presence_names_who_is_there_and_tells_who_comes_and_goes() -> TestResult {
+    let hub = Broadcaster::new();
+    let room = topic("rooms:1");
+    let alice = hub.subscribe(&room).id("alice".parse()?).open()?;
+    let _elsewhere = hub.subscribe(topic("rooms:2")).open()?;
+    let mut watch = hub.watch_presence(&room);
+    assert_eq!(watch.present.len(), 1);
+    let by_pattern = hub.subscribe(Topics::parse(["rooms:*"])?).id("bob".parse()?).open()?;
+    assert_eq!(hub.presence(&room).len(), 2);
+    drop(alice);
+    drop(by_pattern);
+    let mut changes = Vec::new();
+    for _ in 0..3 {
+        let change = tokio::time::timeout(Duration::from_secs(60), watch.change()).await??;
+        changes.push(match change {
+            PresenceChange::Join(connection) => format!("+{}", connection.id()),
+            PresenceChange::Leave(connection, why) => format!("-{} {why:?}", connection.id()),
+            other => format!("{other:?}"),
+        });
+    }
+    assert_eq!(changes, ["+bob", "-alice Left", "-bob Left"]);
+    assert_eq!(hub.presence(&room).len(), 0);
+    Ok(())
+}
