@@ -1,0 +1,48 @@
+//! The bytes that stand for each delivery.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sse_kit_broadcast::{Delivery, Goodbye, Subscription};
+use sse_kit_event::control::{ControlName, Hello};
+
+/// The bytes of a delivery. Those of an event are shared; only a gap and a goodbye are made here.
+pub(crate) fn frame(delivery: Delivery) -> Bytes {
+    match delivery {
+        Delivery::Entry(entry) => entry.frame().clone(),
+        Delivery::Direct(frame) => frame,
+        Delivery::Gap(gap) => gap.event().encode().finish(None),
+        Delivery::Heartbeat => heartbeat(),
+        Delivery::Goodbye(Goodbye::ComeBack { within }) => come_back(ControlName::Shutdown, within),
+        Delivery::Goodbye(Goodbye::StayAway) => ControlName::Close.event().encode().finish(None),
+        // `Delivery` may grow. What is not known here has nothing to show, and a comment is that.
+        _ => Bytes::from_static(b":\n\n"),
+    }
+}
+
+/// The first event on every stream.
+pub(crate) fn hello(subscription: &Subscription, retry: Duration) -> Bytes {
+    let heartbeat = subscription.heartbeat().unwrap_or_default();
+    let hello = Hello {
+        cursor: subscription.cursor(),
+        connection: subscription.connection().id().to_string(),
+        heartbeat_ms: u64::try_from(heartbeat.as_millis()).unwrap_or(u64::MAX),
+    };
+    // Not when a gap comes next: who is cut off in between must be told of it later.
+    let id = (!subscription.begins_with_gap()).then(|| subscription.cursor());
+    hello.event().retry(retry).encode().finish(id)
+}
+
+/// A last event, after which the client comes back at a random time.
+pub(crate) fn come_back(name: ControlName, within: Duration) -> Bytes {
+    let retry = within.mul_f64(fastrand::f64());
+    name.event().retry(retry).encode().finish(None)
+}
+
+/// A comment for proxies, and in the same breath an event for scripts, which see no comments.
+fn heartbeat() -> Bytes {
+    static HEARTBEAT: LazyLock<Bytes> =
+        LazyLock::new(|| ControlName::Heartbeat.event().comment("heartbeat").encode().finish(None));
+    HEARTBEAT.clone()
+}

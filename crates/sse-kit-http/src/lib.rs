@@ -1,0 +1,36 @@
+//! Server-Sent Events for everything that speaks `http`: hyper, axum, and others.
+//!
+//! ```
+//! use http::{Request, Response};
+//! use sse_kit_broadcast::Broadcaster;
+//! use sse_kit_http::{SseBody, SseRequest, SseResponse};
+//!
+//! fn events<B>(hub: &Broadcaster, request: &Request<B>)
+//! -> Result<Response<SseBody>, Box<dyn std::error::Error>> {
+//!     let request = SseRequest::from(request);
+//!     let topics = request.topics("topic")?;
+//!     let subscription = hub.subscribe(topics).resume(request.last_event_id()).open()?;
+//!     Ok(SseResponse::new(subscription).into_response())
+//! }
+//! ```
+//!
+//! - [`SseRequest`] reads what a client asks for: topics, and the last event id it has.
+//! - [`SseResponse`] makes the response, with the headers that proxies and browsers need.
+//! - [`SseBody`] is its body: the hello event, and then what the subscription gives. It works
+//!   unchanged over HTTP/1.1 and HTTP/2.
+//! - [`Limits`] counts streams in all and per client address; [`SseResponse::busy`] sends a client
+//!   away so that it comes back.
+//! - [`ensure_same_site`] keeps other sites' pages from publishing.
+
+mod body;
+mod frames;
+mod limits;
+mod request;
+mod response;
+mod same_site;
+
+pub use body::SseBody;
+pub use limits::{LimitError, Limits, Permit};
+pub use request::SseRequest;
+pub use response::SseResponse;
+pub use same_site::{CrossSite, ensure_same_site};

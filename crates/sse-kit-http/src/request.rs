@@ -1,0 +1,108 @@
+//! What a client asks for.
+
+use std::borrow::Cow;
+
+use http::request::Parts;
+use http::{HeaderMap, Request, Uri};
+use sse_kit_event::{LastEventId, Topics, TopicsError};
+
+/// A request for an event stream, read.
+///
+/// ```
+/// use http::Request;
+/// use sse_kit_event::{LastEventId, Topic};
+/// use sse_kit_http::SseRequest;
+///
+/// let request = Request::get("/events?topic=jobs:17&topic=news:*&last_event_id=5f-12").body(())?;
+/// let request = SseRequest::from(&request);
+/// assert!(request.topics("topic")?.cover(&"news:today".parse()?));
+/// assert_eq!(request.last_event_id(), LastEventId::parse(b"5f-12"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct SseRequest<'a> {
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+}
+
+impl<'a> SseRequest<'a> {
+    /// The topics and patterns that the query names, each with a parameter `name` of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`TopicsError`] when one of them is neither topic nor pattern, or there are too many.
+    pub fn topics(&self, name: &str) -> Result<Topics, TopicsError> {
+        Topics::parse(self.values(name))
+    }
+
+    /// What the client says it has seen; `None` when it says nothing.
+    ///
+    /// The header `Last-Event-ID` wins over the query parameter `last_event_id`: the one is set by a
+    /// client that reconnects, the other by a page that was rendered with a cursor, and stays the
+    /// same when the client reconnects.
+    pub fn last_event_id(&self) -> Option<LastEventId> {
+        let header = self.headers.get("last-event-id");
+        header.and_then(|value| LastEventId::parse(value.as_bytes())).or_else(|| {
+            let value = self.values("last_event_id").next()?;
+            LastEventId::parse(value.as_bytes())
+        })
+    }
+
+    /// The decoded values of a query parameter.
+    fn values(self, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
+        let query = self.uri.query().unwrap_or_default();
+        let pairs = form_urlencoded::parse(query.as_bytes());
+        pairs.filter(move |(key, _)| key == name).map(|(_, value)| value)
+    }
+}
+
+impl<'a, B> From<&'a Request<B>> for SseRequest<'a> {
+    fn from(request: &'a Request<B>) -> Self {
+        Self { uri: request.uri(), headers: request.headers() }
+    }
+}
+
+impl<'a> From<&'a Parts> for SseRequest<'a> {
+    fn from(parts: &'a Parts) -> Self {
+        Self { uri: &parts.uri, headers: &parts.headers }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn last_event_id(header: Option<&[u8]>, query: &str) -> Option<LastEventId> {
+        let mut request = Request::get(format!("/?{query}"));
+        if let Some(header) = header {
+            request = request.header("Last-Event-ID", header);
+        }
+        SseRequest::from(&request.body(()).unwrap()).last_event_id()
+    }
+
+    #[test]
+    fn the_header_wins_over_the_query() {
+        let id = |text: &str| LastEventId::parse(text.as_bytes());
+        assert_eq!(last_event_id(Some(b"1-2"), "last_event_id=1-1"), id("1-2"));
+        assert_eq!(last_event_id(None, "last_event_id=1-1"), id("1-1"));
+        assert_eq!(last_event_id(Some(b""), "last_event_id=1-1"), id("1-1"));
+        assert_eq!(last_event_id(None, "last_event_id="), None);
+        assert_eq!(last_event_id(None, ""), None);
+    }
+
+    #[test]
+    fn a_hostile_header_is_unusable_and_not_replaced_by_the_query() {
+        let id = last_event_id(Some(b"\xff\xfe"), "last_event_id=1-1");
+        assert!(matches!(id, Some(LastEventId::Unusable(_))));
+    }
+
+    #[test]
+    fn topics_are_decoded() {
+        let request = Request::get("/?topic=a%3Ab&x=1&topic=c+d").body(()).unwrap();
+        let topics = SseRequest::from(&request).topics("topic").unwrap();
+        assert!(topics.cover(&"a:b".parse().unwrap()));
+        assert!(topics.cover(&"c d".parse().unwrap()));
+        let request = Request::get("/?topic=a%0Ab").body(()).unwrap();
+        assert!(SseRequest::from(&request).topics("topic").is_err());
+    }
+}

@@ -1,0 +1,96 @@
+//! The response to a request for an event stream.
+
+use std::any::Any;
+use std::time::Duration;
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderName, HeaderValue, Response};
+use sse_kit_broadcast::Subscription;
+use sse_kit_event::control::ControlName;
+
+use crate::body::SseBody;
+use crate::frames;
+
+/// The response to a request for an event stream.
+///
+/// ```
+/// use std::time::Duration;
+/// use sse_kit_broadcast::Broadcaster;
+/// use sse_kit_event::Topics;
+/// use sse_kit_http::SseResponse;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let hub = Broadcaster::new();
+/// let response = SseResponse::new(hub.subscribe(Topics::none()).open()?)
+///     .retry(Duration::from_secs(2))
+///     .into_response();
+/// assert_eq!(response.headers()["content-type"], "text/event-stream");
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+#[must_use = "it becomes a response when `into_response` is called"]
+pub struct SseResponse {
+    subscription: Subscription,
+    retry: Duration,
+    kept: Option<Box<dyn Any + Send>>,
+}
+
+impl SseResponse {
+    /// A stream of what the subscription gives, which begins with the event `sse-kit:hello`: see
+    /// [`Hello`](sse_kit_event::control::Hello).
+    pub fn new(subscription: Subscription) -> Self {
+        Self { subscription, retry: Duration::from_secs(3), kept: None }
+    }
+
+    /// How long a client waits before it reconnects. Default: 3 s.
+    pub fn retry(self, delay: Duration) -> Self {
+        Self { retry: delay, ..self }
+    }
+
+    /// Keeps a value as long as the body lives, such as a [`Permit`](crate::Permit).
+    pub fn keep(self, value: impl Send + 'static) -> Self {
+        Self { kept: Some(Box::new(value)), ..self }
+    }
+
+    /// The response.
+    pub fn into_response(self) -> Response<SseBody> {
+        let hello = frames::hello(&self.subscription, self.retry);
+        let mut body = SseBody::stream(hello, self.subscription);
+        if let Some(kept) = self.kept {
+            body.keep(kept);
+        }
+        respond(body)
+    }
+
+    /// Sends a client away that there is no room for: it comes back at a random time `within`.
+    ///
+    /// That is a stream of one event, `sse-kit:busy`, and not status 429 or 503: a native
+    /// `EventSource` gives up for good on [any status but 200][spec].
+    ///
+    /// [spec]: https://html.spec.whatwg.org/multipage/server-sent-events.html#sse-processing-model
+    pub fn busy(within: Duration) -> Response<SseBody> {
+        respond(SseBody::last_words(frames::come_back(ControlName::Busy, within)))
+    }
+
+    /// Sends a client away for good, by the event `sse-kit:close`: when it may not, or no longer,
+    /// see what it asks for. A page closes its stream when it is bound to that event.
+    pub fn close() -> Response<SseBody> {
+        respond(SseBody::last_words(ControlName::Close.event().encode().finish(None)))
+    }
+}
+
+fn respond(body: SseBody) -> Response<SseBody> {
+    /// Without it nginx holds back what it proxies.
+    const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+    let mut response = Response::new(body);
+    for (name, value) in [
+        (CONTENT_TYPE, "text/event-stream"),
+        (CACHE_CONTROL, "no-store, no-transform"),
+        (X_ACCEL_BUFFERING, "no"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
