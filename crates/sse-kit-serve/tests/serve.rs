@@ -1,0 +1,135 @@
+//! The server against real sockets.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use sse_kit_serve::{Outcome, ServeStats, Server};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// More than any socket's buffers hold.
+const LARGE: usize = 64 << 20;
+
+/// `/large` is large; all else is `ok`.
+async fn answer(
+    request: Request<Incoming>,
+    _client: SocketAddr,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    Ok(Response::new(Full::new(match request.uri().path() {
+        "/large" => vec![b'x'; LARGE].into(),
+        _ => Bytes::from_static(b"ok"),
+    })))
+}
+
+struct Serving {
+    address: SocketAddr,
+    stats: Arc<ServeStats>,
+    stop: oneshot::Sender<()>,
+    outcome: JoinHandle<Outcome>,
+}
+
+impl Serving {
+    async fn start(drain: Duration, settings: impl FnOnce(Server) -> Server) -> Self {
+        let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
+        let server = settings(server.expect("a free port"));
+        let address = server.local_addr().expect("an address");
+        let stats = server.stats();
+        let (stop, stopped) = oneshot::channel();
+        let outcome = tokio::spawn(server.serve(answer, stopped, drain));
+        Self { address, stats, stop, outcome }
+    }
+
+    async fn open(&self, path: &str) -> TcpStream {
+        open(self.address, path).await
+    }
+}
+
+async fn open(address: SocketAddr, path: &str) -> TcpStream {
+    let mut socket = TcpStream::connect(address).await.expect("it listens");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.expect("it reads");
+    socket
+}
+
+/// What comes until the server closes the connection.
+async fn rest(mut socket: TcpStream) -> String {
+    let mut all = Vec::new();
+    let reading = socket.read_to_end(&mut all);
+    // A connection that is cut off may be reset; what came before counts.
+    let _ = tokio::time::timeout(Duration::from_secs(60), reading).await.expect("an end");
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+/// Only a broken server makes this take long.
+async fn until(holds: impl Fn() -> bool) {
+    for _ in 0..6000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("it never comes to that");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_finish_its_request_is_closed() {
+    let serving =
+        Serving::start(Duration::ZERO, |s| s.header_timeout(Duration::from_millis(100))).await;
+    let mut socket = TcpStream::connect(serving.address).await.expect("it listens");
+    socket.write_all(b"GET / HTTP/1.1\r\nhost").await.expect("it reads");
+    let answer = rest(socket).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_client_that_takes_no_bytes_is_cut_off_and_counted() {
+    let serving =
+        Serving::start(Duration::ZERO, |s| s.write_timeout(Duration::from_millis(100))).await;
+    let socket = serving.open("/large").await;
+    until(|| serving.stats.write_timeouts() == 1).await;
+    assert!(rest(socket).await.len() < LARGE, "it is cut off in the middle");
+    assert_eq!(serving.stats.accepted(), 1);
+}
+
+#[tokio::test]
+async fn it_drains_idle_connections_at_once_and_lets_others_finish() {
+    let serving = Serving::start(Duration::from_secs(60), |s| s).await;
+    let mut idle = serving.open("/").await;
+    let mut first = [0; 12];
+    idle.read_exact(&mut first).await.expect("an answer");
+    assert_eq!(&first, b"HTTP/1.1 200");
+    let busy = serving.open("/large").await;
+    until(|| serving.stats.accepted() == 2).await;
+    let mut begun = [0; 1];
+    busy.peek(&mut begun).await.expect("the answer has begun");
+    serving.stop.send(()).expect("it serves");
+    assert!(rest(idle).await.ends_with("ok"));
+
+    // Meanwhile there are answers for those who come late, one for each connection.
+    let late = rest(open(serving.address, "/").await).await;
+    assert!(late.contains("connection: close"), "{late}");
+    assert!(rest(busy).await.len() > LARGE, "all of it");
+    assert_eq!(serving.outcome.await.expect("no panic").aborted, 0);
+}
+
+#[tokio::test]
+async fn who_has_not_ended_by_the_deadline_is_cut_off_and_counted() {
+    let serving =
+        Serving::start(Duration::from_millis(200), |s| s.write_timeout(Duration::from_secs(600)))
+            .await;
+    let stuck = [serving.open("/large").await, serving.open("/large").await];
+    until(|| serving.stats.accepted() == 2).await;
+    for socket in &stuck {
+        socket.peek(&mut [0; 1]).await.expect("the answer has begun");
+    }
+    serving.stop.send(()).expect("it serves");
+    assert_eq!(serving.outcome.await.expect("no panic").aborted, 2);
+}
