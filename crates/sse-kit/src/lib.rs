@@ -1,0 +1,40 @@
+//! The front door of sse-kit: the crates behind features, under one name.
+//!
+//! A newcomer needs three names: a [`Broadcaster`] that events are published to, an [`Event`], and
+//! an [`SseBody`] that carries them to a page.
+//!
+//! | feature | module | what it is |
+//! |---|---|---|
+//! | (always) | [`event`] | events, ids, topics, and their wire format |
+//! | `broadcast` | [`broadcast`] | topics, subscriptions, fan-out, history and replay |
+//! | `http` | [`http`] | streams, responses and requests over the `http` crates |
+//! | `serve` | `serve` | a server over hyper-util |
+//!
+//! `broadcast` and `http` are on by default. Features only ever add.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub use sse_kit_event as event;
+pub use sse_kit_event::Event;
+
+#[cfg(feature = "broadcast")]
+pub use sse_kit_broadcast as broadcast;
+#[cfg(feature = "broadcast")]
+pub use sse_kit_broadcast::Broadcaster;
+
+#[cfg(feature = "http")]
+pub use sse_kit_http as http;
+#[cfg(feature = "http")]
+pub use sse_kit_http::SseBody;
+
+#[cfg(feature = "serve")]
+pub use sse_kit_serve as serve;
+
+/// The examples of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
+/// The code of the first guide, compiled.
+#[cfg(all(doctest, feature = "serve"))]
+#[doc = include_str!("../../../docs/src/first-guide.md")]
+struct FirstGuide;
