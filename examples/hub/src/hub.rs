@@ -1,0 +1,146 @@
+//! The routes of the hub.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, Request, StatusCode};
+use hyper::body::Incoming;
+use serde_json::json;
+use sse_kit::Broadcaster;
+use sse_kit::broadcast::{BuildError, Goodbye, Stats, SubscribeError};
+use sse_kit::event::Topics;
+use sse_kit::http::{Limits, SseRequest, SseResponse};
+use sse_kit::serve::ServeStats;
+
+use crate::options::Options;
+use crate::publish;
+use crate::reply::{self, Reply};
+use crate::status::{self, Rate, Status};
+
+/// After how long clients come back that were sent away: at most this, at random.
+const COME_BACK_WITHIN: Duration = Duration::from_secs(5);
+
+/// What all requests share. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Hub {
+    events: Broadcaster,
+    pub(crate) status: Status,
+    server: Arc<ServeStats>,
+    limits: Limits,
+}
+
+impl Hub {
+    pub(crate) fn new(options: &Options, server: Arc<ServeStats>) -> Result<Self, BuildError> {
+        let events = Broadcaster::builder()
+            .history(options.history)
+            .queue(options.queue)
+            .heartbeat(options.heartbeat())
+            .build()?;
+        let status = Status::new()?;
+        let limits = Limits::new(options.max_connections, options.max_per_ip);
+        Ok(Self { events, status, server, limits })
+    }
+
+    pub(crate) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        client: SocketAddr,
+    ) -> Result<Reply, Infallible> {
+        Ok(match (request.method(), request.uri().path()) {
+            (&Method::GET, "/events") => self.stream(&request, client),
+            (&Method::POST, "/publish") => publish::publish(&self.events, request).await,
+            (&Method::GET, "/") => self.status.page(),
+            (&Method::GET, "/status.js") => Status::script(),
+            (&Method::GET, "/status.css") => Status::style(),
+            (&Method::GET, "/icon.svg") => Status::icon(),
+            (&Method::GET, "/status/events") => {
+                self.subscribe(&self.status.stream, status::topic().into(), &request, client)
+            }
+            (&Method::GET, "/stats") => reply::json(StatusCode::OK, &self.stats()),
+            (&Method::GET, "/healthz") => self.health(),
+            (_, "/events" | "/publish" | "/" | "/stats" | "/healthz") => {
+                reply::error(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")
+            }
+            _ => reply::error(StatusCode::NOT_FOUND, "there is nothing here"),
+        })
+    }
+
+    /// What was published before still reaches the clients; then they are told to come back.
+    pub(crate) fn shut_down(&self) {
+        for hub in [&self.events, &self.status.stream] {
+            hub.shut_down(Goodbye::ComeBack { within: COME_BACK_WITHIN });
+        }
+    }
+
+    /// Keeps the status page up to date, for ever.
+    pub(crate) async fn publish_status(self) {
+        let mut interval = tokio::time::interval(Duration::from_secs(1));
+        let mut rate = Rate::default();
+        loop {
+            interval.tick().await;
+            let stats = self.events.stats();
+            rate.sample(stats.published);
+            self.status.publish(&stats, self.evicted(&stats), &rate).await;
+        }
+    }
+
+    fn stats(&self) -> serde_json::Value {
+        let stats = self.events.stats();
+        let mut all = json!(stats);
+        all["evicted"] = self.evicted(&stats).into();
+        all["accepted"] = self.server.accepted().into();
+        all
+    }
+
+    /// A client that took no bytes for too long counts as evicted, like one whose queue overflowed.
+    fn evicted(&self, stats: &Stats) -> u64 {
+        stats.evicted + self.server.write_timeouts()
+    }
+
+    fn stream(&self, request: &Request<Incoming>, client: SocketAddr) -> Reply {
+        let topics = match SseRequest::from(request).topics("topic") {
+            Ok(topics) if topics.is_empty() => {
+                return reply::error(StatusCode::BAD_REQUEST, "name a topic: `?topic=…`");
+            }
+            Ok(topics) => topics,
+            Err(error) => return reply::error(StatusCode::BAD_REQUEST, &error.to_string()),
+        };
+        self.subscribe(&self.events, topics, request, client)
+    }
+
+    fn subscribe(
+        &self,
+        hub: &Broadcaster,
+        topics: Topics,
+        request: &Request<Incoming>,
+        client: SocketAddr,
+    ) -> Reply {
+        let permit = match self.limits.admit(client.ip()) {
+            Ok(permit) => permit,
+            Err(error) => {
+                tracing::debug!(%client, %error, "a client is asked to come back later");
+                return reply::stream(SseResponse::busy(COME_BACK_WITHIN));
+            }
+        };
+        let resume = SseRequest::from(request).last_event_id();
+        match hub.subscribe(topics).resume(resume).open() {
+            Ok(subscription) => {
+                reply::stream(SseResponse::new(subscription).keep(permit).into_response())
+            }
+            Err(SubscribeError::Random(error)) => {
+                reply::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
+            }
+            Err(_closed) => reply::stream(SseResponse::busy(COME_BACK_WITHIN)),
+        }
+    }
+
+    fn health(&self) -> Reply {
+        if self.events.is_shut_down() {
+            reply::error(StatusCode::SERVICE_UNAVAILABLE, "draining")
+        } else {
+            reply::json(StatusCode::OK, &json!({ "status": "ok" }))
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A small stand-alone hub for Server-Sent Events.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(
+    version,
+    after_help = "\
+Publish:  curl -d hello 'http://127.0.0.1:8081/publish?topic=news'
+Listen:   curl -N 'http://127.0.0.1:8081/events?topic=news&topic=jobs:*'"
+)]
+pub(crate) struct Options {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8081")]
+    pub(crate) listen: SocketAddr,
+    /// Events kept for each topic, for clients that come back; 0 keeps none.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) history: usize,
+    /// Events that may wait for one connection.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one)]
+    pub(crate) queue: usize,
+    /// Seconds between heartbeats; 0 sends none.
+    #[arg(long, value_name = "SECS", default_value_t = 15.0, value_parser = seconds)]
+    heartbeat: f64,
+    /// Seconds that clients have to read what is left for them, on shutdown.
+    #[arg(long, value_name = "SECS", default_value_t = 1.0, value_parser = seconds)]
+    shutdown_delay: f64,
+    /// Event streams that may be open; more are asked to come back later.
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub(crate) max_connections: usize,
+    /// Event streams that may be open from one address.
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub(crate) max_per_ip: usize,
+    /// Seconds for which a client may take no bytes before it is cut off; 0 for ever.
+    #[arg(long, value_name = "SECS", default_value_t = 30.0, value_parser = seconds)]
+    write_timeout: f64,
+    /// Threads that serve; otherwise as many as there are processors.
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    threads: Option<usize>,
+}
+
+impl Options {
+    pub(crate) fn heartbeat(&self) -> Option<Duration> {
+        none_if_zero(self.heartbeat)
+    }
+
+    pub(crate) fn shutdown_delay(&self) -> Duration {
+        Duration::from_secs_f64(self.shutdown_delay)
+    }
+
+    pub(crate) fn write_timeout(&self) -> Option<Duration> {
+        none_if_zero(self.write_timeout)
+    }
+
+    /// A runtime with the threads asked for. One thread needs none of the machinery that several
+    /// share.
+    pub(crate) fn runtime(&self) -> anyhow::Result<tokio::runtime::Runtime> {
+        let threads = match self.threads {
+            Some(threads) => threads,
+            None => std::thread::available_parallelism()?.get(),
+        };
+        let mut runtime = match threads {
+            1 => tokio::runtime::Builder::new_current_thread(),
+            _ => tokio::runtime::Builder::new_multi_thread(),
+        };
+        Ok(runtime.worker_threads(threads).enable_all().build()?)
+    }
+}
+
+fn none_if_zero(seconds: f64) -> Option<Duration> {
+    (seconds > 0.0).then(|| Duration::from_secs_f64(seconds))
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds")?;
+    if (0.0..=1e9).contains(&seconds) { Ok(seconds) } else { Err("out of range".into()) }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least 1".into()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(format!("{error}")),
+    }
+}

@@ -1,0 +1,106 @@
+//! A job board: a job computes the SHA-256 of every file under a folder, and every open page
+//! watches. See the README beside it.
+//!
+//! In the order in which to read it: `job` is what a job is, `board` keeps all of them and tells the
+//! pages, by the `messages` it publishes; `runner` gives jobs their turns, `walk`, `hashing` and
+//! `digest` do the work; `routes`, `form` and `page` are what a browser meets.
+
+mod amounts;
+mod assets;
+mod board;
+mod digest;
+mod file_hash;
+mod form;
+mod hashing;
+mod job;
+mod messages;
+mod options;
+mod page;
+mod progress;
+mod reply;
+mod routes;
+mod runner;
+mod walk;
+
+use std::convert::Infallible;
+use std::io::{Write, stdout};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Parser;
+use sse_kit::Broadcaster;
+use sse_kit::broadcast::Goodbye;
+use sse_kit::http::Limits;
+use sse_kit::serve::{Server, Signals};
+use tracing_subscriber::EnvFilter;
+
+use crate::assets::Assets;
+use crate::board::Board;
+use crate::options::Options;
+use crate::routes::App;
+use crate::runner::Runner;
+
+/// After how long pages come back that a shutdown sent away: at most this, at random.
+const COME_BACK_WITHIN: Duration = Duration::from_secs(2);
+
+fn main() -> anyhow::Result<ExitCode> {
+    let options = Options::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = options.threads {
+        runtime.worker_threads(threads);
+    }
+    let runtime = runtime.enable_all().build()?;
+    let exit_code = runtime.block_on(run(options));
+    // Jobs stop within a block; should a disk hang, that is no reason to hang with it.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    exit_code
+}
+
+async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let signals = Signals::install()?;
+    let server = Server::bind(options.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", options.listen))?
+        .write_timeout(options.write_timeout());
+    let hub = Broadcaster::builder()
+        .history(options.history)
+        .queue(options.queue)
+        .heartbeat(options.heartbeat())
+        .build()?;
+    let board = Arc::new(Board::new(hub.clone()));
+    let app = Arc::new(App {
+        hub: hub.clone(),
+        runner: Runner::new(Arc::clone(&board)),
+        board: Arc::clone(&board),
+        assets: Assets::load(options.assets.as_deref())?,
+        limits: Limits::new(options.max_connections, options.max_per_ip),
+        server: server.stats(),
+        folder: options.folder,
+    });
+
+    let address = server.local_addr()?;
+    writeln!(stdout(), "listening on http://{address}")?;
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "whoever can reach this can have folders of this machine read");
+    }
+
+    let service = move |request, client: SocketAddr| {
+        let app = Arc::clone(&app);
+        async move { Ok::<_, Infallible>(app.answer(request, client.ip()).await) }
+    };
+    let on_signal = |signal| {
+        tracing::info!(?signal, "shutting down");
+        // Streams end first: a server that waits for its connections would wait for them for ever.
+        hub.shut_down(Goodbye::ComeBack { within: COME_BACK_WITHIN });
+    };
+    let ended =
+        server.serve_until_signal(signals, service, on_signal, options.shutdown_delay).await;
+    board.cancel_all().await;
+    tracing::info!(?ended, "stopped");
+    Ok(ended.exit_code())
+}

@@ -1,0 +1,71 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A job board: a job computes the SHA-256 of every file under a folder, and every open page
+/// watches.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(version)]
+pub(crate) struct Options {
+    /// Where to listen; port 0 takes a free one.
+    ///
+    /// Whoever can reach this address can have folders of this machine read.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// The folder that the form proposes.
+    #[arg(long, value_name = "PATH", default_value = ".")]
+    pub(crate) folder: PathBuf,
+    /// A folder `node_modules` with htmx.org, htmx2 and htmx-ext-sse; otherwise pages take htmx from
+    /// its CDN.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) assets: Option<PathBuf>,
+    /// Events kept for pages that come back. A page that missed more is loaded anew.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) history: usize,
+    /// Events that may wait for one page.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one)]
+    pub(crate) queue: usize,
+    /// Seconds between heartbeats; 0 sends none.
+    #[arg(long, value_name = "SECS", default_value = "15", value_parser = seconds)]
+    heartbeat: Duration,
+    /// Seconds that pages have to read what is left for them, on shutdown.
+    #[arg(long, value_name = "SECS", default_value = "1", value_parser = seconds)]
+    pub(crate) shutdown_delay: Duration,
+    /// Pages that may be open; more are asked to come back later.
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub(crate) max_connections: usize,
+    /// Pages that may be open from one address.
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub(crate) max_per_ip: usize,
+    /// Seconds for which a client may take no bytes before it is cut off; 0 for ever.
+    #[arg(long, value_name = "SECS", default_value = "30", value_parser = seconds)]
+    write_timeout: Duration,
+    /// Threads that serve; otherwise as many as there are processors.
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub(crate) threads: Option<usize>,
+}
+
+impl Options {
+    pub(crate) fn heartbeat(&self) -> Option<Duration> {
+        Some(self.heartbeat).filter(|every| !every.is_zero())
+    }
+
+    pub(crate) fn write_timeout(&self) -> Option<Duration> {
+        Some(self.write_timeout).filter(|timeout| !timeout.is_zero())
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds")?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least 1".into()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(format!("{error}")),
+    }
+}
