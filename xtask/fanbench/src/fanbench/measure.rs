@@ -1,0 +1,86 @@
+//! One measurement from its start to its report.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use crate::cpu_sample::CpuSample;
+use crate::generator::{Generator, Waiting};
+use crate::latencies::Latencies;
+use crate::options::{Options, Scenario};
+use crate::process_tree::ProcessTree;
+use crate::report::{Report, Slow, Traffic};
+use crate::subscriber::Subscriber;
+
+/// For what comes twice: it may come after all else.
+const AFTER_ALL: Duration = Duration::from_millis(100);
+
+pub(crate) fn measure(options: &Options) -> Result<Report> {
+    let server = ProcessTree::new(options.pid);
+    let mut generator = Generator::new(options)?;
+    let memory_before = server.memory_kib()?;
+    generator.connect()?;
+    generator.idle(options.settle())?;
+    let memory_idle = server.memory_kib()?;
+    let mut report = Report {
+        connections: options.connections,
+        kib_per_idle_connection: (memory_idle - memory_before) / f64::from(options.connections),
+        traffic: None,
+        slow: None,
+    };
+    if options.scenario != Scenario::Idle {
+        report.traffic = Some(measure_traffic(options, &mut generator, server)?);
+    }
+    if options.scenario == Scenario::Slow {
+        report.slow = Some(Slow {
+            clients: options.slow_connections(),
+            memory_growth_kib: server.memory_kib()? - memory_idle,
+        });
+    }
+    Ok(report)
+}
+
+fn measure_traffic(
+    options: &Options,
+    generator: &mut Generator,
+    server: ProcessTree,
+) -> Result<Traffic> {
+    generator.connect_publishers()?;
+    if !options.sleep {
+        generator.wait_by(Waiting::Spin);
+    }
+    generator.publish(options.warm_up)?;
+
+    let receivers = options.connections / options.topics();
+    generator.ledger.record(Latencies::with_capacity(options.messages * receivers));
+    let deliveries_before = generator.ledger.deliveries();
+    let cpu_before = CpuSample::now(server)?;
+    let begun = generator.ledger.now();
+    generator.publish(options.messages)?;
+    let cpu = CpuSample::now(server)?;
+
+    generator.wait_by(Waiting::Sleep);
+    let seconds = generator.ledger.last_delivery().saturating_sub(begun).as_secs_f64();
+    let deliveries = generator.ledger.deliveries() - deliveries_before;
+    ensure!(deliveries > 0, "the server delivered nothing");
+    let latencies = generator.ledger.recorded();
+    let mut latencies = latencies.expect("it was told to record above");
+    generator.idle(AFTER_ALL)?;
+
+    let readers: Vec<&Subscriber> =
+        generator.subscribers.iter().filter(|subscriber| subscriber.reads()).collect();
+    Ok(Traffic {
+        deliveries,
+        seconds,
+        deliveries_per_second: f64::from(deliveries) / seconds,
+        cpu_micros_per_delivery: cpu.server_since(&cpu_before) * 1e6 / f64::from(deliveries),
+        p50_micros: latencies.percentile(50),
+        p99_micros: latencies.percentile(99),
+        max_micros: latencies.percentile(100),
+        lost: readers.iter().map(|reader| reader.lost(generator.sent_to(reader))).sum(),
+        twice: readers.iter().map(|reader| reader.twice()).sum(),
+        cut_off: readers.iter().map(|reader| u32::from(reader.is_closed())).sum(),
+        steal_percent: cpu.steal_percent_since(&cpu_before),
+        others_percent: cpu.others_percent_since(&cpu_before),
+    })
+}

@@ -1,0 +1,106 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use clap::{Parser, ValueEnum, value_parser};
+
+use crate::marker;
+
+/// What latencies and counts may take in memory, as a number of deliveries.
+const MOST_DELIVERIES: u32 = 50_000_000;
+
+/// Loads a server of Server-Sent Events and prints what that costs it, as a line of JSON
+///
+/// The server must be fresh and stream `GET /events?topic=T` and take
+/// `POST /publish?topic=T` with the payload as its body.
+#[derive(Clone, Debug, Parser)]
+pub(crate) struct Options {
+    pub(crate) scenario: Scenario,
+    /// Where the server listens, on the IPv4 loopback
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) server: SocketAddr,
+    /// The server's process; its children count as the server too
+    #[arg(long)]
+    pub(crate) pid: u32,
+    /// Event streams to open
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(value_parser = value_parser!(u32).range(1..=15_000))]
+    pub(crate) connections: u32,
+    /// Messages to publish while measuring
+    #[arg(long, value_name = "N", default_value_t = 600)]
+    pub(crate) messages: u32,
+    /// Messages to publish before that
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) warm_up: u32,
+    /// Bytes of a message
+    #[arg(long, value_name = "BYTES", default_value_t = 128)]
+    #[arg(value_parser = value_parser!(u32).range(marker::LENGTH as i64..=1 << 20))]
+    pub(crate) payload: u32,
+    /// Messages that may be under way at once
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = value_parser!(u32).range(1..))]
+    pub(crate) window: u32,
+    /// Connections to publish on
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = value_parser!(u32).range(1..=64))]
+    pub(crate) publishers: u32,
+    /// Of a hundred clients, how many never read (scenario slow)
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(value_parser = value_parser!(u32).range(0..100))]
+    pub(crate) slow_percent: u32,
+    /// How long all is left alone once connected, before memory is looked at
+    #[arg(long, value_name = "MS", default_value_t = 700)]
+    settle_ms: u64,
+    /// How long it all may take
+    #[arg(long, value_name = "SECS", default_value_t = 60)]
+    timeout: u64,
+    /// Sleep when there is nothing to do: for a machine with one CPU
+    #[arg(long)]
+    pub(crate) sleep: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub(crate) enum Scenario {
+    /// All connections listen to one topic
+    Broadcast,
+    /// Each connection listens to a topic of its own; messages go to one at random
+    Targeted,
+    /// As broadcast, but some clients never read
+    Slow,
+    /// Connections that are never sent anything: what they take in memory
+    Idle,
+}
+
+impl Options {
+    /// Refuses what one option alone cannot tell.
+    pub(crate) fn check(&self) -> Result<()> {
+        ensure!(self.server.is_ipv4(), "--server must be an IPv4 address");
+        let messages = self.messages.saturating_add(self.warm_up);
+        let receivers = self.connections / self.topics();
+        ensure!(
+            messages.saturating_mul(receivers) <= MOST_DELIVERIES,
+            "{messages} messages to {receivers} clients are more than {MOST_DELIVERIES} deliveries"
+        );
+        Ok(())
+    }
+
+    pub(crate) fn settle(&self) -> Duration {
+        Duration::from_millis(self.settle_ms)
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout)
+    }
+
+    /// How many topics there are: the subscriber number N listens to the topic N modulo this.
+    pub(crate) fn topics(&self) -> u32 {
+        if self.scenario == Scenario::Targeted { self.connections } else { 1 }
+    }
+
+    /// How many never read.
+    pub(crate) fn slow_connections(&self) -> u32 {
+        if self.scenario == Scenario::Slow { self.connections * self.slow_percent / 100 } else { 0 }
+    }
+}

@@ -1,0 +1,46 @@
+//! What is printed: one JSON object.
+
+use serde::Serialize;
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) connections: u32,
+    /// What the server's memory grew by for each connection, before anything was published.
+    pub(crate) kib_per_idle_connection: f64,
+    /// Not of the scenario `idle`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) traffic: Option<Traffic>,
+    /// Of the scenario `slow` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) slow: Option<Slow>,
+}
+
+/// What was delivered, and at which cost.
+#[derive(Debug, Serialize)]
+pub(crate) struct Traffic {
+    pub(crate) deliveries: u32,
+    pub(crate) seconds: f64,
+    pub(crate) deliveries_per_second: f64,
+    pub(crate) cpu_micros_per_delivery: f64,
+    pub(crate) p50_micros: u32,
+    pub(crate) p99_micros: u32,
+    pub(crate) max_micros: u32,
+    /// Deliveries that were not made, or too late to be in order; warm-up included.
+    pub(crate) lost: u32,
+    /// Deliveries that were made again, or after a later message's; warm-up included.
+    pub(crate) twice: u32,
+    /// Clients that read, and were cut off all the same.
+    pub(crate) cut_off: u32,
+    /// Of the time that the CPUs were wanted, how much the hypervisor gave to others.
+    pub(crate) steal_percent: f64,
+    /// Of the time that the CPUs had, how much other programs took.
+    pub(crate) others_percent: f64,
+}
+
+/// What became of the clients that never read.
+#[derive(Debug, Serialize)]
+pub(crate) struct Slow {
+    pub(crate) clients: u32,
+    /// What the server's memory grew by while they did not read.
+    pub(crate) memory_growth_kib: f64,
+}

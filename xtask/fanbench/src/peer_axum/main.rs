@@ -1,0 +1,84 @@
+//! What one writes in Rust today: axum's `Sse` over `tokio::sync::broadcast`, one channel
+//! per topic. A subscriber that lags loses events.
+#![expect(clippy::print_stdout, reason = "where it listens is said on stdout")]
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use axum::extract::{Query, State};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use clap::Parser;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+use tokio_stream::wrappers::BroadcastStream;
+use tokio_stream::{Stream, StreamExt};
+
+/// Messages that a channel keeps for its slowest subscriber.
+const CAPACITY: usize = 1024;
+
+/// To compare with: axum's `Sse` over tokio's broadcast channel
+#[derive(Debug, Parser)]
+struct Options {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8082")]
+    listen: SocketAddr,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let listener = TcpListener::bind(Options::parse().listen).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    let app = Router::new()
+        .route("/events", get(events))
+        .route("/publish", post(publish))
+        .with_state(Hub::default());
+    axum::serve(listener, app).await?;
+    Ok(())
+}
+
+async fn events(
+    State(hub): State<Hub>,
+    Query(query): Query<TopicQuery>,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let events = BroadcastStream::new(hub.channel(query.topic).subscribe())
+        .filter_map(Result::ok)
+        .map(|data| Ok(Event::default().data(data)));
+    Sse::new(events).keep_alive(KeepAlive::default())
+}
+
+async fn publish(
+    State(hub): State<Hub>,
+    Query(query): Query<TopicQuery>,
+    data: String,
+) -> Json<Published> {
+    // It fails when nobody listens.
+    let receivers = hub.channel(query.topic).send(data.into()).unwrap_or(0);
+    Json(Published { receivers })
+}
+
+#[derive(Deserialize)]
+struct TopicQuery {
+    topic: String,
+}
+
+#[derive(Serialize)]
+struct Published {
+    receivers: usize,
+}
+
+#[derive(Clone, Default)]
+struct Hub {
+    channels: Arc<Mutex<HashMap<String, broadcast::Sender<Arc<str>>>>>,
+}
+
+impl Hub {
+    fn channel(&self, topic: String) -> broadcast::Sender<Arc<str>> {
+        let mut channels = self.channels.lock().expect("nothing panics while it is held");
+        channels.entry(topic).or_insert_with(|| broadcast::channel(CAPACITY).0).clone()
+    }
+}

@@ -1,0 +1,148 @@
+//! What the load generator found out about a server.
+
+use serde::{Deserialize, Serialize};
+
+use super::peer::Peer;
+use super::scenario::Scenario;
+
+/// One measurement.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) scenario: Scenario,
+    pub(super) peer: Peer,
+    pub(super) figures: Figures,
+}
+
+/// The generator's line of JSON; its own source says what each means.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct Figures {
+    pub(super) connections: u32,
+    pub(super) kib_per_idle_connection: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) traffic: Option<Traffic>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) slow: Option<Slow>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct Traffic {
+    pub(super) deliveries: u32,
+    pub(super) seconds: f64,
+    pub(super) deliveries_per_second: f64,
+    pub(super) cpu_micros_per_delivery: f64,
+    pub(super) p50_micros: u32,
+    pub(super) p99_micros: u32,
+    pub(super) max_micros: u32,
+    pub(super) lost: u32,
+    pub(super) twice: u32,
+    pub(super) cut_off: u32,
+    pub(super) steal_percent: f64,
+    pub(super) others_percent: f64,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct Slow {
+    pub(super) clients: u32,
+    pub(super) memory_growth_kib: f64,
+}
+
+impl Figures {
+    /// In half a line.
+    pub(super) fn summary(&self) -> String {
+        match &self.traffic {
+            None => format!("{:.2} KiB per idle connection", self.kib_per_idle_connection),
+            Some(traffic) => format!(
+                "{:.2} µs of CPU per delivery, {:.0} deliveries/s, p99 {} µs \
+                 (stolen {:.1} %, others {:.1} %)",
+                traffic.cpu_micros_per_delivery,
+                traffic.deliveries_per_second,
+                traffic.p99_micros,
+                traffic.steal_percent,
+                traffic.others_percent
+            ),
+        }
+    }
+
+    /// What must not be, if anything.
+    pub(super) fn faults(&self) -> Option<String> {
+        let Traffic { lost, twice, cut_off, .. } = self.traffic.as_ref()?;
+        (lost + twice + cut_off > 0).then(|| {
+            format!(
+                "{lost} deliveries lost, {twice} made twice or out of order, {cut_off} readers \
+                 cut off"
+            )
+        })
+    }
+
+    /// How much others took of the CPUs meanwhile.
+    pub(super) fn disturbed_percent(&self) -> f64 {
+        self.traffic
+            .as_ref()
+            .map_or(0.0, |traffic| traffic.steal_percent.max(traffic.others_percent))
+    }
+
+    /// The less disturbed of two measurements of the same; but never is a fault forgotten.
+    pub(super) fn or_better(self, again: Self) -> Self {
+        let keep = self.faults().is_some()
+            || again.faults().is_none() && self.disturbed_percent() <= again.disturbed_percent();
+        if keep { self } else { again }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Figures of the given CPU time, disturbance and loss.
+    pub(in super::super) fn figures(cpu: f64, steal_percent: f64, lost: u32) -> Figures {
+        let traffic = Traffic {
+            deliveries: 1_000,
+            seconds: 1.0,
+            deliveries_per_second: 1_234_567.8,
+            cpu_micros_per_delivery: cpu,
+            p50_micros: 900,
+            p99_micros: 1_900,
+            max_micros: 2_000,
+            lost,
+            twice: 0,
+            cut_off: 0,
+            steal_percent,
+            others_percent: 0.0,
+        };
+        Figures {
+            connections: 1_000,
+            kib_per_idle_connection: 11.0,
+            traffic: Some(traffic),
+            slow: None,
+        }
+    }
+
+    fn steal_of_better(one: Figures, other: Figures) -> f64 {
+        one.or_better(other).disturbed_percent()
+    }
+
+    #[test]
+    fn the_less_disturbed_is_kept() {
+        let exactly = |one: f64, other: f64| assert!((one - other).abs() < 1e-9, "{one} {other}");
+        exactly(steal_of_better(figures(3.0, 9.0, 0), figures(3.0, 4.0, 0)), 4.0);
+        exactly(steal_of_better(figures(3.0, 4.0, 0), figures(3.0, 9.0, 0)), 4.0);
+        // A fault stays, whichever has it.
+        exactly(steal_of_better(figures(3.0, 9.0, 1), figures(3.0, 4.0, 0)), 9.0);
+        exactly(steal_of_better(figures(3.0, 4.0, 0), figures(3.0, 9.0, 1)), 9.0);
+    }
+
+    #[test]
+    fn what_the_generator_prints_is_read() {
+        let json = r#"{"connections":9,"kib_per_idle_connection":0.5}"#;
+        let idle: Figures = serde_json::from_str(json).expect("an idle run");
+        assert!(idle.traffic.is_none() && idle.faults().is_none());
+        assert_eq!(serde_json::to_string(&idle).expect("plain values"), json);
+    }
+
+    #[test]
+    fn faults_are_counted() {
+        assert_eq!(figures(3.0, 0.0, 0).faults(), None);
+        let faults = figures(3.0, 0.0, 2).faults().expect("two are lost");
+        assert!(faults.starts_with("2 deliveries lost, 0 made twice"), "{faults}");
+    }
+}

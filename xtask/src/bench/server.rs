@@ -1,0 +1,119 @@
+//! One server from its start to its end.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::system;
+
+/// How long it may take to say where it listens.
+const START: Duration = Duration::from_secs(20);
+
+/// How long it may take to end once it is told to.
+const END: Duration = Duration::from_secs(5);
+
+/// A server that is ended when this is dropped.
+#[derive(Debug)]
+pub(super) struct Server {
+    child: Child,
+}
+
+impl Server {
+    pub(super) fn start(command: &mut Command) -> Result<Self> {
+        // Its errors are for people to read; how it starts and stops is not.
+        command.env("RUST_LOG", "warn").stdin(Stdio::null()).stdout(Stdio::piped());
+        Ok(Self { child: command.spawn().context("cannot start the server")? })
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where it listens, which it says in its first line.
+    pub(super) fn address(&mut self) -> Result<SocketAddr> {
+        let stdout = self.child.stdout.take().context("its address was asked for before")?;
+        let (sender, first_line) = mpsc::channel();
+        thread::spawn(move || {
+            // To the end: a server that cannot print would stop.
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let line =
+            first_line.recv_timeout(START).context("the server did not say where it listens")?;
+        address(&line).with_context(|| format!("the server said {line:?}, which is no address"))
+    }
+
+    /// Fails when it has ended by itself.
+    pub(super) fn check_running(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            Some(status) => bail!("the server ended while it was measured: {status}"),
+            None => Ok(()),
+        }
+    }
+
+    fn end(&mut self) -> Result<()> {
+        if self.child.try_wait()?.is_some() {
+            return Ok(());
+        }
+        system::terminate(&mut self.child)?;
+        let told = Instant::now();
+        while told.elapsed() < END {
+            if self.child.try_wait()?.is_some() {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        eprintln!("note: the server did not end within {END:?} of SIGTERM, and was killed");
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            eprintln!("note: cannot end process {}: {error:#}", self.child.id());
+        }
+    }
+}
+
+fn address(line: &str) -> Option<SocketAddr> {
+    line.strip_prefix("listening on http://")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    fn shell(script: &str) -> Server {
+        Server::start(Command::new("sh").args(["-c", script])).expect("every Unix has sh")
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_server_says_where_it_listens() {
+        let mut server = shell("echo listening on http://127.0.0.1:4321; exec sleep 60");
+        let address = server.address().expect("it says so");
+        assert_eq!(address, SocketAddr::from(([127, 0, 0, 1], 4321)));
+        server.check_running().expect("it sleeps");
+        let told = Instant::now();
+        drop(server);
+        assert!(told.elapsed() < END);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_server_that_does_not_start_is_an_error() {
+        assert!(shell("exit 1").address().is_err());
+        let error = shell("echo hello; exec sleep 60").address().expect_err("no address");
+        assert!(error.to_string().contains("\"hello\""), "{error}");
+    }
+}

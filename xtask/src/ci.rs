@@ -1,0 +1,136 @@
+//! `cargo xtask ci`: all that a change must pass, but the tests.
+
+use std::process::Command;
+
+use anyhow::Result;
+use cargo_metadata::Package;
+
+use crate::progress::Steps;
+use crate::workspace::{Workspace, cargo};
+use crate::{examples, process, tidy};
+
+/// Check all that a change must pass, but for the tests
+///
+/// Formatting, the house rules (tidy), clippy, every crate's features alone and together,
+/// the docs and the examples' build; warnings are errors. Stops at the first step that
+/// fails, with its output. Cheap steps come first.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  cargo xtask ci                      before a commit
+  CI=1 cargo xtask ci                 the same in plain lines
+  cargo xtask ci && cargo xtask test  what .ci/run does")]
+pub(crate) struct Ci {}
+
+impl Ci {
+    #[expect(clippy::unused_self, reason = "every verb is called alike")]
+    pub(crate) fn run(&self) -> Result<()> {
+        let workspace = Workspace::load()?;
+        let steps = Steps::new();
+        let command = |name: &str, mut command: Command| {
+            if steps.on_terminal() {
+                command.env("CARGO_TERM_COLOR", "always");
+            }
+            steps.step(name, |busy| process::run_quietly(&mut command, busy))
+        };
+        command("fmt", formatting(&steps))?;
+        steps.step("tidy", |_| tidy::check(&workspace))?;
+        command("clippy", clippy(&["--workspace", "--all-targets", "--all-features"]))?;
+        for (name, flags) in feature_runs(&workspace) {
+            let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+            command(&name, clippy(&flags))?;
+        }
+        command("doc", documentation())?;
+        command("examples", examples::build(&workspace))?;
+        steps.done("all is well");
+        Ok(())
+    }
+}
+
+fn formatting(steps: &Steps) -> Command {
+    let mut command = cargo("fmt");
+    // Rustfmt does not ask whether somebody is there to see its colours.
+    let colour = if steps.on_terminal() { "always" } else { "never" };
+    command.args(["--all", "--check", "--", "--color", colour]);
+    command
+}
+
+fn clippy(flags: &[&str]) -> Command {
+    let mut command = cargo("clippy");
+    command.args(flags).args(["--", "--deny", "warnings"]);
+    command
+}
+
+fn documentation() -> Command {
+    let mut command = cargo("doc");
+    command.args(["--workspace", "--no-deps", "--all-features"]);
+    command.env("RUSTDOCFLAGS", "--deny warnings");
+    command
+}
+
+/// A named run for each combination of features that is worth one. By clippy and not by
+/// `cargo check`, which lets what one combination leaves unused pass with a warning.
+fn feature_runs(workspace: &Workspace) -> Vec<(String, Vec<String>)> {
+    let crates = |package: &&Package| workspace.folder(package).starts_with("crates/");
+    let mut runs = Vec::new();
+    for package in workspace.packages().iter().filter(crates) {
+        let features = package.features.keys().map(String::as_str);
+        for (which, flags) in combinations(features) {
+            let mut run = vec!["--package".to_owned(), package.name.to_string()];
+            run.extend(flags);
+            runs.push((format!("{} with {which}", package.name), run));
+        }
+    }
+    runs
+}
+
+/// No feature, each alone, and all, with cargo's flags for it; nothing for a crate without.
+fn combinations<'a>(features: impl Iterator<Item = &'a str>) -> Vec<(String, Vec<String>)> {
+    let features: Vec<&str> = features.filter(|feature| *feature != "default").collect();
+    if features.is_empty() {
+        return Vec::new();
+    }
+    let none = || vec!["--no-default-features".to_owned()];
+    let mut runs = vec![("no features".to_owned(), none())];
+    for feature in &features {
+        let mut flags = none();
+        flags.extend(["--features".to_owned(), (*feature).to_owned()]);
+        runs.push((format!("`{feature}` alone"), flags));
+    }
+    if features.len() > 1 {
+        runs.push(("all features".to_owned(), vec!["--all-features".to_owned()]));
+    }
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(features: &[&str]) -> Vec<String> {
+        combinations(features.iter().copied()).iter().map(|(_, flags)| flags.join(" ")).collect()
+    }
+
+    #[test]
+    fn no_features_no_runs() {
+        assert!(lines(&[]).is_empty());
+        assert!(lines(&["default"]).is_empty());
+    }
+
+    #[test]
+    fn one_feature_alone_is_all_of_them() {
+        let runs = ["--no-default-features", "--no-default-features --features json"];
+        assert_eq!(lines(&["default", "json"]), runs);
+    }
+
+    #[test]
+    fn two_features_are_run_apart_and_together() {
+        let runs = [
+            "--no-default-features",
+            "--no-default-features --features json",
+            "--no-default-features --features tls",
+            "--all-features",
+        ];
+        assert_eq!(lines(&["json", "tls"]), runs);
+    }
+}

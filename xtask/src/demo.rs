@@ -1,0 +1,50 @@
+//! `cargo xtask demo`: the main job, with a sensible folder.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::run::{Profile, launch};
+use crate::workspace::Workspace;
+
+/// Run the main job: a job board that hashes files while every open page watches
+///
+/// Starts the example `jobs` in release. Open the address it prints in two tabs, start a job
+/// in one and see both move. htmx comes from npm when npm is there, else from its CDN.
+/// Ctrl-C says goodbye to every page and stops.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  cargo xtask demo
+  cargo xtask demo --listen 0.0.0.0:9000      for a phone on the same network
+  cargo xtask demo --folder ~/Pictures        more to hash
+  cargo xtask demo -- --heartbeat 5           what follows -- goes to the example")]
+pub(crate) struct Demo {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
+    listen: String,
+
+    /// The folder that the form proposes [default: the workspace's crates]
+    #[arg(long, value_name = "PATH")]
+    folder: Option<PathBuf>,
+
+    /// More options for the example
+    #[arg(last = true)]
+    args: Vec<OsString>,
+}
+
+impl Demo {
+    pub(crate) fn run(&self) -> Result<()> {
+        let workspace = Workspace::load()?;
+        let example = workspace.example("jobs")?;
+        let folder = match &self.folder {
+            Some(folder) => std::path::absolute(folder).context("--folder is no path")?,
+            None => workspace.root().join("crates"),
+        };
+        let mut args: Vec<OsString> =
+            vec!["--listen".into(), (&self.listen).into(), "--folder".into(), folder.into()];
+        args.extend_from_slice(&self.args);
+        launch(&workspace, example, Profile::Release, &args)
+    }
+}

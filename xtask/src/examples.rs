@@ -1,0 +1,44 @@
+//! `cargo xtask examples`: builds all of them.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::process;
+use crate::workspace::{Workspace, cargo};
+
+/// Build all examples
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  cargo xtask examples
+  cargo xtask examples --release
+
+The programs are then in target/debug or target/release; `cargo xtask run` starts one.")]
+pub(crate) struct Examples {
+    /// Build them optimised
+    #[arg(long)]
+    release: bool,
+}
+
+impl Examples {
+    pub(crate) fn run(&self) -> Result<()> {
+        let workspace = Workspace::load()?;
+        let mut command = build(&workspace);
+        if self.release {
+            command.arg("--release");
+        }
+        process::run(&mut command)?;
+        println!("built {}", workspace.examples().join(", "));
+        Ok(())
+    }
+}
+
+/// The command that builds every example.
+pub(crate) fn build(workspace: &Workspace) -> Command {
+    let mut command = cargo("build");
+    for example in workspace.examples() {
+        command.args(["--package", example]);
+    }
+    command
+}

@@ -1,0 +1,76 @@
+//! The project's tasks, run as `cargo xtask VERB`: one file per verb, and what
+//! verbs share in files named after it.
+#![expect(clippy::print_stdout, reason = "a command-line tool talks on stdout")]
+
+mod bench;
+mod ci;
+mod demo;
+mod examples;
+mod run;
+mod test;
+mod tidy;
+
+mod assets;
+mod npm;
+mod process;
+mod progress;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::progress::Reported;
+
+/// Everything one does with sse-kit's sources
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    arg_required_else_help = true,
+    after_help = "\
+To begin with:
+  cargo xtask demo            see it work: the job board on http://127.0.0.1:8080
+  cargo xtask test            run every test, in Rust and in a browser
+  cargo xtask ci              check all else that a change must pass
+
+`cargo xtask VERB --help` explains a verb and shows how it is used."
+)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What each verb does is told in its own file.
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Demo(demo::Demo),
+    Run(run::Run),
+    Examples(examples::Examples),
+    Test(test::Test),
+    Bench(bench::Bench),
+    Tidy(tidy::Tidy),
+    Ci(ci::Ci),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().verb {
+        Verb::Demo(verb) => verb.run(),
+        Verb::Run(verb) => verb.run(),
+        Verb::Examples(verb) => verb.run(),
+        Verb::Test(verb) => verb.run(),
+        Verb::Bench(verb) => verb.run(),
+        Verb::Tidy(verb) => verb.run(),
+        Verb::Ci(verb) => verb.run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if !error.is::<Reported>() {
+                eprintln!("error: {error:#}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

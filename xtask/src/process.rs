@@ -1,0 +1,153 @@
+//! Runs other programs: with their output live, read along, or kept for a failure.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Command, ExitStatus, Stdio};
+
+use anyhow::{Context, Result, anyhow, bail};
+
+/// Runs to the end with our own stdin, stdout and stderr; fails when the program does.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let status = status(command)?;
+    check(command, status)
+}
+
+/// Runs like [`run`], for callers who read the exit status themselves.
+pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
+    command.status().with_context(|| cannot_start(command))
+}
+
+/// Runs with stdout passed on as it comes, and each of its lines given to `read`.
+pub(crate) fn read_along(command: &mut Command, read: impl FnMut(&str)) -> Result<ExitStatus> {
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().with_context(|| cannot_start(command))?;
+    let output = child.stdout.take().context("stdout was piped")?;
+    pass_on(output, std::io::stdout(), read)?;
+    Ok(child.wait()?)
+}
+
+/// Passes on each piece before its line is complete: a test's name shows while it runs.
+fn pass_on(mut from: impl Read, mut to: impl Write, mut read: impl FnMut(&str)) -> Result<()> {
+    let mut chunk = [0; 8192];
+    let mut line = Vec::new();
+    loop {
+        let length = from.read(&mut chunk)?;
+        if length == 0 {
+            break;
+        }
+        to.write_all(&chunk[..length])?;
+        to.flush()?;
+        for byte in &chunk[..length] {
+            if *byte == b'\n' {
+                read(&String::from_utf8_lossy(&line));
+                line.clear();
+            } else {
+                line.push(*byte);
+            }
+        }
+    }
+    if !line.is_empty() {
+        read(&String::from_utf8_lossy(&line));
+    }
+    Ok(())
+}
+
+/// Runs in silence, with each line of stdout and stderr given to `read`; an error
+/// carries all that was said.
+pub(crate) fn run_quietly(command: &mut Command, mut read: impl FnMut(&str)) -> Result<()> {
+    let (output, writer) = std::io::pipe()?;
+    command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+    let mut child = command.spawn().with_context(|| cannot_start(command))?;
+    // The command holds our ends of the pipe, without which reading never ends.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut kept = String::new();
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        read(&line);
+        writeln!(kept, "{line}")?;
+    }
+    check(command, child.wait()?).map_err(|error| anyhow!("{kept}{error}"))
+}
+
+/// Becomes another program, so that signals sent to us reach it; returns only when that fails.
+#[cfg(unix)]
+pub(crate) fn become_program(command: &mut Command) -> Result<()> {
+    use std::os::unix::process::CommandExt;
+    let error = command.exec();
+    Err(error).with_context(|| cannot_start(command))
+}
+
+/// Runs another program to its end: the nearest thing where none can take our place.
+#[cfg(not(unix))]
+pub(crate) fn become_program(command: &mut Command) -> Result<()> {
+    run(command)
+}
+
+/// The first line a program prints, as for `--version`.
+pub(crate) fn first_line(command: &mut Command) -> Result<String> {
+    let output = command.stderr(Stdio::null()).output().with_context(|| cannot_start(command))?;
+    check(command, output.status)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+fn check(command: &Command, status: ExitStatus) -> Result<()> {
+    if status.success() {
+        return Ok(());
+    }
+    bail!("`{}` failed: {status}", line_of(command))
+}
+
+fn cannot_start(command: &Command) -> String {
+    format!("cannot start `{}`", line_of(command))
+}
+
+/// The command as one would type it; programs are shortened to their names.
+fn line_of(command: &Command) -> String {
+    let program = std::path::Path::new(command.get_program());
+    let mut line = program.file_name().unwrap_or(program.as_os_str()).display().to_string();
+    for arg in command.get_args() {
+        line.push(' ');
+        line.push_str(&arg.to_string_lossy());
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn what_is_passed_on_is_read_by_lines() {
+        let mut lines = Vec::new();
+        let mut copy = Vec::new();
+        pass_on(&b"one\ntwo"[..], &mut copy, |line| {
+            lines.push(line.to_owned());
+        })
+        .expect("in memory");
+        assert_eq!(lines, ["one", "two"]);
+        assert_eq!(copy, b"one\ntwo");
+    }
+
+    #[test]
+    fn a_quiet_failure_carries_both_outputs() {
+        let error = run_quietly(&mut shell("echo out; echo err >&2; exit 1"), |_| {})
+            .expect_err("exit 1 is a failure");
+        let text = error.to_string();
+        assert!(text.starts_with("out\nerr\n`sh -c"), "{text}");
+        assert!(run_quietly(&mut shell("echo out"), |_| {}).is_ok());
+    }
+
+    #[test]
+    fn a_missing_program_is_named() {
+        let error = run(Command::new("no-such-program").arg("now")).expect_err("not installed");
+        assert!(error.to_string().contains("cannot start `no-such-program now`"));
+    }
+}

@@ -1,0 +1,155 @@
+//! `cargo xtask test`: every test there is, counted.
+
+mod browser;
+mod rust;
+
+use std::ffi::OsString;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::progress::{Reported, heading};
+use crate::workspace::Workspace;
+
+/// Run every test, in Rust and in a browser
+///
+/// What is needed is found or installed: the npm packages of tests/browser and of the
+/// examples always, Chromium from Debian's packages when we are root. What cannot be had is a
+/// failure that says so; nothing is skipped in silence, and an ignored test counts as failed.
+/// The last line is the sum: `N passed, N failed`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  cargo xtask test
+  cargo xtask test rust                       cargo's tests, doctests included
+  cargo xtask test rust -- resume             those with `resume` in their name
+  cargo xtask test browser                    node's test runner with Chromium
+  cargo xtask test browser -- jobs.test.js    one file of tests/browser
+
+Environment:
+  SSE_KIT_CHROMIUM  the browser to test with, when it is not in PATH
+
+The tests in tests/browser are given, in their environment:
+  SSE_KIT_BIN_DIR   the folder with the examples' programs
+  SSE_KIT_CHROMIUM  the browser
+  SSE_KIT_ASSETS    the folder to serve browser files from, for the option --assets")]
+pub(crate) struct Test {
+    /// Run one part only
+    part: Option<Part>,
+
+    /// More for `cargo test` or `node --test`
+    #[arg(last = true, requires = "part")]
+    args: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum Part {
+    /// cargo's tests, doctests included
+    Rust,
+    /// browser and JavaScript tests, by node's test runner
+    Browser,
+}
+
+impl Test {
+    pub(crate) fn run(&self) -> Result<()> {
+        let workspace = Workspace::load()?;
+        let suites: Vec<Suite> = [Part::Rust, Part::Browser]
+            .into_iter()
+            .filter(|part| self.part.is_none_or(|only| only == *part))
+            .map(|part| self.suite(&workspace, part))
+            .collect();
+        println!("\n{}", summary(&suites));
+        if suites.iter().all(Suite::is_good) { Ok(()) } else { Err(Reported.into()) }
+    }
+
+    /// Runs one part. That it could not be run is one failure more.
+    fn suite(&self, workspace: &Workspace, part: Part) -> Suite {
+        let (name, tally) = match part {
+            Part::Rust => ("rust", rust::run(&self.args)),
+            Part::Browser => ("browser", browser::run(workspace, &self.args)),
+        };
+        let tally = tally.unwrap_or_else(|error| {
+            let mut tally = Tally::default();
+            tally.fail(format!("{error:#}"));
+            tally
+        });
+        Suite { name, tally: tally.completed() }
+    }
+}
+
+/// How many tests went which way, and what is to be said about it.
+#[derive(Debug, Default)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+    notes: Vec<String>,
+}
+
+impl Tally {
+    /// Counts a failure that no test runner counted.
+    fn fail(&mut self, note: impl Into<String>) {
+        self.failed += 1;
+        self.notes.push(note.into());
+    }
+
+    /// A suite without tests has not shown anything: that is a failure too.
+    fn completed(mut self) -> Self {
+        if self.passed + self.failed == 0 {
+            self.fail("no test was run");
+        }
+        self
+    }
+}
+
+/// A part of the tests that has been run.
+#[derive(Debug)]
+struct Suite {
+    name: &'static str,
+    tally: Tally,
+}
+
+impl Suite {
+    fn is_good(&self) -> bool {
+        self.tally.failed == 0
+    }
+}
+
+/// What is to be said, a line per suite, and the sum as the last line.
+fn summary(suites: &[Suite]) -> String {
+    let mut lines = vec!["== summary".to_owned()];
+    for Suite { name, tally } in suites {
+        lines.extend(tally.notes.iter().map(|note| format!("{name}: {note}")));
+    }
+    for Suite { name, tally } in suites {
+        let Tally { passed, failed, .. } = tally;
+        lines.push(format!("{name:<8} {passed:>5} passed {failed:>5} failed"));
+    }
+    let passed: usize = suites.iter().map(|suite| suite.tally.passed).sum();
+    let failed: usize = suites.iter().map(|suite| suite.tally.failed).sum();
+    lines.push(format!("{passed} passed, {failed} failed"));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_is_the_sum() {
+        let rust = Tally { passed: 40, failed: 0, notes: Vec::new() };
+        let mut browser = Tally { passed: 2, ..Tally::default() };
+        browser.fail("Chromium went away");
+        let suites =
+            [Suite { name: "rust", tally: rust }, Suite { name: "browser", tally: browser }];
+        let text = summary(&suites);
+        assert!(text.contains("\nbrowser: Chromium went away\n"), "{text}");
+        assert!(text.ends_with("\n42 passed, 1 failed"), "{text}");
+        assert!(suites[0].is_good() && !suites[1].is_good());
+    }
+
+    #[test]
+    fn no_test_is_a_failure() {
+        assert_eq!(Tally::default().completed().failed, 1);
+        assert_eq!(Tally { passed: 1, ..Tally::default() }.completed().failed, 0);
+    }
+}

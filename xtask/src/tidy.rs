@@ -1,0 +1,143 @@
+//! `cargo xtask tidy`: the house rules that no compiler knows. Each rule is a pure function
+//! in a file of its own, from what it looks at to the offences it finds.
+
+mod arrows;
+mod links;
+mod manifests;
+mod markdown;
+mod sizes;
+mod sources;
+mod words;
+
+use std::fmt;
+
+use anyhow::{Result, bail};
+
+use crate::tidy::sources::Source;
+use crate::workspace::Workspace;
+
+/// Files that every clone must have.
+const REQUIRED: &[&str] =
+    &["LICENSE-APACHE", "LICENSE-MIT", "README.md", "CHANGELOG.md", "CONTRIBUTING.md"];
+
+/// Check the house rules that no compiler knows
+///
+/// Arrows between crates, lengths of files, what packages inherit from the workspace, crate
+/// docs, licences, links in the docs, words that must not be there. Prints one line per
+/// offence and fails when there are any.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  cargo xtask tidy
+
+An offence reads `file:line: what is wrong and what to do`. Which crate may name which is
+a table in xtask/src/tidy/arrows.rs.")]
+pub(crate) struct Tidy {}
+
+impl Tidy {
+    #[expect(clippy::unused_self, reason = "every verb is called alike")]
+    pub(crate) fn run(&self) -> Result<()> {
+        check(&Workspace::load()?)?;
+        println!("no offences");
+        Ok(())
+    }
+}
+
+/// Fails with one line per offence when there are any.
+pub(crate) fn check(workspace: &Workspace) -> Result<()> {
+    let sources = sources::read(workspace.root())?;
+    let packages = arrows::packages(workspace);
+    let mut offences = arrows::offences(&packages);
+    offences.extend(missing(REQUIRED, &sources));
+    for package in &packages {
+        let text = |file: &str| sources::find(&sources, &format!("{}/{file}", package.folder));
+        if let Some(manifest) = text("Cargo.toml") {
+            offences.extend(manifests::inheritance(manifest));
+        }
+        if package.folder.starts_with("crates/") {
+            match text("src/lib.rs") {
+                Some(lib) => offences.extend(manifests::crate_docs(lib)),
+                None => offences.push(Offence::in_file(&package.folder, "has no src/lib.rs")),
+            }
+        }
+    }
+    for source in &sources {
+        offences.extend(sizes::offences(source));
+        offences.extend(words::offences(source));
+    }
+    offences.extend(links::offences(&sources, |path| workspace.root().join(path).exists()));
+    offences.extend(links::summary_offences(&sources));
+    report(&offences)
+}
+
+fn missing(required: &[&str], sources: &[Source]) -> Vec<Offence> {
+    required
+        .iter()
+        .filter(|path| sources::find(sources, path).is_none())
+        .map(|path| Offence::in_file(path, "is missing"))
+        .collect()
+}
+
+fn report(offences: &[Offence]) -> Result<()> {
+    if offences.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> = offences.iter().map(Offence::to_string).collect();
+    let count = match offences.len() {
+        1 => "1 offence".to_owned(),
+        count => format!("{count} offences"),
+    };
+    bail!("{count} against the house rules\n{}", lines.join("\n"))
+}
+
+/// One breach of a rule, and where.
+#[derive(Debug, PartialEq)]
+struct Offence {
+    file: String,
+    line: Option<usize>,
+    what: String,
+}
+
+impl Offence {
+    fn in_file(file: &str, what: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), line: None, what: what.into() }
+    }
+
+    /// Lines count from 1.
+    fn at_line(file: &str, line: usize, what: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), line: Some(line), what: what.into() }
+    }
+}
+
+impl fmt::Display for Offence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}: {}", self.file, self.what),
+            None => write!(f, "{}: {}", self.file, self.what),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_licence_is_an_offence() {
+        let sources = [Source::new("LICENSE-MIT", "MIT License")];
+        let offences = missing(&["LICENSE-MIT", "LICENSE-APACHE"], &sources);
+        assert_eq!(offences, [Offence::in_file("LICENSE-APACHE", "is missing")]);
+    }
+
+    #[test]
+    fn offences_are_reported_a_line_each() {
+        assert!(report(&[]).is_ok());
+        let offences =
+            [Offence::in_file("a.rs", "is too long"), Offence::at_line("b.md", 3, "leads nowhere")];
+        let text = report(&offences).expect_err("two offences").to_string();
+        assert_eq!(
+            text,
+            "2 offences against the house rules\na.rs: is too long\nb.md:3: leads nowhere"
+        );
+    }
+}

@@ -1,0 +1,62 @@
+//! The project's text files: what git would track, without asking git.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+/// Folders of what is built or installed.
+const NOT_OURS: &[&str] = &[".git", "artifacts", "book", "node_modules", "target"];
+
+/// A text file of the project.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// From the root, with `/` between its parts.
+    pub(super) path: String,
+    pub(super) text: String,
+}
+
+impl Source {
+    pub(super) fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { path: path.into(), text: text.into() }
+    }
+
+    /// What follows the last dot of the path.
+    pub(super) fn extension(&self) -> &str {
+        self.path.rsplit_once('.').map_or("", |(_, extension)| extension)
+    }
+}
+
+/// Reads all of them, in the order of their paths; what is not UTF-8 is no text.
+pub(super) fn read(root: &Path) -> Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    collect(root, "", &mut sources)?;
+    sources.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(sources)
+}
+
+pub(super) fn find<'a>(sources: &'a [Source], path: &str) -> Option<&'a Source> {
+    sources.iter().find(|source| source.path == path)
+}
+
+fn collect(folder: &Path, prefix: &str, sources: &mut Vec<Source>) -> Result<()> {
+    let failed = || format!("cannot read {}", folder.display());
+    for entry in fs::read_dir(folder).with_context(failed)? {
+        let entry = entry.with_context(failed)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let path = format!("{prefix}{name}");
+        // The kind of the entry itself: a link is followed nowhere.
+        let kind = entry.file_type().with_context(failed)?;
+        if kind.is_dir() {
+            if !NOT_OURS.contains(&name.as_str()) {
+                collect(&entry.path(), &format!("{path}/"), sources)?;
+            }
+        } else if kind.is_file() {
+            let bytes = fs::read(entry.path()).with_context(|| format!("cannot read {path}"))?;
+            if let Ok(text) = String::from_utf8(bytes) {
+                sources.push(Source::new(path, text));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! Programs that are not cargo's: where they are, and how they are had when they are not.
+
+use std::env;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::process;
+
+/// A program that a verb needs.
+#[derive(Debug)]
+pub(crate) struct Tool {
+    /// What people call it.
+    name: &'static str,
+    /// The names it goes by in `PATH`; the first that is found is taken.
+    programs: &'static [&'static str],
+    /// The environment variable that names another one.
+    variable: Option<&'static str>,
+    /// The Debian package that is installed when it is missing, where we may.
+    package: Option<&'static str>,
+}
+
+pub(crate) const NODE: Tool =
+    Tool { name: "Node.js 20.11 or newer", programs: &["node"], variable: None, package: None };
+pub(crate) const NPM: Tool =
+    Tool { name: "npm (it comes with Node.js)", programs: &["npm"], variable: None, package: None };
+pub(crate) const CHROMIUM: Tool = Tool {
+    name: "Chromium",
+    programs: &["chromium", "chromium-browser", "google-chrome"],
+    variable: Some("SSE_KIT_CHROMIUM"),
+    package: Some("chromium"),
+};
+
+impl Tool {
+    /// The program's path. What is missing is installed from Debian's packages when the tool
+    /// has one, apt-get is there and we are root; else it is an error that says what to do.
+    pub(crate) fn find_or_install(&self) -> Result<PathBuf> {
+        if let Some(path) = self.find()? {
+            return Ok(path);
+        }
+        if let Some(package) = self.package
+            && let Some(apt_get) = in_path("apt-get")
+            && is_root()
+        {
+            println!("{} is missing; installing Debian's package `{package}`", self.name);
+            apt_install(&apt_get, package)?;
+            if let Some(path) = self.find()? {
+                return Ok(path);
+            }
+        }
+        bail!(self.missing())
+    }
+
+    /// The program's path: where the variable says, else the first that is in `PATH`.
+    fn find(&self) -> Result<Option<PathBuf>> {
+        if let Some(variable) = self.variable
+            && let Some(path) = env::var_os(variable)
+        {
+            // Absolute, because who runs it may do so from another folder.
+            let path = std::path::absolute(path).with_context(|| format!("{variable} is empty"))?;
+            ensure!(path.is_file(), "{variable} names {}, which is no file", path.display());
+            return Ok(Some(path));
+        }
+        Ok(self.programs.iter().find_map(|program| in_path(program)))
+    }
+
+    fn missing(&self) -> String {
+        let package = self.package.map_or_else(String::new, |package| {
+            format!(", on Debian with `apt-get install {package}` as root")
+        });
+        let variable = self
+            .variable
+            .map_or_else(String::new, |variable| format!(", or set {variable} to its path"));
+        format!(
+            "{} is needed and was not found (looked for {} in PATH); install it{package}{variable}",
+            self.name,
+            self.programs.join(", ")
+        )
+    }
+}
+
+fn in_path(program: &str) -> Option<PathBuf> {
+    in_folders(program, &env::var_os("PATH")?)
+}
+
+fn in_folders(program: &str, path: &OsStr) -> Option<PathBuf> {
+    env::split_paths(path).map(|folder| folder.join(program)).find(|file| is_executable(file))
+}
+
+#[cfg(unix)]
+fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_executable(file: &Path) -> bool {
+    file.is_file()
+}
+
+fn is_root() -> bool {
+    process::first_line(Command::new("id").arg("-u")).is_ok_and(|id| id == "0")
+}
+
+fn apt_install(apt_get: &Path, package: &str) -> Result<()> {
+    let apt_get = |args: &[&str]| {
+        process::run(Command::new(apt_get).args(args).env("DEBIAN_FRONTEND", "noninteractive"))
+    };
+    apt_get(&["update"])
+        .and_then(|()| apt_get(&["install", "-y", package]))
+        .with_context(|| format!("cannot install Debian's package `{package}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IMAGINARY: Tool = Tool {
+        name: "Imaginary",
+        programs: &["no-such-program", "nor-this-one"],
+        variable: Some("SSE_KIT_IMAGINARY"),
+        package: None,
+    };
+
+    #[test]
+    fn what_is_missing_is_said_with_what_to_do() {
+        let error = IMAGINARY.find_or_install().expect_err("it does not exist").to_string();
+        assert_eq!(
+            error,
+            "Imaginary is needed and was not found (looked for no-such-program, nor-this-one in \
+             PATH); install it, or set SSE_KIT_IMAGINARY to its path"
+        );
+        assert!(CHROMIUM.missing().contains("apt-get install chromium"));
+    }
+
+    #[test]
+    fn a_program_is_found_in_a_later_folder() {
+        let path = env::join_paths(["/no/such/folder", "/usr/bin", "/bin"]).expect("no colons");
+        let shell = in_folders("sh", &path).expect("every Unix has sh");
+        assert!(shell.ends_with("sh"));
+        assert_eq!(in_folders("no-such-program", &path), None);
+    }
+}
