@@ -1,0 +1,31 @@
+// Folders for jobs to hash, and what their digests are.
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A folder of files, by their names and contents. */
+export async function folderOf(t, files) {
+  const folder = await mkdtemp(join(tmpdir(), 'jobs-'));
+  t.after(() => rm(folder, { recursive: true }));
+  for (const [name, content] of Object.entries(files)) {
+    await mkdir(join(folder, name, '..'), { recursive: true });
+    await writeFile(join(folder, name), content);
+  }
+  return folder;
+}
+
+/** Adds a file that takes longer to hash than any test waits, and no room on the disk. */
+export async function endless(folder) {
+  const file = await open(join(folder, 'endless'), 'w');
+  await file.truncate(2 ** 40);
+  await file.close();
+}
+
+const sha256 = (data) => createHash('sha256').update(data).digest('hex');
+
+/** The digest of a folder, as the example's README has it; for names without line ends. */
+export function digestOf(files) {
+  const names = Object.keys(files).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  return sha256(names.map((name) => `${sha256(files[name])}  ${name}\n`).join(''));
+}

@@ -1,0 +1,104 @@
+// The hub as other people's clients see it: what JavaScript parsers read, and its status page.
+// (Not `@microsoft/fetch-event-source`: it loses empty lines at the beginning of data.)
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { EventSource } from 'eventsource';
+import { createParser } from 'eventsource-parser';
+import { launchBrowser, startExample } from './launch.js';
+
+const corpus = new URL('../../crates/sse-kit-event/tests/awkward-bodies.json', import.meta.url);
+const bodies = JSON.parse(await readFile(corpus, 'utf8'));
+
+/** What the standard makes of line ends. */
+const normalised = (text) => text.replace(/\r\n|\r/g, '\n');
+const expected = bodies.map(normalised);
+
+/** A hub that keeps all the bodies, whoever comes when. */
+async function startHub(t) {
+  const { base } = await startExample(t, 'hub', ['--history', '1000', '--queue', '1000']);
+  const publish = async (query, body) => {
+    const response = await fetch(`${base}/publish?${query}`, { method: 'POST', body });
+    assert.equal(response.status, 200);
+    return response.json();
+  };
+  return { base, publish };
+}
+
+/** Subscribes by `listen(url, onData)`, publishes all bodies, and compares what arrives. */
+async function readsAllBodies(t, listen) {
+  const { base, publish } = await startHub(t);
+  const received = [];
+  let done;
+  const all = new Promise((resolve) => { done = resolve; });
+  const stop = await listen(`${base}/events?topic=a`, (data) => {
+    received.push(data);
+    if (received.length === bodies.length) done();
+  });
+  t.after(stop);
+  for (const body of bodies) await publish('topic=a&event=e', body);
+  await all;
+  const wrong = received.map((data, n) => (data === expected[n] ? null : [n, data.slice(0, 80)]));
+  assert.deepEqual(wrong.filter(Boolean), []);
+}
+
+test(`eventsource-parser reads ${bodies.length} awkward bodies as they were`, async (t) => {
+  await readsAllBodies(t, async (url, onData) => {
+    const control = new AbortController();
+    const response = await fetch(url, { signal: control.signal });
+    const parser = createParser({ onEvent: (event) => event.event === 'e' && onData(event.data) });
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    (async () => {
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) return;
+        parser.feed(value);
+      }
+    })().catch(() => {}); // aborted, when the test is over
+    return () => control.abort();
+  });
+});
+
+test('the npm package eventsource reads them too', async (t) => {
+  await readsAllBodies(t, async (url, onData) => {
+    const events = new EventSource(url);
+    events.addEventListener('e', (event) => onData(event.data));
+    await new Promise((resolve) => events.addEventListener('open', resolve));
+    return () => events.close();
+  });
+});
+
+test('the EventSource of Chromium reads them too', async (t) => {
+  const browser = await launchBrowser();
+  t.after(() => browser.close());
+  const page = await browser.newPage();
+  const { base, publish } = await startHub(t);
+  await page.goto(`${base}/`); // for its origin
+  await page.evaluate(async () => {
+    window.received = [];
+    window.source = new EventSource('/events?topic=a');
+    window.source.addEventListener('e', (event) => window.received.push([event.lastEventId, event.data]));
+    await new Promise((resolve) => window.source.addEventListener('open', resolve));
+  });
+  const ids = [];
+  for (const body of bodies) ids.push((await publish('topic=a&event=e', body)).id);
+  await page.waitForFunction((count) => window.received.length === count, bodies.length);
+  assert.deepEqual(await page.evaluate(() => window.received), expected.map((data, n) => [ids[n], data]));
+});
+
+test('the status page follows what happens', async (t) => {
+  const { base, publish } = await startHub(t);
+  const browser = await launchBrowser();
+  t.after(() => browser.close());
+  const page = await browser.newPage();
+  const complaints = [];
+  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  await page.goto(`${base}/`);
+  await page.waitForSelector('#connection[data-state="live"]');
+  for (let n = 0; n < 7; n += 1) await publish('topic=a', 'x');
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll('dl div')].some((row) => row.textContent.trim() === 'Published7'));
+  assert.equal(await page.locator('svg polyline').count(), 1);
+  assert.deepEqual(complaints, []);
+});

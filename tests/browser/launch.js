@@ -1,0 +1,48 @@
+// Starts what the tests look at: a browser, and the examples' servers.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { chromium } from 'playwright-core';
+
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/** A browser with a fresh profile, which playwright removes again. Close it. */
+export function launchBrowser() {
+  return chromium.launch({ executablePath: process.env.SSE_KIT_CHROMIUM, args: FLAGS });
+}
+
+/**
+ * Starts an example on a port of its own, and stops it after the test.
+ *
+ * @param {import('node:test').TestContext} t
+ * @param {string} name the binary
+ * @param {string[]} args options beside `--listen`
+ * @param {{listen?: string, prefix?: string[]}} how where it listens, and what it is started by
+ * @returns {Promise<{base: string, stop: () => Promise<number | null>}>} where it is;
+ *   `stop` gives the code it exits with, if it ends by itself
+ */
+export async function startExample(t, name, args = [], { listen = '127.0.0.1:0', prefix = [] } = {}) {
+  const program = join(process.env.SSE_KIT_BIN_DIR, name);
+  const [command, ...rest] = [...prefix, program, '--listen', listen, ...args];
+  const server = spawn(command, rest, { stdio: ['ignore', 'pipe', 'ignore'] });
+  const stop = async () => {
+    if (server.exitCode === null && server.signalCode === null) {
+      server.kill();
+      await once(server, 'exit');
+    }
+    return server.exitCode;
+  };
+  t.after(stop);
+  const [line] = await once(createInterface(server.stdout), 'line');
+  return { base: line.replace('listening on ', ''), stop };
+}
