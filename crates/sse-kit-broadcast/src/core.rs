@@ -77,12 +77,12 @@ impl Core {
         if connection.left.swap(true, Ordering::AcqRel) {
             return;
         }
-        let why = connection.queue.lock().ending().unwrap_or(Departure::Left);
         if ledger.connections.get(&connection.id).is_some_and(|c| Arc::ptr_eq(c, connection)) {
             ledger.connections.remove(&connection.id);
         }
         // The lists go first: once a key is free it may be given to another topic.
         self.shards[connection.shard].leave(connection);
+        let why = connection.queue.lock().leave();
         ledger.exit(&connection.topics);
         ledger.watched.left(connection, why);
         self.counters.closed.add(1);

@@ -36,6 +36,8 @@ pub enum SlowConsumer {
 #[derive(Debug)]
 pub(crate) struct Queue {
     items: VecDeque<Item>,
+    /// How many of the items are events, and what these weigh: the rest is not held to the limits.
+    events: usize,
     bytes: usize,
     limits: QueueLimits,
     policy: SlowConsumer,
@@ -108,6 +110,7 @@ impl Queue {
     pub(crate) fn new(start: EventId, limits: QueueLimits, policy: SlowConsumer) -> Self {
         Self {
             items: VecDeque::new(),
+            events: 0,
             bytes: 0,
             limits,
             policy,
@@ -136,7 +139,7 @@ impl Queue {
         }
         let replaced = self.policy == SlowConsumer::Conflate && self.remove_same(entry);
         let mut dropped = 0;
-        while self.is_full_for(entry) {
+        while self.is_full_for(&entry.frame) {
             match self.policy {
                 SlowConsumer::Heal | SlowConsumer::Conflate => {
                     self.mode = Mode::behind(before, GapReason::Lagged);
@@ -167,8 +170,7 @@ impl Queue {
 
     /// An event for this connection alone; false when there is no room.
     pub(crate) fn offer_direct(&mut self, frame: Bytes) -> bool {
-        let full = self.items.len() >= self.limits.events
-            || (self.bytes + frame.len() > self.limits.bytes && !self.items.is_empty());
+        let full = self.is_full_for(&frame);
         if !full {
             self.push(Item::Direct(Box::new(frame)));
             self.last_activity = Instant::now();
@@ -192,6 +194,12 @@ impl Queue {
             self.goodbye = goodbye;
             self.wake();
         }
+    }
+
+    /// The connection is off all lists: what is queued is all it gets. Returns why it went.
+    pub(crate) fn leave(&mut self) -> Departure {
+        self.mode = Mode::Live;
+        self.end.unwrap_or(Departure::Left)
     }
 
     /// Why the stream ends, once that is decided.
@@ -241,7 +249,7 @@ impl Queue {
         }
         let (mut more, mut conflated) = (missed.more, 0);
         for entry in &missed.entries {
-            if self.bytes > 0 && self.bytes + entry.frame.len() > self.limits.bytes {
+            if self.events > 0 && self.bytes + entry.frame.len() > self.limits.bytes {
                 more = true;
                 break;
             }
@@ -319,7 +327,7 @@ impl Queue {
     }
 
     fn taken(&mut self, item: Item) -> Delivery {
-        self.bytes -= item.bytes();
+        self.gone(&item);
         match item {
             Item::Entry(entry) => {
                 self.taken = entry.id.offset();
@@ -336,14 +344,25 @@ impl Queue {
     }
 
     fn push(&mut self, item: Item) {
-        self.bytes += item.bytes();
+        if let Some(frame) = item.frame() {
+            self.events += 1;
+            self.bytes += frame.len();
+        }
         self.items.push_back(item);
     }
 
+    /// Takes an item that was taken out off the books.
+    fn gone(&mut self, item: &Item) {
+        if let Some(frame) = item.frame() {
+            self.events -= 1;
+            self.bytes -= frame.len();
+        }
+    }
+
     /// One event always fits, however large.
-    fn is_full_for(&self, entry: &Entry) -> bool {
-        self.items.len() >= self.limits.events
-            || (self.bytes + entry.frame.len() > self.limits.bytes && !self.items.is_empty())
+    fn is_full_for(&self, frame: &Bytes) -> bool {
+        self.events >= self.limits.events
+            || (self.events > 0 && self.bytes + frame.len() > self.limits.bytes)
     }
 
     /// Removes the older event that `entry` stands in for. The newer one goes to the end of the
@@ -357,18 +376,18 @@ impl Queue {
         };
         let Some(older) = self.items.iter().rposition(same) else { return false };
         if let Some(item) = self.items.remove(older) {
-            self.bytes -= item.bytes();
+            self.gone(&item);
         }
         true
     }
 
     fn drop_oldest(&mut self) -> bool {
         let oldest = self.items.iter().position(|item| matches!(item, Item::Entry(_)));
-        let Some(Item::Entry(entry)) = oldest.and_then(|at| self.items.remove(at)) else {
-            return false;
-        };
-        self.bytes -= entry.frame.len();
-        self.dropped_through = Some(entry.id.offset());
+        let Some(item) = oldest.and_then(|at| self.items.remove(at)) else { return false };
+        self.gone(&item);
+        if let Item::Entry(entry) = item {
+            self.dropped_through = Some(entry.id.offset());
+        }
         true
     }
 
@@ -390,11 +409,12 @@ impl Mode {
 }
 
 impl Item {
-    fn bytes(&self) -> usize {
+    /// The bytes of an event; what the hub itself has to say is none.
+    fn frame(&self) -> Option<&Bytes> {
         match self {
-            Self::Entry(entry) => entry.frame.len(),
-            Self::Direct(frame) => frame.len(),
-            Self::Gap(_) | Self::Heartbeat => 0,
+            Self::Entry(entry) => Some(&entry.frame),
+            Self::Direct(frame) => Some(frame),
+            Self::Gap(_) | Self::Heartbeat => None,
         }
     }
 }

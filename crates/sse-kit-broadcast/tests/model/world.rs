@@ -13,6 +13,7 @@ use sse_kit_broadcast::{
 };
 use sse_kit_event::control::{Gap, GapReason};
 use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic, Topics};
+use tokio::task::coop::unconstrained;
 
 use crate::actions::{Action, CLIENTS, Join, Resume, Settings, TOPICS};
 use crate::chronicle::{Address, Chronicle};
@@ -309,12 +310,16 @@ impl World {
         let frame = event.encode().finish(Some(id));
 
         let left_out = except.iter().map(|number| id_of(*number));
-        let published = match (&address, except.is_empty()) {
-            (Some(topic), true) => self.hub.publish(topic, event).await,
-            (Some(topic), false) => self.hub.except(left_out).publish(topic, event).await,
-            (None, true) => self.hub.broadcast(event).await,
-            (None, false) => self.hub.except(left_out).broadcast(event).await,
-        };
+        // The tasks of the broadcaster run when the story says so, and not in here.
+        let published = unconstrained(async {
+            match (&address, except.is_empty()) {
+                (Some(topic), true) => self.hub.publish(topic, event).await,
+                (Some(topic), false) => self.hub.except(left_out).publish(topic, event).await,
+                (None, true) => self.hub.broadcast(event).await,
+                (None, false) => self.hub.except(left_out).broadcast(event).await,
+            }
+        })
+        .await;
         if self.goodbye.is_some() {
             prop_assert!(matches!(published, Err(PublishError::Closed)), "{published:?}");
             return Ok(());
