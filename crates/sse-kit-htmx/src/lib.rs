@@ -1,0 +1,60 @@
+//! The markup of sse-kit: what a page needs for live updates by htmx, and what an update is, for
+//! htmx 2 and htmx 4.
+//!
+//! ```
+//! use sse_kit_htmx::{Dialect, Html, Update, Updates};
+//!
+//! let updates = Updates::from_iter([
+//!     Update::fill("job-17-state".parse()?, &Html::text("<done>"))?,
+//!     Update::append("jobs".parse()?, &Html::trusted("<li id=\"job-18\">queued</li>"))?,
+//! ]);
+//!
+//! // The data of one Server-Sent Event, without a name.
+//! assert_eq!(
+//!     updates.render(Dialect::V4)?.as_str(),
+//!     "<hx-partial hx-target=\"#job-17-state\" hx-swap=\"innerHTML\">&lt;done&gt;</hx-partial>\
+//!      <hx-partial hx-target=\"#jobs\" hx-swap=\"beforeend\"><li id=\"job-18\">queued</li></hx-partial>",
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! - [`Dialect`] says which htmx is on the page. Everything else is the same for both, and what one
+//!   of them cannot do is a typed error.
+//! - [`Html`] is right to put on a page: text is escaped, and markup has to be [trusted by
+//!   name](Html::trusted). A [`Fragment`] is whatever renders to it, such as a template.
+//! - [`Update`] changes one target out of band; [`Updates`] are one message.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `askama` | every template is a [`Fragment`]; [`Html`] is not escaped again in templates |
+//! | `maud`, `hypertext` | what their macros make becomes [`Html`] |
+//! | `minijinja` | [`Html`] from a template and a context |
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod dialect;
+mod element_id;
+mod engines;
+mod escape;
+mod fragment;
+mod html;
+mod out_of_band;
+mod root;
+mod selector;
+mod swap;
+mod target;
+mod tokens;
+mod update;
+mod updates;
+
+pub use dialect::{Dialect, DialectError};
+pub use element_id::{ElementId, ElementIdError};
+pub use fragment::{Fragment, RenderError};
+pub use html::Html;
+pub use root::RootError;
+pub use selector::{Selector, SelectorError};
+pub use swap::{Swap, SwapError, UnsupportedSwap};
+pub use target::Target;
+pub use update::Update;
+pub use updates::{Updates, UpdatesError};
