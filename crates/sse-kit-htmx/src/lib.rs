@@ -22,7 +22,8 @@
 //!   of them cannot do is a typed error.
 //! - [`Html`] is right to put on a page: text is escaped, and markup has to be [trusted by
 //!   name](Html::trusted). A [`Fragment`] is whatever renders to it, such as a template.
-//! - [`Update`] changes one target out of band; [`Updates`] are one message.
+//! - [`Update`] changes one target out of band; [`Updates`] are one message, in the [`Shape`] that the
+//!   pages can read.
 //!
 //! # Features
 //!
@@ -42,6 +43,7 @@ mod html;
 mod out_of_band;
 mod root;
 mod selector;
+mod shape;
 mod swap;
 mod target;
 mod tokens;
@@ -54,6 +56,7 @@ pub use fragment::{Fragment, RenderError};
 pub use html::Html;
 pub use root::RootError;
 pub use selector::{Selector, SelectorError};
+pub use shape::Shape;
 pub use swap::{Swap, SwapError, UnsupportedSwap};
 pub use target::Target;
 pub use update::Update;

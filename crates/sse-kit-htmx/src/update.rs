@@ -1,9 +1,9 @@
 //! A change to one target.
 
-use crate::dialect::Dialect;
 use crate::element_id::ElementId;
 use crate::fragment::{Fragment, RenderError};
 use crate::html::Html;
+use crate::shape::Shape;
 use crate::swap::{Swap, UnsupportedSwap};
 use crate::target::Target;
 
@@ -119,7 +119,7 @@ impl Update {
         Self::to(id, Swap::OuterMorph, fragment)
     }
 
-    /// As [`Update::morph`] with htmx 4, and as [`Update::replace`] with htmx 2.
+    /// As [`Update::morph`] with htmx 4 alone, and as [`Update::replace`] where htmx 2 reads it too.
     ///
     /// # Errors
     ///
@@ -141,13 +141,13 @@ impl Update {
         &self.target
     }
 
-    /// How it is changed in this dialect.
+    /// How it is changed by a message of this shape, or on a page of this [`Dialect`](crate::Dialect).
     ///
     /// # Errors
     ///
-    /// [`UnsupportedSwap`] when this htmx cannot, and no other way was given.
-    pub fn swap(&self, dialect: Dialect) -> Result<Swap, UnsupportedSwap> {
-        match (self.swap.as_str(dialect), self.otherwise) {
+    /// [`UnsupportedSwap`] when it cannot be, and no other way was given.
+    pub fn swap(&self, shape: impl Into<Shape>) -> Result<Swap, UnsupportedSwap> {
+        match (self.swap.as_str(shape.into().narrowest()), self.otherwise) {
             (Ok(_), _) => Ok(self.swap),
             (Err(_), Some(otherwise)) => Ok(otherwise),
             (Err(error), None) => Err(error),
