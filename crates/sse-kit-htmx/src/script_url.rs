@@ -15,11 +15,12 @@ pub(crate) fn version_of(src: &str, name: &str) -> Option<Version> {
     let path = src.split(['?', '#']).next().unwrap_or_default();
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
     let package = if name == "htmx" { "htmx.org" } else { name };
-    if let Some(rest) = file.strip_prefix(package).filter(|_| !file.ends_with(".js")) {
-        return (rest.is_empty() || rest.starts_with('@'))
-            .then(|| major(rest.trim_start_matches('@')));
-    }
-    let stem = file.strip_suffix(".js")?;
+    let Some(stem) = file.strip_suffix(".js") else {
+        // A package without a file is its script.
+        let rest = file.strip_prefix(package)?;
+        let is_whole = rest.is_empty() || rest.starts_with('@');
+        return is_whole.then(|| major(rest.trim_start_matches('@')));
+    };
     let rest = stem.strip_suffix(".min").unwrap_or(stem).strip_prefix(name)?;
     if rest.is_empty() {
         return Some(version_in(folder, package));
