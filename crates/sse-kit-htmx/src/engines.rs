@@ -7,7 +7,7 @@ mod askama {
     use askama::filters::HtmlSafe;
     use askama::{FastWritable, Template, Values};
 
-    use crate::{Fragment, Html, RenderError};
+    use crate::{Attributes, Element, Fragment, Html, PageScripts, RenderError};
 
     impl<T: Template> Fragment for T {
         fn to_html(&self) -> Result<Html, RenderError> {
@@ -15,8 +15,11 @@ mod askama {
         }
     }
 
-    /// Not escaped again in a template.
+    // None of these is escaped again in a template.
+    impl HtmlSafe for Attributes {}
+    impl HtmlSafe for Element {}
     impl HtmlSafe for Html {}
+    impl HtmlSafe for PageScripts {}
 
     impl FastWritable for Html {
         fn write_into(&self, out: &mut dyn fmt::Write, _: &dyn Values) -> askama::Result<()> {

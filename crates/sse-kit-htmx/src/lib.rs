@@ -24,6 +24,11 @@
 //!   name](Html::trusted). A [`Fragment`] is whatever renders to it, such as a template.
 //! - [`Update`] changes one target out of band; [`Updates`] are one message, in the [`Shape`] that the
 //!   pages can read.
+//! - [`Connect`] makes an element hold a connection, [`NamedSwap`] takes in events by their names, and
+//!   [`EventTrigger`] makes a request when one comes. They give [`Attributes`], for a template or for
+//!   an [`Element`]; a [`JobSpan`] is such an element for a job.
+//! - [`PageScripts`] are the script tags of a page; a [`Script`] of our own is served as a file, or
+//!   stands inline with a [`Nonce`].
 //!
 //! # Features
 //!
@@ -35,29 +40,65 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod dialect;
-mod element_id;
-mod engines;
+
 mod escape;
-mod fragment;
 mod html;
-mod out_of_band;
-mod root;
+
+mod engines;
+mod fragment;
+
+mod element_id;
 mod selector;
+mod target;
+
 mod shape;
 mod swap;
-mod target;
-mod tokens;
 mod update;
 mod updates;
 
+mod out_of_band;
+mod root;
+mod tokens;
+
+mod attribute_name;
+mod attributes;
+mod endpoint;
+
+mod connect;
+mod event_trigger;
+mod named_swap;
+
+mod element;
+mod job_span;
+mod tag;
+
+mod head;
+mod nonce;
+mod page_scripts;
+mod script;
+mod script_url;
+
+pub use attribute_name::{AttributeName, AttributeNameError};
+pub use attributes::Attributes;
+pub use connect::{Connect, ConnectError, Reconnect};
 pub use dialect::{Dialect, DialectError};
+pub use element::Element;
 pub use element_id::{ElementId, ElementIdError};
+pub use endpoint::{Endpoint, EndpointError};
+pub use event_trigger::{EventTrigger, EventTriggerError};
 pub use fragment::{Fragment, RenderError};
+pub use head::HeadError;
 pub use html::Html;
+pub use job_span::{JobSpan, JobSpanError};
+pub use named_swap::{NamedSwap, NamedSwapError};
+pub use nonce::{Nonce, NonceError};
+pub use page_scripts::PageScripts;
 pub use root::RootError;
+pub use script::Script;
 pub use selector::{Selector, SelectorError};
 pub use shape::Shape;
 pub use swap::{Swap, SwapError, UnsupportedSwap};
+pub use tag::{Tag, TagError};
 pub use target::Target;
 pub use update::Update;
 pub use updates::{Updates, UpdatesError};

@@ -1,5 +1,7 @@
 //! What a piece of HTML consists of, as far as finding its root needs to know.
 
+use std::ops::Range;
+
 /// A token of the [HTML standard's tokenizer][spec], without what is in it.
 ///
 /// [spec]: https://html.spec.whatwg.org/multipage/parsing.html#tokenization
@@ -143,34 +145,72 @@ fn opens_markup(rest: &str) -> bool {
     }
 }
 
+/// The attributes of a start tag whose name ended at `name_end`, with their values as they are
+/// written.
+pub(crate) fn attributes_of(html: &str, name_end: usize) -> impl Iterator<Item = (&str, &str)> {
+    let mut at = name_end;
+    std::iter::from_fn(move || {
+        loop {
+            match next_part(html.as_bytes(), at)? {
+                Part::Between { end } => at = end,
+                Part::Attribute { name, value, end } => {
+                    at = end;
+                    return Some((&html[name], &html[value]));
+                }
+                Part::End { .. } => return None,
+            }
+        }
+    })
+}
+
 /// Where a tag ends whose name ended at `at`, and whether it ends with `/>`.
 fn end_of_tag(bytes: &[u8], mut at: usize) -> Option<(usize, bool)> {
     loop {
-        match bytes.get(at)? {
-            b'>' => return Some((at + 1, false)),
-            b'/' if bytes.get(at + 1) == Some(&b'>') => return Some((at + 2, true)),
-            b'/' => at += 1,
-            byte if is_space(*byte) => at += 1,
-            _ => at = end_of_attribute(bytes, at)?,
+        match next_part(bytes, at)? {
+            Part::Between { end } | Part::Attribute { end, .. } => at = end,
+            Part::End { end, is_self_closing } => return Some((end, is_self_closing)),
         }
     }
 }
 
-fn end_of_attribute(bytes: &[u8], start: usize) -> Option<usize> {
+/// A part of a tag, behind its name; all places are in bytes.
+enum Part {
+    Between { end: usize },
+    Attribute { name: Range<usize>, value: Range<usize>, end: usize },
+    End { end: usize, is_self_closing: bool },
+}
+
+fn next_part(bytes: &[u8], at: usize) -> Option<Part> {
+    Some(match bytes.get(at)? {
+        b'>' => Part::End { end: at + 1, is_self_closing: false },
+        b'/' if bytes.get(at + 1) == Some(&b'>') => {
+            Part::End { end: at + 2, is_self_closing: true }
+        }
+        b'/' => Part::Between { end: at + 1 },
+        byte if is_space(*byte) => Part::Between { end: at + 1 },
+        _ => attribute(bytes, at)?,
+    })
+}
+
+fn attribute(bytes: &[u8], start: usize) -> Option<Part> {
     let skip = |from: usize, until: &dyn Fn(u8) -> bool| {
         bytes.get(from..)?.iter().position(|&byte| until(byte)).map(|n| from + n)
     };
     // A name may begin with `=`, and has at least that one character then.
     let name_end = skip(start + 1, &|byte| is_space(byte) || matches!(byte, b'/' | b'>' | b'='))?;
+    let name = start..name_end;
     let equals = skip(name_end, &|byte| !is_space(byte))?;
     if bytes[equals] != b'=' {
-        return Some(equals);
+        return Some(Part::Attribute { name, value: name_end..name_end, end: equals });
     }
-    let value = skip(equals + 1, &|byte| !is_space(byte))?;
-    match bytes[value] {
-        quote @ (b'"' | b'\'') => Some(skip(value + 1, &|byte| byte == quote)? + 1),
-        _ => skip(value, &|byte| is_space(byte) || byte == b'>'),
+    let first = skip(equals + 1, &|byte| !is_space(byte))?;
+    let quote = bytes[first];
+    if matches!(quote, b'"' | b'\'') {
+        let end = skip(first + 1, &|byte| byte == quote)?;
+        return Some(Part::Attribute { name, value: first + 1..end, end: end + 1 });
     }
+    let end = skip(first, &|byte| is_space(byte) || byte == b'>')?;
+    Some(Part::Attribute { name, value: first..end, end })
 }
 
 fn is_space(byte: u8) -> bool {

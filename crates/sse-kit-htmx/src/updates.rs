@@ -12,8 +12,8 @@ use crate::update::Update;
 /// Changes to a page that come in one message, in this order.
 ///
 /// Its HTML is the data of one event *without a name*: `<hx-partial>`s for htmx 4, elements with
-/// `hx-swap-oob` for htmx 2. A page of htmx 2 takes it in where it has `sse-swap="message"` together
-/// with `hx-swap="none"`.
+/// `hx-swap-oob` for htmx 2. A page takes it in by an element with
+/// [`Connect::out_of_band`](crate::Connect::out_of_band).
 ///
 /// ```
 /// use sse_kit_htmx::{Dialect, Html, Update, Updates};
