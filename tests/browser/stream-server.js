@@ -23,12 +23,14 @@ function fileOf(name, version) {
  * @param {{version: number, head: string, body: string}} page what is served at `/`
  */
 export async function serveStream(t, { version, head, body }) {
-  const config = '<meta name="htmx-config" content=\'{"defaultSettleDelay":0}\'>';
+  // Swaps in one go; and htmx 4 does not close streams for reasons of its own.
+  const config = '<meta name="htmx-config" content=\'{"defaultSettleDelay":0,"sse":{"pauseOnBackground":false}}\'>';
   const html = `<!DOCTYPE html><html><head><title>t</title><link rel="icon" href="data:,">${config}${head}</head><body>${body}</body></html>`;
   /** Every request for the stream that there was. */
   const requests = [];
   const open = new Set();
   let lastId = 0;
+  let status = 200;
   const listeners = new Set();
   const changed = () => listeners.forEach((listener) => listener());
 
@@ -36,8 +38,9 @@ export async function serveStream(t, { version, head, body }) {
     const { pathname } = new URL(request.url, 'http://localhost');
     if (pathname === '/events') {
       requests.push({ url: request.url, lastEventId: request.headers['last-event-id'] });
-      response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
+      response.writeHead(status, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
       response.flushHeaders();
+      if (status !== 200) response.end();
       open.add(response);
       response.on('close', () => {
         open.delete(response);
@@ -77,6 +80,10 @@ export async function serveStream(t, { version, head, body }) {
       lastId += 1;
       const event = `${name && `event: ${name}\n`}${lines.join('')}id: 1-${lastId}\n\n`;
       for (const response of open) response.write(event);
+    },
+    /** Answers requests for the stream with this status from now on. */
+    answer(code) {
+      status = code;
     },
     /** Ends all streams, as a server that restarts does. */
     end() {
