@@ -6,8 +6,8 @@ use sse_kit_htmx::{Shape, Swap, Updates, UpdatesError};
 /// The event that brings these updates to a page: one unnamed message, in a shape that the pages'
 /// htmx can read; `None` when there is nothing to change.
 ///
-/// Where each update leaves its target as it says whatever was there before (all but those that
-/// insert beside what is there), the event has a [key](EventKey) made of the targets. So a page
+/// Unless one of the updates is [cumulative](sse_kit_htmx::Update::cumulative), as those are that
+/// insert beside what is there, the event has a [key](EventKey) made of the targets. So a page
 /// that lags behind, and whose subscription conflates (`SlowConsumer::Conflate`), is sent only the
 /// newest of several events that change the same places.
 ///
@@ -41,15 +41,16 @@ pub fn message(updates: &Updates, shape: impl Into<Shape>) -> Result<Option<Even
 fn key(updates: &Updates) -> Option<EventKey> {
     let mut places = String::new();
     for update in updates {
-        // How it is swapped is told apart, too: a page that is sent only the last of `fill` and
-        // `replace` would not be the same as one that is sent both.
+        if update.is_cumulative() {
+            return None;
+        }
+        // Told apart, as a page that is sent only the last of `fill` and `replace` would not be the
+        // same as one that is sent both.
         let way = match update.swap(Shape::V4).ok()? {
             Swap::OuterHtml | Swap::OuterMorph | Swap::OuterSync => "outer",
             Swap::InnerHtml | Swap::InnerMorph | Swap::TextContent => "inner",
             Swap::Delete => "delete",
-            Swap::None => continue,
-            // What is inserted comes on top of what was inserted before.
-            _ => return None,
+            _ => continue,
         };
         places.push_str(way);
         places.push(' ');
@@ -89,6 +90,8 @@ mod tests {
         for add in [Update::append, Update::prepend, Update::before, Update::after] {
             assert_eq!(key_of([add(id.clone(), &row).unwrap()]), None);
         }
+        let preserving = Html::trusted("<li id=\"job-1\" hx-preserve></li>");
+        assert_eq!(key_of([Update::fill(id, &preserving).unwrap().cumulative()]), None);
     }
 
     #[test]
