@@ -94,8 +94,12 @@ for (const version of [4, 2]) {
   describe(`htmx ${version}`, { timeout: 60_000 }, () => {
     test('updates out of band do what they are called', async (t) => {
       assert.deepEqual(new Set(Object.keys(markup[4].messages)), new Set(Object.keys(EXPECTED)));
-      for (const [name, message] of Object.entries(written.messages).filter(([, message]) => message)) {
-        await t.test(name, async (t) => {
+      const messages = [
+        ...Object.entries(written.messages).map(([name, message]) => [name, message, name]),
+        ...Object.entries(written.both).map(([name, message]) => [name, message, `${name}, for both versions`]),
+      ];
+      for (const [name, message, title] of messages.filter(([, message]) => message)) {
+        await t.test(title, async (t) => {
           const body = `<div id="stage">${stage()}</div>${written.updates}`;
           const { server, page, complaints } = await open(t, version, body);
           server.send(message);
