@@ -10,7 +10,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use sse_kit_htmx::{
     Attributes, Connect, Dialect, Element, ElementId, EventTrigger, Html, NamedSwap, PageScripts,
-    Reconnect, Selector, Swap, Tag, Update, Updates,
+    Reconnect, Selector, Shape, Swap, Tag, Update, Updates,
 };
 
 type TestResult<T = ()> = Result<T, Box<dyn Error>>;
@@ -31,33 +31,38 @@ fn the_browser_tests_have_what_is_written_today() -> TestResult {
 }
 
 fn markup(dialect: Dialect) -> TestResult<Value> {
-    let mut messages = serde_json::Map::new();
+    let (mut messages, mut both) = (serde_json::Map::new(), serde_json::Map::new());
     for (name, updates) in updates(dialect)? {
         messages.insert(name.to_owned(), updates.render(dialect)?.as_str().into());
+        // What both can read does not morph.
+        if let Ok(message) = updates.render(Shape::Both) {
+            both.insert(name.to_owned(), message.as_str().into());
+        }
     }
     Ok(json!({
         "head": PageScripts::hosted(dialect, "/assets".parse()?).to_string(),
-        "updates": connection(Connect::new("/events".parse()?).out_of_band(), dialect)?.to_string(),
-        "unnamed": connection(Connect::new("/events".parse()?), dialect)?.child("old").to_string(),
+        "updates": connection(&Connect::new("/events".parse()?).out_of_band(), dialect)?.to_string(),
+        "unnamed": connection(&Connect::new("/events".parse()?), dialect)?.child("old").to_string(),
         "named": named(dialect)?.to_string(),
         "own": connection(
-            Connect::new("/events".parse()?)
+            &Connect::new("/events".parse()?)
                 .events(["a".parse()?, "größer b".parse()?])
                 .swap(Swap::BeforeEnd),
             dialect,
         )?
         .to_string(),
         "once": connection(
-            Connect::new("/events".parse()?).reconnect(Reconnect::Off).close("done".parse()?),
+            &Connect::new("/events".parse()?).reconnect(Reconnect::Off).close("done".parse()?),
             dialect,
         )?
         .to_string(),
         "messages": messages,
+        "both": both,
     }))
 }
 
-fn connection(connect: Connect, dialect: Dialect) -> TestResult<Element> {
-    Ok(Element::new(Tag::DIV).id(&"stream".parse()?).sse(&connect, dialect)?)
+fn connection(connect: &Connect, dialect: Dialect) -> TestResult<Element> {
+    Ok(Element::new(Tag::DIV).id(&"stream".parse()?).sse(connect, dialect)?)
 }
 
 /// Elements within a connection that take in events by their names.
@@ -70,7 +75,7 @@ fn named(dialect: Dialect) -> TestResult<Element> {
     let unnamed = NamedSwap::new(["message".parse()?]);
     let trigger = EventTrigger::new("job:done".parse()?, "stream".parse()?);
     let fetches = Attributes::new().with("hx-get".parse()?, "/answer");
-    Ok(connection(Connect::new("/events".parse()?).without_swap(), dialect)?
+    Ok(connection(&Connect::new("/events".parse()?).without_swap(), dialect)?
         .child(element("one", a.attributes(dialect)?)?)
         .child(element("two", b.attributes(dialect)?)?.child("old"))
         .child(element("three", unnamed.attributes(dialect)?)?)
