@@ -51,9 +51,12 @@ export async function serveStream(t, { version, head, body }) {
     const { pathname } = new URL(url, 'http://localhost');
     if (pathname === '/events') {
       requests.push({ url, lastEventId: request.headers['last-event-id'] });
-      response.writeHead(status, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
+      if (status !== 200) {
+        response.writeHead(status, { 'Content-Type': 'text/html' }).end('<b>error</b>');
+        return;
+      }
+      response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
       response.flushHeaders();
-      if (status !== 200) response.end();
       open.add(response);
       response.on('close', () => {
         open.delete(response);
@@ -105,7 +108,7 @@ export async function serveStream(t, { version, head, body }) {
       for (const response of open) response.write(event);
     },
     /**
-     * Answers requests for the stream with this status from now on.
+     * Answers requests for the stream with a page of this status from now on.
      *
      * @param {number} code
      */
