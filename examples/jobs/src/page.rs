@@ -4,19 +4,19 @@ use std::path::Path;
 
 use askama::Template;
 use sse_kit::event::EventId;
+use sse_kit::event::control::ControlName;
+use sse_kit::htmx::{Attributes, Connect, Dialect, PageScripts};
 
 use crate::amounts::{Count, Time};
-use crate::assets::{Htmx, Script};
 use crate::job::{Job, Stage, State};
 
 /// The page, as it is at one moment.
 #[derive(Debug, Template)]
 #[template(path = "page.html")]
 pub(crate) struct Page<'a> {
-    pub(crate) htmx: Htmx,
-    pub(crate) scripts: Vec<Script>,
-    /// The stream goes on from here.
-    pub(crate) cursor: EventId,
+    pub(crate) dialect: Dialect,
+    pub(crate) scripts: PageScripts,
+    pub(crate) connection: Attributes,
     /// What the form proposes.
     pub(crate) folder: &'a Path,
     /// Why what was posted last is not done.
@@ -29,4 +29,12 @@ pub(crate) struct Page<'a> {
 #[template(path = "refusal.html")]
 pub(crate) struct RefusalMessage<'a> {
     pub(crate) refusal: &'a str,
+}
+
+/// What makes the page follow what happens after `cursor`.
+pub(crate) fn connection(dialect: Dialect, cursor: EventId) -> Attributes {
+    let events = "/events".parse().expect("it is a path");
+    let close = ControlName::Close.event().name().cloned().expect("it has one");
+    let connect = Connect::new(events).out_of_band().close(close).resume_from(cursor);
+    connect.attributes(dialect).expect("both can do this")
 }

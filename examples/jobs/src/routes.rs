@@ -12,14 +12,15 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use hyper::body::Body;
 use serde_json::json;
 use sse_kit::Broadcaster;
+use sse_kit::htmx::Dialect;
 use sse_kit::http::{Limits, SseRequest, SseResponse, ensure_same_site};
 use sse_kit::serve::ServeStats;
 
-use crate::assets::{Assets, Htmx};
+use crate::assets::Assets;
 use crate::board::Board;
 use crate::form::{self, Refusal};
 use crate::job::JobId;
-use crate::page::{Page, RefusalMessage};
+use crate::page::{self, Page, RefusalMessage};
 use crate::reply::{self, Reply};
 use crate::runner::Runner;
 
@@ -105,18 +106,18 @@ impl App {
             }
             Route::Health => reply::text(StatusCode::OK, "ok"),
             Route::Asset(path) => match self.assets.file(path) {
-                Some(file) => reply::file(file.content_type, file.content),
+                Some(file) => reply::file(file),
                 None => reply::text(StatusCode::NOT_FOUND, "There is no such file."),
             },
         }
     }
 
-    async fn page(&self, status: StatusCode, htmx: Htmx, refusal: &str) -> Reply {
+    async fn page(&self, status: StatusCode, dialect: Dialect, refusal: &str) -> Reply {
         let snapshot = self.board.snapshot().await;
         let page = Page {
-            htmx,
-            scripts: self.assets.scripts(htmx).collect(),
-            cursor: snapshot.cursor,
+            dialect,
+            scripts: self.assets.scripts(dialect),
+            connection: page::connection(dialect, snapshot.cursor),
             folder: &self.folder,
             refusal,
             jobs: &snapshot.newest_first,
@@ -168,7 +169,7 @@ impl App {
                 if by_htmx {
                     rendered(status, &RefusalMessage { refusal: &refusal })
                 } else {
-                    self.page(status, Htmx::V4, &refusal).await
+                    self.page(status, Dialect::V4, &refusal).await
                 }
             }
         }
@@ -187,12 +188,10 @@ impl App {
 }
 
 /// The version of htmx that `?htmx=` names.
-fn asked_for(uri: &Uri) -> Htmx {
+fn asked_for(uri: &Uri) -> Dialect {
     let query = uri.query().unwrap_or_default();
-    match form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "htmx") {
-        Some((_, version)) if version == "2" => Htmx::V2,
-        _ => Htmx::V4,
-    }
+    let mut versions = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "htmx");
+    versions.next().and_then(|(_, version)| version.parse().ok()).unwrap_or_default()
 }
 
 fn rendered(status: StatusCode, template: &impl Template) -> Reply {
