@@ -106,12 +106,14 @@ for (const version of [4, 2]) {
       const { server, page } = await prepare(t, version, written.once);
       server.answer(500);
       await page.clock.install();
+      const answered = page.waitForResponse('**/events');
       await page.goto(server.base);
-      await server.streams(0, 1);
+      await (await answered).finished();
       await page.waitForFunction(isGivenUp);
       await page.clock.runFor(200_000);
       await page.evaluate(() => fetch('/answer'));
       assert.equal(server.requests.length, 1);
+      assert.equal(await page.textContent('#stream'), '', 'nor is the page of the error shown');
     });
 
     test('the script may stand twice, before htmx, and without it', async (t) => {

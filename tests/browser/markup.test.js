@@ -78,9 +78,10 @@ after(() => browser.close());
  * @param {import('node:test').TestContext} t
  * @param {number} version of htmx
  * @param {string} body
+ * @param {{head?: string, policy?: string}} page
  */
-async function open(t, version, body) {
-  const server = await serveStream(t, { version, head: markup[version].head, body });
+async function open(t, version, body, { head = markup[version].head, policy } = {}) {
+  const server = await serveStream(t, { version, head, body, policy });
   const context = await browser.newContext();
   t.after(() => context.close());
   const page = await context.newPage();
@@ -185,6 +186,16 @@ for (const version of [4, 2]) {
       await page.waitForFunction(() => document.getElementById('stream')?.textContent.includes('4'));
       assert.equal(await page.textContent('#stream'), '14');
       assert.deepEqual(complaints, []);
+    });
+
+    test('scripts with a nonce run where no others may', async (t) => {
+      const page = { head: written.nonced, policy: "script-src 'nonce-r4nd0m'" };
+      const opened = await open(t, version, written.named, page);
+      opened.server.send('<script>document.title = "bad"</script><i>1</i>', 'a');
+      await opened.page.waitForSelector('#one > i');
+      assert.equal(await opened.page.title(), 't');
+      const others = opened.complaints.filter((text) => !text.includes('Content Security Policy'));
+      assert.deepEqual(others, [], 'but of the script that came in');
     });
 
     test('a close event ends the connection for good', async (t) => {

@@ -25,9 +25,10 @@ function fileOf(name, version) {
  * Starts the server, and stops it after the test.
  *
  * @param {import('node:test').TestContext} t
- * @param {{version: number, head: string, body: string}} page what is served at `/`
+ * @param {{version: number, head: string, body: string, policy?: string}} page what is served at
+ *   `/`, and under which content security policy
  */
-export async function serveStream(t, { version, head, body }) {
+export async function serveStream(t, { version, head, body, policy }) {
   // Swaps in one go; and htmx 4 does not close streams for reasons of its own.
   const config = '<meta name="htmx-config" content=\'{"defaultSettleDelay":0,"sse":{"pauseOnBackground":false}}\'>';
   const html = `<!DOCTYPE html><html><head><title>t</title><link rel="icon" href="data:,">${config}${head}</head><body>${body}</body></html>`;
@@ -51,9 +52,12 @@ export async function serveStream(t, { version, head, body }) {
     const { pathname } = new URL(url, 'http://localhost');
     if (pathname === '/events') {
       requests.push({ url, lastEventId: request.headers['last-event-id'] });
-      response.writeHead(status, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
+      if (status !== 200) {
+        response.writeHead(status, { 'Content-Type': 'text/html' }).end('<b>error</b>');
+        return;
+      }
+      response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
       response.flushHeaders();
-      if (status !== 200) response.end();
       open.add(response);
       response.on('close', () => {
         open.delete(response);
@@ -66,6 +70,7 @@ export async function serveStream(t, { version, head, body }) {
       const script = await readFile(fileOf(pathname.slice('/assets/'.length), version));
       response.writeHead(200, { 'Content-Type': 'text/javascript' }).end(script);
     } else {
+      if (policy) response.setHeader('Content-Security-Policy', policy);
       response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' });
       response.end(pathname === '/' ? html : '<!DOCTYPE html><title>elsewhere</title>');
     }
@@ -105,7 +110,7 @@ export async function serveStream(t, { version, head, body }) {
       for (const response of open) response.write(event);
     },
     /**
-     * Answers requests for the stream with this status from now on.
+     * Answers requests for the stream with a page of this status from now on.
      *
      * @param {number} code
      */

@@ -41,6 +41,9 @@ fn markup(dialect: Dialect) -> TestResult<Value> {
     }
     Ok(json!({
         "head": PageScripts::hosted(dialect, "/assets".parse()?).to_string(),
+        "nonced": PageScripts::hosted(dialect, "/assets".parse()?)
+            .nonce("r4nd0m".parse()?)
+            .to_string(),
         "updates": connection(&Connect::new("/events".parse()?).out_of_band(), dialect)?.to_string(),
         "unnamed": connection(&Connect::new("/events".parse()?), dialect)?.child("old").to_string(),
         "named": named(dialect)?.to_string(),

@@ -175,6 +175,10 @@ fn d3_progress_and_status_of_a_job() -> TestResult {
     let element = own.element(Dialect::V2)?.to_string();
     assert!(element.starts_with("<span id=\"j-1\" hx-ext=\"sse\" sse-connect=\"/jobs/1\""));
     assert_eq!(
+        own.clone().id_template("j-{id}").element(Dialect::V2),
+        Err(JobSpanError::Placeholder)
+    );
+    assert_eq!(
         own.endpoint_template("/{other}").element(Dialect::V2),
         Err(JobSpanError::Endpoint(EndpointError::Placeholder))
     );
@@ -301,6 +305,9 @@ fn d6_tags_are_those_of_the_cdn_or_of_a_folder() -> TestResult {
     let hosted = PageScripts::hosted(Dialect::V2, "/a".parse()?).to_string();
     assert!(hosted.contains("<script src=\"/a/sse.min.js\"></script>"));
     assert!(hosted.contains(&Script::connection().integrity()));
+    assert!(!hosted.contains("crossorigin"));
+    let elsewhere = Script::connection().tag(&"//static.test/a".parse()?, None).into_string();
+    assert!(elsewhere.contains(" crossorigin=\"anonymous\""));
     Ok(())
 }
 
