@@ -63,6 +63,7 @@ pub use event_type::{EventType, EventTypeError};
 pub use failure::{BoxError, Failure};
 pub use handler::Handler;
 pub use handlers::HandlerId;
+pub use jiff::Timestamp;
 pub use namespace::Namespace;
 pub use outcome::IntoOutcome;
 pub use pattern::{Pattern, PatternError};

@@ -9,6 +9,7 @@
 //! | `broadcast` | [`broadcast`] | topics, subscriptions, fan-out, history and replay |
 //! | `http` | [`http`] | streams, responses and requests over the `http` crates |
 //! | `serve` | `serve` | a server over hyper-util |
+//! | `dispatch` | `dispatch` | domain events, and the handlers that they are for |
 //!
 //! `broadcast` and `http` are on by default. Features only ever add.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -29,6 +30,11 @@ pub use sse_kit_http::SseBody;
 #[cfg(feature = "serve")]
 pub use sse_kit_serve as serve;
 
+#[cfg(feature = "dispatch")]
+pub use sse_kit_dispatch as dispatch;
+#[cfg(feature = "dispatch")]
+pub use sse_kit_dispatch::{Dispatcher, DomainEvent};
+
 /// The examples of the README, compiled.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
@@ -38,3 +44,8 @@ struct Readme;
 #[cfg(all(doctest, feature = "serve"))]
 #[doc = include_str!("../../../docs/src/first-guide.md")]
 struct FirstGuide;
+
+/// The code of the page on routing, compiled.
+#[cfg(all(doctest, feature = "dispatch"))]
+#[doc = include_str!("../../../docs/src/routing.md")]
+struct Routing;
