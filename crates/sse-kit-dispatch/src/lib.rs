@@ -37,7 +37,7 @@
 //!
 //! Patterns without wildcards, and those that end in `:*` and have no other, are found by looking
 //! them up, however many there are. All others are matched in one pass, by globset; that set is
-//! compiled by the first dispatch after one of them came or went.
+//! compiled by the first dispatch after a new one came.
 
 mod dispatch;
 mod dispatched;
