@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use axum::Router;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use sse_kit::htmx::{Dialect, PageScripts, Script};
 use tower_http::services::ServeFile;
@@ -56,11 +57,11 @@ impl Assets {
 
     /// The routes that serve them.
     pub(crate) fn router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
-        let style = || async {
-            let headers = [(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "no-cache")];
-            (headers, include_str!("../assets/chat.css"))
-        };
-        let mut router = Router::new().route("/assets/chat.css", get(style));
+        let style = file("text/css; charset=utf-8", include_str!("../assets/chat.css"));
+        let icon = file("image/svg+xml", include_str!("../assets/icon.svg"));
+        let mut router = Router::new()
+            .route("/assets/chat.css", get(|| async { style }))
+            .route("/assets/icon.svg", get(|| async { icon }));
         let mut own = Dialect::ALL.map(|dialect| self.scripts(dialect).files().to_vec()).concat();
         own.sort_by_key(Script::file_name);
         own.dedup();
@@ -79,6 +80,11 @@ impl Assets {
         }
         router
     }
+}
+
+/// A file that a browser asks for each time.
+fn file(content_type: &'static str, content: &'static str) -> impl IntoResponse + Clone {
+    ([(CONTENT_TYPE, content_type), (CACHE_CONTROL, "no-cache")], content)
 }
 
 /// Empties the field when what was typed in it is said.
