@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Shows how the stream is doing, in `#connection-status`, for htmx 2 and htmx 4 alike; and loads the
 // page anew when the server says that something is missing for good.
 (() => {
@@ -32,10 +33,13 @@
   // A gap right after a reload can only mean that the server is in a hurry: not faster than that.
   const reload = () => {
     const last = Number(sessionStorage.getItem('reloaded'));
-    setTimeout(() => {
-      sessionStorage.setItem('reloaded', Date.now());
-      location.reload();
-    }, Math.max(0, last + 5000 - Date.now()));
+    setTimeout(
+      () => {
+        sessionStorage.setItem('reloaded', Date.now());
+        location.reload();
+      },
+      Math.max(0, last + 5000 - Date.now()),
+    );
   };
 
   const control = {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Folders of what is built or installed.
+/// What git keeps (a file, in a worktree), and folders of what is built or installed.
 const NOT_OURS: &[&str] = &[".git", "artifacts", "book", "node_modules", "target"];
 
 /// A text file of the project.
@@ -47,10 +47,11 @@ fn collect(folder: &Path, prefix: &str, sources: &mut Vec<Source>) -> Result<()>
         let path = format!("{prefix}{name}");
         // The kind of the entry itself: a link is followed nowhere.
         let kind = entry.file_type().with_context(failed)?;
+        if NOT_OURS.contains(&name.as_str()) {
+            continue;
+        }
         if kind.is_dir() {
-            if !NOT_OURS.contains(&name.as_str()) {
-                collect(&entry.path(), &format!("{path}/"), sources)?;
-            }
+            collect(&entry.path(), &format!("{path}/"), sources)?;
         } else if kind.is_file() {
             let bytes = fs::read(entry.path()).with_context(|| format!("cannot read {path}"))?;
             if let Ok(text) = String::from_utf8(bytes) {
