@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -26,7 +27,7 @@ pub(crate) struct File {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Script {
     pub(crate) src: &'static str,
-    /// The hash without which a browser does not run it; for scripts that come from elsewhere.
+    /// The hash without which a browser does not run it; where we know what it has to be.
     pub(crate) integrity: Option<&'static str>,
 }
 
@@ -37,8 +38,23 @@ pub(crate) struct Assets {
 }
 
 const STYLE: &str = include_str!("../assets/style.css");
-const STATUS: &str = include_str!("../assets/status.js");
 const ICON: &str = include_str!("../assets/icon.svg");
+
+/// The script that watches the connection. Its name has a hash of what is in it.
+struct Monitor {
+    src: String,
+    integrity: String,
+    content: Bytes,
+}
+
+static MONITOR: LazyLock<Monitor> = LazyLock::new(|| {
+    let script = sse_kit::monitor::script();
+    Monitor {
+        src: format!("/assets/{}", script.file_name()),
+        integrity: script.integrity(),
+        content: script.source().to_owned().into(),
+    }
+});
 
 /// A file of htmx.
 struct Library {
@@ -97,7 +113,7 @@ impl Assets {
             None => Library::remote,
         };
         let libraries = LIBRARIES.iter().filter(move |library| library.htmx == htmx);
-        let own = Script { src: "/assets/status.js", integrity: None };
+        let own = Script { src: &MONITOR.src, integrity: Some(&MONITOR.integrity) };
         libraries.map(script).chain([own])
     }
 
@@ -118,8 +134,8 @@ impl Assets {
         const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
         let (content_type, content) = match path {
             "/assets/style.css" => ("text/css; charset=utf-8", STYLE.into()),
-            "/assets/status.js" => (JAVASCRIPT, STATUS.into()),
             "/assets/icon.svg" => ("image/svg+xml", ICON.into()),
+            path if path == MONITOR.src => (JAVASCRIPT, MONITOR.content.clone()),
             path => {
                 let mut libraries = LIBRARIES.iter().zip(self.libraries.as_ref()?);
                 let (_, content) = libraries.find(|(library, _)| library.src == path)?;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use askama::Template;
 use sse_kit::event::EventId;
+use sse_kit::monitor::MonitorConfig;
 
 use crate::amounts::{Count, Time};
 use crate::assets::{Htmx, Script};
@@ -15,6 +16,7 @@ use crate::job::{Job, Stage, State};
 pub(crate) struct Page<'a> {
     pub(crate) htmx: Htmx,
     pub(crate) scripts: Vec<Script>,
+    pub(crate) monitor: &'a MonitorConfig,
     /// The stream goes on from here.
     pub(crate) cursor: EventId,
     /// What the form proposes.

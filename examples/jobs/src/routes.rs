@@ -13,6 +13,7 @@ use hyper::body::Body;
 use serde_json::json;
 use sse_kit::Broadcaster;
 use sse_kit::http::{Limits, SseRequest, SseResponse, ensure_same_site};
+use sse_kit::monitor::{MonitorConfig, Overlay};
 use sse_kit::serve::ServeStats;
 
 use crate::assets::{Assets, Htmx};
@@ -25,6 +26,9 @@ use crate::runner::Runner;
 
 /// After how long a page comes back that finds no room: at most this, at random.
 const BUSY: Duration = Duration::from_secs(5);
+
+/// How soon a page that lost its stream tries again.
+const RECONNECT: Duration = Duration::from_secs(1);
 
 /// What all requests share.
 #[derive(Debug)]
@@ -89,7 +93,7 @@ impl App {
             return not_allowed(route);
         }
         match route {
-            Route::Page => self.page(StatusCode::OK, asked_for(&parts.uri), "").await,
+            Route::Page => self.page(StatusCode::OK, &View::of(&parts.uri), "").await,
             Route::Events => self.events(SseRequest::from(&parts), client),
             Route::Start => {
                 let outcome = self.start(&parts.headers, body).await;
@@ -111,11 +115,12 @@ impl App {
         }
     }
 
-    async fn page(&self, status: StatusCode, htmx: Htmx, refusal: &str) -> Reply {
+    async fn page(&self, status: StatusCode, view: &View, refusal: &str) -> Reply {
         let snapshot = self.board.snapshot().await;
         let page = Page {
-            htmx,
-            scripts: self.assets.scripts(htmx).collect(),
+            htmx: view.htmx,
+            scripts: self.assets.scripts(view.htmx).collect(),
+            monitor: &view.monitor,
             cursor: snapshot.cursor,
             folder: &self.folder,
             refusal,
@@ -168,7 +173,7 @@ impl App {
                 if by_htmx {
                     rendered(status, &RefusalMessage { refusal: &refusal })
                 } else {
-                    self.page(status, Htmx::V4, &refusal).await
+                    self.page(status, &View::of(&Uri::default()), &refusal).await
                 }
             }
         }
@@ -186,12 +191,25 @@ impl App {
     }
 }
 
-/// The version of htmx that `?htmx=` names.
-fn asked_for(uri: &Uri) -> Htmx {
-    let query = uri.query().unwrap_or_default();
-    match form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "htmx") {
-        Some((_, version)) if version == "2" => Htmx::V2,
-        _ => Htmx::V4,
+/// How a page is asked for: which htmx, and with or without the panel for developers.
+#[derive(Debug)]
+struct View {
+    htmx: Htmx,
+    monitor: MonitorConfig,
+}
+
+impl View {
+    /// By `?htmx=2` and `?overlay=1`.
+    fn of(uri: &Uri) -> Self {
+        let query = uri.query().unwrap_or_default();
+        let says = |name: &str, value: &str| {
+            form_urlencoded::parse(query.as_bytes()).any(|pair| pair == (name.into(), value.into()))
+        };
+        let overlay = if says("overlay", "1") { Overlay::On } else { Overlay::Off };
+        Self {
+            htmx: if says("htmx", "2") { Htmx::V2 } else { Htmx::V4 },
+            monitor: MonitorConfig::new().reconnect_delay(RECONNECT).overlay(overlay),
+        }
     }
 }
 
