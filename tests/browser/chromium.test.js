@@ -1,9 +1,9 @@
 // The first thing to know when a browser test fails: does the browser work at all?
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
 import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { test } from 'node:test';
-import { launchBrowser } from './launch.js';
+import { addressOf, launchBrowser } from './launch.js';
 
 test('Chromium shows a page of a local server', async (t) => {
   const server = createServer((_request, response) => {
@@ -21,6 +21,6 @@ test('Chromium shows a page of a local server', async (t) => {
   t.after(() => browser.close());
 
   const page = await browser.newPage();
-  await page.goto(`http://127.0.0.1:${server.address().port}/`);
+  await page.goto(`${addressOf(server)}/`);
   assert.equal(await page.title(), 'ready');
 });

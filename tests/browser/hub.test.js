@@ -8,15 +8,25 @@ import { createParser } from 'eventsource-parser';
 import { launchBrowser, startExample } from './launch.js';
 
 const corpus = new URL('../../crates/sse-kit-event/tests/awkward-bodies.json', import.meta.url);
+/** @type {string[]} */
 const bodies = JSON.parse(await readFile(corpus, 'utf8'));
 
-/** What the standard makes of line ends. */
+/**
+ * What the standard makes of line ends.
+ *
+ * @param {string} text
+ */
 const normalised = (text) => text.replace(/\r\n|\r/g, '\n');
 const expected = bodies.map(normalised);
 
-/** A hub that keeps all the bodies, whoever comes when. */
+/**
+ * A hub that keeps all the bodies, whoever comes when.
+ *
+ * @param {import('node:test').TestContext} t
+ */
 async function startHub(t) {
   const { base } = await startExample(t, 'hub', ['--history', '1000', '--queue', '1000']);
+  /** @type {(query: string, body: string) => Promise<{id: string}>} */
   const publish = async (query, body) => {
     const response = await fetch(`${base}/publish?${query}`, { method: 'POST', body });
     assert.equal(response.status, 200);
@@ -25,12 +35,21 @@ async function startHub(t) {
   return { base, publish };
 }
 
-/** Subscribes by `listen(url, onData)`, publishes all bodies, and compares what arrives. */
+/**
+ * Subscribes by `listen(url, onData)`, publishes all bodies, and compares what arrives.
+ *
+ * @param {import('node:test').TestContext} t
+ * @param {(url: string, onData: (data: string) => void) => Promise<() => void>} listen
+ */
 async function readsAllBodies(t, listen) {
   const { base, publish } = await startHub(t);
+  /** @type {string[]} */
   const received = [];
+  /** @type {(value?: unknown) => void} */
   let done;
-  const all = new Promise((resolve) => { done = resolve; });
+  const all = new Promise((resolve) => {
+    done = resolve;
+  });
   const stop = await listen(`${base}/events?topic=a`, (data) => {
     received.push(data);
     if (received.length === bodies.length) done();
@@ -47,7 +66,8 @@ test(`eventsource-parser reads ${bodies.length} awkward bodies as they were`, as
     const control = new AbortController();
     const response = await fetch(url, { signal: control.signal });
     const parser = createParser({ onEvent: (event) => event.event === 'e' && onData(event.data) });
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+    assert.ok(reader);
     (async () => {
       for (;;) {
         const { value, done } = await reader.read();
@@ -77,13 +97,19 @@ test('the EventSource of Chromium reads them too', async (t) => {
   await page.evaluate(async () => {
     window.received = [];
     window.source = new EventSource('/events?topic=a');
-    window.source.addEventListener('e', (event) => window.received.push([event.lastEventId, event.data]));
+    window.source.addEventListener('e', (/** @type {MessageEvent} */ event) =>
+      window.received.push([event.lastEventId, event.data]),
+    );
     await new Promise((resolve) => window.source.addEventListener('open', resolve));
   });
+  /** @type {string[]} */
   const ids = [];
   for (const body of bodies) ids.push((await publish('topic=a&event=e', body)).id);
   await page.waitForFunction((count) => window.received.length === count, bodies.length);
-  assert.deepEqual(await page.evaluate(() => window.received), expected.map((data, n) => [ids[n], data]));
+  assert.deepEqual(
+    await page.evaluate(() => window.received),
+    expected.map((data, n) => [ids[n], data]),
+  );
 });
 
 test('the status page follows what happens', async (t) => {
@@ -91,6 +117,7 @@ test('the status page follows what happens', async (t) => {
   const browser = await launchBrowser();
   t.after(() => browser.close());
   const page = await browser.newPage();
+  /** @type {string[]} */
   const complaints = [];
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(String(error)));
@@ -98,7 +125,8 @@ test('the status page follows what happens', async (t) => {
   await page.waitForSelector('#connection[data-state="live"]');
   for (let n = 0; n < 7; n += 1) await publish('topic=a', 'x');
   await page.waitForFunction(() =>
-    [...document.querySelectorAll('dl div')].some((row) => row.textContent.trim() === 'Published7'));
+    [...document.querySelectorAll('dl div')].some((row) => row.textContent?.trim() === 'Published7'),
+  );
   assert.equal(await page.locator('svg polyline').count(), 1);
   assert.deepEqual(complaints, []);
 });

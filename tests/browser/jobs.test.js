@@ -4,10 +4,9 @@ import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { digestOf, endless, folderOf } from './folders.js';
-import { launchBrowser, startExample } from './launch.js';
+import { assets, launchBrowser, startExample } from './launch.js';
 
-const { SSE_KIT_ASSETS } = process.env;
-
+/** @type {import('playwright-core').Browser} */
 let browser;
 before(async () => {
   browser = await launchBrowser();
@@ -15,20 +14,33 @@ before(async () => {
 after(() => browser.close());
 
 // Root may read everything, unless it gives that up.
-const prefix = process.getuid() === 0 ? ['setpriv', '--bounding-set', '-dac_override,-dac_read_search'] : [];
+const prefix = process.getuid?.() === 0 ? ['setpriv', '--bounding-set', '-dac_override,-dac_read_search'] : [];
 
-/** A server of its own for a test. */
-async function serve(t, { listen, options = ['--assets', SSE_KIT_ASSETS] } = {}) {
+/**
+ * A server of its own for a test.
+ *
+ * @param {import('node:test').TestContext} t
+ * @param {{listen?: string, options?: string[]}} how where it listens, and what else it is told
+ */
+async function serve(t, { listen, options = ['--assets', assets] } = {}) {
   const server = await startExample(t, 'jobs', ['--heartbeat', '1', ...options], { listen, prefix });
+  /** @type {(path: string, fields?: Record<string, string>, headers?: Record<string, string>) => Promise<Response>} */
   const post = (path, fields = {}, headers = {}) =>
     fetch(server.base + path, { method: 'POST', body: new URLSearchParams(fields), headers, redirect: 'manual' });
   return { ...server, post };
 }
 
-/** A context whose pages must not complain; what they say is kept in `complaints`. */
+/**
+ * A context whose pages must not complain; what they say is kept in `complaints`.
+ *
+ * @param {import('node:test').TestContext} t
+ * @param {{base: string}} server
+ * @param {number} version
+ */
 async function tabs(t, server, version) {
   const context = await browser.newContext();
   t.after(() => context.close());
+  /** @type {string[]} */
   const complaints = [];
   const openTab = async () => {
     const page = await context.newPage();
@@ -43,8 +55,13 @@ async function tabs(t, server, version) {
   return { openTab, complaints, context };
 }
 
+/** @type {(job: number, state: string) => string} */
 const inState = (job, state) => `#job-${job}[data-state="${state}"]`;
 
+/**
+ * @param {import('playwright-core').Page} page
+ * @param {string} folder
+ */
 async function start(page, folder) {
   await page.fill('#path', folder);
   await page.click('#new-job button');
@@ -66,8 +83,14 @@ for (const version of [4, 2]) {
         assert.equal(await page.textContent('#job-1 .digest'), digestOf(files));
         assert.equal(await page.getAttribute('#job-1 progress', 'value'), '1000');
         const { states, values } = await page.evaluate(() => window.recorded);
-        assert.deepEqual(states, ['queued', 'running', 'done'].filter((state) => states.includes(state)));
-        assert.deepEqual(values, values.toSorted((a, b) => a - b));
+        assert.deepEqual(
+          states,
+          ['queued', 'running', 'done'].filter((state) => states.includes(state)),
+        );
+        assert.deepEqual(
+          values,
+          values.toSorted((/** @type {number} */ a, /** @type {number} */ b) => a - b),
+        );
       }
       const [one, other] = await Promise.all(pages.map((page) => page.innerHTML('#jobs')));
       assert.equal(one, other);
@@ -103,7 +126,7 @@ for (const version of [4, 2]) {
       await page.waitForSelector(inState(1, 'done'));
       await page.click('#job-1-errors summary');
       assert.deepEqual(await page.locator('#job-1-error-list .path').allTextContents(), [hostile]);
-      assert.match(await page.textContent('#job-1-error-list'), /Permission denied/);
+      assert.match((await page.textContent('#job-1-error-list')) ?? '', /Permission denied/);
 
       await start(page, `/no/such/${hostile}`);
       await page.waitForSelector(inState(2, 'failed'));
@@ -127,10 +150,10 @@ for (const version of [4, 2]) {
       await page.focus('#job-1-cancel');
       // Progress, a new job, and its end.
       const bar = await page.innerHTML('#job-1-bar');
-      await page.waitForFunction((old) => document.querySelector('#job-1-bar').innerHTML !== old, bar);
+      await page.waitForFunction((old) => document.querySelector('#job-1-bar')?.innerHTML !== old, bar);
       await server.post('/jobs', { path: '/no/such' });
       await page.waitForSelector(inState(2, 'failed'));
-      assert.equal(await page.evaluate(() => document.activeElement.id), 'job-1-cancel');
+      assert.equal(await page.evaluate(() => document.activeElement?.id), 'job-1-cancel');
       assert.equal(await page.getAttribute('#job-1-errors', 'open'), '');
 
       await page.keyboard.press('Enter');
@@ -189,7 +212,7 @@ for (const version of [4, 2]) {
     });
 
     test('a page for which there is no room says so, and comes when there is', async (t) => {
-      const server = await serve(t, { options: ['--assets', SSE_KIT_ASSETS, '--max-connections', '1'] });
+      const server = await serve(t, { options: ['--assets', assets, '--max-connections', '1'] });
       const { openTab, complaints, context } = await tabs(t, server, version);
       const first = await openTab();
       const second = await context.newPage();
@@ -207,10 +230,11 @@ for (const version of [4, 2]) {
       await context.route('https://cdn.jsdelivr.net/npm/**', (route) => {
         asked.push(route.request().url());
         // What the CDN serves is what is in the package.
-        const [, name, file] = route.request().url().match(/npm\/([^@]+)@[^/]+\/(.+)$/);
+        const path = new URL(route.request().url()).pathname;
+        const [, name = '', file = ''] = path.match(/npm\/([^@]+)@[^/]+\/(.+)$/) ?? [];
         const folder = name === 'htmx.org' && version === 2 ? 'htmx2' : name;
         const headers = { 'Access-Control-Allow-Origin': '*' };
-        return route.fulfill({ path: join(SSE_KIT_ASSETS, folder, file), contentType: 'text/javascript', headers });
+        return route.fulfill({ path: join(assets, folder, file), contentType: 'text/javascript', headers });
       });
       const page = await openTab();
       assert.equal(asked.length, 2);
@@ -222,12 +246,12 @@ for (const version of [4, 2]) {
       const server = await serve(t);
       const { openTab } = await tabs(t, server, version);
       const page = await openTab();
-      await page.evaluate(() => document.getElementById('path').removeAttribute('required'));
+      await page.evaluate(() => document.getElementById('path')?.removeAttribute('required'));
       await start(page, ' ');
-      await page.waitForFunction(() => document.getElementById('refusal').textContent.startsWith('Which folder?'));
+      await page.waitForFunction(() => document.getElementById('refusal')?.textContent?.startsWith('Which folder?'));
       await start(page, '/no/such');
       await page.waitForSelector(inState(1, 'failed'));
-      await page.waitForFunction(() => document.getElementById('refusal').textContent === '');
+      await page.waitForFunction(() => document.getElementById('refusal')?.textContent === '');
     });
   });
 }
@@ -248,12 +272,17 @@ test('forms work without script, and not from elsewhere', async (t) => {
 
 /** In a page: keeps the states that job 1 goes through, and the values of its bar. */
 function recordHistory() {
-  const recorded = (window.recorded = { states: [], values: [] });
-  const note = (list, value) => value != null && value !== list.at(-1) && list.push(value);
+  /** @type {{states: string[], values: number[]}} */
+  const recorded = { states: [], values: [] };
+  window.recorded = recorded;
+  /** @type {<T>(list: T[], value?: T) => void} */
+  const note = (list, value) => {
+    if (value !== undefined && value !== list.at(-1)) list.push(value);
+  };
   new MutationObserver(() => {
     const job = document.getElementById('job-1');
     note(recorded.states, job?.dataset.state);
-    const value = job?.querySelector('progress').getAttribute('value');
+    const value = job?.querySelector('progress')?.getAttribute('value');
     note(recorded.values, value == null ? undefined : Number(value));
   }).observe(document.body, { subtree: true, childList: true, attributes: true });
 }
@@ -261,14 +290,20 @@ function recordHistory() {
 /** In a page: keeps the ids of the messages that have been swapped. */
 function recordIds() {
   window.swapped = [];
-  document.addEventListener('htmx:sseMessage', ({ detail }) => window.swapped.push(detail.lastEventId));
-  document.addEventListener('htmx:sse:after:message', ({ detail }) => {
+  /** @type {(name: string, act: (detail: any) => void) => void} */
+  const on = (name, act) => document.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail));
+  on('htmx:sseMessage', (detail) => window.swapped.push(detail.lastEventId));
+  on('htmx:sse:after:message', (detail) => {
     // htmx 4 says so of named events too, which it does not swap.
     if (!detail.message.event) window.swapped.push(detail.message.id);
   });
 }
 
-/** The cursor that a page was rendered with. */
+/**
+ * The cursor that a page was rendered with.
+ *
+ * @param {string} html
+ */
 function cursorOf(html) {
-  return html.match(/last_event_id=([^"]+)"/)[1];
+  return html.match(/last_event_id=([^"]+)"/)?.[1] ?? '';
 }

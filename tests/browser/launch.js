@@ -5,6 +5,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
 
+const { SSE_KIT_ASSETS: assets = '', SSE_KIT_BIN_DIR: binaries = '', SSE_KIT_CHROMIUM: executablePath } = process.env;
+
+/** The folder that the job board serves htmx from. */
+export { assets };
+
 const FLAGS = [
   '--headless',
   '--no-sandbox',
@@ -22,7 +27,17 @@ const FLAGS = [
  * @param {import('playwright-core').LaunchOptions} options beside the ones that every test needs
  */
 export function launchBrowser(options = {}) {
-  return chromium.launch({ executablePath: process.env.SSE_KIT_CHROMIUM, args: FLAGS, ...options });
+  return chromium.launch({ executablePath, args: FLAGS, ...options });
+}
+
+/**
+ * Where a server listens.
+ *
+ * @param {import('node:net').Server} server
+ */
+export function addressOf(server) {
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  return `http://127.0.0.1:${port}`;
 }
 
 /**
@@ -36,8 +51,8 @@ export function launchBrowser(options = {}) {
  *   `stop` gives the code it exits with, if it ends by itself
  */
 export async function startExample(t, name, args = [], { listen = '127.0.0.1:0', prefix = [] } = {}) {
-  const program = join(process.env.SSE_KIT_BIN_DIR, name);
-  const [command, ...rest] = [...prefix, program, '--listen', listen, ...args];
+  const program = join(binaries, name);
+  const [command = program, ...rest] = [...prefix, program, '--listen', listen, ...args];
   const server = spawn(command, rest, { stdio: ['ignore', 'pipe', 'ignore'] });
   const stop = async () => {
     if (server.exitCode === null && server.signalCode === null) {

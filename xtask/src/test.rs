@@ -1,7 +1,9 @@
 //! `cargo xtask test`: every test there is, counted.
 
 mod browser;
+mod node;
 mod rust;
+mod scripts;
 
 use std::ffi::OsString;
 
@@ -11,7 +13,7 @@ use clap::ValueEnum;
 use crate::progress::{Reported, heading};
 use crate::workspace::Workspace;
 
-/// Run every test, in Rust and in a browser
+/// Run every test, of Rust, of the scripts and in a browser
 ///
 /// What is needed is found or installed: the npm packages of tests/browser and of the
 /// examples always, Chromium from Debian's packages when we are root. What cannot be had is a
@@ -23,6 +25,7 @@ Examples:
   cargo xtask test
   cargo xtask test rust                       cargo's tests, doctests included
   cargo xtask test rust -- resume             those with `resume` in their name
+  cargo xtask test scripts                    the scripts' form, types, logic and size
   cargo xtask test browser                    node's test runner with Chromium
   cargo xtask test browser -- jobs.test.js    one file of tests/browser
 
@@ -46,14 +49,16 @@ pub(crate) struct Test {
 enum Part {
     /// cargo's tests, doctests included
     Rust,
-    /// browser and JavaScript tests, by node's test runner
+    /// the scripts: formatter, linter, type checker, unit tests, sizes
+    Scripts,
+    /// browser tests, by node's test runner
     Browser,
 }
 
 impl Test {
     pub(crate) fn run(&self) -> Result<()> {
         let workspace = Workspace::load()?;
-        let suites: Vec<Suite> = [Part::Rust, Part::Browser]
+        let suites: Vec<Suite> = [Part::Rust, Part::Scripts, Part::Browser]
             .into_iter()
             .filter(|part| self.part.is_none_or(|only| only == *part))
             .map(|part| self.suite(&workspace, part))
@@ -66,6 +71,7 @@ impl Test {
     fn suite(&self, workspace: &Workspace, part: Part) -> Suite {
         let (name, tally) = match part {
             Part::Rust => ("rust", rust::run(&self.args)),
+            Part::Scripts => ("scripts", scripts::run(workspace, &self.args)),
             Part::Browser => ("browser", browser::run(workspace, &self.args)),
         };
         let tally = tally.unwrap_or_else(|error| {

@@ -11,6 +11,7 @@
 //! | `dispatch` | `dispatch` | handlers by pattern, filters, transformers, middleware |
 //! | `htmx` | `htmx` | markup for htmx 2 and 4, for several template engines: `askama`, `hypertext`, `maud`, `minijinja` |
 //! | `update` | `update` | from a typed event to updates of the page |
+//! | `monitor` | `monitor` | a page that knows whether it is live, shows it, and heals itself |
 //! | `kit` | | `SseKit`: dispatcher, updater and broadcaster behind one `emit` |
 //! | `serve` | `serve` | a server over hyper-util |
 //!
@@ -40,6 +41,9 @@ pub use sse_kit_htmx as htmx;
 
 #[cfg(feature = "update")]
 pub use sse_kit_update as update;
+
+#[cfg(feature = "monitor")]
+pub use sse_kit_monitor as monitor;
 
 #[cfg(feature = "kit")]
 mod kit;

@@ -1,13 +1,15 @@
 // Shows what the hub publishes about itself.
-const panel = document.getElementById('status');
-const connection = document.getElementById('connection');
+const panel = /** @type {HTMLElement} */ (document.getElementById('status'));
+const connection = /** @type {HTMLElement} */ (document.getElementById('connection'));
+const label = /** @type {Element} */ (connection.firstElementChild);
 
+/** @param {string} state */
 function show(state) {
   connection.dataset.state = state;
-  connection.firstElementChild.textContent = state;
+  label.textContent = state;
 }
 
-const events = new EventSource(panel.dataset.events);
+const events = new EventSource(panel.dataset.events ?? '');
 events.addEventListener('open', () => show('live'));
 events.addEventListener('error', () => show(events.readyState === EventSource.CLOSED ? 'closed' : 'reconnecting'));
 events.addEventListener('status', (event) => {

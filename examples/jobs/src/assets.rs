@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use bytes::Bytes;
-use sse_kit::htmx::{Dialect, Endpoint, PageScripts, Script};
+use sse_kit::htmx::{Dialect, Endpoint, PageScripts};
 
 #[derive(Debug)]
 pub(crate) struct Assets {
@@ -78,8 +78,7 @@ impl Assets {
         } else {
             PageScripts::hosted(dialect, endpoint(&format!("/assets/htmx{dialect}")))
         };
-        let status = Script::new("status", include_str!("../assets/status.js"));
-        scripts.own_from(endpoint("/assets")).script(status)
+        scripts.own_from(endpoint("/assets")).script(sse_kit::monitor::script())
     }
 
     /// What a page may load: all from here, and scripts from the CDN when they are taken from there.

@@ -6,6 +6,7 @@ use askama::Template;
 use sse_kit::event::EventId;
 use sse_kit::event::control::ControlName;
 use sse_kit::htmx::{Attributes, Connect, Dialect, PageScripts};
+use sse_kit::monitor::MonitorConfig;
 
 use crate::amounts::{Count, Time};
 use crate::job::{Job, Stage, State};
@@ -17,6 +18,7 @@ pub(crate) struct Page<'a> {
     pub(crate) dialect: Dialect,
     pub(crate) scripts: PageScripts,
     pub(crate) connection: Attributes,
+    pub(crate) monitor: &'a MonitorConfig,
     /// What the form proposes.
     pub(crate) folder: &'a Path,
     /// Why what was posted last is not done.

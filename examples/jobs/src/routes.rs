@@ -14,6 +14,7 @@ use serde_json::json;
 use sse_kit::Broadcaster;
 use sse_kit::htmx::Dialect;
 use sse_kit::http::{Limits, SseRequest, SseResponse, ensure_same_site};
+use sse_kit::monitor::{MonitorConfig, Overlay};
 use sse_kit::serve::ServeStats;
 
 use crate::assets::Assets;
@@ -26,6 +27,9 @@ use crate::runner::Runner;
 
 /// After how long a page comes back that finds no room: at most this, at random.
 const BUSY: Duration = Duration::from_secs(5);
+
+/// How soon a page that lost its stream tries again.
+const RECONNECT: Duration = Duration::from_secs(1);
 
 /// What all requests share.
 #[derive(Debug)]
@@ -90,7 +94,7 @@ impl App {
             return not_allowed(route);
         }
         match route {
-            Route::Page => self.page(StatusCode::OK, asked_for(&parts.uri), "").await,
+            Route::Page => self.page(StatusCode::OK, &View::of(&parts.uri), "").await,
             Route::Events => self.events(SseRequest::from(&parts), client),
             Route::Start => {
                 let outcome = self.start(&parts.headers, body).await;
@@ -112,12 +116,13 @@ impl App {
         }
     }
 
-    async fn page(&self, status: StatusCode, dialect: Dialect, refusal: &str) -> Reply {
+    async fn page(&self, status: StatusCode, view: &View, refusal: &str) -> Reply {
         let snapshot = self.board.snapshot().await;
         let page = Page {
-            dialect,
-            scripts: self.assets.scripts(dialect),
-            connection: page::connection(dialect, snapshot.cursor),
+            dialect: view.dialect,
+            scripts: self.assets.scripts(view.dialect),
+            connection: page::connection(view.dialect, snapshot.cursor),
+            monitor: &view.monitor,
             folder: &self.folder,
             refusal,
             jobs: &snapshot.newest_first,
@@ -169,7 +174,7 @@ impl App {
                 if by_htmx {
                     rendered(status, &RefusalMessage { refusal: &refusal })
                 } else {
-                    self.page(status, Dialect::V4, &refusal).await
+                    self.page(status, &View::of(&Uri::default()), &refusal).await
                 }
             }
         }
@@ -187,11 +192,27 @@ impl App {
     }
 }
 
-/// The version of htmx that `?htmx=` names.
-fn asked_for(uri: &Uri) -> Dialect {
-    let query = uri.query().unwrap_or_default();
-    let mut versions = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "htmx");
-    versions.next().and_then(|(_, version)| version.parse().ok()).unwrap_or_default()
+/// How a page is asked for: for which htmx, and with or without the panel for developers.
+#[derive(Debug)]
+struct View {
+    dialect: Dialect,
+    monitor: MonitorConfig,
+}
+
+impl View {
+    /// By `?htmx=2` and `?overlay=1`.
+    fn of(uri: &Uri) -> Self {
+        let query = uri.query().unwrap_or_default();
+        let says = |name: &str| {
+            let mut pairs = form_urlencoded::parse(query.as_bytes());
+            pairs.find(|(key, _)| key == name).map(|(_, value)| value).unwrap_or_default()
+        };
+        let overlay = if says("overlay") == "1" { Overlay::On } else { Overlay::Off };
+        Self {
+            dialect: says("htmx").parse().unwrap_or_default(),
+            monitor: MonitorConfig::new().reconnect_delay(RECONNECT).overlay(overlay),
+        }
+    }
 }
 
 fn rendered(status: StatusCode, template: &impl Template) -> Reply {

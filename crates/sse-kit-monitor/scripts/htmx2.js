@@ -1,0 +1,89 @@
+import { MonitoredEventSource } from './source.js';
+
+/** @import { Connection } from './connection.js' */
+
+/** What `EventSource` has to be told to listen for. */
+const CONTROL = ['hello', 'heartbeat', 'gap', 'shutdown', 'busy', 'close'].map((name) => `sse-kit:${name}`);
+
+/** @type {Set<WeakRef<MonitoredEventSource>>} */
+const opened = new Set();
+
+/** @type {WeakSet<EventTarget>} */
+const observed = new WeakSet();
+
+/**
+ * Opens a source that is monitored, for htmx 2 and for pages without htmx.
+ *
+ * @param {Connection} connection
+ * @param {string} url
+ */
+export function open(connection, url) {
+  const source = new MonitoredEventSource(url, connection);
+  opened.add(new WeakRef(source));
+  connection.asks();
+  connection.become('connecting', 'opened');
+  observe(connection, source);
+  return source;
+}
+
+/**
+ * Learns from a source what happens to a connection.
+ *
+ * @param {Connection} connection
+ * @param {EventTarget & Pick<EventSource, 'readyState' | 'close'>} source
+ */
+export function observe(connection, source) {
+  if (observed.has(source)) return;
+  observed.add(source);
+  const isOurs = source instanceof MonitoredEventSource;
+  /** @param {Event} event */
+  const receives = (event) => {
+    const { type, data, lastEventId } = /** @type {MessageEvent} */ (event);
+    if (!isOurs) connection.receives(type, lastEventId);
+    if (type === 'message') return;
+    // htmx 4 does so by itself, in this form.
+    const init = { bubbles: true, cancelable: true, detail: { data, id: lastEventId } };
+    connection.element?.dispatchEvent(new CustomEvent(type, init));
+  };
+  for (const name of ['message', ...CONTROL]) source.addEventListener(name, receives);
+  if (isOurs) return;
+
+  source.addEventListener('open', () => connection.opened());
+  source.addEventListener('error', () => connection.lost('error'));
+  connection.transport = {
+    cut: () => {
+      // htmx makes another one when it finds this closed.
+      source.close();
+      source.dispatchEvent(new Event('error'));
+    },
+    hurry: () => {},
+    stop: () => source.close(),
+  };
+  connection.asks();
+  if (source.readyState === EventSource.OPEN) connection.opened();
+}
+
+/**
+ * Gives htmx 2 sources of ours for the elements that are monitored.
+ *
+ * @param {any} htmx
+ * @param {(url: string) => Connection | undefined} connectionTo
+ */
+export function serveHtmx2(htmx, connectionTo) {
+  const other = htmx.createEventSource;
+  // What shares one connection among all tabs heals by itself.
+  if (other?.isShared) return;
+  htmx.createEventSource = (/** @type {string} */ url) => {
+    const connection = connectionTo(url);
+    if (connection) return open(connection, url);
+    return other ? other(url) : new EventSource(url, { withCredentials: true });
+  };
+}
+
+// A page in the back/forward cache would keep its connections, and six per host are all there are.
+addEventListener('pagehide', () => {
+  for (const source of opened) source.deref()?.park();
+});
+addEventListener('pageshow', ({ persisted }) => {
+  if (persisted) for (const source of opened) source.deref()?.resume();
+});

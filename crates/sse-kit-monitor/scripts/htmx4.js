@@ -1,0 +1,138 @@
+import { isFinal } from './connection.js';
+import { resuming } from './cursor.js';
+
+/** @import { Connection } from './connection.js' */
+
+/** Longer than any page lives, and still a delay for `setTimeout`; in milliseconds. */
+const FOREVER = 2 ** 31 - 1;
+
+/** Whether the page is in the back/forward cache, or on its way. */
+let isParked = false;
+
+/** @type {Set<Connection>} */
+const connections = new Set();
+
+/** @returns {any} */
+const htmx4 = () => /** @type {any} */ (window).htmx;
+
+/** @param {Connection} connection what htmx keeps of its stream */
+const streamOf = (connection) => /** @type {any} */ (connection.element)?._htmx?.sse;
+
+/** @param {Element | null} element */
+const urlFor4 = (element) =>
+  element?.getAttribute('hx-sse:connect') ?? element?.getAttribute('data-hx-sse:connect') ?? null;
+
+/**
+ * Makes htmx 4 retry as the monitor does: it asks for the delay each time, and that is where ours
+ * comes in.
+ *
+ * @param {Connection} connection
+ * @param {any} stream
+ */
+export function instrument(connection, stream) {
+  connections.add(connection);
+  connection.transport = transportOf(connection);
+  Object.assign(stream.config, {
+    reconnectJitter: 0,
+    reconnectMaxDelay: FOREVER,
+    connectTimeout: Math.min(connection.patience, FOREVER),
+  });
+  Object.defineProperty(stream.config, 'reconnectDelay', {
+    get() {
+      const delay = isParked ? FOREVER : connection.retryDelay();
+      return delay / 2 ** (stream.attempt - 1);
+    },
+    set(retry) {
+      connection.retry = retry;
+    },
+  });
+}
+
+/** @param {Connection} connection */
+function transportOf(connection) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const connect = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    const url = urlFor4(connection.element);
+    if (url === null || streamOf(connection) || connection.closed) return;
+    connection.asks();
+    htmx4().ajax('GET', resuming(url, connection.cursor, document.baseURI), { source: connection.element });
+  };
+  const cut = () => {
+    const stream = streamOf(connection);
+    if (stream) stream.reader?.cancel();
+    else htmx4().trigger(connection.element, 'htmx:abort');
+  };
+  return {
+    cut,
+    hurry: () => (timer ? connect() : streamOf(connection)?.delayCanceller?.()),
+    stop: () => {
+      clearTimeout(timer);
+      cut();
+    },
+    /** htmx itself never tries again when the first request fails. */
+    retryFirst: () => {
+      timer = setTimeout(connect, connection.retryDelay());
+    },
+  };
+}
+
+/**
+ * Learns from the events of htmx 4, and bends some.
+ *
+ * @param {(name: string, act: (connection: Connection, detail: any, event: Event) => void) => void} on
+ */
+export function serveHtmx4(on) {
+  on('htmx:before:request', (connection) => {
+    if (urlFor4(connection.element) === null || streamOf(connection)) return;
+    connection.transport ??= transportOf(connection);
+    connection.asks();
+    if (connection.state === 'closed') connection.become('connecting', 'asked');
+  });
+  on('htmx:before:response', (connection, { ctx }, event) => {
+    // What is no stream, such as a login page, must not be swapped in.
+    const type = ctx.response.headers.get('Content-Type') ?? '';
+    if (urlFor4(connection.element) !== null && !type.includes('text/event-stream')) event.preventDefault();
+  });
+  on('htmx:finally:request', (connection, { ctx }) => {
+    if (urlFor4(connection.element) === null || streamOf(connection) || connection.closed) return;
+    const status = ctx.response?.status;
+    const reason = status ? `status ${status}` : 'no answer';
+    if (isFinal(status)) connection.ends(reason);
+    else connection.lost(reason);
+    if (connection.closed) return;
+    const transport = transportOf(connection);
+    connection.transport = transport;
+    transport.retryFirst();
+  });
+  on('htmx:sse:before:connection', (connection, detail, event) => {
+    if (detail.connection.attempt === 0) return instrument(connection, detail.connection);
+    connection.lost('ended');
+    if (connection.closed) event.preventDefault();
+    else connection.asks();
+  });
+  on('htmx:sse:after:connection', (connection, detail) => {
+    const { status } = detail.connection;
+    if (isFinal(status)) connection.ends(`status ${status}`);
+    else connection.opened();
+  });
+  on('htmx:sse:before:message', (connection, { message }) => {
+    connection.receives(message.event || 'message', message.id);
+  });
+  on('htmx:sse:error', (connection, { status, error }) => {
+    if (isFinal(status)) connection.ends(`status ${status}`);
+    else connection.lost(String(error?.message));
+  });
+  on('htmx:sse:close', (connection, { reason }) => connection.ends(reason));
+}
+
+addEventListener('pagehide', () => {
+  isParked = true;
+  for (const connection of connections) streamOf(connection)?.reader?.cancel();
+});
+addEventListener('pageshow', ({ persisted }) => {
+  isParked = false;
+  if (persisted) for (const connection of connections) connection.refresh();
+});

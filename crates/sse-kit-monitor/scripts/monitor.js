@@ -1,0 +1,131 @@
+// Watches the connections of a page, shows how they are, and heals them: with htmx 2, with htmx 4 and
+// without htmx. What to watch stands in blocks `<script type="application/json" data-sse-kit-monitor>`.
+
+import { Connection } from './connection.js';
+import { observe, open, serveHtmx2 } from './htmx2.js';
+import { instrument, serveHtmx4 } from './htmx4.js';
+import { show } from './overlay.js';
+
+/** How long to wait from one reload to the next: a server that says "gap" each time is in a hurry. */
+const RELOAD_INTERVAL = 5000;
+
+/** By the ids of their elements. @type {Map<string, Connection>} */
+const connections = new Map();
+
+/** Finds what is to be watched, wherever in the page it stands. */
+function discover() {
+  for (const block of document.querySelectorAll('script[data-sse-kit-monitor]')) {
+    const config = JSON.parse(block.textContent ?? '');
+    if (connections.has(config.connection)) continue;
+    const connection = new Connection(config, show);
+    connections.set(config.connection, connection);
+    show(connection);
+    adopt(connection);
+  }
+}
+
+/**
+ * Takes over a connection that was opened before this script came.
+ *
+ * @param {Connection} connection
+ */
+function adopt(connection) {
+  const element = /** @type {any} */ (connection.element);
+  const [stream, source] = [element?._htmx?.sse, element?.['htmx-internal-data']?.sseEventSource];
+  if (stream) {
+    instrument(connection, stream);
+    connection.asks();
+    if (stream.reader) connection.opened();
+  } else if (source) {
+    observe(connection, source);
+  }
+}
+
+/** @param {string} id */
+function find(id) {
+  if (!connections.has(id)) discover();
+  return connections.get(id);
+}
+
+/** @param {string} url */
+function connectionTo(url) {
+  discover();
+  const isFor = (/** @type {Element | null} */ element) =>
+    element?.getAttribute('sse-connect') === url || element?.getAttribute('data-sse-connect') === url;
+  return [...connections.values()].find(({ element }) => isFor(element));
+}
+
+/** @type {Parameters<typeof serveHtmx4>[0]} */
+function on(name, act) {
+  document.addEventListener(name, (event) => {
+    const { target, detail } = /** @type {CustomEvent} */ (event);
+    const connection = target instanceof Element && target.id ? find(target.id) : undefined;
+    if (connection) act(connection, detail, event);
+  });
+}
+
+function reload() {
+  const key = 'sse-kit-monitor:reloaded';
+  const wait = Number(sessionStorage.getItem(key)) + RELOAD_INTERVAL - Date.now();
+  setTimeout(
+    () => {
+      sessionStorage.setItem(key, String(Date.now()));
+      location.reload();
+    },
+    Math.min(Math.max(0, wait), RELOAD_INTERVAL),
+  );
+}
+
+function start() {
+  serveHtmx4(on);
+  // Whoever shows these sources heals them.
+  on('htmx:sseOpen', (connection, { source }) => observe(connection, source));
+  on('htmx:sseClose', (connection, { type }) => connection.ends(type));
+  for (const name of ['hello', 'heartbeat', 'shutdown', 'busy', 'close']) {
+    on(`sse-kit:${name}`, (connection, { data }) => connection.hears(name, data));
+  }
+  on('sse-kit:gap', (connection, _, event) => {
+    if (connection.config.gap === 'reload' && !event.defaultPrevented) reload();
+  });
+
+  const all = (/** @type {(connection: Connection) => void} */ act) => connections.forEach(act);
+  document.addEventListener('visibilitychange', () => {
+    all((connection) => {
+      const stream = /** @type {any} */ (connection.element)?._htmx?.sse;
+      connection.seen(document.hidden, stream?.config.pauseOnBackground);
+    });
+  });
+  addEventListener('offline', () => all((connection) => connection.closed || connection.become('offline', 'offline')));
+  addEventListener('online', () => all((connection) => connection.state === 'offline' && connection.refresh()));
+
+  const begin = () => {
+    const { htmx } = /** @type {any} */ (window);
+    if (htmx && !htmx.version?.startsWith('4')) serveHtmx2(htmx, connectionTo);
+    discover();
+  };
+  begin();
+  // htmx may come later, and so may the blocks.
+  if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', begin);
+}
+
+const page = /** @type {any} */ (window);
+// A page that htmx puts together anew may load this a second time.
+if (!page.sseKit?.monitor) {
+  page.sseKit = {
+    ...page.sseKit,
+    monitor: {
+      /**
+       * Opens a monitored `EventSource`, in a page without htmx.
+       *
+       * @param {string} id of the element that the connection is configured for
+       * @param {string} url
+       */
+      open(id, url) {
+        const connection = find(id);
+        if (!connection) throw new Error(`no monitor is configured for #${id}`);
+        return open(connection, url);
+      },
+    },
+  };
+  start();
+}

@@ -1,0 +1,4 @@
+// What a test leaves in a page for itself to find again.
+interface Window {
+  [left: string]: any;
+}
