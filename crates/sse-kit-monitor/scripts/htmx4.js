@@ -10,7 +10,7 @@ const FOREVER = 2 ** 31 - 1;
 let isParked = false;
 
 /** @type {Set<Connection>} */
-const connections = new Set();
+const served = new Set();
 
 /** @returns {any} */
 const htmx4 = () => /** @type {any} */ (window).htmx;
@@ -30,7 +30,7 @@ const urlFor4 = (element) =>
  * @param {any} stream
  */
 export function instrument(connection, stream) {
-  connections.add(connection);
+  served.add(connection);
   connection.transport = transportOf(connection);
   Object.assign(stream.config, {
     reconnectJitter: 0,
@@ -130,9 +130,9 @@ export function serveHtmx4(on) {
 
 addEventListener('pagehide', () => {
   isParked = true;
-  for (const connection of connections) streamOf(connection)?.reader?.cancel();
+  for (const connection of served) streamOf(connection)?.reader?.cancel();
 });
 addEventListener('pageshow', ({ persisted }) => {
   isParked = false;
-  if (persisted) for (const connection of connections) connection.refresh();
+  if (persisted) for (const connection of served) connection.refresh();
 });
