@@ -1,64 +1,20 @@
 // What the monitor sees to, on both versions of htmx and without htmx, in front of the hub, through a
 // proxy that does its worst.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { launchBrowser } from './launch.js';
-import { changes, connect, has, keep, openPage, servedScript, shows, startHub } from './monitored.js';
+import { CONFIG, changes, connect, has, shows } from './monitored.js';
 import { acceptThenClose, answer, down } from './proxy.js';
+import { label, scenario } from './scenario.js';
 
 /**
  * @typedef {import('./monitored.js').Dialect} Dialect
- * @typedef {Parameters<typeof openPage>[1]} PageOptions
- * @typedef {Awaited<ReturnType<typeof startHub>>} Hub
- * @typedef {{hub: Hub, open: (how?: Partial<PageOptions>) => Promise<Awaited<ReturnType<typeof openPage>>>}} Stage
+ * @typedef {import('./scenario.js').Hub} Hub
  */
-
-/** @type {import('playwright-core').Browser} */
-let browser;
-/** @type {string} */
-let script;
-before(async () => {
-  browser = await launchBrowser();
-  script = await servedScript();
-});
-after(() => browser.close());
 
 const item = (/** @type {number | string} */ n) => `<i>${n}</i>`;
 const numbers = (/** @type {number} */ from, /** @type {number} */ to) =>
   Array.from({ length: to - from + 1 }, (_, n) => String(from + n));
-
-/**
- * A scenario in a page of its own; what a failing one looked like is kept.
- *
- * @param {Dialect} dialect
- * @param {string} name
- * @param {(stage: Stage) => Promise<void>} act
- * @param {string[]} [options] the hub's
- */
-function scenario(dialect, name, act, options) {
-  test(`${label(dialect)}: ${name}`, { timeout: 60_000 }, async (t) => {
-    const hub = await startHub(t, options);
-    /** @type {Awaited<ReturnType<typeof openPage>> | undefined} */
-    let opened;
-    const open = async (how = {}) => {
-      opened = await openPage(t, { browser, script, base: hub.proxy.base, dialect, ...how });
-      return opened;
-    };
-    try {
-      await act({ hub, open });
-      assert.deepEqual(opened?.complaints, [], 'the page does not complain, of its policy neither');
-    } catch (error) {
-      if (opened) await keep(`${label(dialect)} ${name}`, opened.page, hub.stats, hub.proxy.events);
-      throw error;
-    }
-  });
-}
-
-/** @param {Dialect} dialect */
-function label(dialect) {
-  return dialect === 'plain' ? 'without htmx' : `htmx ${dialect}`;
-}
 
 /** Publishes numbers, one after the other. @param {Hub} hub @param {string[]} values */
 async function publish(hub, values) {
@@ -69,7 +25,7 @@ async function publish(hub, values) {
 const path = async (page) => (await changes(page)).map(({ to }) => to);
 
 for (const dialect of /** @type {Dialect[]} */ ([4, 2, 'plain'])) {
-  describe(label(dialect), () => {
+  describe(label(dialect), { concurrency: 3 }, () => {
     scenario(dialect, '1. a page is live within a second, with one connection', async ({ hub, open }) => {
       const { page } = await open();
       await shows(page, 'live', 1000);
@@ -288,7 +244,7 @@ for (const dialect of /** @type {Dialect[]} */ ([4, 2, 'plain'])) {
 }
 
 for (const dialect of /** @type {Dialect[]} */ ([4, 2])) {
-  describe(`wherever it stands, htmx ${dialect}`, () => {
+  describe(`wherever it stands, htmx ${dialect}`, { concurrency: 3 }, () => {
     for (const place of /** @type {const} */ (['first', 'last', 'deferred', 'late'])) {
       scenario(dialect, `the monitor loads ${place}`, async ({ hub, open }) => {
         const { page } = await open({ place });
@@ -319,7 +275,7 @@ for (const dialect of /** @type {Dialect[]} */ ([4, 2])) {
       const other = connect(dialect, { id: 'other', url: '/events?topic=b' });
       const { page } = await open({
         body: `${connect(dialect)}${other}<p id="other-status"></p>`,
-        more: [{ ...(await import('./monitored.js')).CONFIG, connection: 'other', status: 'other-status' }],
+        more: [{ ...CONFIG, connection: 'other', status: 'other-status' }],
       });
       await shows(page, 'live');
       await page.waitForSelector('#other-status[data-state="live"]', { state: 'attached' });

@@ -14,9 +14,6 @@ export const POLICY = "default-src 'self'; script-src 'nonce-r4nd0m'; connect-sr
 
 const ARTIFACTS = join(import.meta.dirname, 'artifacts');
 
-/** @type {Record<string, string>} */
-const TYPES = { js: 'text/javascript', svg: 'image/svg+xml' };
-
 const STATES = ['connecting', 'live', 'stale', 'reconnecting', 'paused', 'offline', 'closed'];
 
 /** What `MonitorConfig` writes by default, but for a shorter delay. */
@@ -96,7 +93,7 @@ export function connect(dialect, { url = '/events?topic=a', id = 'sse-connection
  * @param {object} how
  * @param {import('playwright-core').Browser} how.browser
  * @param {string} how.script the monitor
- * @param {string} how.base of the proxy
+ * @param {Awaited<ReturnType<typeof startProxy>>} how.proxy
  * @param {Dialect} how.dialect
  * @param {object} [how.config] what differs from `CONFIG`
  * @param {object[]} [how.more] further configurations
@@ -105,7 +102,7 @@ export function connect(dialect, { url = '/events?topic=a', id = 'sse-connection
  * @param {Record<string, unknown>} [how.htmx] what htmx is told
  */
 export async function openPage(t, how) {
-  const { browser, script, base, dialect, config = {}, more = [], body = connect(dialect), place = 'last' } = how;
+  const { browser, script, proxy, dialect, config = {}, more = [], body = connect(dialect), place = 'last' } = how;
   const context = await browser.newContext({ viewport: { width: 800, height: 400 } });
   t.after(() => context.close());
   const page = await context.newPage();
@@ -119,14 +116,6 @@ export async function openPage(t, how) {
 
   const folder = dialect === 2 ? 'htmx2' : 'htmx.org';
   const extension = dialect === 2 ? 'htmx-ext-sse/dist/sse.js' : 'htmx.org/dist/ext/hx-sse.js';
-  const files = new Map([
-    ['/own/htmx.js', () => readFile(join(assets, folder, 'dist/htmx.js'), 'utf8')],
-    ['/own/sse.js', () => readFile(join(assets, extension), 'utf8')],
-    ['/own/monitor.js', async () => script],
-    ['/own/plain.js', async () => PLAIN],
-    ['/own/icon.svg', async () => '<svg xmlns="http://www.w3.org/2000/svg"/>'],
-    ['/own/page', async () => html],
-  ]);
   const tag = (/** @type {string} */ name, more = '') =>
     `<script nonce="r4nd0m" src="/own/${name}.js"${more}></script>`;
   const htmx = dialect === 'plain' ? [] : [tag('htmx'), tag('sse')];
@@ -153,15 +142,19 @@ export async function openPage(t, how) {
     <meta name="htmx-config" content='${settings}'>${place === 'first' ? scripts.join('') : ''}</head>
     <body><p id="connection-status" role="status"></p>${body}${blocks.join('')}
     ${place === 'first' ? '' : scripts.join('')}</body></html>`;
-  await context.route('**/own/*', async (route) => {
-    const path = new URL(route.request().url()).pathname;
-    const content = await files.get(path)?.();
-    const contentType = TYPES[path.split('.')[1] ?? ''] ?? 'text/html';
-    const headers = { 'Content-Security-Policy': POLICY };
-    await route.fulfill(content === undefined ? { status: 404 } : { body: content, contentType, headers });
-  });
+  /** @type {(name: string, type: string, body: string) => void} */
+  const serve = (name, type, body) => {
+    const headers = { 'Content-Type': `${type}; charset=utf-8`, 'Content-Security-Policy': POLICY };
+    proxy.files.set(`/own/${name}`, { headers, body });
+  };
+  serve('htmx.js', 'text/javascript', await readFile(join(assets, folder, 'dist/htmx.js'), 'utf8'));
+  serve('sse.js', 'text/javascript', await readFile(join(assets, extension), 'utf8'));
+  serve('monitor.js', 'text/javascript', script);
+  serve('plain.js', 'text/javascript', PLAIN);
+  serve('icon.svg', 'image/svg+xml', '<svg xmlns="http://www.w3.org/2000/svg"/>');
+  serve('page', 'text/html', html);
   await page.addInitScript(record);
-  await page.goto(`${base}/own/page`);
+  await page.goto(`${proxy.base}/own/page`);
   return { context, page, complaints, html };
 }
 
@@ -181,6 +174,9 @@ function record() {
     const kept = JSON.parse(sessionStorage.getItem(KEY) ?? '[]');
     kept.push({ ...detail, id: /** @type {Element} */ (event.target).id, at });
     sessionStorage.setItem(KEY, JSON.stringify(kept));
+  });
+  addEventListener('pageshow', ({ persisted }) => {
+    window.persisted = persisted;
   });
   // Set by scripts of a payload, if one ever runs.
   window.hacked = undefined;

@@ -49,6 +49,8 @@ export async function startProxy(t, target) {
   /** @type {Fault | undefined} */
   let always;
   let delay = 0;
+  /** What is served from here. @type {Map<string, {headers: Record<string, string>, body: string}>} */
+  const files = new Map();
   /** @type {WeakSet<Response>} */
   const stalled = new WeakSet();
 
@@ -76,6 +78,11 @@ export async function startProxy(t, target) {
 
   const server = createServer((request, response) => {
     const { url = '', headers } = request;
+    const file = files.get(url.split('?')[0] ?? '');
+    if (file) {
+      response.writeHead(200, file.headers).end(file.body);
+      return;
+    }
     asked.push({ url, lastEventId: headers['last-event-id']?.toString(), at: performance.now() });
     if (!url.startsWith('/events')) return pass(request, response);
     const fault = next.shift() ?? always ?? pass;
@@ -92,6 +99,7 @@ export async function startProxy(t, target) {
 
   return {
     base: addressOf(server),
+    files,
     /** Requests for streams. */
     get events() {
       return asked.filter(({ url }) => url.startsWith('/events'));

@@ -57,7 +57,8 @@ function connectionTo(url) {
 
 /** @type {Parameters<typeof serveHtmx4>[0]} */
 function on(name, act) {
-  document.addEventListener(name, (event) => {
+  // Behind whoever listens in the page, and may prevent what follows.
+  addEventListener(name, (event) => {
     const { target, detail } = /** @type {CustomEvent} */ (event);
     const connection = target instanceof Element && target.id ? find(target.id) : undefined;
     if (connection) act(connection, detail, event);
