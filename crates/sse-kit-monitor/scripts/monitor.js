@@ -6,15 +6,20 @@ import { observe, open, serveHtmx2 } from './htmx2.js';
 import { instrument, serveHtmx4 } from './htmx4.js';
 import { show } from './overlay.js';
 
-/** How long to wait from one reload to the next: a server that says "gap" each time is in a hurry. */
+/** How old a page is before it loads itself anew: a server may say "gap" each time. In milliseconds. */
 const RELOAD_INTERVAL = 5000;
 
 /** By the ids of their elements. @type {Map<string, Connection>} */
 const connections = new Map();
 
+/** Blocks that have been read. @type {WeakSet<Element>} */
+const blocks = new WeakSet();
+
 /** Finds what is to be watched, wherever in the page it stands. */
 function discover() {
   for (const block of document.querySelectorAll('script[data-sse-kit-monitor]')) {
+    if (blocks.has(block)) continue;
+    blocks.add(block);
     const config = JSON.parse(block.textContent ?? '');
     if (connections.has(config.connection)) continue;
     const connection = new Connection(config, show);
@@ -66,15 +71,8 @@ function on(name, act) {
 }
 
 function reload() {
-  const key = 'sse-kit-monitor:reloaded';
-  const wait = Number(sessionStorage.getItem(key)) + RELOAD_INTERVAL - Date.now();
-  setTimeout(
-    () => {
-      sessionStorage.setItem(key, String(Date.now()));
-      location.reload();
-    },
-    Math.min(Math.max(0, wait), RELOAD_INTERVAL),
-  );
+  // By the page's own age, which needs no storage.
+  setTimeout(() => location.reload(), Math.max(0, RELOAD_INTERVAL - performance.now()));
 }
 
 function start() {

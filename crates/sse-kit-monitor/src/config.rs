@@ -39,7 +39,7 @@ pub struct MonitorConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnGap {
-    /// It loads itself anew, every five seconds at most.
+    /// It loads itself anew, once it is five seconds old, and so every five seconds at most.
     #[default]
     Reload,
     /// It does nothing. Scripts of yours hear of the gap by the event `sse-kit:gap`.

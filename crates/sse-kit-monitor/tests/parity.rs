@@ -12,9 +12,10 @@ use sse_kit_monitor::{Debug, MonitorConfig, OnGap, Overlay, State, script};
 /// What the script would read, by way of a real parser.
 fn read(config: &MonitorConfig) -> Value {
     let page = Page::parse_fragment(config.data_block().as_str());
-    let block = Selector::parse("script[type='application/json'][data-sse-kit-monitor]").unwrap();
+    let block = Selector::parse("script[type='application/json'][data-sse-kit-monitor]")
+        .expect("a selector");
     let text: String = page.select(&block).next().expect("a block").text().collect();
-    serde_json::from_str(&text).unwrap()
+    serde_json::from_str(&text).expect("JSON")
 }
 
 #[test]
