@@ -8,6 +8,7 @@ import { serveStream } from './stream-server.js';
 
 const markup = JSON.parse(readFileSync(join(import.meta.dirname, 'markup.json'), 'utf8'));
 
+/** @type {import('playwright-core').Browser} */
 let browser;
 before(async () => {
   // Playwright leaves the back/forward cache off.
@@ -15,7 +16,14 @@ before(async () => {
 });
 after(() => browser.close());
 
-/** A server whose page has this body, and a page that is not opened yet. */
+/**
+ * A server whose page has this body, and a page that is not opened yet.
+ *
+ * @param {import('node:test').TestContext} t
+ * @param {number} version of htmx
+ * @param {string} body
+ * @param {string} head
+ */
 async function prepare(t, version, body, head = markup[version].head) {
   const server = await serveStream(t, { version, head, body });
   const context = await browser.newContext();
@@ -25,7 +33,7 @@ async function prepare(t, version, body, head = markup[version].head) {
 
 /** In a page: whether the element has given its connection up. */
 function isGivenUp() {
-  const element = document.getElementById('stream');
+  const element = /** @type {any} */ (document.getElementById('stream'));
   const source = element['htmx-internal-data']?.sseEventSource;
   return source ? source.readyState === EventSource.CLOSED : !element._htmx?.sse;
 }
@@ -40,7 +48,12 @@ for (const version of [4, 2]) {
       await server.streams(1);
       server.send('<i>1</i>', 'a');
       await page.waitForSelector('#one > i');
-      await page.evaluate(() => addEventListener('pageshow', ({ persisted }) => (window.persisted = persisted)));
+      await page.evaluate(() => {
+        const left = /** @type {any} */ (window);
+        addEventListener('pageshow', ({ persisted }) => {
+          left.persisted = persisted;
+        });
+      });
 
       await page.goto(`${server.base}/elsewhere`);
       await server.streams(0);
@@ -48,7 +61,7 @@ for (const version of [4, 2]) {
 
       // Such a page is not loaded again.
       await page.goBack({ waitUntil: 'commit' });
-      await page.waitForFunction(() => window.persisted === true);
+      await page.waitForFunction(() => /** @type {any} */ (window).persisted === true);
       await server.streams(1, 2);
       const { url, lastEventId } = server.requests[1];
       assert.equal(lastEventId ?? new URL(url, server.base).searchParams.get('last_event_id'), '1-1');
@@ -93,17 +106,20 @@ for (const version of [4, 2]) {
       const { server, page } = await prepare(t, version, written.once);
       server.answer(500);
       await page.clock.install();
+      const answered = page.waitForResponse('**/events');
       await page.goto(server.base);
-      await server.streams(0, 1);
+      await (await answered).finished();
       await page.waitForFunction(isGivenUp);
       await page.clock.runFor(200_000);
       await page.evaluate(() => fetch('/answer'));
       assert.equal(server.requests.length, 1);
+      assert.equal(await page.textContent('#stream'), '', 'nor is the page of the error shown');
     });
 
     test('the script may stand twice, before htmx, and without it', async (t) => {
       const [, own] = written.head.match(/(<script data-sse-kit="sse-kit-connection".*?<\/script>)/);
       const { server, page } = await prepare(t, version, written.unnamed, own + own + written.head);
+      /** @type {Error[]} */
       const errors = [];
       page.on('pageerror', (error) => errors.push(error));
       await page.goto(server.base);

@@ -20,14 +20,19 @@ const STAGE = {
 };
 const stage = (changed = {}) => Object.values({ ...STAGE, ...changed }).join('');
 
+/** @param {string[]} items */
 const list = (...items) => ({ list: `<ul id="list">${items.join('')}</ul>` });
+/** @param {string[]} all */
 const rows = (...all) => ({ table: `<table id="table"><tbody id="rows">${all.join('')}</tbody></table>` });
 const L1 = '<li id="l1">1</li>';
 const R1 = '<tr id="r1"><td id="c1">1</td></tr>';
 const NEW_A = { a: '<p id="a">new <b>a</b></p>' };
 const NEW_BODY = { table: '<table id="table"><tbody id="rows"><tr><td>new</td></tr></tbody></table>' };
 
-/** What the stage is after each message. */
+/**
+ * What the stage is after each message.
+ * @type {Record<string, Partial<typeof STAGE>>}
+ */
 const EXPECTED = {
   replace: NEW_A,
   'morph or replace': NEW_A,
@@ -60,18 +65,27 @@ const EXPECTED = {
   },
 };
 
+/** @type {import('playwright-core').Browser} */
 let browser;
 before(async () => {
   browser = await launchBrowser();
 });
 after(() => browser.close());
 
-/** A page with its server; what it complains of is kept. */
-async function open(t, version, body) {
-  const server = await serveStream(t, { version, head: markup[version].head, body });
+/**
+ * A page with its server; what it complains of is kept.
+ *
+ * @param {import('node:test').TestContext} t
+ * @param {number} version of htmx
+ * @param {string} body
+ * @param {{head?: string, policy?: string}} page
+ */
+async function open(t, version, body, { head = markup[version].head, policy } = {}) {
+  const server = await serveStream(t, { version, head, body, policy });
   const context = await browser.newContext();
   t.after(() => context.close());
   const page = await context.newPage();
+  /** @type {string[]} */
   const complaints = [];
   page.on('console', (message) => {
     if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
@@ -82,10 +96,27 @@ async function open(t, version, body) {
   return { server, page, context, complaints };
 }
 
-/** What is in an element, without what htmx leaves of its own. */
+/** What htmx leaves of its own. */
+const LEFT = ' class=""| data-htmx-powered="true"';
+
+/**
+ * What is in an element, without what htmx leaves of its own.
+ *
+ * @param {import('playwright-core').Page} page
+ * @param {string} selector
+ */
 async function htmlOf(page, selector) {
   const html = await page.innerHTML(selector);
-  return html.replace(/ class=""| data-htmx-powered="true"/g, '');
+  return html.replace(new RegExp(LEFT, 'g'), '');
+}
+
+/**
+ * In a page: whether the stage has become this.
+ *
+ * @param {string[]} what
+ */
+function isStage([html, left]) {
+  return document.getElementById('stage')?.innerHTML.replace(new RegExp(left, 'g'), '') === html;
 }
 
 for (const version of [4, 2]) {
@@ -94,8 +125,12 @@ for (const version of [4, 2]) {
   describe(`htmx ${version}`, { timeout: 60_000 }, () => {
     test('updates out of band do what they are called', async (t) => {
       assert.deepEqual(new Set(Object.keys(markup[4].messages)), new Set(Object.keys(EXPECTED)));
-      for (const [name, message] of Object.entries(written.messages).filter(([, message]) => message)) {
-        await t.test(name, async (t) => {
+      const messages = [
+        ...Object.entries(written.messages).map(([name, message]) => [name, message, name]),
+        ...Object.entries(written.both).map(([name, message]) => [name, message, `${name}, for both versions`]),
+      ];
+      for (const [name, message, title] of messages.filter(([, message]) => message)) {
+        await t.test(title, async (t) => {
           const body = `<div id="stage">${stage()}</div>${written.updates}`;
           const { server, page, complaints } = await open(t, version, body);
           server.send(message);
@@ -106,19 +141,11 @@ for (const version of [4, 2]) {
           }, stage(EXPECTED[name]));
           if (name === 'nothing') {
             server.send(written.messages.fill);
-            await page.waitForFunction(() => document.getElementById('a').textContent !== 'old');
+            await page.waitForFunction(() => document.getElementById('a')?.textContent !== 'old');
             assert.equal(await htmlOf(page, '#list'), L1);
           } else {
             // A shorter wait than the test's own limit, so that what is there instead is said.
-            await page
-              .waitForFunction(
-                (html) =>
-                  document.getElementById('stage').innerHTML.replace(/ class=""| data-htmx-powered="true"/g, '') ===
-                  html,
-                expected,
-                { timeout: 5000 },
-              )
-              .catch(() => {});
+            await page.waitForFunction(isStage, [expected, LEFT], { timeout: 5000 }).catch(() => {});
             assert.equal(await htmlOf(page, '#stage'), expected);
           }
           assert.equal(await htmlOf(page, '#stream'), '', 'nothing goes into the connection itself');
@@ -156,9 +183,19 @@ for (const version of [4, 2]) {
       server.send('<i>2</i>');
       server.send('<i>3</i>', 'c');
       server.send('<i>4</i>', 'größer b');
-      await page.waitForFunction(() => document.getElementById('stream').textContent.includes('4'));
+      await page.waitForFunction(() => document.getElementById('stream')?.textContent.includes('4'));
       assert.equal(await page.textContent('#stream'), '14');
       assert.deepEqual(complaints, []);
+    });
+
+    test('scripts with a nonce run where no others may', async (t) => {
+      const page = { head: written.nonced, policy: "script-src 'nonce-r4nd0m'" };
+      const opened = await open(t, version, written.named, page);
+      opened.server.send('<script>document.title = "bad"</script><i>1</i>', 'a');
+      await opened.page.waitForSelector('#one > i');
+      assert.equal(await opened.page.title(), 't');
+      const others = opened.complaints.filter((text) => !text.includes('Content Security Policy'));
+      assert.deepEqual(others, [], 'but of the script that came in');
     });
 
     test('a close event ends the connection for good', async (t) => {

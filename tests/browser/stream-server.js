@@ -6,9 +6,14 @@ import { join } from 'node:path';
 
 const SCRIPTS = join(import.meta.dirname, '../../crates/sse-kit-htmx/scripts');
 
-/** Where a script of the page is, by its name; our own have a hash in theirs. */
+/**
+ * Where a script of the page is, by its name; our own have a hash in theirs.
+ *
+ * @param {string} name
+ * @param {number} version of htmx
+ */
 function fileOf(name, version) {
-  const assets = process.env.SSE_KIT_ASSETS;
+  const assets = process.env.SSE_KIT_ASSETS ?? '';
   const htmx = join(assets, version === 2 ? 'htmx2' : 'htmx.org', 'dist');
   if (name === 'htmx.min.js') return join(htmx, name);
   if (name === 'hx-sse.min.js') return join(htmx, 'ext', name);
@@ -20,27 +25,39 @@ function fileOf(name, version) {
  * Starts the server, and stops it after the test.
  *
  * @param {import('node:test').TestContext} t
- * @param {{version: number, head: string, body: string}} page what is served at `/`
+ * @param {{version: number, head: string, body: string, policy?: string}} page what is served at
+ *   `/`, and under which content security policy
  */
-export async function serveStream(t, { version, head, body }) {
+export async function serveStream(t, { version, head, body, policy }) {
   // Swaps in one go; and htmx 4 does not close streams for reasons of its own.
   const config = '<meta name="htmx-config" content=\'{"defaultSettleDelay":0,"sse":{"pauseOnBackground":false}}\'>';
   const html = `<!DOCTYPE html><html><head><title>t</title><link rel="icon" href="data:,">${config}${head}</head><body>${body}</body></html>`;
-  /** Every request for the stream that there was. */
+  /**
+   * Every request for the stream that there was.
+   * @type {{url: string, lastEventId: string | string[] | undefined}[]}
+   */
   const requests = [];
+  /** @type {Set<import('node:http').ServerResponse>} */
   const open = new Set();
   let lastId = 0;
   let status = 200;
+  /** @type {Set<(value?: unknown) => void>} */
   const listeners = new Set();
-  const changed = () => listeners.forEach((listener) => listener());
+  const changed = () => {
+    for (const listener of listeners) listener();
+  };
 
   const server = createServer(async (request, response) => {
-    const { pathname } = new URL(request.url, 'http://localhost');
+    const url = request.url ?? '/';
+    const { pathname } = new URL(url, 'http://localhost');
     if (pathname === '/events') {
-      requests.push({ url: request.url, lastEventId: request.headers['last-event-id'] });
-      response.writeHead(status, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
+      requests.push({ url, lastEventId: request.headers['last-event-id'] });
+      if (status !== 200) {
+        response.writeHead(status, { 'Content-Type': 'text/html' }).end('<b>error</b>');
+        return;
+      }
+      response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
       response.flushHeaders();
-      if (status !== 200) response.end();
       open.add(response);
       response.on('close', () => {
         open.delete(response);
@@ -53,6 +70,7 @@ export async function serveStream(t, { version, head, body }) {
       const script = await readFile(fileOf(pathname.slice('/assets/'.length), version));
       response.writeHead(200, { 'Content-Type': 'text/javascript' }).end(script);
     } else {
+      if (policy) response.setHeader('Content-Security-Policy', policy);
       response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' });
       response.end(pathname === '/' ? html : '<!DOCTYPE html><title>elsewhere</title>');
     }
@@ -65,23 +83,37 @@ export async function serveStream(t, { version, head, body }) {
   });
 
   return {
-    base: `http://127.0.0.1:${server.address().port}`,
+    base: `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (server.address()).port}`,
     requests,
-    /** Waits until so many streams are open, of so many that were asked for. */
+    /**
+     * Waits until so many streams are open, of so many that were asked for.
+     *
+     * @param {number} count
+     * @param {number} asked
+     */
     async streams(count, asked = requests.length) {
       while (open.size !== count || requests.length < asked) {
         await new Promise((resolve) => listeners.add(resolve));
         listeners.clear();
       }
     },
-    /** Sends an event to all who listen, with an id of its own. */
+    /**
+     * Sends an event to all who listen, with an id of its own.
+     *
+     * @param {string} data
+     * @param {string} name
+     */
     send(data, name = '') {
       const lines = data.split('\n').map((line) => `data: ${line}\n`);
       lastId += 1;
       const event = `${name && `event: ${name}\n`}${lines.join('')}id: 1-${lastId}\n\n`;
       for (const response of open) response.write(event);
     },
-    /** Answers requests for the stream with this status from now on. */
+    /**
+     * Answers requests for the stream with a page of this status from now on.
+     *
+     * @param {number} code
+     */
     answer(code) {
       status = code;
     },

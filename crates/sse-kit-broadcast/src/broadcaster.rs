@@ -107,10 +107,14 @@ impl Broadcaster {
     ///
     /// # Errors
     ///
-    /// [`SendError`] when the connection is not there, or its queue is full.
+    /// [`SendError`] when the connection is not there, its queue is full, or the event has a
+    /// reserved name or an id.
     pub fn send_to(&self, connection: &ConnectionId, event: &Event) -> Result<(), SendError> {
         if event.name().is_some_and(sse_kit_event::EventName::is_control) {
             return Err(SendError::Reserved);
+        }
+        if event.id().is_some() {
+            return Err(SendError::HasId);
         }
         let connection = self.connection(connection).ok_or(SendError::NotConnected)?;
         let mut queue = connection.queue.lock();

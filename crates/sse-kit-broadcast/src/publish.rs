@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sse_kit_event::{Event, EventId, Topic};
+use sse_kit_event::{Event, EventId, EventName, Topic};
 
 use crate::connection::ConnectionId;
 use crate::core::Core;
@@ -50,6 +50,9 @@ pub enum SendError {
     /// The event has a name that is reserved for sse-kit itself.
     #[error("events that begin with `sse-kit:` are sent by sse-kit alone")]
     Reserved,
+    /// The event has an id of its own, from which the client would resume.
+    #[error("only the log gives ids; send the event without one")]
+    HasId,
     /// No connection with this id is open.
     #[error("no such connection")]
     NotConnected,
@@ -73,12 +76,7 @@ impl Core {
         event: Event,
         except: &[ConnectionId],
     ) -> Result<Receipt, PublishError> {
-        if event.name().is_some_and(sse_kit_event::EventName::is_control) {
-            return Err(PublishError::Reserved);
-        }
-        if event.id().is_some() {
-            return Err(PublishError::HasId);
-        }
+        ensure_publishable(&event)?;
         // A loop that only publishes lets the streams run now and then.
         tokio::task::coop::consume_budget().await;
         if !self.hooks.has_broadcast() {
@@ -128,6 +126,10 @@ impl Core {
             self.counters.vetoed.add(1);
             return (Err(PublishError::Vetoed), follow_ups);
         }
+        // What a hook put in its place, or had follow it, may be no better than what users publish.
+        if let Err(error) = ensure_publishable(&draft.event) {
+            return (Err(error), follow_ups);
+        }
         (self.append(draft.topic.clone(), &draft.event, except).await, follow_ups)
     }
 
@@ -145,4 +147,14 @@ impl Core {
         })?;
         Ok(Receipt { id: appended.id, receivers: appended.receivers.unwrap_or(0) })
     }
+}
+
+fn ensure_publishable(event: &Event) -> Result<(), PublishError> {
+    if event.name().is_some_and(EventName::is_control) {
+        return Err(PublishError::Reserved);
+    }
+    if event.id().is_some() {
+        return Err(PublishError::HasId);
+    }
+    Ok(())
 }

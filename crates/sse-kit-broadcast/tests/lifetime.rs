@@ -5,7 +5,9 @@ mod receiving;
 use std::time::Duration;
 
 use receiving::{Received, data, received, settle};
-use sse_kit_broadcast::{Broadcaster, BuildError, Goodbye, PublishError, SubscribeError, TapError};
+use sse_kit_broadcast::{
+    Broadcaster, BuildError, Goodbye, PublishError, SubscribeError, TapError, Verdict,
+};
 use sse_kit_event::{Event, EventName, Topic, Topics};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
@@ -124,10 +126,37 @@ async fn users_cannot_publish_what_only_sse_kit_may_say() -> TestResult {
     let control = sse_kit_event::control::ControlName::Shutdown.event();
     assert!(matches!(hub.broadcast(control.clone()).await, Err(PublishError::Reserved)));
     let with_id = Event::new("x").with_id(hub.cursor());
-    assert!(matches!(hub.broadcast(with_id).await, Err(PublishError::HasId)));
+    assert!(matches!(hub.broadcast(with_id.clone()).await, Err(PublishError::HasId)));
     let id = "x".parse()?;
+    let _tab = hub.subscribe(Topics::none()).id("x".parse()?).open()?;
+    assert_eq!(hub.send_to(&id, &with_id), Err(sse_kit_broadcast::SendError::HasId));
     assert_eq!(hub.send_to(&id, &control), Err(sse_kit_broadcast::SendError::Reserved));
     assert!(EventName::new("sse-kit:x").is_err());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_cannot_publish_what_only_sse_kit_may_say() -> TestResult {
+    let hub = Broadcaster::builder()
+        .on_broadcast(|draft| {
+            let control = sse_kit_event::control::ControlName::Gap.event();
+            Ok(match draft.event().data() {
+                "replace" => Verdict::Replace(control),
+                "with id" => Verdict::Replace(Event::new("x").with_id("1-1".parse()?)),
+                _ => {
+                    draft.follow_up(None, control);
+                    Verdict::Keep
+                }
+            })
+        })
+        .build()?;
+    let mut tab = hub.subscribe(Topics::none()).open()?;
+    let refused = hub.broadcast(Event::new("replace")).await;
+    assert!(matches!(refused, Err(PublishError::Reserved)));
+    assert!(matches!(hub.broadcast(Event::new("with id")).await, Err(PublishError::HasId)));
+    hub.broadcast(Event::new("followed")).await?;
+    settle().await;
+    assert_eq!(received(&mut tab).await, [data("followed")]);
     Ok(())
 }
 

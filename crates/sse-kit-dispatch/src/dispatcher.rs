@@ -150,8 +150,7 @@ impl Dispatcher {
 
     /// Removes all handlers; filters, transformers, middleware and namespaces stay.
     pub fn clear_all(&self) {
-        // Returned, so that it is dropped when the lock is free again.
-        let _cleared = self.change(|registry| std::mem::take(&mut registry.handlers));
+        drop(self.change(|registry| std::mem::take(&mut registry.handlers)));
     }
 
     /// Asks `filter` before an event is dispatched: when it says no, nothing more is done.

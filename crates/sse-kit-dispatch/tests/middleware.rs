@@ -173,6 +173,9 @@ async fn an_event_that_came_to_nothing_may_be_tried_again() -> TestResult {
     assert_eq!(dispatcher.dispatch(with_id(1)).await?.errors.len(), 1);
     let again = dispatcher.dispatch(with_id(1)).await;
     assert!(!is_handled(&again), "the other handlers have done their work");
+    advance(98 * SECOND).await;
+    let again = dispatcher.dispatch(with_id(1)).await;
+    assert!(!is_handled(&again), "the time of the first is over, but not that of the last");
     Ok(())
 }
 

@@ -6,6 +6,16 @@
 // attribute itself; then it takes in only events of those names.
 (() => {
   /**
+   * @typedef {object} Htmx what is used of htmx 4
+   * @property {{defaultSwap: string}} config
+   * @property {(name: string, extension: object) => void} registerExtension
+   * @property {(context: object) => Promise<void>} swap
+   */
+  /**
+   * @typedef {object} Internals what htmx hands to extensions
+   * @property {(element: Element, name: string) => string | undefined} attributeValue
+   */
+  /**
    * @typedef {object} MessageDetail what htmx says of a message, before it handles it
    * @property {{data: string, event: string, id: string}} message
    * @property {(work: Promise<unknown>) => void} waitUntil the next message waits for it
@@ -13,65 +23,77 @@
 
   const ATTRIBUTE = 'sse-kit-swap';
 
-  /** @type {{attributeValue: (element: Element, name: string) => string | undefined}} */
-  let api;
+  const page = /** @type {Window & {htmx?: Htmx}} */ (window);
 
   /** @param {Element} element */
   const namesOf = (element) => (element.getAttribute(ATTRIBUTE) ?? '').split(',').map((name) => name.trim());
 
-  /**
-   * The element that holds the connection an element gets its events from.
-   * @param {Element | null} element
-   * @returns {Element | null}
-   */
-  const connectionOf = (element) => {
-    while (element && !element._htmx?.sse) element = element.parentElement;
-    return element;
-  };
+  /** @param {Element} element */
+  const isConnection = (element) => Boolean(/** @type {Element & {_htmx?: {sse?: object}}} */ (element)._htmx?.sse);
 
   /**
-   * @param {Element} target
-   * @param {string} text
+   * The element that holds the connection an element gets its events from.
+   * @param {Element} element
    */
-  const swap = (target, text) => {
-    const style = api.attributeValue(target, 'hx-swap') ?? htmx.config.defaultSwap;
-    return htmx.swap({
-      sourceElement: target,
-      target: api.attributeValue(target, 'hx-target') ?? target,
-      text,
-      // What comes out of band only must not empty the target.
-      swap: `${style} swapEmpty:false`,
-      request: {},
+  const connectionOf = (element) => {
+    /** @type {Element | null} */
+    let found = element;
+    while (found && !isConnection(found)) found = found.parentElement;
+    return found;
+  };
+
+  /** @param {Htmx} htmx */
+  const register = (htmx) => {
+    /** @type {Internals} */
+    let internals;
+
+    /**
+     * @param {Element} element
+     * @param {string} text
+     */
+    const swap = (element, text) => {
+      const style = internals.attributeValue(element, 'hx-swap') ?? htmx.config.defaultSwap;
+      return htmx.swap({
+        sourceElement: element,
+        target: internals.attributeValue(element, 'hx-target') ?? element,
+        text,
+        // What comes out of band only must not empty the target.
+        swap: `${style} swapEmpty:false`,
+        request: {},
+      });
+    };
+
+    htmx.registerExtension(ATTRIBUTE, {
+      /** @param {Internals} given */
+      init: (given) => {
+        internals = given;
+      },
+
+      /**
+       * @param {Element} connection
+       * @param {MessageDetail} detail
+       */
+      htmx_sse_before_message: (connection, detail) => {
+        const isUnnamed = !detail.message.event;
+        const name = detail.message.event || 'message';
+        const listed = [connection, ...connection.querySelectorAll(`[${ATTRIBUTE}]`)].filter(
+          (element) => namesOf(element).includes(name) && connectionOf(element) === connection,
+        );
+        for (const element of listed) {
+          // htmx itself swaps an unnamed message into the element that holds the connection.
+          if (isUnnamed && element === connection) continue;
+          detail.waitUntil(swap(element, detail.message.data));
+        }
+        const isLeftOut = isUnnamed && connection.hasAttribute(ATTRIBUTE) && !listed.includes(connection);
+        return !isLeftOut;
+      },
     });
   };
 
-  const extension = {
-    init: (internal) => {
-      api = internal;
-    },
-
-    /**
-     * @param {Element} connection
-     * @param {MessageDetail} detail
-     */
-    htmx_sse_before_message: (connection, detail) => {
-      const name = detail.message.event || 'message';
-      const listed = [connection, ...connection.querySelectorAll(`[${ATTRIBUTE}]`)].filter(
-        (element) => namesOf(element).includes(name) && connectionOf(element) === connection,
-      );
-      const isUnnamed = !detail.message.event;
-      for (const element of listed) {
-        // htmx itself swaps an unnamed message into the element that holds the connection.
-        if (isUnnamed && element === connection) continue;
-        detail.waitUntil(swap(element, detail.message.data));
-      }
-      const isLeftOut = isUnnamed && connection.hasAttribute(ATTRIBUTE) && !listed.includes(connection);
-      return !isLeftOut;
-    },
-  };
-
-  const register = () => htmx.registerExtension(ATTRIBUTE, extension);
   // htmx may be deferred, or stand further down.
-  if (window.htmx) register();
-  else document.addEventListener('DOMContentLoaded', register);
+  const start = () => {
+    if (page.htmx) register(page.htmx);
+  };
+  if (page.htmx) start();
+  else document.addEventListener('DOMContentLoaded', start);
 })();

@@ -78,12 +78,13 @@ impl Connect {
 
     /// Swaps events of these names, beside those that were given before.
     pub fn events(mut self, names: impl IntoIterator<Item = EventName>) -> Self {
-        let mut all = match self.takes {
-            Takes::These(names) => names,
-            Takes::Unnamed | Takes::Nothing => Vec::new(),
-        };
-        all.extend(names);
-        self.takes = if all.is_empty() { Takes::Unnamed } else { Takes::These(all) };
+        for name in names {
+            if let Takes::These(all) = &mut self.takes {
+                all.push(name);
+            } else {
+                self.takes = Takes::These(vec![name]);
+            }
+        }
         self
     }
 
@@ -93,7 +94,8 @@ impl Connect {
     }
 
     /// Nothing is swapped into the element itself: elements within it do so
-    /// ([`NamedSwap`](crate::NamedSwap)), or scripts listen.
+    /// ([`NamedSwap`](crate::NamedSwap)), or scripts listen. htmx 4 takes updates out of band all the
+    /// same.
     pub fn without_swap(mut self) -> Self {
         self.takes = Takes::Nothing;
         self

@@ -26,7 +26,7 @@ pub struct Endpoint(String);
 const CURSOR: &str = "last_event_id";
 
 /// What stands for the id in templates, as it does in the library that this one follows.
-const PLACEHOLDER: &str = "{job_id}";
+pub(crate) const PLACEHOLDER: &str = "{job_id}";
 
 /// Everything but what [RFC 3986](https://www.rfc-editor.org/rfc/rfc3986#section-2.3) calls
 /// unreserved.
@@ -57,13 +57,18 @@ impl Endpoint {
         Ok(Self(url.to_owned()))
     }
 
+    /// Whether it names a host: the page's own, or another one.
+    pub(crate) fn has_host(&self) -> bool {
+        self.0.starts_with("//") || scheme(&self.0).is_some()
+    }
+
     /// Fills `{job_id}` in, encoded for a URL.
     ///
     /// # Errors
     ///
     /// As [`Endpoint::new`], and [`EndpointError::Placeholder`] when another one is in the template.
     pub fn from_template(template: &str, job_id: &str) -> Result<Self, EndpointError> {
-        if template.replace(PLACEHOLDER, "").contains(['{', '}']) {
+        if has_other_placeholder(template) {
             return Err(EndpointError::Placeholder);
         }
         Self::new(
@@ -89,6 +94,11 @@ impl Endpoint {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether there is more between braces than the one that is filled in.
+pub(crate) fn has_other_placeholder(template: &str) -> bool {
+    template.replace(PLACEHOLDER, "").contains(['{', '}'])
 }
 
 /// What stands before the first `:`, if no path, query or fragment began before it.

@@ -4,7 +4,7 @@ use crate::connect::{Connect, ConnectError};
 use crate::dialect::Dialect;
 use crate::element::Element;
 use crate::element_id::{ElementId, ElementIdError};
-use crate::endpoint::{Endpoint, EndpointError};
+use crate::endpoint::{Endpoint, EndpointError, PLACEHOLDER, has_other_placeholder};
 use crate::html::Html;
 use crate::tag::Tag;
 
@@ -76,7 +76,10 @@ impl JobSpan {
     /// [`JobSpanError`] when what a template gives is no endpoint or no id.
     pub fn element(&self, dialect: Dialect) -> Result<Element, JobSpanError> {
         let endpoint = Endpoint::from_template(&self.endpoint_template, &self.job_id)?;
-        let id = ElementId::new(&self.id_template.replace("{job_id}", &self.job_id))?;
+        if has_other_placeholder(&self.id_template) {
+            return Err(JobSpanError::Placeholder);
+        }
+        let id = ElementId::new(&self.id_template.replace(PLACEHOLDER, &self.job_id))?;
         let element = Element::new(Tag::SPAN).id(&id).sse(&Connect::new(endpoint), dialect)?;
         Ok(element.child(self.initial.clone()))
     }
@@ -89,6 +92,9 @@ pub enum JobSpanError {
     /// The template of the endpoint gives none.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
+    /// The template of the id holds another placeholder than `{job_id}`.
+    #[error("the only placeholder of a template is `{PLACEHOLDER}`")]
+    Placeholder,
     /// The template of the id gives none.
     #[error(transparent)]
     Id(#[from] ElementIdError),

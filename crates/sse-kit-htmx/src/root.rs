@@ -48,6 +48,7 @@ impl<'a> Root<'a> {
                         open.push(name);
                     }
                 }
+                Token::End { .. } if open.is_empty() => return Err(RootError::StrayEndTag),
                 Token::End { name } => {
                     if let Some(at) = open.iter().rposition(|o| o.eq_ignore_ascii_case(name)) {
                         open.truncate(at);
@@ -90,6 +91,9 @@ pub enum RootError {
     /// The element is not closed by an end tag of its own.
     #[error("the element has no end tag")]
     Unclosed,
+    /// There is an end tag beside the element. Of some of these a browser makes another element.
+    #[error("there is an end tag too many")]
+    StrayEndTag,
     /// It is `<html>`, `<head>` or `<body>`.
     #[error("the element is the document's own")]
     Document,
@@ -125,6 +129,7 @@ mod tests {
         assert_eq!(Root::of("&nbsp;<p></p>"), Err(RootError::TextBeside));
         assert_eq!(Root::of("<p></p><p></p>"), Err(RootError::Several));
         assert_eq!(Root::of("<br><br>"), Err(RootError::Several));
+        assert_eq!(Root::of("<i></i></p>"), Err(RootError::StrayEndTag));
         assert_eq!(Root::of("<p>a<p>b"), Err(RootError::Unclosed));
         assert_eq!(Root::of("<div a=\"></div>"), Err(RootError::Unclosed));
         assert_eq!(Root::of("<div><script></div>"), Err(RootError::Unclosed));

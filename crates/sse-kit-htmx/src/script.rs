@@ -71,7 +71,12 @@ impl Script {
     /// A tag that loads its file from this folder.
     pub fn tag(&self, folder: &Endpoint, nonce: Option<&Nonce>) -> Html {
         let src = file_in(folder, &self.file_name());
-        let attributes = self.marked(nonce).known("src", src).known("integrity", self.integrity());
+        let mut attributes =
+            self.marked(nonce).known("src", src).known("integrity", self.integrity());
+        if folder.has_host() {
+            // Of another host the hash is looked at only so.
+            attributes = attributes.known("crossorigin", "anonymous");
+        }
         Html::trusted(format!("<script{attributes}></script>"))
     }
 

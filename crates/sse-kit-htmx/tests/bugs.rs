@@ -10,7 +10,7 @@ use sse_kit_htmx::{
 type TestResult = Result<(), Box<dyn Error>>;
 
 fn attribute(text: &str) -> AttributeName {
-    text.parse().unwrap()
+    text.parse().expect("the name of an attribute")
 }
 
 #[test]

@@ -44,6 +44,36 @@ fn values() -> impl Strategy<Value = String> {
     ]
 }
 
+fn attribute() -> impl Strategy<Value = String> {
+    values().prop_map(|value| {
+        format!(" title=\"{}\"", value.replace('&', "&amp;").replace('"', "&quot;"))
+    })
+}
+
+/// A well-formed element, with comments, void elements and hostile values in it.
+fn elements() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        values().prop_map(|text| Html::text(text).into_string()),
+        attribute().prop_map(|attribute| format!("<br{attribute}>")),
+        Just("<!-- <p> -->".to_owned()),
+        Just("<script>'</p><p>' + '<!'</script>".to_owned()),
+        Just("<textarea></p></textarea>".to_owned()),
+        Just("<svg><path d=M0 /><g/></svg>".to_owned()),
+    ];
+    let parts = leaf.prop_recursive(3, 12, 3, |inner| {
+        (
+            prop::sample::select(vec!["div", "section", "x-y"]),
+            attribute(),
+            prop::collection::vec(inner, 0..3),
+        )
+            .prop_map(|(name, attribute, inner)| {
+                format!("<{name}{attribute}\n>{}</{name} >", inner.concat())
+            })
+    });
+    prop::collection::vec(parts, 0..3)
+        .prop_map(|parts| format!(" <!-- <b> -->\n<DIV id='a'>{}</div>\n", parts.concat()))
+}
+
 /// The elements and the text of a piece of HTML: `<name a=value …>`, text, and so on.
 fn shape(html: &str) -> Vec<String> {
     let parsed = scraper::Html::parse_fragment(html);
@@ -193,6 +223,16 @@ proptest! {
             expected.extend(plain);
             prop_assert_eq!(shape(v4.as_str()), expected);
         }
+    }
+
+    #[test]
+    fn out_of_band_is_said_at_the_root_and_nothing_else_changes(fragment in elements()) {
+        let update = Update::replace("a".parse().unwrap(), &Html::trusted(&*fragment)).unwrap();
+        let message = Updates::from(update).render(Dialect::V2).unwrap();
+        let mut expected = shape(&fragment);
+        let root = expected.iter_mut().find(|node| *node == "<div id=a>").unwrap();
+        *root = start("div", &[("id", "a"), ("hx-swap-oob", "outerHTML:#a")]);
+        prop_assert_eq!(shape(message.as_str()), expected);
     }
 
     #[test]

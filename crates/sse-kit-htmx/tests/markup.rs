@@ -10,7 +10,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use sse_kit_htmx::{
     Attributes, Connect, Dialect, Element, ElementId, EventTrigger, Html, NamedSwap, PageScripts,
-    Reconnect, Selector, Swap, Tag, Update, Updates,
+    Reconnect, Selector, Shape, Swap, Tag, Update, Updates,
 };
 
 type TestResult<T = ()> = Result<T, Box<dyn Error>>;
@@ -31,12 +31,19 @@ fn the_browser_tests_have_what_is_written_today() -> TestResult {
 }
 
 fn markup(dialect: Dialect) -> TestResult<Value> {
-    let mut messages = serde_json::Map::new();
+    let (mut messages, mut both) = (serde_json::Map::new(), serde_json::Map::new());
     for (name, updates) in updates(dialect)? {
         messages.insert(name.to_owned(), updates.render(dialect)?.as_str().into());
+        // What both can read does not morph.
+        if let Ok(message) = updates.render(Shape::Both) {
+            both.insert(name.to_owned(), message.as_str().into());
+        }
     }
     Ok(json!({
         "head": PageScripts::hosted(dialect, "/assets".parse()?).to_string(),
+        "nonced": PageScripts::hosted(dialect, "/assets".parse()?)
+            .nonce("r4nd0m".parse()?)
+            .to_string(),
         "updates": connection(&Connect::new("/events".parse()?).out_of_band(), dialect)?.to_string(),
         "unnamed": connection(&Connect::new("/events".parse()?), dialect)?.child("old").to_string(),
         "named": named(dialect)?.to_string(),
@@ -53,6 +60,7 @@ fn markup(dialect: Dialect) -> TestResult<Value> {
         )?
         .to_string(),
         "messages": messages,
+        "both": both,
     }))
 }
 

@@ -13,27 +13,27 @@ use sse_kit_htmx::{
 type TestResult = Result<(), Box<dyn Error>>;
 
 fn connect() -> Connect {
-    Connect::new("/e".parse().unwrap())
+    Connect::new("/e".parse().expect("a path"))
 }
 
 fn name(text: &str) -> EventName {
-    text.parse().unwrap()
+    text.parse().expect("the name of an event")
 }
 
 fn attribute(text: &str) -> AttributeName {
-    text.parse().unwrap()
+    text.parse().expect("the name of an attribute")
 }
 
 fn id(text: &str) -> ElementId {
-    text.parse().unwrap()
+    text.parse().expect("an id")
 }
 
 fn get(connect: &Connect, dialect: Dialect, name: &str) -> Option<String> {
-    connect.attributes(dialect).unwrap().get(name).map(ToOwned::to_owned)
+    connect.attributes(dialect).expect("they can be written").get(name).map(ToOwned::to_owned)
 }
 
 #[test]
-fn d1_an_endpoint_and_one_event_or_many() -> TestResult {
+fn d1_an_endpoint_and_one_event_or_many() {
     let (v2, v4) = (Dialect::V2, Dialect::V4);
     assert_eq!(get(&connect(), v2, "sse-connect").as_deref(), Some("/e"));
     assert_eq!(get(&connect(), v4, "hx-sse:connect").as_deref(), Some("/e"));
@@ -53,7 +53,6 @@ fn d1_an_endpoint_and_one_event_or_many() -> TestResult {
     let only = connect().without_swap();
     assert_eq!(get(&only, v2, "sse-swap"), None);
     assert_eq!(get(&only, v4, "hx-swap").as_deref(), Some("none"));
-    Ok(())
 }
 
 #[test]
@@ -175,6 +174,10 @@ fn d3_progress_and_status_of_a_job() -> TestResult {
     let own = JobSpan::status("1").endpoint_template("/jobs/{job_id}").id_template("j-{job_id}");
     let element = own.element(Dialect::V2)?.to_string();
     assert!(element.starts_with("<span id=\"j-1\" hx-ext=\"sse\" sse-connect=\"/jobs/1\""));
+    assert_eq!(
+        own.clone().id_template("j-{id}").element(Dialect::V2),
+        Err(JobSpanError::Placeholder)
+    );
     assert_eq!(
         own.endpoint_template("/{other}").element(Dialect::V2),
         Err(JobSpanError::Endpoint(EndpointError::Placeholder))
@@ -302,6 +305,9 @@ fn d6_tags_are_those_of_the_cdn_or_of_a_folder() -> TestResult {
     let hosted = PageScripts::hosted(Dialect::V2, "/a".parse()?).to_string();
     assert!(hosted.contains("<script src=\"/a/sse.min.js\"></script>"));
     assert!(hosted.contains(&Script::connection().integrity()));
+    assert!(!hosted.contains("crossorigin"));
+    let elsewhere = Script::connection().tag(&"//static.test/a".parse()?, None).into_string();
+    assert!(elsewhere.contains(" crossorigin=\"anonymous\""));
     Ok(())
 }
 
@@ -335,7 +341,7 @@ fn d8_what_a_version_does_not_have_is_refused() -> TestResult {
     let either = Updates::from(Update::morph_or_replace(id("a"), &p)?);
     assert!(either.render(dialect)?.as_str().contains("outerHTML:#a"));
     let text = Updates::from(Update::to(id("a"), Swap::TextContent, &p)?);
-    assert!(matches!(text.render(dialect), Err(UpdatesError::TextOutOfBand { .. })));
+    assert!(matches!(text.render(dialect), Err(UpdatesError::TextContent { .. })));
 
     let mut head =
         vec![Html::trusted("<script src=\"//a.test/npm/htmx.org@2.0.4/htmx.js\"></script>")];

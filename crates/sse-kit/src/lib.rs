@@ -62,3 +62,8 @@ struct Readme;
 #[cfg(all(doctest, feature = "serve"))]
 #[doc = include_str!("../../../docs/src/first-guide.md")]
 struct FirstGuide;
+
+/// The code of the page about markup, compiled.
+#[cfg(all(doctest, feature = "askama"))]
+#[doc = include_str!("../../../docs/src/markup.md")]
+struct Markup;

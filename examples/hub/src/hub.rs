@@ -48,7 +48,10 @@ impl Hub {
         request: Request<Incoming>,
         client: SocketAddr,
     ) -> Result<Reply, Infallible> {
-        Ok(match (request.method(), request.uri().path()) {
+        // The server leaves the body away by itself.
+        let head = request.method() == Method::HEAD;
+        let method = if head { &Method::GET } else { request.method() };
+        Ok(match (method, request.uri().path()) {
             (&Method::GET, "/events") => self.stream(&request, client),
             (&Method::POST, "/publish") => publish::publish(&self.events, request).await,
             (&Method::GET, "/") => self.status.page(),
@@ -60,9 +63,12 @@ impl Hub {
             }
             (&Method::GET, "/stats") => reply::json(StatusCode::OK, &self.stats()),
             (&Method::GET, "/healthz") => self.health(),
-            (_, "/events" | "/publish" | "/" | "/stats" | "/healthz") => {
-                reply::error(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")
-            }
+            (_, "/publish") => reply::not_allowed("POST"),
+            (
+                _,
+                "/events" | "/" | "/status.js" | "/status.css" | "/icon.svg" | "/status/events"
+                | "/stats" | "/healthz",
+            ) => reply::not_allowed("GET, HEAD"),
             _ => reply::error(StatusCode::NOT_FOUND, "there is nothing here"),
         })
     }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::Body;
 use serde_json::json;
 use sse_kit::broadcast::PublishError;
 use sse_kit::event::{EventKey, EventName, Topic};
@@ -16,7 +17,13 @@ use crate::reply::{self, Reply};
 /// The most data that an event may have, in bytes.
 const MAX_DATA: usize = 1 << 20;
 
-pub(crate) async fn publish(hub: &Broadcaster, request: Request<Incoming>) -> Reply {
+/// How long a client may take to send it.
+const DATA_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(crate) async fn publish<B>(hub: &Broadcaster, request: Request<B>) -> Reply
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+{
     let (parts, body) = request.into_parts();
     if let Err(error) = ensure_same_site(&parts.headers) {
         return reply::error(StatusCode::FORBIDDEN, &error.to_string());
@@ -28,7 +35,11 @@ pub(crate) async fn publish(hub: &Broadcaster, request: Request<Incoming>) -> Re
     let Some(topic) = query.topic.take() else {
         return reply::error(StatusCode::BAD_REQUEST, "name a topic: `?topic=…`");
     };
-    let data = match Limited::new(body, MAX_DATA).collect().await {
+    let data = Limited::new(body, MAX_DATA).collect();
+    let Ok(data) = tokio::time::timeout(DATA_TIMEOUT, data).await else {
+        return reply::error(StatusCode::REQUEST_TIMEOUT, "the data took too long to arrive");
+    };
+    let data = match data {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {
             let message = format!("an event has at most {MAX_DATA} bytes of data");
@@ -92,5 +103,24 @@ impl Query {
             event = event.retry(retry);
         }
         event
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::stream;
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn data_that_never_arrives_is_not_waited_for() {
+        let body = StreamBody::new(stream::pending::<Result<Frame<Bytes>, Infallible>>());
+        let request = Request::post("/publish?topic=a").body(body).unwrap();
+        let reply = publish(&Broadcaster::new(), request).await;
+        assert_eq!(reply.status(), StatusCode::REQUEST_TIMEOUT);
     }
 }

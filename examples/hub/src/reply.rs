@@ -1,7 +1,7 @@
 //! The responses of the hub.
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::{Either, Full};
 use sse_kit::SseBody;
@@ -19,6 +19,12 @@ pub(crate) fn json(status: StatusCode, value: &serde_json::Value) -> Reply {
 
 pub(crate) fn error(status: StatusCode, message: &str) -> Reply {
     json(status, &serde_json::json!({ "error": message }))
+}
+
+pub(crate) fn not_allowed(allowed: &'static str) -> Reply {
+    let mut response = error(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method");
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
 }
 
 pub(crate) fn text(

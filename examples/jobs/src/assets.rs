@@ -1,19 +1,22 @@
 //! The files that the page loads: our own, and htmx's.
 //!
-//! htmx's are read once, at the start, so no request ever names a file.
+//! All are read once, at the start, so no request ever names a file.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::LazyLock;
 
 use anyhow::Context;
 use bytes::Bytes;
+use sse_kit::htmx::{Dialect, Endpoint, PageScripts};
+use sse_kit::monitor;
 
-/// Which htmx drives the page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Htmx {
-    V2,
-    V4,
+#[derive(Debug)]
+pub(crate) struct Assets {
+    /// By their paths.
+    files: BTreeMap<String, File>,
+    /// htmx's files come from its CDN.
+    by_cdn: bool,
 }
 
 /// A file that is served.
@@ -21,164 +24,121 @@ pub(crate) enum Htmx {
 pub(crate) struct File {
     pub(crate) content_type: &'static str,
     pub(crate) content: Bytes,
+    pub(crate) freshness: Freshness,
 }
 
-/// A script that the page loads.
+/// How long a browser may keep a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Script {
-    pub(crate) src: &'static str,
-    /// The hash without which a browser does not run it; where we know what it has to be.
-    pub(crate) integrity: Option<&'static str>,
+pub(crate) enum Freshness {
+    /// For ever: its name says what is in it.
+    Immutable,
+    /// As long as it asks each time.
+    AskAgain,
 }
 
-#[derive(Debug)]
-pub(crate) struct Assets {
-    /// The files of [`LIBRARIES`], or none when they come from the CDN.
-    libraries: Option<Vec<Bytes>>,
-}
-
-const STYLE: &str = include_str!("../assets/style.css");
-const ICON: &str = include_str!("../assets/icon.svg");
-
-/// The script that watches the connection. Its name has a hash of what is in it.
-struct Monitor {
-    src: String,
-    integrity: String,
-    content: Bytes,
-}
-
-static MONITOR: LazyLock<Monitor> = LazyLock::new(|| {
-    let script = sse_kit::monitor::script();
-    Monitor {
-        src: format!("/assets/{}", script.file_name()),
-        integrity: script.integrity(),
-        content: script.source().to_owned().into(),
-    }
-});
-
-/// A file of htmx.
-struct Library {
-    htmx: Htmx,
-    /// What we call it.
-    src: &'static str,
-    /// Where it may be in `node_modules`.
-    files: &'static [&'static str],
-    cdn: &'static str,
-    integrity: &'static str,
-}
-
-/// In the order in which a page loads them. The hashes are of the files in the npm packages.
-const LIBRARIES: [Library; 4] = [
-    Library {
-        htmx: Htmx::V4,
-        src: "/assets/htmx4.js",
-        files: &["htmx.org/dist/htmx.min.js"],
-        cdn: "https://cdn.jsdelivr.net/npm/htmx.org@4.0.1/dist/htmx.min.js",
-        integrity: "sha384-Qp9rdC8H7EqOoX+nR0P3RPG2Noji+qdwJlGpfzwQJsfOpp3sGwIdSP9xO3+UlEhn",
-    },
-    Library {
-        htmx: Htmx::V4,
-        src: "/assets/htmx4-sse.js",
-        files: &["htmx.org/dist/ext/hx-sse.min.js"],
-        cdn: "https://cdn.jsdelivr.net/npm/htmx.org@4.0.1/dist/ext/hx-sse.min.js",
-        integrity: "sha384-v8HvucQ+ohQhMg0arboXc5049yNR46QKMjphs7YDch+Wm7zpfK5XVS01f26mQDJV",
-    },
-    Library {
-        htmx: Htmx::V2,
-        src: "/assets/htmx2.js",
-        files: &["htmx2/dist/htmx.min.js"],
-        cdn: "https://cdn.jsdelivr.net/npm/htmx.org@2.0.11/dist/htmx.min.js",
-        integrity: "sha384-2OatzQy1H+Zd/IIrjr1TcuDGqLXeHhbooAyJY1KdQMKnr4LZ22k31GBLdYKHmVjg",
-    },
-    Library {
-        htmx: Htmx::V2,
-        src: "/assets/htmx2-sse.js",
-        files: &["htmx-ext-sse/dist/sse.min.js", "htmx-ext-sse/sse.min.js"],
-        cdn: "https://cdn.jsdelivr.net/npm/htmx-ext-sse@2.2.4/dist/sse.min.js",
-        integrity: "sha384-A986SAtodyH8eg8x8irJnYUk7i9inVQqYigD6qZ9evobksGNIXfeFvDwLSHcp31N",
-    },
+/// Where htmx's files are served, and where they are in `node_modules`, one path or the other.
+const LIBRARIES: [(&str, &[&str]); 4] = [
+    ("/assets/htmx4/htmx.min.js", &["htmx.org/dist/htmx.min.js"]),
+    ("/assets/htmx4/hx-sse.min.js", &["htmx.org/dist/ext/hx-sse.min.js"]),
+    ("/assets/htmx2/htmx.min.js", &["htmx2/dist/htmx.min.js"]),
+    ("/assets/htmx2/sse.min.js", &["htmx-ext-sse/dist/sse.min.js", "htmx-ext-sse/sse.min.js"]),
 ];
+
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 impl Assets {
     /// Reads htmx's files from a folder `node_modules`; without one, pages take them from the CDN.
     pub(crate) fn load(node_modules: Option<&Path>) -> anyhow::Result<Self> {
-        let read = |folder| LIBRARIES.iter().map(|library| library.read(folder)).collect();
-        Ok(Self { libraries: node_modules.map(read).transpose()? })
+        let mut assets = Self { files: BTreeMap::new(), by_cdn: node_modules.is_none() };
+        let own = [
+            ("/assets/style.css", "text/css; charset=utf-8", include_str!("../assets/style.css")),
+            ("/assets/icon.svg", "image/svg+xml", include_str!("../assets/icon.svg")),
+        ];
+        for (path, content_type, content) in own {
+            assets.add(path, content_type, content.into(), Freshness::AskAgain);
+        }
+        for script in Dialect::ALL.map(|dialect| assets.scripts(dialect).files().to_vec()).concat()
+        {
+            let path = format!("/assets/{}", script.file_name());
+            let content = Bytes::copy_from_slice(script.source().as_bytes());
+            assets.add(path, JAVASCRIPT, content, Freshness::Immutable);
+        }
+        for (path, candidates) in LIBRARIES {
+            if let Some(folder) = node_modules {
+                assets.add(path, JAVASCRIPT, read(folder, candidates)?, Freshness::AskAgain);
+            }
+        }
+        Ok(assets)
     }
 
-    /// The scripts of a page, in order.
-    pub(crate) fn scripts(&self, htmx: Htmx) -> impl Iterator<Item = Script> {
-        let script = match self.libraries {
-            Some(_) => Library::local,
-            None => Library::remote,
+    /// The scripts of a page.
+    pub(crate) fn scripts(&self, dialect: Dialect) -> PageScripts {
+        let endpoint = |path: &str| path.parse::<Endpoint>().expect("it is a path");
+        let scripts = if self.by_cdn {
+            PageScripts::cdn(dialect)
+        } else {
+            PageScripts::hosted(dialect, endpoint(&format!("/assets/htmx{dialect}")))
         };
-        let libraries = LIBRARIES.iter().filter(move |library| library.htmx == htmx);
-        let own = Script { src: &MONITOR.src, integrity: Some(&MONITOR.integrity) };
-        libraries.map(script).chain([own])
+        scripts.own_from(endpoint("/assets")).script(monitor::script())
     }
 
     /// What a page may load: all from here, and scripts from the CDN when they are taken from there.
     pub(crate) fn content_security_policy(&self) -> &'static str {
-        match self.libraries {
-            Some(_) => {
-                "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-            }
-            None => {
-                "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
-                 script-src 'self' https://cdn.jsdelivr.net/npm/"
-            }
+        if self.by_cdn {
+            "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
+             script-src 'self' https://cdn.jsdelivr.net/npm/"
+        } else {
+            "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
         }
     }
 
     pub(crate) fn file(&self, path: &str) -> Option<File> {
-        const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
-        let (content_type, content) = match path {
-            "/assets/style.css" => ("text/css; charset=utf-8", STYLE.into()),
-            "/assets/icon.svg" => ("image/svg+xml", ICON.into()),
-            path if path == MONITOR.src => (JAVASCRIPT, MONITOR.content.clone()),
-            path => {
-                let mut libraries = LIBRARIES.iter().zip(self.libraries.as_ref()?);
-                let (_, content) = libraries.find(|(library, _)| library.src == path)?;
-                (JAVASCRIPT, content.clone())
-            }
-        };
-        Some(File { content_type, content })
+        self.files.get(path).cloned()
+    }
+
+    fn add(
+        &mut self,
+        path: impl Into<String>,
+        content_type: &'static str,
+        content: Bytes,
+        freshness: Freshness,
+    ) {
+        self.files.insert(path.into(), File { content_type, content, freshness });
     }
 }
 
-impl Library {
-    fn local(&self) -> Script {
-        Script { src: self.src, integrity: None }
-    }
-
-    fn remote(&self) -> Script {
-        Script { src: self.cdn, integrity: Some(self.integrity) }
-    }
-
-    fn read(&self, node_modules: &Path) -> anyhow::Result<Bytes> {
-        let mut paths = self.files.iter().map(|file| node_modules.join(file));
-        let path = paths.find(|path| path.exists()).with_context(|| {
-            format!("there is no {} in {}", self.files.join(" or "), node_modules.display())
-        })?;
-        let content = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(content.into())
-    }
+fn read(node_modules: &Path, candidates: &[&str]) -> anyhow::Result<Bytes> {
+    let mut paths = candidates.iter().map(|file| node_modules.join(file));
+    let path = paths.find(|path| path.exists()).with_context(|| {
+        format!("there is no {} in {}", candidates.join(" or "), node_modules.display())
+    })?;
+    let content = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(content.into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// What a page of this htmx loads.
+    fn sources(assets: &Assets, dialect: Dialect) -> Vec<String> {
+        let tags = assets.scripts(dialect).to_string();
+        let sources = tags.split("src=\"").skip(1).filter_map(|rest| rest.split('"').next());
+        sources.map(str::to_owned).collect()
+    }
+
     #[test]
-    fn without_files_scripts_come_from_the_cdn_with_integrity() {
+    fn without_files_htmx_comes_from_the_cdn_with_integrity() {
         let assets = Assets::load(None).unwrap();
-        for htmx in [Htmx::V2, Htmx::V4] {
-            let scripts: Vec<_> = assets.scripts(htmx).collect();
-            assert_eq!(scripts.len(), 3);
-            assert!(scripts[..2].iter().all(|script| {
-                script.src.starts_with("https://") && script.integrity.is_some()
-            }));
-            assert!(assets.file(scripts[2].src).is_some());
+        for dialect in Dialect::ALL {
+            let (far, near): (Vec<_>, Vec<_>) =
+                sources(&assets, dialect).into_iter().partition(|src| src.starts_with("https://"));
+            assert_eq!(far.len(), 2);
+            assert!(!near.is_empty());
+            for src in near {
+                let file = assets.file(&src).unwrap();
+                assert_eq!(file.freshness, Freshness::Immutable, "{src}");
+            }
         }
         assert!(assets.content_security_policy().contains("https://cdn.jsdelivr.net/"));
     }
@@ -188,16 +148,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let missing = Assets::load(Some(folder.path())).unwrap_err();
         assert!(missing.to_string().contains("htmx.org/dist/htmx.min.js"), "{missing}");
-        for library in &LIBRARIES {
-            let path = folder.path().join(library.files[0]);
+        for (served, candidates) in LIBRARIES {
+            let path = folder.path().join(candidates[0]);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, library.src).unwrap();
+            fs::write(path, served).unwrap();
         }
         let assets = Assets::load(Some(folder.path())).unwrap();
-        for script in assets.scripts(Htmx::V2).chain(assets.scripts(Htmx::V4)) {
-            assert!(assets.file(script.src).is_some(), "{}", script.src);
+        for src in Dialect::ALL.iter().flat_map(|dialect| sources(&assets, *dialect)) {
+            assert!(assets.file(&src).is_some(), "{src}");
         }
-        assert_eq!(assets.file("/assets/htmx2-sse.js").unwrap().content, "/assets/htmx2-sse.js");
+        let path = "/assets/htmx2/sse.min.js";
+        assert_eq!(assets.file(path).unwrap().content, path);
         assert!(assets.file("/assets/../Cargo.toml").is_none());
         assert!(!assets.content_security_policy().contains("https:"));
     }

@@ -2,16 +2,17 @@
 
 use std::collections::VecDeque;
 use std::error::Error;
+use std::time::Instant;
 
-use askama::Template;
-use sse_kit::broadcast::{PublishError, SlowConsumer, SubscribeError, Subscription};
-use sse_kit::event::{EventId, LastEventId, Topic};
-use sse_kit::{Broadcaster, Event};
+use serde::Serialize;
+use sse_kit::broadcast::{SlowConsumer, SubscribeError, Subscription};
+use sse_kit::event::{EventId, LastEventId};
+use sse_kit::{Broadcaster, DomainEvent, SseKit};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::job::{Folder, Job, JobId, State};
-use crate::messages::{Added, Changed, MoreErrors, Progressed};
+use crate::messages::{self, ADDED, Added, CHANGED, ENDED, PROGRESSED, UNREADABLE};
 use crate::progress::Progress;
 
 /// How many jobs are kept; beyond that those that have ended drop off, the oldest first.
@@ -20,12 +21,11 @@ const KEPT: usize = 200;
 /// How many jobs may be queued or running.
 const UNFINISHED: usize = 32;
 
-/// All jobs. Whatever is changed here is published, and so shows on every page.
+/// All jobs. Whatever is changed here is emitted, and so shows on every page.
 #[derive(Debug)]
 pub(crate) struct Board {
-    hub: Broadcaster,
-    topic: Topic,
-    /// Held while a change is published, so that messages come in the order of the changes, and so
+    kit: SseKit,
+    /// Held while a change is emitted, so that messages come in the order of the changes, and so
     /// that what a page shows and its cursor belong to the same moment.
     jobs: Mutex<Jobs>,
 }
@@ -39,6 +39,7 @@ struct Jobs {
 #[derive(Debug)]
 struct Entry {
     job: Job,
+    started: Option<Instant>,
     cancel: CancellationToken,
 }
 
@@ -51,24 +52,23 @@ pub(crate) struct Snapshot {
 
 impl Board {
     pub(crate) fn new(hub: Broadcaster) -> Self {
-        let topic = "jobs".parse().expect("a word is a topic");
         let jobs = Jobs { newest_first: VecDeque::new(), next: JobId::FIRST };
-        Self { hub, topic, jobs: Mutex::new(jobs) }
+        Self { kit: messages::kit(hub), jobs: Mutex::new(jobs) }
     }
 
     pub(crate) async fn snapshot(&self) -> Snapshot {
         let jobs = self.jobs.lock().await;
         // The cursor first, then the state. Under this lock it makes no difference, but this is the
         // order that is right without one.
-        let cursor = self.hub.cursor();
-        let newest_first = jobs.newest_first.iter().map(|entry| entry.job.clone()).collect();
+        let cursor = self.kit.broadcaster().cursor();
+        let newest_first = jobs.newest_first.iter().map(Entry::now).collect();
         Snapshot { cursor, newest_first }
     }
 
     /// Everything that changes after what a page has seen. A page that cannot keep up skips what is
     /// out of date: of each part of a job it is told only the newest.
     pub(crate) fn watch(&self, seen: Option<LastEventId>) -> Result<Subscription, SubscribeError> {
-        let subscribe = self.hub.subscribe(&self.topic);
+        let subscribe = self.kit.broadcaster().subscribe(messages::topic());
         subscribe.resume(seen).slow_consumer(SlowConsumer::Conflate).open()
     }
 
@@ -79,9 +79,11 @@ impl Board {
             return Err(Full);
         }
         let (id, cancel) = jobs.add(folder);
-        let all = jobs.newest_first.iter().map(|entry| &entry.job);
-        // Without a key, so that it is never skipped for a newer one: each holds one job whole.
-        self.publish(Added { jobs: all.collect() }, None).await;
+        let mut all = jobs.newest_first.iter();
+        if let Some(newest) = all.next() {
+            let others = all.map(|entry| entry.job.id).collect();
+            self.emit(ADDED, &Added { job: newest.now(), others }).await;
+        }
         Ok((id, cancel))
     }
 
@@ -98,23 +100,24 @@ impl Board {
 
     pub(crate) async fn enter(&self, id: JobId, state: State, progress: Progress) {
         let mut jobs = self.jobs.lock().await;
-        if let Some(job) = jobs.job(id) {
-            job.progress = progress;
-            job.enter(state);
-            self.publish(Changed { job }, Some(format!("job-{id}"))).await;
+        if let Some(entry) = jobs.entry(id) {
+            entry.enter(state, progress);
+            self.emit(CHANGED, &entry.job).await;
+            if entry.has_ended() {
+                self.emit(ENDED, &entry.job).await;
+            }
         }
     }
 
-    /// Each part of a job that is told by itself has a key of its own: for a page that lags the
-    /// newest of each is enough, and each is whole.
     pub(crate) async fn progress(&self, id: JobId, progress: Progress) {
         let mut jobs = self.jobs.lock().await;
-        if let Some(job) = jobs.job(id) {
-            let more_errors = progress.errors != job.progress.errors;
-            job.progress = progress;
-            self.publish(Progressed { job }, Some(format!("job-{id}-bar"))).await;
+        if let Some(entry) = jobs.entry(id) {
+            let more_errors = progress.errors != entry.job.progress.errors;
+            entry.job.progress = progress;
+            let job = entry.now();
+            self.emit(PROGRESSED, &job).await;
             if more_errors {
-                self.publish(MoreErrors { job }, Some(format!("job-{id}-errors"))).await;
+                self.emit(UNREADABLE, &job).await;
             }
         }
     }
@@ -126,25 +129,22 @@ impl Board {
     }
 
     /// When it fails, the state is right all the same, and so is every page that is loaded later.
-    async fn publish(&self, message: impl Template, key: Option<String>) {
-        let event = match event(&message, key) {
+    async fn emit(&self, event_type: &str, data: &impl Serialize) {
+        let event = match DomainEvent::new(event_type, data) {
             Ok(event) => event,
-            Err(error) => return tracing::error!(error = &*error, "a message cannot be made"),
+            Err(error) => return tracing::error!(error = &error as &dyn Error, "no event"),
         };
-        match self.hub.publish(&self.topic, event).await {
-            // Closed: the server is stopping, and the pages know.
-            Ok(_) | Err(PublishError::Closed) => {}
-            Err(error) => tracing::warn!(%error, "open pages were not told of a change"),
+        match self.kit.emit(event).await {
+            Ok(emitted) => {
+                for error in emitted.errors() {
+                    tracing::error!(error = error as &dyn Error, "open pages lack something");
+                }
+            }
+            // The server is stopping, and the pages know.
+            Err(_) if self.kit.broadcaster().is_shut_down() => {}
+            Err(error) => tracing::warn!(error = &error as &dyn Error, "open pages were not told"),
         }
     }
-}
-
-fn event(message: &impl Template, key: Option<String>) -> Result<Event, Box<dyn Error>> {
-    let event = Event::new(message.render()?);
-    Ok(match key {
-        Some(key) => event.keyed(key.parse()?),
-        None => event,
-    })
 }
 
 impl Jobs {
@@ -157,13 +157,13 @@ impl Jobs {
             self.newest_first.remove(oldest);
         }
         let cancel = CancellationToken::new();
-        let entry = Entry { job: Job::new(id, folder), cancel: cancel.clone() };
+        let entry = Entry { job: Job::new(id, folder), started: None, cancel: cancel.clone() };
         self.newest_first.push_front(entry);
         (id, cancel)
     }
 
-    fn job(&mut self, id: JobId) -> Option<&mut Job> {
-        self.newest_first.iter_mut().map(|entry| &mut entry.job).find(|job| job.id == id)
+    fn entry(&mut self, id: JobId) -> Option<&mut Entry> {
+        self.newest_first.iter_mut().find(|entry| entry.job.id == id)
     }
 
     fn unfinished(&self) -> usize {
@@ -172,6 +172,23 @@ impl Jobs {
 }
 
 impl Entry {
+    fn enter(&mut self, state: State, progress: Progress) {
+        if state == State::Running {
+            self.started = Some(Instant::now());
+        }
+        self.job = Job { progress, ..self.now() };
+        self.job.state = state;
+    }
+
+    /// The job as it is now.
+    fn now(&self) -> Job {
+        let mut job = self.job.clone();
+        if let (State::Running, Some(started)) = (&job.state, self.started) {
+            job.elapsed = started.elapsed();
+        }
+        job
+    }
+
     fn has_ended(&self) -> bool {
         self.job.state.has_ended()
     }

@@ -4,13 +4,15 @@ use std::fmt;
 use std::num::ParseIntError;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::progress::{Progress, Size};
 
 /// Names a job: 1 is the first since the server was started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct JobId(u64);
 
 impl JobId {
@@ -36,7 +38,7 @@ impl FromStr for JobId {
 }
 
 /// The folder of a job, as somebody typed it. Whether it exists is for the job to find out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
@@ -74,7 +76,7 @@ pub(crate) enum FolderError {
     Nul,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum State {
     /// Waits for its turn.
     Queued,
@@ -114,47 +116,26 @@ impl State {
     }
 }
 
-#[derive(Clone, Debug)]
+/// A job, as it is at one moment.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Job {
     pub(crate) id: JobId,
     pub(crate) folder: Folder,
     pub(crate) state: State,
     pub(crate) progress: Progress,
-    started: Option<Instant>,
-    ended: Option<Instant>,
+    /// How long it has been running, or ran.
+    pub(crate) elapsed: Duration,
 }
 
 impl Job {
     pub(crate) fn new(id: JobId, folder: Folder) -> Self {
-        Self {
-            id,
-            folder,
-            state: State::Queued,
-            progress: Progress::default(),
-            started: None,
-            ended: None,
-        }
-    }
-
-    pub(crate) fn enter(&mut self, state: State) {
-        let now = Instant::now();
-        if state == State::Running {
-            self.started = Some(now);
-        } else if state.has_ended() {
-            self.ended = Some(now);
-        }
-        self.state = state;
-    }
-
-    /// How long it has been running, or ran.
-    pub(crate) fn elapsed(&self) -> Duration {
-        let until = self.ended.unwrap_or_else(Instant::now);
-        self.started.map_or(Duration::ZERO, |started| until - started)
+        let (progress, elapsed) = (Progress::default(), Duration::ZERO);
+        Self { id, folder, state: State::Queued, progress, elapsed }
     }
 
     /// Bytes per second, once there has been time enough to tell.
     pub(crate) fn rate(&self) -> Option<u64> {
-        let millis = self.elapsed().as_millis();
+        let millis = self.elapsed.as_millis();
         let rate = (u128::from(self.progress.done.bytes) * 1000).checked_div(millis)?;
         u64::try_from(rate).ok().filter(|rate| *rate > 0)
     }
@@ -201,12 +182,5 @@ mod tests {
         assert_eq!(Folder::parse("a\0b"), Err(FolderError::Nul));
         assert_eq!(Folder::parse(&"x".repeat(4097)), Err(FolderError::TooLong));
         assert_eq!(Folder::parse(" /tmp ").map(|folder| folder.to_string()), Ok("/tmp".into()));
-    }
-
-    #[test]
-    fn a_job_that_never_ran_took_no_time() {
-        let mut job = Job::new(JobId::FIRST, Folder::parse("/").unwrap());
-        job.enter(State::Cancelled);
-        assert_eq!((job.elapsed(), job.rate()), (Duration::ZERO, None));
     }
 }

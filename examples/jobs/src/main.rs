@@ -1,8 +1,8 @@
 //! A job board: a job computes the SHA-256 of every file under a folder, and every open page
 //! watches. See the README beside it.
 //!
-//! In the order in which to read it: `job` is what a job is, `board` keeps all of them and tells the
-//! pages, by the `messages` it publishes; `runner` gives jobs their turns, `walk`, `hashing` and
+//! In the order in which to read it: `job` is what a job is, `board` keeps all of them and emits what
+//! happens to them, `messages` says what that changes on the pages; `runner` gives jobs their turns, `walk`, `hashing` and
 //! `digest` do the work; `routes`, `form` and `page` are what a browser meets.
 
 mod amounts;

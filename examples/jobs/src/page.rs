@@ -1,24 +1,25 @@
 //! The page.
 
 use std::path::Path;
+use std::time::Duration;
 
 use askama::Template;
 use sse_kit::event::EventId;
-use sse_kit::monitor::MonitorConfig;
+use sse_kit::event::control::ControlName;
+use sse_kit::htmx::{Attributes, Connect, Dialect, PageScripts};
+use sse_kit::monitor::{MonitorConfig, Overlay};
 
 use crate::amounts::{Count, Time};
-use crate::assets::{Htmx, Script};
 use crate::job::{Job, Stage, State};
 
 /// The page, as it is at one moment.
 #[derive(Debug, Template)]
 #[template(path = "page.html")]
 pub(crate) struct Page<'a> {
-    pub(crate) htmx: Htmx,
-    pub(crate) scripts: Vec<Script>,
-    pub(crate) monitor: &'a MonitorConfig,
-    /// The stream goes on from here.
-    pub(crate) cursor: EventId,
+    pub(crate) dialect: Dialect,
+    pub(crate) scripts: PageScripts,
+    pub(crate) connection: Attributes,
+    pub(crate) monitor: MonitorConfig,
     /// What the form proposes.
     pub(crate) folder: &'a Path,
     /// Why what was posted last is not done.
@@ -31,4 +32,17 @@ pub(crate) struct Page<'a> {
 #[template(path = "refusal.html")]
 pub(crate) struct RefusalMessage<'a> {
     pub(crate) refusal: &'a str,
+}
+
+/// How the page watches its stream: who loses it tries again soon.
+pub(crate) fn monitor(overlay: Overlay) -> MonitorConfig {
+    MonitorConfig::new().reconnect_delay(Duration::from_secs(1)).overlay(overlay)
+}
+
+/// What makes the page follow what happens after `cursor`.
+pub(crate) fn connection(dialect: Dialect, cursor: EventId) -> Attributes {
+    let events = "/events".parse().expect("it is a path");
+    let close = ControlName::Close.event().name().cloned().expect("it has one");
+    let connect = Connect::new(events).out_of_band().close(close).resume_from(cursor);
+    connect.attributes(dialect).expect("both can do this")
 }

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 
 /// How many unreadable files are named; the rest is only counted.
 const NAMED_ERRORS: usize = 20;
 
 /// How far a job has come.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Progress {
     /// What there is to do; grows until the folder is [listed](Progress::listed).
     pub(crate) found: Size,
@@ -20,21 +21,21 @@ pub(crate) struct Progress {
     pub(crate) errors: Errors,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Size {
     pub(crate) files: u64,
     pub(crate) bytes: u64,
 }
 
 /// Files and folders that could not be read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Errors {
     pub(crate) total: u64,
     /// The first of them.
     pub(crate) named: Vec<Unreadable>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Unreadable {
     pub(crate) path: String,
     pub(crate) reason: String,

@@ -12,23 +12,21 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use hyper::body::Body;
 use serde_json::json;
 use sse_kit::Broadcaster;
+use sse_kit::htmx::Dialect;
 use sse_kit::http::{Limits, SseRequest, SseResponse, ensure_same_site};
-use sse_kit::monitor::{MonitorConfig, Overlay};
+use sse_kit::monitor::Overlay;
 use sse_kit::serve::ServeStats;
 
-use crate::assets::{Assets, Htmx};
+use crate::assets::Assets;
 use crate::board::Board;
 use crate::form::{self, Refusal};
 use crate::job::JobId;
-use crate::page::{Page, RefusalMessage};
+use crate::page::{self, Page, RefusalMessage};
 use crate::reply::{self, Reply};
 use crate::runner::Runner;
 
 /// After how long a page comes back that finds no room: at most this, at random.
 const BUSY: Duration = Duration::from_secs(5);
-
-/// How soon a page that lost its stream tries again.
-const RECONNECT: Duration = Duration::from_secs(1);
 
 /// What all requests share.
 #[derive(Debug)]
@@ -93,7 +91,7 @@ impl App {
             return not_allowed(route);
         }
         match route {
-            Route::Page => self.page(StatusCode::OK, &View::of(&parts.uri), "").await,
+            Route::Page => self.page(StatusCode::OK, View::of(&parts.uri), "").await,
             Route::Events => self.events(SseRequest::from(&parts), client),
             Route::Start => {
                 let outcome = self.start(&parts.headers, body).await;
@@ -109,19 +107,20 @@ impl App {
             }
             Route::Health => reply::text(StatusCode::OK, "ok"),
             Route::Asset(path) => match self.assets.file(path) {
-                Some(file) => reply::file(file.content_type, file.content),
+                Some(file) => reply::file(file),
                 None => reply::text(StatusCode::NOT_FOUND, "There is no such file."),
             },
         }
     }
 
-    async fn page(&self, status: StatusCode, view: &View, refusal: &str) -> Reply {
+    async fn page(&self, status: StatusCode, view: View, refusal: &str) -> Reply {
+        let View { dialect, overlay } = view;
         let snapshot = self.board.snapshot().await;
         let page = Page {
-            htmx: view.htmx,
-            scripts: self.assets.scripts(view.htmx).collect(),
-            monitor: &view.monitor,
-            cursor: snapshot.cursor,
+            dialect,
+            scripts: self.assets.scripts(dialect),
+            connection: page::connection(dialect, snapshot.cursor),
+            monitor: page::monitor(overlay),
             folder: &self.folder,
             refusal,
             jobs: &snapshot.newest_first,
@@ -173,7 +172,7 @@ impl App {
                 if by_htmx {
                     rendered(status, &RefusalMessage { refusal: &refusal })
                 } else {
-                    self.page(status, &View::of(&Uri::default()), &refusal).await
+                    self.page(status, View::default(), &refusal).await
                 }
             }
         }
@@ -191,25 +190,28 @@ impl App {
     }
 }
 
-/// How a page is asked for: which htmx, and with or without the panel for developers.
-#[derive(Debug)]
+/// How a page is asked for.
+#[derive(Clone, Copy, Debug, Default)]
 struct View {
-    htmx: Htmx,
-    monitor: MonitorConfig,
+    dialect: Dialect,
+    overlay: Overlay,
 }
 
 impl View {
-    /// By `?htmx=2` and `?overlay=1`.
+    /// By `?htmx=2`, and by `?overlay=1` with the panel for developers.
     fn of(uri: &Uri) -> Self {
         let query = uri.query().unwrap_or_default();
-        let says = |name: &str, value: &str| {
-            form_urlencoded::parse(query.as_bytes()).any(|pair| pair == (name.into(), value.into()))
+        let value = |name: &str| {
+            form_urlencoded::parse(query.as_bytes())
+                .find_map(|(found, value)| (found == name).then_some(value))
         };
-        let overlay = if says("overlay", "1") { Overlay::On } else { Overlay::Off };
-        Self {
-            htmx: if says("htmx", "2") { Htmx::V2 } else { Htmx::V4 },
-            monitor: MonitorConfig::new().reconnect_delay(RECONNECT).overlay(overlay),
-        }
+        let dialect = value("htmx").and_then(|version| version.parse().ok()).unwrap_or_default();
+        let overlay = if value("overlay").is_some_and(|value| value == "1") {
+            Overlay::On
+        } else {
+            Overlay::Off
+        };
+        Self { dialect, overlay }
     }
 }
 

@@ -52,7 +52,6 @@ impl Runner {
             }
             turn = self.turns.acquire() => turn,
         };
-        tracing::info!(job = %id, %folder, "running");
         self.board.enter(id, State::Running, Progress::default()).await;
         let tally = Arc::new(Tally::default());
         let state = match self.hash(id, &folder, &tally, cancel).await {
@@ -60,7 +59,6 @@ impl Runner {
             Err(HashError::Cancelled) => State::Cancelled,
             Err(error) => State::Failed(error.to_string()),
         };
-        tracing::info!(job = %id, state = state.name(), "ended");
         self.board.enter(id, state, tally.progress()).await;
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// What git keeps (a file, in a worktree), and folders of what is built or installed.
+/// What is built or installed, and git's own: a folder, or in a worktree a file.
 const NOT_OURS: &[&str] = &[".git", "artifacts", "book", "node_modules", "target"];
 
 /// A text file of the project.
@@ -44,12 +44,12 @@ fn collect(folder: &Path, prefix: &str, sources: &mut Vec<Source>) -> Result<()>
     for entry in fs::read_dir(folder).with_context(failed)? {
         let entry = entry.with_context(failed)?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let path = format!("{prefix}{name}");
-        // The kind of the entry itself: a link is followed nowhere.
-        let kind = entry.file_type().with_context(failed)?;
         if NOT_OURS.contains(&name.as_str()) {
             continue;
         }
+        let path = format!("{prefix}{name}");
+        // The kind of the entry itself: a link is followed nowhere.
+        let kind = entry.file_type().with_context(failed)?;
         if kind.is_dir() {
             collect(&entry.path(), &format!("{path}/"), sources)?;
         } else if kind.is_file() {
@@ -60,4 +60,22 @@ fn collect(folder: &Path, prefix: &str, sources: &mut Vec<Source>) -> Result<()>
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_git_keeps_for_itself_is_not_ours_be_it_a_folder_or_a_worktrees_file() {
+        let root = tempfile::tempdir().expect("a folder");
+        let write = |path: &str| fs::write(root.path().join(path), "x").expect("there is room");
+        fs::create_dir(root.path().join("target")).expect("there is room");
+        for path in [".git", ".gitignore", "a.rs", "target/b.rs"] {
+            write(path);
+        }
+        let sources = read(root.path()).expect("it can be read");
+        let paths: Vec<_> = sources.iter().map(|source| &*source.path).collect();
+        assert_eq!(paths, [".gitignore", "a.rs"]);
+    }
 }

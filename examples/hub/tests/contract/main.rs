@@ -154,6 +154,25 @@ async fn bad_input_is_answered_with_a_status_and_an_error_in_json() {
 }
 
 #[tokio::test]
+async fn another_method_is_told_which_and_health_can_be_asked_for_by_head() {
+    let hub = Server::start("").await;
+    for (request, allowed) in [
+        (Request::get("/publish?topic=a"), "POST"),
+        (Request::post("/events?topic=a"), "GET, HEAD"),
+        (Request::delete("/status.css"), "GET, HEAD"),
+    ] {
+        let response = hub.send(request, b"").await;
+        assert_eq!(response.status(), 405);
+        assert_eq!(response.headers()["allow"], allowed);
+    }
+    for path in ["/healthz", "/", "/stats"] {
+        let response = hub.send(Request::head(path), b"").await;
+        assert_eq!(response.status(), 200, "{path}");
+        assert!(response.into_body().collect().await.expect("a body").to_bytes().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn a_page_of_another_site_cannot_publish() {
     let hub = Server::start("").await;
     let publish = || Request::post("/publish?topic=a");

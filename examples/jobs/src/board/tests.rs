@@ -24,7 +24,7 @@ async fn ids(board: &Board) -> Vec<String> {
 /// What is published after `since`, as HTML.
 async fn messages(board: &Board, since: EventId) -> Vec<String> {
     let mut watch = board.watch(Some(since.into())).unwrap();
-    let end = board.hub.cursor();
+    let end = board.kit.broadcaster().cursor();
     let mut messages = Vec::new();
     let mut last = since;
     while last != end {
@@ -92,7 +92,8 @@ async fn a_page_is_told_of_all_that_happened_since_it_was_rendered_and_of_nothin
     let digest = Digest::from(sha2::Sha256::default());
     board.enter(id, State::Done(digest), Progress::default()).await;
     let ended = messages(&board, snapshot.cursor).await;
-    assert_eq!(ended.len(), 1);
+    assert_eq!(ended.len(), 2);
+    assert!(ended[1].contains("hx-target=\"#announcement\""));
     assert!(ended[0].contains("data-state=\"done\""));
     assert!(ended[0].contains(&format!("class=\"digest\">{digest}<")));
 }
@@ -115,7 +116,7 @@ async fn of_a_page_that_lags_each_piece_becomes_what_it_is() {
     board.add(folder()).await.unwrap();
 
     let mut taken = Vec::new();
-    let end = board.hub.cursor();
+    let end = board.kit.broadcaster().cursor();
     loop {
         let Some(Delivery::Entry(entry)) = watch.recv().await else { panic!("an event") };
         taken.push(String::from_utf8(entry.frame().to_vec()).unwrap());
@@ -127,8 +128,8 @@ async fn of_a_page_that_lags_each_piece_becomes_what_it_is() {
     let last = |piece: &str| taken.iter().rfind(|message| message.contains(piece)).unwrap();
     assert!(last("data-state").contains("data-state=\"queued\""));
     assert!(taken.iter().any(|message| message.contains("data-state=\"running\"")));
-    assert!(last("id=\"job-1-bar\" class=\"bar\" hx-swap-oob").contains("1,000 files found"));
-    assert!(last("id=\"job-1-error-list\" hx-swap-oob").contains("&#60;i&#62;"));
+    assert!(last("hx-target=\"#job-1-bar\"").contains("1,000 files found"));
+    assert!(last("hx-target=\"#job-1-error-list\"").contains("&#60;i&#62;"));
     assert!(last("<section").contains("id=\"job-2\""));
 }
 
