@@ -50,7 +50,7 @@ test('streams that end at once are asked for ever less, until one lasts', () => 
   const connection = make();
   assert.deepEqual(
     [10, 10, 10, 5000, 10].map((lasted) => lose(connection, lasted)),
-    [1000, 2000, 4000, 1000, 2000],
+    [1000, 1500, 2250, 1000, 1500],
   );
   assert.equal(connection.reconnects, 4);
 });
@@ -62,7 +62,7 @@ test('a server that says goodbye says when to come back, once', () => {
   connection.opened();
   connection.hears('shutdown', '{}');
   assert.equal(connection.retryDelay(), 77);
-  assert.equal(connection.retryDelay(), 2000);
+  assert.equal(connection.retryDelay(), 1500);
 });
 
 test('who is in a hurry waits no more, once', () => {
