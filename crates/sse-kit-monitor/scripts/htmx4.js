@@ -32,18 +32,17 @@ const urlFor4 = (element) =>
 export function instrument(connection, stream) {
   served.add(connection);
   connection.transport = transportOf(connection);
-  Object.assign(stream.config, {
-    reconnectJitter: 0,
-    reconnectMaxDelay: FOREVER,
-    connectTimeout: Math.min(connection.patience, FOREVER),
-  });
-  Object.defineProperty(stream.config, 'reconnectDelay', {
-    get() {
-      const delay = isParked ? FOREVER : connection.retryDelay();
-      return delay / 2 ** (stream.attempt - 1);
-    },
-    set(retry) {
-      connection.retry = retry;
+  Object.assign(stream.config, { reconnectJitter: 0, reconnectMaxDelay: FOREVER });
+  Object.defineProperties(stream.config, {
+    connectTimeout: { get: () => Math.min(connection.patience, FOREVER) },
+    reconnectDelay: {
+      get() {
+        const delay = isParked ? FOREVER : connection.retryDelay();
+        return delay / 2 ** (stream.attempt - 1);
+      },
+      set(retry) {
+        connection.retry = retry;
+      },
     },
   });
 }

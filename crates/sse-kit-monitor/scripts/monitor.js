@@ -57,7 +57,9 @@ function connectionTo(url) {
   discover();
   const isFor = (/** @type {Element | null} */ element) =>
     element?.getAttribute('sse-connect') === url || element?.getAttribute('data-sse-connect') === url;
-  return [...connections.values()].find(({ element }) => isFor(element));
+  const candidates = [...connections.values()].filter(({ element }) => isFor(element));
+  // Two elements may have the same URL.
+  return candidates.find(({ transport, closed }) => !transport || closed) ?? candidates[0];
 }
 
 /** @type {Parameters<typeof serveHtmx4>[0]} */
