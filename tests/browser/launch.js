@@ -43,7 +43,7 @@ export function addressOf(server) {
 /**
  * Starts an example on a port of its own, and stops it after the test.
  *
- * @param {import('node:test').TestContext} t
+ * @param {{after: (stop: () => Promise<unknown>) => void}} t
  * @param {string} name the binary
  * @param {string[]} args options beside `--listen`
  * @param {{listen?: string, prefix?: string[]}} how where it listens, and what it is started by

@@ -10,7 +10,7 @@ const FOREVER = 2 ** 31 - 1;
 let isParked = false;
 
 /** @type {Set<Connection>} */
-const connections = new Set();
+const served = new Set();
 
 /** @returns {any} */
 const htmx4 = () => /** @type {any} */ (window).htmx;
@@ -30,20 +30,19 @@ const urlFor4 = (element) =>
  * @param {any} stream
  */
 export function instrument(connection, stream) {
-  connections.add(connection);
+  served.add(connection);
   connection.transport = transportOf(connection);
-  Object.assign(stream.config, {
-    reconnectJitter: 0,
-    reconnectMaxDelay: FOREVER,
-    connectTimeout: Math.min(connection.patience, FOREVER),
-  });
-  Object.defineProperty(stream.config, 'reconnectDelay', {
-    get() {
-      const delay = isParked ? FOREVER : connection.retryDelay();
-      return delay / 2 ** (stream.attempt - 1);
-    },
-    set(retry) {
-      connection.retry = retry;
+  Object.assign(stream.config, { reconnectJitter: 0, reconnectMaxDelay: FOREVER });
+  Object.defineProperties(stream.config, {
+    connectTimeout: { get: () => Math.min(connection.patience, FOREVER) },
+    reconnectDelay: {
+      get() {
+        const delay = isParked ? FOREVER : connection.retryDelay();
+        return delay / 2 ** (stream.attempt - 1);
+      },
+      set(retry) {
+        connection.retry = retry;
+      },
     },
   });
 }
@@ -130,9 +129,9 @@ export function serveHtmx4(on) {
 
 addEventListener('pagehide', () => {
   isParked = true;
-  for (const connection of connections) streamOf(connection)?.reader?.cancel();
+  for (const connection of served) streamOf(connection)?.reader?.cancel();
 });
 addEventListener('pageshow', ({ persisted }) => {
   isParked = false;
-  if (persisted) for (const connection of connections) connection.refresh();
+  if (persisted) for (const connection of served) connection.refresh();
 });

@@ -6,15 +6,20 @@ import { observe, open, serveHtmx2 } from './htmx2.js';
 import { instrument, serveHtmx4 } from './htmx4.js';
 import { show } from './overlay.js';
 
-/** How long to wait from one reload to the next: a server that says "gap" each time is in a hurry. */
+/** How old a page is before it loads itself anew: a server may say "gap" each time. In milliseconds. */
 const RELOAD_INTERVAL = 5000;
 
 /** By the ids of their elements. @type {Map<string, Connection>} */
 const connections = new Map();
 
+/** Blocks that have been read. @type {WeakSet<Element>} */
+const blocks = new WeakSet();
+
 /** Finds what is to be watched, wherever in the page it stands. */
 function discover() {
   for (const block of document.querySelectorAll('script[data-sse-kit-monitor]')) {
+    if (blocks.has(block)) continue;
+    blocks.add(block);
     const config = JSON.parse(block.textContent ?? '');
     if (connections.has(config.connection)) continue;
     const connection = new Connection(config, show);
@@ -52,12 +57,15 @@ function connectionTo(url) {
   discover();
   const isFor = (/** @type {Element | null} */ element) =>
     element?.getAttribute('sse-connect') === url || element?.getAttribute('data-sse-connect') === url;
-  return [...connections.values()].find(({ element }) => isFor(element));
+  const candidates = [...connections.values()].filter(({ element }) => isFor(element));
+  // Two elements may have the same URL.
+  return candidates.find(({ transport, closed }) => !transport || closed) ?? candidates[0];
 }
 
 /** @type {Parameters<typeof serveHtmx4>[0]} */
 function on(name, act) {
-  document.addEventListener(name, (event) => {
+  // Behind whoever listens in the page, and may prevent what follows.
+  addEventListener(name, (event) => {
     const { target, detail } = /** @type {CustomEvent} */ (event);
     const connection = target instanceof Element && target.id ? find(target.id) : undefined;
     if (connection) act(connection, detail, event);
@@ -65,15 +73,8 @@ function on(name, act) {
 }
 
 function reload() {
-  const key = 'sse-kit-monitor:reloaded';
-  const wait = Number(sessionStorage.getItem(key)) + RELOAD_INTERVAL - Date.now();
-  setTimeout(
-    () => {
-      sessionStorage.setItem(key, String(Date.now()));
-      location.reload();
-    },
-    Math.min(Math.max(0, wait), RELOAD_INTERVAL),
-  );
+  // By the page's own age, which needs no storage.
+  setTimeout(() => location.reload(), Math.max(0, RELOAD_INTERVAL - performance.now()));
 }
 
 function start() {

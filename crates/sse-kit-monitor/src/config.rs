@@ -39,7 +39,7 @@ pub struct MonitorConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnGap {
-    /// It loads itself anew, every five seconds at most.
+    /// It loads itself anew, once it is five seconds old, and so every five seconds at most.
     #[default]
     Reload,
     /// It does nothing. Scripts of yours hear of the gap by the event `sse-kit:gap`.
@@ -100,8 +100,8 @@ impl MonitorConfig {
         self
     }
 
-    /// How long it takes at most until a lost connection is tried again for the first time; then twice
-    /// as long each time, until it is half a minute. At random: at least half of that.
+    /// How long it takes at most until a lost connection is tried again for the first time; then half
+    /// as long again each time, until it is half a minute. At random: at least half of that.
     ///
     /// A server that says goodbye says when to come back, and that holds. At least 100 ms.
     pub fn reconnect_delay(mut self, delay: Duration) -> Self {

@@ -58,6 +58,11 @@ pub use sse_kit_serve as serve;
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+/// The code of the guide to the monitor, compiled.
+#[cfg(all(doctest, feature = "monitor"))]
+#[doc = include_str!("../../../docs/src/monitoring.md")]
+struct Monitoring;
+
 /// The code of the first guide, compiled.
 #[cfg(all(doctest, feature = "serve"))]
 #[doc = include_str!("../../../docs/src/first-guide.md")]

@@ -9,6 +9,7 @@ use std::path::Path;
 use anyhow::Context;
 use bytes::Bytes;
 use sse_kit::htmx::{Dialect, Endpoint, PageScripts};
+use sse_kit::monitor;
 
 #[derive(Debug)]
 pub(crate) struct Assets {
@@ -78,7 +79,7 @@ impl Assets {
         } else {
             PageScripts::hosted(dialect, endpoint(&format!("/assets/htmx{dialect}")))
         };
-        scripts.own_from(endpoint("/assets")).script(sse_kit::monitor::script())
+        scripts.own_from(endpoint("/assets")).script(monitor::script())
     }
 
     /// What a page may load: all from here, and scripts from the CDN when they are taken from there.

@@ -1,12 +1,13 @@
 //! The page.
 
 use std::path::Path;
+use std::time::Duration;
 
 use askama::Template;
 use sse_kit::event::EventId;
 use sse_kit::event::control::ControlName;
 use sse_kit::htmx::{Attributes, Connect, Dialect, PageScripts};
-use sse_kit::monitor::MonitorConfig;
+use sse_kit::monitor::{MonitorConfig, Overlay};
 
 use crate::amounts::{Count, Time};
 use crate::job::{Job, Stage, State};
@@ -18,7 +19,7 @@ pub(crate) struct Page<'a> {
     pub(crate) dialect: Dialect,
     pub(crate) scripts: PageScripts,
     pub(crate) connection: Attributes,
-    pub(crate) monitor: &'a MonitorConfig,
+    pub(crate) monitor: MonitorConfig,
     /// What the form proposes.
     pub(crate) folder: &'a Path,
     /// Why what was posted last is not done.
@@ -31,6 +32,11 @@ pub(crate) struct Page<'a> {
 #[template(path = "refusal.html")]
 pub(crate) struct RefusalMessage<'a> {
     pub(crate) refusal: &'a str,
+}
+
+/// How the page watches its stream: who loses it tries again soon.
+pub(crate) fn monitor(overlay: Overlay) -> MonitorConfig {
+    MonitorConfig::new().reconnect_delay(Duration::from_secs(1)).overlay(overlay)
 }
 
 /// What makes the page follow what happens after `cursor`.

@@ -14,7 +14,7 @@ use serde_json::json;
 use sse_kit::Broadcaster;
 use sse_kit::htmx::Dialect;
 use sse_kit::http::{Limits, SseRequest, SseResponse, ensure_same_site};
-use sse_kit::monitor::{MonitorConfig, Overlay};
+use sse_kit::monitor::Overlay;
 use sse_kit::serve::ServeStats;
 
 use crate::assets::Assets;
@@ -27,9 +27,6 @@ use crate::runner::Runner;
 
 /// After how long a page comes back that finds no room: at most this, at random.
 const BUSY: Duration = Duration::from_secs(5);
-
-/// How soon a page that lost its stream tries again.
-const RECONNECT: Duration = Duration::from_secs(1);
 
 /// What all requests share.
 #[derive(Debug)]
@@ -94,7 +91,7 @@ impl App {
             return not_allowed(route);
         }
         match route {
-            Route::Page => self.page(StatusCode::OK, &View::of(&parts.uri), "").await,
+            Route::Page => self.page(StatusCode::OK, View::of(&parts.uri), "").await,
             Route::Events => self.events(SseRequest::from(&parts), client),
             Route::Start => {
                 let outcome = self.start(&parts.headers, body).await;
@@ -116,13 +113,14 @@ impl App {
         }
     }
 
-    async fn page(&self, status: StatusCode, view: &View, refusal: &str) -> Reply {
+    async fn page(&self, status: StatusCode, view: View, refusal: &str) -> Reply {
+        let View { dialect, overlay } = view;
         let snapshot = self.board.snapshot().await;
         let page = Page {
-            dialect: view.dialect,
-            scripts: self.assets.scripts(view.dialect),
-            connection: page::connection(view.dialect, snapshot.cursor),
-            monitor: &view.monitor,
+            dialect,
+            scripts: self.assets.scripts(dialect),
+            connection: page::connection(dialect, snapshot.cursor),
+            monitor: page::monitor(overlay),
             folder: &self.folder,
             refusal,
             jobs: &snapshot.newest_first,
@@ -174,7 +172,7 @@ impl App {
                 if by_htmx {
                     rendered(status, &RefusalMessage { refusal: &refusal })
                 } else {
-                    self.page(status, &View::of(&Uri::default()), &refusal).await
+                    self.page(status, View::default(), &refusal).await
                 }
             }
         }
@@ -192,26 +190,28 @@ impl App {
     }
 }
 
-/// How a page is asked for: for which htmx, and with or without the panel for developers.
-#[derive(Debug)]
+/// How a page is asked for.
+#[derive(Clone, Copy, Debug, Default)]
 struct View {
     dialect: Dialect,
-    monitor: MonitorConfig,
+    overlay: Overlay,
 }
 
 impl View {
-    /// By `?htmx=2` and `?overlay=1`.
+    /// By `?htmx=2`, and by `?overlay=1` with the panel for developers.
     fn of(uri: &Uri) -> Self {
         let query = uri.query().unwrap_or_default();
-        let says = |name: &str| {
-            let mut pairs = form_urlencoded::parse(query.as_bytes());
-            pairs.find(|(key, _)| key == name).map(|(_, value)| value).unwrap_or_default()
+        let value = |name: &str| {
+            form_urlencoded::parse(query.as_bytes())
+                .find_map(|(found, value)| (found == name).then_some(value))
         };
-        let overlay = if says("overlay") == "1" { Overlay::On } else { Overlay::Off };
-        Self {
-            dialect: says("htmx").parse().unwrap_or_default(),
-            monitor: MonitorConfig::new().reconnect_delay(RECONNECT).overlay(overlay),
-        }
+        let dialect = value("htmx").and_then(|version| version.parse().ok()).unwrap_or_default();
+        let overlay = if value("overlay").is_some_and(|value| value == "1") {
+            Overlay::On
+        } else {
+            Overlay::Off
+        };
+        Self { dialect, overlay }
     }
 }
 

@@ -50,9 +50,6 @@ fn collect(folder: &Path, prefix: &str, sources: &mut Vec<Source>) -> Result<()>
         let path = format!("{prefix}{name}");
         // The kind of the entry itself: a link is followed nowhere.
         let kind = entry.file_type().with_context(failed)?;
-        if NOT_OURS.contains(&name.as_str()) {
-            continue;
-        }
         if kind.is_dir() {
             collect(&entry.path(), &format!("{path}/"), sources)?;
         } else if kind.is_file() {

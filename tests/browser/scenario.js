@@ -1,0 +1,55 @@
+// Scenarios: each with a hub, a proxy and a page of its own.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { launchBrowser } from './launch.js';
+import { keep, openPage, servedScript, startHub } from './monitored.js';
+
+/**
+ * @typedef {import('./monitored.js').Dialect} Dialect
+ * @typedef {Parameters<typeof openPage>[1]} PageOptions
+ * @typedef {Awaited<ReturnType<typeof startHub>>} Hub
+ * @typedef {{hub: Hub, open: (how?: Partial<PageOptions>) => Promise<Awaited<ReturnType<typeof openPage>>>}} Stage
+ */
+
+/** @type {import('playwright-core').Browser} */
+let browser;
+/** @type {string} */
+let script;
+before(async () => {
+  // Playwright turns the back/forward cache off, which people have.
+  browser = await launchBrowser({ ignoreDefaultArgs: ['--disable-back-forward-cache'] });
+  script = await servedScript();
+});
+after(() => browser.close());
+
+/**
+ * A scenario in a page of its own; what a failing one looked like is kept.
+ *
+ * @param {Dialect} dialect
+ * @param {string} name
+ * @param {(stage: Stage) => Promise<void>} act
+ * @param {string[]} [options] the hub's
+ */
+export function scenario(dialect, name, act, options) {
+  test(`${label(dialect)}: ${name}`, { timeout: 60_000 }, async (t) => {
+    const hub = await startHub(t, options);
+    /** @type {Awaited<ReturnType<typeof openPage>> | undefined} */
+    let opened;
+    const open = async (how = {}) => {
+      opened = await openPage(t, { browser, script, proxy: hub.proxy, dialect, ...how });
+      return opened;
+    };
+    try {
+      await act({ hub, open });
+      assert.deepEqual(opened?.complaints, [], 'the page does not complain, of its policy neither');
+    } catch (error) {
+      if (opened) await keep(`${label(dialect)} ${name}`, opened.page, hub.stats, hub.proxy.events);
+      throw error;
+    }
+  });
+}
+
+/** @param {Dialect} dialect */
+export function label(dialect) {
+  return dialect === 'plain' ? 'without htmx' : `htmx ${dialect}`;
+}
