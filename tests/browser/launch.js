@@ -21,9 +21,13 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-/** A browser with a fresh profile, which playwright removes again. Close it. */
-export function launchBrowser() {
-  return chromium.launch({ executablePath, args: FLAGS });
+/**
+ * A browser with a fresh profile, which playwright removes again. Close it.
+ *
+ * @param {import('playwright-core').LaunchOptions} options beside the ones that every test needs
+ */
+export function launchBrowser(options = {}) {
+  return chromium.launch({ executablePath, args: FLAGS, ...options });
 }
 
 /**

@@ -10,7 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sse-kit-event", &[]),
     ("sse-kit-broadcast", &["sse-kit-event"]),
     ("sse-kit-dispatch", &[]),
-    ("sse-kit-htmx", &[]),
+    ("sse-kit-htmx", &["sse-kit-event"]),
     ("sse-kit-update", &["sse-kit-event", "sse-kit-htmx"]),
     ("sse-kit-monitor", &["sse-kit-htmx"]),
     ("sse-kit-tabs", &["sse-kit-htmx"]),

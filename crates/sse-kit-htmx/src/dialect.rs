@@ -1,0 +1,54 @@
+//! Which htmx is on the page.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Which htmx is on the page: what markup and messages have to look like.
+///
+/// Read from and written as `2` and `4`.
+///
+/// ```
+/// use sse_kit_htmx::Dialect;
+///
+/// assert_eq!("2".parse(), Ok(Dialect::V2));
+/// assert_eq!(Dialect::default().to_string(), "4");
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// htmx 2 with `htmx-ext-sse` 2.2: `sse-connect`, `sse-swap`, `hx-swap-oob`.
+    V2,
+    /// htmx 4 with its `hx-sse`: `hx-sse:connect`, `<hx-partial>`, morphing.
+    #[default]
+    V4,
+}
+
+impl Dialect {
+    /// Both of them, for apps that serve both.
+    pub const ALL: [Self; 2] = [Self::V2, Self::V4];
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V2 => "2",
+            Self::V4 => "4",
+        })
+    }
+}
+
+impl FromStr for Dialect {
+    type Err = DialectError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "2" => Ok(Self::V2),
+            "4" => Ok(Self::V4),
+            _ => Err(DialectError),
+        }
+    }
+}
+
+/// The text names no version of htmx that is known here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the version of htmx is `2` or `4`")]
+pub struct DialectError;

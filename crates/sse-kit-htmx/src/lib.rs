@@ -1,0 +1,101 @@
+//! The markup of sse-kit: what a page needs for live updates by htmx, and what an update is, for
+//! htmx 2 and htmx 4.
+//!
+//! ```
+//! use sse_kit_htmx::{Dialect, Html, Update, Updates};
+//!
+//! let updates = Updates::from_iter([
+//!     Update::fill("job-17-state".parse()?, &Html::text("<done>"))?,
+//!     Update::append("jobs".parse()?, &Html::trusted("<li id=\"job-18\">queued</li>"))?,
+//! ]);
+//!
+//! // The data of one Server-Sent Event, without a name.
+//! assert_eq!(
+//!     updates.render(Dialect::V4)?.as_str(),
+//!     "<hx-partial hx-target=\"#job-17-state\" hx-swap=\"innerHTML\">&lt;done&gt;</hx-partial>\
+//!      <hx-partial hx-target=\"#jobs\" hx-swap=\"beforeend\"><li id=\"job-18\">queued</li></hx-partial>",
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! - [`Dialect`] says which htmx is on the page. Everything else is the same for both, and what one
+//!   of them cannot do is a typed error.
+//! - [`Html`] is right to put on a page: text is escaped, and markup has to be [trusted by
+//!   name](Html::trusted). A [`Fragment`] is whatever renders to it, such as a template.
+//! - [`Update`] changes one target out of band; [`Updates`] are one message.
+//! - [`Connect`] makes an element hold a connection, [`NamedSwap`] takes in events by their names, and
+//!   [`EventTrigger`] makes a request when one comes. They give [`Attributes`], for a template or for
+//!   an [`Element`]; a [`JobSpan`] is such an element for a job.
+//! - [`PageScripts`] are the script tags of a page; a [`Script`] of our own is served as a file, or
+//!   stands inline with a [`Nonce`].
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `askama` | every template is a [`Fragment`]; [`Html`] is not escaped again in templates |
+//! | `maud`, `hypertext` | what their macros make becomes [`Html`] |
+//! | `minijinja` | [`Html`] from a template and a context |
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod dialect;
+
+mod escape;
+mod html;
+
+mod engines;
+mod fragment;
+
+mod element_id;
+mod selector;
+mod target;
+
+mod swap;
+mod update;
+mod updates;
+
+mod out_of_band;
+mod root;
+mod tokens;
+
+mod attribute_name;
+mod attributes;
+mod endpoint;
+
+mod connect;
+mod event_trigger;
+mod named_swap;
+
+mod element;
+mod job_span;
+mod tag;
+
+mod head;
+mod nonce;
+mod page_scripts;
+mod script;
+mod script_url;
+
+pub use attribute_name::{AttributeName, AttributeNameError};
+pub use attributes::Attributes;
+pub use connect::{Connect, ConnectError, Reconnect};
+pub use dialect::{Dialect, DialectError};
+pub use element::Element;
+pub use element_id::{ElementId, ElementIdError};
+pub use endpoint::{Endpoint, EndpointError};
+pub use event_trigger::{EventTrigger, EventTriggerError};
+pub use fragment::{Fragment, RenderError};
+pub use head::HeadError;
+pub use html::Html;
+pub use job_span::{JobSpan, JobSpanError};
+pub use named_swap::{NamedSwap, NamedSwapError};
+pub use nonce::{Nonce, NonceError};
+pub use page_scripts::PageScripts;
+pub use root::RootError;
+pub use script::Script;
+pub use selector::{Selector, SelectorError};
+pub use swap::{Swap, SwapError, UnsupportedSwap};
+pub use tag::{Tag, TagError};
+pub use target::Target;
+pub use update::Update;
+pub use updates::{Updates, UpdatesError};

@@ -1,0 +1,120 @@
+//! Elements that take in events of certain names.
+
+use sse_kit_event::EventName;
+
+use crate::attributes::Attributes;
+use crate::dialect::Dialect;
+use crate::swap::{Swap, UnsupportedSwap};
+
+/// The attributes of an element, within one that holds a connection, that events of certain names
+/// are swapped into.
+///
+/// htmx 2 has `sse-swap` for it. htmx 4 has nothing, and warns of `sse-swap`: there the attribute is
+/// `sse-kit-swap`, and [`Script::swap`](crate::Script::swap) gives it its meaning.
+///
+/// ```
+/// use sse_kit_htmx::{Dialect, NamedSwap, Swap};
+///
+/// let log = NamedSwap::new(["note".parse()?, "warning".parse()?]).swap(Swap::BeforeEnd);
+///
+/// assert_eq!(
+///     log.attributes(Dialect::V2)?.to_string(),
+///     " sse-swap=\"note, warning\" hx-swap=\"beforeend\"",
+/// );
+/// assert_eq!(
+///     log.attributes(Dialect::V4)?.to_string(),
+///     " sse-kit-swap=\"note, warning\" hx-swap=\"beforeend\"",
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct NamedSwap {
+    names: Vec<EventName>,
+    swap: Option<Swap>,
+}
+
+impl NamedSwap {
+    /// Events of these names; `message` stands for those without one.
+    pub fn new(names: impl IntoIterator<Item = EventName>) -> Self {
+        Self { names: names.into_iter().collect(), swap: None }
+    }
+
+    /// How they go into the element; htmx's own default is `innerHTML`.
+    pub fn swap(mut self, swap: Swap) -> Self {
+        self.swap = Some(swap);
+        self
+    }
+
+    /// The attributes for pages with this htmx.
+    ///
+    /// # Errors
+    ///
+    /// [`NamedSwapError`] when there is no name, one that cannot stand in a list, or no such style.
+    pub fn attributes(&self, dialect: Dialect) -> Result<Attributes, NamedSwapError> {
+        let name = match dialect {
+            Dialect::V2 => "sse-swap",
+            Dialect::V4 => "sse-kit-swap",
+        };
+        let attributes = Attributes::new().known(name, list(&self.names)?);
+        Ok(match self.swap {
+            Some(swap) => attributes.known("hx-swap", swap.as_str(dialect)?),
+            None => attributes,
+        })
+    }
+}
+
+/// The name that stands for events without one.
+pub(crate) fn unnamed() -> EventName {
+    EventName::new("message").expect("it is short, not reserved, and has only letters")
+}
+
+/// The names as one attribute has them, each once.
+pub(crate) fn list(names: &[EventName]) -> Result<String, NamedSwapError> {
+    let mut words: Vec<&str> = Vec::new();
+    for name in names.iter().map(EventName::as_str) {
+        // What JavaScript trims, and Rust does not, is a byte order mark.
+        let is_trimmed = |c: char| c.is_whitespace() || c == '\u{feff}';
+        if name.contains(',') || name.starts_with(is_trimmed) || name.ends_with(is_trimmed) {
+            return Err(NamedSwapError::NotInList { name: name.to_owned() });
+        }
+        if !words.contains(&name) {
+            words.push(name);
+        }
+    }
+    if words.is_empty() { Err(NamedSwapError::NoName) } else { Ok(words.join(", ")) }
+}
+
+/// Why events cannot be swapped by their names.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NamedSwapError {
+    /// No name was given.
+    #[error("there is no name of an event")]
+    NoName,
+    /// The name has a comma, or whitespace at an end.
+    #[error("{name:?} cannot stand in a list of names: no commas, and no whitespace at the ends")]
+    NotInList {
+        /// Which name.
+        name: String,
+    },
+    /// There is no such swap style.
+    #[error(transparent)]
+    Swap(#[from] UnsupportedSwap),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_a_list_cannot_have_are_refused() {
+        let attributes =
+            |name: &str| NamedSwap::new([EventName::new(name).unwrap()]).attributes(Dialect::V2);
+        for name in ["a,b", " a", "a ", "a\u{feff}", "\u{a0}a"] {
+            let expected = NamedSwapError::NotInList { name: name.to_owned() };
+            assert_eq!(attributes(name), Err(expected));
+        }
+        assert_eq!(attributes("a b").unwrap().get("sse-swap"), Some("a b"));
+        assert_eq!(NamedSwap::new([]).attributes(Dialect::V4), Err(NamedSwapError::NoName));
+    }
+}

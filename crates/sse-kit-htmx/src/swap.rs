@@ -1,0 +1,152 @@
+//! How content goes into its target.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::dialect::Dialect;
+
+/// How content goes into its target: a swap style of htmx.
+///
+/// ```
+/// use sse_kit_htmx::{Dialect, Swap};
+///
+/// let swap: Swap = "beforeend".parse()?;
+/// assert_eq!(swap, Swap::BeforeEnd);
+/// assert_eq!(swap.as_str(Dialect::V2)?, "beforeend");
+/// assert!(Swap::OuterMorph.as_str(Dialect::V2).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Swap {
+    /// `innerHTML`: instead of what is in the target.
+    InnerHtml,
+    /// `outerHTML`: instead of the target itself.
+    OuterHtml,
+    /// `textContent`: the content's text, instead of what is in the target.
+    ///
+    /// htmx 2 has it where an element swaps for itself, but not out of band.
+    TextContent,
+    /// `beforebegin`: before the target.
+    BeforeBegin,
+    /// `afterbegin`: in the target, before what is in it.
+    AfterBegin,
+    /// `beforeend`: in the target, behind what is in it.
+    BeforeEnd,
+    /// `afterend`: behind the target.
+    AfterEnd,
+    /// `delete`: the target goes, whatever the content.
+    Delete,
+    /// `none`: the target stays as it is. What comes out of band is still swapped.
+    None,
+    /// `innerMorph`: what is in the target becomes the content, and keeps what is alike. htmx 4.
+    InnerMorph,
+    /// `outerMorph`: the target becomes the content, and keeps what is alike. htmx 4.
+    OuterMorph,
+    /// `outerSync`: the target keeps its place, and takes over the content's attributes and
+    /// children. htmx 4.
+    OuterSync,
+}
+
+impl Swap {
+    /// All of them.
+    const ALL: [Self; 12] = [
+        Self::InnerHtml,
+        Self::OuterHtml,
+        Self::TextContent,
+        Self::BeforeBegin,
+        Self::AfterBegin,
+        Self::BeforeEnd,
+        Self::AfterEnd,
+        Self::Delete,
+        Self::None,
+        Self::InnerMorph,
+        Self::OuterMorph,
+        Self::OuterSync,
+    ];
+
+    /// Its name in markup of this dialect.
+    ///
+    /// # Errors
+    ///
+    /// [`UnsupportedSwap`] when this htmx does not have it.
+    pub fn as_str(self, dialect: Dialect) -> Result<&'static str, UnsupportedSwap> {
+        match (dialect, self) {
+            (Dialect::V2, Self::InnerMorph | Self::OuterMorph | Self::OuterSync) => {
+                Err(UnsupportedSwap { swap: self, dialect })
+            }
+            _ => Ok(self.name()),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::InnerHtml => "innerHTML",
+            Self::OuterHtml => "outerHTML",
+            Self::TextContent => "textContent",
+            Self::BeforeBegin => "beforebegin",
+            Self::AfterBegin => "afterbegin",
+            Self::BeforeEnd => "beforeend",
+            Self::AfterEnd => "afterend",
+            Self::Delete => "delete",
+            Self::None => "none",
+            Self::InnerMorph => "innerMorph",
+            Self::OuterMorph => "outerMorph",
+            Self::OuterSync => "outerSync",
+        }
+    }
+}
+
+impl fmt::Display for Swap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Swap {
+    type Err = SwapError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|swap| swap.name() == name).ok_or(SwapError)
+    }
+}
+
+/// The text names no swap style.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a swap style is `innerHTML`, `outerHTML`, `textContent`, `beforebegin`, `afterbegin`, \
+         `beforeend`, `afterend`, `delete`, `none`, `innerMorph`, `outerMorph` or `outerSync`"
+)]
+pub struct SwapError;
+
+/// This htmx does not have this swap style.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("htmx {dialect} has no swap style `{swap}`")]
+pub struct UnsupportedSwap {
+    /// Which style.
+    pub swap: Swap,
+    /// Which htmx.
+    pub dialect: Dialect,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_as_they_are_written() {
+        for swap in Swap::ALL {
+            assert_eq!(swap.to_string().parse(), Ok(swap));
+            assert_eq!(swap.as_str(Dialect::V4), Ok(swap.name()));
+        }
+        assert_eq!("innerhtml".parse::<Swap>(), Err(SwapError));
+        assert_eq!("true".parse::<Swap>(), Err(SwapError));
+    }
+
+    #[test]
+    fn htmx_2_does_not_morph() {
+        let refused: Vec<Swap> =
+            Swap::ALL.into_iter().filter(|swap| swap.as_str(Dialect::V2).is_err()).collect();
+        assert_eq!(refused, [Swap::InnerMorph, Swap::OuterMorph, Swap::OuterSync]);
+    }
+}

@@ -1,0 +1,159 @@
+//! Several changes in one message.
+
+use crate::dialect::Dialect;
+use crate::escape::write_escaped;
+use crate::html::Html;
+use crate::out_of_band::write_out_of_band;
+use crate::root::RootError;
+use crate::selector::Selector;
+use crate::swap::{Swap, UnsupportedSwap};
+use crate::update::Update;
+
+/// Changes to a page that come in one message, in this order.
+///
+/// Its HTML is the data of one event *without a name*: `<hx-partial>`s for htmx 4, elements with
+/// `hx-swap-oob` for htmx 2. A page takes it in by an element with
+/// [`Connect::out_of_band`](crate::Connect::out_of_band).
+///
+/// ```
+/// use sse_kit_htmx::{Dialect, Html, Update, Updates};
+///
+/// let row = Html::trusted("<tr id=\"job-17\"><td>done</td></tr>");
+/// let updates = Updates::from(Update::replace("job-17".parse()?, &row)?);
+///
+/// // A row on its own would not survive the parser of HTML.
+/// assert_eq!(
+///     updates.render(Dialect::V2)?.as_str(),
+///     "<template><tr hx-swap-oob=\"outerHTML:#job-17\" id=\"job-17\"><td>done</td></tr></template>",
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Updates(Vec<Update>);
+
+impl Updates {
+    /// No changes yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one, behind those that are there.
+    pub fn push(&mut self, update: Update) {
+        self.0.push(update);
+    }
+
+    /// Whether there is nothing to change. There is nothing to send then: htmx 2 takes an event
+    /// without data as new, empty content.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The changes, in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Update> {
+        self.0.iter()
+    }
+
+    /// The message for pages with this htmx.
+    ///
+    /// # Errors
+    ///
+    /// [`UpdatesError`] names the target of the first change that this htmx cannot make, and why.
+    pub fn render(&self, dialect: Dialect) -> Result<Html, UpdatesError> {
+        let mut message = String::new();
+        for update in self {
+            let selector = update.target().selector();
+            let swap = update.swap(dialect).map_err(|source| UpdatesError::Swap {
+                selector: selector.as_ref().clone(),
+                source,
+            })?;
+            match dialect {
+                Dialect::V2 => write_out_of_band(&mut message, &selector, swap, update.content())?,
+                Dialect::V4 => write_partial(&mut message, &selector, swap, update.content()),
+            }
+        }
+        Ok(Html::trusted(message))
+    }
+}
+
+/// htmx 4 reads it as a `<template>`, so that whatever stands in it survives the parser.
+fn write_partial(message: &mut String, selector: &Selector, swap: Swap, content: &Html) {
+    message.push_str("<hx-partial hx-target=\"");
+    write_escaped(message, selector);
+    message.push_str("\" hx-swap=\"");
+    write_escaped(message, swap);
+    message.push_str("\">");
+    message.push_str(content.as_str());
+    message.push_str("</hx-partial>");
+}
+
+impl From<Update> for Updates {
+    fn from(update: Update) -> Self {
+        Self(vec![update])
+    }
+}
+
+impl FromIterator<Update> for Updates {
+    fn from_iter<I: IntoIterator<Item = Update>>(updates: I) -> Self {
+        Self(updates.into_iter().collect())
+    }
+}
+
+impl Extend<Update> for Updates {
+    fn extend<I: IntoIterator<Item = Update>>(&mut self, updates: I) {
+        self.0.extend(updates);
+    }
+}
+
+impl IntoIterator for Updates {
+    type Item = Update;
+    type IntoIter = std::vec::IntoIter<Update>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Updates {
+    type Item = &'a Update;
+    type IntoIter = std::slice::Iter<'a, Update>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// Why changes cannot be made with this htmx.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpdatesError {
+    /// There is no such swap style.
+    #[error("`{selector}` cannot be updated so; use a swap style of both, or `morph_or_replace`")]
+    Swap {
+        /// What was to be changed.
+        selector: Selector,
+        /// Which style, and which htmx.
+        source: UnsupportedSwap,
+    },
+    /// htmx 2 has `textContent`, but takes it for `innerHTML` out of band.
+    #[error(
+        "`{selector}` cannot be updated by `textContent` out of band with htmx 2; fill it with \
+         `Html::text` instead"
+    )]
+    TextOutOfBand {
+        /// What was to be changed.
+        selector: Selector,
+    },
+    /// With htmx 2 what comes instead of an element is exactly one element.
+    #[error("what comes instead of `{selector}` is not one element")]
+    Root {
+        /// What was to be changed.
+        selector: Selector,
+        /// What it is.
+        source: RootError,
+    },
+}

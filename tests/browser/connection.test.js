@@ -1,0 +1,118 @@
+// What sse-kit-connection.js sees to, on both versions of htmx.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { launchBrowser } from './launch.js';
+import { serveStream } from './stream-server.js';
+
+const markup = JSON.parse(readFileSync(join(import.meta.dirname, 'markup.json'), 'utf8'));
+
+let browser;
+before(async () => {
+  // Playwright leaves the back/forward cache off.
+  browser = await launchBrowser({ ignoreDefaultArgs: ['--disable-back-forward-cache'] });
+});
+after(() => browser.close());
+
+/** A server whose page has this body, and a page that is not opened yet. */
+async function prepare(t, version, body, head = markup[version].head) {
+  const server = await serveStream(t, { version, head, body });
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  return { server, page: await context.newPage() };
+}
+
+/** In a page: whether the element has given its connection up. */
+function isGivenUp() {
+  const element = document.getElementById('stream');
+  const source = element['htmx-internal-data']?.sseEventSource;
+  return source ? source.readyState === EventSource.CLOSED : !element._htmx?.sse;
+}
+
+for (const version of [4, 2]) {
+  const written = markup[version];
+
+  describe(`htmx ${version}`, { timeout: 60_000 }, () => {
+    test('a page in the back/forward cache has no connection, and goes on where it was', async (t) => {
+      const { server, page } = await prepare(t, version, written.named);
+      await page.goto(server.base);
+      await server.streams(1);
+      server.send('<i>1</i>', 'a');
+      await page.waitForSelector('#one > i');
+      await page.evaluate(() => addEventListener('pageshow', ({ persisted }) => (window.persisted = persisted)));
+
+      await page.goto(`${server.base}/elsewhere`);
+      await server.streams(0);
+      assert.equal(server.requests.length, 1);
+
+      // Such a page is not loaded again.
+      await page.goBack({ waitUntil: 'commit' });
+      await page.waitForFunction(() => window.persisted === true);
+      await server.streams(1, 2);
+      const { url, lastEventId } = server.requests[1];
+      assert.equal(lastEventId ?? new URL(url, server.base).searchParams.get('last_event_id'), '1-1');
+      server.send('<i>2</i>', 'größer b');
+      server.send('x', 'job:done');
+      await page.waitForSelector('#four > b');
+      assert.equal(await page.textContent('#one'), '12');
+    });
+
+    test('a leave that is cancelled closes nothing', async (t) => {
+      const { server, page } = await prepare(t, version, `<button>b</button>${written.named}`);
+      await page.goto(server.base);
+      await server.streams(1);
+      await page.evaluate(() => addEventListener('beforeunload', (event) => event.preventDefault()));
+      // A browser asks only whom it has seen do something.
+      await page.click('button');
+      const asked = new Promise((resolve) => {
+        page.once('dialog', async (dialog) => {
+          await dialog.dismiss();
+          resolve(dialog.type());
+        });
+      });
+      await page.evaluate(() => void location.assign('/elsewhere'));
+      assert.equal(await asked, 'beforeunload');
+      server.send('<i>1</i>', 'a');
+      await page.waitForSelector('#one > i');
+      assert.equal(server.requests.length, 1);
+    });
+
+    test('without reconnecting, a stream that ends is over', async (t) => {
+      const { server, page } = await prepare(t, version, written.once);
+      await page.goto(server.base);
+      await server.streams(1);
+      server.send('<i>1</i>');
+      await page.waitForSelector('#stream > i');
+      server.end();
+      await page.waitForFunction(isGivenUp);
+      assert.equal(server.requests.length, 1);
+    });
+
+    test('without reconnecting, an error is the end too', async (t) => {
+      const { server, page } = await prepare(t, version, written.once);
+      server.answer(500);
+      await page.clock.install();
+      await page.goto(server.base);
+      await server.streams(0, 1);
+      await page.waitForFunction(isGivenUp);
+      await page.clock.runFor(200_000);
+      await page.evaluate(() => fetch('/answer'));
+      assert.equal(server.requests.length, 1);
+    });
+
+    test('the script may stand twice, before htmx, and without it', async (t) => {
+      const [, own] = written.head.match(/(<script data-sse-kit="sse-kit-connection".*?<\/script>)/);
+      const { server, page } = await prepare(t, version, written.unnamed, own + own + written.head);
+      const errors = [];
+      page.on('pageerror', (error) => errors.push(error));
+      await page.goto(server.base);
+      await server.streams(1);
+      server.send('<i>1</i>');
+      await page.waitForSelector('#stream > i');
+      await page.goto(`${server.base}/elsewhere`);
+      await server.streams(0);
+      assert.deepEqual(errors, []);
+    });
+  });
+}
