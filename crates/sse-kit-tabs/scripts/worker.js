@@ -1,4 +1,4 @@
-// Runs in a SharedWorker: has the connections of all tabs.
+// What the script does in a SharedWorker: it has the connections of all tabs.
 
 /** @import { PageWord, WorkerWord } from './worker-client.js' */
 import { Hubs } from './hubs.js';
@@ -12,7 +12,6 @@ const SWEEP_MS = 30_000;
 class Tab {
   #port;
   #hubs;
-  #announce;
   /** Its subscriptions: their hubs by their names. @type {Map<string, string>} */
   #keys = new Map();
   #gone = new AbortController();
@@ -22,12 +21,10 @@ class Tab {
   /**
    * @param {MessagePort} port
    * @param {Hubs} hubs
-   * @param {(bus: string) => void} announce that a tab is gone
    */
-  constructor(port, hubs, announce) {
+  constructor(port, hubs) {
     this.#port = port;
     this.#hubs = hubs;
-    this.#announce = announce;
     port.onmessage = ({ data }) => this.#hear(data);
     port.addEventListener('close', () => this.leave()); // where browsers say so
   }
@@ -84,40 +81,45 @@ class Tab {
     this.#hasLock = true;
     whenFree(lock, this.#gone.signal, () => {
       this.leave();
-      this.#announce(bus);
+      call(bus);
     });
   }
 }
 
-const scope = /** @type {any} */ (globalThis);
-/** @type {Hubs | undefined} */
-let hubs;
-/** @type {Set<Tab>} */
-const tabs = new Set();
-const lock = locks ? `sse-kit-worker:${uniqueName()}` : '';
-// A tab that hears of the lock before it is held would take this worker for dead.
-const isHeld = lock ? hold(lock) : Promise.resolve();
+export function startWorker() {
+  /** @type {Hubs | undefined} */
+  let hubs;
+  /** @type {Set<Tab>} */
+  const tabs = new Set();
+  const lock = locks ? `sse-kit-worker:${uniqueName()}` : '';
+  // A tab that hears of the lock before it is held would take this worker for dead.
+  const isHeld = lock ? hold(lock) : Promise.resolve();
 
-scope.onconnect = (/** @type {MessageEvent} */ { ports: [port] }) => {
-  if (!port) return;
-  port.onmessage = ({ data: options }) => {
-    hubs ??= new Hubs(options, fetch.bind(globalThis));
-    const tab = new Tab(port, hubs, announce);
-    tabs.add(tab);
-    isHeld.then(() => tab.say({ does: 'greets', lock }));
+  /** @type {any} */ (globalThis).onconnect = (/** @type {MessageEvent} */ { ports: [port] }) => {
+    if (!port) return;
+    port.onmessage = ({ data: options }) => {
+      hubs ??= new Hubs(options, fetch.bind(globalThis));
+      const tab = new Tab(port, hubs);
+      tabs.add(tab);
+      isHeld.then(() => tab.say({ does: 'greets', lock }));
+    };
   };
-};
 
-setInterval(() => {
-  for (const tab of tabs) {
-    if (!tab.isSilent) continue;
-    tab.leave();
-    tabs.delete(tab);
-  }
-}, SWEEP_MS);
+  setInterval(() => {
+    for (const tab of tabs) {
+      if (!tab.isSilent) continue;
+      tab.leave();
+      tabs.delete(tab);
+    }
+  }, SWEEP_MS);
+}
 
-/** @param {string} name */
-function announce(name) {
+/**
+ * Has tabs count themselves anew.
+ *
+ * @param {string} name of their channel
+ */
+function call(name) {
   const bus = new BroadcastChannel(name);
   bus.postMessage({ does: 'calls' });
   bus.close();

@@ -9,6 +9,7 @@
 //! | `broadcast` | [`broadcast`] | topics, subscriptions, fan-out, history and replay |
 //! | `http` | [`http`] | streams, responses and requests over the `http` crates |
 //! | `serve` | `serve` | a server over hyper-util |
+//! | `tabs` | `tabs` | one connection for all tabs of a browser |
 //!
 //! `broadcast` and `http` are on by default. Features only ever add.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -28,6 +29,9 @@ pub use sse_kit_http::SseBody;
 
 #[cfg(feature = "serve")]
 pub use sse_kit_serve as serve;
+
+#[cfg(feature = "tabs")]
+pub use sse_kit_tabs as tabs;
 
 /// The examples of the README, compiled.
 #[cfg(doctest)]
