@@ -1,6 +1,6 @@
 //! What was published, kept for those who come back.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,23 +146,33 @@ impl History {
         }
     }
 
-    /// What was published after `after` to any of `addresses`: the oldest `limit` of it.
+    /// What was published after `after` to any of `topics`: the oldest `limit` of it.
+    ///
+    /// Of each topic no more is looked at than may be among the oldest: this runs under the lock that
+    /// publishers take, once for each page, and somebody who subscribes to `**` has all topics.
     pub(crate) fn missed<'a>(
-        &self,
         after: u64,
-        addresses: impl Iterator<Item = &'a Address>,
+        topics: impl Iterator<Item = &'a TopicState>,
         limit: usize,
     ) -> Missed {
         let mut missed = Missed::default();
-        for state in addresses.filter_map(|address| self.topics.get(address)) {
+        let mut oldest = BTreeMap::new();
+        for state in topics {
             missed.lose(state.trimmed_through, after);
             let from = state.entries.partition_point(|entry| entry.id.offset() <= after);
-            let entries = state.entries.range(from..).take(limit + 1);
-            missed.entries.extend(entries.cloned());
+            for entry in state.entries.range(from..) {
+                let offset = entry.id.offset();
+                if oldest.len() > limit {
+                    if oldest.last_key_value().is_some_and(|(last, _)| *last < offset) {
+                        break;
+                    }
+                    oldest.pop_last();
+                }
+                oldest.insert(offset, entry);
+            }
         }
-        missed.entries.sort_unstable_by_key(|entry| entry.id.offset());
-        missed.more = missed.entries.len() > limit;
-        missed.entries.truncate(limit);
+        missed.more = oldest.len() > limit;
+        missed.entries = oldest.into_values().take(limit).cloned().collect();
         missed
     }
 
@@ -178,8 +188,8 @@ impl History {
         self.forgotten_through
     }
 
-    pub(crate) fn addresses(&self) -> impl Iterator<Item = (&Address, &TopicState)> {
-        self.topics.iter()
+    pub(crate) fn states(&self) -> impl Iterator<Item = &TopicState> {
+        self.topics.values()
     }
 
     fn account_for(&mut self, trimmed: Option<&Arc<Entry>>) {
@@ -216,6 +226,57 @@ impl Missed {
     pub(crate) fn lose(&mut self, through: u64, after: u64) {
         if through > after {
             self.lost_through = self.lost_through.max(Some(through));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sse_kit_event::{Epoch, Event, EventId};
+
+    use super::*;
+
+    fn entry(offset: u64, address: &Address) -> Arc<Entry> {
+        let id = EventId::new(Epoch::new(1), offset);
+        Arc::new(Entry {
+            id,
+            topic: address.clone(),
+            key: None,
+            except: Box::default(),
+            frame: Event::new("x").encode().finish(Some(id)),
+            at: Instant::now(),
+            interest: Arc::default(),
+        })
+    }
+
+    #[test]
+    fn a_page_is_the_oldest_of_all_topics_whatever_their_order() {
+        let retention = Retention { events_per_topic: 100, age: None, bytes: usize::MAX };
+        let mut history = History::new(retention);
+        let addresses: Vec<Address> =
+            (0..7).map(|n| Some(format!("t{n}").parse().unwrap())).collect();
+        for offset in 1..=200_u64 {
+            // Some topics are loud and some quiet, and none has its turn at regular times.
+            let address = &addresses[usize::try_from(offset * offset % 7).unwrap()];
+            history.push(&entry(offset, address), address);
+        }
+        let all = |from: &[Address]| -> Vec<u64> {
+            let mut all: Vec<_> = from.iter().flat_map(|a| history.newest(a, 1000)).collect();
+            all.sort_unstable_by_key(|entry| entry.id.offset());
+            all.iter().map(|entry| entry.id.offset()).collect()
+        };
+        for from in [&addresses[..], &addresses[1..2], &addresses[2..5]] {
+            for order in [from.to_vec(), from.iter().rev().cloned().collect()] {
+                for (after, limit) in [(0, 1), (0, 10), (57, 30), (190, 100), (200, 5), (0, 1000)] {
+                    let expected: Vec<_> =
+                        all(from).into_iter().filter(|offset| *offset > after).collect();
+                    let topics = order.iter().filter_map(|address| history.known(address));
+                    let missed = History::missed(after, topics, limit);
+                    let page: Vec<_> = missed.entries.iter().map(|e| e.id.offset()).collect();
+                    assert_eq!(page, expected[..limit.min(expected.len())], "{after}, {limit}");
+                    assert_eq!(missed.more, expected.len() > limit, "{after}, {limit}");
+                }
+            }
         }
     }
 }

@@ -110,15 +110,13 @@ impl Ledger {
 
     /// The oldest events after `after` on these topics, up to `limit` of them.
     pub(crate) fn missed(&self, after: u64, topics: &Topics, limit: usize) -> Missed {
-        let mut addresses: Vec<Address> = topics.topics().iter().cloned().map(Some).collect();
-        addresses.push(None);
+        let own = topics.topics().iter().cloned().map(Some).chain([None]);
+        let own = own.filter_map(|address| self.history.known(&address));
         let Some(key) = self.interests.pattern_key(topics) else {
-            return self.history.missed(after, addresses.iter(), limit);
+            return History::missed(after, own, limit);
         };
-        let by_pattern =
-            self.history.addresses().filter(|(_, state)| state.interest.contains(&key));
-        let by_pattern = by_pattern.map(|(address, _)| address);
-        let mut missed = self.history.missed(after, addresses.iter().chain(by_pattern), limit);
+        let by_pattern = self.history.states().filter(|state| state.interest.contains(&key));
+        let mut missed = History::missed(after, own.chain(by_pattern), limit);
         missed.lose(self.history.forgotten_through(), after);
         missed
     }

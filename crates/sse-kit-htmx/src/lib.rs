@@ -22,7 +22,8 @@
 //!   of them cannot do is a typed error.
 //! - [`Html`] is right to put on a page: text is escaped, and markup has to be [trusted by
 //!   name](Html::trusted). A [`Fragment`] is whatever renders to it, such as a template.
-//! - [`Update`] changes one target out of band; [`Updates`] are one message.
+//! - [`Update`] changes one target out of band; [`Updates`] are one message, in the [`Shape`] that the
+//!   pages can read.
 //! - [`Connect`] makes an element hold a connection, [`NamedSwap`] takes in events by their names, and
 //!   [`EventTrigger`] makes a request when one comes. They give [`Attributes`], for a template or for
 //!   an [`Element`]; a [`JobSpan`] is such an element for a job.
@@ -50,6 +51,7 @@ mod element_id;
 mod selector;
 mod target;
 
+mod shape;
 mod swap;
 mod update;
 mod updates;
@@ -94,6 +96,7 @@ pub use page_scripts::PageScripts;
 pub use root::RootError;
 pub use script::Script;
 pub use selector::{Selector, SelectorError};
+pub use shape::Shape;
 pub use swap::{Swap, SwapError, UnsupportedSwap};
 pub use tag::{Tag, TagError};
 pub use target::Target;

@@ -20,9 +20,6 @@ pub(crate) fn write_out_of_band(
 ) -> Result<(), UpdatesError> {
     match swap {
         Swap::None => {}
-        Swap::TextContent => {
-            return Err(UpdatesError::TextOutOfBand { selector: selector.clone() });
-        }
         Swap::OuterHtml => {
             let root = Root::of(content.as_str())
                 .map_err(|source| UpdatesError::Root { selector: selector.clone(), source })?;

@@ -1,9 +1,9 @@
 //! A change to one target.
 
-use crate::dialect::Dialect;
 use crate::element_id::ElementId;
 use crate::fragment::{Fragment, RenderError};
 use crate::html::Html;
+use crate::shape::Shape;
 use crate::swap::{Swap, UnsupportedSwap};
 use crate::target::Target;
 
@@ -29,6 +29,7 @@ pub struct Update {
     /// What is done where there is no morphing.
     otherwise: Option<Swap>,
     content: Html,
+    cumulative: bool,
 }
 
 impl Update {
@@ -42,8 +43,7 @@ impl Update {
         swap: Swap,
         fragment: &(impl Fragment + ?Sized),
     ) -> Result<Self, RenderError> {
-        let content = fragment.to_html()?;
-        Ok(Self { target: target.into(), swap, otherwise: None, content })
+        Ok(Self::with(target.into(), swap, fragment.to_html()?))
     }
 
     /// The fragment comes instead of the element ([`Swap::OuterHtml`]).
@@ -119,7 +119,7 @@ impl Update {
         Self::to(id, Swap::OuterMorph, fragment)
     }
 
-    /// As [`Update::morph`] with htmx 4, and as [`Update::replace`] with htmx 2.
+    /// As [`Update::morph`] with htmx 4 alone, and as [`Update::replace`] where htmx 2 reads it too.
     ///
     /// # Errors
     ///
@@ -133,7 +133,21 @@ impl Update {
 
     /// The element goes ([`Swap::Delete`]).
     pub fn delete(id: ElementId) -> Self {
-        Self { target: id.into(), swap: Swap::Delete, otherwise: None, content: Html::default() }
+        Self::with(id.into(), Swap::Delete, Html::default())
+    }
+
+    /// Says that it builds on what the page shows already, as content with `hx-preserve` does, so that
+    /// a newer update of the same target cannot stand in for it.
+    ///
+    /// Those that insert beside what is there do so in any case.
+    pub fn cumulative(self) -> Self {
+        Self { cumulative: true, ..self }
+    }
+
+    fn with(target: Target, swap: Swap, content: Html) -> Self {
+        let cumulative =
+            matches!(swap, Swap::BeforeBegin | Swap::AfterBegin | Swap::BeforeEnd | Swap::AfterEnd);
+        Self { target, swap, otherwise: None, content, cumulative }
     }
 
     /// What is changed.
@@ -141,17 +155,23 @@ impl Update {
         &self.target
     }
 
-    /// How it is changed in this dialect.
+    /// How it is changed by a message of this shape, or on a page of this [`Dialect`](crate::Dialect).
     ///
     /// # Errors
     ///
-    /// [`UnsupportedSwap`] when this htmx cannot, and no other way was given.
-    pub fn swap(&self, dialect: Dialect) -> Result<Swap, UnsupportedSwap> {
-        match (self.swap.as_str(dialect), self.otherwise) {
+    /// [`UnsupportedSwap`] when it cannot be, and no other way was given.
+    pub fn swap(&self, shape: impl Into<Shape>) -> Result<Swap, UnsupportedSwap> {
+        match (self.swap.as_str(shape.into().narrowest()), self.otherwise) {
             (Ok(_), _) => Ok(self.swap),
             (Err(_), Some(otherwise)) => Ok(otherwise),
             (Err(error), None) => Err(error),
         }
+    }
+
+    /// Whether it builds on what the page shows already: then each of several updates of a target
+    /// counts, and not only the newest.
+    pub fn is_cumulative(&self) -> bool {
+        self.cumulative
     }
 
     /// What it is changed with.

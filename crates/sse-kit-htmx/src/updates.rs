@@ -1,11 +1,11 @@
 //! Several changes in one message.
 
-use crate::dialect::Dialect;
 use crate::escape::write_escaped;
 use crate::html::Html;
 use crate::out_of_band::write_out_of_band;
 use crate::root::RootError;
 use crate::selector::Selector;
+use crate::shape::Shape;
 use crate::swap::{Swap, UnsupportedSwap};
 use crate::update::Update;
 
@@ -58,29 +58,38 @@ impl Updates {
         self.0.iter()
     }
 
-    /// The message for pages with this htmx.
+    /// The message for pages with this htmx, by its [`Dialect`](crate::Dialect) or by a shape that
+    /// serves both.
     ///
     /// # Errors
     ///
     /// [`UpdatesError`] names the target of the first change that this htmx cannot make, and why.
-    pub fn render(&self, dialect: Dialect) -> Result<Html, UpdatesError> {
+    pub fn render(&self, shape: impl Into<Shape>) -> Result<Html, UpdatesError> {
+        let shape = shape.into();
         let mut message = String::new();
         for update in self {
             let selector = update.target().selector();
-            let swap = update.swap(dialect).map_err(|source| UpdatesError::Swap {
+            let swap = update.swap(shape).map_err(|source| UpdatesError::Swap {
                 selector: selector.as_ref().clone(),
                 source,
             })?;
-            match dialect {
-                Dialect::V2 => write_out_of_band(&mut message, &selector, swap, update.content())?,
-                Dialect::V4 => write_partial(&mut message, &selector, swap, update.content()),
+            match (shape, swap) {
+                (Shape::V2 | Shape::Both, Swap::TextContent) => {
+                    return Err(UpdatesError::TextContent { selector: selector.into_owned() });
+                }
+                (Shape::V2, _) => {
+                    write_out_of_band(&mut message, &selector, swap, update.content())?;
+                }
+                (Shape::V4 | Shape::Both, _) => {
+                    write_partial(&mut message, &selector, swap, update.content());
+                }
             }
         }
         Ok(Html::trusted(message))
     }
 }
 
-/// htmx 4 reads it as a `<template>`, so that whatever stands in it survives the parser.
+/// It is read as a `<template>`, so that whatever stands in it survives the parser.
 fn write_partial(message: &mut String, selector: &Selector, swap: Swap, content: &Html) {
     message.push_str("<hx-partial hx-target=\"");
     write_escaped(message, selector);
@@ -139,12 +148,12 @@ pub enum UpdatesError {
         /// Which style, and which htmx.
         source: UnsupportedSwap,
     },
-    /// htmx 2 has `textContent`, but takes it for `innerHTML` out of band.
+    /// htmx 2 has `textContent`, but gets it wrong in what is not the main swap.
     #[error(
-        "`{selector}` cannot be updated by `textContent` out of band with htmx 2; fill it with \
-         `Html::text` instead"
+        "`{selector}` cannot be updated by `textContent` with htmx 2; fill it with `Html::text` \
+         instead"
     )]
-    TextOutOfBand {
+    TextContent {
         /// What was to be changed.
         selector: Selector,
     },

@@ -37,18 +37,18 @@ fn markup(dialect: Dialect) -> TestResult<Value> {
     }
     Ok(json!({
         "head": PageScripts::hosted(dialect, "/assets".parse()?).to_string(),
-        "updates": connection(Connect::new("/events".parse()?).out_of_band(), dialect)?.to_string(),
-        "unnamed": connection(Connect::new("/events".parse()?), dialect)?.child("old").to_string(),
+        "updates": connection(&Connect::new("/events".parse()?).out_of_band(), dialect)?.to_string(),
+        "unnamed": connection(&Connect::new("/events".parse()?), dialect)?.child("old").to_string(),
         "named": named(dialect)?.to_string(),
         "own": connection(
-            Connect::new("/events".parse()?)
+            &Connect::new("/events".parse()?)
                 .events(["a".parse()?, "größer b".parse()?])
                 .swap(Swap::BeforeEnd),
             dialect,
         )?
         .to_string(),
         "once": connection(
-            Connect::new("/events".parse()?).reconnect(Reconnect::Off).close("done".parse()?),
+            &Connect::new("/events".parse()?).reconnect(Reconnect::Off).close("done".parse()?),
             dialect,
         )?
         .to_string(),
@@ -56,8 +56,8 @@ fn markup(dialect: Dialect) -> TestResult<Value> {
     }))
 }
 
-fn connection(connect: Connect, dialect: Dialect) -> TestResult<Element> {
-    Ok(Element::new(Tag::DIV).id(&"stream".parse()?).sse(&connect, dialect)?)
+fn connection(connect: &Connect, dialect: Dialect) -> TestResult<Element> {
+    Ok(Element::new(Tag::DIV).id(&"stream".parse()?).sse(connect, dialect)?)
 }
 
 /// Elements within a connection that take in events by their names.
@@ -70,7 +70,7 @@ fn named(dialect: Dialect) -> TestResult<Element> {
     let unnamed = NamedSwap::new(["message".parse()?]);
     let trigger = EventTrigger::new("job:done".parse()?, "stream".parse()?);
     let fetches = Attributes::new().with("hx-get".parse()?, "/answer");
-    Ok(connection(Connect::new("/events".parse()?).without_swap(), dialect)?
+    Ok(connection(&Connect::new("/events".parse()?).without_swap(), dialect)?
         .child(element("one", a.attributes(dialect)?)?)
         .child(element("two", b.attributes(dialect)?)?.child("old"))
         .child(element("three", unnamed.attributes(dialect)?)?)

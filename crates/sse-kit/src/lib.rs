@@ -8,6 +8,10 @@
 //! | (always) | [`event`] | events, ids, topics, and their wire format |
 //! | `broadcast` | [`broadcast`] | topics, subscriptions, fan-out, history and replay |
 //! | `http` | [`http`] | streams, responses and requests over the `http` crates |
+//! | `dispatch` | `dispatch` | handlers by pattern, filters, transformers, middleware |
+//! | `htmx` | `htmx` | markup for htmx 2 and 4, for several template engines: `askama`, `hypertext`, `maud`, `minijinja` |
+//! | `update` | `update` | from a typed event to updates of the page |
+//! | `kit` | | `SseKit`: dispatcher, updater and broadcaster behind one `emit` |
 //! | `serve` | `serve` | a server over hyper-util |
 //! | `tabs` | `tabs` | one connection for all tabs of a browser |
 //!
@@ -26,6 +30,22 @@ pub use sse_kit_broadcast::Broadcaster;
 pub use sse_kit_http as http;
 #[cfg(feature = "http")]
 pub use sse_kit_http::SseBody;
+
+#[cfg(feature = "dispatch")]
+pub use sse_kit_dispatch as dispatch;
+#[cfg(feature = "dispatch")]
+pub use sse_kit_dispatch::DomainEvent;
+
+#[cfg(feature = "htmx")]
+pub use sse_kit_htmx as htmx;
+
+#[cfg(feature = "update")]
+pub use sse_kit_update as update;
+
+#[cfg(feature = "kit")]
+mod kit;
+#[cfg(feature = "kit")]
+pub use kit::{EmitError, EmitFailure, Emitted, SseKit};
 
 #[cfg(feature = "serve")]
 pub use sse_kit_serve as serve;

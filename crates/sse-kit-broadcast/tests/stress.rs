@@ -1,0 +1,154 @@
+//! Real threads: events are published, and subscribers join, lag, leave and come back, all at once.
+//! The model test tries orders of events that one thread can make; this one looks for those that
+//! only several can.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use sse_kit_broadcast::{Broadcaster, Delivery, Entry, SlowConsumer, Stats};
+use sse_kit_event::{Event, EventId, LastEventId, Topic, Topics};
+
+const PUBLISHERS: u64 = 3;
+/// Of each publisher.
+const EVENTS: u64 = 4_000;
+const TOPICS: u64 = 4;
+const SUBSCRIBERS: usize = 24;
+
+/// What one client has seen over all its connections: from each publisher, on each topic, every
+/// event, once and in order.
+struct Client {
+    hub: Broadcaster,
+    topics: Topics,
+    cursor: EventId,
+    policy: SlowConsumer,
+    /// The next event of each publisher.
+    next: HashMap<u64, u64>,
+    random: u64,
+    /// How many events it has yet to see.
+    missing: u64,
+}
+
+impl Client {
+    fn random(&mut self, below: u64) -> u64 {
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (self.random >> 33) % below
+    }
+
+    /// Comes and goes until it has seen all that is published.
+    async fn run(mut self) {
+        while self.missing > 0 {
+            let resume = LastEventId::from(self.cursor);
+            let subscribe = self.hub.subscribe(self.topics.clone()).resume(resume);
+            let mut subscription =
+                subscribe.queue(4).slow_consumer(self.policy).open().expect("it is open");
+            let patience = self.random(200);
+            for _ in 0..patience {
+                if self.random(50) == 0 {
+                    // It lags: its queue is full many times over when it reads on.
+                    tokio::time::sleep(Duration::from_millis(self.random(3))).await;
+                }
+                match subscription.recv().await {
+                    Some(Delivery::Entry(entry)) => self.saw(&entry),
+                    Some(Delivery::Heartbeat) => {}
+                    Some(other) => panic!("history is long enough, so why {other:?}"),
+                    // Ended as too slow.
+                    None => break,
+                }
+                if self.missing == 0 {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn saw(&mut self, entry: &Entry) {
+        let id = entry.id();
+        assert!(id.offset() > self.cursor.offset(), "{id} after {}", self.cursor);
+        self.cursor = id;
+        let text = std::str::from_utf8(entry.frame()).expect("UTF-8");
+        let text = text.strip_prefix("data: ").and_then(|text| text.split_once('\n'));
+        let (publisher, n) = text.and_then(|(text, _)| text.split_once(' ')).expect("two numbers");
+        let [publisher, n] = [publisher, n].map(|number| number.parse::<u64>().expect("a number"));
+        // Each publisher goes round its topics, and this client has one of them, or all.
+        let step = if self.topics.patterns().is_empty() { TOPICS } else { 1 };
+        let next = self.next.entry(publisher).or_insert(n % step);
+        assert_eq!(n, *next, "of publisher {publisher} to {:?}", self.topics);
+        *next += step;
+        self.missing -= 1;
+    }
+}
+
+fn topic(n: u64) -> Topic {
+    format!("stress:{}", n % TOPICS).parse().expect("a topic")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_is_lost_repeated_or_out_of_order_where_queues_overflow() {
+    let stats = stressed(1024).await;
+    assert!(stats.lagged > 0 && stats.evicted > 0, "or it shows little: {stats:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_is_lost_repeated_or_out_of_order_where_the_fan_out_lags() {
+    let stats = stressed(8).await;
+    assert!(stats.fan_out_lags > 0, "or it shows little: {stats:?}");
+}
+
+/// Publishes and subscribes with a ring of this length, and histories of which nothing is trimmed.
+async fn stressed(log_buffer: usize) -> Stats {
+    let hub = Broadcaster::builder()
+        .log_buffer(log_buffer)
+        .history(usize::try_from(PUBLISHERS * EVENTS).expect("small"))
+        .heartbeat(Duration::from_millis(20))
+        .build()
+        .expect("the settings are right");
+    let clients: Vec<_> = (0..SUBSCRIBERS)
+        .map(|n| {
+            let number = n as u64;
+            let (topics, missing) = match n % 3 {
+                0 => (Topics::parse(["stress:*"]).expect("a pattern"), PUBLISHERS * EVENTS),
+                _ => (topic(number).into(), PUBLISHERS * EVENTS / TOPICS),
+            };
+            let policy = match n % 4 {
+                0 => SlowConsumer::Disconnect,
+                _ => SlowConsumer::Heal,
+            };
+            let client = Client {
+                hub: hub.clone(),
+                topics,
+                cursor: hub.cursor(),
+                policy,
+                next: HashMap::new(),
+                random: number,
+                missing,
+            };
+            tokio::spawn(client.run())
+        })
+        .collect();
+    let publishers: Vec<_> = (0..PUBLISHERS)
+        .map(|publisher| {
+            let hub = hub.clone();
+            tokio::spawn(async move {
+                for n in 0..EVENTS {
+                    let event = Event::new(format!("{publisher} {n}"));
+                    hub.publish(&topic(n), event).await.expect("it is open");
+                    if n % 64 == 0 {
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                }
+            })
+        })
+        .collect();
+    for publisher in publishers {
+        publisher.await.expect("no panic");
+    }
+    for client in clients {
+        let seeing = tokio::time::timeout(Duration::from_secs(60), client);
+        seeing.await.expect("nobody waits for ever").expect("what it saw was right");
+    }
+    let stats = hub.stats();
+    assert_eq!((stats.connections, stats.pattern_sets), (0, 0));
+    assert_eq!(stats.opened, stats.closed);
+    assert_eq!(stats.gaps, 0);
+    stats
+}
