@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use bytes::Bytes;
+use sse_kit::tabs::TabsConfig;
 
 /// Which htmx drives the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,16 @@ pub(crate) enum Htmx {
 pub(crate) struct File {
     pub(crate) content_type: &'static str,
     pub(crate) content: Bytes,
+    pub(crate) freshness: Freshness,
+}
+
+/// For how long a browser may use a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    /// When it has asked whether there is a newer one.
+    Ask,
+    /// Its name has a hash of what is in it.
+    ForEver,
 }
 
 /// A script that the page loads.
@@ -34,10 +45,12 @@ pub(crate) struct Script {
 pub(crate) struct Assets {
     /// The files of [`LIBRARIES`], or none when they come from the CDN.
     libraries: Option<Vec<Bytes>>,
+    tabs: String,
 }
 
 const STYLE: &str = include_str!("../assets/style.css");
 const STATUS: &str = include_str!("../assets/status.js");
+const SHARING: &str = include_str!("../assets/sharing.js");
 const ICON: &str = include_str!("../assets/icon.svg");
 
 /// A file of htmx.
@@ -87,7 +100,14 @@ impl Assets {
     /// Reads htmx's files from a folder `node_modules`; without one, pages take them from the CDN.
     pub(crate) fn load(node_modules: Option<&Path>) -> anyhow::Result<Self> {
         let read = |folder| LIBRARIES.iter().map(|library| library.read(folder)).collect();
-        Ok(Self { libraries: node_modules.map(read).transpose()? })
+        // There are no users, so there is no identity: whoever is here sees the same.
+        let tabs = TabsConfig::new(["/events".parse()?]).tags(&"/assets".parse()?, None).to_string();
+        Ok(Self { libraries: node_modules.map(read).transpose()?, tabs })
+    }
+
+    /// The tags by which all tabs listen to one connection.
+    pub(crate) fn tabs(&self) -> &str {
+        &self.tabs
     }
 
     /// The scripts of a page, in order.
@@ -97,8 +117,8 @@ impl Assets {
             None => Library::remote,
         };
         let libraries = LIBRARIES.iter().filter(move |library| library.htmx == htmx);
-        let own = Script { src: "/assets/status.js", integrity: None };
-        libraries.map(script).chain([own])
+        let own = ["/assets/status.js", "/assets/sharing.js"];
+        libraries.map(script).chain(own.map(|src| Script { src, integrity: None }))
     }
 
     /// What a page may load: all from here, and scripts from the CDN when they are taken from there.
@@ -116,9 +136,16 @@ impl Assets {
 
     pub(crate) fn file(&self, path: &str) -> Option<File> {
         const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+        let tabs = TabsConfig::script();
+        if path.strip_prefix("/assets/") == Some(&tabs.file_name()) {
+            let content = tabs.source().to_owned().into();
+            let freshness = Freshness::ForEver;
+            return Some(File { content_type: JAVASCRIPT, content, freshness });
+        }
         let (content_type, content) = match path {
             "/assets/style.css" => ("text/css; charset=utf-8", STYLE.into()),
             "/assets/status.js" => (JAVASCRIPT, STATUS.into()),
+            "/assets/sharing.js" => (JAVASCRIPT, SHARING.into()),
             "/assets/icon.svg" => ("image/svg+xml", ICON.into()),
             path => {
                 let mut libraries = LIBRARIES.iter().zip(self.libraries.as_ref()?);
@@ -126,7 +153,7 @@ impl Assets {
                 (JAVASCRIPT, content.clone())
             }
         };
-        Some(File { content_type, content })
+        Some(File { content_type, content, freshness: Freshness::Ask })
     }
 }
 
@@ -158,11 +185,11 @@ mod tests {
         let assets = Assets::load(None).unwrap();
         for htmx in [Htmx::V2, Htmx::V4] {
             let scripts: Vec<_> = assets.scripts(htmx).collect();
-            assert_eq!(scripts.len(), 3);
+            assert_eq!(scripts.len(), 4);
             assert!(scripts[..2].iter().all(|script| {
                 script.src.starts_with("https://") && script.integrity.is_some()
             }));
-            assert!(assets.file(scripts[2].src).is_some());
+            assert!(scripts[2..].iter().all(|script| assets.file(script.src).is_some()));
         }
         assert!(assets.content_security_policy().contains("https://cdn.jsdelivr.net/"));
     }

@@ -15,6 +15,8 @@ use crate::job::{Job, Stage, State};
 pub(crate) struct Page<'a> {
     pub(crate) htmx: Htmx,
     pub(crate) scripts: Vec<Script>,
+    /// What makes all tabs listen to one connection.
+    pub(crate) tabs: &'a str,
     /// The stream goes on from here.
     pub(crate) cursor: EventId,
     /// What the form proposes.

@@ -8,6 +8,7 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body_util::{Either, Full};
 use sse_kit::SseBody;
 
+use crate::assets::{File, Freshness};
 use crate::job::JobId;
 
 /// A response: a stream, or all at once.
@@ -30,9 +31,13 @@ pub(crate) fn text(status: StatusCode, text: &str) -> Reply {
     full(status, "text/plain; charset=utf-8", "no-store", format!("{text}\n").into())
 }
 
-/// A file that may be kept, but is asked for again each time.
-pub(crate) fn file(content_type: &'static str, content: Bytes) -> Reply {
-    full(StatusCode::OK, content_type, "no-cache", content)
+/// A file. It may be kept, but is asked for again each time, unless its name says what is in it.
+pub(crate) fn file(file: File) -> Reply {
+    let cache_control = match file.freshness {
+        Freshness::Ask => "no-cache",
+        Freshness::ForEver => "public, max-age=31536000, immutable",
+    };
+    full(StatusCode::OK, file.content_type, cache_control, file.content)
 }
 
 /// Sends a browser without script back to the page, to where a job is.

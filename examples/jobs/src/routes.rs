@@ -105,7 +105,7 @@ impl App {
             }
             Route::Health => reply::text(StatusCode::OK, "ok"),
             Route::Asset(path) => match self.assets.file(path) {
-                Some(file) => reply::file(file.content_type, file.content),
+                Some(file) => reply::file(file),
                 None => reply::text(StatusCode::NOT_FOUND, "There is no such file."),
             },
         }
@@ -116,6 +116,7 @@ impl App {
         let page = Page {
             htmx,
             scripts: self.assets.scripts(htmx).collect(),
+            tabs: self.assets.tabs(),
             cursor: snapshot.cursor,
             folder: &self.folder,
             refusal,
