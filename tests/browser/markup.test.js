@@ -111,7 +111,13 @@ for (const version of [4, 2]) {
           } else {
             // A shorter wait than the test's own limit, so that what is there instead is said.
             await page
-              .waitForFunction((html) => document.getElementById('stage').innerHTML.replace(/ class=""| data-htmx-powered="true"/g, '') === html, expected, { timeout: 5000 })
+              .waitForFunction(
+                (html) =>
+                  document.getElementById('stage').innerHTML.replace(/ class=""| data-htmx-powered="true"/g, '') ===
+                  html,
+                expected,
+                { timeout: 5000 },
+              )
               .catch(() => {});
             assert.equal(await htmlOf(page, '#stage'), expected);
           }

@@ -1,10 +1,7 @@
 /** @import { HubMessage, HubOptions } from './protocol.js' */
 /** @import { Subscription } from './subscription.js' */
-import { Hub } from './hub.js';
+import { Hub, LINGER_MS } from './hub.js';
 import { locks, uniqueName } from './locks.js';
-
-/** For how long a leader without listeners of its own stays: htmx 4 leaves when it reconnects. */
-const LINGER_MS = 3_000;
 
 /**
  * What tabs say to each other. Whoever holds the lock leads; each that leads has a term of its own,

@@ -58,6 +58,25 @@ fn g2_the_file_is_one_script_of_all_modules() {
     }
 }
 
+#[test]
+fn g2_modules_that_share_a_scope_share_no_names() {
+    let script = TabsConfig::script();
+    let mut names: Vec<_> = script
+        .source()
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split([' ', '(']);
+            let is_declaration = ["const", "class", "function"].contains(&words.next()?);
+            words.next().filter(|_| is_declaration)
+        })
+        .collect();
+    assert!(names.contains(&"Hub") && names.contains(&"compareCursors"));
+    let declared = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), declared, "{names:?}");
+}
+
 proptest! {
     #[test]
     fn no_value_breaks_out(paths in prop::collection::vec("/[ -~]{0,20}", 0..4), identity in ".{0,20}", folder in "[!-~]{1,20}") {
