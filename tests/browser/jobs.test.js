@@ -213,9 +213,12 @@ for (const version of [4, 2]) {
 
     test('a page for which there is no room says so, and comes when there is', async (t) => {
       const server = await serve(t, { options: ['--assets', assets, '--max-connections', '1'] });
-      const { openTab, complaints, context } = await tabs(t, server, version);
+      const { openTab, complaints } = await tabs(t, server, version);
       const first = await openTab();
-      const second = await context.newPage();
+      // Not a tab of the same browser, which would share the connection.
+      const elsewhere = await browser.newContext();
+      t.after(() => elsewhere.close());
+      const second = await elsewhere.newPage();
       await second.goto(`${server.base}/?htmx=${version}`);
       await second.waitForSelector('#connection-status[data-state="reconnecting"]');
       await first.close();

@@ -176,7 +176,8 @@ function record() {
     sessionStorage.setItem(KEY, JSON.stringify(kept));
   });
   addEventListener('pageshow', ({ persisted }) => {
-    window.persisted = persisted;
+    // Counted where it outlives the page.
+    if (persisted) sessionStorage.setItem('persisted', String(Number(sessionStorage.getItem('persisted')) + 1));
   });
   // Set by scripts of a payload, if one ever runs.
   window.hacked = undefined;

@@ -50,7 +50,8 @@ fn key(updates: &Updates) -> Option<EventKey> {
             Swap::OuterHtml | Swap::OuterMorph | Swap::OuterSync => "outer",
             Swap::InnerHtml | Swap::InnerMorph | Swap::TextContent => "inner",
             Swap::Delete => "delete",
-            _ => continue,
+            Swap::None => continue,
+            _ => return None,
         };
         places.push_str(way);
         places.push(' ');

@@ -14,6 +14,7 @@
 //! | `monitor` | `monitor` | a page that knows whether it is live, shows it, and heals itself |
 //! | `kit` | | `SseKit`: dispatcher, updater and broadcaster behind one `emit` |
 //! | `serve` | `serve` | a server over hyper-util |
+//! | `tabs` | `tabs` | one connection for all tabs of a browser |
 //!
 //! `broadcast` and `http` are on by default. Features only ever add.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -52,6 +53,9 @@ pub use kit::{EmitError, EmitFailure, Emitted, SseKit};
 
 #[cfg(feature = "serve")]
 pub use sse_kit_serve as serve;
+
+#[cfg(feature = "tabs")]
+pub use sse_kit_tabs as tabs;
 
 /// The examples of the README, compiled.
 #[cfg(doctest)]

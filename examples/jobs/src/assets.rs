@@ -8,8 +8,9 @@ use std::path::Path;
 
 use anyhow::Context;
 use bytes::Bytes;
-use sse_kit::htmx::{Dialect, Endpoint, PageScripts};
+use sse_kit::htmx::{Dialect, Endpoint, Html, PageScripts, Script};
 use sse_kit::monitor;
+use sse_kit::tabs::TabsConfig;
 
 #[derive(Debug)]
 pub(crate) struct Assets {
@@ -44,6 +45,9 @@ const LIBRARIES: [(&str, &[&str]); 4] = [
     ("/assets/htmx2/sse.min.js", &["htmx-ext-sse/dist/sse.min.js", "htmx-ext-sse/sse.min.js"]),
 ];
 
+/// Where the rest is served.
+const FOLDER: &str = "/assets";
+
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 impl Assets {
@@ -57,9 +61,10 @@ impl Assets {
         for (path, content_type, content) in own {
             assets.add(path, content_type, content.into(), Freshness::AskAgain);
         }
-        for script in Dialect::ALL.map(|dialect| assets.scripts(dialect).files().to_vec()).concat()
-        {
-            let path = format!("/assets/{}", script.file_name());
+        let of_pages =
+            Dialect::ALL.map(|dialect| assets.scripts(dialect).files().to_vec()).concat();
+        for script in of_pages.into_iter().chain([TabsConfig::script()]) {
+            let path = format!("{FOLDER}/{}", script.file_name());
             let content = Bytes::copy_from_slice(script.source().as_bytes());
             assets.add(path, JAVASCRIPT, content, Freshness::Immutable);
         }
@@ -73,13 +78,20 @@ impl Assets {
 
     /// The scripts of a page.
     pub(crate) fn scripts(&self, dialect: Dialect) -> PageScripts {
-        let endpoint = |path: &str| path.parse::<Endpoint>().expect("it is a path");
         let scripts = if self.by_cdn {
             PageScripts::cdn(dialect)
         } else {
             PageScripts::hosted(dialect, endpoint(&format!("/assets/htmx{dialect}")))
         };
-        scripts.own_from(endpoint("/assets")).script(monitor::script())
+        let sharing = Script::new("sharing", include_str!("../assets/sharing.js"));
+        scripts.own_from(endpoint(FOLDER)).script(monitor::script()).script(sharing)
+    }
+
+    /// The tags by which all tabs listen to one connection. There are no users, so there is no
+    /// identity: whoever is here sees the same.
+    pub(crate) fn tabs() -> Html {
+        let events = "/events".parse().expect("it is a path");
+        TabsConfig::new([events]).tags(&endpoint(FOLDER), None)
     }
 
     /// What a page may load: all from here, and scripts from the CDN when they are taken from there.
@@ -105,6 +117,10 @@ impl Assets {
     ) {
         self.files.insert(path.into(), File { content_type, content, freshness });
     }
+}
+
+fn endpoint(path: &str) -> Endpoint {
+    path.parse().expect("it is a path")
 }
 
 fn read(node_modules: &Path, candidates: &[&str]) -> anyhow::Result<Bytes> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use askama::Template;
 use sse_kit::event::EventId;
 use sse_kit::event::control::ControlName;
-use sse_kit::htmx::{Attributes, Connect, Dialect, PageScripts};
+use sse_kit::htmx::{Attributes, Connect, Dialect, Html, PageScripts};
 use sse_kit::monitor::{MonitorConfig, Overlay};
 
 use crate::amounts::{Count, Time};
@@ -18,6 +18,8 @@ use crate::job::{Job, Stage, State};
 pub(crate) struct Page<'a> {
     pub(crate) dialect: Dialect,
     pub(crate) scripts: PageScripts,
+    /// What makes all tabs listen to one connection.
+    pub(crate) tabs: Html,
     pub(crate) connection: Attributes,
     pub(crate) monitor: MonitorConfig,
     /// What the form proposes.

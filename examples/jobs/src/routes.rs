@@ -119,6 +119,7 @@ impl App {
         let page = Page {
             dialect,
             scripts: self.assets.scripts(dialect),
+            tabs: Assets::tabs(),
             connection: page::connection(dialect, snapshot.cursor),
             monitor: page::monitor(overlay),
             folder: &self.folder,

@@ -1,0 +1,113 @@
+// What tabs say to each other, and how many they are.
+
+/** How long tabs have to answer a call. */
+const ROLL_CALL_MS = 100;
+
+/**
+ * @typedef {{does: 'calls', tab?: string}
+ *   | {does: 'answers', tab: string}
+ *   | {does: 'goes', tab: string}
+ *   | {does: 'says', name: string, data: unknown}} BusWord
+ */
+
+/** The tabs of one user, as one of them sees them. */
+export class TabBus {
+  /** How many tabs are open, this one included. */
+  count = 1;
+  #name;
+  #tab;
+  #onCount;
+  /** @type {BroadcastChannel | undefined} */
+  #channel;
+  /** @type {Set<string>} */
+  #others = new Set();
+  /** @type {Map<string, Set<(data: any) => void>>} */
+  #handlers = new Map();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /**
+   * @param {string} name of the channel
+   * @param {string} tab the name of this tab
+   * @param {() => void} onCount there are more tabs than before, or fewer
+   */
+  constructor(name, tab, onCount) {
+    this.#name = name;
+    this.#tab = tab;
+    this.#onCount = onCount;
+    this.open();
+  }
+
+  open() {
+    if (!globalThis.BroadcastChannel) return;
+    this.#channel = new BroadcastChannel(this.#name);
+    this.#channel.onmessage = ({ data }) => this.#hear(data);
+    this.call();
+  }
+
+  close() {
+    this.#say({ does: 'goes', tab: this.#tab });
+    this.#channel?.close();
+    this.#channel = undefined;
+  }
+
+  /** Counts anew: a tab that has crashed does not say so. */
+  call() {
+    this.#say({ does: 'calls', tab: this.#tab });
+    this.#others.clear();
+    this.#settle();
+  }
+
+  /**
+   * Says something to every other tab.
+   *
+   * @param {string} name
+   * @param {unknown} data whatever can be cloned
+   */
+  send(name, data) {
+    this.#say({ does: 'says', name, data });
+  }
+
+  /**
+   * Calls `act` with what another tab sends under this name.
+   *
+   * @param {string} name
+   * @param {(data: any) => void} act
+   * @returns {() => void} ends it
+   */
+  on(name, act) {
+    const handlers = this.#handlers.get(name) ?? new Set();
+    this.#handlers.set(name, handlers.add(act));
+    return () => handlers.delete(act);
+  }
+
+  /** @param {BusWord} word */
+  #hear(word) {
+    if (word.does === 'says') {
+      for (const act of this.#handlers.get(word.name) ?? []) act(word.data);
+      return;
+    }
+    if (word.does === 'calls') {
+      this.#say({ does: 'answers', tab: this.#tab });
+      this.#others.clear();
+    }
+    if (word.does === 'goes') this.#others.delete(word.tab);
+    else if (word.tab) this.#others.add(word.tab);
+    this.#settle();
+  }
+
+  #settle() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      const count = this.#others.size + 1;
+      if (count === this.count) return;
+      this.count = count;
+      this.#onCount();
+    }, ROLL_CALL_MS);
+  }
+
+  /** @param {BusWord} word */
+  #say(word) {
+    this.#channel?.postMessage(word);
+  }
+}

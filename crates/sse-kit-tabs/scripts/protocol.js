@@ -1,0 +1,61 @@
+// What a hub says to those that listen to it, whatever lies between them.
+
+/**
+ * An event of the stream.
+ *
+ * @typedef {object} StreamMessage
+ * @property {'message'} kind
+ * @property {string} id its own id, or '' when it has none
+ * @property {string} event its name
+ * @property {string} data
+ */
+
+/** @typedef {'connecting' | 'live' | 'stale' | 'reconnecting' | 'closed'} State */
+
+/**
+ * How the connection to the server is.
+ *
+ * @typedef {object} StateMessage
+ * @property {'state'} kind
+ * @property {State} state
+ * @property {string} reason why, for people
+ * @property {number} status what the server answered, or 0
+ */
+
+/** @typedef {StreamMessage | StateMessage} HubMessage */
+
+/** @typedef {(message: HubMessage) => void} Send */
+
+/**
+ * @typedef {object} HubOptions
+ * @property {number} events how many events are kept for tabs that come later
+ * @property {number} characters of how many characters in all
+ */
+
+export const HELLO = 'sse-kit:hello';
+export const GAP = 'sse-kit:gap';
+export const CLOSE = 'sse-kit:close';
+
+/**
+ * The data of a control event, or nothing when it is none of ours.
+ *
+ * @param {string} data
+ * @returns {Record<string, any>}
+ */
+export function readControl(data) {
+  try {
+    return JSON.parse(data) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+/**
+ * @param {State} state
+ * @param {string} reason
+ * @param {number} status
+ * @returns {StateMessage}
+ */
+export function stateMessage(state, reason = '', status = 0) {
+  return { kind: 'state', state, reason, status };
+}

@@ -1,0 +1,72 @@
+/** @import { HubMessage, StateMessage, StreamMessage } from './protocol.js' */
+import { isSeen } from './cursor.js';
+import { GAP, HELLO, readControl } from './protocol.js';
+
+/**
+ * Who listens in a page.
+ *
+ * @typedef {object} Listener
+ * @property {(state: StateMessage) => void} onState
+ * @property {(message: StreamMessage) => void} onMessage
+ */
+
+/** A page's own view of a stream: every event once, in order, from its cursor on. */
+export class Subscription {
+  #listener;
+
+  /**
+   * @param {string} id
+   * @param {string} url
+   * @param {string} key of the hub that it belongs to
+   * @param {string} cursor what the page has seen
+   * @param {Listener} listener
+   */
+  constructor(id, url, key, cursor, listener) {
+    this.id = id;
+    this.url = url;
+    this.key = key;
+    this.cursor = cursor;
+    this.#listener = listener;
+  }
+
+  /** @param {HubMessage} message */
+  receive(message) {
+    if (message.kind === 'state') this.#listener.onState(message);
+    else if (message.event === HELLO) this.#begin(message);
+    else if (message.event === GAP) this.#miss(message);
+    else if (!message.id || !isSeen(message.id, this.cursor)) this.#pass(message);
+  }
+
+  /** @param {StreamMessage} hello */
+  #begin(hello) {
+    const { cursor } = this;
+    const { id } = hello;
+    // Without an id a gap comes next. With one that is not behind us, we are not where we thought.
+    const isLost = id !== '' && cursor !== '' && !isSeen(id, cursor);
+    if (!cursor) this.cursor = id;
+    if (hello.data) {
+      // The connection is that of all tabs: whoever left it out would leave all of them out.
+      const data = { ...readControl(hello.data), cursor: this.cursor, connection: '' };
+      this.#listener.onMessage({ ...hello, id: isLost || !id ? '' : this.cursor, data: JSON.stringify(data) });
+    }
+    if (!isLost) return;
+    const gap = { from: cursor, to: id, reason: 'unknown-epoch' };
+    this.#pass({ kind: 'message', id, event: GAP, data: JSON.stringify(gap) });
+  }
+
+  /**
+   * A gap that ends before our cursor is one of other tabs, which were further behind.
+   *
+   * @param {StreamMessage} gap
+   */
+  #miss(gap) {
+    const { to = '', reason } = readControl(gap.data);
+    if (reason === 'future' || !isSeen(to, this.cursor)) this.#pass(gap);
+  }
+
+  /** @param {StreamMessage} message */
+  #pass(message) {
+    this.cursor = message.id || this.cursor;
+    this.#listener.onMessage(message);
+  }
+}

@@ -1,0 +1,180 @@
+/** @import { HubMessage, HubOptions } from './protocol.js' */
+/** @import { Subscription } from './subscription.js' */
+import { hold, locks, whenFree } from './locks.js';
+
+/** After how long a worker that does not greet is given up: its script may have to be loaded. */
+const GREETING_MS = 3_000;
+/** How many workers may die before this page does without. */
+const MAX_DEATHS = 5;
+/** Signs of life where there are no Web Locks. */
+const PING_MS = 20_000;
+const MAX_PINGS = 3;
+
+/**
+ * What a page says to the worker. The first word is the options.
+ *
+ * @typedef {{does: 'joins', id: string, key: string, url: string, cursor: string}
+ *   | {does: 'leaves', id: string}
+ *   | {does: 'lives', lock: string, bus: string}
+ *   | {does: 'pings'}
+ *   | {does: 'goes'}} PageWord
+ */
+
+/**
+ * What the worker says to a page.
+ *
+ * @typedef {{does: 'greets', lock: string}
+ *   | {does: 'tells', id: string, message: HubMessage}
+ *   | {does: 'pongs', subscriptions: number}} WorkerWord
+ */
+
+/**
+ * @typedef {object} WorkerConfig
+ * @property {string} worker where its script is
+ * @property {string} tab the name of this tab
+ * @property {string} bus the name of the channel by which tabs know each other
+ * @property {HubOptions} options
+ */
+
+/** The connections are those of a SharedWorker. */
+export class WorkerTransport {
+  name = 'worker';
+  #config;
+  #onFailure;
+  /** @type {Map<string, Subscription>} */
+  #joined = new Map();
+  /** @type {MessagePort | undefined} */
+  #port;
+  #deaths = 0;
+  #hasGreeted = false;
+  #unanswered = 0;
+  #watching = new AbortController();
+  #release = () => {};
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /**
+   * @param {WorkerConfig} config
+   * @param {() => void} onFailure there can be no worker; called once
+   */
+  constructor(config, onFailure) {
+    this.#config = config;
+    this.#onFailure = onFailure;
+  }
+
+  /** @param {Subscription} subscription */
+  join(subscription) {
+    this.#joined.set(subscription.id, subscription);
+    if (this.#port) this.#announce(subscription);
+    else this.#connect();
+  }
+
+  /** @param {Subscription} subscription */
+  leave({ id }) {
+    this.#joined.delete(id);
+    this.#say({ does: 'leaves', id });
+  }
+
+  suspend() {
+    this.#say({ does: 'goes' });
+    this.#joined.clear();
+    this.#disconnect();
+    this.#release();
+  }
+
+  #connect() {
+    const { worker: url, options } = this.#config;
+    let worker;
+    try {
+      worker = new SharedWorker(url, { name: 'sse-kit' });
+    } catch {
+      this.#onFailure();
+      return;
+    }
+    const { port } = worker;
+    this.#port = port;
+    const refused = () => port === this.#port && this.#lose();
+    worker.onerror = refused; // by a policy, or its script cannot be loaded
+    port.onmessage = ({ data }) => port === this.#port && this.#hear(data);
+    this.#timer = setTimeout(refused, GREETING_MS);
+    port.postMessage(options);
+    for (const subscription of this.#joined.values()) this.#announce(subscription);
+    this.#live(port);
+  }
+
+  /**
+   * Lets the worker know by what it can see that this tab lives, but not before it does: the lock
+   * would be free.
+   *
+   * @param {MessagePort} port
+   */
+  async #live(port) {
+    if (!locks) return;
+    const { tab, bus } = this.#config;
+    const lock = `sse-kit-tab:${tab}`;
+    this.#release();
+    this.#release = () => {};
+    const release = await hold(lock);
+    if (port !== this.#port) {
+      release();
+      return;
+    }
+    this.#release = release;
+    this.#say({ does: 'lives', lock, bus });
+  }
+
+  /** @param {WorkerWord} word */
+  #hear(word) {
+    if (word.does === 'tells') this.#joined.get(word.id)?.receive(word.message);
+    else if (word.does === 'greets') this.#greet(word.lock);
+    else this.#pong(word.subscriptions);
+  }
+
+  /** @param {string} lock that the worker holds for as long as it lives */
+  #greet(lock) {
+    clearTimeout(this.#timer);
+    this.#hasGreeted = true;
+    this.#unanswered = 0;
+    if (!locks || !lock) this.#timer = setInterval(() => this.#ping(), PING_MS);
+    else whenFree(lock, this.#watching.signal, () => this.#lose());
+  }
+
+  #ping() {
+    this.#unanswered += 1;
+    if (this.#unanswered > MAX_PINGS) this.#lose();
+    else this.#say({ does: 'pings' });
+  }
+
+  /** @param {number} subscriptions of this tab that the worker knows; none when it took it for gone */
+  #pong(subscriptions) {
+    this.#unanswered = 0;
+    if (subscriptions > 0) return;
+    for (const subscription of this.#joined.values()) this.#announce(subscription);
+  }
+
+  /** The worker is dead, or never came to life. */
+  #lose() {
+    this.#disconnect();
+    this.#deaths += 1;
+    if (this.#hasGreeted && this.#deaths <= MAX_DEATHS) this.#connect();
+    else this.#onFailure();
+  }
+
+  #disconnect() {
+    clearTimeout(this.#timer); // an interval too
+    this.#watching.abort();
+    this.#watching = new AbortController();
+    this.#port?.close();
+    this.#port = undefined;
+  }
+
+  /** @param {Subscription} subscription */
+  #announce({ id, key, url, cursor }) {
+    this.#say({ does: 'joins', id, key, url, cursor });
+  }
+
+  /** @param {PageWord} word */
+  #say(word) {
+    this.#port?.postMessage(word);
+  }
+}

@@ -1,0 +1,126 @@
+// What the script does in a SharedWorker: it has the connections of all tabs.
+
+/** @import { PageWord, WorkerWord } from './worker-client.js' */
+import { Hubs } from './hubs.js';
+import { hold, locks, uniqueName, whenFree } from './locks.js';
+
+/** After how long a tab without Web Locks counts as gone. Hidden tabs ping once a minute. */
+const SILENCE_MS = 150_000;
+const SWEEP_MS = 30_000;
+
+/** A tab, at the other end of its port. */
+class Tab {
+  #port;
+  #hubs;
+  /** Its subscriptions: their hubs by their names. @type {Map<string, string>} */
+  #keys = new Map();
+  #gone = new AbortController();
+  #hasLock = false;
+  heardAt = performance.now();
+
+  /**
+   * @param {MessagePort} port
+   * @param {Hubs} hubs
+   */
+  constructor(port, hubs) {
+    this.#port = port;
+    this.#hubs = hubs;
+    port.onmessage = ({ data }) => this.#hear(data);
+    port.addEventListener('close', () => this.leave()); // where browsers say so
+  }
+
+  /** @param {WorkerWord} word */
+  say(word) {
+    this.#port.postMessage(word);
+  }
+
+  get isSilent() {
+    return !this.#hasLock && performance.now() - this.heardAt > SILENCE_MS;
+  }
+
+  leave() {
+    for (const [id, key] of this.#keys) this.#hubs.leave(key, id, 'is gone');
+    this.#keys.clear();
+    this.#gone.abort();
+    this.#hasLock = false;
+  }
+
+  /** @param {PageWord} word */
+  #hear(word) {
+    this.heardAt = performance.now();
+    if (word.does === 'joins') this.#join(word.id, word.key, word.url, word.cursor);
+    else if (word.does === 'leaves') this.#part(word.id);
+    else if (word.does === 'goes') this.leave();
+    else if (word.does === 'lives') this.#watch(word.lock, word.bus);
+    else this.say({ does: 'pongs', subscriptions: this.#keys.size });
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} key
+   * @param {string} url
+   * @param {string} cursor
+   */
+  #join(id, key, url, cursor) {
+    this.#keys.set(id, key);
+    this.#hubs.join(key, url, id, cursor, (message) => this.say({ does: 'tells', id, message }));
+  }
+
+  /** @param {string} id */
+  #part(id) {
+    const key = this.#keys.get(id);
+    this.#keys.delete(id);
+    if (key !== undefined) this.#hubs.leave(key, id, 'comes back');
+  }
+
+  /**
+   * @param {string} lock that the tab holds for as long as it lives
+   * @param {string} bus
+   */
+  #watch(lock, bus) {
+    this.#hasLock = true;
+    whenFree(lock, this.#gone.signal, () => {
+      this.leave();
+      call(bus);
+    });
+  }
+}
+
+export function startWorker() {
+  /** @type {Hubs | undefined} */
+  let hubs;
+  /** @type {Set<Tab>} */
+  const tabs = new Set();
+  const lock = locks ? `sse-kit-worker:${uniqueName()}` : '';
+  // A tab that hears of the lock before it is held would take this worker for dead.
+  const isHeld = lock ? hold(lock) : Promise.resolve();
+
+  /** @type {any} */ (globalThis).onconnect = (/** @type {MessageEvent} */ { ports: [port] }) => {
+    if (!port) return;
+    port.onmessage = ({ data: options }) => {
+      hubs ??= new Hubs(options, fetch.bind(globalThis));
+      const tab = new Tab(port, hubs);
+      tabs.add(tab);
+      isHeld.then(() => tab.say({ does: 'greets', lock }));
+    };
+  };
+
+  setInterval(() => {
+    for (const tab of tabs) {
+      if (!tab.isSilent) continue;
+      tab.leave();
+      tabs.delete(tab);
+    }
+  }, SWEEP_MS);
+}
+
+/**
+ * Has tabs count themselves anew.
+ *
+ * @param {string} name of their channel
+ */
+function call(name) {
+  const bus = new BroadcastChannel(name);
+  bus.postMessage({ does: 'calls' });
+  bus.close();
+}

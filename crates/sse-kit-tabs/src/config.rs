@@ -1,0 +1,148 @@
+//! What the script is told.
+
+use std::num::NonZeroU32;
+use std::sync::LazyLock;
+
+use serde::Serialize;
+use sse_kit_htmx::{Endpoint, Html, Nonce, Script};
+
+use crate::identity::Identity;
+use crate::joined::joined;
+use crate::stream_path::StreamPath;
+
+/// Which streams the tabs of a browser share, and how.
+///
+/// ```
+/// use sse_kit_tabs::TabsConfig;
+///
+/// // The stream at `/events`, whatever its query, and all below `/jobs/`.
+/// let tabs = TabsConfig::new(["/events".parse()?, "/jobs/".parse()?]);
+/// # Ok::<(), sse_kit_tabs::StreamPathError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct TabsConfig {
+    streams: Vec<StreamPath>,
+    identity: Identity,
+    replay_events: NonZeroU32,
+    replay_characters: NonZeroU32,
+}
+
+/// As the script reads it (`scripts/streams.js`).
+#[derive(Serialize)]
+struct Settings<'a> {
+    streams: &'a [StreamPath],
+    identity: &'a Identity,
+    worker: String,
+    options: Options,
+}
+
+#[derive(Serialize)]
+struct Options {
+    events: NonZeroU32,
+    characters: NonZeroU32,
+}
+
+/// The modules of the script, each behind those that it imports.
+const MODULES: [&str; 20] = [
+    include_str!("../scripts/cursor.js"),
+    include_str!("../scripts/protocol.js"),
+    include_str!("../scripts/parser.js"),
+    include_str!("../scripts/replay.js"),
+    include_str!("../scripts/backoff.js"),
+    include_str!("../scripts/upstream.js"),
+    include_str!("../scripts/hub.js"),
+    include_str!("../scripts/hubs.js"),
+    include_str!("../scripts/locks.js"),
+    include_str!("../scripts/subscription.js"),
+    include_str!("../scripts/worker-client.js"),
+    include_str!("../scripts/leader.js"),
+    include_str!("../scripts/direct.js"),
+    include_str!("../scripts/streams.js"),
+    include_str!("../scripts/event-source.js"),
+    include_str!("../scripts/shared-fetch.js"),
+    include_str!("../scripts/bus.js"),
+    include_str!("../scripts/page.js"),
+    include_str!("../scripts/worker.js"),
+    include_str!("../scripts/tabs.js"),
+];
+
+impl TabsConfig {
+    /// How many events are kept for tabs that come later, unless something else is said.
+    pub const REPLAY_EVENTS: NonZeroU32 = NonZeroU32::new(1_000).expect("not zero");
+
+    /// How many characters of data they may have in all, unless something else is said.
+    pub const REPLAY_CHARACTERS: NonZeroU32 = NonZeroU32::new(4 << 20).expect("not zero");
+
+    /// Shares the streams at these paths, among all tabs of the browser.
+    ///
+    /// An app that has sessions needs an [identity](Self::identity) too.
+    pub fn new(streams: impl IntoIterator<Item = StreamPath>) -> Self {
+        Self {
+            streams: streams.into_iter().collect(),
+            identity: Identity::anyone(),
+            replay_events: Self::REPLAY_EVENTS,
+            replay_characters: Self::REPLAY_CHARACTERS,
+        }
+    }
+
+    /// Shares among tabs with this identity only.
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identity = identity;
+        self
+    }
+
+    /// Keeps so many events of a stream, in the browser, for tabs that come later or come back. A tab
+    /// that lacks more has the stream opened anew from where it is, and the server replays.
+    pub fn replay_events(mut self, events: NonZeroU32) -> Self {
+        self.replay_events = events;
+        self
+    }
+
+    /// Keeps events with so many characters of data in all.
+    pub fn replay_characters(mut self, characters: NonZeroU32) -> Self {
+        self.replay_characters = characters;
+        self
+    }
+
+    /// The script, for pages and for the worker alike: to be served as a file of its [name], from the
+    /// folder that the [tags](Self::tags) name, and from the page's own origin.
+    ///
+    /// Its name has a hash of what is in it, so it may be cached for ever.
+    ///
+    /// [name]: Script::file_name
+    pub fn script() -> Script {
+        static SCRIPT: LazyLock<Script> =
+            LazyLock::new(|| Script::new("sse-kit-tabs", joined(&MODULES)));
+        SCRIPT.clone()
+    }
+
+    /// The tags for the `<head>` of a page: the settings, and the script, which is in this folder.
+    ///
+    /// They may stand before or behind those of htmx, but not be deferred.
+    pub fn tags(&self, folder: &Endpoint, nonce: Option<&Nonce>) -> Html {
+        let settings = self.settings(folder);
+        Html::trusted(format!("{settings}\n{}", Self::script().tag(folder, nonce)))
+    }
+
+    /// The settings alone, for an app that has a tag for the script elsewhere behind them. This is a
+    /// data block, which no policy keeps from being read, so it needs no nonce.
+    pub fn settings(&self, folder: &Endpoint) -> Html {
+        let folder = folder.as_str().trim_end_matches('/');
+        let settings = json(&Settings {
+            streams: &self.streams,
+            identity: &self.identity,
+            worker: format!("{folder}/{}", Self::script().file_name()),
+            options: Options { events: self.replay_events, characters: self.replay_characters },
+        });
+        Html::trusted(format!(
+            "<script type=\"application/json\" id=\"sse-kit-tabs\">{settings}</script>"
+        ))
+    }
+}
+
+/// The settings as they may stand in a page: in JSON these characters are in strings only, and without
+/// `<` there is no end of the block.
+fn json(settings: &Settings<'_>) -> String {
+    let json = serde_json::to_string(settings).expect("texts and numbers are always JSON");
+    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}

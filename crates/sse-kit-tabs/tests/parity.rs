@@ -1,0 +1,106 @@
+//! The rows G1 and G2 of the parity list, as far as the server's side goes. That tabs do share one
+//! connection, and lose nothing, is shown in browsers (`tests/browser/tabs.test.js`).
+
+use proptest::prelude::*;
+use scraper::{Html, Selector};
+use serde_json::Value;
+use sse_kit_tabs::{Identity, StreamPath, TabsConfig};
+
+fn page(config: &TabsConfig, folder: &str) -> Html {
+    let tags =
+        config.tags(&folder.parse().expect("a folder"), Some(&"abc".parse().expect("a nonce")));
+    Html::parse_document(&format!("<!DOCTYPE html><head>{tags}</head><body></body>"))
+}
+
+fn settings(page: &Html) -> Value {
+    let block = Selector::parse("script[type='application/json']#sse-kit-tabs").unwrap();
+    let text: String = page.select(&block).next().unwrap().text().collect();
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn g1_tabs_of_one_identity_share_the_streams_that_the_app_names() {
+    let config = TabsConfig::new(["/events".parse().unwrap(), "/jobs/".parse().unwrap()])
+        .identity("me".parse().unwrap())
+        .replay_events(7.try_into().unwrap())
+        .replay_characters(70.try_into().unwrap());
+    let settings = settings(&page(&config, "/assets/"));
+    assert_eq!(settings["streams"], serde_json::json!(["/events", "/jobs/"]));
+    assert_eq!(settings["identity"], "me");
+    assert_eq!(settings["options"], serde_json::json!({ "events": 7, "characters": 70 }));
+}
+
+#[test]
+fn g2_page_and_worker_load_the_same_file() {
+    let page = page(&TabsConfig::new([]), "/assets/");
+    let file = TabsConfig::script().file_name();
+    assert!(file.starts_with("sse-kit-tabs.") && file.ends_with(".js"));
+    let src = format!("/assets/{file}");
+    assert_eq!(settings(&page)["worker"], *src);
+    let scripts = Selector::parse("script[src]").unwrap();
+    let script = page.select(&scripts).next().unwrap();
+    assert_eq!(script.attr("src"), Some(&*src));
+    assert_eq!(script.attr("integrity"), Some(&*TabsConfig::script().integrity()));
+    assert_eq!(script.attr("nonce"), Some("abc"));
+}
+
+#[test]
+fn g2_the_file_is_one_script_of_all_modules() {
+    let script = TabsConfig::script();
+    let source = script.source();
+    let has_line = |start: &str| source.lines().any(|line| line.starts_with(start));
+    assert!(!has_line("import ") && !has_line("export "));
+    for module in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts")).unwrap() {
+        let module = std::fs::read_to_string(module.unwrap().path()).unwrap();
+        let declared = module.lines().filter(|line| line.starts_with("export "));
+        for declaration in declared {
+            assert!(has_line(declaration.trim_start_matches("export ")), "{declaration}");
+        }
+    }
+}
+
+#[test]
+fn g2_modules_that_share_a_scope_share_no_names() {
+    let script = TabsConfig::script();
+    let mut names: Vec<_> = script
+        .source()
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split([' ', '(']);
+            let is_declaration = ["const", "class", "function"].contains(&words.next()?);
+            words.next().filter(|_| is_declaration)
+        })
+        .collect();
+    assert!(names.contains(&"Hub") && names.contains(&"compareCursors"));
+    let declared = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), declared, "{names:?}");
+}
+
+proptest! {
+    #[test]
+    fn no_value_breaks_out(paths in prop::collection::vec("/[ -~]{0,20}", 0..4), identity in ".{0,20}", folder in "[!-~]{1,20}") {
+        let hostile = ["/</script><script>alert(1)</script>", "/<!--<script>", "/'&lt;"];
+        let paths: Vec<StreamPath> = paths
+            .iter()
+            .map(String::as_str)
+            .chain(hostile)
+            .filter_map(|path| path.parse().ok())
+            .collect();
+        let mut config = TabsConfig::new(paths.clone());
+        if let Ok(identity) = identity.parse::<Identity>() {
+            config = config.identity(identity);
+        }
+        let Ok(folder) = folder.parse::<sse_kit_htmx::Endpoint>() else { return Ok(()) };
+        let page = page(&config, folder.as_str());
+        let all = Selector::parse("*").unwrap();
+        let names: Vec<_> = page.select(&all).map(|element| element.value().name()).collect();
+        prop_assert_eq!(names, ["html", "head", "script", "script", "body"]);
+        let settings = settings(&page);
+        let streams: Vec<_> = paths.iter().map(StreamPath::as_str).collect();
+        prop_assert_eq!(&settings["streams"], &serde_json::json!(streams));
+        let worker = settings["worker"].as_str().unwrap();
+        prop_assert!(worker.starts_with(folder.as_str().trim_end_matches('/')));
+    }
+}
