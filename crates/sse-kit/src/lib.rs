@@ -54,7 +54,7 @@ pub use kit::{EmitError, EmitFailure, Emitted, SseKit};
 pub use sse_kit_serve as serve;
 
 /// The examples of the README, compiled.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "kit"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
@@ -77,3 +77,13 @@ struct Markup;
 #[cfg(all(doctest, feature = "dispatch"))]
 #[doc = include_str!("../../../docs/src/routing.md")]
 struct Routing;
+
+/// The code of the page on rendering, compiled.
+#[cfg(all(doctest, feature = "kit", feature = "askama"))]
+#[doc = include_str!("../../../docs/src/rendering.md")]
+struct Rendering;
+
+/// The code of the migration guide, compiled.
+#[cfg(all(doctest, feature = "kit", feature = "monitor", feature = "serve"))]
+#[doc = include_str!("../../../docs/src/migration.md")]
+struct Migration;
