@@ -271,6 +271,19 @@ for (const dialect of /** @type {Dialect[]} */ ([4, 2])) {
       });
     }
 
+    scenario(dialect, 'what else an element asks for is its own business', async ({ hub, open }) => {
+      const { page } = await open();
+      await shows(page, 'live');
+      await page.evaluate(() => {
+        const source = document.getElementById('sse-connection');
+        /** @type {any} */ (window).htmx.ajax('GET', '/healthz', { source, target: source, swap: 'beforeend' });
+      });
+      await page.waitForFunction(() => document.getElementById('sse-connection')?.textContent?.includes('ok'));
+      await publish(hub, ['1']);
+      await has(page, ['1']);
+      assert.equal(hub.proxy.events.length, 1);
+    });
+
     scenario(dialect, "two connections of a page do not get in each other's way", async ({ hub, open }) => {
       const other = connect(dialect, { id: 'other', url: '/events?topic=b' });
       const { page } = await open({

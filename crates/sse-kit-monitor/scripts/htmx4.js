@@ -23,6 +23,18 @@ const urlFor4 = (element) =>
   element?.getAttribute('hx-sse:connect') ?? element?.getAttribute('data-hx-sse:connect') ?? null;
 
 /**
+ * Whether a request is for the stream: the element may make others, for pages.
+ *
+ * @param {Connection} connection
+ * @param {any} ctx what htmx knows of the request
+ */
+function isForStream(connection, { request }) {
+  const url = urlFor4(connection.element);
+  const pathOf = (/** @type {string} */ other) => new URL(other, document.baseURI).pathname;
+  return url !== null && request.method === 'GET' && pathOf(request.action) === pathOf(url);
+}
+
+/**
  * Makes htmx 4 retry as the monitor does: it asks for the delay each time, and that is where ours
  * comes in.
  *
@@ -84,8 +96,8 @@ function transportOf(connection) {
  * @param {(name: string, act: (connection: Connection, detail: any, event: Event) => void) => void} on
  */
 export function serveHtmx4(on) {
-  on('htmx:before:request', (connection) => {
-    if (urlFor4(connection.element) === null || streamOf(connection)) return;
+  on('htmx:before:request', (connection, { ctx }) => {
+    if (!isForStream(connection, ctx) || streamOf(connection)) return;
     connection.transport ??= transportOf(connection);
     connection.asks();
     if (connection.state === 'closed') connection.become('connecting', 'asked');
@@ -93,10 +105,10 @@ export function serveHtmx4(on) {
   on('htmx:before:response', (connection, { ctx }, event) => {
     // What is no stream, such as a login page, must not be swapped in.
     const type = ctx.response.headers.get('Content-Type') ?? '';
-    if (urlFor4(connection.element) !== null && !type.includes('text/event-stream')) event.preventDefault();
+    if (isForStream(connection, ctx) && !type.includes('text/event-stream')) event.preventDefault();
   });
   on('htmx:finally:request', (connection, { ctx }) => {
-    if (urlFor4(connection.element) === null || streamOf(connection) || connection.closed) return;
+    if (!isForStream(connection, ctx) || streamOf(connection) || connection.closed) return;
     const status = ctx.response?.status;
     const reason = status ? `status ${status}` : 'no answer';
     if (isFinal(status)) connection.ends(reason);
