@@ -58,7 +58,7 @@ pub use sse_kit_serve as serve;
 pub use sse_kit_tabs as tabs;
 
 /// The examples of the README, compiled.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "kit"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
@@ -81,3 +81,13 @@ struct Markup;
 #[cfg(all(doctest, feature = "dispatch"))]
 #[doc = include_str!("../../../docs/src/routing.md")]
 struct Routing;
+
+/// The code of the page on rendering, compiled.
+#[cfg(all(doctest, feature = "kit", feature = "askama"))]
+#[doc = include_str!("../../../docs/src/rendering.md")]
+struct Rendering;
+
+/// The code of the migration guide, compiled.
+#[cfg(all(doctest, feature = "kit", feature = "monitor", feature = "serve"))]
+#[doc = include_str!("../../../docs/src/migration.md")]
+struct Migration;

@@ -1,4 +1,4 @@
-//! Who may name whom: the arrows of docs/src/design.md, in one table.
+//! Who may name whom: the arrows of docs/src/architecture.md, in one table.
 
 use cargo_metadata::DependencyKind;
 
