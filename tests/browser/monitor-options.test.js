@@ -138,7 +138,7 @@ for (const dialect of /** @type {const} */ ([4, 2])) {
       while ((await hub.stats()).connections !== 1) await sleep(20);
       let persisted = 0;
       for (let n = 7; n >= 0; n -= 1) {
-        await page.evaluate(() => history.back());
+        await page.goBack({ waitUntil: 'commit' });
         await page.waitForFunction((search) => location.search === search, n > 0 ? `?${n}` : '');
         await shows(page, 'live', 2000);
         persisted += Number(await page.evaluate(() => window.persisted === true));
