@@ -108,7 +108,7 @@ for (const version of [4, 2]) {
       await page.clock.install();
       const answered = page.waitForResponse('**/events');
       await page.goto(server.base);
-      await (await answered).finished();
+      await answered;
       await page.waitForFunction(isGivenUp);
       await page.clock.runFor(200_000);
       await page.evaluate(() => fetch('/answer'));

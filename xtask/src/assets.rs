@@ -9,7 +9,7 @@ use crate::npm;
 use crate::workspace::Workspace;
 
 /// The examples that serve them, and so have an option `--assets DIR`.
-const SERVED_BY: &[&str] = &["jobs"];
+const SERVED_BY: &[&str] = &["chat-axum", "jobs"];
 
 /// Makes sure the files are there; returns the folder that has them.
 pub(crate) fn install(workspace: &Workspace) -> Result<PathBuf> {

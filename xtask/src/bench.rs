@@ -1,6 +1,8 @@
-//! `cargo xtask bench`: what a delivery costs the hub, next to a raw loop and to axum.
+//! `cargo xtask bench`: what a delivery costs the hub, next to a raw loop and to axum; and what a
+//! dispatch costs.
 
 mod cpus;
+mod dispatch;
 mod figures;
 mod peer;
 mod scenario;
@@ -48,6 +50,7 @@ Examples:
   cargo xtask bench --quick                     does it work at all? some seconds
   cargo xtask bench --scenarios idle-10k --reps 5
   cargo xtask bench --peers hub,epoll --json rows.jsonl > tables.md
+  cargo xtask bench --dispatch                  handlers among 1,000 patterns, half a minute
 
 Differences under 15 % are noise on a virtual machine.")]
 pub(crate) struct Bench {
@@ -60,6 +63,11 @@ pub(crate) struct Bench {
     #[arg(long, value_enum, value_delimiter = ',', value_name = "SCENARIOS")]
     #[arg(default_values_t = Scenario::USUAL)]
     scenarios: Vec<Scenario>,
+
+    /// Measure the dispatcher instead: next to a loop over globs, and to the reference in Python,
+    /// which is installed into the target folder where Python 3 is there
+    #[arg(long, conflicts_with_all = ["peers", "scenarios", "json"])]
+    dispatch: bool,
 
     /// Measurements of each peer in each scenario [default: 3, or 1 with --quick]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -76,6 +84,9 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn run(&self) -> Result<()> {
+        if self.dispatch {
+            return dispatch::run(self.repetitions(), self.quick);
+        }
         ensure!(cfg!(target_os = "linux"), "the benchmark reads /proc and needs Linux");
         let mut json = self.json.as_deref().map(create).transpose()?;
         system::allow_open_files(self.open_files())?;
@@ -127,12 +138,16 @@ impl Bench {
     }
 
     fn schedule(&self) -> impl Iterator<Item = (Scenario, u32, Peer)> {
-        let repetitions = self.reps.unwrap_or(if self.quick { 1 } else { 3 });
+        let repetitions = self.repetitions();
         self.scenarios.iter().flat_map(move |&scenario| {
             (1..=repetitions).flat_map(move |repetition| {
                 self.peers.iter().map(move |&peer| (scenario, repetition, peer))
             })
         })
+    }
+
+    fn repetitions(&self) -> u32 {
+        self.reps.unwrap_or(if self.quick { 1 } else { 3 })
     }
 
     /// What the server and the generator each need at most.
@@ -245,6 +260,8 @@ mod tests {
         for args in [["--peers", "nginx"], ["--scenarios", "100k"], ["--reps", "0"]] {
             assert!(parse(&args).is_err(), "{args:?}");
         }
+        assert!(parse(&["--dispatch", "--peers", "hub"]).is_err());
+        assert!(parse(&["--dispatch", "--quick"]).is_ok());
     }
 
     #[test]

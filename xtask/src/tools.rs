@@ -26,6 +26,8 @@ pub(crate) const NODE: Tool =
     Tool { name: "Node.js 20.11 or newer", programs: &["node"], variable: None, package: None };
 pub(crate) const NPM: Tool =
     Tool { name: "npm (it comes with Node.js)", programs: &["npm"], variable: None, package: None };
+pub(crate) const PYTHON: Tool =
+    Tool { name: "Python 3", programs: &["python3"], variable: None, package: None };
 pub(crate) const CHROMIUM: Tool = Tool {
     name: "Chromium",
     programs: &["chromium", "chromium-browser", "google-chrome"],

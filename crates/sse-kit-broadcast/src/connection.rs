@@ -147,8 +147,12 @@ impl ConnectionId {
         }
     }
 
-    /// 128 random bits.
-    pub(crate) fn random() -> Result<Self, getrandom::Error> {
+    /// 128 random bits, for a page that is to know the id of its connection before it has one.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system has no random number.
+    pub fn random() -> Result<Self, getrandom::Error> {
         let bits = u128::from(getrandom::u64()?) << 64 | u128::from(getrandom::u64()?);
         Ok(Self(format!("{bits:032x}").into()))
     }

@@ -99,10 +99,10 @@ pub enum DispatchError {
     /// A middleware failed; see [`DispatchError::middleware`].
     #[error("a middleware failed")]
     Middleware(#[source] Failure),
-    /// The handlers took longer than [`Timeout`](crate::middleware::Timeout) allows.
-    #[error("the handlers took longer than {after:?}")]
+    /// It took longer than [`Timeout`](crate::middleware::Timeout) allows.
+    #[error("it took longer than {after:?}")]
     TimedOut {
-        /// How long they were given.
+        /// How long it was given.
         after: Duration,
     },
     /// There are more events of the type than [`RateLimit`](crate::middleware::RateLimit) allows.

@@ -27,7 +27,7 @@ pub(crate) struct Registered {
 
 impl Registered {
     pub(crate) fn new(pattern: Pattern, handler: Handler) -> Self {
-        /// One count for all dispatchers, so that none takes another's id for its own.
+        // One count for all dispatchers, so that none takes another's id for its own.
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         Self { id: HandlerId { pattern, number }, handler }
@@ -42,7 +42,8 @@ impl Registered {
 ///
 /// Event types have no `*`, so a pattern that is the event's full type has no wildcard, and one
 /// that is its full type with `*` for the last segment has no other. Both are looked up; only what
-/// is left is compiled, when it is first needed.
+/// is left is compiled, when it is first needed. What is removed stays compiled until there is
+/// something new to compile, and leads to no handler.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Handlers {
     by_pattern: HashMap<Pattern, Vec<Arc<Registered>>>,
@@ -69,18 +70,14 @@ impl Handlers {
         let at = handlers.iter().position(|registered| registered.id == *id)?;
         let removed = handlers.remove(at);
         if handlers.is_empty() {
-            self.clear(&id.pattern);
+            self.by_pattern.remove(&id.pattern);
         }
         Some(removed)
     }
 
     /// Takes those of one pattern out, to be dropped where user code may run.
     pub(crate) fn clear(&mut self, pattern: &Pattern) -> Vec<Arc<Registered>> {
-        let cleared = self.by_pattern.remove(pattern).unwrap_or_default();
-        if !cleared.is_empty() && needs_glob(pattern) {
-            self.globs = OnceLock::new();
-        }
-        cleared
+        self.by_pattern.remove(pattern).unwrap_or_default()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -37,7 +37,7 @@
 //!
 //! Patterns without wildcards, and those that end in `:*` and have no other, are found by looking
 //! them up, however many there are. All others are matched in one pass, by globset; that set is
-//! compiled by the first dispatch after one of them came or went.
+//! compiled by the first dispatch after a new one came.
 
 mod dispatch;
 mod dispatched;
@@ -63,6 +63,7 @@ pub use event_type::{EventType, EventTypeError};
 pub use failure::{BoxError, Failure};
 pub use handler::Handler;
 pub use handlers::HandlerId;
+pub use jiff::Timestamp;
 pub use namespace::Namespace;
 pub use outcome::IntoOutcome;
 pub use pattern::{Pattern, PatternError};

@@ -3,9 +3,11 @@
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+use sse_kit_dispatch::middleware::{Timeout, Trace};
 use sse_kit_dispatch::{DispatchError, Dispatcher, DomainEvent, Failure, Handler};
 
 type TestResult = Result<(), Box<dyn Error>>;
@@ -92,6 +94,12 @@ async fn bug_7_a_handler_may_dispatch_and_what_it_dispatches_is_handled_when_it_
 async fn bug_7_a_handler_that_leads_back_to_itself_is_cut_off() -> TestResult {
     let (dispatcher, calls) = (Dispatcher::new(), Arc::new(AtomicUsize::new(0)));
     let (weak, counter) = (dispatcher.downgrade(), Arc::clone(&calls));
+    // Their frames stand on the stack as well.
+    dispatcher.middleware(Trace);
+    dispatcher.middleware(Timeout::new(Duration::from_secs(60)));
+    for _ in 0..10 {
+        dispatcher.middleware_fn(|event, next| async move { next.run(event).await });
+    }
     let innermost = Arc::new(Mutex::new(None));
     let found = Arc::clone(&innermost);
     dispatcher.on_async("t", move |event| {

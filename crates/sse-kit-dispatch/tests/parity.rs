@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use sse_kit_dispatch::{
     BoxError, DispatchError, Dispatched, Dispatcher, DomainEvent, DomainEventError, Ending,
-    EventTypeError, Failure, Handler, Pattern, PatternError,
+    EventTypeError, Failure, Handler, Pattern, PatternError, Timestamp,
 };
 
 type TestResult = Result<(), Box<dyn Error>>;
@@ -51,7 +51,7 @@ fn b1_an_event_has_type_data_namespace_priority_and_time() -> TestResult {
     struct Progress {
         percent: u8,
     }
-    let before = jiff::Timestamp::now();
+    let before = Timestamp::now();
     let event = DomainEvent::new("job:progress", &Progress { percent: 40 })?;
     assert_eq!(event.data(), &json!({"percent": 40}));
     assert_eq!((event.priority(), event.namespace()), (0, None));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, Response};
 use sse_kit_broadcast::Subscription;
+use sse_kit_event::Event;
 use sse_kit_event::control::ControlName;
 
 use crate::body::SseBody;
@@ -76,7 +77,22 @@ impl SseResponse {
     /// Sends a client away for good, by the event `sse-kit:close`: when it may not, or no longer,
     /// see what it asks for. A page closes its stream when it is bound to that event.
     pub fn close() -> Response<SseBody> {
-        respond(SseBody::last_words(ControlName::Close.event().encode().finish(None)))
+        Self::only(&ControlName::Close.event())
+    }
+
+    /// A stream of one event, and no more: a client that is not bound to it by its close event comes
+    /// back for another.
+    ///
+    /// ```
+    /// use sse_kit_event::Event;
+    /// use sse_kit_http::SseResponse;
+    ///
+    /// // For a page with `sse-close="done"`, which came back too late for the event itself.
+    /// let response = SseResponse::only(&Event::new("{}").named("done".parse()?));
+    /// # Ok::<(), sse_kit_event::EventNameError>(())
+    /// ```
+    pub fn only(event: &Event) -> Response<SseBody> {
+        respond(SseBody::last_words(event.encode().finish(event.id())))
     }
 }
 

@@ -34,7 +34,7 @@ pub use sse_kit_http::SseBody;
 #[cfg(feature = "dispatch")]
 pub use sse_kit_dispatch as dispatch;
 #[cfg(feature = "dispatch")]
-pub use sse_kit_dispatch::DomainEvent;
+pub use sse_kit_dispatch::{Dispatcher, DomainEvent};
 
 #[cfg(feature = "htmx")]
 pub use sse_kit_htmx as htmx;
@@ -72,3 +72,8 @@ struct FirstGuide;
 #[cfg(all(doctest, feature = "askama"))]
 #[doc = include_str!("../../../docs/src/markup.md")]
 struct Markup;
+
+/// The code of the page on routing, compiled.
+#[cfg(all(doctest, feature = "dispatch"))]
+#[doc = include_str!("../../../docs/src/routing.md")]
+struct Routing;

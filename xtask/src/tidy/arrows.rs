@@ -27,7 +27,7 @@ const FACADE: &str = "sse-kit";
 /// whose packages may name them too.
 const GUARDED: &[(&str, &str, &[&str])] = &[
     ("async-broadcast", "sse-kit-broadcast", &[]),
-    ("globset", "sse-kit-dispatch", &[]),
+    ("globset", "sse-kit-dispatch", &["xtask"]),
     ("hyper", "sse-kit-serve", &["examples", "tests", "xtask"]),
     ("hyper-util", "sse-kit-serve", &["examples", "tests", "xtask"]),
 ];

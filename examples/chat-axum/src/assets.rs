@@ -1,0 +1,93 @@
+//! The files that pages load: our own, and htmx's.
+
+use std::path::{Path, PathBuf};
+
+use axum::Router;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use sse_kit::htmx::{Dialect, PageScripts, Script};
+use tower_http::services::ServeFile;
+
+use crate::pages::endpoint;
+
+/// Where pages find htmx and our own scripts.
+#[derive(Clone, Debug)]
+pub(crate) struct Assets {
+    /// A folder `node_modules`; without one htmx comes from its CDN.
+    node_modules: Option<PathBuf>,
+}
+
+/// Where htmx's files are served, and where they are in `node_modules`.
+const LIBRARIES: [(&str, &str); 4] = [
+    ("/assets/htmx4/htmx.min.js", "htmx.org/dist/htmx.min.js"),
+    ("/assets/htmx4/hx-sse.min.js", "htmx.org/dist/ext/hx-sse.min.js"),
+    ("/assets/htmx2/htmx.min.js", "htmx2/dist/htmx.min.js"),
+    ("/assets/htmx2/sse.min.js", "htmx-ext-sse/dist/sse.min.js"),
+];
+
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
+impl Assets {
+    pub(crate) fn new(node_modules: Option<&Path>) -> Self {
+        Self { node_modules: node_modules.map(Path::to_owned) }
+    }
+
+    /// The scripts of a page.
+    pub(crate) fn scripts(&self, dialect: Dialect) -> PageScripts {
+        let scripts = match self.node_modules {
+            Some(_) => PageScripts::hosted(dialect, endpoint(&format!("/assets/htmx{dialect}"))),
+            None => PageScripts::cdn(dialect),
+        };
+        scripts.own_from(endpoint("/assets")).script(chat())
+    }
+
+    /// What a page may load: all from here, and scripts from the CDN when they are taken from there.
+    pub(crate) fn content_security_policy(&self) -> &'static str {
+        match self.node_modules {
+            Some(_) => {
+                "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+            }
+            None => {
+                "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
+                 script-src 'self' https://cdn.jsdelivr.net/npm/"
+            }
+        }
+    }
+
+    /// The routes that serve them.
+    pub(crate) fn router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
+        let style = file("text/css; charset=utf-8", include_str!("../assets/chat.css"));
+        let icon = file("image/svg+xml", include_str!("../assets/icon.svg"));
+        let mut router = Router::new()
+            .route("/assets/chat.css", get(|| async { style }))
+            .route("/assets/icon.svg", get(|| async { icon }));
+        let mut own = Dialect::ALL.map(|dialect| self.scripts(dialect).files().to_vec()).concat();
+        own.sort_by_key(Script::file_name);
+        own.dedup();
+        for script in own {
+            let path = format!("/assets/{}", script.file_name());
+            // Its name says what is in it.
+            let caching = "public, max-age=31536000, immutable";
+            let headers = [(CONTENT_TYPE, JAVASCRIPT), (CACHE_CONTROL, caching)];
+            let serve = move || async move { (headers, script.source().to_owned()) };
+            router = router.route(&path, get(serve));
+        }
+        for (path, file) in LIBRARIES {
+            if let Some(folder) = &self.node_modules {
+                router = router.route_service(path, ServeFile::new(folder.join(file)));
+            }
+        }
+        router
+    }
+}
+
+/// A file that a browser asks for each time.
+fn file(content_type: &'static str, content: &'static str) -> impl IntoResponse + Clone {
+    ([(CONTENT_TYPE, content_type), (CACHE_CONTROL, "no-cache")], content)
+}
+
+/// Empties the field when what was typed in it is said.
+fn chat() -> Script {
+    Script::new("chat", include_str!("../assets/chat.js"))
+}

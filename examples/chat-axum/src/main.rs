@@ -1,0 +1,80 @@
+//! Chat rooms on axum: what is said in a room shows on every page that is open on it. See the README
+//! beside it.
+//!
+//! In the order in which to read it: `room` is what a room is, `chat` keeps all of them and emits what
+//! happens, `messages` says what that changes on the pages, and `presence` follows who is there;
+//! `routes` and `pages` are what a browser meets.
+
+mod assets;
+mod chat;
+mod messages;
+mod name;
+mod options;
+mod pages;
+mod presence;
+mod refusal;
+mod room;
+mod routes;
+
+use std::io::{Write, stdout};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Parser;
+use sse_kit::Broadcaster;
+use sse_kit::http::Limits;
+use sse_kit::serve::Signals;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tracing_subscriber::EnvFilter;
+
+use crate::assets::Assets;
+use crate::chat::Chat;
+use crate::options::Options;
+use crate::routes::App;
+
+/// After how long pages come back that a shutdown sent away: at most this, at random.
+const COME_BACK_WITHIN: Duration = Duration::from_secs(2);
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    let options = Options::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+
+    let mut signals = Signals::install()?;
+    let hub = Broadcaster::builder().heartbeat(options.heartbeat()).build()?;
+    let chat = Chat::new(hub);
+    let app = App {
+        chat: chat.clone(),
+        assets: Assets::new(options.assets.as_deref()),
+        limits: Limits::new(options.max_connections, options.max_per_ip),
+    };
+    let listener = TcpListener::bind(options.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", options.listen))?;
+    writeln!(stdout(), "listening on http://{}", listener.local_addr()?)?;
+
+    let (stop, stopped) = oneshot::channel::<()>();
+    let service = routes::router(app).into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(async {
+        let _ = stopped.await;
+    });
+    let second_signal_or_deadline = async {
+        let signal = signals.next().await;
+        tracing::info!(?signal, "shutting down");
+        // Streams end first: axum waits for its connections, and would wait for them for ever.
+        chat.shut_down(COME_BACK_WITHIN);
+        drop(stop);
+        tokio::select! {
+            signal = signals.next() => ExitCode::from(signal.exit_code()),
+            () = tokio::time::sleep(options.shutdown_delay) => ExitCode::FAILURE,
+        }
+    };
+    tokio::select! {
+        served = serving => served.map(|()| ExitCode::SUCCESS).map_err(Into::into),
+        code = second_signal_or_deadline => Ok(code),
+    }
+}

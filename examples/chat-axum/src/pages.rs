@@ -1,0 +1,87 @@
+//! The pages.
+
+use askama::Template;
+use sse_kit::broadcast::ConnectionId;
+use sse_kit::event::EventId;
+use sse_kit::htmx::{Attributes, Connect, Dialect, Endpoint, NamedSwap, PageScripts, Swap};
+
+use crate::messages::{self, Line};
+use crate::name::{Nick, RoomName};
+use crate::room::{People, Said};
+
+/// The rooms there are.
+#[derive(Debug, Template)]
+#[template(path = "lobby.html")]
+pub(crate) struct Lobby<'a> {
+    pub(crate) dialect: Dialect,
+    pub(crate) scripts: PageScripts,
+    pub(crate) connection: Attributes,
+    pub(crate) lines: &'a [Line],
+    pub(crate) refusal: &'a str,
+}
+
+/// Before a room: who is it?
+#[derive(Debug, Template)]
+#[template(path = "door.html")]
+pub(crate) struct Door<'a> {
+    pub(crate) dialect: Dialect,
+    pub(crate) room: &'a RoomName,
+    pub(crate) refusal: &'a str,
+}
+
+/// A room.
+#[derive(Debug, Template)]
+#[template(path = "room.html")]
+pub(crate) struct RoomPage<'a> {
+    pub(crate) dialect: Dialect,
+    pub(crate) scripts: PageScripts,
+    pub(crate) connection: Attributes,
+    /// Of the element that shows who is there.
+    pub(crate) takes_people: Attributes,
+    pub(crate) room: &'a RoomName,
+    pub(crate) nick: &'a Nick,
+    pub(crate) id: &'a ConnectionId,
+    pub(crate) said: Vec<&'a Said>,
+    pub(crate) people: &'a People,
+}
+
+/// What makes the lobby follow what happens after `cursor`.
+pub(crate) fn lobby_connection(dialect: Dialect, cursor: EventId) -> Attributes {
+    let connect = Connect::new(endpoint("/events")).out_of_band().resume_from(cursor);
+    connect.attributes(dialect).expect("both can do this")
+}
+
+/// As [`lobby_connection`], for a room: it ends when the room is closed.
+pub(crate) fn room_connection(
+    dialect: Dialect,
+    cursor: EventId,
+    room: &RoomName,
+    id: &ConnectionId,
+    nick: &Nick,
+) -> Attributes {
+    let query: String = form_urlencoded::Serializer::new(String::new())
+        .append_pair("connection", id.as_str())
+        .append_pair("nick", &nick.to_string())
+        .finish();
+    let connect = Connect::new(endpoint(&format!("/rooms/{room}/events?{query}")))
+        .out_of_band()
+        .close(messages::closed_name())
+        .resume_from(cursor);
+    connect.attributes(dialect).expect("both can do this")
+}
+
+/// Where there is morphing, who is there is morphed: what has not changed is not touched.
+pub(crate) fn takes_people(dialect: Dialect) -> Attributes {
+    let swap = match dialect {
+        Dialect::V2 => Swap::InnerHtml,
+        Dialect::V4 => Swap::InnerMorph,
+    };
+    NamedSwap::new([messages::people_name()])
+        .swap(swap)
+        .attributes(dialect)
+        .expect("both can do this")
+}
+
+pub(crate) fn endpoint(path: &str) -> Endpoint {
+    path.parse().expect("it is a path, and what is filled in is encoded")
+}

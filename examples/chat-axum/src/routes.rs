@@ -1,0 +1,244 @@
+//! What the server answers.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::{ConnectInfo, Path, Query, Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
+use axum::http::{self, HeaderMap, StatusCode};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{Form, Router};
+use serde::{Deserialize, Deserializer};
+use sse_kit::SseBody;
+use sse_kit::broadcast::ConnectionId;
+use sse_kit::event::Topic;
+use sse_kit::htmx::{self, Dialect, Shape, Update, Updates};
+use sse_kit::http::{Limits, SseRequest, SseResponse, ensure_same_site};
+
+use crate::assets::Assets;
+use crate::chat::Chat;
+use crate::messages::{self, Message};
+use crate::name::{Nick, RoomName};
+use crate::pages::{self, Door, Lobby, RoomPage};
+use crate::refusal::Refusal;
+use crate::room::{Said, Text};
+
+/// After how long a page comes back that finds no room: at most this, at random.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// What all requests share. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct App {
+    pub(crate) chat: Chat,
+    pub(crate) assets: Assets,
+    pub(crate) limits: Limits,
+}
+
+pub(crate) fn router(app: App) -> Router {
+    Router::new()
+        .route("/", get(lobby))
+        .route("/enter", get(enter))
+        .route("/events", get(lobby_events))
+        .route("/rooms/{room}", get(room))
+        .route("/rooms/{room}/events", get(room_events))
+        .route("/rooms/{room}/said", post(say))
+        .route("/rooms/{room}/close", post(close))
+        .route("/stats", get(stats))
+        .route("/healthz", get(health))
+        .merge(app.assets.router())
+        .with_state(app)
+}
+
+/// What every page is asked for with.
+#[derive(Debug, Deserialize)]
+struct Asked {
+    #[serde(default, deserialize_with = "known_or_default")]
+    htmx: Dialect,
+    nick: Option<String>,
+    room: Option<String>,
+}
+
+async fn lobby(State(app): State<App>, Query(asked): Query<Asked>) -> Response {
+    lobby_page(&app, asked.htmx, StatusCode::OK, "").await
+}
+
+async fn lobby_page(app: &App, dialect: Dialect, status: StatusCode, refusal: &str) -> Response {
+    let (lines, cursor) = app.chat.lobby().await;
+    let connection = pages::lobby_connection(dialect, cursor);
+    let scripts = app.assets.scripts(dialect);
+    let page = Lobby { dialect, scripts, connection, lines: &lines, refusal };
+    (status, app.page(&page)).into_response()
+}
+
+/// The form of the lobby: it leads to the room.
+async fn enter(State(app): State<App>, Query(asked): Query<Asked>) -> Result<Redirect, Response> {
+    let (room, nick) = (asked.room.unwrap_or_default(), asked.nick.unwrap_or_default());
+    match room.parse::<RoomName>() {
+        Ok(room) => {
+            let query = form_urlencoded::Serializer::new(String::new())
+                .append_pair("htmx", &asked.htmx.to_string())
+                .append_pair("nick", &nick)
+                .finish();
+            Ok(Redirect::to(&format!("/rooms/{room}?{query}")))
+        }
+        Err(error) => {
+            let (status, refusal) = (StatusCode::UNPROCESSABLE_ENTITY, error.to_string());
+            Err(lobby_page(&app, asked.htmx, status, &refusal).await)
+        }
+    }
+}
+
+async fn room(
+    State(app): State<App>,
+    Path(room): Path<RoomName>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Refusal> {
+    let dialect = asked.htmx;
+    let nick = match asked.nick.as_deref().map(str::parse::<Nick>) {
+        Some(Ok(nick)) => nick,
+        refused => {
+            let refusal = refused.and_then(Result::err).map(|error| error.to_string());
+            let refusal = &*refusal.unwrap_or_default();
+            return Ok(app.page(&Door { dialect, room: &room, refusal }));
+        }
+    };
+    let (state, cursor) = app.chat.enter(&room).await?;
+    let id = &ConnectionId::random().map_err(anyhow::Error::from)?;
+    let page = RoomPage {
+        dialect,
+        scripts: app.assets.scripts(dialect),
+        connection: pages::room_connection(dialect, cursor, &room, id, &nick),
+        takes_people: pages::takes_people(dialect),
+        room: &room,
+        nick: &nick,
+        id,
+        said: state.said.iter().collect(),
+        people: &state.people,
+    };
+    Ok(app.page(&page))
+}
+
+async fn lobby_events(
+    State(app): State<App>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> http::Response<SseBody> {
+    app.stream(messages::lobby(), None, &request, client)
+}
+
+/// Who listens, and on which page.
+#[derive(Debug, Deserialize)]
+struct Listener {
+    connection: ConnectionId,
+    nick: Nick,
+}
+
+async fn room_events(
+    State(app): State<App>,
+    Path(room): Path<RoomName>,
+    Query(listener): Query<Listener>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> http::Response<SseBody> {
+    // Who comes back to a room that was closed meanwhile is told so.
+    if !app.chat.is_open(&room).await {
+        return SseResponse::only(&messages::closed());
+    }
+    let who = Some((listener.connection, listener.nick));
+    app.stream(room.topic(), who, &request, client)
+}
+
+/// What is typed in a room.
+#[derive(Debug, Deserialize)]
+struct Typed {
+    connection: ConnectionId,
+    nick: Nick,
+    text: String,
+}
+
+/// Everybody else gets it by the stream; who typed it gets it as the answer.
+async fn say(
+    State(app): State<App>,
+    Path(room): Path<RoomName>,
+    headers: HeaderMap,
+    Form(typed): Form<Typed>,
+) -> Result<Response, Refusal> {
+    ensure_same_site(&headers)?;
+    let text: Text = typed.text.parse()?;
+    let said = app.chat.say(&room, typed.nick.clone(), text, typed.connection).await?;
+    if headers.contains_key("hx-request") {
+        return Ok(Html(shown(&said)?.into_string()).into_response());
+    }
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("nick", &typed.nick.to_string())
+        .finish();
+    Ok(Redirect::to(&format!("/rooms/{room}?{query}#said-{}", said.number)).into_response())
+}
+
+/// It comes behind what was said before, and what was refused is forgotten.
+fn shown(said: &Said) -> anyhow::Result<htmx::Html> {
+    let updates = Updates::from_iter([
+        Update::append("said".parse()?, &Message { said })?,
+        Update::fill("refusal".parse()?, &htmx::Html::default())?,
+    ]);
+    Ok(updates.render(Shape::Both)?)
+}
+
+async fn close(
+    State(app): State<App>,
+    Path(room): Path<RoomName>,
+    headers: HeaderMap,
+) -> Result<Redirect, Refusal> {
+    ensure_same_site(&headers)?;
+    app.chat.close(&room).await?;
+    Ok(Redirect::to("/"))
+}
+
+async fn stats(State(app): State<App>) -> impl IntoResponse {
+    ([(CACHE_CONTROL, "no-store")], axum::Json(app.chat.hub().stats()))
+}
+
+async fn health(State(app): State<App>) -> (StatusCode, &'static str) {
+    if app.chat.hub().is_shut_down() {
+        (StatusCode::SERVICE_UNAVAILABLE, "draining")
+    } else {
+        (StatusCode::OK, "ok")
+    }
+}
+
+impl App {
+    /// A page holds a cursor and what is so at this moment: an old copy is of no use.
+    fn page(&self, page: &impl Template) -> Response {
+        let html = page.render().map(Html).map_err(|error| {
+            tracing::error!(%error, "a template cannot be rendered");
+            (StatusCode::INTERNAL_SERVER_ERROR, "The page cannot be rendered.")
+        });
+        let policy = self.assets.content_security_policy();
+        ([(CACHE_CONTROL, "no-store"), (CONTENT_SECURITY_POLICY, policy)], html).into_response()
+    }
+
+    fn stream(
+        &self,
+        topic: Topic,
+        who: Option<(ConnectionId, Nick)>,
+        request: &Request,
+        client: SocketAddr,
+    ) -> http::Response<SseBody> {
+        let Ok(permit) = self.limits.admit(client.ip()) else { return SseResponse::busy(BUSY) };
+        let seen = SseRequest::from(request).last_event_id();
+        match self.chat.watch(topic, who, seen) {
+            Ok(subscription) => SseResponse::new(subscription).keep(permit).into_response(),
+            Err(error) => {
+                tracing::debug!(%error, "a page is asked to come back later");
+                SseResponse::busy(BUSY)
+            }
+        }
+    }
+}
+
+/// A version of htmx that is not known is none.
+fn known_or_default<'de, D: Deserializer<'de>>(version: D) -> Result<Dialect, D::Error> {
+    Ok(String::deserialize(version)?.parse().unwrap_or_default())
+}
