@@ -13,9 +13,10 @@ fn page(config: &TabsConfig, folder: &str) -> Html {
 }
 
 fn settings(page: &Html) -> Value {
-    let block = Selector::parse("script[type='application/json']#sse-kit-tabs").unwrap();
-    let text: String = page.select(&block).next().unwrap().text().collect();
-    serde_json::from_str(&text).unwrap()
+    let block = Selector::parse("script[type='application/json']#sse-kit-tabs");
+    let block = block.expect("a selector");
+    let text: String = page.select(&block).next().expect("a block").text().collect();
+    serde_json::from_str(&text).expect("JSON")
 }
 
 #[test]
