@@ -62,6 +62,11 @@ pub use sse_kit_tabs as tabs;
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+/// The code of the guide to tabs, compiled.
+#[cfg(all(doctest, feature = "tabs"))]
+#[doc = include_str!("../../../docs/src/tabs.md")]
+struct Tabs;
+
 /// The code of the guide to the monitor, compiled.
 #[cfg(all(doctest, feature = "monitor"))]
 #[doc = include_str!("../../../docs/src/monitoring.md")]
