@@ -10,6 +10,7 @@ use crate::core::Core;
 use crate::counters::Stats;
 use crate::delivery::Goodbye;
 use crate::entry::Entry;
+use crate::ledger::Ledger;
 use crate::presence::PresenceWatch;
 use crate::publish::{PublishError, Receipt, SendError};
 use crate::subscribe::Subscribe;
@@ -177,15 +178,15 @@ impl Broadcaster {
     /// Who subscribes to a topic now, by pattern or by name. Somebody with three tabs is three
     /// connections.
     pub fn presence(&self, topic: &Topic) -> Vec<Arc<Connection>> {
-        let ledger = self.core().ledger.lock();
-        self.members(&ledger, topic)
+        let mut ledger = self.core().ledger.lock();
+        self.members(&mut ledger, topic)
     }
 
     /// Who subscribes to a topic now, and who comes and goes from then on.
     pub fn watch_presence(&self, topic: &Topic) -> PresenceWatch {
         let mut ledger = self.core().ledger.lock();
         let changes = ledger.watched.watch(topic);
-        PresenceWatch { present: self.members(&ledger, topic), changes }
+        PresenceWatch { present: self.members(&mut ledger, topic), changes }
     }
 
     /// Reads everything that is published from now on.
@@ -210,8 +211,8 @@ impl Broadcaster {
         self.core().ledger.lock().closed
     }
 
-    fn members(&self, ledger: &crate::ledger::Ledger, topic: &Topic) -> Vec<Arc<Connection>> {
-        let lists = ledger.lists_of(&Some(topic.clone()));
+    fn members(&self, ledger: &mut Ledger, topic: &Topic) -> Vec<Arc<Connection>> {
+        let (lists, _) = ledger.lists_of(&Some(topic.clone()));
         self.core().shards.iter().flat_map(|shard| shard.members(&lists)).collect()
     }
 

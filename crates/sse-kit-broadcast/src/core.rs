@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use sse_kit_event::EventId;
+use sse_kit_event::{EventId, Topics};
 
 use crate::connection::{Connection, Departure};
 use crate::counters::{Counters, Stats};
 use crate::delivery::Goodbye;
+use crate::history::Candidates;
 use crate::hooks::{Guard, Hooks, Lifecycle};
 use crate::ledger::Ledger;
 use crate::log::{Log, Record};
@@ -45,8 +46,8 @@ impl Core {
         if ledger.closed {
             return None;
         }
-        let (entry, receivers) = ledger.record(id, record);
-        self.signal(Signal::Entry(entry));
+        let (entry, lists, receivers) = ledger.record(id, record);
+        self.signal(Signal::Entry(entry, lists));
         self.counters.published.add(1);
         Some(receivers)
     }
@@ -94,8 +95,22 @@ impl Core {
 
     /// Gives a connection that is behind its next page of history.
     pub(crate) fn catch_up(&self, connection: &Connection) {
+        let matched = self.matched(&connection.topics);
         let ledger = self.ledger.lock();
-        connection.catch_up(&ledger, &self.counters);
+        connection.catch_up(&ledger, &matched, &self.counters);
+    }
+
+    /// The topics of a subscription that its patterns match.
+    ///
+    /// Only a list of topics is made under the lock. Matching them is the subscriber's own time: many
+    /// topics and many patterns take milliseconds, for which publishers would wait.
+    pub(crate) fn matched(&self, topics: &Topics) -> Candidates {
+        let patterns = topics.patterns();
+        if patterns.is_empty() {
+            return Candidates::default();
+        }
+        let candidates = self.ledger.lock().history.candidates(patterns);
+        candidates.matching(patterns)
     }
 
     /// Ends all streams once they have what was published before, and refuses what comes after.
@@ -125,7 +140,7 @@ impl Core {
         Stats {
             connections: ledger.connections.len(),
             topics: topics - 1, // everybody's is none
-            pattern_sets: ledger.interests.pattern_sets(),
+            patterns: ledger.interests.patterns(),
             history,
             history_bytes,
             opened: counters.opened.get(),

@@ -58,6 +58,7 @@ mod interest;
 mod ledger;
 mod log;
 mod memory_log;
+mod pattern_index;
 mod presence;
 mod publish;
 mod queue;

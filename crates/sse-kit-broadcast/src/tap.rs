@@ -30,7 +30,7 @@ impl Tap {
         use async_broadcast::RecvError;
         loop {
             match self.signals.recv_direct().await {
-                Ok(Signal::Entry(entry)) => return Ok(entry),
+                Ok(Signal::Entry(entry, _)) => return Ok(entry),
                 Ok(Signal::Heartbeat | Signal::End(_)) => {}
                 Err(RecvError::Overflowed(missed)) => return Err(TapError::Lagged { missed }),
                 Err(RecvError::Closed) => return Err(TapError::Closed),
