@@ -20,8 +20,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// order. What it cannot give back any more it says: [`Inlet::lose_through`] where records are gone,
 /// [`Inlet::begin_epoch`] where offsets are given anew.
 ///
-/// Whether an implementation does all of that can be tried with the module `conformance`, which the
-/// feature of that name adds.
+/// Whether an implementation does all of that can be tried by the suite in the module `conformance`,
+/// which the feature of that name adds.
 pub trait Log: Send + Sync + fmt::Debug + 'static {
     /// Called once, when the broadcaster stands and before anybody can subscribe, on its Tokio
     /// runtime.

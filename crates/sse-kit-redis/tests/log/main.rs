@@ -1,5 +1,6 @@
 //! The log against a real Redis server.
 
+mod conformance;
 mod failing;
 mod proxy;
 mod reading;
