@@ -16,7 +16,7 @@ use crate::workspace::Workspace;
 /// Run every test, of Rust, of the scripts and in a browser
 ///
 /// What is needed is found or installed: the npm packages of tests/browser and of the
-/// examples always, Chromium from Debian's packages when we are root. What cannot be had is a
+/// examples always, Redis and Chromium from Debian's packages when we are root. What cannot be had is a
 /// failure that says so; nothing is skipped in silence, and an ignored test counts as failed.
 /// The last line is the sum: `N passed, N failed`.
 #[derive(Debug, clap::Args)]
@@ -30,7 +30,8 @@ Examples:
   cargo xtask test browser -- jobs.test.js    one file of tests/browser
 
 Environment:
-  SSE_KIT_CHROMIUM  the browser to test with, when it is not in PATH
+  SSE_KIT_CHROMIUM      the browser to test with, when it is not in PATH
+  SSE_KIT_REDIS_SERVER  the Redis server to test with, when it is not in PATH
 
 The tests in tests/browser are given, in their environment:
   SSE_KIT_BIN_DIR   the folder with the examples' programs

@@ -34,6 +34,12 @@ pub(crate) const CHROMIUM: Tool = Tool {
     variable: Some("SSE_KIT_CHROMIUM"),
     package: Some("chromium"),
 };
+pub(crate) const REDIS: Tool = Tool {
+    name: "Redis 6.2 or newer",
+    programs: &["redis-server"],
+    variable: Some("SSE_KIT_REDIS_SERVER"),
+    package: Some("redis-server"),
+};
 
 impl Tool {
     /// The program's path. What is missing is installed from Debian's packages when the tool

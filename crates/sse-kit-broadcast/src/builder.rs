@@ -238,13 +238,10 @@ impl Builder {
         });
         let (mut signals, receiver) = async_broadcast::broadcast(self.log_buffer);
         signals.set_overflow(true);
+        let receiver = receiver.deactivate();
 
-        let core = Arc::new_cyclic(|core: &Weak<Core>| Core {
-            ledger: Mutex::new(Ledger::new(
-                log.attach(Inlet(core.clone())),
-                self.retention,
-                self.patterns_alike,
-            )),
+        let core = Arc::new(Core {
+            ledger: Mutex::new(Ledger::new(self.retention, self.patterns_alike)),
             log,
             signals,
             shards: (0..shards).map(|_| Arc::default()).collect(),
@@ -257,10 +254,12 @@ impl Builder {
             queue_limits: self.queue,
             heartbeat: self.heartbeat,
         });
+        // Before the fan-out listens: what the log has from before is for history alone.
+        core.log.attach(Inlet(Arc::downgrade(&core)));
         for shard in &core.shards {
             let shard = Arc::<Shard>::clone(shard);
             let counters = Arc::clone(&counters);
-            runtime.spawn(shard.run(receiver.new_receiver(), counters, Arc::downgrade(&core)));
+            runtime.spawn(shard.run(receiver.activate_cloned(), counters, Arc::downgrade(&core)));
         }
         drop(receiver);
         if let Some(every) = self.heartbeat {

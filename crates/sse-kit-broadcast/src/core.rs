@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
+use sse_kit_event::control::GapReason;
 use sse_kit_event::{EventId, Topics};
 
 use crate::connection::{Connection, Departure};
@@ -50,6 +51,37 @@ impl Core {
         self.signal(Signal::Entry(entry, lists));
         self.counters.published.add(1);
         Some(receivers)
+    }
+
+    /// The log begins anew. Open streams find that out when they next look into history.
+    pub(crate) fn begin_epoch(&self, position: EventId) -> Option<()> {
+        let mut ledger = self.ledger.lock();
+        if ledger.closed {
+            return None;
+        }
+        ledger.begin_epoch(position);
+        self.signal(Signal::LookBack(GapReason::UnknownEpoch));
+        Some(())
+    }
+
+    pub(crate) fn lose_through(&self, offset: u64) -> Option<()> {
+        let mut ledger = self.ledger.lock();
+        if ledger.closed {
+            return None;
+        }
+        ledger.lose_through(offset);
+        self.signal(Signal::LookBack(GapReason::Trimmed));
+        Some(())
+    }
+
+    /// Those who claim to have seen more than there is have not.
+    pub(crate) fn settle(&self) {
+        let mut ledger = self.ledger.lock();
+        if std::mem::take(&mut ledger.anyone_ahead) {
+            for connection in ledger.connections.values() {
+                connection.queue.lock().come_back_to(ledger.position);
+            }
+        }
     }
 
     /// Takes a connection in. Its queue is set up under the same lock, so that nothing falls between
@@ -119,6 +151,8 @@ impl Core {
         if !std::mem::replace(&mut ledger.closed, true) {
             self.signal(Signal::End(goodbye));
         }
+        drop(ledger); // the log's own lock comes before it
+        self.log.close();
     }
 
     pub(crate) fn send_heartbeat(&self) {

@@ -119,6 +119,26 @@ impl History {
         self.topics.get_mut(address).expect("it was just inserted")
     }
 
+    /// Forgets all events, as those that come are of another epoch, and begins after `offset`.
+    pub(crate) fn restart(&mut self, offset: u64) {
+        (self.bytes, self.entries) = (0, 0);
+        self.order.clear();
+        self.forgotten_through = offset;
+        self.topics.retain(|_, state| {
+            state.entries.clear();
+            state.trimmed_through = offset;
+            state.own_list.is_some()
+        });
+    }
+
+    /// Whatever there was up to `offset` may be missing, of any topic.
+    pub(crate) fn lose_through(&mut self, offset: u64) {
+        self.forgotten_through = offset;
+        for state in self.topics.values_mut() {
+            state.trimmed_through = offset;
+        }
+    }
+
     pub(crate) fn known(&self, address: &Address) -> Option<&TopicState> {
         self.topics.get(address)
     }
@@ -277,7 +297,7 @@ impl TopicState {
 
     fn trim_front(&mut self) -> Option<Arc<Entry>> {
         let entry = self.entries.pop_front()?;
-        self.trimmed_through = entry.id.offset();
+        self.trimmed_through = self.trimmed_through.max(entry.id.offset());
         Some(entry)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sse_kit_event::{EventId, Topics};
+use sse_kit_event::{Epoch, EventId, Topics};
 use tokio::time::Instant;
 
 use crate::connection::{Connection, ConnectionId};
@@ -21,6 +21,10 @@ use crate::presence::Watched;
 pub(crate) struct Ledger {
     /// The newest event that came back from the log.
     pub(crate) position: EventId,
+    /// Where the epoch began.
+    pub(crate) began: EventId,
+    /// Some connection may have resumed from after the position.
+    pub(crate) anyone_ahead: bool,
     pub(crate) history: History,
     pub(crate) interests: Interests,
     pub(crate) connections: HashMap<ConnectionId, Arc<Connection>>,
@@ -29,17 +33,40 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn new(position: EventId, retention: Retention, alike: usize) -> Self {
+    /// The log says where it begins before anybody asks.
+    pub(crate) fn new(retention: Retention, alike: usize) -> Self {
+        let nowhere = EventId::new(Epoch::new(0), 0);
         let mut history = History::new(retention);
         history.topic(&None).own_list = Some(EVERYBODY);
         Self {
-            position,
+            position: nowhere,
+            began: nowhere,
+            anyone_ahead: false,
             history,
             interests: Interests::new(alike),
             connections: HashMap::new(),
             watched: Watched::default(),
             closed: false,
         }
+    }
+
+    pub(crate) fn begin_epoch(&mut self, position: EventId) {
+        self.position = position;
+        self.began = position;
+        self.history.restart(position.offset());
+    }
+
+    pub(crate) fn lose_through(&mut self, offset: u64) {
+        if offset > self.position.offset() {
+            self.position = EventId::new(self.position.epoch(), offset);
+            self.history.lose_through(offset);
+        }
+    }
+
+    /// How many connections an event on this topic would go to.
+    pub(crate) fn receivers(&mut self, address: &Address, except: &[ConnectionId]) -> usize {
+        let (_, subscribers) = self.lists_of(address);
+        subscribers - self.left_out(except, address)
     }
 
     /// Takes a record into its topic's history, and says which lists it goes to, and how many get

@@ -44,9 +44,15 @@
 //!
 //! History is bounded by events per topic, by age and by bytes in all; a queue by events and by
 //! bytes. See [`Builder`].
+//!
+//! # Features
+//!
+//! `conformance` adds the module of that name, for those who write a [`Log`].
 
 mod broadcaster;
 mod builder;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod connection;
 mod core;
 mod counters;

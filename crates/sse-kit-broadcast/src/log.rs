@@ -15,11 +15,21 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Gives events their order: what all nodes of a hub share.
 ///
 /// The in-memory form is [`MemoryLog`](crate::MemoryLog). An implementation gives back **every**
-/// appended record through its [`Inlet`], once each and in the order of their offsets; the
-/// broadcaster delivers only what comes back. So all nodes deliver the same order.
+/// appended record through its [`Inlet`], those of other nodes included, once each and in the order
+/// of their offsets; the broadcaster delivers only what comes back. So all nodes deliver the same
+/// order. What it cannot give back any more it says: [`Inlet::lose_through`] where records are gone,
+/// [`Inlet::begin_epoch`] where offsets are given anew.
+///
+/// Whether an implementation does all of that can be tried by the suite in the module `conformance`,
+/// which the feature of that name adds.
 pub trait Log: Send + Sync + fmt::Debug + 'static {
-    /// Called once, before all else: keeps the inlet, and says which position the log is at.
-    fn attach(&self, inlet: Inlet) -> EventId;
+    /// Called once, when the broadcaster stands and before anybody can subscribe, on its Tokio
+    /// runtime.
+    ///
+    /// Before it returns the log calls [`Inlet::begin_epoch`], and may deliver what it has from before,
+    /// so that clients can resume. It keeps the inlet for all that comes. A task that it starts ends
+    /// when the log is dropped, or when the inlet says that the broadcaster has shut down.
+    fn attach(&self, inlet: Inlet);
 
     /// Appends a record at the next offset.
     ///
@@ -31,6 +41,15 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
     ///
     /// When the future is dropped before it is ready, the record may or may not be appended.
     fn append(&self, record: Record) -> BoxFuture<'_, Result<Appended, AppendError>>;
+
+    /// Whether other nodes deliver from this log too. Then a client may come from one that is further
+    /// than this one, which is no error: see [`Inlet::settle`].
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// The broadcaster has shut down: appends fail from now on. May be called again.
+    fn close(&self) {}
 }
 
 /// What is appended to a log.
@@ -67,6 +86,35 @@ impl Inlet {
     pub fn deliver(&self, id: EventId, record: Record) -> Option<usize> {
         self.0.upgrade()?.deliver(id, record)
     }
+
+    /// The log is in this epoch, and the next record comes after this position: called first of all,
+    /// and whenever the log was lost and begins anew.
+    ///
+    /// Open streams are told of a gap, and histories are emptied.
+    ///
+    /// `None` when the broadcaster has shut down.
+    pub fn begin_epoch(&self, position: EventId) -> Option<()> {
+        self.0.upgrade()?.begin_epoch(position)
+    }
+
+    /// Records up to this offset, as far as they were not delivered, are gone for good: open streams
+    /// are told of a gap, and so is whoever resumes from before it.
+    ///
+    /// `None` when the broadcaster has shut down.
+    pub fn lose_through(&self, offset: u64) -> Option<()> {
+        self.0.upgrade()?.lose_through(offset)
+    }
+
+    /// All there was in the log a moment ago was delivered.
+    ///
+    /// A shared log calls this whenever it finds that out, at least every few seconds. Who resumed
+    /// from after the position of this node has either been caught up with since, or never had such an
+    /// event, and is told of a gap.
+    pub fn settle(&self) {
+        if let Some(core) = self.0.upgrade() {
+            core.settle();
+        }
+    }
 }
 
 /// Why a record was not appended.
@@ -82,6 +130,14 @@ pub enum AppendError {
     /// The log has no room.
     #[error("the log is full")]
     Full,
+    /// The record is larger than the log takes.
+    #[error("the log takes events of at most {max} bytes, not {bytes}")]
+    TooLarge {
+        /// Its size in bytes.
+        bytes: usize,
+        /// The largest that it takes.
+        max: usize,
+    },
     /// The log is closed.
     #[error("the log is closed")]
     Closed,

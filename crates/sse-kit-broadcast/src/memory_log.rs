@@ -40,10 +40,10 @@ impl MemoryLog {
 }
 
 impl Log for MemoryLog {
-    fn attach(&self, inlet: Inlet) -> EventId {
+    fn attach(&self, inlet: Inlet) {
         let mut state = self.state.lock();
+        inlet.begin_epoch(EventId::new(self.epoch, state.last));
         state.inlet = Some(inlet);
-        EventId::new(self.epoch, state.last)
     }
 
     fn append(&self, record: Record) -> BoxFuture<'_, Result<Appended, AppendError>> {

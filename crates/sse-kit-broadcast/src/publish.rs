@@ -15,7 +15,8 @@ use crate::log::{AppendError, Record};
 pub struct Receipt {
     /// The id that the event was given.
     pub id: EventId,
-    /// How many connections of this node it was handed to.
+    /// How many connections of this node it was handed to; where the log hands it back only later, how
+    /// many subscribed to its topic when it was appended.
     pub receivers: usize,
 }
 
@@ -140,12 +141,17 @@ impl Core {
         except: &[ConnectionId],
     ) -> Result<Receipt, PublishError> {
         let key = event.key().cloned();
+        let address = topic.clone();
         let record = Record { topic, key, except: except.into(), event: event.encode() };
         let appended = self.log.append(record).await.map_err(|error| match error {
             AppendError::Closed => PublishError::Closed,
             error => PublishError::Log(error),
         })?;
-        Ok(Receipt { id: appended.id, receivers: appended.receivers.unwrap_or(0) })
+        let receivers = match appended.receivers {
+            Some(receivers) => receivers,
+            None => self.ledger.lock().receivers(&address, except),
+        };
+        Ok(Receipt { id: appended.id, receivers })
     }
 }
 

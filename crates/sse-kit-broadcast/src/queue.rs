@@ -130,7 +130,8 @@ impl Queue {
     /// A published event, in the order of the log.
     pub(crate) fn offer(&mut self, entry: &Arc<Entry>, to: &ConnectionId, now: Instant) -> Offer {
         let offset = entry.id.offset();
-        if self.is_behind() || self.end.is_some() || offset <= self.handed {
+        let foreign = entry.id.epoch() != self.epoch;
+        if self.is_behind() || self.end.is_some() || foreign || offset <= self.handed {
             return Offer::NotWanted;
         }
         let before = std::mem::replace(&mut self.handed, offset);
@@ -215,11 +216,44 @@ impl Queue {
         self.end.is_some()
     }
 
-    /// From now on events after `after` come from history.
-    pub(crate) fn fall_behind(&mut self, after: u64, reason: GapReason) {
+    /// From now on events after what it was handed, and after `after`, come from history.
+    pub(crate) fn fall_behind(&mut self, after: Option<EventId>, reason: GapReason) {
         if !self.is_behind() {
-            self.mode = Mode::behind(self.handed.max(after), reason);
+            let after = after.filter(|after| after.epoch() == self.epoch);
+            let after = after.map_or(self.handed, |after| self.handed.max(after.offset()));
+            self.mode = Mode::behind(after, reason);
             self.wake();
+        }
+    }
+
+    /// Goes on in the epoch that began there, behind a gap, if it was in another one.
+    pub(crate) fn enter_epoch(&mut self, began: EventId) {
+        let Mode::Behind { after, .. } = self.mode else { return };
+        if self.epoch == began.epoch() {
+            return;
+        }
+        let from = Some(self.id(after));
+        self.push_gap(Gap { from, to: began, reason: GapReason::UnknownEpoch });
+        self.dropped_through = None; // which that gap has told too
+        self.epoch = began.epoch();
+        self.taken = began.offset();
+        self.handed = began.offset();
+        self.mode = Mode::behind(began.offset(), GapReason::Trimmed);
+    }
+
+    /// Begins after an event that has not come yet.
+    pub(crate) fn begin_ahead(&mut self, after: u64) {
+        self.handed = after;
+        self.taken = after;
+    }
+
+    /// No event after `position` was ever published; if it says that it has seen one, it begins here.
+    pub(crate) fn come_back_to(&mut self, position: EventId) {
+        if self.epoch == position.epoch() && self.handed > position.offset() && !self.is_behind() {
+            let from = Some(self.id(self.handed));
+            self.push_gap(Gap { from, to: position, reason: GapReason::Future });
+            self.handed = position.offset();
+            self.taken = position.offset();
         }
     }
 
@@ -266,7 +300,7 @@ impl Queue {
             self.mode = Mode::Behind { after, told, reason };
         } else {
             self.mode = Mode::Live;
-            self.handed = now_at;
+            self.handed = now_at.max(after); // it may be ahead of this node
         }
         conflated
     }

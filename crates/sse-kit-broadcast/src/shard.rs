@@ -22,6 +22,8 @@ use crate::queue::Offer;
 pub(crate) enum Signal {
     Entry(Arc<Entry>, Lists),
     Heartbeat,
+    /// History was changed otherwise than by events.
+    LookBack(GapReason),
     End(Option<Goodbye>),
 }
 
@@ -96,7 +98,7 @@ impl Shard {
         core: Weak<Core>,
     ) {
         // Everything up to here was handed to the connections.
-        let mut through = 0;
+        let mut through = None;
         let mut next = None;
         loop {
             // A stream of signals without end still lets others run.
@@ -110,10 +112,14 @@ impl Shard {
                     let mut entries = vec![entry];
                     next = more_alike(&mut signals, &mut entries, &lists);
                     self.fan_out(&entries, &lists, &counters, &core).await;
-                    through = entries[entries.len() - 1].id.offset();
+                    through = Some(entries[entries.len() - 1].id);
                 }
                 Ok(Signal::Heartbeat) => {
                     self.visit(EVERYBODY, |c| c.queue.lock().offer_heartbeat()).await;
+                }
+                Ok(Signal::LookBack(reason)) => {
+                    let look = |c: &Arc<Connection>| c.queue.lock().fall_behind(through, reason);
+                    self.visit(EVERYBODY, look).await;
                 }
                 Ok(Signal::End(goodbye)) => {
                     let end = |c: &Arc<Connection>| {

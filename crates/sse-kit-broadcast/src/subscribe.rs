@@ -97,13 +97,24 @@ impl Subscribe {
             return Err(SubscribeError::PatternsCrowded);
         }
         let now_at = ledger.position;
-        let start = Start::at(now_at, self.resume.as_ref());
+        let start = match Start::at(now_at, self.resume.as_ref()) {
+            // Another node may be further, and the client come from there.
+            Start::Gap { from: Some(id), reason: GapReason::Future } if core.log.is_shared() => {
+                Start::Ahead(id)
+            }
+            start => start,
+        };
         let mut queue = Queue::new(now_at, self.limits, self.policy);
         match start {
             Start::Now => {}
             Start::After(cursor) => {
                 core.counters.resumed.add(1);
                 queue.begin_after(cursor.offset());
+            }
+            Start::Ahead(cursor) => {
+                core.counters.resumed.add(1);
+                queue.begin_ahead(cursor.offset());
+                ledger.anyone_ahead = true;
             }
             Start::Gap { from, reason } => queue.push_gap(Gap { from, to: now_at, reason }),
         }
@@ -121,7 +132,7 @@ impl Subscribe {
         connection.catch_up(&ledger, &matched, &core.counters);
         drop(ledger);
         let cursor = match start {
-            Start::After(cursor) => cursor,
+            Start::After(cursor) | Start::Ahead(cursor) => cursor,
             Start::Now | Start::Gap { .. } => now_at,
         };
         Ok(Subscription::new(self.core, connection, cursor))
@@ -133,6 +144,7 @@ impl Subscribe {
 enum Start {
     Now,
     After(EventId),
+    Ahead(EventId),
     Gap { from: Option<EventId>, reason: GapReason },
 }
 

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::event::Event;
 use crate::id::EventId;
+use crate::name::EventName;
 
 /// The longest `id: <epoch>-<offset>\n`.
 const ID_LINE: usize = "id: ".len() + 16 + 1 + 20 + "\n".len();
@@ -51,6 +52,54 @@ impl Event {
 }
 
 impl EncodedEvent {
+    /// Takes in an event that was encoded elsewhere, such as by another node: what
+    /// [`EncodedEvent::as_bytes`] gives, and nothing else.
+    ///
+    /// ```
+    /// use sse_kit_event::EncodedEvent;
+    ///
+    /// assert!(EncodedEvent::parse(b"event: note\ndata: hello\n").is_ok());
+    /// assert!(EncodedEvent::parse(b"data: hello\n\ndata: another\n").is_err());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`EncodedEventError`] where it would not be read as one event with data and without an id, or
+    /// has a name that no user can publish.
+    pub fn parse(bytes: &[u8]) -> Result<Self, EncodedEventError> {
+        let text = std::str::from_utf8(bytes).map_err(|_| EncodedEventError::Encoding)?;
+        let lines = text.strip_suffix('\n').ok_or(EncodedEventError::Line)?;
+        if memchr::memchr(b'\r', bytes).is_some() {
+            return Err(EncodedEventError::Line);
+        }
+        let (mut names, mut retries, mut has_data) = (0, 0, false);
+        for line in lines.split('\n') {
+            if line.starts_with("data: ") {
+                has_data = true;
+            } else if let Some(name) = line.strip_prefix("event: ") {
+                EventName::new(name).map_err(|_| EncodedEventError::Name)?;
+                names += 1;
+            } else if let Some(millis) = line.strip_prefix("retry: ") {
+                millis.parse::<u64>().map_err(|_| EncodedEventError::Line)?;
+                retries += 1;
+            } else if !line.starts_with(": ") {
+                return Err(EncodedEventError::Line);
+            }
+        }
+        if !has_data || names > 1 || retries > 1 {
+            return Err(EncodedEventError::Line);
+        }
+        // With room for the id, so that finishing it moves nothing.
+        let mut copy = BytesMut::with_capacity(bytes.len() + ID_LINE + 1);
+        copy.extend_from_slice(bytes);
+        Ok(Self { bytes: copy, id: None })
+    }
+
+    /// What it has so far: whole lines, without an id.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The complete event with this id, or else with the one it was given itself, or with none.
     pub fn finish(mut self, id: Option<EventId>) -> Bytes {
         if let Some(id) = id.or(self.id) {
@@ -69,6 +118,24 @@ impl EncodedEvent {
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
+}
+
+/// Why bytes are no encoded event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodedEventError {
+    /// They are not UTF-8.
+    #[error("an encoded event is UTF-8")]
+    Encoding,
+    /// A line of them is none of an event, or stands there twice, or there is no data.
+    #[error(
+        "an encoded event is `data: ` lines, each ended by LF, and where wanted one `event: `, one \
+         `retry: ` and `: ` lines"
+    )]
+    Line,
+    /// The name is none that users can publish.
+    #[error("the name in the encoded event is none that users can publish")]
+    Name,
 }
 
 /// A field (name with colon and blank) and its text, of any number of lines.
@@ -139,6 +206,38 @@ mod tests {
         let event = Event::new("x").with_id(id(1));
         assert_eq!(text(&event), "data: x\nid: a-1\n\n");
         assert_eq!(&event.encode().finish(Some(id(2)))[..], b"data: x\nid: a-2\n\n");
+    }
+
+    #[test]
+    fn what_was_encoded_elsewhere_is_taken_in_and_nothing_else() {
+        let events = [
+            Event::new("a\r\nb\r\0c\n"),
+            Event::new("").comment("x\ny").retry(Duration::MAX),
+            Event::new("{}").named(EventName::new("é ").unwrap()).retry(Duration::ZERO),
+        ];
+        for event in &events {
+            let encoded = event.encode();
+            let parsed = EncodedEvent::parse(encoded.as_bytes()).expect("it is one");
+            assert_eq!(parsed.finish(None), encoded.finish(None));
+        }
+        for (bytes, error) in [
+            (&b""[..], EncodedEventError::Line),
+            (b"\n", EncodedEventError::Line),
+            (b"data: x", EncodedEventError::Line),
+            (b"data: x\n\n", EncodedEventError::Line),
+            (b"data: x\n\ndata: y\n", EncodedEventError::Line),
+            (b"data: x\rid: 1\n", EncodedEventError::Line),
+            (b"data: x\nid: a-1\n", EncodedEventError::Line),
+            (b"data:x\n", EncodedEventError::Line),
+            (b": only a comment\n", EncodedEventError::Line),
+            (b"event: a\nevent: b\ndata: x\n", EncodedEventError::Line),
+            (b"retry: -1\ndata: x\n", EncodedEventError::Line),
+            (b"event: sse-kit:close\ndata: x\n", EncodedEventError::Name),
+            (b"event: \ndata: x\n", EncodedEventError::Name),
+            (b"data: \xff\n", EncodedEventError::Encoding),
+        ] {
+            assert_eq!(EncodedEvent::parse(bytes).err(), Some(error), "{bytes:?}");
+        }
     }
 
     #[test]

@@ -37,7 +37,7 @@ mod topic;
 mod topics;
 
 pub use decode::{DecodeError, Decoded, Decoder, Message};
-pub use encode::EncodedEvent;
+pub use encode::{EncodedEvent, EncodedEventError};
 pub use event::{Event, JsonError};
 pub use id::{Epoch, EventId, EventIdError};
 pub use key::{EventKey, EventKeyError};

@@ -8,6 +8,7 @@
 //! | (always) | [`event`] | events, ids, topics, and their wire format |
 //! | `broadcast` | [`broadcast`] | topics, subscriptions, fan-out, history and replay |
 //! | `http` | [`http`] | streams, responses and requests over the `http` crates |
+//! | `redis` | `redis` | the log on Redis Streams, for hubs of several nodes; `redis-tls` adds TLS |
 //! | `dispatch` | `dispatch` | handlers by pattern, filters, transformers, middleware |
 //! | `htmx` | `htmx` | markup for htmx 2 and 4, for several template engines: `askama`, `hypertext`, `maud`, `minijinja` |
 //! | `update` | `update` | from a typed event to updates of the page |
@@ -31,6 +32,9 @@ pub use sse_kit_broadcast::Broadcaster;
 pub use sse_kit_http as http;
 #[cfg(feature = "http")]
 pub use sse_kit_http::SseBody;
+
+#[cfg(feature = "redis")]
+pub use sse_kit_redis as redis;
 
 #[cfg(feature = "dispatch")]
 pub use sse_kit_dispatch as dispatch;

@@ -5,13 +5,15 @@ use std::ffi::OsString;
 use anyhow::Result;
 
 use super::{Tally, heading};
-use crate::process;
 use crate::workspace::cargo;
+use crate::{process, tools};
 
 pub(super) fn run(args: &[OsString]) -> Result<Tally> {
     heading("rust: cargo test");
+    let redis = tools::REDIS.find_or_install()?;
     let mut tally = Tally::default();
     let mut command = cargo("test");
+    command.env("SSE_KIT_REDIS_SERVER", redis);
     command.args(["--workspace", "--all-features", "--no-fail-fast"]).args(args);
     let status = process::read_along(&mut command, |line| count(&mut tally, line))?;
     if !status.success() && tally.failed == 0 {

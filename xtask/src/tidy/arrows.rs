@@ -28,6 +28,7 @@ const FACADE: &str = "sse-kit";
 const GUARDED: &[(&str, &str, &[&str])] = &[
     ("async-broadcast", "sse-kit-broadcast", &[]),
     ("globset", "sse-kit-dispatch", &["xtask"]),
+    ("redis", "sse-kit-redis", &[]),
     ("hyper", "sse-kit-serve", &["examples", "tests", "xtask"]),
     ("hyper-util", "sse-kit-serve", &["examples", "tests", "xtask"]),
 ];

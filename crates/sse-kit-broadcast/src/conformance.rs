@@ -1,0 +1,385 @@
+//! Whether a [`Log`] keeps its promises: a suite that its author can run.
+//!
+//! ```
+//! use sse_kit_broadcast::conformance::{self, Subject};
+//! use sse_kit_broadcast::{BoxFuture, MemoryLog};
+//!
+//! struct Memory;
+//!
+//! impl Subject for Memory {
+//!     type Log = MemoryLog;
+//!
+//!     fn node(&mut self) -> BoxFuture<'_, MemoryLog> {
+//!         Box::pin(async { MemoryLog::new().expect("random numbers") })
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), conformance::Broken> {
+//! let report = conformance::check(&mut Memory).await?;
+//! assert!(report.kept.contains(&"offsets are dense"));
+//! assert!(report.untried.contains(&"a lost reply makes no duplicate"));
+//! # Ok(()) }
+//! ```
+
+use std::time::Duration;
+
+use sse_kit_event::control::GapReason;
+use sse_kit_event::{Event, EventId, LastEventId, Topic};
+
+use crate::broadcaster::Broadcaster;
+use crate::connection::ConnectionId;
+use crate::delivery::{Delivery, Goodbye};
+use crate::log::{AppendError, BoxFuture, Log};
+use crate::publish::PublishError;
+use crate::subscription::Subscription;
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many events each node publishes.
+const EVENTS: usize = 100;
+
+/// The log that is tried, and what can be done to it.
+///
+/// What a log cannot have done to it stays as it is here, and the promises about it are not tried.
+pub trait Subject: Send {
+    /// The log.
+    type Log: Log;
+
+    /// One more node on the log. All of them are the same log where it is
+    /// [shared](Log::is_shared); where it is not, this is called once for each check.
+    fn node(&mut self) -> BoxFuture<'_, Self::Log>;
+
+    /// Loses all records, and everything else that the log knows; true when it did.
+    fn wipe(&mut self) -> BoxFuture<'_, bool> {
+        Box::pin(async { false })
+    }
+
+    /// Drops all records but those that come after this offset; true when it did.
+    fn trim(&mut self, through: u64) -> BoxFuture<'_, bool> {
+        let _ = through;
+        Box::pin(async { false })
+    }
+
+    /// The next append of any node is carried out, but the node is not told: the reply gets lost. True
+    /// when that will be so.
+    fn lose_reply(&mut self) -> BoxFuture<'_, bool> {
+        Box::pin(async { false })
+    }
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// The promises that were kept.
+    pub kept: Vec<&'static str>,
+    /// The promises that could not be tried on this log.
+    pub untried: Vec<&'static str>,
+}
+
+/// A promise that was not kept.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{promise}: {found}")]
+#[non_exhaustive]
+pub struct Broken {
+    /// Which one.
+    pub promise: &'static str,
+    /// What was found instead.
+    pub found: String,
+}
+
+/// Tries every promise, one after another, on a Tokio runtime with time.
+///
+/// The log must have no other nodes meanwhile.
+///
+/// # Errors
+///
+/// The first promise that was not kept.
+pub async fn check<S: Subject>(subject: &mut S) -> Result<Report, Broken> {
+    let mut report = Report::default();
+    order(subject, &mut report).await?;
+    contents(subject, &mut report).await?;
+    tail(subject, &mut report).await?;
+    ambiguity(subject, &mut report).await?;
+    future(subject, &mut report).await?;
+    close(subject, &mut report).await?;
+    trim(subject, &mut report).await?;
+    epoch(subject, &mut report).await?;
+    Ok(report)
+}
+
+async fn order<S: Subject>(subject: &mut S, report: &mut Report) -> Result<(), Broken> {
+    let mut nodes = vec![node(subject).await?];
+    if nodes[0].is_shared {
+        nodes.push(node(subject).await?);
+        nodes.push(node(subject).await?);
+    }
+    let begin = nodes[0].hub.cursor().offset();
+    let mut streams = Vec::new();
+    for node in &nodes {
+        streams.push(node.open(None)?);
+    }
+    let mut published = Vec::new();
+    let publishing: Vec<_> = nodes
+        .iter()
+        .enumerate()
+        .map(|(n, node)| tokio::spawn(publish_many(node.hub.clone(), n)))
+        .collect();
+    for task in publishing {
+        published.push(task.await.map_err(|error| broken("appends succeed", &error))??);
+    }
+    let mut seen = Vec::new();
+    for stream in &mut streams {
+        let mut events = Vec::new();
+        for _ in 0..EVENTS * nodes.len() {
+            events.push(event("every append is delivered", stream).await?);
+        }
+        seen.push(events);
+    }
+    report.keep("every append is delivered", true, "")?;
+    let offsets: Vec<u64> = seen[0].iter().map(|(id, _)| id.offset()).collect();
+    let dense = offsets.iter().zip(begin + 1..).all(|(found, expected)| *found == expected);
+    report.keep("offsets are dense", dense, &offsets)?;
+    let same = seen.iter().all(|events| *events == seen[0]);
+    report.keep("all nodes deliver the same order", same, &seen)?;
+    for (n, ids) in published.iter().enumerate() {
+        let own = seen[0].iter().filter(|(_, data)| data.starts_with(&format!("{n}.")));
+        let (found, data): (Vec<_>, Vec<_>) = own.map(|(id, data)| (*id, data.clone())).unzip();
+        report.keep("an append returns the id that is delivered", found == *ids, &found)?;
+        let expected: Vec<_> = (0..EVENTS).map(|i| format!("{n}.{i}")).collect();
+        report.keep("one publisher's events keep their order", data == expected, &data)?;
+    }
+    Ok(())
+}
+
+async fn publish_many(hub: Broadcaster, n: usize) -> Result<Vec<EventId>, Broken> {
+    let mut ids = Vec::new();
+    for i in 0..EVENTS {
+        ids.push(publish(&hub, &format!("{n}.{i}")).await?);
+    }
+    Ok(ids)
+}
+
+async fn contents<S: Subject>(subject: &mut S, report: &mut Report) -> Result<(), Broken> {
+    const PROMISE: &str = "a record comes back as it was appended";
+    let node = node(subject).await?;
+    let me: ConnectionId = "me".parse().map_err(|error| broken(PROMISE, &error))?;
+    let subscribe = node.hub.subscribe(topic()).id(me.clone());
+    let mut left_out = subscribe.open().map_err(|error| broken(PROMISE, &error))?;
+    let mut other = node.open(None)?;
+    let key = "key".parse().map_err(|error| broken(PROMISE, &error))?;
+    let name = "name".parse().map_err(|error| broken(PROMISE, &error))?;
+    let data = "two\nlines, \u{1f980} and \0";
+    let sent = Event::new(data).named(name).keyed(key).retry(Duration::from_millis(5)).comment("c");
+    let except = node.hub.except([me]);
+    let receipt = except.publish(&topic(), sent.clone()).await;
+    let id = receipt.map_err(|error| broken(PROMISE, &error))?.id;
+    let everybody = node.hub.broadcast(Event::new("everybody")).await;
+    everybody.map_err(|error| broken(PROMISE, &error))?;
+    let Delivery::Entry(entry) = next(PROMISE, &mut other).await? else {
+        return Err(broken(PROMISE, "something else came"));
+    };
+    let same = *entry.frame() == sent.encode().finish(Some(id))
+        && entry.key() == sent.key()
+        && entry.topic() == Some(&topic());
+    report.keep(PROMISE, same, &entry)?;
+    for stream in [&mut left_out, &mut other] {
+        let (_, data) = event(PROMISE, stream).await?;
+        report.keep("who is left out gets the rest", data == "everybody", &data)?;
+    }
+    Ok(())
+}
+
+async fn tail<S: Subject>(subject: &mut S, report: &mut Report) -> Result<(), Broken> {
+    const PROMISE: &str = "a node that has just started serves those who resume";
+    let first = node(subject).await?;
+    if !first.is_shared {
+        report.untried.push(PROMISE);
+        return Ok(());
+    }
+    let mut ids = Vec::new();
+    for i in 0..EVENTS {
+        ids.push(publish(&first.hub, &i.to_string()).await?);
+    }
+    drop(first);
+    let second = node(subject).await?;
+    let position = second.hub.cursor();
+    report.keep("a new node begins where the log is", position == ids[EVENTS - 1], position)?;
+    let mut stream = second.open(Some(ids[EVENTS / 2]))?;
+    for id in &ids[EVENTS / 2 + 1..] {
+        let (found, _) = event(PROMISE, &mut stream).await?;
+        report.keep(PROMISE, found == *id, found)?;
+    }
+    let id = publish(&second.hub, "more").await?;
+    let (found, _) = event(PROMISE, &mut stream).await?;
+    report.keep("offsets go on where other nodes left off", found == id, found)
+}
+
+async fn ambiguity<S: Subject>(subject: &mut S, report: &mut Report) -> Result<(), Broken> {
+    const PROMISE: &str = "a lost reply makes no duplicate";
+    let node = node(subject).await?;
+    let mut stream = node.open(None)?;
+    if !subject.lose_reply().await {
+        report.untried.push(PROMISE);
+        return Ok(());
+    }
+    let published = node.hub.publish(&topic(), Event::new("once")).await;
+    let mark = publish(&node.hub, "mark").await?;
+    let mut seen = Vec::new();
+    loop {
+        let (id, data) = event(PROMISE, &mut stream).await?;
+        if id == mark {
+            break;
+        }
+        seen.push((id, data));
+    }
+    let kept = match published {
+        Ok(receipt) => seen == [(receipt.id, "once".to_owned())],
+        Err(PublishError::Log(AppendError::Ambiguous(_))) => seen.len() <= 1,
+        Err(error) => return Err(broken("what may be written is told as ambiguous", &error)),
+    };
+    report.keep(PROMISE, kept, &seen)
+}
+
+async fn future<S: Subject>(subject: &mut S, report: &mut Report) -> Result<(), Broken> {
+    const PROMISE: &str = "an id that never was is told as a gap";
+    let node = node(subject).await?;
+    let id = publish(&node.hub, "x").await?;
+    let mut stream = node.open(Some(EventId::new(id.epoch(), id.offset() + 1000)))?;
+    let reason = gap(PROMISE, &mut stream).await?;
+    report.keep(PROMISE, reason == GapReason::Future, reason)
+}
+
+async fn close<S: Subject>(subject: &mut S, report: &mut Report) -> Result<(), Broken> {
+    let node = node(subject).await?;
+    node.hub.shut_down(Goodbye::StayAway);
+    let published = node.hub.publish(&topic(), Event::new("x")).await;
+    let closed = matches!(published, Err(PublishError::Closed));
+    report.keep("a broadcaster that has shut down appends nothing", closed, &published)
+}
+
+async fn trim<S: Subject>(subject: &mut S, report: &mut Report) -> Result<(), Broken> {
+    const PROMISE: &str = "what is trimmed is told as a gap";
+    let first = node(subject).await?;
+    let (old, kept) = (publish(&first.hub, "old").await?, publish(&first.hub, "kept").await?);
+    if !first.is_shared || !subject.trim(old.offset()).await {
+        report.untried.push(PROMISE);
+        return Ok(());
+    }
+    let second = node(subject).await?;
+    let before = EventId::new(old.epoch(), old.offset() - 1);
+    let mut stream = second.open(Some(before))?;
+    let reason = gap(PROMISE, &mut stream).await?;
+    report.keep(PROMISE, reason == GapReason::Trimmed, reason)?;
+    let (found, _) = event(PROMISE, &mut stream).await?;
+    report.keep("what is not trimmed is still there", found == kept, found)
+}
+
+async fn epoch<S: Subject>(subject: &mut S, report: &mut Report) -> Result<(), Broken> {
+    const PROMISE: &str = "a log that was lost begins a new epoch, and every stream is told";
+    let mut nodes = vec![node(subject).await?];
+    if nodes[0].is_shared {
+        nodes.push(node(subject).await?);
+    }
+    let old = publish(&nodes[0].hub, "old").await?;
+    let mut streams = Vec::new();
+    for node in &nodes {
+        let mut stream = node.open(Some(EventId::new(old.epoch(), old.offset() - 1)))?;
+        event(PROMISE, &mut stream).await?;
+        streams.push(stream);
+    }
+    if !subject.wipe().await {
+        report.untried.push(PROMISE);
+        return Ok(());
+    }
+    for stream in &mut streams {
+        let reason = gap(PROMISE, stream).await?;
+        report.keep(PROMISE, reason == GapReason::UnknownEpoch, reason)?;
+    }
+    let new = publish(&nodes[0].hub, "new").await?;
+    report.keep("no epoch comes back", new.epoch() != old.epoch(), new)?;
+    for stream in &mut streams {
+        let (found, _) = event(PROMISE, stream).await?;
+        report.keep("streams go on in the new epoch", found == new, found)?;
+    }
+    Ok(())
+}
+
+impl Report {
+    fn keep(
+        &mut self,
+        promise: &'static str,
+        kept: bool,
+        found: impl std::fmt::Debug,
+    ) -> Result<(), Broken> {
+        if !kept {
+            return Err(Broken { promise, found: format!("{found:?}") });
+        }
+        if !self.kept.contains(&promise) {
+            self.kept.push(promise);
+        }
+        Ok(())
+    }
+}
+
+/// A broadcaster on the log.
+struct Node {
+    hub: Broadcaster,
+    is_shared: bool,
+}
+
+impl Node {
+    fn open(&self, resume: Option<EventId>) -> Result<Subscription, Broken> {
+        let subscribe = self.hub.subscribe(topic()).resume(resume.map(LastEventId::Known));
+        subscribe.open().map_err(|error| broken("streams open", &error))
+    }
+}
+
+async fn node<S: Subject>(subject: &mut S) -> Result<Node, Broken> {
+    let log = subject.node().await;
+    let is_shared = log.is_shared();
+    let builder = Broadcaster::builder().heartbeat(None).history(1000).log(log);
+    let hub = builder.build().map_err(|error| broken("a broadcaster can be built", &error))?;
+    Ok(Node { hub, is_shared })
+}
+
+fn topic() -> Topic {
+    "conformance".parse().expect("a word is a topic")
+}
+
+async fn publish(hub: &Broadcaster, data: &str) -> Result<EventId, Broken> {
+    let receipt = hub.publish(&topic(), Event::new(data)).await;
+    receipt.map(|receipt| receipt.id).map_err(|error| broken("appends succeed", &error))
+}
+
+async fn next(promise: &'static str, stream: &mut Subscription) -> Result<Delivery, Broken> {
+    let delivery = tokio::time::timeout(PATIENCE, stream.recv()).await;
+    let delivery = delivery.map_err(|_| broken(promise, "nothing came"))?;
+    delivery.ok_or_else(|| broken(promise, "the stream has ended"))
+}
+
+/// The id and the data of the next event.
+async fn event(
+    promise: &'static str,
+    stream: &mut Subscription,
+) -> Result<(EventId, String), Broken> {
+    let Delivery::Entry(entry) = next(promise, stream).await? else {
+        return Err(broken(promise, "a gap came instead of an event"));
+    };
+    let frame = String::from_utf8_lossy(entry.frame());
+    let data: Vec<_> = frame.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+    Ok((entry.id(), data.join("\n")))
+}
+
+async fn gap(promise: &'static str, stream: &mut Subscription) -> Result<GapReason, Broken> {
+    match next(promise, stream).await? {
+        Delivery::Gap(gap) => Ok(gap.reason),
+        other => Err(broken(promise, &format!("this came instead of a gap: {other:?}"))),
+    }
+}
+
+fn broken(promise: &'static str, found: &(impl ToString + ?Sized)) -> Broken {
+    Broken { promise, found: found.to_string() }
+}

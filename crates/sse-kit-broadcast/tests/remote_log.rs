@@ -1,0 +1,226 @@
+//! What a log over a network may tell the broadcaster: new epochs, losses, and that it is settled.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use parking_lot::Mutex;
+use sse_kit_broadcast::{
+    AppendError, Appended, BoxFuture, Broadcaster, Delivery, Inlet, Log, PublishError, Record,
+    SlowConsumer, Subscription,
+};
+use sse_kit_event::control::{Gap, GapReason};
+use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic};
+
+/// A log whose way back is in the hands of the test. It gives nothing back by itself.
+#[derive(Clone, Debug, Default)]
+struct Remote(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    inlet: Option<Inlet>,
+    closed: bool,
+}
+
+impl Log for Remote {
+    fn attach(&self, inlet: Inlet) {
+        inlet.begin_epoch(id(1, 10)).expect("the broadcaster is there");
+        inlet.deliver(id(1, 11), record("from before"));
+        self.0.lock().inlet = Some(inlet);
+    }
+
+    fn append(&self, _: Record) -> BoxFuture<'_, Result<Appended, AppendError>> {
+        let closed = self.0.lock().closed;
+        let appended = Appended { id: id(1, 12), receivers: None };
+        Box::pin(async move { if closed { Err(AppendError::Closed) } else { Ok(appended) } })
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn close(&self) {
+        self.0.lock().closed = true;
+    }
+}
+
+impl Remote {
+    fn with<T>(&self, act: impl FnOnce(&Inlet) -> T) -> T {
+        act(self.0.lock().inlet.as_ref().expect("it was attached"))
+    }
+
+    fn deliver(&self, id: EventId, data: &str) {
+        self.with(|inlet| inlet.deliver(id, record(data))).expect("the broadcaster is there");
+    }
+}
+
+fn id(epoch: u64, offset: u64) -> EventId {
+    EventId::new(Epoch::new(epoch), offset)
+}
+
+fn topic() -> Topic {
+    "a".parse().expect("a topic")
+}
+
+fn record(data: &str) -> Record {
+    Record {
+        topic: Some(topic()),
+        key: None,
+        except: Box::default(),
+        event: Event::new(data).encode(),
+    }
+}
+
+fn hub() -> (Remote, Broadcaster) {
+    let log = Remote::default();
+    let hub = Broadcaster::builder().heartbeat(None).queue(3).log_buffer(8).log(log.clone());
+    (log, hub.build().expect("the settings are right"))
+}
+
+fn resume(hub: &Broadcaster, from: EventId) -> Subscription {
+    hub.subscribe(topic()).resume(LastEventId::Known(from)).open().expect("it is open")
+}
+
+async fn event(stream: &mut Subscription) -> EventId {
+    match stream.recv().await {
+        Some(Delivery::Entry(entry)) => entry.id(),
+        other => panic!("an event was expected, not {other:?}"),
+    }
+}
+
+async fn gap(stream: &mut Subscription) -> Gap {
+    match stream.recv().await {
+        Some(Delivery::Gap(gap)) => gap,
+        other => panic!("a gap was expected, not {other:?}"),
+    }
+}
+
+fn is_quiet(stream: &mut Subscription) -> bool {
+    matches!(stream.poll_recv(&mut Context::from_waker(Waker::noop())), Poll::Pending)
+}
+
+#[tokio::test]
+async fn what_the_log_has_from_before_can_be_resumed_from() {
+    let (_log, hub) = hub();
+    assert_eq!(hub.cursor(), id(1, 11));
+    assert_eq!(event(&mut resume(&hub, id(1, 10))).await, id(1, 11));
+    let told = gap(&mut resume(&hub, id(1, 9))).await;
+    assert_eq!((told.reason, told.to), (GapReason::Trimmed, id(1, 10)));
+}
+
+#[tokio::test]
+async fn publishing_counts_who_will_get_it_where_it_is_not_handed_back_at_once() {
+    let (_log, hub) = hub();
+    let streams = [resume(&hub, id(1, 11)), resume(&hub, id(1, 11))];
+    let receipt = hub.publish(&topic(), Event::new("x")).await.unwrap();
+    assert_eq!((receipt.id, receipt.receivers), (id(1, 12), 2));
+    let me = streams[0].connection().id().clone();
+    let others = hub.except([me]).publish(&topic(), Event::new("x")).await.unwrap();
+    assert_eq!(others.receivers, 1);
+}
+
+#[tokio::test]
+async fn a_new_epoch_is_one_gap_for_every_stream_and_empties_history() {
+    let (log, hub) = hub();
+    let mut live = resume(&hub, id(1, 11));
+    // This one has more waiting than fits, and must not look for the rest in the new epoch.
+    let mut lagging = resume(&hub, id(1, 11));
+    let mut dropping =
+        hub.subscribe(topic()).slow_consumer(SlowConsumer::DropOldest).open().unwrap();
+    for offset in 12..=17 {
+        log.deliver(id(1, offset), "old");
+        if offset == 12 {
+            assert_eq!(event(&mut live).await, id(1, 12));
+        }
+    }
+    for offset in 13..=17 {
+        assert_eq!(event(&mut live).await, id(1, offset));
+    }
+    log.with(|inlet| inlet.begin_epoch(id(2, 3))).unwrap();
+    for offset in 4..=6 {
+        log.deliver(id(2, offset), "new");
+    }
+    for stream in [&mut live, &mut lagging, &mut dropping] {
+        let told = loop {
+            match stream.recv().await.expect("it goes on") {
+                Delivery::Entry(entry) => assert_eq!(entry.id().epoch(), Epoch::new(1)),
+                Delivery::Gap(gap) if gap.reason == GapReason::Dropped => {}
+                Delivery::Gap(gap) => break gap,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!((told.reason, told.to), (GapReason::UnknownEpoch, id(2, 3)));
+        for offset in 4..=6 {
+            assert_eq!(event(stream).await, id(2, offset));
+        }
+        assert!(is_quiet(stream));
+    }
+    assert_eq!(hub.history(&topic(), 10).len(), 3);
+    let told = gap(&mut resume(&hub, id(1, 14))).await;
+    assert_eq!((told.reason, told.to), (GapReason::UnknownEpoch, id(2, 6)));
+}
+
+#[tokio::test]
+async fn a_new_epoch_is_told_even_where_the_fan_out_missed_it() {
+    let (log, hub) = hub();
+    let mut stream = resume(&hub, id(1, 11));
+    log.with(|inlet| inlet.begin_epoch(id(2, 0))).unwrap();
+    // More than the ring holds, before its task has run: it never hears of the new epoch.
+    for offset in 1..=20 {
+        log.deliver(id(2, offset), "new");
+    }
+    let told = gap(&mut stream).await;
+    assert_eq!((told.reason, told.from), (GapReason::UnknownEpoch, Some(id(1, 11))));
+    for offset in 1..=20 {
+        assert_eq!(event(&mut stream).await, id(2, offset));
+    }
+}
+
+#[tokio::test]
+async fn what_is_lost_for_good_is_told_to_open_streams_and_to_those_who_resume() {
+    let (log, hub) = hub();
+    let mut stream = resume(&hub, id(1, 11));
+    log.with(|inlet| inlet.lose_through(20)).unwrap();
+    log.deliver(id(1, 21), "x");
+    let told = gap(&mut stream).await;
+    let expected = (GapReason::Trimmed, Some(id(1, 11)), id(1, 20));
+    assert_eq!((told.reason, told.from, told.to), expected);
+    assert_eq!(event(&mut stream).await, id(1, 21));
+    log.with(|inlet| inlet.lose_through(15)).unwrap();
+    assert!(is_quiet(&mut stream), "it was past that");
+    let told = gap(&mut resume(&hub, id(1, 15))).await;
+    assert_eq!(told.to, id(1, 20));
+    assert_eq!(event(&mut resume(&hub, id(1, 20))).await, id(1, 21));
+}
+
+#[tokio::test]
+async fn who_comes_from_a_node_that_was_further_waits_and_who_lies_is_told() {
+    let (log, hub) = hub();
+    let (mut honest, mut liar) = (resume(&hub, id(1, 13)), resume(&hub, id(1, 1000)));
+    for offset in 12..=14 {
+        log.deliver(id(1, offset), "x");
+    }
+    assert_eq!(event(&mut honest).await, id(1, 14), "and not what it has seen");
+    log.with(|inlet| inlet.lose_through(15)).unwrap();
+    assert!(is_quiet(&mut liar));
+    log.with(Inlet::settle);
+    let told = gap(&mut liar).await;
+    assert_eq!((told.reason, told.from), (GapReason::Future, Some(id(1, 1000))));
+    assert_eq!(told.to, id(1, 15));
+    log.deliver(id(1, 16), "x");
+    assert_eq!(event(&mut liar).await, id(1, 16));
+    gap(&mut honest).await;
+    assert_eq!(event(&mut honest).await, id(1, 16));
+}
+
+#[tokio::test]
+async fn a_shutdown_closes_the_log() {
+    let (log, hub) = hub();
+    hub.shut_down(sse_kit_broadcast::Goodbye::StayAway);
+    let error = hub.publish(&topic(), Event::new("x")).await;
+    assert!(matches!(error, Err(PublishError::Closed)), "{error:?}");
+    log.with(|inlet| {
+        assert!(inlet.deliver(id(1, 12), record("x")).is_none());
+        assert!(inlet.begin_epoch(id(2, 0)).is_none());
+        assert!(inlet.lose_through(20).is_none());
+    });
+}

@@ -1,0 +1,39 @@
+-- Appends one record to the log, at the next offset, and returns {epoch, offset}.
+--
+-- KEYS  1 the stream   2 what is known of it   3 the idempotency key
+-- ARGV  1 topic, '' for everybody   2 encoded event   3 conflation key, or ''
+--       4 connections to leave out, with blanks between, or ''
+--       5 a random text, the same when the same append is tried again
+--       6 how many records to keep   7 for how long to know the idempotency key, in milliseconds
+--       8 the epoch and 9 the offset of the newest record that the publisher has seen, '' and 0 for none
+
+local known = redis.call('GET', KEYS[3])
+if known then
+  local dash = string.find(known, '-', 1, true)
+  return {string.sub(known, 1, dash - 1), string.sub(known, dash + 1)}
+end
+
+local time = redis.call('TIME')
+local function new_epoch()
+  local hash = redis.sha1hex(time[1] .. '.' .. time[2] .. '.' .. ARGV[5])
+  return (string.gsub(string.sub(hash, 1, 16), '^0+', ''))
+end
+
+local meta = redis.call('HMGET', KEYS[2], 'epoch', 'last')
+local epoch = meta[1]
+if not epoch then
+  epoch = new_epoch()
+  redis.call('HSET', KEYS[2], 'epoch', epoch, 'since', '0', 'last', '0')
+  redis.call('DEL', KEYS[1])
+elseif epoch == ARGV[8] and tonumber(meta[2]) < tonumber(ARGV[9]) then
+  -- The end of the log was lost. Its offsets are about to be given again, so the epoch changes.
+  epoch = new_epoch()
+  redis.call('HSET', KEYS[2], 'epoch', epoch, 'since', meta[2])
+end
+
+local offset = string.format('%.0f', redis.call('HINCRBY', KEYS[2], 'last', 1))
+local at = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[6], offset .. '-0',
+  'topic', ARGV[1], 'event', ARGV[2], 'key', ARGV[3], 'except', ARGV[4], 'once', ARGV[5], 'at', at)
+redis.call('SET', KEYS[3], epoch .. '-' .. offset, 'PX', ARGV[7])
+return {epoch, offset}

@@ -1,0 +1,241 @@
+//! The way into the log.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, ErrorKind, RedisError, Script, ServerErrorKind};
+use sse_kit_broadcast::AppendError;
+use sse_kit_event::EventId;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::config::RedisConfig;
+use crate::entry::Fields;
+use crate::monitor::Shared;
+
+/// How long to wait before an attempt is made again.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Appends over one connection that all publishers of a node share.
+///
+/// It makes its connections itself, as only so can it tell an append that was never sent from one
+/// whose reply was lost; the connection manager of the `redis` crate reports both alike.
+#[derive(Debug)]
+pub(crate) struct Appender {
+    config: RedisConfig,
+    script: Script,
+    shared: Arc<Shared>,
+    link: tokio::sync::Mutex<Link>,
+    /// Since when every attempt has failed.
+    failing_since: Mutex<Option<Instant>>,
+}
+
+#[derive(Default)]
+struct Link {
+    /// Tells this connection from the one before.
+    number: u64,
+    connection: Option<MultiplexedConnection>,
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Link").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+/// Why one attempt has failed.
+enum Failure {
+    /// It was surely not written, and may be if it is tried again.
+    NotWritten(RedisError),
+    /// It may have been written.
+    Unknown(RedisError),
+    /// It was surely not written, nor would it be.
+    Final(AppendError),
+}
+
+impl Appender {
+    pub(crate) fn new(config: RedisConfig, shared: Arc<Shared>) -> Self {
+        Self {
+            config,
+            script: Script::new(crate::APPEND_SCRIPT),
+            shared,
+            link: tokio::sync::Mutex::default(),
+            failing_since: Mutex::default(),
+        }
+    }
+
+    /// Appends a record, and tries again under the same idempotency key until the deadline.
+    pub(crate) async fn append(
+        &self,
+        fields: &Fields,
+        once: Option<&str>,
+    ) -> Result<EventId, AppendError> {
+        if fields.len() > self.config.max_record_bytes {
+            let (bytes, max) = (fields.len(), self.config.max_record_bytes);
+            return Err(AppendError::TooLarge { bytes, max });
+        }
+        let once = match once {
+            Some(once) => once.to_owned(),
+            None => random().map_err(|error| AppendError::Unavailable(error.into()))?,
+        };
+        let appended = self.append_by_deadline(fields, &once).await;
+        match &appended {
+            Ok(id) => {
+                self.shared.see(*id);
+                self.shared.appended.add(1);
+            }
+            Err(error) => {
+                self.shared.failed.add(1);
+                self.shared.ambiguous.add(u64::from(matches!(error, AppendError::Ambiguous(_))));
+            }
+        }
+        appended
+    }
+
+    async fn append_by_deadline(
+        &self,
+        fields: &Fields,
+        once: &str,
+    ) -> Result<EventId, AppendError> {
+        let deadline = Instant::now() + self.config.append_deadline;
+        let sent = AtomicBool::new(false);
+        let mut unknown = false;
+        let error = loop {
+            sent.store(false, Ordering::Relaxed);
+            let attempt = self.attempt(fields, once, &sent);
+            let error = match timeout_at(deadline, attempt).await {
+                Ok(Ok(id)) => {
+                    *self.failing_since.lock() = None;
+                    return Ok(id);
+                }
+                Ok(Err(Failure::Final(error))) if !unknown => return Err(error),
+                Ok(Err(Failure::Final(error))) => return Err(AppendError::Ambiguous(error.into())),
+                Ok(Err(Failure::NotWritten(error))) => error,
+                Ok(Err(Failure::Unknown(error))) => {
+                    unknown = true;
+                    error
+                }
+                Err(_elapsed) => {
+                    unknown |= sent.load(Ordering::Relaxed);
+                    break std::io::Error::from(std::io::ErrorKind::TimedOut).into();
+                }
+            };
+            let next = Instant::now() + PAUSE;
+            if self.is_hopeless() || next >= deadline {
+                break error;
+            }
+            self.shared.retried.add(1);
+            sleep_until(next).await;
+        };
+        self.is_hopeless();
+        let error = error.into();
+        Err(if unknown { AppendError::Ambiguous(error) } else { AppendError::Unavailable(error) })
+    }
+
+    /// Notes a failure; true when they have been going on for longer than any append may take. Then
+    /// publishers are not made to wait once more.
+    fn is_hopeless(&self) -> bool {
+        let since = *self.failing_since.lock().get_or_insert_with(Instant::now);
+        since.elapsed() > self.config.append_deadline
+    }
+
+    async fn attempt(
+        &self,
+        fields: &Fields,
+        once: &str,
+        sent: &AtomicBool,
+    ) -> Result<EventId, Failure> {
+        let (number, mut connection) = self.connection().await.map_err(Failure::NotWritten)?;
+        let seen = self.shared.seen();
+        sent.store(true, Ordering::Relaxed);
+        let reply = self
+            .script
+            .key(self.config.stream_key())
+            .key(self.config.meta_key())
+            .key(self.config.once_key(once))
+            .arg(&fields.topic)
+            .arg(&fields.event)
+            .arg(&fields.key)
+            .arg(&fields.except)
+            .arg(once)
+            .arg(self.config.keep_events)
+            .arg(millis(self.config.idempotency))
+            .arg(seen.epoch().to_string())
+            .arg(seen.offset())
+            .invoke_async::<(String, String)>(&mut connection)
+            .await;
+        match reply {
+            Ok((epoch, offset)) => format!("{epoch}-{offset}").parse().map_err(|_| {
+                let error = (ErrorKind::UnexpectedReturnType, "the log gave no id");
+                Failure::Unknown(error.into())
+            }),
+            Err(error) => {
+                let failure = Failure::of(error);
+                if !matches!(failure, Failure::Final(_)) {
+                    self.discard(number).await;
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    async fn connection(&self) -> Result<(u64, MultiplexedConnection), RedisError> {
+        let mut link = self.link.lock().await;
+        if let Some(connection) = &link.connection {
+            return Ok((link.number, connection.clone()));
+        }
+        let connection = connect(&self.config, self.config.attempt_timeout).await?;
+        link.number += 1;
+        link.connection = Some(connection.clone());
+        Ok((link.number, connection))
+    }
+
+    /// A connection that has failed is not used again.
+    async fn discard(&self, number: u64) {
+        let mut link = self.link.lock().await;
+        if link.number == number {
+            link.connection = None;
+        }
+    }
+}
+
+impl Failure {
+    fn of(error: RedisError) -> Self {
+        use ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, ReadOnly, TryAgain};
+        match (error.kind(), error.code()) {
+            (_, Some("OOM")) => Self::Final(AppendError::Full),
+            (
+                ErrorKind::Server(BusyLoading | ClusterDown | MasterDown | ReadOnly | TryAgain),
+                _,
+            )
+            | (_, Some("BUSY" | "MISCONF" | "NOREPLICAS")) => Self::NotWritten(error),
+            // The script was refused, or stopped before it wrote the record.
+            (ErrorKind::Server(_), _) | (_, Some(_)) => {
+                Self::Final(AppendError::Unavailable(error.into()))
+            }
+            _ => Self::Unknown(error),
+        }
+    }
+}
+
+/// A connection whose replies may take this long.
+pub(crate) async fn connect(
+    config: &RedisConfig,
+    response_timeout: Duration,
+) -> Result<MultiplexedConnection, RedisError> {
+    let settings = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(config.attempt_timeout))
+        .set_response_timeout(Some(response_timeout));
+    config.client.get_multiplexed_async_connection_with_config(&settings).await
+}
+
+/// 128 random bits.
+pub(crate) fn random() -> Result<String, getrandom::Error> {
+    Ok(format!("{:016x}{:016x}", getrandom::u64()?, getrandom::u64()?))
+}
+
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
+}

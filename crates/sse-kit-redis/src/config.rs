@@ -1,0 +1,176 @@
+//! How a log on Redis is set up.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Where the log is, what it keeps, and how long to wait for it.
+///
+/// ```
+/// use std::time::Duration;
+/// use sse_kit_redis::RedisConfig;
+///
+/// let config = RedisConfig::new("redis://127.0.0.1:6379")?
+///     .name("shop".parse()?)
+///     .keep_events(200_000)
+///     .keep_for(Duration::from_secs(3600));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct RedisConfig {
+    pub(crate) client: redis::Client,
+    pub(crate) name: LogName,
+    pub(crate) keep_events: u64,
+    pub(crate) keep_for: Option<Duration>,
+    pub(crate) warm_up: u64,
+    pub(crate) append_deadline: Duration,
+    pub(crate) attempt_timeout: Duration,
+    pub(crate) idempotency: Duration,
+    pub(crate) max_record_bytes: usize,
+    pub(crate) tick: Duration,
+}
+
+impl RedisConfig {
+    /// The log at this address: `redis://[user:password@]host[:port][/db]`, `rediss://…` with the
+    /// feature `tls`, or `redis+unix:///path`.
+    ///
+    /// # Errors
+    ///
+    /// When it is no such address.
+    pub fn new(url: &str) -> Result<Self, RedisConfigError> {
+        let client = redis::Client::open(url).map_err(RedisConfigError)?;
+        Ok(Self {
+            client,
+            name: LogName(String::from("sse-kit")),
+            keep_events: 100_000,
+            keep_for: None,
+            warm_up: 10_000,
+            append_deadline: Duration::from_secs(3),
+            attempt_timeout: Duration::from_secs(1),
+            idempotency: Duration::from_secs(120),
+            max_record_bytes: 8 << 20,
+            tick: Duration::from_secs(1),
+        })
+    }
+
+    /// The name of the log; nodes with the same name share it. Default: `sse-kit`.
+    pub fn name(self, name: LogName) -> Self {
+        Self { name, ..self }
+    }
+
+    /// About how many records Redis keeps, at least this many. Default: 100,000.
+    pub fn keep_events(self, events: u64) -> Self {
+        Self { keep_events: events.max(1), ..self }
+    }
+
+    /// How long Redis keeps a record at most, to about [`RedisConfig::tick`]. Default: as long as there
+    /// is room.
+    pub fn keep_for(self, age: Duration) -> Self {
+        Self { keep_for: Some(age), ..self }
+    }
+
+    /// How many of the newest records a node reads when it starts, to serve clients that resume on it.
+    /// They go through memory once, and stay as far as the broadcaster keeps history. Default: 10,000.
+    pub fn warm_up(self, events: u64) -> Self {
+        Self { warm_up: events, ..self }
+    }
+
+    /// How long an append may take, retries included, before it is an error. Default: 3 s.
+    pub fn append_deadline(self, deadline: Duration) -> Self {
+        Self { append_deadline: deadline, ..self }
+    }
+
+    /// How long to wait for a connection, or for one reply, before it is tried again on a new
+    /// connection. Default: 1 s.
+    pub fn attempt_timeout(self, timeout: Duration) -> Self {
+        Self { attempt_timeout: timeout, ..self }
+    }
+
+    /// For how long Redis knows the idempotency key of a record: longer than anybody retries. Each
+    /// takes about 150 bytes there meanwhile. Default: 120 s.
+    pub fn idempotency(self, window: Duration) -> Self {
+        Self { idempotency: window, ..self }
+    }
+
+    /// The largest record that is appended, in bytes. Default: 8 MiB.
+    pub fn max_record_bytes(self, bytes: usize) -> Self {
+        Self { max_record_bytes: bytes, ..self }
+    }
+
+    /// How often the state of the log is looked at: a log that was wiped is noticed within this and
+    /// the time that it takes to connect. Default: 1 s.
+    pub fn tick(self, every: Duration) -> Self {
+        Self { tick: every.max(Duration::from_millis(10)), ..self }
+    }
+
+    pub(crate) fn stream_key(&self) -> String {
+        format!("{{{}}}:log", self.name.0)
+    }
+
+    pub(crate) fn meta_key(&self) -> String {
+        format!("{{{}}}:meta", self.name.0)
+    }
+
+    pub(crate) fn once_key(&self, once: &str) -> String {
+        format!("{{{}}}:once:{once}", self.name.0)
+    }
+}
+
+/// Without the address, which may hold a password.
+impl fmt::Debug for RedisConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisConfig").field("name", &self.name.0).finish_non_exhaustive()
+    }
+}
+
+/// Why a text is no address of a Redis server.
+#[derive(Debug, thiserror::Error)]
+#[error("not the address of a Redis server")]
+pub struct RedisConfigError(#[source] redis::RedisError);
+
+/// Names a log in Redis: 1 to 64 letters, digits and `._-`.
+///
+/// It is the hash tag of all its keys, so that a cluster keeps them in one slot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LogName(String);
+
+impl LogName {
+    /// The longest name, in bytes.
+    pub const MAX_LEN: usize = 64;
+}
+
+impl std::str::FromStr for LogName {
+    type Err = LogNameError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+        let fits = (1..=Self::MAX_LEN).contains(&name.len());
+        if fits && name.bytes().all(plain) { Ok(Self(name.to_owned())) } else { Err(LogNameError) }
+    }
+}
+
+/// Why a text is no name of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the name of a log is 1 to 64 letters, digits and `._-`")]
+pub struct LogNameError;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_keys_are_in_the_slot_of_the_name() {
+        let config = RedisConfig::new("redis://localhost").unwrap().name("shop".parse().unwrap());
+        for key in [config.stream_key(), config.meta_key(), config.once_key("{x}")] {
+            assert!(key.starts_with("{shop}:"), "{key}");
+        }
+        assert_eq!("a}b".parse::<LogName>(), Err(LogNameError));
+        assert_eq!("".parse::<LogName>(), Err(LogNameError));
+    }
+
+    #[test]
+    fn passwords_are_not_printed() {
+        let config = RedisConfig::new("redis://u:secret@localhost").unwrap();
+        assert!(!format!("{config:?}").contains("secret"));
+        assert!(RedisConfig::new("http://localhost").is_err());
+    }
+}

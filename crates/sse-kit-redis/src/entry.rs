@@ -1,0 +1,169 @@
+//! A record as it stands in the stream.
+
+use redis::{FromRedisValue as _, Value};
+use sse_kit_broadcast::{ConnectionId, Record};
+use sse_kit_event::{EncodedEvent, EventKey, Topic};
+
+/// One entry of the stream, read back.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) offset: u64,
+    /// The random text by which it is known again.
+    pub(crate) once: String,
+    pub(crate) record: Result<Record, EntryError>,
+}
+
+/// Why an entry is no record: somebody else than a node wrote it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EntryError {
+    #[error("its field `{0}` is missing or wrong")]
+    Field(&'static str),
+}
+
+/// The entries in the reply to `XRANGE`.
+pub(crate) fn entries(reply: Value) -> Result<Vec<Entry>, redis::RedisError> {
+    let entries: Vec<(String, Vec<Value>)> = redis::from_redis_value(reply)?;
+    entries.into_iter().map(|(id, fields)| entry(&id, fields)).collect()
+}
+
+/// The entries in the reply to `XREAD` of one stream; nil is none.
+pub(crate) fn read_entries(reply: Value) -> Result<Vec<Entry>, redis::RedisError> {
+    let streams: Option<Vec<(String, Value)>> = redis::from_redis_value(reply)?;
+    let stream = streams.into_iter().flatten().next();
+    stream.map_or_else(|| Ok(Vec::new()), |(_, reply)| entries(reply))
+}
+
+/// How a record is written: the fields that are the same for every node.
+#[derive(Debug)]
+pub(crate) struct Fields {
+    pub(crate) topic: String,
+    pub(crate) event: Vec<u8>,
+    pub(crate) key: String,
+    pub(crate) except: String,
+}
+
+impl Fields {
+    pub(crate) fn of(record: &Record) -> Self {
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        let except: Vec<_> = record.except.iter().map(ConnectionId::as_str).collect();
+        Self {
+            topic: text(record.topic.as_ref().map(Topic::as_str)),
+            event: record.event.as_bytes().to_vec(),
+            key: text(record.key.as_ref().map(EventKey::as_str)),
+            except: except.join(" "),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.topic.len() + self.event.len() + self.key.len() + self.except.len()
+    }
+}
+
+fn entry(id: &str, fields: Vec<Value>) -> Result<Entry, redis::RedisError> {
+    let offset = id.split_once('-').and_then(|(offset, _)| offset.parse().ok());
+    let offset = offset.ok_or((redis::ErrorKind::Parse, "an entry of the log has no offset"))?;
+    let mut found = Found::default();
+    let mut fields = fields.into_iter();
+    while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
+        let value = Vec::<u8>::from_redis_value(value)?;
+        match String::from_redis_value(name)?.as_str() {
+            "topic" => found.topic = value,
+            "event" => found.event = value,
+            "key" => found.key = value,
+            "except" => found.except = value,
+            "once" => found.once = String::from_utf8_lossy(&value).into_owned(),
+            _ => {}
+        }
+    }
+    let once = std::mem::take(&mut found.once);
+    Ok(Entry { offset, once, record: found.record() })
+}
+
+/// The fields as they are found, whoever wrote them.
+#[derive(Debug, Default)]
+struct Found {
+    topic: Vec<u8>,
+    event: Vec<u8>,
+    key: Vec<u8>,
+    except: Vec<u8>,
+    once: String,
+}
+
+impl Found {
+    fn record(&self) -> Result<Record, EntryError> {
+        let topic = text("topic", &self.topic)?;
+        let topic = (!topic.is_empty()).then(|| topic.parse::<Topic>()).transpose();
+        let key = text("key", &self.key)?;
+        let key = (!key.is_empty()).then(|| key.parse::<EventKey>()).transpose();
+        let except = text("except", &self.except)?;
+        let except = except.split_ascii_whitespace().map(str::parse::<ConnectionId>).collect();
+        Ok(Record {
+            topic: topic.map_err(|_| EntryError::Field("topic"))?,
+            key: key.map_err(|_| EntryError::Field("key"))?,
+            except: Result::<Box<[_]>, _>::map_err(except, |_| EntryError::Field("except"))?,
+            event: EncodedEvent::parse(&self.event).map_err(|_| EntryError::Field("event"))?,
+        })
+    }
+}
+
+fn text<'a>(field: &'static str, bytes: &'a [u8]) -> Result<&'a str, EntryError> {
+    std::str::from_utf8(bytes).map_err(|_| EntryError::Field(field))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sse_kit_event::Event;
+
+    fn bulk(bytes: &[u8]) -> Value {
+        Value::BulkString(bytes.to_vec())
+    }
+
+    fn reply(fields: &[(&str, &[u8])]) -> Value {
+        let fields =
+            fields.iter().flat_map(|(name, value)| [bulk(name.as_bytes()), bulk(value)]).collect();
+        Value::Array(vec![Value::Array(vec![bulk(b"7-0"), Value::Array(fields)])])
+    }
+
+    #[test]
+    fn a_record_survives_the_way_there_and_back() {
+        let record = Record {
+            topic: Some("jobs:1".parse().unwrap()),
+            key: Some("k k".parse().unwrap()),
+            except: ["a".parse().unwrap(), "b".parse().unwrap()].into(),
+            event: Event::new("x\ny").encode(),
+        };
+        let fields = Fields::of(&record);
+        let reply = reply(&[
+            ("topic", fields.topic.as_bytes()),
+            ("event", &fields.event),
+            ("key", fields.key.as_bytes()),
+            ("except", fields.except.as_bytes()),
+            ("once", b"r"),
+            ("unknown", b"\xff"),
+        ]);
+        let entry = entries(reply).unwrap().remove(0);
+        let read = entry.record.unwrap();
+        assert_eq!((entry.offset, entry.once.as_str()), (7, "r"));
+        assert_eq!((read.topic, read.key, read.except), (record.topic, record.key, record.except));
+        assert_eq!(read.event.as_bytes(), record.event.as_bytes());
+    }
+
+    #[test]
+    fn what_is_no_record_is_told_and_keeps_its_offset() {
+        for (fields, wrong) in [
+            (&[("topic", &b"a"[..])][..], "event"),
+            (&[("topic", b"a*"), ("event", b"data: x\n")], "topic"),
+            (&[("topic", b"\xff"), ("event", b"data: x\n")], "topic"),
+            (&[("topic", b"a"), ("event", b"data: x\n\ndata: y\n")], "event"),
+            (&[("except", b"a/b"), ("event", b"data: x\n")], "except"),
+        ] {
+            let entry = entries(reply(fields)).unwrap().remove(0);
+            assert_eq!(entry.offset, 7);
+            let EntryError::Field(field) = entry.record.unwrap_err();
+            assert_eq!(field, wrong);
+        }
+        assert!(entries(Value::Array(vec![Value::Int(1)])).is_err());
+        assert!(read_entries(Value::Nil).unwrap().is_empty());
+    }
+}

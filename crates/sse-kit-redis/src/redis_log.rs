@@ -1,0 +1,96 @@
+//! A log that several nodes share.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use sse_kit_broadcast::{AppendError, Appended, BoxFuture, Inlet, Log, Record};
+use tokio::task::AbortHandle;
+
+use crate::appender::Appender;
+use crate::config::RedisConfig;
+use crate::entry::Fields;
+use crate::monitor::{RedisMonitor, Shared};
+use crate::reader::{Reader, WarmUp};
+
+/// The log of a hub that is several nodes, on a stream in Redis.
+///
+/// It is given to [`Builder::log`](sse_kit_broadcast::Builder::log), and then starts one task that
+/// reads; the task ends with the broadcaster.
+#[derive(Debug)]
+pub struct RedisLog {
+    appender: Arc<Appender>,
+    shared: Arc<Shared>,
+    start: Mutex<Option<(Reader, WarmUp)>>,
+    reading: Mutex<Option<AbortHandle>>,
+}
+
+impl RedisLog {
+    /// Connects, and reads the newest events of the log, which is made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// When Redis cannot be reached or says no. Whether to try again is for the caller to decide: from
+    /// here on the log does so by itself.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: nothing but the log itself is made.
+    pub async fn connect(config: RedisConfig) -> Result<Self, ConnectError> {
+        let (reader, warm_up) = Reader::warm_up(config.clone()).await.map_err(ConnectError)?;
+        let shared = Arc::new(Shared::new(warm_up.begin));
+        Ok(Self {
+            appender: Arc::new(Appender::new(config, Arc::clone(&shared))),
+            shared,
+            start: Mutex::new(Some((reader, warm_up))),
+            reading: Mutex::default(),
+        })
+    }
+
+    /// Looks after the log once the broadcaster has it.
+    pub fn monitor(&self) -> RedisMonitor {
+        RedisMonitor(Arc::clone(&self.shared))
+    }
+}
+
+impl Log for RedisLog {
+    fn attach(&self, inlet: Inlet) {
+        let Some((reader, warm_up)) = self.start.lock().take() else {
+            return tracing::error!("a log serves one broadcaster, and this one has one already");
+        };
+        inlet.begin_epoch(warm_up.begin);
+        reader.warm(warm_up.begin, warm_up.entries, &inlet, &self.shared);
+        let reading = reader.run(warm_up.connection, inlet, Arc::clone(&self.shared));
+        *self.reading.lock() = Some(tokio::spawn(reading).abort_handle());
+    }
+
+    fn append(&self, record: Record) -> BoxFuture<'_, Result<Appended, AppendError>> {
+        Box::pin(async move {
+            if self.shared.is_closed() {
+                return Err(AppendError::Closed);
+            }
+            let id = self.appender.append(&Fields::of(&record), None).await?;
+            Ok(Appended { id, receivers: None })
+        })
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn close(&self) {
+        self.shared.close();
+    }
+}
+
+impl Drop for RedisLog {
+    fn drop(&mut self) {
+        if let Some(reading) = self.reading.lock().take() {
+            reading.abort();
+        }
+    }
+}
+
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot reach the log in Redis")]
+pub struct ConnectError(#[source] redis::RedisError);

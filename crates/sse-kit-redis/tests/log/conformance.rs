@@ -1,0 +1,57 @@
+//! The suite of the broadcast core, run on Redis.
+
+use std::time::Duration;
+
+use sse_kit_broadcast::BoxFuture;
+use sse_kit_broadcast::conformance::{self, Subject};
+use sse_kit_redis::RedisLog;
+
+use crate::config;
+use crate::proxy::Proxy;
+use crate::server::Server;
+
+struct Redis {
+    server: Server,
+    proxy: Proxy,
+}
+
+impl Subject for Redis {
+    type Log = RedisLog;
+
+    fn node(&mut self) -> BoxFuture<'_, RedisLog> {
+        let config = config(&self.proxy.url());
+        Box::pin(async { RedisLog::connect(config).await.expect("Redis is there") })
+    }
+
+    fn wipe(&mut self) -> BoxFuture<'_, bool> {
+        Box::pin(async {
+            let () = self.server.command(&["FLUSHALL"]).await;
+            true
+        })
+    }
+
+    fn trim(&mut self, through: u64) -> BoxFuture<'_, bool> {
+        Box::pin(async move {
+            let first = (through + 1).to_string();
+            let command = ["XTRIM", "{sse-kit}:log", "MINID", &first];
+            self.server.command::<u64>(&command).await > 0
+        })
+    }
+
+    fn lose_reply(&mut self) -> BoxFuture<'_, bool> {
+        self.proxy.lose_replies(1);
+        Box::pin(async { true })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_keeps_every_promise_of_a_log() {
+    let server = Server::start(&[]).await;
+    let proxy = Proxy::start(server.port).await;
+    let mut redis = Redis { server, proxy };
+    let suite = conformance::check(&mut redis);
+    let report = tokio::time::timeout(Duration::from_secs(120), suite).await.expect("it ends");
+    let report = report.unwrap_or_else(|broken| panic!("{broken}"));
+    assert!(report.untried.is_empty(), "{:?}", report.untried);
+    assert!(report.kept.len() >= 15, "{:?}", report.kept);
+}

@@ -1,0 +1,86 @@
+//! The log against a real Redis server.
+
+mod conformance;
+mod failing;
+mod proxy;
+mod reading;
+mod server;
+
+use std::time::Duration;
+
+use sse_kit_broadcast::{Broadcaster, Builder, Delivery, Subscription};
+use sse_kit_event::control::Gap;
+use sse_kit_event::{Event, Topic};
+use sse_kit_redis::{RedisConfig, RedisLog, RedisMonitor};
+
+use crate::server::PATIENCE;
+
+/// A node of a hub.
+struct Node {
+    hub: Broadcaster,
+    redis: RedisMonitor,
+}
+
+fn config(url: &str) -> RedisConfig {
+    RedisConfig::new(url).expect("an address").tick(Duration::from_millis(100))
+}
+
+async fn node(url: &str) -> Node {
+    node_with(config(url), Broadcaster::builder().history(100_000)).await
+}
+
+async fn node_with(config: RedisConfig, builder: Builder) -> Node {
+    let log = RedisLog::connect(config).await.expect("Redis is there");
+    let redis = log.monitor();
+    Node { hub: builder.log(log).build().expect("the settings are right"), redis }
+}
+
+fn topic(name: &str) -> Topic {
+    name.parse().expect("a topic")
+}
+
+async fn publish(node: &Node, name: &str, data: impl Into<String>) -> sse_kit_event::EventId {
+    node.hub.publish(&topic(name), Event::new(data)).await.expect("it is appended").id
+}
+
+/// What comes next, heartbeats aside.
+async fn next(stream: &mut Subscription) -> Delivery {
+    let delivery = async {
+        loop {
+            match stream.recv().await.expect("the stream goes on") {
+                Delivery::Heartbeat => {}
+                delivery => return delivery,
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, delivery).await.expect("something comes")
+}
+
+/// The id and the data of the next event.
+async fn event(stream: &mut Subscription) -> (String, String) {
+    match next(stream).await {
+        Delivery::Entry(entry) => {
+            let frame = String::from_utf8(entry.frame().to_vec()).expect("UTF-8");
+            let data = frame.lines().filter_map(|line| line.strip_prefix("data: "));
+            (entry.id().to_string(), data.collect::<Vec<_>>().join("\n"))
+        }
+        other => panic!("an event was expected, not {other:?}"),
+    }
+}
+
+async fn gap(stream: &mut Subscription) -> Gap {
+    match next(stream).await {
+        Delivery::Gap(gap) => gap,
+        other => panic!("a gap was expected, not {other:?}"),
+    }
+}
+
+/// Waits until something holds that others bring about.
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let wait = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "never: {what}");
+}

@@ -1,0 +1,244 @@
+//! What nodes read back: the same for all.
+
+use std::time::Duration;
+
+use redis::Value;
+use sse_kit_broadcast::{Broadcaster, ConnectionId, Delivery};
+use sse_kit_event::control::GapReason;
+use sse_kit_event::{Event, EventId, LastEventId};
+
+use crate::server::Server;
+use crate::{config, event, gap, next, node, node_with, publish, topic, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_nodes_deliver_the_same_events_in_the_same_order() {
+    let redis = Server::start(&[]).await;
+    let nodes = [node(&redis.url()).await, node(&redis.url()).await, node(&redis.url()).await];
+    let mut streams: Vec<_> =
+        nodes.iter().map(|node| node.hub.subscribe(topic("a")).open().unwrap()).collect();
+    let publishing = nodes.iter().enumerate().map(|(n, node)| async move {
+        let mut ids = Vec::new();
+        for i in 0..200 {
+            ids.push(publish(node, "a", format!("{n}.{i}")).await.to_string());
+        }
+        ids
+    });
+    let acknowledged: Vec<Vec<String>> = futures_join(publishing).await;
+    let mut seen = Vec::new();
+    for stream in &mut streams {
+        let mut events = Vec::new();
+        for _ in 0..600 {
+            events.push(event(stream).await);
+        }
+        seen.push(events);
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert_eq!(seen[0], seen[2]);
+    let ids: Vec<_> = seen[0].iter().map(|(id, _)| id.clone()).collect();
+    for (n, acknowledged) in acknowledged.iter().enumerate() {
+        let own: Vec<_> =
+            seen[0].iter().filter(|(_, data)| data.starts_with(&format!("{n}."))).collect();
+        assert_eq!(
+            own.iter().map(|(id, _)| id).collect::<Vec<_>>(),
+            acknowledged.iter().collect::<Vec<_>>()
+        );
+        assert_eq!(own[199].1, format!("{n}.199"), "in the order in which they were published");
+    }
+    let offsets: Vec<u64> = ids.iter().map(|id| id.parse::<EventId>().unwrap().offset()).collect();
+    assert_eq!(offsets, (1..=600).collect::<Vec<_>>(), "dense");
+}
+
+async fn futures_join<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut futures: Vec<_> = futures.map(Box::pin).collect();
+    let mut done: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
+    std::future::poll_fn(|cx| {
+        for (future, done) in futures.iter_mut().zip(&mut done) {
+            if done.is_none()
+                && let std::task::Poll::Ready(output) = future.as_mut().poll(cx)
+            {
+                *done = Some(output);
+            }
+        }
+        if done.iter().all(Option::is_some) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+    done.into_iter().flatten().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_about_an_event_reaches_other_nodes() {
+    let redis = Server::start(&[]).await;
+    let (here, there) = (node(&redis.url()).await, node(&redis.url()).await);
+    let me: ConnectionId = "me".parse().unwrap();
+    let mut mine = there.hub.subscribe(topic("a")).id(me.clone()).open().unwrap();
+    let mut other = there.hub.subscribe(topic("b")).open().unwrap();
+    let draft = Event::new("x\ny").named("n".parse().unwrap()).keyed("k".parse().unwrap());
+    let draft = draft.retry(Duration::from_millis(7)).comment("c");
+    here.hub.except([me]).publish(&topic("a"), draft).await.unwrap();
+    here.hub.broadcast(Event::new("to all")).await.unwrap();
+    assert_eq!(event(&mut mine).await.1, "to all");
+    assert_eq!(event(&mut other).await.1, "to all");
+    let entry = there.hub.history(&topic("a"), 1).remove(0);
+    let expected = ": c\nevent: n\ndata: x\ndata: y\nretry: 7\nid: ";
+    assert!(std::str::from_utf8(entry.frame()).unwrap().starts_with(expected));
+    assert_eq!(entry.key().unwrap().as_str(), "k");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_resumes_on_a_node_that_has_just_started() {
+    let redis = Server::start(&[]).await;
+    let first = node(&redis.url()).await;
+    let mut ids = Vec::new();
+    for i in 0..700 {
+        ids.push(publish(&first, "a", i.to_string()).await);
+    }
+    drop(first);
+    let second = node(&redis.url()).await;
+    assert_eq!(second.hub.cursor(), ids[699], "it knows all before it serves anybody");
+    assert_eq!(second.hub.stats().fan_out_lags, 0);
+    let resume = LastEventId::Known(ids[99]);
+    let mut stream = second.hub.subscribe(topic("a")).resume(resume).open().unwrap();
+    for (i, id) in ids.iter().enumerate().skip(100) {
+        assert_eq!(event(&mut stream).await, (id.to_string(), i.to_string()));
+    }
+    assert_eq!(publish(&second, "a", "new").await.offset(), 701);
+    assert_eq!(event(&mut stream).await.1, "new");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_resumes_from_before_the_warm_up_is_told_of_a_gap() {
+    let redis = Server::start(&[]).await;
+    let first = node(&redis.url()).await;
+    let mut ids = Vec::new();
+    for i in 0..20 {
+        ids.push(publish(&first, "a", i.to_string()).await);
+    }
+    let second = node_with(config(&redis.url()).warm_up(5), Broadcaster::builder()).await;
+    let resume = |id| Some(LastEventId::Known(id));
+    let mut stream = second.hub.subscribe(topic("a")).resume(resume(ids[3])).open().unwrap();
+    let told = gap(&mut stream).await;
+    assert_eq!((told.reason, told.from, told.to), (GapReason::Trimmed, Some(ids[3]), ids[14]));
+    assert_eq!(event(&mut stream).await.1, "15");
+    let mut stream = second.hub.subscribe(topic("a")).resume(resume(ids[14])).open().unwrap();
+    assert_eq!(event(&mut stream).await.1, "15", "and nothing is missing after it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_comes_from_a_node_that_was_further_misses_nothing() {
+    let redis = Server::start(&[]).await;
+    let (fast, slow) = (node(&redis.url()).await, node(&redis.url()).await);
+    let before = slow.hub.cursor();
+    let ahead = EventId::new(before.epoch(), 2);
+    // The slow node has read nothing yet, and the client says that it has two events.
+    let mut stream =
+        slow.hub.subscribe(topic("a")).resume(LastEventId::Known(ahead)).open().unwrap();
+    assert_eq!(stream.cursor(), ahead);
+    let id = async {
+        let mut last = ahead;
+        for i in 1..=4 {
+            last = publish(&fast, "a", i.to_string()).await;
+        }
+        last
+    };
+    // Published at once, before the slow node can say that there was never such an event.
+    let last = id.await;
+    let first = next(&mut stream).await;
+    match first {
+        Delivery::Entry(entry) => assert_eq!(entry.id().offset(), 3),
+        // Only where the machine took longer than a tick between the two.
+        Delivery::Gap(gap) => assert_eq!(gap.reason, GapReason::Future),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(last.offset(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_never_was_is_told_as_a_gap_once_the_log_says_so() {
+    let redis = Server::start(&[]).await;
+    let node = node(&redis.url()).await;
+    let id = publish(&node, "a", "1").await;
+    let never = EventId::new(id.epoch(), 1000);
+    let mut stream =
+        node.hub.subscribe(topic("a")).resume(LastEventId::Known(never)).open().unwrap();
+    let told = gap(&mut stream).await;
+    assert_eq!((told.reason, told.from, told.to), (GapReason::Future, Some(never), id));
+    publish(&node, "a", "2").await;
+    assert_eq!(event(&mut stream).await.1, "2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_keeps_so_many_records_and_for_so_long() {
+    let redis = Server::start(&["--stream-node-max-entries", "10"]).await;
+    let keeps = config(&redis.url()).keep_events(100);
+    let node = node_with(keeps, Broadcaster::builder()).await;
+    for i in 0..500 {
+        publish(&node, "a", i.to_string()).await;
+    }
+    let length: u64 = redis.command(&["XLEN", "{sse-kit}:log"]).await;
+    assert!((100..=120).contains(&length), "{length}");
+
+    let keeps = config(&redis.url()).keep_for(Duration::from_millis(300));
+    let _aging = node_with(keeps, Broadcaster::builder()).await;
+    while redis.command::<u64>(&["XLEN", "{sse-kit}:log"]).await > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut stream = node.hub.subscribe(topic("a")).open().unwrap();
+    assert_eq!(publish(&node, "a", "on").await.offset(), 501, "offsets go on");
+    assert_eq!(event(&mut stream).await.1, "on");
+    assert_eq!(node.redis.stats().lost, 0, "it had read all of them");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_were_trimmed_unread_are_told_as_a_gap_to_open_streams() {
+    let redis = Server::start(&[]).await;
+    let node = node(&redis.url()).await;
+    publish(&node, "a", "1").await;
+    let mut stream = node.hub.subscribe(topic("a")).open().unwrap();
+    until("the first is read", || node.hub.cursor().offset() == 1).await;
+    // Appended and trimmed in one step, so that no node can have read them.
+    let script = "for i = 2, 9 do redis.call('HINCRBY', KEYS[2], 'last', 1) \
+                  redis.call('XADD', KEYS[1], i .. '-0', 'topic', 'a', 'event', 'data: x\\n') end \
+                  redis.call('XTRIM', KEYS[1], 'MINID', '8')";
+    let _: Value = redis.command(&["EVAL", script, "2", "{sse-kit}:log", "{sse-kit}:meta"]).await;
+    let told = gap(&mut stream).await;
+    assert_eq!((told.reason, told.from.map(EventId::offset)), (GapReason::Trimmed, Some(1)));
+    assert_eq!(told.to.offset(), 7);
+    assert!(event(&mut stream).await.0.ends_with("-8"));
+    assert!(event(&mut stream).await.0.ends_with("-9"));
+    assert_eq!(node.redis.stats().lost, 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_that_is_no_record_is_passed_over() {
+    let redis = Server::start(&[]).await;
+    let node = node(&redis.url()).await;
+    let mut stream = node.hub.subscribe(topic("a")).open().unwrap();
+    let script = "redis.call('HINCRBY', KEYS[2], 'last', 1) \
+                  redis.call('XADD', KEYS[1], '1-0', 'topic', 'a', 'event', 'data: x\\n\\ndata: y\\n')";
+    let _: Value = redis.command(&["EVAL", script, "2", "{sse-kit}:log", "{sse-kit}:meta"]).await;
+    assert_eq!(publish(&node, "a", "good").await.offset(), 2);
+    assert_eq!(event(&mut stream).await.1, "good");
+    assert_eq!(node.redis.stats().malformed, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reader_ends_with_the_broadcaster() {
+    let redis = Server::start(&[]).await;
+    let node = node(&redis.url()).await;
+    let stream = node.hub.subscribe(topic("a")).open().unwrap();
+    let clients = async || {
+        let list: String = redis.command(&["CLIENT", "LIST"]).await;
+        list.lines().filter(|line| line.contains("cmd=xread") || line.contains("cmd=hmget")).count()
+    };
+    while clients().await == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop((node.hub, stream));
+    while clients().await > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

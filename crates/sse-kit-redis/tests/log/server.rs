@@ -1,0 +1,114 @@
+//! A Redis server of our own: a free port, a folder of its own, and no end but ours.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+/// What is waited for takes milliseconds; this is for a machine that is busy with something else.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Server {
+    process: Child,
+    folder: TempDir,
+    options: Vec<String>,
+    pub(crate) port: u16,
+}
+
+impl Server {
+    /// With options as on the command line of `redis-server`.
+    pub(crate) async fn start(options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
+        for _ in 0..10 {
+            // Somebody else may take the port before Redis does; then another is tried.
+            let port = free_port();
+            let mut process = spawn(port, &folder, &options);
+            if is_up(&mut process, port).await {
+                return Self { process, folder, options, port };
+            }
+        }
+        panic!("redis-server does not start");
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// As `redis-cli` would.
+    pub(crate) async fn command<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
+        let client = redis::Client::open(self.url()).expect("an address");
+        let mut connection = client.get_multiplexed_async_connection().await.expect("a connection");
+        let mut cmd = redis::cmd(command[0]);
+        cmd.arg(&command[1..]);
+        cmd.query_async(&mut connection).await.expect("an answer")
+    }
+
+    /// SIGKILL: nothing is written any more.
+    pub(crate) async fn kill(&mut self) {
+        self.process.kill().await.expect("it was running");
+    }
+
+    /// On the same port and in the same folder.
+    pub(crate) async fn restart(&mut self) {
+        for _ in 0..50 {
+            self.process = spawn(self.port, &self.folder, &self.options);
+            if is_up(&mut self.process, self.port).await {
+                return;
+            }
+        }
+        panic!("redis-server does not start again");
+    }
+
+    /// `STOP` and `CONT`, among others.
+    pub(crate) async fn signal(&self, signal: &str) {
+        let process = self.process.id().expect("it is running").to_string();
+        let status = Command::new("kill").args(["-s", signal, &process]).status().await;
+        assert!(status.expect("kill is there").success());
+    }
+}
+
+fn spawn(port: u16, folder: &TempDir, options: &[String]) -> Child {
+    let program = std::env::var_os("SSE_KIT_REDIS_SERVER");
+    let program = program.unwrap_or_else(|| "redis-server".into());
+    let command = Command::new(&program)
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+        .args(options)
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn();
+    command.unwrap_or_else(|error| {
+        panic!(
+            "{}: {error}. These tests need Redis 6.2 or newer: `apt-get install redis-server`, or \
+             set SSE_KIT_REDIS_SERVER to its path",
+            program.display()
+        )
+    })
+}
+
+/// False when it has ended instead.
+async fn is_up(process: &mut Child, port: u16) -> bool {
+    let client = redis::Client::open(("127.0.0.1", port)).expect("an address");
+    let up = async {
+        loop {
+            if process.try_wait().expect("it is our child").is_some() {
+                return false;
+            }
+            if let Ok(mut connection) = client.get_multiplexed_async_connection().await
+                && redis::cmd("PING").exec_async(&mut connection).await.is_ok()
+            {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, up).await.expect("redis-server answers")
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it is bound").port()
+}
