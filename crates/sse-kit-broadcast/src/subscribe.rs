@@ -86,7 +86,7 @@ impl Subscribe {
         let id = self.id.map_or_else(ConnectionId::random, Ok).map_err(SubscribeError::Random)?;
 
         let mut ledger = core.ledger.lock();
-        if ledger.closed {
+        if ledger.draining {
             return Err(SubscribeError::Closed);
         }
         let now_at = ledger.position;
@@ -150,8 +150,8 @@ impl Start {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubscribeError {
-    /// The broadcaster has shut down.
-    #[error("the broadcaster has shut down")]
+    /// The broadcaster is shutting down, or has shut down.
+    #[error("the broadcaster is shutting down")]
     Closed,
     /// The connect and disconnect hooks are too far behind.
     #[error("the connect and disconnect hooks cannot keep up")]

@@ -12,6 +12,7 @@
 //! | `htmx` | `htmx` | markup for htmx 2 and 4, for several template engines: `askama`, `hypertext`, `maud`, `minijinja` |
 //! | `update` | `update` | from a typed event to updates of the page |
 //! | `kit` | | `SseKit`: dispatcher, updater and broadcaster behind one `emit` |
+//! | `shutdown` | `shutdown` | signals, goodbye, drain, deadline |
 //! | `serve` | `serve` | a server over hyper-util |
 //!
 //! `broadcast` and `http` are on by default. Features only ever add.
@@ -45,6 +46,9 @@ pub use sse_kit_update as update;
 mod kit;
 #[cfg(feature = "kit")]
 pub use kit::{EmitError, EmitFailure, Emitted, SseKit};
+
+#[cfg(feature = "shutdown")]
+pub use sse_kit_shutdown as shutdown;
 
 #[cfg(feature = "serve")]
 pub use sse_kit_serve as serve;
