@@ -9,6 +9,7 @@ use crate::connection::{Connection, ConnectionId, Departure};
 use crate::core::Core;
 use crate::counters::Stats;
 use crate::delivery::Goodbye;
+use crate::drain::Drain;
 use crate::entry::Entry;
 use crate::ledger::Ledger;
 use crate::presence::PresenceWatch;
@@ -169,8 +170,18 @@ impl Broadcaster {
 
     /// Ends a connection, after what is queued for it; false when it is not there.
     pub fn disconnect(&self, id: &ConnectionId) -> bool {
+        self.end(id, None)
+    }
+
+    /// As [`Broadcaster::disconnect`], and tells the client why: to stay away, as when it may not
+    /// see its topics any longer, or to come back.
+    pub fn dismiss(&self, id: &ConnectionId, goodbye: Goodbye) -> bool {
+        self.end(id, Some(goodbye))
+    }
+
+    fn end(&self, id: &ConnectionId, goodbye: Option<Goodbye>) -> bool {
         let Some(connection) = self.connection(id) else { return false };
-        connection.queue.lock().end(Departure::Disconnected, None);
+        connection.queue.lock().end(Departure::Disconnected, goodbye);
         self.core().leave(&connection);
         true
     }
@@ -197,6 +208,30 @@ impl Broadcaster {
     /// What it holds, and what has happened so far.
     pub fn stats(&self) -> Stats {
         self.core().stats()
+    }
+
+    /// Begins to shut down in portions, so that a great many clients do not come back elsewhere all
+    /// at once. From now on subscribing fails; publishing does not, and reaches those who are still
+    /// there. [`Broadcaster::shut_down`] ends it.
+    ///
+    /// ```
+    /// use sse_kit_broadcast::{Broadcaster, Goodbye};
+    /// # use std::time::Duration;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let hub = Broadcaster::new();
+    /// let goodbye = Goodbye::ComeBack { within: Duration::from_secs(5) };
+    /// let mut drain = hub.drain();
+    /// while drain.remaining() > 0 {
+    ///     drain.end(100, goodbye);
+    ///     tokio::time::sleep(Duration::from_millis(100)).await;
+    /// }
+    /// hub.shut_down(goodbye);
+    /// # }
+    /// ```
+    pub fn drain(&self) -> Drain {
+        Drain::of(self.core())
     }
 
     /// Shuts down: what was published before still reaches every subscription that takes it, then

@@ -148,6 +148,7 @@ impl Core {
     /// Ends all streams once they have what was published before, and refuses what comes after.
     pub(crate) fn shut_down(&self, goodbye: Option<Goodbye>) {
         let mut ledger = self.ledger.lock();
+        ledger.draining = true;
         if !std::mem::replace(&mut ledger.closed, true) {
             self.signal(Signal::End(goodbye));
         }

@@ -29,6 +29,8 @@ pub(crate) struct Ledger {
     pub(crate) interests: Interests,
     pub(crate) connections: HashMap<ConnectionId, Arc<Connection>>,
     pub(crate) watched: Watched,
+    /// Nobody joins any more.
+    pub(crate) draining: bool,
     pub(crate) closed: bool,
 }
 
@@ -46,6 +48,7 @@ impl Ledger {
             interests: Interests::new(alike),
             connections: HashMap::new(),
             watched: Watched::default(),
+            draining: false,
             closed: false,
         }
     }

@@ -197,6 +197,15 @@ impl Queue {
         }
     }
 
+    /// Ends the stream after all that was published before. What the fan-out has not handed to it
+    /// yet comes from history.
+    pub(crate) fn end_caught_up(&mut self, goodbye: Goodbye) {
+        if self.end.is_none() {
+            self.fall_behind(None, GapReason::Trimmed);
+            self.end(Departure::Shutdown, Some(goodbye));
+        }
+    }
+
     /// The connection is off all lists: what is queued is all it gets. Returns why it went.
     pub(crate) fn leave(&mut self) -> Departure {
         self.mode = Mode::Live;

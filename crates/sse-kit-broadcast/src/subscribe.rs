@@ -89,7 +89,7 @@ impl Subscribe {
         let matched = if resumes { core.matched(&self.topics) } else { Candidates::default() };
 
         let mut ledger = core.ledger.lock();
-        if ledger.closed {
+        if ledger.draining {
             return Err(SubscribeError::Closed);
         }
         if !ledger.interests.have_room_for(self.topics.patterns()) {
@@ -169,8 +169,8 @@ impl Start {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubscribeError {
-    /// The broadcaster has shut down.
-    #[error("the broadcaster has shut down")]
+    /// The broadcaster is shutting down, or has shut down.
+    #[error("the broadcaster is shutting down")]
     Closed,
     /// The connect and disconnect hooks are too far behind.
     #[error("the connect and disconnect hooks cannot keep up")]

@@ -1,6 +1,7 @@
 //! The accept loop, and how it ends.
 
 use std::error::Error;
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -17,6 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use sse_kit_shutdown::{Outcome, Shutdown, Signals, Tracked};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -48,14 +50,6 @@ impl ServeStats {
     pub fn write_timeouts(&self) -> u64 {
         self.write_timeouts.load(Ordering::Relaxed)
     }
-}
-
-/// How serving ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Outcome {
-    /// Connections that had not ended by the deadline, and were cut off.
-    pub aborted: usize,
 }
 
 impl Server {
@@ -103,11 +97,57 @@ impl Server {
         Arc::clone(&self.stats)
     }
 
-    /// Serves until `stop` is ready, and then until all connections have ended, at most for `drain`.
+    /// Serves until `shutdown` says that it is time to stop, because of a signal or because the app
+    /// asks for it, and runs the whole of it: see [`Shutdown::run`].
     ///
-    /// Requests that come while it drains are still answered, one for each connection, so that
-    /// health checks can be told.
-    pub async fn serve<S, F, B, E>(self, service: S, stop: impl Future, drain: Duration) -> Outcome
+    /// Every connection is [tracked](Shutdown::track). Requests that come while it drains are still
+    /// answered, one for each connection, so that health checks can be told.
+    pub async fn serve_until_shutdown<S, F, B, E>(
+        self,
+        shutdown: &Shutdown,
+        signals: impl Into<Option<Signals>>,
+        service: S,
+    ) -> Outcome<()>
+    where
+        S: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
+        F: Future<Output = Result<Response<B>, E>> + Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+    {
+        let track = || Some(shutdown.track());
+        let serving = self.run(service, shutdown.stopping(), pending::<()>(), track);
+        // A shutdown has a deadline of its own, and drops what serves then.
+        shutdown.run(signals, async { _ = serving.await }).await
+    }
+
+    /// Serves until `stop` is ready, and then until all connections have ended, at most for `drain`.
+    /// Returns how many had not, and were cut off.
+    ///
+    /// For those who end their streams by themselves; late requests are answered as with
+    /// [`Server::serve_until_shutdown`].
+    pub async fn serve<S, F, B, E>(self, service: S, stop: impl Future, drain: Duration) -> usize
+    where
+        S: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
+        F: Future<Output = Result<Response<B>, E>> + Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+    {
+        // From when it is polled first, which is when `stop` is ready.
+        let deadline = async { tokio::time::sleep(drain).await };
+        self.run(service, stop, deadline, || None).await
+    }
+
+    async fn run<S, F, B, E>(
+        self,
+        service: S,
+        stop: impl Future,
+        deadline: impl Future,
+        track: impl Fn() -> Option<Tracked>,
+    ) -> usize
     where
         S: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
         F: Future<Output = Result<Response<B>, E>> + Send + 'static,
@@ -127,11 +167,11 @@ impl Server {
                 Some(_) = connections.join_next() => {}
                 (stream, client) = self.accept() => {
                     let watcher = Some(graceful.watcher());
-                    connections.spawn(self.connection(stream, client, service.clone(), watcher));
+                    let connection = self.connection(stream, client, service.clone(), watcher);
+                    connections.spawn(keeping(track(), connection));
                 }
             }
         }
-        let deadline = tokio::time::sleep(drain);
         let mut deadline = pin!(deadline);
         let drained = graceful.shutdown();
         let mut drained = pin!(drained);
@@ -139,19 +179,20 @@ impl Server {
         loop {
             tokio::select! {
                 biased;
-                () = &mut drained => return Outcome { aborted: 0 },
-                () = &mut deadline => break,
+                () = &mut drained => return 0,
+                _ = &mut deadline => break,
                 Some(_) = connections.join_next() => {}
                 Some(_) = late.join_next() => {}
                 (stream, client) = self.accept() => {
-                    late.spawn(self.connection(stream, client, service.clone(), None));
+                    let connection = self.connection(stream, client, service.clone(), None);
+                    late.spawn(keeping(track(), connection));
                 }
             }
         }
         while connections.try_join_next().is_some() {}
         let aborted = connections.len();
         connections.shutdown().await;
-        Outcome { aborted }
+        aborted
     }
 
     /// The next connection, however long it takes.
@@ -215,6 +256,12 @@ impl Server {
             tracing::debug!(%client, error = &error as &dyn Error, "a connection failed");
         })
     }
+}
+
+/// Keeps a value for as long as the future is not ready.
+fn keeping<T>(kept: T, future: impl Future) -> impl Future<Output = ()> {
+    // Not an async block: that would have room for the future twice.
+    future.map(move |_| drop(kept))
 }
 
 /// Whether accepting failed because of the one client that was to be accepted.

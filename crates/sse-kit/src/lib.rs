@@ -14,6 +14,7 @@
 //! | `update` | `update` | from a typed event to updates of the page |
 //! | `monitor` | `monitor` | a page that knows whether it is live, shows it, and heals itself |
 //! | `kit` | | `SseKit`: dispatcher, updater and broadcaster behind one `emit` |
+//! | `shutdown` | `shutdown` | signals, goodbye, drain, deadline |
 //! | `serve` | `serve` | a server over hyper-util |
 //! | `tabs` | `tabs` | one connection for all tabs of a browser |
 //!
@@ -54,6 +55,9 @@ pub use sse_kit_monitor as monitor;
 mod kit;
 #[cfg(feature = "kit")]
 pub use kit::{EmitError, EmitFailure, Emitted, SseKit};
+
+#[cfg(feature = "shutdown")]
+pub use sse_kit_shutdown as shutdown;
 
 #[cfg(feature = "serve")]
 pub use sse_kit_serve as serve;

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use serde::Serialize;
-use sse_kit::broadcast::{ConnectionId, Goodbye, SlowConsumer, SubscribeError, Subscription};
+use sse_kit::broadcast::{ConnectionId, SlowConsumer, SubscribeError, Subscription};
 use sse_kit::event::{EventId, LastEventId, Topic};
 use sse_kit::{Broadcaster, DomainEvent, SseKit};
 use tokio::sync::Mutex;
@@ -114,11 +114,6 @@ impl Chat {
             Some((id, nick)) => subscribe.id(id).metadata(String::from(nick).into()).open(),
             None => subscribe.open(),
         }
-    }
-
-    /// Ends all streams; the pages come back, each after a random time.
-    pub(crate) fn shut_down(&self, within: std::time::Duration) {
-        self.hub().shut_down(Goodbye::ComeBack { within });
     }
 
     /// When it fails, the state is right all the same, and so is every page that is loaded later.

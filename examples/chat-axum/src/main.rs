@@ -25,9 +25,8 @@ use anyhow::Context;
 use clap::Parser;
 use sse_kit::Broadcaster;
 use sse_kit::http::Limits;
-use sse_kit::serve::Signals;
+use sse_kit::shutdown::{Farewell, Shutdown, Signals, Spread};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 use crate::assets::Assets;
@@ -44,11 +43,17 @@ async fn main() -> anyhow::Result<ExitCode> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 
-    let mut signals = Signals::install()?;
+    let signals = Signals::install()?;
     let hub = Broadcaster::builder().heartbeat(options.heartbeat()).build()?;
-    let chat = Chat::new(hub);
+    let shutdown = Shutdown::builder()
+        .broadcaster(hub.clone())
+        .farewell(Farewell::ComeBack(Spread::Within(COME_BACK_WITHIN)))
+        .shutdown_delay(options.shutdown_delay)
+        .deadline(options.shutdown_delay)
+        .build();
     let app = App {
-        chat: chat.clone(),
+        chat: Chat::new(hub),
+        shutdown: shutdown.clone(),
         assets: Assets::new(options.assets.as_deref()),
         limits: Limits::new(options.max_connections, options.max_per_ip),
     };
@@ -57,24 +62,10 @@ async fn main() -> anyhow::Result<ExitCode> {
         .with_context(|| format!("cannot listen on {}", options.listen))?;
     writeln!(stdout(), "listening on http://{}", listener.local_addr()?)?;
 
-    let (stop, stopped) = oneshot::channel::<()>();
     let service = routes::router(app).into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(async {
-        let _ = stopped.await;
-    });
-    let second_signal_or_deadline = async {
-        let signal = signals.next().await;
-        tracing::info!(?signal, "shutting down");
-        // Streams end first: axum waits for its connections, and would wait for them for ever.
-        chat.shut_down(COME_BACK_WITHIN);
-        drop(stop);
-        tokio::select! {
-            signal = signals.next() => ExitCode::from(signal.exit_code()),
-            () = tokio::time::sleep(options.shutdown_delay) => ExitCode::FAILURE,
-        }
-    };
-    tokio::select! {
-        served = serving => served.map(|()| ExitCode::SUCCESS).map_err(Into::into),
-        code = second_signal_or_deadline => Ok(code),
-    }
+    let serving = axum::serve(listener, service).with_graceful_shutdown(shutdown.stopping());
+    let outcome = shutdown.run(signals, serving).await;
+    let exit_code = outcome.exit_code();
+    outcome.served.transpose()?;
+    Ok(exit_code)
 }

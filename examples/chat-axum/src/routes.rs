@@ -16,6 +16,7 @@ use sse_kit::broadcast::ConnectionId;
 use sse_kit::event::Topic;
 use sse_kit::htmx::{self, Dialect, Shape, Update, Updates};
 use sse_kit::http::{Limits, SseRequest, SseResponse, ensure_same_site};
+use sse_kit::shutdown::Shutdown;
 
 use crate::assets::Assets;
 use crate::chat::Chat;
@@ -32,6 +33,7 @@ const BUSY: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub(crate) struct App {
     pub(crate) chat: Chat,
+    pub(crate) shutdown: Shutdown,
     pub(crate) assets: Assets,
     pub(crate) limits: Limits,
 }
@@ -201,10 +203,10 @@ async fn stats(State(app): State<App>) -> impl IntoResponse {
 }
 
 async fn health(State(app): State<App>) -> (StatusCode, &'static str) {
-    if app.chat.hub().is_shut_down() {
-        (StatusCode::SERVICE_UNAVAILABLE, "draining")
-    } else {
+    if app.shutdown.is_ready() {
         (StatusCode::OK, "ok")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "draining")
     }
 }
 

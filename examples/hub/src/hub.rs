@@ -9,10 +9,11 @@ use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use serde_json::json;
 use sse_kit::Broadcaster;
-use sse_kit::broadcast::{BuildError, Goodbye, Stats, SubscribeError};
+use sse_kit::broadcast::{BuildError, Stats, SubscribeError};
 use sse_kit::event::Topics;
 use sse_kit::http::{Limits, SseRequest, SseResponse};
 use sse_kit::serve::ServeStats;
+use sse_kit::shutdown::{Farewell, Shutdown, Spread};
 
 use crate::options::Options;
 use crate::publish;
@@ -29,6 +30,7 @@ pub(crate) struct Hub {
     pub(crate) status: Status,
     server: Arc<ServeStats>,
     limits: Limits,
+    pub(crate) shutdown: Shutdown,
 }
 
 impl Hub {
@@ -40,7 +42,14 @@ impl Hub {
             .build()?;
         let status = Status::new()?;
         let limits = Limits::new(options.max_connections, options.max_per_ip);
-        Ok(Self { events, status, server, limits })
+        let shutdown = Shutdown::builder()
+            .broadcaster(events.clone())
+            .broadcaster(status.stream.clone())
+            .farewell(Farewell::ComeBack(Spread::Within(COME_BACK_WITHIN)))
+            .shutdown_delay(options.shutdown_delay())
+            .deadline(options.shutdown_delay())
+            .build();
+        Ok(Self { events, status, server, limits, shutdown })
     }
 
     pub(crate) async fn answer(
@@ -71,13 +80,6 @@ impl Hub {
             ) => reply::not_allowed("GET, HEAD"),
             _ => reply::error(StatusCode::NOT_FOUND, "there is nothing here"),
         })
-    }
-
-    /// What was published before still reaches the clients; then they are told to come back.
-    pub(crate) fn shut_down(&self) {
-        for hub in [&self.events, &self.status.stream] {
-            hub.shut_down(Goodbye::ComeBack { within: COME_BACK_WITHIN });
-        }
     }
 
     /// Keeps the status page up to date, for ever.
@@ -143,10 +145,10 @@ impl Hub {
     }
 
     fn health(&self) -> Reply {
-        if self.events.is_shut_down() {
-            reply::error(StatusCode::SERVICE_UNAVAILABLE, "draining")
-        } else {
+        if self.shutdown.is_ready() {
             reply::json(StatusCode::OK, &json!({ "status": "ok" }))
+        } else {
+            reply::error(StatusCode::SERVICE_UNAVAILABLE, "draining")
         }
     }
 }

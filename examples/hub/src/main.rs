@@ -11,7 +11,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use sse_kit::serve::{Server, Signals};
+use sse_kit::serve::Server;
+use sse_kit::shutdown::Signals;
 
 use crate::hub::Hub;
 use crate::options::Options;
@@ -46,13 +47,7 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
             async move { hub.answer(request, client).await }
         }
     };
-    let on_signal = |signal| {
-        tracing::info!(?signal, "shutting down");
-        hub.shut_down();
-    };
-    let ended =
-        server.serve_until_signal(signals, service, on_signal, options.shutdown_delay()).await;
+    let outcome = server.serve_until_shutdown(&hub.shutdown, signals, service).await;
     status.abort();
-    tracing::info!(?ended, "the hub is closed");
-    Ok(ended.exit_code())
+    Ok(outcome.exit_code())
 }

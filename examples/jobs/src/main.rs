@@ -32,9 +32,9 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Parser;
 use sse_kit::Broadcaster;
-use sse_kit::broadcast::Goodbye;
 use sse_kit::http::Limits;
-use sse_kit::serve::{Server, Signals};
+use sse_kit::serve::Server;
+use sse_kit::shutdown::{Farewell, Shutdown, Signals, Spread};
 use tracing_subscriber::EnvFilter;
 
 use crate::assets::Assets;
@@ -72,9 +72,16 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
         .queue(options.queue)
         .heartbeat(options.heartbeat())
         .build()?;
+    let shutdown = Shutdown::builder()
+        .broadcaster(hub.clone())
+        .farewell(Farewell::ComeBack(Spread::Within(COME_BACK_WITHIN)))
+        .shutdown_delay(options.shutdown_delay)
+        .deadline(options.shutdown_delay)
+        .build();
     let board = Arc::new(Board::new(hub.clone()));
     let app = Arc::new(App {
-        hub: hub.clone(),
+        hub,
+        shutdown: shutdown.clone(),
         runner: Runner::new(Arc::clone(&board)),
         board: Arc::clone(&board),
         assets: Assets::load(options.assets.as_deref())?,
@@ -93,14 +100,7 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
         let app = Arc::clone(&app);
         async move { Ok::<_, Infallible>(app.answer(request, client.ip()).await) }
     };
-    let on_signal = |signal| {
-        tracing::info!(?signal, "shutting down");
-        // Streams end first: a server that waits for its connections would wait for them for ever.
-        hub.shut_down(Goodbye::ComeBack { within: COME_BACK_WITHIN });
-    };
-    let ended =
-        server.serve_until_signal(signals, service, on_signal, options.shutdown_delay).await;
+    let outcome = server.serve_until_shutdown(&shutdown, signals, service).await;
     board.cancel_all().await;
-    tracing::info!(?ended, "stopped");
-    Ok(ended.exit_code())
+    Ok(outcome.exit_code())
 }

@@ -16,6 +16,7 @@ use sse_kit::htmx::Dialect;
 use sse_kit::http::{Limits, SseRequest, SseResponse, ensure_same_site};
 use sse_kit::monitor::Overlay;
 use sse_kit::serve::ServeStats;
+use sse_kit::shutdown::Shutdown;
 
 use crate::assets::Assets;
 use crate::board::Board;
@@ -32,6 +33,7 @@ const BUSY: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) hub: Broadcaster,
+    pub(crate) shutdown: Shutdown,
     pub(crate) board: Arc<Board>,
     pub(crate) runner: Runner,
     pub(crate) assets: Assets,
@@ -102,7 +104,7 @@ impl App {
                 self.posted(outcome, &parts.headers).await
             }
             Route::Stats => self.stats().await,
-            Route::Health if self.hub.is_shut_down() => {
+            Route::Health if !self.shutdown.is_ready() => {
                 reply::text(StatusCode::SERVICE_UNAVAILABLE, "draining")
             }
             Route::Health => reply::text(StatusCode::OK, "ok"),

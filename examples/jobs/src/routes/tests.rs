@@ -12,7 +12,8 @@ fn app() -> App {
     let assets = Assets::load(None).unwrap();
     let limits = Limits::new(10, 1);
     let folder = "/tmp/\"><script>".into();
-    App { hub, board, runner, assets, limits, server: Arc::default(), folder }
+    let shutdown = Shutdown::builder().broadcaster(hub.clone()).build();
+    App { hub, shutdown, board, runner, assets, limits, server: Arc::default(), folder }
 }
 
 async fn send(app: &App, request: http::request::Builder, body: &str) -> (StatusCode, Reply) {
@@ -105,7 +106,8 @@ async fn paths_and_methods() {
         let path = format!("{:?}", request.uri_ref());
         assert_eq!(send(&app, request, "").await.0, expected, "{path}");
     }
-    app.hub.shut_down(sse_kit::broadcast::Goodbye::StayAway);
+    app.shutdown.trigger();
+    app.shutdown.run(None, app.shutdown.stopping()).await;
     assert_eq!(send(&app, Request::get("/healthz"), "").await.0, StatusCode::SERVICE_UNAVAILABLE);
 }
 

@@ -1,0 +1,47 @@
+//! Ending the streams in portions.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::connection::Connection;
+use crate::core::Core;
+use crate::delivery::Goodbye;
+
+/// The connections that are still to be ended: see
+/// [`Broadcaster::drain`](crate::Broadcaster::drain).
+///
+/// Dropping it ends nothing: [`Broadcaster::shut_down`](crate::Broadcaster::shut_down) ends those
+/// that are left.
+#[must_use = "nothing ends before `end` is called"]
+pub struct Drain {
+    waiting: Vec<Arc<Connection>>,
+}
+
+impl Drain {
+    pub(crate) fn of(core: &Core) -> Self {
+        let mut ledger = core.ledger.lock();
+        // Under the same lock, or somebody could join who is on no list.
+        ledger.draining = true;
+        Self { waiting: ledger.connections.values().cloned().collect() }
+    }
+
+    /// How many connections have not been told yet; those that went by themselves are among them.
+    pub fn remaining(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Ends up to `at_most` connections. Each still gets all that was published before, and then the
+    /// goodbye. One that takes it only later may also get what was published in between.
+    pub fn end(&mut self, at_most: usize, goodbye: Goodbye) {
+        let rest = self.waiting.len().saturating_sub(at_most);
+        for connection in self.waiting.drain(rest..) {
+            connection.queue.lock().end_caught_up(goodbye);
+        }
+    }
+}
+
+impl fmt::Debug for Drain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Drain").field("remaining", &self.remaining()).finish_non_exhaustive()
+    }
+}

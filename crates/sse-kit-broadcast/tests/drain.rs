@@ -1,0 +1,82 @@
+//! Ending streams in portions, and one by one with a goodbye.
+
+mod receiving;
+
+use std::time::Duration;
+
+use receiving::{Received, data, received, settle};
+use sse_kit_broadcast::{Broadcaster, Departure, Goodbye, SubscribeError};
+use sse_kit_event::{Event, Topic};
+
+type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+const BACK: Goodbye = Goodbye::ComeBack { within: Duration::from_secs(5) };
+
+fn topic() -> Topic {
+    "t".parse().expect("a topic")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_ends_portions_and_the_others_go_on() -> TestResult {
+    let hub = Broadcaster::new();
+    let mut tabs = (0..10).map(|_| hub.subscribe(topic()).open()).collect::<Result<Vec<_>, _>>()?;
+    let mut drain = hub.drain();
+    assert_eq!(hub.subscribe(topic()).open().err(), Some(SubscribeError::Closed));
+    assert!(!hub.is_shut_down());
+    drain.end(4, BACK);
+    assert_eq!(drain.remaining(), 6);
+    let receipt = hub.publish(&topic(), Event::new("x")).await?;
+    assert!(receipt.receivers >= 6);
+    settle().await;
+
+    let mut live = 0;
+    for tab in &mut tabs {
+        match received(tab).await {
+            all if all == [data("x")] => live += 1,
+            // It was told to end before, but looks only now: history has what came in between.
+            all => assert_eq!(all, [data("x"), Received::Goodbye(BACK), Received::End]),
+        }
+    }
+    assert_eq!(live, 6);
+    assert_eq!(hub.connection_count(), 10, "they are there until their streams are dropped");
+    drain.end(usize::MAX, BACK);
+    assert_eq!(drain.remaining(), 0);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_published_before_comes_before_the_goodbye_even_if_not_handed_out_yet()
+-> TestResult {
+    let hub = Broadcaster::builder().queue(2).build()?;
+    let mut tab = hub.subscribe(topic()).open()?;
+    for n in 0..5 {
+        hub.publish(&topic(), Event::new(n.to_string())).await?;
+    }
+    // The fan-out has not run yet, and the queue has room for less than half.
+    hub.drain().end(1, BACK);
+    settle().await;
+    let all = ["0", "1", "2", "3", "4"].map(data);
+    assert_eq!(
+        received(&mut tab).await,
+        [&all[..], &[Received::Goodbye(BACK), Received::End]].concat()
+    );
+    assert_eq!(tab.ending(), Some(Departure::Shutdown));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_dismissed_is_told_and_gets_nothing_more() -> TestResult {
+    let hub = Broadcaster::new();
+    let mut tab = hub.subscribe(topic()).open()?;
+    let id = tab.connection().id().clone();
+    hub.publish(&topic(), Event::new("before")).await?;
+    settle().await;
+    assert!(hub.dismiss(&id, Goodbye::StayAway));
+    assert!(!hub.dismiss(&id, Goodbye::StayAway), "it is gone");
+    hub.publish(&topic(), Event::new("after")).await?;
+    settle().await;
+    let expected = [data("before"), Received::Goodbye(Goodbye::StayAway), Received::End];
+    assert_eq!(received(&mut tab).await, expected);
+    assert_eq!(tab.ending(), Some(Departure::Disconnected));
+    Ok(())
+}

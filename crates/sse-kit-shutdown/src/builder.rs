@@ -1,0 +1,110 @@
+//! The settings of a shutdown.
+
+use std::num::NonZero;
+use std::time::Duration;
+
+use sse_kit_broadcast::Broadcaster;
+
+use crate::farewell::Farewell;
+use crate::shutdown::Shutdown;
+
+/// The settings of a [`Shutdown`].
+///
+/// ```
+/// use std::num::NonZero;
+/// use std::time::Duration;
+///
+/// use sse_kit_broadcast::Broadcaster;
+/// use sse_kit_shutdown::{Farewell, Shutdown, Spread};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let shutdown = Shutdown::builder()
+///     .broadcaster(Broadcaster::new())
+///     .pre_drain(Duration::from_secs(5))
+///     .farewell(Farewell::ComeBack(Spread::Within(Duration::from_secs(10))))
+///     .build();
+/// assert!(shutdown.is_ready());
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "settings make a shutdown when `build` is called"]
+pub struct Builder {
+    pub(crate) broadcasters: Vec<Broadcaster>,
+    pub(crate) farewell: Farewell,
+    pub(crate) pre_drain: Duration,
+    pub(crate) delay: Duration,
+    pub(crate) deadline: Duration,
+    pub(crate) per_second: Option<NonZero<u32>>,
+    pub(crate) progress_line: ProgressLine,
+}
+
+/// Whether progress shows as a line that is written over and over, on stderr.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProgressLine {
+    /// When stderr is a terminal.
+    #[default]
+    OnTerminal,
+    /// Never; progress is logged all the same.
+    Never,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            broadcasters: Vec::new(),
+            farewell: Farewell::default(),
+            pre_drain: Duration::ZERO,
+            delay: Duration::from_secs(1),
+            deadline: Duration::from_secs(25),
+            per_second: None,
+            progress_line: ProgressLine::default(),
+        }
+    }
+
+    /// Whose streams are to be ended; there may be several.
+    pub fn broadcaster(mut self, broadcaster: Broadcaster) -> Self {
+        self.broadcasters.push(broadcaster);
+        self
+    }
+
+    /// What clients are told. Default: to come back, 500 in a second.
+    pub fn farewell(self, farewell: Farewell) -> Self {
+        Self { farewell, ..self }
+    }
+
+    /// How long it keeps serving after the signal, while it says that it is not ready. Default: not at
+    /// all. Kubernetes goes on sending requests for some seconds: give it five to ten.
+    pub fn pre_drain(self, time: Duration) -> Self {
+        Self { pre_drain: time, ..self }
+    }
+
+    /// How long clients have for reading their goodbye, at most. When all have read it, it ends at
+    /// once. Default: 1 s.
+    pub fn shutdown_delay(self, delay: Duration) -> Self {
+        Self { delay, ..self }
+    }
+
+    /// When all of it is over at the latest, counted from the signal. The goodbye is given so early
+    /// that the delay after it fits in. Default: 25 s, as Kubernetes kills after 30 s.
+    pub fn deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+
+    /// Ends only so many streams in a second, as long as the deadline allows, so that not all clients
+    /// are without a stream at once. Default: all at once.
+    pub fn streams_per_second(self, streams: NonZero<u32>) -> Self {
+        Self { per_second: Some(streams), ..self }
+    }
+
+    /// Whether progress shows as a line on stderr. Default: when it is a terminal.
+    pub fn progress_line(self, progress_line: ProgressLine) -> Self {
+        Self { progress_line, ..self }
+    }
+
+    /// The handle.
+    pub fn build(self) -> Shutdown {
+        Shutdown::from_settings(self)
+    }
+}

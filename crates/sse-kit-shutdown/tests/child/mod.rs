@@ -1,0 +1,116 @@
+//! A process of its own for signals: this test program, started again to play a part.
+
+use std::io::{BufRead, BufReader, Lines, Write, stdout};
+use std::process::{ChildStdout, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use sse_kit_shutdown::{Shutdown, Signals};
+
+const PART: &str = "SSE_KIT_SHUTDOWN_PART";
+
+pub(crate) struct Child {
+    process: std::process::Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Child {
+    pub(crate) fn start(part: &str) -> Self {
+        Self::spawn(&mut Self::command(part))
+    }
+
+    /// As a shell that ignores a signal does.
+    pub(crate) fn start_ignoring(signal: &str, part: &str) -> Self {
+        let program = Self::command(part);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("trap '' {signal}; exec \"$@\""), "sh"]);
+        shell.arg(program.get_program()).args(program.get_args()).env(PART, part);
+        Self::spawn(&mut shell)
+    }
+
+    fn command(part: &str) -> Command {
+        let mut command = Command::new(std::env::current_exe().expect("it runs"));
+        command.args(["--exact", "f2_plays_the_child", "--nocapture"]).env(PART, part);
+        command
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("it starts");
+        let stdout = process.stdout.take().expect("it is piped");
+        let mut child = Self { process, lines: BufReader::new(stdout).lines() };
+        child.await_line("ready");
+        child
+    }
+
+    pub(crate) fn await_line(&mut self, awaited: &str) {
+        for line in &mut self.lines {
+            // The test harness may have begun the line.
+            if line.expect("UTF-8").ends_with(awaited) {
+                return;
+            }
+        }
+        panic!("the child ended without saying `{awaited}`: {:?}", self.process.wait());
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.process.id().to_string();
+        let kill = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(kill.expect("kill runs").success());
+    }
+
+    pub(crate) fn exit(&mut self) -> ExitStatus {
+        self.process.wait().expect("it can be waited for")
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+    }
+}
+
+/// Plays the part that the parent asks for; in any other run there is none.
+pub(crate) async fn play() {
+    let Ok(part) = std::env::var(PART) else { return };
+    let signals = Signals::install().expect("signals");
+    match part.as_str() {
+        "stuck" => {
+            let delay = Duration::from_secs(1000);
+            let shutdown = Shutdown::builder().shutdown_delay(delay).deadline(delay).build();
+            let said = shutdown.clone();
+            let serving = async move {
+                said.stopping().await;
+                say("draining");
+                std::future::pending::<()>().await;
+            };
+            say("ready");
+            end(&shutdown.run(signals, serving).await);
+        }
+        "installed-again" => {
+            signals.uninstall();
+            let signals = Signals::install().expect("signals");
+            let shutdown = Shutdown::builder().build();
+            say("ready");
+            end(&shutdown.run(signals, shutdown.stopping()).await);
+        }
+        "uninstalled" => {
+            signals.uninstall();
+            say("ready");
+            std::future::pending::<()>().await;
+        }
+        other => panic!("no such part: {other}"),
+    }
+}
+
+fn say(line: &str) {
+    writeln!(stdout(), "{line}").expect("the parent reads it");
+}
+
+/// `ExitCode` cannot be exited with but from `main`.
+fn end<T>(outcome: &sse_kit_shutdown::Outcome<T>) -> ! {
+    use sse_kit_shutdown::Ended;
+    std::process::exit(match outcome.ended {
+        Ended::SecondSignal(signal) => signal.exit_code().into(),
+        Ended::Drained => 0,
+        _ => 1,
+    })
+}
