@@ -13,7 +13,7 @@
 //! | `update` | `update` | from a typed event to updates of the page |
 //! | `kit` | | `SseKit`: dispatcher, updater and broadcaster behind one `emit` |
 //! | `shutdown` | `shutdown` | signals, goodbye, drain, deadline |
-//! | `serve` | `serve` | a server over hyper-util |
+//! | `serve`, `tls` | `serve` | a server over hyper-util, and TLS for it |
 //!
 //! `broadcast` and `http` are on by default. Features only ever add.
 #![cfg_attr(docsrs, feature(doc_cfg))]
