@@ -26,10 +26,25 @@
 //!   poll a body that it cannot write.
 //! - When it is told to stop, the server waits until the streams have ended; a
 //!   [`Shutdown`](sse_kit_shutdown::Shutdown) ends them before that.
+//! - What the kernel keeps for a client that does not read is bounded, as is how long it waits for one
+//!   that is gone; and so are connections, in all and per address, where [`Server::limits`] says so.
+//! - It serves HTTP/2 with prior knowledge, and by TLS with the feature `tls`.
 //! - It is for Unix only, as the signals are that `sse-kit-shutdown` listens for.
 //! - Running out of file descriptors pauses accepting, and does not end the server.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod connection;
+mod preface;
+mod refusal;
 mod server;
 mod socket;
+mod socket_options;
+mod stats;
+#[cfg(feature = "tls")]
+mod tls;
 
-pub use server::{ServeStats, Server};
+pub use server::Server;
+pub use stats::ServeStats;
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError};

@@ -6,50 +6,29 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::Either;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::server::graceful::GracefulShutdown;
+use sse_kit_http::{LimitError, Limits, Permit};
 use sse_kit_shutdown::{Outcome, Shutdown, Signals, Tracked};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::socket::{self, Socket};
+use crate::connection::Connections;
+use crate::refusal;
+use crate::socket_options::SocketOptions;
+use crate::stats::ServeStats;
 
-/// A bound HTTP/1.1 server.
+/// A bound server of HTTP/1.1, and of HTTP/2 where it is asked for.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
-    header_timeout: Duration,
-    write_timeout: Option<Duration>,
-    stats: Arc<ServeStats>,
-}
-
-/// What has happened to a server; readable at any time.
-#[derive(Debug, Default)]
-pub struct ServeStats {
-    accepted: AtomicU64,
-    write_timeouts: AtomicU64,
-}
-
-impl ServeStats {
-    /// Connections accepted.
-    pub fn accepted(&self) -> u64 {
-        self.accepted.load(Ordering::Relaxed)
-    }
-
-    /// Connections ended because their client took no bytes for the write timeout.
-    pub fn write_timeouts(&self) -> u64 {
-        self.write_timeouts.load(Ordering::Relaxed)
-    }
+    limits: Option<Limits>,
+    connections: Connections,
 }
 
 impl Server {
@@ -66,21 +45,77 @@ impl Server {
     pub fn new(listener: TcpListener) -> Self {
         Self {
             listener,
-            header_timeout: Duration::from_secs(5),
-            write_timeout: Some(Duration::from_secs(30)),
-            stats: Arc::default(),
+            limits: None,
+            connections: Connections {
+                options: SocketOptions::default(),
+                header_timeout: Duration::from_secs(5),
+                write_timeout: Some(Duration::from_secs(30)),
+                prior_knowledge: false,
+                #[cfg(feature = "tls")]
+                tls: None,
+                stats: Arc::default(),
+            },
         }
     }
 
     /// How long a client may take to send the head of a request. Default: 5 s.
-    pub fn header_timeout(self, timeout: Duration) -> Self {
-        Self { header_timeout: timeout, ..self }
+    pub fn header_timeout(mut self, timeout: Duration) -> Self {
+        self.connections.header_timeout = timeout;
+        self
     }
 
     /// How long a client may take no bytes while there are some for it; `None` for ever.
     /// Default: 30 s.
-    pub fn write_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
-        Self { write_timeout: timeout.into(), ..self }
+    pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.connections.write_timeout = timeout.into();
+        self
+    }
+
+    /// How long the kernel keeps bytes for a client that acknowledges none, before it ends the
+    /// connection (`TCP_USER_TIMEOUT`; Linux): so it finds peers that are gone without a word.
+    /// `None` leaves that to the system, which may take a quarter of an hour. Default: 30 s.
+    pub fn user_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.connections.options.user_timeout = timeout.into();
+        self
+    }
+
+    /// How many bytes the kernel may keep for a client that is slow (`SO_SNDBUF`; Linux doubles it,
+    /// for its own books). `None` leaves it to the system, which goes up to some megabytes for each.
+    /// Default: 64 KiB, with which a client 100 ms away can get half a megabyte in a second.
+    pub fn send_buffer(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.connections.options.send_buffer = bytes.into();
+        self
+    }
+
+    /// How many bytes of a client's the kernel may keep until they are read (`SO_RCVBUF`). Default:
+    /// `None`, which leaves it to the system.
+    pub fn receive_buffer(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.connections.options.receive_buffer = bytes.into();
+        self
+    }
+
+    /// How many connections there may be, in all and from one address. Default: no limit but that of
+    /// file descriptors.
+    ///
+    /// Whoever is beyond it is told to come back: a stream by the event `sse-kit:busy`, any other
+    /// request by status 503. That needs a connection for a moment, and there are 64 of these; who
+    /// finds none of them free is closed without a word. Behind a proxy all come from its address.
+    pub fn limits(self, limits: Limits) -> Self {
+        Self { limits: Some(limits), ..self }
+    }
+
+    /// Serves HTTP/2 too, for clients that know of it without being told: `curl
+    /// --http2-prior-knowledge`, and proxies that are configured so. Browsers need TLS for it.
+    pub fn http2_prior_knowledge(mut self) -> Self {
+        self.connections.prior_knowledge = true;
+        self
+    }
+
+    /// Serves TLS, with HTTP/2 for clients that can.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: crate::Tls) -> Self {
+        self.connections.tls = Some(tls);
+        self
     }
 
     /// Where it listens.
@@ -94,7 +129,7 @@ impl Server {
 
     /// What happens to it, to be read while it serves.
     pub fn stats(&self) -> Arc<ServeStats> {
-        Arc::clone(&self.stats)
+        Arc::clone(&self.connections.stats)
     }
 
     /// Serves until `shutdown` says that it is time to stop, because of a signal or because the app
@@ -156,7 +191,9 @@ impl Server {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
+        let settings = Arc::new(self.connections.clone());
         let mut connections = JoinSet::new();
+        let mut refused = JoinSet::new();
         let graceful = GracefulShutdown::new();
         let mut stop = pin!(stop);
         loop {
@@ -165,11 +202,21 @@ impl Server {
                 _ = &mut stop => break,
                 // Ended tasks are taken away first, or they would keep their memory.
                 Some(_) = connections.join_next() => {}
-                (stream, client) = self.accept() => {
-                    let watcher = Some(graceful.watcher());
-                    let connection = self.connection(stream, client, service.clone(), watcher);
-                    connections.spawn(keeping(track(), connection));
-                }
+                Some(_) = refused.join_next() => {}
+                (stream, client) = self.accept() => match self.admit(client) {
+                    Ok(permit) => {
+                        let watcher = Some(graceful.watcher());
+                        let connection = settings.serve(stream, client, service.clone(), watcher);
+                        connections.spawn(keeping((track(), permit), connection));
+                    }
+                    Err(error) => {
+                        settings.stats.refuse();
+                        tracing::debug!(%client, %error, "a connection is refused");
+                        if refused.len() < refusal::AT_ONCE {
+                            refused.spawn(settings.serve(stream, client, refusal::busy, None));
+                        }
+                    }
+                },
             }
         }
         let mut deadline = pin!(deadline);
@@ -184,7 +231,7 @@ impl Server {
                 Some(_) = connections.join_next() => {}
                 Some(_) = late.join_next() => {}
                 (stream, client) = self.accept() => {
-                    let connection = self.connection(stream, client, service.clone(), None);
+                    let connection = settings.serve(stream, client, service.clone(), None);
                     late.spawn(keeping(track(), connection));
                 }
             }
@@ -195,12 +242,16 @@ impl Server {
         aborted
     }
 
+    fn admit(&self, client: SocketAddr) -> Result<Option<Permit>, LimitError> {
+        self.limits.as_ref().map(|limits| limits.admit(client.ip())).transpose()
+    }
+
     /// The next connection, however long it takes.
     async fn accept(&self) -> (TcpStream, SocketAddr) {
         loop {
             match self.listener.accept().await {
                 Ok(accepted) => {
-                    self.stats.accepted.fetch_add(1, Ordering::Relaxed);
+                    self.connections.stats.accept();
                     return accepted;
                 }
                 Err(error) if is_about_one_client(&error) => {}
@@ -212,49 +263,6 @@ impl Server {
                 }
             }
         }
-    }
-
-    /// Serves one connection; without a watcher for one request.
-    fn connection<S, F, B, E>(
-        &self,
-        stream: TcpStream,
-        client: SocketAddr,
-        service: S,
-        watcher: Option<Watcher>,
-    ) -> impl Future<Output = ()> + Send + 'static + use<S, F, B, E>
-    where
-        S: Fn(Request<Incoming>, SocketAddr) -> F + Send + 'static,
-        F: Future<Output = Result<Response<B>, E>> + Send + 'static,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
-        E: Into<Box<dyn Error + Send + Sync>> + 'static,
-    {
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
-            .header_read_timeout(self.header_timeout)
-            .keep_alive(watcher.is_some())
-            // One write of a flat buffer is cheaper than gathering the three pieces of a chunk.
-            .writev(false)
-            // What may wait in hyper for a slow client; hyper's own default is about 400 KiB.
-            .max_buf_size(16 * 1024);
-        // Boxed, as hyper keeps room for the answer to a request as long as the connection lives.
-        let service = service_fn(move |request| Box::pin(service(request, client)));
-        let socket = TokioIo::new(Socket::new(stream, self.write_timeout));
-        let connection = http.serve_connection(socket, service);
-        let connection = match watcher {
-            Some(watcher) => Either::Left(watcher.watch(connection)),
-            None => Either::Right(connection),
-        };
-        let stats = Arc::clone(&self.stats);
-        // Not an async block: that would have room for the connection twice.
-        connection.map(move |ended| {
-            let Err(error) = ended else { return };
-            if socket::is_write_timeout(&error) {
-                stats.write_timeouts.fetch_add(1, Ordering::Relaxed);
-            }
-            tracing::debug!(%client, error = &error as &dyn Error, "a connection failed");
-        })
     }
 }
 

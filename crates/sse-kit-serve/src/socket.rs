@@ -20,15 +20,18 @@ pub(crate) struct Socket {
     stream: TcpStream,
     write_timeout: Option<Duration>,
     stalled: Option<Pin<Box<Sleep>>>,
+    /// What was read too early, and is read again.
+    unread: Option<Box<[u8]>>,
 }
 
 impl Socket {
     pub(crate) fn new(stream: TcpStream, write_timeout: Option<Duration>) -> Self {
-        // An event is sent when it happens, not when there is more to send with it.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a socket refused TCP_NODELAY");
-        }
-        Self { stream, write_timeout, stalled: None }
+        Self { stream, write_timeout, stalled: None, unread: None }
+    }
+
+    /// Takes back what was read; the next read gives it again.
+    pub(crate) fn unread(&mut self, bytes: &[u8]) {
+        self.unread = (!bytes.is_empty()).then(|| bytes.into());
     }
 
     fn poll_stream(self: Pin<&mut Self>) -> Pin<&mut TcpStream> {
@@ -54,10 +57,16 @@ impl Socket {
 
 impl AsyncRead for Socket {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if let Some(unread) = self.unread.take() {
+            let (now, later) = unread.split_at(unread.len().min(buf.remaining()));
+            buf.put_slice(now);
+            self.unread(later);
+            return Poll::Ready(Ok(()));
+        }
         self.poll_stream().poll_read(cx, buf)
     }
 }

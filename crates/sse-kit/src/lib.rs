@@ -15,7 +15,7 @@
 //! | `monitor` | `monitor` | a page that knows whether it is live, shows it, and heals itself |
 //! | `kit` | | `SseKit`: dispatcher, updater and broadcaster behind one `emit` |
 //! | `shutdown` | `shutdown` | signals, goodbye, drain, deadline |
-//! | `serve` | `serve` | a server over hyper-util |
+//! | `serve`, `tls` | `serve` | a server over hyper-util, and TLS for it |
 //! | `tabs` | `tabs` | one connection for all tabs of a browser |
 //!
 //! `broadcast` and `http` are on by default. Features only ever add.

@@ -35,7 +35,8 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let server = Server::bind(options.listen)
         .await
         .with_context(|| format!("cannot listen on {}", options.listen))?
-        .write_timeout(options.write_timeout());
+        .write_timeout(options.write_timeout())
+        .user_timeout(options.write_timeout());
     let hub = Hub::new(&options, server.stats())?;
     writeln!(stdout(), "listening on http://{}", server.local_addr()?)?;
 

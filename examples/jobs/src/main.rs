@@ -66,7 +66,8 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let server = Server::bind(options.listen)
         .await
         .with_context(|| format!("cannot listen on {}", options.listen))?
-        .write_timeout(options.write_timeout());
+        .write_timeout(options.write_timeout())
+        .user_timeout(options.write_timeout());
     let hub = Broadcaster::builder()
         .history(options.history)
         .queue(options.queue)

@@ -1,0 +1,203 @@
+//! One connection: what it speaks, and within which limits.
+
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::Either;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::Watcher;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use crate::preface;
+use crate::socket::{self, Socket};
+use crate::socket_options::SocketOptions;
+use crate::stats::ServeStats;
+#[cfg(feature = "tls")]
+use crate::tls::{self, Tls};
+
+/// What may wait in hyper for a slow client; hyper's own default is about 400 KiB.
+const SEND_BUFFER: usize = 16 * 1024;
+
+/// How all connections of a server are served.
+#[derive(Clone, Debug)]
+pub(crate) struct Connections {
+    pub(crate) options: SocketOptions,
+    pub(crate) header_timeout: Duration,
+    pub(crate) write_timeout: Option<Duration>,
+    pub(crate) prior_knowledge: bool,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Tls>,
+    pub(crate) stats: Arc<ServeStats>,
+}
+
+/// What is known of one connection before it is served.
+struct One<S> {
+    client: SocketAddr,
+    service: S,
+    watcher: Option<Watcher>,
+}
+
+impl Connections {
+    /// Serves one connection; without a watcher for one request, as far as that can be had.
+    pub(crate) fn serve<S, F, B, E>(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        client: SocketAddr,
+        service: S,
+        watcher: Option<Watcher>,
+    ) -> impl Future<Output = ()> + Send + 'static + use<S, F, B, E>
+    where
+        S: Fn(Request<Incoming>, SocketAddr) -> F + Send + 'static,
+        F: Future<Output = Result<Response<B>, E>> + Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+    {
+        if let Err(error) = self.options.apply(&stream) {
+            tracing::debug!(%client, %error, "a socket refuses its options");
+        }
+        let socket = Socket::new(stream, self.write_timeout);
+        let one = One { client, service, watcher };
+        let stats = Arc::clone(&self.stats);
+        let serving = if self.is_settled() {
+            Either::Left(self.http1(socket, one))
+        } else {
+            // Boxed, or every connection would have room for all that it might have become.
+            let negotiated = Arc::clone(self).negotiate(socket, one);
+            Either::Right(Box::pin(negotiated) as Pin<Box<dyn Future<Output = _> + Send>>)
+        };
+        // Not an async block: that would have room for the connection twice.
+        serving.map(move |ended| {
+            let Err(error) = ended else { return };
+            if socket::is_write_timeout(&error) {
+                stats.write_timed_out();
+            }
+            tracing::debug!(%client, error = &error as &dyn Error, "a connection failed");
+        })
+    }
+
+    /// Whether all connections speak HTTP/1.1, and nothing else.
+    fn is_settled(&self) -> bool {
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return false;
+        }
+        !self.prior_knowledge
+    }
+
+    /// Finds out what the client speaks, for at most the header timeout, and speaks it.
+    async fn negotiate<S, F, B, E>(
+        self: Arc<Self>,
+        mut socket: Socket,
+        one: One<S>,
+    ) -> hyper::Result<()>
+    where
+        S: Fn(Request<Incoming>, SocketAddr) -> F + Send + 'static,
+        F: Future<Output = Result<Response<B>, E>> + Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+    {
+        #[cfg(feature = "tls")]
+        if let Some(Tls(acceptor)) = &self.tls {
+            let Some(stream) = self.in_time(acceptor.accept(socket)).await else { return Ok(()) };
+            return if tls::is_http2(stream.get_ref().1) {
+                self.http2(stream, one).await
+            } else {
+                self.http1(stream, one).await
+            };
+        }
+        match self.in_time(preface::is_http2(&mut socket)).await {
+            Some(true) => self.http2(socket, one).await,
+            Some(false) => self.http1(socket, one).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn in_time<T>(&self, handshake: impl Future<Output = io::Result<T>>) -> Option<T> {
+        let error = match tokio::time::timeout(self.header_timeout, handshake).await {
+            Ok(Ok(done)) => return Some(done),
+            Ok(Err(error)) => error,
+            Err(elapsed) => elapsed.into(),
+        };
+        self.stats.handshake_failed();
+        tracing::debug!(%error, "a connection came to nothing");
+        None
+    }
+
+    fn http1<I, S, F, B, E>(
+        &self,
+        io: I,
+        one: One<S>,
+    ) -> impl Future<Output = hyper::Result<()>> + Send + 'static + use<I, S, F, B, E>
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: Fn(Request<Incoming>, SocketAddr) -> F + Send + 'static,
+        F: Future<Output = Result<Response<B>, E>> + Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+    {
+        let One { client, service, watcher } = one;
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(self.header_timeout)
+            .keep_alive(watcher.is_some())
+            // One write of a flat buffer is cheaper than gathering the three pieces of a chunk.
+            .writev(false)
+            .max_buf_size(SEND_BUFFER);
+        // Boxed, as hyper keeps room for the answer to a request as long as the connection lives.
+        let service = service_fn(move |request| Box::pin(service(request, client)));
+        let connection = http.serve_connection(TokioIo::new(io), service);
+        match watcher {
+            Some(watcher) => Either::Left(watcher.watch(connection)),
+            None => Either::Right(connection),
+        }
+    }
+
+    async fn http2<I, S, F, B, E>(&self, io: I, one: One<S>) -> hyper::Result<()>
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: Fn(Request<Incoming>, SocketAddr) -> F + Send + 'static,
+        F: Future<Output = Result<Response<B>, E>> + Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+    {
+        let One { client, service, watcher } = one;
+        // Each stream has a task, which hyper starts and which ends with the connection.
+        let mut http = http2::Builder::new(TokioExecutor::new());
+        http.timer(TokioTimer::new())
+            .max_concurrent_streams(100)
+            .max_send_buf_size(SEND_BUFFER)
+            // Rapid reset (CVE-2023-44487). hyper's own defaults, written down as they matter.
+            .max_pending_accept_reset_streams(20)
+            .max_local_error_reset_streams(1024)
+            // A peer that is gone is found by a ping: a stream may have nothing to send for long.
+            .keep_alive_interval(Duration::from_secs(20))
+            .keep_alive_timeout(Duration::from_secs(10));
+        let service = service_fn(move |request| service(request, client));
+        let connection = http.serve_connection(TokioIo::new(io), service);
+        if let Some(watcher) = watcher {
+            return watcher.watch(connection).await;
+        }
+        let mut connection = pin!(connection);
+        connection.as_mut().graceful_shutdown();
+        connection.await
+    }
+}

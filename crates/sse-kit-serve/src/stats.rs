@@ -1,0 +1,51 @@
+//! What has happened to a server.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What has happened to a server; readable at any time.
+#[derive(Debug, Default)]
+pub struct ServeStats {
+    accepted: AtomicU64,
+    refused: AtomicU64,
+    write_timeouts: AtomicU64,
+    handshake_failures: AtomicU64,
+}
+
+impl ServeStats {
+    /// Connections accepted, those that were refused afterwards among them.
+    pub fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// Connections refused because of the [limits](crate::Server::limits).
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Connections ended because their client took no bytes for the write timeout.
+    pub fn write_timeouts(&self) -> u64 {
+        self.write_timeouts.load(Ordering::Relaxed)
+    }
+
+    /// Connections that were closed before it was clear what they speak: TLS that came to nothing, or
+    /// no byte within the header timeout.
+    pub fn handshake_failures(&self) -> u64 {
+        self.handshake_failures.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn accept(&self) {
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn refuse(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn write_timed_out(&self) {
+        self.write_timeouts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn handshake_failed(&self) {
+        self.handshake_failures.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,182 @@
+//! Caps on connections, and what a client that does not read costs.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame};
+use hyper::body::Incoming;
+use sse_kit_http::Limits;
+use sse_kit_serve::{ServeStats, Server};
+use sse_kit_shutdown::{Ended, ProgressLine, Shutdown};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+
+/// A body without end, which counts what was taken of it.
+struct Endless(Arc<AtomicUsize>);
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let chunk = Bytes::from_static(&[b'x'; 4096]);
+        self.0.fetch_add(chunk.len(), Ordering::Relaxed);
+        Poll::Ready(Some(Ok(Frame::data(chunk))))
+    }
+}
+
+struct Serving {
+    address: SocketAddr,
+    stats: Arc<ServeStats>,
+    shutdown: Shutdown,
+    taken: Arc<AtomicUsize>,
+    ended: tokio::task::JoinHandle<Ended>,
+}
+
+impl Serving {
+    /// Every answer is endless.
+    async fn start(settings: impl FnOnce(Server) -> Server) -> Self {
+        let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
+        let server = settings(server.expect("a free port"));
+        let (address, stats) = (server.local_addr().expect("an address"), server.stats());
+        let shutdown = Shutdown::builder().progress_line(ProgressLine::Never).build();
+        let (running, taken) = (shutdown.clone(), Arc::<AtomicUsize>::default());
+        let counter = Arc::clone(&taken);
+        let service = move |_: Request<Incoming>, _| {
+            let body = Endless(Arc::clone(&counter));
+            async move { Ok::<_, Infallible>(Response::new(body)) }
+        };
+        let ended = tokio::spawn(async move {
+            server.serve_until_shutdown(&running, None, service).await.ended
+        });
+        Self { address, stats, shutdown, taken, ended }
+    }
+
+    async fn ask(&self, header: &str) -> TcpStream {
+        let mut socket = TcpStream::connect(self.address).await.expect("it listens");
+        ask(&mut socket, header).await;
+        socket
+    }
+}
+
+async fn ask(socket: &mut TcpStream, header: &str) {
+    let request = format!("GET / HTTP/1.1\r\nhost: x\r\n{header}\r\n");
+    socket.write_all(request.as_bytes()).await.expect("it reads");
+}
+
+async fn head(socket: &mut TcpStream) -> String {
+    let mut head = [0; 12];
+    socket.read_exact(&mut head).await.expect("an answer");
+    String::from_utf8_lossy(&head).into_owned()
+}
+
+async fn all(mut socket: TcpStream) -> String {
+    let mut all = String::new();
+    socket.read_to_string(&mut all).await.expect("an answer, and its end");
+    all
+}
+
+/// Only a broken server makes this take long.
+async fn until(holds: impl Fn() -> bool) {
+    for _ in 0..6000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("it never comes to that");
+}
+
+#[tokio::test]
+async fn who_is_beyond_the_cap_is_told_to_come_back_and_finds_room_later() {
+    let serving = Serving::start(|server| server.limits(Limits::new(10, 2))).await;
+    let mut open = [serving.ask("").await, serving.ask("").await];
+    for socket in &mut open {
+        assert_eq!(head(socket).await, "HTTP/1.1 200");
+    }
+    let refused = all(serving.ask("accept: text/event-stream\r\n").await).await;
+    assert!(refused.starts_with("HTTP/1.1 200"), "{refused}");
+    assert!(refused.contains("event: sse-kit:busy\n"), "{refused}");
+    assert!(refused.contains("\nretry: "), "{refused}");
+    let refused = all(serving.ask("").await).await;
+    assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
+    assert!(refused.contains("retry-after: 5\r\n"), "{refused}");
+    assert_eq!((serving.stats.accepted(), serving.stats.refused()), (4, 2));
+
+    let [gone, _kept] = open;
+    drop(gone);
+    // How long it takes until the server sees that one is gone is its own affair.
+    loop {
+        if head(&mut serving.ask("").await).await == "HTTP/1.1 200" {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn those_who_do_not_even_ask_are_closed_without_a_word() {
+    let serving = Serving::start(|server| server.limits(Limits::new(1, 1))).await;
+    let mut first = serving.ask("").await;
+    head(&mut first).await;
+    let mut silent = Vec::new();
+    for _ in 0..64 {
+        silent.push(TcpStream::connect(serving.address).await.expect("it listens"));
+    }
+    until(|| serving.stats.refused() == 64).await;
+    let mut beyond = TcpStream::connect(serving.address).await.expect("it listens");
+    // An end or a reset, whichever comes first; but no answer.
+    assert_eq!(beyond.read(&mut [0; 1]).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_costs_little() {
+    let serving = Serving::start(|server| server.write_timeout(None).user_timeout(None)).await;
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(16 * 1024).expect("a buffer");
+    let mut stuck = socket.connect(serving.address).await.expect("it listens");
+    ask(&mut stuck, "").await;
+    // Until nothing more is taken for a while: it is stuck.
+    let mut before = 0;
+    for _ in 0..600 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let now = serving.taken.load(Ordering::Relaxed);
+        if now > 0 && now == before {
+            break;
+        }
+        before = now;
+    }
+    let taken = serving.taken.load(Ordering::Relaxed);
+    assert!(taken < 300 * 1024, "{taken} bytes wait for one client");
+}
+
+#[tokio::test]
+async fn the_kernel_ends_a_connection_whose_peer_takes_nothing() {
+    let settings = |server: Server| {
+        server.write_timeout(None).user_timeout(Duration::from_millis(300)).send_buffer(4096)
+    };
+    let serving = Serving::start(settings).await;
+    let stuck = serving.ask("").await;
+    until(|| serving.stats.write_timeouts() == 1).await;
+    drop(stuck);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_left_at_the_deadline_is_counted() {
+    let serving = Serving::start(|server| server).await;
+    let mut stuck = serving.ask("").await;
+    head(&mut stuck).await;
+    assert_eq!(serving.shutdown.progress().connections, 1);
+    serving.shutdown.trigger();
+    assert_eq!(serving.ended.await.expect("no panic"), Ended::Deadline);
+    assert_eq!(serving.shutdown.progress().connections, 0, "it is gone with the server");
+}
