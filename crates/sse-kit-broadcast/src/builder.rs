@@ -18,6 +18,7 @@ use crate::hooks::{Draft, Guard, HookError, Hooks, Lifecycle, Verdict};
 use crate::ledger::Ledger;
 use crate::log::{Inlet, Log};
 use crate::memory_log::MemoryLog;
+use crate::publish::LogFailure;
 use crate::queue::QueueLimits;
 use crate::shard::Shard;
 
@@ -45,6 +46,7 @@ pub struct Builder {
     shards: Option<usize>,
     log_buffer: usize,
     log: Option<Box<dyn Log>>,
+    log_failure: LogFailure,
     hooks: Hooks,
     hook_timeout: Duration,
 }
@@ -58,6 +60,7 @@ impl Builder {
             shards: None,
             log_buffer: 1024,
             log: None,
+            log_failure: LogFailure::default(),
             hooks: Hooks::default(),
             hook_timeout: Duration::from_secs(5),
         }
@@ -117,6 +120,12 @@ impl Builder {
     /// The log that gives events their order. Default: a [`MemoryLog`].
     pub fn log(mut self, log: impl Log) -> Self {
         self.log = Some(Box::new(log));
+        self
+    }
+
+    /// What happens to an event that the log does not take. Default: publishing fails.
+    pub fn when_log_fails(mut self, what: LogFailure) -> Self {
+        self.log_failure = what;
         self
     }
 
@@ -237,6 +246,7 @@ impl Builder {
             counters: Arc::clone(&counters),
             queue_limits: self.queue,
             heartbeat: self.heartbeat,
+            log_failure: self.log_failure,
         });
         // Before the fan-out listens: what the log has from before is for history alone.
         core.log.attach(Inlet(Arc::downgrade(&core)));

@@ -4,17 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use sse_kit_event::EventId;
 use sse_kit_event::control::GapReason;
+use sse_kit_event::{Event, EventId};
 
-use crate::connection::{Connection, Departure};
+use crate::connection::{Connection, ConnectionId, Departure};
 use crate::counters::{Counters, Stats};
 use crate::delivery::Goodbye;
+use crate::history::Address;
 use crate::hooks::{Guard, Hooks, Lifecycle};
 use crate::ledger::Ledger;
 use crate::log::{Log, Record};
+use crate::publish::LogFailure;
 use crate::queue::QueueLimits;
-use crate::shard::{Shard, Signal};
+use crate::shard::{Local, Shard, Signal};
 
 /// The parts of a broadcaster.
 ///
@@ -36,6 +38,7 @@ pub(crate) struct Core {
     pub(crate) counters: Arc<Counters>,
     pub(crate) queue_limits: QueueLimits,
     pub(crate) heartbeat: Option<std::time::Duration>,
+    pub(crate) log_failure: LogFailure,
 }
 
 impl Core {
@@ -50,6 +53,25 @@ impl Core {
         self.signal(Signal::Entry(entry));
         self.counters.published.add(1);
         Some(receivers)
+    }
+
+    /// Hands an event, without an id, to those who are here now. Returns where the node is, and how many
+    /// they are; `None` when the broadcaster has shut down.
+    pub(crate) fn deliver_here(
+        &self,
+        address: &Address,
+        event: &Event,
+        except: &[ConnectionId],
+    ) -> Option<(EventId, usize)> {
+        let frame = event.encode().finish(None);
+        let ledger = self.ledger.lock();
+        if ledger.closed {
+            return None;
+        }
+        let interest = ledger.lists_of(address);
+        self.signal(Signal::Local(Arc::new(Local { frame, interest, except: except.into() })));
+        self.counters.published_here.add(1);
+        Some((ledger.position, ledger.receivers(address, except)))
     }
 
     /// The log begins anew. Open streams find that out when they next look into history.
@@ -166,6 +188,7 @@ impl Core {
             closed: counters.closed.get(),
             refused: counters.refused.get(),
             published: counters.published.get(),
+            published_here: counters.published_here.get(),
             vetoed: counters.vetoed.get(),
             delivered,
             sent_direct: counters.sent_direct.get(),

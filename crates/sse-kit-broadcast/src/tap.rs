@@ -31,7 +31,8 @@ impl Tap {
         loop {
             match self.signals.recv_direct().await {
                 Ok(Signal::Entry(entry)) => return Ok(entry),
-                Ok(Signal::Heartbeat | Signal::LookBack(_) | Signal::End(_)) => {}
+                Ok(Signal::Local(_) | Signal::Heartbeat | Signal::LookBack(_) | Signal::End(_)) => {
+                }
                 Err(RecvError::Overflowed(missed)) => return Err(TapError::Lagged { missed }),
                 Err(RecvError::Closed) => return Err(TapError::Closed),
             }

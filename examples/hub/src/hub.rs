@@ -12,6 +12,7 @@ use sse_kit::Broadcaster;
 use sse_kit::broadcast::{BuildError, Goodbye, Stats, SubscribeError};
 use sse_kit::event::Topics;
 use sse_kit::http::{Limits, SseRequest, SseResponse};
+use sse_kit::redis::{RedisHealth, RedisLog, RedisMonitor};
 use sse_kit::serve::ServeStats;
 
 use crate::options::Options;
@@ -29,18 +30,27 @@ pub(crate) struct Hub {
     pub(crate) status: Status,
     server: Arc<ServeStats>,
     limits: Limits,
+    redis: Option<RedisMonitor>,
 }
 
 impl Hub {
-    pub(crate) fn new(options: &Options, server: Arc<ServeStats>) -> Result<Self, BuildError> {
-        let events = Broadcaster::builder()
+    pub(crate) fn new(
+        options: &Options,
+        log: Option<RedisLog>,
+        server: Arc<ServeStats>,
+    ) -> Result<Self, BuildError> {
+        let mut events = Broadcaster::builder()
             .history(options.history)
             .queue(options.queue)
-            .heartbeat(options.heartbeat())
-            .build()?;
+            .heartbeat(options.heartbeat());
+        let redis = log.as_ref().map(RedisLog::monitor);
+        if let Some(log) = log {
+            events = events.log(log);
+        }
+        let events = events.build()?;
         let status = Status::new()?;
         let limits = Limits::new(options.max_connections, options.max_per_ip);
-        Ok(Self { events, status, server, limits })
+        Ok(Self { events, status, server, limits, redis })
     }
 
     pub(crate) async fn answer(
@@ -97,6 +107,10 @@ impl Hub {
         let mut all = json!(stats);
         all["evicted"] = self.evicted(&stats).into();
         all["accepted"] = self.server.accepted().into();
+        if let Some(redis) = &self.redis {
+            all["redis"] = json!(redis.stats());
+            all["redis"]["up"] = (redis.health() == RedisHealth::Up).into();
+        }
         all
     }
 
