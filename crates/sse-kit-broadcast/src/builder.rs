@@ -18,6 +18,7 @@ use crate::hooks::{Draft, Guard, HookError, Hooks, Lifecycle, Verdict};
 use crate::ledger::Ledger;
 use crate::log::{Inlet, Log};
 use crate::memory_log::MemoryLog;
+use crate::publish::LogFailure;
 use crate::queue::QueueLimits;
 use crate::shard::Shard;
 
@@ -46,6 +47,7 @@ pub struct Builder {
     log_buffer: usize,
     patterns_alike: usize,
     log: Option<Box<dyn Log>>,
+    log_failure: LogFailure,
     hooks: Hooks,
     hook_timeout: Duration,
 }
@@ -60,6 +62,7 @@ impl Builder {
             log_buffer: 1024,
             patterns_alike: 1024,
             log: None,
+            log_failure: LogFailure::default(),
             hooks: Hooks::default(),
             hook_timeout: Duration::from_secs(5),
         }
@@ -132,6 +135,12 @@ impl Builder {
     /// The log that gives events their order. Default: a [`MemoryLog`].
     pub fn log(mut self, log: impl Log) -> Self {
         self.log = Some(Box::new(log));
+        self
+    }
+
+    /// What happens to an event that the log does not take. Default: publishing fails.
+    pub fn when_log_fails(mut self, what: LogFailure) -> Self {
+        self.log_failure = what;
         self
     }
 
@@ -253,6 +262,7 @@ impl Builder {
             counters: Arc::clone(&counters),
             queue_limits: self.queue,
             heartbeat: self.heartbeat,
+            log_failure: self.log_failure,
         });
         // Before the fan-out listens: what the log has from before is for history alone.
         core.log.attach(Inlet(Arc::downgrade(&core)));

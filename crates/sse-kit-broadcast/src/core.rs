@@ -5,17 +5,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use sse_kit_event::control::GapReason;
-use sse_kit_event::{EventId, Topics};
+use sse_kit_event::{Event, EventId, Topics};
 
-use crate::connection::{Connection, Departure};
+use crate::connection::{Connection, ConnectionId, Departure};
 use crate::counters::{Counters, Stats};
 use crate::delivery::Goodbye;
-use crate::history::Candidates;
+use crate::history::{Address, Candidates};
 use crate::hooks::{Guard, Hooks, Lifecycle};
 use crate::ledger::Ledger;
 use crate::log::{Log, Record};
+use crate::publish::LogFailure;
 use crate::queue::QueueLimits;
-use crate::shard::{Shard, Signal};
+use crate::shard::{Local, Shard, Signal};
 
 /// The parts of a broadcaster.
 ///
@@ -37,6 +38,7 @@ pub(crate) struct Core {
     pub(crate) counters: Arc<Counters>,
     pub(crate) queue_limits: QueueLimits,
     pub(crate) heartbeat: Option<std::time::Duration>,
+    pub(crate) log_failure: LogFailure,
 }
 
 impl Core {
@@ -51,6 +53,25 @@ impl Core {
         self.signal(Signal::Entry(entry, lists));
         self.counters.published.add(1);
         Some(receivers)
+    }
+
+    /// Hands an event, without an id, to those who are here now. Returns where the node is, and how many
+    /// they are; `None` when the broadcaster has shut down.
+    pub(crate) fn deliver_here(
+        &self,
+        address: &Address,
+        event: &Event,
+        except: &[ConnectionId],
+    ) -> Option<(EventId, usize)> {
+        let frame = event.encode().finish(None);
+        let mut ledger = self.ledger.lock();
+        if ledger.closed {
+            return None;
+        }
+        let (lists, receivers) = ledger.receivers(address, except);
+        self.signal(Signal::Local(Arc::new(Local { frame, lists, except: except.into() })));
+        self.counters.published_here.add(1);
+        Some((ledger.position, receivers))
     }
 
     /// The log begins anew. Open streams find that out when they next look into history.
@@ -182,6 +203,7 @@ impl Core {
             closed: counters.closed.get(),
             refused: counters.refused.get(),
             published: counters.published.get(),
+            published_here: counters.published_here.get(),
             vetoed: counters.vetoed.get(),
             delivered,
             sent_direct: counters.sent_direct.get(),

@@ -24,6 +24,7 @@ pub(crate) struct Counters {
     pub(crate) closed: Counter,
     pub(crate) refused: Counter,
     pub(crate) published: Counter,
+    pub(crate) published_here: Counter,
     pub(crate) vetoed: Counter,
     pub(crate) sent_direct: Counter,
     pub(crate) resumed: Counter,
@@ -58,8 +59,11 @@ pub struct Stats {
     pub closed: u64,
     /// Connections refused because hooks lag behind, or patterns are crowded.
     pub refused: u64,
-    /// Events that were given an id.
+    /// Events that came from the log: with their ids, from all nodes, and from before the start of this
+    /// one.
     pub published: u64,
+    /// Events that the log did not take, and that were delivered on this node alone.
+    pub published_here: u64,
     /// Events that a hook vetoed.
     pub vetoed: u64,
     /// Events that connections took from their queues.

@@ -66,18 +66,21 @@ impl Ledger {
         }
     }
 
-    /// How many connections an event on this topic would go to.
-    pub(crate) fn receivers(&mut self, address: &Address, except: &[ConnectionId]) -> usize {
-        let (_, subscribers) = self.lists_of(address);
-        subscribers - self.left_out(except, address)
+    /// The lists that an event on this topic goes to, and how many connections get it.
+    pub(crate) fn receivers(
+        &mut self,
+        address: &Address,
+        except: &[ConnectionId],
+    ) -> (Lists, usize) {
+        let (lists, subscribers) = self.lists_of(address);
+        (lists, subscribers - self.left_out(except, address))
     }
 
     /// Takes a record into its topic's history, and says which lists it goes to, and how many get
     /// it.
     pub(crate) fn record(&mut self, id: EventId, record: Record) -> (Arc<Entry>, Lists, usize) {
         let Record { topic, key, except, event } = record;
-        let (lists, subscribers) = self.lists_of(&topic);
-        let receivers = subscribers - self.left_out(&except, &topic);
+        let (lists, receivers) = self.receivers(&topic, &except);
         let frame = event.finish(Some(id));
         let at = Instant::now();
         let entry = Arc::new(Entry { id, topic: topic.clone(), key, except, frame, at });
@@ -141,6 +144,9 @@ impl Ledger {
             None => true,
             Some(topic) => connection.topics.cover(topic),
         };
-        except.iter().filter_map(|id| self.connections.get(id)).filter(wants).count()
+        // A log may hand back what names somebody twice.
+        let once = |(at, id): &(usize, &ConnectionId)| !except[..*at].contains(id);
+        let left_out = except.iter().enumerate().filter(once);
+        left_out.filter_map(|(_, id)| self.connections.get(id)).filter(wants).count()
     }
 }

@@ -85,7 +85,7 @@ pub use hooks::{Draft, HookError, Verdict};
 pub use log::{AppendError, Appended, BoxFuture, Inlet, Log, Record};
 pub use memory_log::MemoryLog;
 pub use presence::{PresenceChange, PresenceError, PresenceWatch};
-pub use publish::{PublishError, Receipt, SendError};
+pub use publish::{LogFailure, PublishError, Reach, Receipt, SendError};
 pub use queue::SlowConsumer;
 pub use subscribe::{Subscribe, SubscribeError};
 pub use subscription::Subscription;

@@ -13,11 +13,40 @@ use crate::log::{AppendError, Record};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Receipt {
-    /// The id that the event was given.
+    /// The id that the event was given. With [`Reach::ThisNode`] it has none, and this is the position
+    /// of the node.
     pub id: EventId,
+    /// Who gets it.
+    pub reach: Reach,
     /// How many connections of this node it was handed to; where the log hands it back only later, how
     /// many subscribed to its topic when it was appended.
     pub receivers: usize,
+}
+
+/// How far an event goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reach {
+    /// It is in the log: all subscribers get it, on every node.
+    Everywhere,
+    /// The log did not take it: the subscribers that this node has now get it, at most once, without an
+    /// id. See [`LogFailure::LocalFallback`].
+    ThisNode,
+}
+
+/// What happens to an event that the log surely did not take, because it is not there or is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LogFailure {
+    /// Publishing fails, and nobody gets the event.
+    #[default]
+    Strict,
+    /// The subscribers that this node has now get it, at most once; it has no id, is in no history, and
+    /// no other node hears of it. The receipt says [`Reach::ThisNode`].
+    ///
+    /// For events that are stale in a moment, such as progress. An event that may have been written
+    /// is never delivered so, as it would come twice.
+    LocalFallback,
 }
 
 /// Why an event was not published.
@@ -143,15 +172,24 @@ impl Core {
         let key = event.key().cloned();
         let address = topic.clone();
         let record = Record { topic, key, except: except.into(), event: event.encode() };
-        let appended = self.log.append(record).await.map_err(|error| match error {
-            AppendError::Closed => PublishError::Closed,
-            error => PublishError::Log(error),
-        })?;
+        let appended = match self.log.append(record).await {
+            Ok(appended) => appended,
+            Err(AppendError::Closed) => return Err(PublishError::Closed),
+            Err(error @ (AppendError::Unavailable(_) | AppendError::Full))
+                if self.log_failure == LogFailure::LocalFallback =>
+            {
+                tracing::debug!(%error, "an event is delivered on this node alone");
+                let (id, receivers) =
+                    self.deliver_here(&address, event, except).ok_or(PublishError::Closed)?;
+                return Ok(Receipt { id, reach: Reach::ThisNode, receivers });
+            }
+            Err(error) => return Err(PublishError::Log(error)),
+        };
         let receivers = match appended.receivers {
             Some(receivers) => receivers,
-            None => self.ledger.lock().receivers(&address, except),
+            None => self.ledger.lock().receivers(&address, except).1,
         };
-        Ok(Receipt { id: appended.id, receivers })
+        Ok(Receipt { id: appended.id, reach: Reach::Everywhere, receivers })
     }
 }
 

@@ -1,15 +1,16 @@
 //! Fan-out: from the log to the queues of the connections.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use async_broadcast::{RecvError, TryRecvError};
+use bytes::Bytes;
 use parking_lot::Mutex;
 use sse_kit_event::control::GapReason;
 use tokio::time::Instant;
 
-use crate::connection::{Connection, Departure};
+use crate::connection::{Connection, ConnectionId, Departure};
 use crate::core::Core;
 use crate::counters::{Counter, Counters};
 use crate::delivery::Goodbye;
@@ -22,9 +23,18 @@ use crate::queue::Offer;
 pub(crate) enum Signal {
     Entry(Arc<Entry>, Lists),
     Heartbeat,
+    Local(Arc<Local>),
     /// History was changed otherwise than by events.
     LookBack(GapReason),
     End(Option<Goodbye>),
+}
+
+/// An event that the log did not take.
+#[derive(Debug)]
+pub(crate) struct Local {
+    pub(crate) frame: Bytes,
+    pub(crate) lists: Lists,
+    pub(crate) except: Box<[ConnectionId]>,
 }
 
 /// A share of the connections, with one task that hands events to them.
@@ -116,6 +126,21 @@ impl Shard {
                 }
                 Ok(Signal::Heartbeat) => {
                     self.visit(EVERYBODY, |c| c.queue.lock().offer_heartbeat()).await;
+                }
+                Ok(Signal::Local(event)) => {
+                    // Whoever has no room does without: it is promised at most once. It has no
+                    // offset by which those who are visited twice would know it again.
+                    let mut visited = HashSet::new();
+                    for key in event.lists.iter() {
+                        let offer = |c: &Arc<Connection>| {
+                            if visited.insert(Arc::as_ptr(c).addr())
+                                && !event.except.contains(&c.id)
+                            {
+                                c.queue.lock().offer_direct(event.frame.clone());
+                            }
+                        };
+                        self.visit(key, offer).await;
+                    }
                 }
                 Ok(Signal::LookBack(reason)) => {
                     let look = |c: &Arc<Connection>| c.queue.lock().fall_behind(through, reason);

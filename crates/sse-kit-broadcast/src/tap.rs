@@ -31,7 +31,9 @@ impl Tap {
         loop {
             match self.signals.recv_direct().await {
                 Ok(Signal::Entry(entry, _)) => return Ok(entry),
-                Ok(Signal::Heartbeat | Signal::LookBack(_) | Signal::End(_)) => {}
+                Ok(
+                    Signal::Local(..) | Signal::Heartbeat | Signal::LookBack(_) | Signal::End(_),
+                ) => {}
                 Err(RecvError::Overflowed(missed)) => return Err(TapError::Lagged { missed }),
                 Err(RecvError::Closed) => return Err(TapError::Closed),
             }

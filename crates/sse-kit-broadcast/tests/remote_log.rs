@@ -5,8 +5,8 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 use sse_kit_broadcast::{
-    AppendError, Appended, BoxFuture, Broadcaster, Delivery, Inlet, Log, PublishError, Record,
-    SlowConsumer, Subscription,
+    AppendError, Appended, BoxFuture, Broadcaster, Delivery, Inlet, Log, LogFailure, PublishError,
+    Reach, Record, SlowConsumer, Subscription,
 };
 use sse_kit_event::control::{Gap, GapReason};
 use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic};
@@ -19,6 +19,8 @@ struct Remote(Arc<Mutex<State>>);
 struct State {
     inlet: Option<Inlet>,
     closed: bool,
+    full: bool,
+    silent: bool,
 }
 
 impl Log for Remote {
@@ -29,9 +31,14 @@ impl Log for Remote {
     }
 
     fn append(&self, _: Record) -> BoxFuture<'_, Result<Appended, AppendError>> {
-        let closed = self.0.lock().closed;
-        let appended = Appended { id: id(1, 12), receivers: None };
-        Box::pin(async move { if closed { Err(AppendError::Closed) } else { Ok(appended) } })
+        let state = self.0.lock();
+        let appended = match *state {
+            State { closed: true, .. } => Err(AppendError::Closed),
+            State { full: true, .. } => Err(AppendError::Full),
+            State { silent: true, .. } => Err(AppendError::Ambiguous("no answer".into())),
+            _ => Ok(Appended { id: id(1, 12), receivers: None }),
+        };
+        Box::pin(std::future::ready(appended))
     }
 
     fn is_shared(&self) -> bool {
@@ -210,6 +217,43 @@ async fn who_comes_from_a_node_that_was_further_waits_and_who_lies_is_told() {
     assert_eq!(event(&mut liar).await, id(1, 16));
     gap(&mut honest).await;
     assert_eq!(event(&mut honest).await, id(1, 16));
+}
+
+#[tokio::test]
+async fn what_the_log_does_not_take_is_delivered_here_alone_where_that_is_wanted() {
+    let log = Remote::default();
+    let builder = Broadcaster::builder().heartbeat(None).log(log.clone());
+    let hub = builder.when_log_fails(LogFailure::LocalFallback).build().unwrap();
+    let (mut stream, mut left_out) = (resume(&hub, id(1, 11)), resume(&hub, id(1, 11)));
+    log.0.lock().full = true;
+    let me = left_out.connection().id().clone();
+    let receipt = hub.except([me]).publish(&topic(), Event::new("x")).await.unwrap();
+    assert_eq!((receipt.reach, receipt.receivers), (Reach::ThisNode, 1));
+    match stream.recv().await {
+        Some(Delivery::Direct(frame)) => assert_eq!(&frame[..], b"data: x\n\n", "without an id"),
+        other => panic!("{other:?}"),
+    }
+    assert!(is_quiet(&mut left_out));
+    assert_eq!((hub.history(&topic(), 10).len(), hub.stats().published_here), (1, 1));
+
+    log.0.lock().full = false;
+    log.0.lock().silent = true;
+    let error = hub.publish(&topic(), Event::new("x")).await;
+    assert!(matches!(error, Err(PublishError::Log(AppendError::Ambiguous(_)))), "{error:?}");
+    assert!(is_quiet(&mut stream), "it may come from the log yet");
+    log.0.lock().silent = false;
+    assert_eq!(hub.publish(&topic(), Event::new("x")).await.unwrap().reach, Reach::Everywhere);
+}
+
+#[tokio::test]
+async fn without_a_fallback_nobody_gets_what_the_log_does_not_take() {
+    let (log, hub) = hub();
+    let mut stream = resume(&hub, id(1, 11));
+    log.0.lock().full = true;
+    let error = hub.publish(&topic(), Event::new("x")).await;
+    assert!(matches!(error, Err(PublishError::Log(AppendError::Full))), "{error:?}");
+    tokio::task::yield_now().await;
+    assert!(is_quiet(&mut stream));
 }
 
 #[tokio::test]

@@ -31,7 +31,8 @@
 //!
 //! # Publishing from elsewhere
 //!
-//! Anything that speaks to Redis can publish, by running [`APPEND_SCRIPT`].
+//! Anything that speaks to Redis can publish, by running [`APPEND_SCRIPT`]. `publishers` beside the
+//! sources of this crate has a program that does in Python and one in JavaScript.
 
 mod appender;
 mod config;

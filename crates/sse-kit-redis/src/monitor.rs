@@ -57,7 +57,7 @@ pub enum RedisHealth {
 }
 
 /// Counters of one node since its start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct RedisStats {
     /// Records that this node appended.

@@ -12,6 +12,7 @@ use sse_kit::Broadcaster;
 use sse_kit::broadcast::{BuildError, Stats, SubscribeError};
 use sse_kit::event::Topics;
 use sse_kit::http::{Limits, SseRequest, SseResponse};
+use sse_kit::redis::{RedisHealth, RedisLog, RedisMonitor};
 use sse_kit::serve::ServeStats;
 use sse_kit::shutdown::{Farewell, Shutdown, Spread};
 
@@ -30,16 +31,25 @@ pub(crate) struct Hub {
     pub(crate) status: Status,
     server: Arc<ServeStats>,
     limits: Limits,
+    redis: Option<RedisMonitor>,
     pub(crate) shutdown: Shutdown,
 }
 
 impl Hub {
-    pub(crate) fn new(options: &Options, server: Arc<ServeStats>) -> Result<Self, BuildError> {
-        let events = Broadcaster::builder()
+    pub(crate) fn new(
+        options: &Options,
+        log: Option<RedisLog>,
+        server: Arc<ServeStats>,
+    ) -> Result<Self, BuildError> {
+        let mut events = Broadcaster::builder()
             .history(options.history)
             .queue(options.queue)
-            .heartbeat(options.heartbeat())
-            .build()?;
+            .heartbeat(options.heartbeat());
+        let redis = log.as_ref().map(RedisLog::monitor);
+        if let Some(log) = log {
+            events = events.log(log);
+        }
+        let events = events.build()?;
         let status = Status::new()?;
         let limits = Limits::new(options.max_connections, options.max_per_ip);
         let shutdown = Shutdown::builder()
@@ -49,7 +59,7 @@ impl Hub {
             .shutdown_delay(options.shutdown_delay())
             .deadline(options.shutdown_delay())
             .build();
-        Ok(Self { events, status, server, limits, shutdown })
+        Ok(Self { events, status, server, limits, redis, shutdown })
     }
 
     pub(crate) async fn answer(
@@ -99,6 +109,10 @@ impl Hub {
         let mut all = json!(stats);
         all["evicted"] = self.evicted(&stats).into();
         all["accepted"] = self.server.accepted().into();
+        if let Some(redis) = &self.redis {
+            all["redis"] = json!(redis.stats());
+            all["redis"]["up"] = (redis.health() == RedisHealth::Up).into();
+        }
         all
     }
 

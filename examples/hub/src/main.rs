@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
+use sse_kit::redis::RedisLog;
 use sse_kit::serve::Server;
 use sse_kit::shutdown::Signals;
 
@@ -37,7 +38,11 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("cannot listen on {}", options.listen))?
         .write_timeout(options.write_timeout())
         .user_timeout(options.write_timeout());
-    let hub = Hub::new(&options, server.stats())?;
+    let log = match options.redis()? {
+        Some(config) => Some(RedisLog::connect(config).await?),
+        None => None,
+    };
+    let hub = Hub::new(&options, log, server.stats())?;
     writeln!(stdout(), "listening on http://{}", server.local_addr()?)?;
 
     let status = tokio::spawn(hub.clone().publish_status());

@@ -7,7 +7,7 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
 use serde_json::json;
-use sse_kit::broadcast::PublishError;
+use sse_kit::broadcast::{AppendError, PublishError};
 use sse_kit::event::{EventKey, EventName, Topic};
 use sse_kit::http::ensure_same_site;
 use sse_kit::{Broadcaster, Event};
@@ -55,7 +55,14 @@ where
             let receipt = json!({ "id": receipt.id, "receivers": receipt.receivers });
             reply::json(StatusCode::OK, &receipt)
         }
-        Err(error @ (PublishError::Log(_) | PublishError::Closed)) => {
+        Err(PublishError::Log(error @ AppendError::TooLarge { .. })) => {
+            reply::error(StatusCode::PAYLOAD_TOO_LARGE, &error.to_string())
+        }
+        // Whether it may have been written is what the publisher has to know.
+        Err(PublishError::Log(error)) => {
+            reply::error(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
+        }
+        Err(error @ PublishError::Closed) => {
             reply::error(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
         }
         Err(error) => reply::error(StatusCode::BAD_REQUEST, &error.to_string()),

@@ -1,7 +1,8 @@
 //! All jobs, and telling every open page what happens to them.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -9,10 +10,12 @@ use sse_kit::broadcast::{SlowConsumer, SubscribeError, Subscription};
 use sse_kit::event::{EventId, LastEventId};
 use sse_kit::{Broadcaster, DomainEvent, SseKit};
 use tokio::sync::Mutex;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::job::{Folder, Job, JobId, State};
 use crate::messages::{self, ADDED, Added, CHANGED, ENDED, PROGRESSED, UNREADABLE};
+use crate::peers::{ALIVE_EVERY, GONE_AFTER, Heard, Hearing, NodeId, Peers, Word};
 use crate::progress::Progress;
 
 /// How many jobs are kept; beyond that those that have ended drop off, the oldest first.
@@ -28,12 +31,20 @@ pub(crate) struct Board {
     /// Held while a change is emitted, so that messages come in the order of the changes, and so
     /// that what a page shows and its cursor belong to the same moment.
     jobs: Mutex<Jobs>,
+    /// The other boards that are this one, if there are any.
+    peers: Option<Peers>,
 }
 
 #[derive(Debug)]
 struct Jobs {
     newest_first: VecDeque<Entry>,
     next: JobId,
+    /// When a job was last added here.
+    added: Option<Instant>,
+    /// When each other node was last heard of.
+    heard: HashMap<NodeId, Instant>,
+    /// What others said is known here up to this.
+    known_through: Option<EventId>,
 }
 
 #[derive(Debug)]
@@ -41,6 +52,8 @@ struct Entry {
     job: Job,
     started: Option<Instant>,
     cancel: CancellationToken,
+    /// The node that runs it, when that is another.
+    node: Option<NodeId>,
 }
 
 /// What a page shows, and from where on the stream tells what it does not show yet.
@@ -51,16 +64,25 @@ pub(crate) struct Snapshot {
 }
 
 impl Board {
-    pub(crate) fn new(hub: Broadcaster) -> Self {
-        let jobs = Jobs { newest_first: VecDeque::new(), next: JobId::FIRST };
-        Self { kit: messages::kit(hub), jobs: Mutex::new(jobs) }
+    pub(crate) fn new(hub: Broadcaster, peers: Option<Peers>) -> Self {
+        let next = peers.as_ref().map_or(JobId::FIRST, |peers| peers.me().first_job());
+        let jobs = Jobs {
+            newest_first: VecDeque::new(),
+            next,
+            added: None,
+            heard: HashMap::new(),
+            known_through: None,
+        };
+        Self { kit: messages::kit(hub), jobs: Mutex::new(jobs), peers }
     }
 
     pub(crate) async fn snapshot(&self) -> Snapshot {
         let jobs = self.jobs.lock().await;
         // The cursor first, then the state. Under this lock it makes no difference, but this is the
         // order that is right without one.
-        let cursor = self.kit.broadcaster().cursor();
+        // With other nodes it is what this one has heard of them, as their messages to the pages may be
+        // there already.
+        let cursor = jobs.known_through.unwrap_or_else(|| self.kit.broadcaster().cursor());
         let newest_first = jobs.newest_first.iter().map(Entry::now).collect();
         Snapshot { cursor, newest_first }
     }
@@ -79,18 +101,30 @@ impl Board {
             return Err(Full);
         }
         let (id, cancel) = jobs.add(folder);
+        jobs.added = Some(Instant::now());
+        if let Some(newest) = jobs.newest_first.front() {
+            self.tell_peers(&newest.job).await;
+        }
+        self.emit_added(&jobs).await;
+        Ok((id, cancel))
+    }
+
+    async fn emit_added(&self, jobs: &Jobs) {
         let mut all = jobs.newest_first.iter();
         if let Some(newest) = all.next() {
             let others = all.map(|entry| entry.job.id).collect();
             self.emit(ADDED, &Added { job: newest.now(), others }).await;
         }
-        Ok((id, cancel))
     }
 
     /// Tells a job to stop. It is [`State::Cancelled`] once it has.
     pub(crate) async fn cancel(&self, id: JobId) -> Result<(), NoSuchJob> {
         let jobs = self.jobs.lock().await;
-        jobs.newest_first.iter().find(|entry| entry.job.id == id).ok_or(NoSuchJob)?.cancel.cancel();
+        let entry = jobs.newest_first.iter().find(|entry| entry.job.id == id).ok_or(NoSuchJob)?;
+        match (entry.node, &self.peers) {
+            (Some(_), Some(peers)) => peers.tell(&Word::Cancel(id)).await,
+            _ => entry.cancel.cancel(),
+        }
         Ok(())
     }
 
@@ -102,6 +136,7 @@ impl Board {
         let mut jobs = self.jobs.lock().await;
         if let Some(entry) = jobs.entry(id) {
             entry.enter(state, progress);
+            self.tell_peers(&entry.job).await;
             self.emit(CHANGED, &entry.job).await;
             if entry.has_ended() {
                 self.emit(ENDED, &entry.job).await;
@@ -119,6 +154,99 @@ impl Board {
             if more_errors {
                 self.emit(UNREADABLE, &job).await;
             }
+        }
+    }
+
+    /// Hears what was said before this node joined, so that its first page shows all jobs.
+    pub(crate) async fn catch_up_with_peers(&self) -> Result<Option<Hearing>, SubscribeError> {
+        let Some(peers) = &self.peers else { return Ok(None) };
+        let mut hearing = peers.hear()?;
+        while let Some(heard) = hearing.next().await {
+            let at = match heard {
+                Heard::Word(id, word) => {
+                    self.hear(peers.me(), id, word).await;
+                    id
+                }
+                // What this node cannot hear any more concerns jobs that are long over.
+                Heard::Gap(to) => to,
+            };
+            if peers.has_joined(at) {
+                break;
+            }
+        }
+        Ok(Some(hearing))
+    }
+
+    /// Keeps up with what other nodes say, for as long as the server runs.
+    pub(crate) async fn follow_peers(self: Arc<Self>, mut hearing: Hearing) {
+        let Some(peers) = &self.peers else { return };
+        let mut tick = tokio::time::interval(ALIVE_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {
+                    peers.tell(&Word::Alive(peers.me())).await;
+                    self.give_up_on_the_gone().await;
+                }
+                heard = hearing.next() => match heard {
+                    Some(Heard::Word(id, word)) => self.hear(peers.me(), id, word).await,
+                    Some(Heard::Gap(to)) => self.repeat(to).await,
+                    None => return,
+                }
+            }
+        }
+    }
+
+    async fn hear(&self, me: NodeId, id: EventId, word: Word) {
+        let mut jobs = self.jobs.lock().await;
+        jobs.known_through = Some(id);
+        match word {
+            Word::Hello => {}
+            Word::Alive(node) => jobs.hear_of(node),
+            Word::Job(node, _) if node == me => {}
+            Word::Job(node, job) => {
+                jobs.hear_of(node);
+                let is_new = jobs.take(node, job);
+                // What this node told the pages lately may not have had it among the others.
+                if is_new && jobs.added.is_some_and(|added| added.elapsed() < ALIVE_EVERY * 2) {
+                    self.emit_added(&jobs).await;
+                }
+            }
+            Word::Cancel(id) => {
+                if let Some(entry) = jobs.entry(id) {
+                    entry.cancel.cancel();
+                }
+            }
+        }
+    }
+
+    /// Others may have missed what this node said, as this one has missed theirs.
+    async fn repeat(&self, known_through: EventId) {
+        let mut jobs = self.jobs.lock().await;
+        jobs.known_through = Some(known_through);
+        for entry in jobs.newest_first.iter().filter(|entry| entry.node.is_none()) {
+            self.tell_peers(&entry.job).await;
+        }
+    }
+
+    /// The jobs of a node that is gone will never end.
+    async fn give_up_on_the_gone(&self) {
+        let mut jobs = self.jobs.lock().await;
+        let Jobs { newest_first, heard, .. } = &mut *jobs;
+        for entry in newest_first.iter_mut().filter(|entry| !entry.has_ended()) {
+            let heard = entry.node.and_then(|node| heard.get(&node));
+            if heard.is_some_and(|heard| heard.elapsed() > GONE_AFTER) {
+                entry.job.state = State::Failed("the node that ran it is gone".into());
+                self.emit(CHANGED, &entry.job).await;
+                self.emit(ENDED, &entry.job).await;
+            }
+        }
+        heard.retain(|_, heard| heard.elapsed() <= GONE_AFTER * 2);
+    }
+
+    async fn tell_peers(&self, job: &Job) {
+        if let Some(peers) = &self.peers {
+            peers.tell(&Word::Job(peers.me(), job.clone())).await;
         }
     }
 
@@ -151,15 +279,36 @@ impl Jobs {
     fn add(&mut self, folder: Folder) -> (JobId, CancellationToken) {
         let id = self.next;
         self.next = id.next();
+        self.make_room();
+        let cancel = CancellationToken::new();
+        let job = Job::new(id, folder);
+        let entry = Entry { job, started: None, cancel: cancel.clone(), node: None };
+        self.newest_first.push_front(entry);
+        (id, cancel)
+    }
+
+    /// Takes in what another node says of a job; true when it is new here.
+    fn take(&mut self, node: NodeId, job: Job) -> bool {
+        if let Some(entry) = self.entry(job.id) {
+            entry.job = job;
+            return false;
+        }
+        self.make_room();
+        let cancel = CancellationToken::new();
+        self.newest_first.push_front(Entry { job, started: None, cancel, node: Some(node) });
+        true
+    }
+
+    fn hear_of(&mut self, node: NodeId) {
+        self.heard.insert(node, Instant::now());
+    }
+
+    fn make_room(&mut self) {
         if self.newest_first.len() >= KEPT
             && let Some(oldest) = self.newest_first.iter().rposition(Entry::has_ended)
         {
             self.newest_first.remove(oldest);
         }
-        let cancel = CancellationToken::new();
-        let entry = Entry { job: Job::new(id, folder), started: None, cancel: cancel.clone() };
-        self.newest_first.push_front(entry);
-        (id, cancel)
     }
 
     fn entry(&mut self, id: JobId) -> Option<&mut Entry> {
@@ -167,7 +316,8 @@ impl Jobs {
     }
 
     fn unfinished(&self) -> usize {
-        self.newest_first.iter().filter(|entry| !entry.has_ended()).count()
+        let here = self.newest_first.iter().filter(|entry| entry.node.is_none());
+        here.filter(|entry| !entry.has_ended()).count()
     }
 }
 

@@ -11,12 +11,18 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::progress::{Progress, Size};
 
-/// Names a job: 1 is the first since the server was started.
+/// Names a job: 1 is the first since the server was started. Nodes that share a board have ids of their
+/// own, ten thousand apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct JobId(u64);
 
 impl JobId {
     pub(crate) const FIRST: Self = Self(1);
+
+    /// The first id of a node that shares the board with others.
+    pub(crate) fn of_node(node: u64) -> Self {
+        Self(node.saturating_mul(10_000).saturating_add(1))
+    }
 
     pub(crate) fn next(self) -> Self {
         Self(self.0 + 1)

@@ -3,7 +3,7 @@
 //!
 //! In the order in which to read it: `job` is what a job is, `board` keeps all of them and emits what
 //! happens to them, `messages` says what that changes on the pages; `runner` gives jobs their turns, `walk`, `hashing` and
-//! `digest` do the work; `routes`, `form` and `page` are what a browser meets.
+//! `digest` do the work; `peers` is for several boards that are one; `routes`, `form` and `page` are what a browser meets.
 
 mod amounts;
 mod assets;
@@ -16,6 +16,7 @@ mod job;
 mod messages;
 mod options;
 mod page;
+mod peers;
 mod progress;
 mod reply;
 mod routes;
@@ -33,6 +34,7 @@ use anyhow::Context;
 use clap::Parser;
 use sse_kit::Broadcaster;
 use sse_kit::http::Limits;
+use sse_kit::redis::{RedisConfig, RedisLog};
 use sse_kit::serve::Server;
 use sse_kit::shutdown::{Farewell, Shutdown, Signals, Spread};
 use tracing_subscriber::EnvFilter;
@@ -40,6 +42,7 @@ use tracing_subscriber::EnvFilter;
 use crate::assets::Assets;
 use crate::board::Board;
 use crate::options::Options;
+use crate::peers::Peers;
 use crate::routes::App;
 use crate::runner::Runner;
 
@@ -68,18 +71,27 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("cannot listen on {}", options.listen))?
         .write_timeout(options.write_timeout())
         .user_timeout(options.write_timeout());
-    let hub = Broadcaster::builder()
+    let mut hub = Broadcaster::builder()
         .history(options.history)
         .queue(options.queue)
-        .heartbeat(options.heartbeat())
-        .build()?;
+        .heartbeat(options.heartbeat());
+    if let Some(url) = &options.redis {
+        hub = hub.log(RedisLog::connect(RedisConfig::new(url)?).await?);
+    }
+    let hub = hub.build()?;
     let shutdown = Shutdown::builder()
         .broadcaster(hub.clone())
         .farewell(Farewell::ComeBack(Spread::Within(COME_BACK_WITHIN)))
         .shutdown_delay(options.shutdown_delay)
         .deadline(options.shutdown_delay)
         .build();
-    let board = Arc::new(Board::new(hub.clone()));
+    let peers = match options.redis {
+        Some(_) => Some(Peers::join(hub.clone()).await?),
+        None => None,
+    };
+    let board = Arc::new(Board::new(hub.clone(), peers));
+    let hearing = board.catch_up_with_peers().await?;
+    let following = hearing.map(|hearing| tokio::spawn(Arc::clone(&board).follow_peers(hearing)));
     let app = Arc::new(App {
         hub,
         shutdown: shutdown.clone(),
@@ -102,6 +114,9 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
         async move { Ok::<_, Infallible>(app.answer(request, client.ip()).await) }
     };
     let outcome = server.serve_until_shutdown(&shutdown, signals, service).await;
+    if let Some(following) = following {
+        following.abort();
+    }
     board.cancel_all().await;
     Ok(outcome.exit_code())
 }

@@ -42,6 +42,10 @@ pub(crate) struct Options {
     /// Seconds for which a client may take no bytes before it is cut off; 0 for ever.
     #[arg(long, value_name = "SECS", default_value = "30", value_parser = seconds)]
     write_timeout: Duration,
+    /// A Redis server that several job boards share. A job runs on the board that took it, and shows on
+    /// the pages of all.
+    #[arg(long, value_name = "URL")]
+    pub(crate) redis: Option<String>,
     /// Threads that serve; otherwise as many as there are processors.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) threads: Option<usize>,

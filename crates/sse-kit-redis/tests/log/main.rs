@@ -3,6 +3,7 @@
 mod conformance;
 mod failing;
 mod proxy;
+mod publishers;
 mod reading;
 mod server;
 

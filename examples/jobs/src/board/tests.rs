@@ -6,7 +6,7 @@ use super::*;
 use crate::digest::Digest;
 
 fn board() -> Board {
-    Board::new(Broadcaster::builder().history(10_000).build().unwrap())
+    Board::new(Broadcaster::builder().history(10_000).build().unwrap(), None)
 }
 
 fn folder() -> Folder {

@@ -7,7 +7,7 @@ use super::*;
 
 fn app() -> App {
     let hub = Broadcaster::new();
-    let board = Arc::new(Board::new(hub.clone()));
+    let board = Arc::new(Board::new(hub.clone(), None));
     let runner = Runner::new(Arc::clone(&board));
     let assets = Assets::load(None).unwrap();
     let limits = Limits::new(10, 1);

@@ -6,7 +6,7 @@ use super::*;
 use crate::job::Job;
 
 fn runner() -> Runner {
-    Runner::new(Arc::new(Board::new(Broadcaster::new())))
+    Runner::new(Arc::new(Board::new(Broadcaster::new(), None)))
 }
 
 async fn job(runner: &Runner, id: JobId) -> Job {

@@ -1,0 +1,20 @@
+"""Publishes to a hub of sse-kit from Python: publish.py PORT TOPIC DATA [EVENT]
+
+It runs the script of the log, over a plain socket. With the package `redis`, all from `command` on is
+`redis.Redis(port=port).eval(script, 3, *keys, *args)`."""
+import pathlib, re, secrets, socket, sys
+
+port, topic, data, name = (*sys.argv[1:], "")[:4]
+script = (pathlib.Path(__file__).parent.parent / "src/append.lua").read_text()
+once = secrets.token_hex(16)  # the same when it is tried again
+event = (f"event: {name}\n" if name else "")
+event += "".join(f"data: {line}\n" for line in re.split("\r\n|\r|\n", data))
+keys = ["{sse-kit}:log", "{sse-kit}:meta", "{sse-kit}:once:" + once]
+args = [topic, event, "", "", once, "100000", "120000", "", "0"]
+command = [part.encode() for part in ["EVAL", script, "3", *keys, *args]]
+with socket.create_connection(("127.0.0.1", int(port)), timeout=5) as redis:
+    redis.sendall(b"*%d\r\n" % len(command) + b"".join(b"$%d\r\n%s\r\n" % (len(c), c) for c in command))
+    reply = redis.recv(4096).decode().split("\r\n")
+if not reply[0].startswith("*"):
+    sys.exit(reply[0])
+print(f"{reply[2]}-{reply[4]}")
