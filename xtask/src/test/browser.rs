@@ -23,6 +23,7 @@ pub(super) fn run(workspace: &Workspace, args: &[OsString]) -> Result<Tally> {
     let node = tools::NODE.find_or_install()?;
     ensure_new_enough(&node)?;
     let chromium = tools::CHROMIUM.find_or_install()?;
+    let redis = tools::REDIS.find_or_install()?;
     npm::install(&folder)?;
     let assets = assets::install(workspace)?;
     process::run(&mut examples::build(workspace))?;
@@ -42,7 +43,8 @@ pub(super) fn run(workspace: &Workspace, args: &[OsString]) -> Result<Tally> {
             .current_dir(&folder)
             .env("SSE_KIT_ASSETS", assets)
             .env("SSE_KIT_BIN_DIR", workspace.target_dir().join("debug"))
-            .env("SSE_KIT_CHROMIUM", chromium),
+            .env("SSE_KIT_CHROMIUM", chromium)
+            .env("SSE_KIT_REDIS_SERVER", redis),
     )?;
     let mut tally = count(&fs::read_to_string(&report).unwrap_or_default());
     if !status.success() && tally.failed == 0 {

@@ -20,7 +20,7 @@ async fn publishes(program: &str, script: &str) {
     let first = run(&["a", "before"]).await;
     let node = node(&redis.url()).await;
     assert_eq!(node.hub.cursor().to_string(), first);
-    let mut stream = node.hub.subscribe(topic("a")).open().unwrap();
+    let mut stream = node.hub.subscribe(topic("a")).open().expect("it opens");
     let id = run(&["a", "é\r\ntwo", "named"]).await;
     assert_eq!(event(&mut stream).await, (id, "é\ntwo".into()));
     let entry = node.hub.history(&topic("a"), 1).remove(0);
