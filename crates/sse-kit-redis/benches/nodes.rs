@@ -48,7 +48,7 @@ async fn main() {
 }
 
 fn builder() -> sse_kit_broadcast::Builder {
-    Broadcaster::builder().heartbeat(None).history(MESSAGES)
+    Broadcaster::builder().heartbeat(None).history(2 * MESSAGES)
 }
 
 async fn measure(log: &str, nodes: &[Broadcaster], publishers: usize, redis: Option<&Server>) {
