@@ -111,12 +111,12 @@ async fn read(mut stream: Subscription) -> usize {
 /// The time that this process has had on processors.
 fn cpu() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<u64> = stat
+    let fields: Vec<i64> = stat
         .rsplit_once(')')
         .map(|(_, rest)| rest.split_whitespace().skip(1).filter_map(|f| f.parse().ok()).collect())
         .unwrap_or_default();
     // Without the state, which is a letter: user and system time, in hundredths of a second.
-    Duration::from_millis(fields.get(10..12).map_or(0, |times| times.iter().sum::<u64>() * 10))
+    Duration::from_millis(fields.get(10..12).map_or(0, |times| times.iter().sum::<i64>().unsigned_abs() * 10))
 }
 
 async fn redis_cpu(redis: Option<&Server>) -> Duration {
