@@ -239,12 +239,9 @@ impl Builder {
         let (mut signals, receiver) = async_broadcast::broadcast(self.log_buffer);
         signals.set_overflow(true);
 
-        let core = Arc::new_cyclic(|core: &Weak<Core>| Core {
-            ledger: Mutex::new(Ledger::new(
-                log.attach(Inlet(core.clone())),
-                self.retention,
-                self.patterns_alike,
-            )),
+        let ledger = Ledger::new(log.position(), self.retention, self.patterns_alike);
+        let core = Arc::new(Core {
+            ledger: Mutex::new(ledger),
             log,
             signals,
             shards: (0..shards).map(|_| Arc::default()).collect(),
@@ -263,6 +260,8 @@ impl Builder {
             runtime.spawn(shard.run(receiver.new_receiver(), counters, Arc::downgrade(&core)));
         }
         drop(receiver);
+        // When all is there: a log may deliver at once, and from another thread.
+        core.log.attach(Inlet(Arc::downgrade(&core)));
         if let Some(every) = self.heartbeat {
             runtime.spawn(tick(every, Arc::downgrade(&core), Core::send_heartbeat));
         }

@@ -12,7 +12,7 @@ use crate::delivery::Goodbye;
 use crate::history::Candidates;
 use crate::hooks::{Guard, Hooks, Lifecycle};
 use crate::ledger::Ledger;
-use crate::log::{Log, Record};
+use crate::log::{InletError, Log, Record};
 use crate::queue::QueueLimits;
 use crate::shard::{Shard, Signal};
 
@@ -39,17 +39,37 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    /// Takes in what came back from the log, and returns how many connections are to get it; `None`
-    /// when the broadcaster has shut down, and nobody gets it here.
-    pub(crate) fn deliver(&self, id: EventId, record: Record) -> Option<usize> {
+    /// Takes in what came back from the log, and returns how many connections are to get it.
+    pub(crate) fn deliver(&self, id: EventId, record: Record) -> Result<usize, InletError> {
         let mut ledger = self.ledger.lock();
-        if ledger.closed {
-            return None;
+        let position = ledger.open_at()?;
+        if id.epoch() != position.epoch() || id.offset() <= position.offset() {
+            tracing::error!(%id, %position, "the log delivers out of order");
+            return Err(InletError::OutOfOrder { id, position });
         }
         let (entry, lists, receivers) = ledger.record(id, record);
         self.signal(Signal::Entry(entry, lists));
         self.counters.published.add(1);
-        Some(receivers)
+        Ok(receivers)
+    }
+
+    /// Goes on in a new epoch of the log, with nothing in history, and tells every stream.
+    ///
+    /// Nobody is behind afterwards, and what is on its way to the queues from before is skipped
+    /// there: it is in the gap.
+    pub(crate) fn begin_epoch(&self, position: EventId) -> Result<(), InletError> {
+        let mut ledger = self.ledger.lock();
+        let before = ledger.open_at()?;
+        if before.epoch() == position.epoch() {
+            tracing::error!(%position, %before, "the log begins an epoch that has begun");
+            return Err(InletError::OutOfOrder { id: position, position: before });
+        }
+        tracing::info!(%before, %position, "the log goes on in a new epoch");
+        ledger.begin_epoch(position);
+        for connection in ledger.connections.values() {
+            connection.queue.lock().begin_epoch(position);
+        }
+        Ok(())
     }
 
     /// Takes a connection in. Its queue is set up under the same lock, so that nothing falls between

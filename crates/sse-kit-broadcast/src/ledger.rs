@@ -10,7 +10,7 @@ use crate::connection::{Connection, ConnectionId};
 use crate::entry::Entry;
 use crate::history::{Address, Candidates, History, Missed, Retention};
 use crate::interest::{EVERYBODY, Interests, Key, Lists};
-use crate::log::Record;
+use crate::log::{InletError, Record};
 use crate::presence::Watched;
 
 /// The state behind the one lock of a broadcaster.
@@ -30,7 +30,7 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn new(position: EventId, retention: Retention, alike: usize) -> Self {
-        let mut history = History::new(retention);
+        let mut history = History::new(retention, position.offset());
         history.topic(&None).own_list = Some(EVERYBODY);
         Self {
             position,
@@ -42,10 +42,26 @@ impl Ledger {
         }
     }
 
+    /// Where it is, while it is open.
+    pub(crate) fn open_at(&self) -> Result<EventId, InletError> {
+        if self.closed { Err(InletError::Closed) } else { Ok(self.position) }
+    }
+
+    /// Goes on from a position that nothing before leads to.
+    pub(crate) fn begin_epoch(&mut self, position: EventId) {
+        self.position = position;
+        self.history.begin_anew(position.offset());
+    }
+
     /// Takes a record into its topic's history, and says which lists it goes to, and how many get
     /// it.
     pub(crate) fn record(&mut self, id: EventId, record: Record) -> (Arc<Entry>, Lists, usize) {
         let Record { topic, key, except, event } = record;
+        let mut except = Vec::from(except);
+        // Each counts once, however often it is named.
+        except.sort_unstable();
+        except.dedup();
+        let except = except.into_boxed_slice();
         let (lists, subscribers) = self.lists_of(&topic);
         let receivers = subscribers - self.left_out(&except, &topic);
         let frame = event.finish(Some(id));

@@ -96,7 +96,7 @@ impl Shard {
         core: Weak<Core>,
     ) {
         // Everything up to here was handed to the connections.
-        let mut through = 0;
+        let mut through = None;
         let mut next = None;
         loop {
             // A stream of signals without end still lets others run.
@@ -110,7 +110,7 @@ impl Shard {
                     let mut entries = vec![entry];
                     next = more_alike(&mut signals, &mut entries, &lists);
                     self.fan_out(&entries, &lists, &counters, &core).await;
-                    through = entries[entries.len() - 1].id.offset();
+                    through = entries.last().map(|entry| entry.id);
                 }
                 Ok(Signal::Heartbeat) => {
                     self.visit(EVERYBODY, |c| c.queue.lock().offer_heartbeat()).await;

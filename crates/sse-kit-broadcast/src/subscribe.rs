@@ -103,7 +103,7 @@ impl Subscribe {
             Start::Now => {}
             Start::After(cursor) => {
                 core.counters.resumed.add(1);
-                queue.begin_after(cursor.offset());
+                queue.begin_after(cursor);
             }
             Start::Gap { from, reason } => queue.push_gap(Gap { from, to: now_at, reason }),
         }
