@@ -187,7 +187,8 @@ impl Broadcaster {
 
     /// Reads everything that is published from now on.
     pub fn tap(&self) -> Tap {
-        Tap { signals: self.core().signals.new_receiver() }
+        let ledger = self.core().ledger.lock();
+        Tap::new(self.core().signals.new_receiver(), ledger.closed)
     }
 
     /// What it holds, and what has happened so far.
