@@ -255,6 +255,7 @@ async fn where_there_is_no_room_a_client_is_asked_to_come_back() {
         let body = response.into_body().collect().await.expect("a whole body").to_bytes();
         let text = std::str::from_utf8(&body).expect("UTF-8");
         assert!(text.starts_with("event: sse-kit:busy\ndata: {}\nretry: "), "{text}");
+        assert_eq!(hub.get("/stats").await.1["refused"], 1);
         drop(kept);
         hub.await_stat("connections", |connections| connections == 0).await;
         hub.open("topic=a").await;
