@@ -126,6 +126,9 @@ async fn bad_input_is_answered_with_a_status_and_an_error_in_json() {
         ("/publish?topic=sse-kit:x", b"x", 400),
         (&format!("/publish?topic={long}"), b"x", 400),
         ("/publish?topic=a%0Ab", b"x", 400),
+        ("/publish?topic=a%ff", b"x", 400),
+        ("/publish?topic=a&event=%ff", b"x", 400),
+        ("/publish?topic=a&%ff=x", b"x", 400),
         ("/publish?topic=a&event=a%0Db", b"x", 400),
         ("/publish?topic=a&event=sse-kit:hello", b"x", 400),
         ("/publish?topic=a&event=", b"x", 400),
@@ -142,7 +145,13 @@ async fn bad_input_is_answered_with_a_status_and_an_error_in_json() {
         assert_eq!(answered, status, "{path}: {error}");
         assert!(error["error"].as_str().is_some_and(|text| !text.is_empty()), "{path}: {error}");
     }
-    for path in ["/events", "/events?topic=", "/events?topic=a**", "/events?topic=a%00"] {
+    for path in [
+        "/events",
+        "/events?topic=",
+        "/events?topic=a**",
+        "/events?topic=a%00",
+        "/events?topic=%ff",
+    ] {
         let (answered, error) = hub.get(path).await;
         assert_eq!(answered, 400, "{path}: {error}");
     }
