@@ -81,6 +81,11 @@ impl Broadcaster {
 
     /// Leaves out these connections, such as the one that caused the event.
     ///
+    /// They are left out by their ids. A client that comes back with a random id is another one, and
+    /// resumes with what it was left out of, as far as that is in history. Where that matters, give
+    /// it an id that it keeps: a page is rendered with [`ConnectionId::random`] in its connect URL,
+    /// and the handler of the stream reads it from there and passes it to [`Subscribe::id`].
+    ///
     /// ```
     /// # use sse_kit_broadcast::{Broadcaster, PublishError};
     /// # use sse_kit_event::{Event, Topic};
