@@ -45,6 +45,7 @@ pub struct Builder {
     heartbeat: Option<Duration>,
     shards: Option<usize>,
     log_buffer: usize,
+    patterns_alike: usize,
     log: Option<Box<dyn Log>>,
     log_failure: LogFailure,
     hooks: Hooks,
@@ -59,6 +60,7 @@ impl Builder {
             heartbeat: Some(Duration::from_secs(15)),
             shards: None,
             log_buffer: 1024,
+            patterns_alike: 1024,
             log: None,
             log_failure: LogFailure::default(),
             hooks: Hooks::default(),
@@ -114,6 +116,19 @@ impl Builder {
     /// reports a lag. Default: 1024.
     pub fn log_buffer(mut self, events: usize) -> Self {
         self.log_buffer = events;
+        self
+    }
+
+    /// How many different patterns that begin alike may be subscribed to, such as `*:17` and `**:log`,
+    /// which both begin with a wildcard, or `jobs:*` and `jobs:*:log`. Default: 1024.
+    ///
+    /// Patterns are matched with a topic when it is first published to after patterns have come or
+    /// gone, and only those that begin as it does. This bounds what that costs; where clients choose
+    /// their patterns, it is what keeps them from slowing down each other. Equal patterns count
+    /// once, whoever has them. Of sets of patterns of one subscription that may match the same
+    /// topic there may be as many.
+    pub fn patterns_alike(mut self, patterns: usize) -> Self {
+        self.patterns_alike = patterns;
         self
     }
 
@@ -210,6 +225,7 @@ impl Builder {
             ("queue_bytes", self.queue.bytes),
             ("shards", shards),
             ("log_buffer", self.log_buffer),
+            ("patterns_alike", self.patterns_alike),
             ("heartbeat", self.heartbeat.map_or(1, |every| usize::from(!every.is_zero()))),
         ] {
             if value == 0 {
@@ -233,8 +249,9 @@ impl Builder {
         signals.set_overflow(true);
         let receiver = receiver.deactivate();
 
+        let ledger = Ledger::new(log.position(), self.retention, self.patterns_alike);
         let core = Arc::new(Core {
-            ledger: Mutex::new(Ledger::new(self.retention)),
+            ledger: Mutex::new(ledger),
             log,
             signals,
             shards: (0..shards).map(|_| Arc::default()).collect(),
@@ -248,7 +265,8 @@ impl Builder {
             heartbeat: self.heartbeat,
             log_failure: self.log_failure,
         });
-        // Before the fan-out listens: what the log has from before is for history alone.
+        // When all is there: a log may deliver at once, and from another thread. But before the fan-out
+        // listens: what the log has from before is for history alone.
         core.log.attach(Inlet(Arc::downgrade(&core)));
         for shard in &core.shards {
             let shard = Arc::<Shard>::clone(shard);

@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use sse_kit_event::control::GapReason;
-use sse_kit_event::{Event, EventId};
+use sse_kit_event::{Event, EventId, Topics};
 
 use crate::connection::{Connection, ConnectionId, Departure};
 use crate::counters::{Counters, Stats};
 use crate::delivery::Goodbye;
-use crate::history::Address;
+use crate::history::{Address, Candidates};
 use crate::hooks::{Guard, Hooks, Lifecycle};
 use crate::ledger::Ledger;
-use crate::log::{Log, Record};
+use crate::log::{InletError, Log, Record};
 use crate::publish::LogFailure;
 use crate::queue::QueueLimits;
 use crate::shard::{Local, Shard, Signal};
@@ -42,57 +42,49 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    /// Takes in what came back from the log, and returns how many connections are to get it; `None`
-    /// when the broadcaster has shut down, and nobody gets it here.
-    pub(crate) fn deliver(&self, id: EventId, record: Record) -> Option<usize> {
+    /// Takes in what came back from the log, and returns how many connections are to get it.
+    pub(crate) fn deliver(&self, id: EventId, record: Record) -> Result<usize, InletError> {
         let mut ledger = self.ledger.lock();
-        if ledger.closed {
-            return None;
+        let position = ledger.open_at()?;
+        if id.epoch() != position.epoch() || id.offset() <= position.offset() {
+            tracing::error!(%id, %position, "the log delivers out of order");
+            return Err(InletError::OutOfOrder { id, position });
         }
-        let (entry, receivers) = ledger.record(id, record);
-        self.signal(Signal::Entry(entry));
+        let (entry, lists, receivers) = ledger.record(id, record);
+        self.signal(Signal::Entry(entry, lists));
         self.counters.published.add(1);
-        Some(receivers)
+        Ok(receivers)
     }
 
-    /// Hands an event, without an id, to those who are here now. Returns where the node is, and how many
-    /// they are; `None` when the broadcaster has shut down.
-    pub(crate) fn deliver_here(
-        &self,
-        address: &Address,
-        event: &Event,
-        except: &[ConnectionId],
-    ) -> Option<(EventId, usize)> {
-        let frame = event.encode().finish(None);
-        let ledger = self.ledger.lock();
-        if ledger.closed {
-            return None;
-        }
-        let interest = ledger.lists_of(address);
-        self.signal(Signal::Local(Arc::new(Local { frame, interest, except: except.into() })));
-        self.counters.published_here.add(1);
-        Some((ledger.position, ledger.receivers(address, except)))
-    }
-
-    /// The log begins anew. Open streams find that out when they next look into history.
-    pub(crate) fn begin_epoch(&self, position: EventId) -> Option<()> {
+    /// Goes on in a new epoch of the log, with nothing in history, and tells every stream.
+    ///
+    /// Nobody is behind afterwards, and what is on its way to the queues from before is skipped
+    /// there: it is in the gap.
+    pub(crate) fn begin_epoch(&self, position: EventId) -> Result<(), InletError> {
         let mut ledger = self.ledger.lock();
-        if ledger.closed {
-            return None;
+        let before = ledger.open_at()?;
+        if before.epoch() == position.epoch() {
+            tracing::error!(%position, %before, "the log begins an epoch that has begun");
+            return Err(InletError::OutOfOrder { id: position, position: before });
         }
+        tracing::info!(%before, %position, "the log goes on in a new epoch");
         ledger.begin_epoch(position);
-        self.signal(Signal::LookBack(GapReason::UnknownEpoch));
-        Some(())
+        for connection in ledger.connections.values() {
+            connection.queue.lock().begin_epoch(position);
+        }
+        Ok(())
     }
 
-    pub(crate) fn lose_through(&self, offset: u64) -> Option<()> {
+    /// Records up to this offset are gone for good: open streams find that out in history.
+    pub(crate) fn lose_through(&self, offset: u64) -> Result<(), InletError> {
         let mut ledger = self.ledger.lock();
-        if ledger.closed {
-            return None;
+        ledger.open_at()?;
+        if ledger.lose_through(offset) {
+            for connection in ledger.connections.values() {
+                connection.queue.lock().fall_behind(None, GapReason::Trimmed);
+            }
         }
-        ledger.lose_through(offset);
-        self.signal(Signal::LookBack(GapReason::Trimmed));
-        Some(())
+        Ok(())
     }
 
     /// Those who claim to have seen more than there is have not.
@@ -103,6 +95,23 @@ impl Core {
                 connection.queue.lock().come_back_to(ledger.position);
             }
         }
+    }
+
+    /// Hands an event, without an id, to those who are here now. Returns where the node is, and how many
+    /// they are.
+    pub(crate) fn deliver_here(
+        &self,
+        address: &Address,
+        event: &Event,
+        except: &[ConnectionId],
+    ) -> Result<(EventId, usize), InletError> {
+        let frame = event.encode().finish(None);
+        let mut ledger = self.ledger.lock();
+        let position = ledger.open_at()?;
+        let (lists, _) = ledger.lists_of(address);
+        self.signal(Signal::Local(Arc::new(Local { frame, lists, except: except.into() })));
+        self.counters.published_here.add(1);
+        Ok((position, ledger.receivers(address, except)))
     }
 
     /// Takes a connection in. Its queue is set up under the same lock, so that nothing falls between
@@ -148,8 +157,22 @@ impl Core {
 
     /// Gives a connection that is behind its next page of history.
     pub(crate) fn catch_up(&self, connection: &Connection) {
+        let matched = self.matched(&connection.topics);
         let ledger = self.ledger.lock();
-        connection.catch_up(&ledger, &self.counters);
+        connection.catch_up(&ledger, &matched, &self.counters);
+    }
+
+    /// The topics of a subscription that its patterns match.
+    ///
+    /// Only a list of topics is made under the lock. Matching them is the subscriber's own time: many
+    /// topics and many patterns take milliseconds, for which publishers would wait.
+    pub(crate) fn matched(&self, topics: &Topics) -> Candidates {
+        let patterns = topics.patterns();
+        if patterns.is_empty() {
+            return Candidates::default();
+        }
+        let candidates = self.ledger.lock().history.candidates(patterns);
+        candidates.matching(patterns)
     }
 
     /// Ends all streams once they have what was published before, and refuses what comes after.
@@ -181,7 +204,7 @@ impl Core {
         Stats {
             connections: ledger.connections.len(),
             topics: topics - 1, // everybody's is none
-            pattern_sets: ledger.interests.pattern_sets(),
+            patterns: ledger.interests.patterns(),
             history,
             history_bytes,
             opened: counters.opened.get(),

@@ -1,6 +1,6 @@
 //! Fan-out: from the log to the queues of the connections.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -15,17 +15,15 @@ use crate::core::Core;
 use crate::counters::{Counter, Counters};
 use crate::delivery::Goodbye;
 use crate::entry::Entry;
-use crate::interest::{EVERYBODY, Key};
+use crate::interest::{EVERYBODY, Key, Lists};
 use crate::queue::Offer;
 
 /// What the log tells all that need to know everything.
 #[derive(Clone, Debug)]
 pub(crate) enum Signal {
-    Entry(Arc<Entry>),
-    Heartbeat,
+    Entry(Arc<Entry>, Lists),
     Local(Arc<Local>),
-    /// History was changed otherwise than by events.
-    LookBack(GapReason),
+    Heartbeat,
     End(Option<Goodbye>),
 }
 
@@ -33,7 +31,7 @@ pub(crate) enum Signal {
 #[derive(Debug)]
 pub(crate) struct Local {
     pub(crate) frame: Bytes,
-    pub(crate) interest: Arc<[Key]>,
+    pub(crate) lists: Lists,
     pub(crate) except: Box<[ConnectionId]>,
 }
 
@@ -90,10 +88,14 @@ impl Shard {
         }
     }
 
-    /// The connections in these lists.
-    pub(crate) fn members(&self, keys: &[Key]) -> Vec<Arc<Connection>> {
+    /// The connections in these lists, each once.
+    pub(crate) fn members(&self, keys: &Lists) -> Vec<Arc<Connection>> {
         let lists = self.lists.lock();
-        keys.iter().filter_map(|key| lists.get(key)).flatten().cloned().collect()
+        let members = keys.iter().filter_map(|key| lists.get(&key)).flatten();
+        let mut members: Vec<_> = members.cloned().collect();
+        members.sort_unstable_by_key(Arc::as_ptr);
+        members.dedup_by_key(|member| Arc::as_ptr(member));
+        members
     }
 
     /// Runs until the broadcaster is gone.
@@ -114,30 +116,16 @@ impl Shard {
                 None => signals.recv_direct().await,
             };
             match signal {
-                Ok(Signal::Entry(entry)) => {
+                Ok(Signal::Entry(entry, lists)) => {
                     let mut entries = vec![entry];
-                    next = more_alike(&mut signals, &mut entries);
-                    self.fan_out(&entries, &counters, &core).await;
-                    through = Some(entries[entries.len() - 1].id);
+                    next = more_alike(&mut signals, &mut entries, &lists);
+                    self.fan_out(&entries, &lists, &counters, &core).await;
+                    through = entries.last().map(|entry| entry.id);
                 }
                 Ok(Signal::Heartbeat) => {
                     self.visit(EVERYBODY, |c| c.queue.lock().offer_heartbeat()).await;
                 }
-                Ok(Signal::Local(event)) => {
-                    // Whoever has no room does without: it is promised at most once.
-                    let offer = |c: &Arc<Connection>| {
-                        if !event.except.contains(&c.id) {
-                            c.queue.lock().offer_direct(event.frame.clone());
-                        }
-                    };
-                    for key in event.interest.iter() {
-                        self.visit(*key, offer).await;
-                    }
-                }
-                Ok(Signal::LookBack(reason)) => {
-                    let look = |c: &Arc<Connection>| c.queue.lock().fall_behind(through, reason);
-                    self.visit(EVERYBODY, look).await;
-                }
+                Ok(Signal::Local(event)) => self.hand_out(&event).await,
                 Ok(Signal::End(goodbye)) => {
                     let end = |c: &Arc<Connection>| {
                         c.queue.lock().end(Departure::Shutdown, goodbye);
@@ -158,11 +146,17 @@ impl Shard {
         }
     }
 
-    /// Hands entries that go to the same lists to all who stand there, each connection once: so
-    /// what was published together is written together.
-    async fn fan_out(&self, entries: &[Arc<Entry>], counters: &Counters, core: &Weak<Core>) {
+    /// Hands entries that go to the same lists to all who stand there: so what was published
+    /// together is written together. Who stands in two of the lists skips them the second time.
+    async fn fan_out(
+        &self,
+        entries: &[Arc<Entry>],
+        lists: &Lists,
+        counters: &Counters,
+        core: &Weak<Core>,
+    ) {
         let mut too_slow = Vec::new();
-        for key in entries[0].interest.iter() {
+        for key in lists.iter() {
             let now = Instant::now();
             let offer = |c: &Arc<Connection>| {
                 let mut queue = c.queue.lock();
@@ -176,12 +170,27 @@ impl Shard {
                     }
                 }
             };
-            self.visit(*key, offer).await;
+            self.visit(key, offer).await;
         }
         if let Some(core) = core.upgrade() {
             for connection in &too_slow {
                 core.leave(connection);
             }
+        }
+    }
+
+    /// Hands an event without an id to all who stand in its lists. Whoever has no room does without:
+    /// it is promised at most once.
+    async fn hand_out(&self, event: &Local) {
+        // There is no offset by which they would know that they have it.
+        let mut handed = HashSet::new();
+        for key in event.lists.iter() {
+            let offer = |c: &Arc<Connection>| {
+                if !event.except.contains(&c.id) && handed.insert(c.id.clone()) {
+                    c.queue.lock().offer_direct(event.frame.clone());
+                }
+            };
+            self.visit(key, offer).await;
         }
     }
 
@@ -213,12 +222,11 @@ impl Shard {
 fn more_alike(
     signals: &mut async_broadcast::Receiver<Signal>,
     entries: &mut Vec<Arc<Entry>>,
+    lists: &Lists,
 ) -> Option<Result<Signal, RecvError>> {
     while entries.len() < MOST_TOGETHER {
         match signals.try_recv() {
-            Ok(Signal::Entry(entry)) if Arc::ptr_eq(&entry.interest, &entries[0].interest) => {
-                entries.push(entry);
-            }
+            Ok(Signal::Entry(entry, others)) if others.are(lists) => entries.push(entry),
             Ok(other) => return Some(Ok(other)),
             Err(TryRecvError::Empty) => return None,
             Err(TryRecvError::Overflowed(missed)) => {

@@ -1,11 +1,13 @@
 //! Bugs 4 to 7 of the reference library, which must not come back.
 
+mod patience;
 mod receiving;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use patience::soon;
 use receiving::{Received, data, received, settle};
 use sse_kit_broadcast::{Broadcaster, Delivery, Departure, PublishError, SlowConsumer, Verdict};
 use sse_kit_event::{Event, Topic};
@@ -45,7 +47,7 @@ async fn bug_5_fifty_stuck_connections_delay_nobody_and_are_told_their_end() -> 
     let start = tokio::time::Instant::now();
     for n in 0..3 {
         hub.publish(&topic("t"), Event::new(n.to_string())).await?;
-        let Some(Delivery::Entry(_)) = healthy.recv().await else { panic!("an event") };
+        let Some(Delivery::Entry(_)) = soon(healthy.recv()).await else { panic!("an event") };
     }
     assert_eq!(start.elapsed(), Duration::ZERO, "nobody waited for anything");
     settle().await;
@@ -117,6 +119,39 @@ async fn bug_7_what_a_hook_publishes_comes_after_its_parent() -> TestResult {
     settle().await;
     assert_eq!(received(&mut tab).await, [data("parent"), data("child"), data("next")]);
     assert_eq!(refused.load(Ordering::Relaxed), 1, "it would have waited for itself");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn bug_7_a_hook_publishes_to_another_broadcaster_and_not_back() -> TestResult {
+    let first = Arc::new(std::sync::OnceLock::<Broadcaster>::new());
+    let back = Arc::clone(&first);
+    let second = Broadcaster::builder()
+        .on_broadcast_async(move |_| {
+            let back = back.get().cloned();
+            async move {
+                let back = back.ok_or("it is set by now")?.broadcast(Event::new("back")).await;
+                Ok(match back {
+                    Err(PublishError::InsideHook) => Verdict::Keep,
+                    other => return Err(format!("{other:?}").into()),
+                })
+            }
+        })
+        .build()?;
+    let bridge = second.clone();
+    let made = Broadcaster::builder()
+        .on_broadcast_async(move |draft| {
+            let (bridge, event) = (bridge.clone(), draft.event().clone());
+            async move {
+                bridge.broadcast(event).await?;
+                Ok(Verdict::Keep)
+            }
+        })
+        .build()?;
+    let _ = first.set(made.clone());
+    soon(made.broadcast(Event::new("x"))).await?;
+    assert_eq!((made.stats().published, second.stats().published), (1, 1));
+    assert_eq!((made.stats().hook_failures, second.stats().hook_failures), (0, 0));
     Ok(())
 }
 

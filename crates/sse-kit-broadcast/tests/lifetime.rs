@@ -1,9 +1,11 @@
 //! Heartbeats, taps, and how a broadcaster ends.
 
+mod patience;
 mod receiving;
 
 use std::time::Duration;
 
+use patience::soon;
 use receiving::{Received, data, received, settle};
 use sse_kit_broadcast::{
     Broadcaster, BuildError, Goodbye, PublishError, SubscribeError, TapError, Verdict,
@@ -105,18 +107,31 @@ async fn a_tap_reads_everything_or_says_what_it_missed() -> TestResult {
     let mut tap = hub.tap();
     hub.publish(&topic("a"), Event::new("x")).await?;
     hub.broadcast(Event::new("y")).await?;
-    assert_eq!(tap.recv().await?.topic(), Some(&topic("a")));
-    assert_eq!(tap.recv().await?.topic(), None);
+    assert_eq!(soon(tap.recv()).await?.topic(), Some(&topic("a")));
+    assert_eq!(soon(tap.recv()).await?.topic(), None);
     for _ in 0..6 {
         hub.publish(&topic("a"), Event::new("x")).await?;
     }
-    assert_eq!(tap.recv().await.err(), Some(TapError::Lagged { missed: 2 }));
-    assert_eq!(tap.recv().await?.id().offset(), 5);
+    assert_eq!(soon(tap.recv()).await.err(), Some(TapError::Lagged { missed: 2 }));
+    assert_eq!(soon(tap.recv()).await?.id().offset(), 5);
     drop(hub);
     for _ in 0..3 {
-        tap.recv().await?;
+        soon(tap.recv()).await?;
     }
-    assert_eq!(tap.recv().await.err(), Some(TapError::Closed));
+    assert_eq!(soon(tap.recv()).await.err(), Some(TapError::Closed));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tap_ends_when_the_broadcaster_shuts_down_and_not_before_it_has_read_all() -> TestResult {
+    let hub = Broadcaster::new();
+    let mut tap = hub.tap();
+    hub.publish(&topic("a"), Event::new("x")).await?;
+    hub.shut_down(Goodbye::StayAway);
+    assert_eq!(soon(tap.recv()).await?.id().offset(), 1);
+    assert_eq!(soon(tap.recv()).await.err(), Some(TapError::Closed));
+    assert_eq!(soon(tap.recv()).await.err(), Some(TapError::Closed), "again");
+    assert_eq!(soon(hub.tap().recv()).await.err(), Some(TapError::Closed), "and from the start");
     Ok(())
 }
 

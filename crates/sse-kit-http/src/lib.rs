@@ -20,17 +20,20 @@
 //!   unchanged over HTTP/1.1 and HTTP/2.
 //! - [`Limits`] counts streams in all and per client address; [`SseResponse::busy`] sends a client
 //!   away so that it comes back.
+//! - [`query_parameters`] reads what else is in a query, and takes nothing for what it is not.
 //! - [`ensure_same_site`] keeps other sites' pages from publishing.
 
 mod body;
 mod frames;
 mod limits;
+mod query;
 mod request;
 mod response;
 mod same_site;
 
 pub use body::SseBody;
 pub use limits::{LimitError, Limits, Permit};
+pub use query::{QueryError, query_parameters};
 pub use request::SseRequest;
 pub use response::SseResponse;
 pub use same_site::{CrossSite, ensure_same_site};

@@ -116,7 +116,9 @@ fn cpu() -> Duration {
         .map(|(_, rest)| rest.split_whitespace().skip(1).filter_map(|f| f.parse().ok()).collect())
         .unwrap_or_default();
     // Without the state, which is a letter: user and system time, in hundredths of a second.
-    Duration::from_millis(fields.get(10..12).map_or(0, |times| times.iter().sum::<i64>().unsigned_abs() * 10))
+    Duration::from_millis(
+        fields.get(10..12).map_or(0, |times| times.iter().sum::<i64>().unsigned_abs() * 10),
+    )
 }
 
 async fn redis_cpu(redis: Option<&Server>) -> Duration {

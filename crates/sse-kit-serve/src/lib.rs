@@ -30,6 +30,7 @@
 //! - It listens for signals as Unix has them, and so is for Unix only.
 //! - Running out of file descriptors pauses accepting, and does not end the server.
 
+mod outage;
 mod server;
 mod signals;
 mod socket;

@@ -20,6 +20,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use crate::outage::Outage;
 use crate::socket::{self, Socket};
 
 /// A bound HTTP/1.1 server.
@@ -29,6 +30,7 @@ pub struct Server {
     header_timeout: Duration,
     write_timeout: Option<Duration>,
     stats: Arc<ServeStats>,
+    outage: Outage,
 }
 
 /// What has happened to a server; readable at any time.
@@ -75,6 +77,7 @@ impl Server {
             header_timeout: Duration::from_secs(5),
             write_timeout: Some(Duration::from_secs(30)),
             stats: Arc::default(),
+            outage: Outage::default(),
         }
     }
 
@@ -166,7 +169,9 @@ impl Server {
                 // Out of file descriptors or memory, mostly: trying again at once would only burn
                 // time, and those that are open go on meanwhile.
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept connections just now");
+                    if self.outage.begins() {
+                        tracing::warn!(%error, "cannot accept connections just now");
+                    }
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }

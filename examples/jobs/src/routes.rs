@@ -184,6 +184,7 @@ impl App {
         // The board's own, by which it hears of others, is no page.
         stats["connections"] =
             (events.connections.saturating_sub(self.board.own_connections())).into();
+        stats["refused"] = (events.refused + self.limits.refused()).into();
         stats["jobs"] = jobs.into();
         stats["unfinished"] = unfinished.into();
         reply::json(&stats)
