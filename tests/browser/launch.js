@@ -47,8 +47,8 @@ export function addressOf(server) {
  * @param {string} name the binary
  * @param {string[]} args options beside `--listen`
  * @param {{listen?: string, prefix?: string[]}} how where it listens, and what it is started by
- * @returns {Promise<{base: string, stop: () => Promise<number | null>}>} where it is;
- *   `stop` gives the code it exits with, if it ends by itself
+ * @returns {Promise<{base: string, stop: () => Promise<number | null>, kill: () => void}>} where it
+ *   is; `stop` gives the code it exits with, if it ends by itself, and `kill` gives it no time to
  */
 export async function startExample(t, name, args = [], { listen = '127.0.0.1:0', prefix = [] } = {}) {
   const program = join(binaries, name);
@@ -63,5 +63,5 @@ export async function startExample(t, name, args = [], { listen = '127.0.0.1:0',
   };
   t.after(stop);
   const [line] = await once(createInterface(server.stdout), 'line');
-  return { base: line.replace('listening on ', ''), stop };
+  return { base: line.replace('listening on ', ''), stop, kill: () => server.kill('SIGKILL') };
 }

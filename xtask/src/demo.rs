@@ -1,5 +1,7 @@
 //! `cargo xtask demo`: the main job, with a sensible folder.
 
+mod cluster;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -13,12 +15,16 @@ use crate::workspace::Workspace;
 /// Starts the example `jobs` in release. Open the address it prints in two tabs, start a job
 /// in one and see both move. htmx comes from npm when npm is there, else from its CDN.
 /// Ctrl-C says goodbye to every page and stops.
+///
+/// With --cluster it is three job boards on one Redis, behind a small round-robin: what is
+/// done on one shows on all, and any of them may be killed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   cargo xtask demo
   cargo xtask demo --listen 0.0.0.0:9000      for a phone on the same network
   cargo xtask demo --folder ~/Pictures        more to hash
+  cargo xtask demo --cluster                  three nodes, one of which may be killed
   cargo xtask demo -- --heartbeat 5           what follows -- goes to the example")]
 pub(crate) struct Demo {
     /// Where to listen; port 0 takes a free one
@@ -28,6 +34,10 @@ pub(crate) struct Demo {
     /// The folder that the form proposes [default: the workspace's crates]
     #[arg(long, value_name = "PATH")]
     folder: Option<PathBuf>,
+
+    /// Several nodes; Redis is installed from Debian's packages when it is missing and we are root
+    #[arg(long)]
+    cluster: bool,
 
     /// More options for the example
     #[arg(last = true)]
@@ -42,9 +52,12 @@ impl Demo {
             Some(folder) => std::path::absolute(folder).context("--folder is no path")?,
             None => workspace.root().join("crates"),
         };
-        let mut args: Vec<OsString> =
-            vec!["--listen".into(), (&self.listen).into(), "--folder".into(), folder.into()];
+        let mut args: Vec<OsString> = vec!["--folder".into(), folder.into()];
         args.extend_from_slice(&self.args);
+        if self.cluster {
+            return cluster::run(&workspace, &self.listen, &args);
+        }
+        args.extend(["--listen".into(), (&self.listen).into()]);
         launch(&workspace, example, Profile::Release, &args)
     }
 }

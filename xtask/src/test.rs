@@ -34,9 +34,10 @@ Environment:
   SSE_KIT_REDIS_SERVER  the Redis server to test with, when it is not in PATH
 
 The tests in tests/browser are given, in their environment:
-  SSE_KIT_BIN_DIR   the folder with the examples' programs
-  SSE_KIT_CHROMIUM  the browser
-  SSE_KIT_ASSETS    the folder to serve browser files from, for the option --assets")]
+  SSE_KIT_BIN_DIR       the folder with the examples' programs
+  SSE_KIT_CHROMIUM      the browser
+  SSE_KIT_REDIS_SERVER  the Redis server
+  SSE_KIT_ASSETS        the folder to serve browser files from, for the option --assets")]
 pub(crate) struct Test {
     /// Run one part only
     part: Option<Part>,

@@ -102,11 +102,7 @@ impl Broadcaster {
     /// # Ok(()) }
     /// ```
     pub fn except(&self, connections: impl IntoIterator<Item = ConnectionId>) -> Except<'_> {
-        let mut connections: Vec<_> = connections.into_iter().collect();
-        // Each counts once, however often it is named.
-        connections.sort_unstable();
-        connections.dedup();
-        Except { hub: self, connections }
+        Except { hub: self, connections: connections.into_iter().collect() }
     }
 
     /// Sends an event to one connection alone. It has no id and is in no history, and it does not

@@ -249,8 +249,9 @@ impl Builder {
         signals.set_overflow(true);
         let receiver = receiver.deactivate();
 
+        let ledger = Ledger::new(log.position(), self.retention, self.patterns_alike);
         let core = Arc::new(Core {
-            ledger: Mutex::new(Ledger::new(self.retention, self.patterns_alike)),
+            ledger: Mutex::new(ledger),
             log,
             signals,
             shards: (0..shards).map(|_| Arc::default()).collect(),
@@ -264,7 +265,8 @@ impl Builder {
             heartbeat: self.heartbeat,
             log_failure: self.log_failure,
         });
-        // Before the fan-out listens: what the log has from before is for history alone.
+        // When all is there: a log may deliver at once, and from another thread. But before the fan-out
+        // listens: what the log has from before is for history alone.
         core.log.attach(Inlet(Arc::downgrade(&core)));
         for shard in &core.shards {
             let shard = Arc::<Shard>::clone(shard);

@@ -68,9 +68,6 @@ impl Connection {
     /// Gives it its next page of history, if it is behind.
     pub(crate) fn catch_up(&self, ledger: &Ledger, matched: &Candidates, counters: &Counters) {
         let mut queue = self.queue.lock();
-        if queue.behind().is_some() {
-            queue.enter_epoch(ledger.began);
-        }
         if let Some((after, limit)) = queue.behind() {
             let missed = ledger.missed(after, &self.topics, matched, limit);
             let now_at = ledger.position.offset();

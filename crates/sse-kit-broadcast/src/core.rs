@@ -13,7 +13,7 @@ use crate::delivery::Goodbye;
 use crate::history::{Address, Candidates};
 use crate::hooks::{Guard, Hooks, Lifecycle};
 use crate::ledger::Ledger;
-use crate::log::{Log, Record};
+use crate::log::{InletError, Log, Record};
 use crate::publish::LogFailure;
 use crate::queue::QueueLimits;
 use crate::shard::{Local, Shard, Signal};
@@ -42,57 +42,49 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    /// Takes in what came back from the log, and returns how many connections are to get it; `None`
-    /// when the broadcaster has shut down, and nobody gets it here.
-    pub(crate) fn deliver(&self, id: EventId, record: Record) -> Option<usize> {
+    /// Takes in what came back from the log, and returns how many connections are to get it.
+    pub(crate) fn deliver(&self, id: EventId, record: Record) -> Result<usize, InletError> {
         let mut ledger = self.ledger.lock();
-        if ledger.closed {
-            return None;
+        let position = ledger.open_at()?;
+        if id.epoch() != position.epoch() || id.offset() <= position.offset() {
+            tracing::error!(%id, %position, "the log delivers out of order");
+            return Err(InletError::OutOfOrder { id, position });
         }
         let (entry, lists, receivers) = ledger.record(id, record);
         self.signal(Signal::Entry(entry, lists));
         self.counters.published.add(1);
-        Some(receivers)
+        Ok(receivers)
     }
 
-    /// Hands an event, without an id, to those who are here now. Returns where the node is, and how many
-    /// they are; `None` when the broadcaster has shut down.
-    pub(crate) fn deliver_here(
-        &self,
-        address: &Address,
-        event: &Event,
-        except: &[ConnectionId],
-    ) -> Option<(EventId, usize)> {
-        let frame = event.encode().finish(None);
+    /// Goes on in a new epoch of the log, with nothing in history, and tells every stream.
+    ///
+    /// Nobody is behind afterwards, and what is on its way to the queues from before is skipped
+    /// there: it is in the gap.
+    pub(crate) fn begin_epoch(&self, position: EventId) -> Result<(), InletError> {
         let mut ledger = self.ledger.lock();
-        if ledger.closed {
-            return None;
+        let before = ledger.open_at()?;
+        if before.epoch() == position.epoch() {
+            tracing::error!(%position, %before, "the log begins an epoch that has begun");
+            return Err(InletError::OutOfOrder { id: position, position: before });
         }
-        let (lists, receivers) = ledger.receivers(address, except);
-        self.signal(Signal::Local(Arc::new(Local { frame, lists, except: except.into() })));
-        self.counters.published_here.add(1);
-        Some((ledger.position, receivers))
-    }
-
-    /// The log begins anew. Open streams find that out when they next look into history.
-    pub(crate) fn begin_epoch(&self, position: EventId) -> Option<()> {
-        let mut ledger = self.ledger.lock();
-        if ledger.closed {
-            return None;
-        }
+        tracing::info!(%before, %position, "the log goes on in a new epoch");
         ledger.begin_epoch(position);
-        self.signal(Signal::LookBack(GapReason::UnknownEpoch));
-        Some(())
+        for connection in ledger.connections.values() {
+            connection.queue.lock().begin_epoch(position);
+        }
+        Ok(())
     }
 
-    pub(crate) fn lose_through(&self, offset: u64) -> Option<()> {
+    /// Records up to this offset are gone for good: open streams find that out in history.
+    pub(crate) fn lose_through(&self, offset: u64) -> Result<(), InletError> {
         let mut ledger = self.ledger.lock();
-        if ledger.closed {
-            return None;
+        ledger.open_at()?;
+        if ledger.lose_through(offset) {
+            for connection in ledger.connections.values() {
+                connection.queue.lock().fall_behind(None, GapReason::Trimmed);
+            }
         }
-        ledger.lose_through(offset);
-        self.signal(Signal::LookBack(GapReason::Trimmed));
-        Some(())
+        Ok(())
     }
 
     /// Those who claim to have seen more than there is have not.
@@ -103,6 +95,23 @@ impl Core {
                 connection.queue.lock().come_back_to(ledger.position);
             }
         }
+    }
+
+    /// Hands an event, without an id, to those who are here now. Returns where the node is, and how many
+    /// they are.
+    pub(crate) fn deliver_here(
+        &self,
+        address: &Address,
+        event: &Event,
+        except: &[ConnectionId],
+    ) -> Result<(EventId, usize), InletError> {
+        let frame = event.encode().finish(None);
+        let mut ledger = self.ledger.lock();
+        let position = ledger.open_at()?;
+        let (lists, _) = ledger.lists_of(address);
+        self.signal(Signal::Local(Arc::new(Local { frame, lists, except: except.into() })));
+        self.counters.published_here.add(1);
+        Ok((position, ledger.receivers(address, except)))
     }
 
     /// Takes a connection in. Its queue is set up under the same lock, so that nothing falls between

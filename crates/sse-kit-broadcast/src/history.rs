@@ -84,7 +84,8 @@ pub(crate) struct Missed {
 }
 
 impl History {
-    pub(crate) fn new(retention: Retention) -> Self {
+    /// Of a log that is at this offset: what is before it is not here.
+    pub(crate) fn new(retention: Retention, begins_after: u64) -> Self {
         Self {
             retention,
             topics: HashMap::new(),
@@ -94,8 +95,23 @@ impl History {
             bytes: 0,
             entries: 0,
             order: VecDeque::new(),
-            forgotten_through: 0,
+            forgotten_through: begins_after,
         }
+    }
+
+    /// Drops everything, and begins after this offset of another epoch.
+    pub(crate) fn begin_anew(&mut self, begins_after: u64) {
+        self.order.clear();
+        (self.bytes, self.entries) = (0, 0);
+        for state in self.topics.values_mut() {
+            state.entries.clear();
+            state.trimmed_through = begins_after;
+        }
+        let addresses: Vec<_> = self.topics.keys().cloned().collect();
+        for address in &addresses {
+            self.forget_if_idle(address);
+        }
+        self.forgotten_through = begins_after;
     }
 
     /// The state of a topic, made where there is none.
@@ -117,18 +133,6 @@ impl History {
             }
         }
         self.topics.get_mut(address).expect("it was just inserted")
-    }
-
-    /// Forgets all events, as those that come are of another epoch, and begins after `offset`.
-    pub(crate) fn restart(&mut self, offset: u64) {
-        (self.bytes, self.entries) = (0, 0);
-        self.order.clear();
-        self.forgotten_through = offset;
-        self.topics.retain(|_, state| {
-            state.entries.clear();
-            state.trimmed_through = offset;
-            state.own_list.is_some()
-        });
     }
 
     /// Whatever there was up to `offset` may be missing, of any topic.
@@ -332,7 +336,7 @@ mod tests {
     #[test]
     fn topics_that_come_while_others_are_matched_are_found_once() {
         let retention = Retention { events_per_topic: 1, age: None, bytes: usize::MAX };
-        let mut history = History::new(retention);
+        let mut history = History::new(retention, 0);
         let mut offset = 0;
         let mut push = |history: &mut History, names: [&str; 4]| {
             for name in names {
@@ -359,7 +363,7 @@ mod tests {
     #[test]
     fn a_page_is_the_oldest_of_all_topics_whatever_their_order() {
         let retention = Retention { events_per_topic: 100, age: None, bytes: usize::MAX };
-        let mut history = History::new(retention);
+        let mut history = History::new(retention, 0);
         let addresses: Vec<Address> =
             (0..7).map(|n| Some(format!("t{n}").parse().unwrap())).collect();
         for offset in 1..=200_u64 {

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sse_kit_event::{Epoch, EventId, Topics};
+use sse_kit_event::{EventId, Topics};
 use tokio::time::Instant;
 
 use crate::connection::{Connection, ConnectionId};
 use crate::entry::Entry;
 use crate::history::{Address, Candidates, History, Missed, Retention};
 use crate::interest::{EVERYBODY, Interests, Key, Lists};
-use crate::log::Record;
+use crate::log::{InletError, Record};
 use crate::presence::Watched;
 
 /// The state behind the one lock of a broadcaster.
@@ -21,8 +21,6 @@ use crate::presence::Watched;
 pub(crate) struct Ledger {
     /// The newest event that came back from the log.
     pub(crate) position: EventId,
-    /// Where the epoch began.
-    pub(crate) began: EventId,
     /// Some connection may have resumed from after the position.
     pub(crate) anyone_ahead: bool,
     pub(crate) history: History,
@@ -35,14 +33,11 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// The log says where it begins before anybody asks.
-    pub(crate) fn new(retention: Retention, alike: usize) -> Self {
-        let nowhere = EventId::new(Epoch::new(0), 0);
-        let mut history = History::new(retention);
+    pub(crate) fn new(position: EventId, retention: Retention, alike: usize) -> Self {
+        let mut history = History::new(retention, position.offset());
         history.topic(&None).own_list = Some(EVERYBODY);
         Self {
-            position: nowhere,
-            began: nowhere,
+            position,
             anyone_ahead: false,
             history,
             interests: Interests::new(alike),
@@ -53,34 +48,47 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn begin_epoch(&mut self, position: EventId) {
-        self.position = position;
-        self.began = position;
-        self.history.restart(position.offset());
+    /// Where it is, while it is open.
+    pub(crate) fn open_at(&self) -> Result<EventId, InletError> {
+        if self.closed { Err(InletError::Closed) } else { Ok(self.position) }
     }
 
-    pub(crate) fn lose_through(&mut self, offset: u64) {
-        if offset > self.position.offset() {
+    /// Goes on from a position that nothing before leads to.
+    pub(crate) fn begin_epoch(&mut self, position: EventId) {
+        self.position = position;
+        self.history.begin_anew(position.offset());
+    }
+
+    /// Goes on after this offset, and what there was up to it may be missing. False when it is no news.
+    pub(crate) fn lose_through(&mut self, offset: u64) -> bool {
+        let news = offset > self.position.offset();
+        if news {
             self.position = EventId::new(self.position.epoch(), offset);
             self.history.lose_through(offset);
         }
+        news
     }
 
-    /// The lists that an event on this topic goes to, and how many connections get it.
-    pub(crate) fn receivers(
-        &mut self,
-        address: &Address,
-        except: &[ConnectionId],
-    ) -> (Lists, usize) {
-        let (lists, subscribers) = self.lists_of(address);
-        (lists, subscribers - self.left_out(except, address))
+    /// How many connections an event on this topic would go to, those left out aside.
+    pub(crate) fn receivers(&mut self, address: &Address, except: &[ConnectionId]) -> usize {
+        let mut except = except.to_vec();
+        except.sort_unstable();
+        except.dedup();
+        let (_, subscribers) = self.lists_of(address);
+        subscribers - self.left_out(&except, address)
     }
 
     /// Takes a record into its topic's history, and says which lists it goes to, and how many get
     /// it.
     pub(crate) fn record(&mut self, id: EventId, record: Record) -> (Arc<Entry>, Lists, usize) {
         let Record { topic, key, except, event } = record;
-        let (lists, receivers) = self.receivers(&topic, &except);
+        let mut except = Vec::from(except);
+        // Each counts once, however often it is named.
+        except.sort_unstable();
+        except.dedup();
+        let except = except.into_boxed_slice();
+        let (lists, subscribers) = self.lists_of(&topic);
+        let receivers = subscribers - self.left_out(&except, &topic);
         let frame = event.finish(Some(id));
         let at = Instant::now();
         let entry = Arc::new(Entry { id, topic: topic.clone(), key, except, frame, at });

@@ -82,7 +82,7 @@ pub use delivery::{Delivery, Goodbye};
 pub use drain::Drain;
 pub use entry::Entry;
 pub use hooks::{Draft, HookError, Verdict};
-pub use log::{AppendError, Appended, BoxFuture, Inlet, Log, Record};
+pub use log::{AppendError, Appended, BoxFuture, Inlet, InletError, Log, Record};
 pub use memory_log::MemoryLog;
 pub use presence::{PresenceChange, PresenceError, PresenceWatch};
 pub use publish::{LogFailure, PublishError, Reach, Receipt, SendError};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use sse_kit_event::{EncodedEvent, EventId, EventKey, Topic};
 
@@ -14,21 +14,41 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Gives events their order: what all nodes of a hub share.
 ///
-/// The in-memory form is [`MemoryLog`](crate::MemoryLog). An implementation gives back **every**
-/// appended record through its [`Inlet`], those of other nodes included, once each and in the order
-/// of their offsets; the broadcaster delivers only what comes back. So all nodes deliver the same
-/// order. What it cannot give back any more it says: [`Inlet::lose_through`] where records are gone,
-/// [`Inlet::begin_epoch`] where offsets are given anew.
+/// The in-memory form is [`MemoryLog`](crate::MemoryLog). The broadcaster delivers only what comes
+/// back through the [`Inlet`], so all nodes deliver the same, in the same order. An implementation
+/// sees to this:
+///
+/// - **All of it.** Every record after [`Log::position`] is handed to the inlet, whichever node
+///   appended it, this one included.
+/// - **Once each, in order.** Offsets grow from one record to the next, by one where no append fails.
+///   A hole is borne, and means nothing. What is handed in a second time, or too late, is refused.
+/// - **One at a time.** Two calls at the same time would race for the ledger's lock. The inlet may be
+///   called from any thread, and under a lock of the log, but never from within another call of it.
+/// - **No silent loss.** When the log begins anew (its store was wiped, say, or restored to what it
+///   was before), so that offsets may be given again, it goes on in a new epoch, one that was never
+///   used before, on all nodes: [`Inlet::begin_epoch`]. When records were trimmed before this node had
+///   read them, it says so: [`Inlet::lose_through`].
+/// - **No id without a record.** [`Log::append`] says that it failed only when the record is surely
+///   not in the log, or that it does not know. `Appended` may come before or after the record comes
+///   back.
+///
+/// A record that travels is written by [`EncodedEvent::finish`] without an id; a decoder and
+/// [`Event::encode`](sse_kit_event::Event::encode) make it again. Or else its bytes travel
+/// ([`EncodedEvent::as_bytes`]), and are checked on the other side ([`EncodedEvent::parse`]).
 ///
 /// Whether an implementation does all of that can be tried by the suite in the module `conformance`,
 /// which the feature of that name adds.
 pub trait Log: Send + Sync + fmt::Debug + 'static {
-    /// Called once, when the broadcaster stands and before anybody can subscribe, on its Tokio
-    /// runtime.
+    /// The position that the broadcaster begins at: its history begins behind it, and every record
+    /// after it comes through the inlet. Called once, before [`Log::attach`].
+    fn position(&self) -> EventId;
+
+    /// Takes the inlet, which works from now on. Called once, when the broadcaster is complete, on its
+    /// Tokio runtime, and before any [`Log::append`].
     ///
-    /// Before it returns the log calls [`Inlet::begin_epoch`], and may deliver what it has from before,
-    /// so that clients can resume. It keeps the inlet for all that comes. A task that it starts ends
-    /// when the log is dropped, or when the inlet says that the broadcaster has shut down.
+    /// What the log has from before, it delivers before it returns: so clients can resume from the first
+    /// moment on. A task that it starts ends when the log is dropped, or when the inlet says that the
+    /// broadcaster has shut down.
     fn attach(&self, inlet: Inlet);
 
     /// Appends a record at the next offset.
@@ -59,7 +79,7 @@ pub struct Record {
     pub topic: Option<Topic>,
     /// The key for conflation.
     pub key: Option<EventKey>,
-    /// The connections that are not to get it.
+    /// The connections that are not to get it, in any order.
     pub except: Box<[ConnectionId]>,
     /// The event, complete but for its id.
     pub event: EncodedEvent,
@@ -80,29 +100,37 @@ pub struct Inlet(pub(crate) Weak<Core>);
 
 impl Inlet {
     /// Delivers a record that stands in the log at `id`, and returns how many connections it was
-    /// handed to. Ids come in order, each once.
+    /// handed to.
     ///
-    /// `None` when the broadcaster has shut down: then nobody here gets it.
-    pub fn deliver(&self, id: EventId, record: Record) -> Option<usize> {
-        self.0.upgrade()?.deliver(id, record)
+    /// # Errors
+    ///
+    /// [`InletError`] when nobody here gets it: the broadcaster has shut down, or the id is none that
+    /// may come next.
+    pub fn deliver(&self, id: EventId, record: Record) -> Result<usize, InletError> {
+        self.core()?.deliver(id, record)
     }
 
-    /// The log is in this epoch, and the next record comes after this position: called first of all,
-    /// and whenever the log was lost and begins anew.
+    /// Goes on in a new epoch, at `position`: what follows it comes through this inlet.
     ///
-    /// Open streams are told of a gap, and histories are emptied.
+    /// All history is dropped, as its ids mean nothing any more. Every open stream is told once, by
+    /// a gap that ends at `position`, after the events that wait for it; so is every client that
+    /// comes back with an id of an earlier epoch.
     ///
-    /// `None` when the broadcaster has shut down.
-    pub fn begin_epoch(&self, position: EventId) -> Option<()> {
-        self.0.upgrade()?.begin_epoch(position)
+    /// # Errors
+    ///
+    /// [`InletError`] when the broadcaster has shut down, or the epoch is the one it is in.
+    pub fn begin_epoch(&self, position: EventId) -> Result<(), InletError> {
+        self.core()?.begin_epoch(position)
     }
 
     /// Records up to this offset, as far as they were not delivered, are gone for good: open streams
     /// are told of a gap, and so is whoever resumes from before it.
     ///
-    /// `None` when the broadcaster has shut down.
-    pub fn lose_through(&self, offset: u64) -> Option<()> {
-        self.0.upgrade()?.lose_through(offset)
+    /// # Errors
+    ///
+    /// [`InletError`] when the broadcaster has shut down.
+    pub fn lose_through(&self, offset: u64) -> Result<(), InletError> {
+        self.core()?.lose_through(offset)
     }
 
     /// All there was in the log a moment ago was delivered.
@@ -111,10 +139,32 @@ impl Inlet {
     /// from after the position of this node has either been caught up with since, or never had such an
     /// event, and is told of a gap.
     pub fn settle(&self) {
-        if let Some(core) = self.0.upgrade() {
+        if let Ok(core) = self.core() {
             core.settle();
         }
     }
+
+    fn core(&self) -> Result<Arc<Core>, InletError> {
+        self.0.upgrade().ok_or(InletError::Closed)
+    }
+}
+
+/// Why nothing came of what a log had to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InletError {
+    /// The broadcaster has shut down.
+    #[error("the broadcaster has shut down")]
+    Closed,
+    /// The id does not come after the position, or is of another epoch; or the epoch has begun
+    /// already.
+    #[error("{id} does not follow {position}")]
+    OutOfOrder {
+        /// What was handed in.
+        id: EventId,
+        /// Where the broadcaster is.
+        position: EventId,
+    },
 }
 
 /// Why a record was not appended.

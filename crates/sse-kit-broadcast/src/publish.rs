@@ -187,15 +187,15 @@ impl Core {
                 if self.log_failure == LogFailure::LocalFallback =>
             {
                 tracing::debug!(%error, "an event is delivered on this node alone");
-                let (id, receivers) =
-                    self.deliver_here(&address, event, except).ok_or(PublishError::Closed)?;
+                let delivered = self.deliver_here(&address, event, except);
+                let (id, receivers) = delivered.map_err(|_| PublishError::Closed)?;
                 return Ok(Receipt { id, reach: Reach::ThisNode, receivers });
             }
             Err(error) => return Err(PublishError::Log(error)),
         };
         let receivers = match appended.receivers {
             Some(receivers) => receivers,
-            None => self.ledger.lock().receivers(&address, except).1,
+            None => self.ledger.lock().receivers(&address, except),
         };
         Ok(Receipt { id: appended.id, reach: Reach::Everywhere, receivers })
     }

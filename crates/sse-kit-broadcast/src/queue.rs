@@ -46,13 +46,14 @@ pub(crate) struct Queue {
     end: Option<Departure>,
     goodbye: Option<Goodbye>,
     /// The newest event dropped from the front, since a gap was last told.
-    dropped_through: Option<u64>,
+    dropped_through: Option<EventId>,
     /// Events up to here were put into the queue, or are not for this connection.
     handed: u64,
-    /// The newest event that was taken out.
-    taken: u64,
+    /// The newest event that was taken out. It may be of an epoch that has ended meanwhile.
+    taken: EventId,
     taken_events: u64,
     last_activity: Instant,
+    /// What the offsets here are of.
     epoch: Epoch,
 }
 
@@ -120,7 +121,7 @@ impl Queue {
             goodbye: None,
             dropped_through: None,
             handed: start.offset(),
-            taken: start.offset(),
+            taken: start,
             taken_events: 0,
             last_activity: Instant::now(),
             epoch: start.epoch(),
@@ -130,8 +131,8 @@ impl Queue {
     /// A published event, in the order of the log.
     pub(crate) fn offer(&mut self, entry: &Arc<Entry>, to: &ConnectionId, now: Instant) -> Offer {
         let offset = entry.id.offset();
-        let foreign = entry.id.epoch() != self.epoch;
-        if self.is_behind() || self.end.is_some() || foreign || offset <= self.handed {
+        let over = entry.id.epoch() != self.epoch;
+        if over || self.is_behind() || self.end.is_some() || offset <= self.handed {
             return Offer::NotWanted;
         }
         let before = std::mem::replace(&mut self.handed, offset);
@@ -225,34 +226,24 @@ impl Queue {
         self.end.is_some()
     }
 
-    /// From now on events after what it was handed, and after `after`, come from history.
+    /// From now on events after `after` come from history.
     pub(crate) fn fall_behind(&mut self, after: Option<EventId>, reason: GapReason) {
         if !self.is_behind() {
-            let after = after.filter(|after| after.epoch() == self.epoch);
-            let after = after.map_or(self.handed, |after| self.handed.max(after.offset()));
-            self.mode = Mode::behind(after, reason);
+            let after = after.filter(|after| after.epoch() == self.epoch).map(EventId::offset);
+            self.mode = Mode::behind(after.unwrap_or(0).max(self.handed), reason);
             self.wake();
         }
     }
 
-    /// Goes on in the epoch that began there, behind a gap, if it was in another one.
-    pub(crate) fn enter_epoch(&mut self, began: EventId) {
-        let Mode::Behind { after, .. } = self.mode else { return };
-        if self.epoch == began.epoch() {
-            return;
-        }
-        let from = Some(self.id(after));
-        self.push_gap(Gap { from, to: began, reason: GapReason::UnknownEpoch });
-        self.dropped_through = None; // which that gap has told too
-        self.epoch = began.epoch();
-        self.taken = began.offset();
-        self.handed = began.offset();
-        self.mode = Mode::behind(began.offset(), GapReason::Trimmed);
+    /// Begins in the past, when it resumes.
+    pub(crate) fn begin_after(&mut self, after: EventId) {
+        self.mode = Mode::behind(after.offset(), GapReason::Trimmed);
+        self.taken = after;
     }
 
     /// Begins after an event that has not come yet.
-    pub(crate) fn begin_ahead(&mut self, after: u64) {
-        self.handed = after;
+    pub(crate) fn begin_ahead(&mut self, after: EventId) {
+        self.handed = after.offset();
         self.taken = after;
     }
 
@@ -262,14 +253,20 @@ impl Queue {
             let from = Some(self.id(self.handed));
             self.push_gap(Gap { from, to: position, reason: GapReason::Future });
             self.handed = position.offset();
-            self.taken = position.offset();
+            self.taken = position;
         }
     }
 
-    /// Begins in the past, when it resumes.
-    pub(crate) fn begin_after(&mut self, after: u64) {
-        self.mode = Mode::behind(after, GapReason::Trimmed);
-        self.taken = after;
+    /// Goes on in another epoch of the log. What is queued is still given, and then a gap: whatever
+    /// else there was of the old epoch is not to be had any more.
+    pub(crate) fn begin_epoch(&mut self, position: EventId) {
+        let from = match self.mode {
+            Mode::Live => self.handed,
+            Mode::Behind { after, .. } => after,
+        };
+        let gap = Gap { from: Some(self.id(from)), to: position, reason: GapReason::UnknownEpoch };
+        (self.mode, self.handed, self.epoch) = (Mode::Live, position.offset(), position.epoch());
+        self.push_gap(gap);
     }
 
     /// Where it has to catch up from, if it is behind, and how many events it has room for.
@@ -322,11 +319,7 @@ impl Queue {
     /// The next delivery, or the reason why there is none; `waker` is kept when there is nothing.
     pub(crate) fn take(&mut self, waker: &Waker) -> Taken {
         if let Some(through) = self.dropped_through.take() {
-            let gap = Gap {
-                from: Some(self.id(self.taken)),
-                to: self.id(through),
-                reason: GapReason::Dropped,
-            };
+            let gap = Gap { from: Some(self.taken), to: through, reason: GapReason::Dropped };
             return Taken::Delivery(Delivery::Gap(gap));
         }
         if let Some(item) = self.items.pop_front() {
@@ -373,7 +366,7 @@ impl Queue {
         self.gone(&item);
         match item {
             Item::Entry(entry) => {
-                self.taken = entry.id.offset();
+                self.taken = entry.id;
                 self.taken_events += 1;
                 Delivery::Entry(entry)
             }
@@ -429,7 +422,7 @@ impl Queue {
         let Some(item) = oldest.and_then(|at| self.items.remove(at)) else { return false };
         self.gone(&item);
         if let Item::Entry(entry) = item {
-            self.dropped_through = Some(entry.id.offset());
+            self.dropped_through = Some(entry.id);
         }
         true
     }

@@ -22,10 +22,8 @@ use crate::queue::Offer;
 #[derive(Clone, Debug)]
 pub(crate) enum Signal {
     Entry(Arc<Entry>, Lists),
-    Heartbeat,
     Local(Arc<Local>),
-    /// History was changed otherwise than by events.
-    LookBack(GapReason),
+    Heartbeat,
     End(Option<Goodbye>),
 }
 
@@ -122,30 +120,12 @@ impl Shard {
                     let mut entries = vec![entry];
                     next = more_alike(&mut signals, &mut entries, &lists);
                     self.fan_out(&entries, &lists, &counters, &core).await;
-                    through = Some(entries[entries.len() - 1].id);
+                    through = entries.last().map(|entry| entry.id);
                 }
                 Ok(Signal::Heartbeat) => {
                     self.visit(EVERYBODY, |c| c.queue.lock().offer_heartbeat()).await;
                 }
-                Ok(Signal::Local(event)) => {
-                    // Whoever has no room does without: it is promised at most once. It has no
-                    // offset by which those who are visited twice would know it again.
-                    let mut visited = HashSet::new();
-                    for key in event.lists.iter() {
-                        let offer = |c: &Arc<Connection>| {
-                            if visited.insert(Arc::as_ptr(c).addr())
-                                && !event.except.contains(&c.id)
-                            {
-                                c.queue.lock().offer_direct(event.frame.clone());
-                            }
-                        };
-                        self.visit(key, offer).await;
-                    }
-                }
-                Ok(Signal::LookBack(reason)) => {
-                    let look = |c: &Arc<Connection>| c.queue.lock().fall_behind(through, reason);
-                    self.visit(EVERYBODY, look).await;
-                }
+                Ok(Signal::Local(event)) => self.hand_out(&event).await,
                 Ok(Signal::End(goodbye)) => {
                     let end = |c: &Arc<Connection>| {
                         c.queue.lock().end(Departure::Shutdown, goodbye);
@@ -196,6 +176,21 @@ impl Shard {
             for connection in &too_slow {
                 core.leave(connection);
             }
+        }
+    }
+
+    /// Hands an event without an id to all who stand in its lists. Whoever has no room does without:
+    /// it is promised at most once.
+    async fn hand_out(&self, event: &Local) {
+        // There is no offset by which they would know that they have it.
+        let mut handed = HashSet::new();
+        for key in event.lists.iter() {
+            let offer = |c: &Arc<Connection>| {
+                if !event.except.contains(&c.id) && handed.insert(c.id.clone()) {
+                    c.queue.lock().offer_direct(event.frame.clone());
+                }
+            };
+            self.visit(key, offer).await;
         }
     }
 

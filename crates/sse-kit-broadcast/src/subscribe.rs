@@ -109,11 +109,11 @@ impl Subscribe {
             Start::Now => {}
             Start::After(cursor) => {
                 core.counters.resumed.add(1);
-                queue.begin_after(cursor.offset());
+                queue.begin_after(cursor);
             }
             Start::Ahead(cursor) => {
                 core.counters.resumed.add(1);
-                queue.begin_ahead(cursor.offset());
+                queue.begin_ahead(cursor);
                 ledger.anyone_ahead = true;
             }
             Start::Gap { from, reason } => queue.push_gap(Gap { from, to: now_at, reason }),

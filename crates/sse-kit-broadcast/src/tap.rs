@@ -38,7 +38,7 @@ impl Tap {
         while !self.closed {
             match self.signals.recv_direct().await {
                 Ok(Signal::Entry(entry, _)) => return Ok(entry),
-                Ok(Signal::Local(_) | Signal::Heartbeat | Signal::LookBack(_)) => {}
+                Ok(Signal::Local(_) | Signal::Heartbeat) => {}
                 Ok(Signal::End(_)) => self.closed = true,
                 Err(RecvError::Overflowed(missed)) => return Err(TapError::Lagged { missed }),
                 Err(RecvError::Closed) => break,

@@ -24,9 +24,12 @@ struct State {
 }
 
 impl Log for Remote {
+    fn position(&self) -> EventId {
+        id(1, 10)
+    }
+
     fn attach(&self, inlet: Inlet) {
-        inlet.begin_epoch(id(1, 10)).expect("the broadcaster is there");
-        inlet.deliver(id(1, 11), record("from before"));
+        inlet.deliver(id(1, 11), record("from before")).expect("the broadcaster is there");
         self.0.lock().inlet = Some(inlet);
     }
 
@@ -263,8 +266,8 @@ async fn a_shutdown_closes_the_log() {
     let error = hub.publish(&topic(), Event::new("x")).await;
     assert!(matches!(error, Err(PublishError::Closed)), "{error:?}");
     log.with(|inlet| {
-        assert!(inlet.deliver(id(1, 12), record("x")).is_none());
-        assert!(inlet.begin_epoch(id(2, 0)).is_none());
-        assert!(inlet.lose_through(20).is_none());
+        assert!(inlet.deliver(id(1, 12), record("x")).is_err());
+        assert!(inlet.begin_epoch(id(2, 0)).is_err());
+        assert!(inlet.lose_through(20).is_err());
     });
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{RedisError, RedisResult, Script, Value};
-use sse_kit_broadcast::Inlet;
+use sse_kit_broadcast::{Inlet, InletError};
 use sse_kit_event::{Epoch, EventId};
 use tokio::time::Instant;
 
@@ -211,7 +211,7 @@ impl Reader {
             self.place = Place { at: begin, once: String::new() };
             shared.begin(begin);
             shared.epochs.add(1);
-            inlet.begin_epoch(begin).ok_or(Stopped::Closed)?;
+            heard(inlet.begin_epoch(begin))?;
         }
         // Dense offsets: what comes before the oldest record, or after the last with no record there,
         // was trimmed.
@@ -244,7 +244,7 @@ impl Reader {
             shared.lost.add(offset - before);
             self.place =
                 Place { at: EventId::new(self.place.at.epoch(), offset), once: String::new() };
-            inlet.lose_through(offset).ok_or(Stopped::Closed)?;
+            heard(inlet.lose_through(offset))?;
         }
         Ok(())
     }
@@ -298,11 +298,19 @@ impl Place {
 /// Hands a record to the broadcaster. What is no record is passed over: it would be none for anybody.
 fn deliver(id: EventId, entry: Entry, inlet: &Inlet, shared: &Shared) -> Result<(), Stopped> {
     match entry.record {
-        Ok(record) => inlet.deliver(id, record).map(drop).ok_or(Stopped::Closed),
+        Ok(record) => heard(inlet.deliver(id, record).map(drop)),
         Err(error) => {
             tracing::error!(%id, %error, "an entry of the log is no record and is passed over");
             shared.malformed.add(1);
             Ok(())
         }
+    }
+}
+
+/// What does not follow is refused and logged by the broadcaster, and reading goes on behind it.
+fn heard(answer: Result<(), InletError>) -> Result<(), Stopped> {
+    match answer {
+        Err(InletError::Closed) => Err(Stopped::Closed),
+        _ => Ok(()),
     }
 }

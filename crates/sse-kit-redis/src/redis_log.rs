@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use sse_kit_broadcast::{AppendError, Appended, BoxFuture, Inlet, Log, Record};
+use sse_kit_event::EventId;
 use tokio::task::AbortHandle;
 
 use crate::appender::Appender;
@@ -53,11 +54,14 @@ impl RedisLog {
 }
 
 impl Log for RedisLog {
+    fn position(&self) -> EventId {
+        self.shared.seen()
+    }
+
     fn attach(&self, inlet: Inlet) {
         let Some((reader, warm_up)) = self.start.lock().take() else {
             return tracing::error!("a log serves one broadcaster, and this one has one already");
         };
-        inlet.begin_epoch(warm_up.begin);
         reader.warm(warm_up.begin, warm_up.entries, &inlet, &self.shared);
         let reading = reader.run(warm_up.connection, inlet, Arc::clone(&self.shared));
         *self.reading.lock() = Some(tokio::spawn(reading).abort_handle());

@@ -177,6 +177,11 @@ impl Board {
         Ok(Some(hearing))
     }
 
+    /// How many connections of the hub are those of the board itself.
+    pub(crate) fn own_connections(&self) -> usize {
+        usize::from(self.peers.is_some())
+    }
+
     /// Keeps up with what other nodes say, for as long as the server runs.
     pub(crate) async fn follow_peers(self: Arc<Self>, mut hearing: Hearing) {
         let Some(peers) = &self.peers else { return };

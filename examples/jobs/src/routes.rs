@@ -187,6 +187,9 @@ impl App {
         let mut stats = json!(events);
         // No page is too slow for a queue that conflates; but one may read nothing at all.
         stats["evicted"] = (events.evicted + self.server.write_timeouts()).into();
+        // The board's own, by which it hears of others, is no page.
+        stats["connections"] =
+            (events.connections.saturating_sub(self.board.own_connections())).into();
         stats["refused"] = (events.refused + self.limits.refused()).into();
         stats["jobs"] = jobs.into();
         stats["unfinished"] = unfinished.into();

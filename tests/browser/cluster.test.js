@@ -1,0 +1,115 @@
+// Several job boards on one Redis, behind a round-robin: a node dies, and no page minds.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { digestOf, folderOf } from './folders.js';
+import { launchBrowser, startExample } from './launch.js';
+
+const { SSE_KIT_ASSETS, SSE_KIT_REDIS_SERVER = 'redis-server' } = process.env;
+
+let browser;
+before(async () => {
+  browser = await launchBrowser();
+});
+after(() => browser.close());
+
+/** A Redis server of its own; returns its address. */
+async function startRedis(t) {
+  const folder = await mkdtemp(join(tmpdir(), 'sse-kit-redis-'));
+  const listener = createServer().listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const port = String(listener.address().port);
+  await new Promise((closed) => listener.close(closed));
+  const options = ['--port', port, '--bind', '127.0.0.1', '--save', '', '--dir', folder];
+  const redis = spawn(SSE_KIT_REDIS_SERVER, options, { stdio: 'ignore' });
+  t.after(async () => {
+    redis.kill('SIGKILL');
+    await once(redis, 'exit');
+    await rm(folder, { recursive: true });
+  });
+  const answers = () =>
+    new Promise((resolve) => {
+      const socket = connect(Number(port), '127.0.0.1', () => resolve(true)).on('error', () => resolve(false));
+      socket.unref();
+    });
+  while (!(await answers())) {
+    if (redis.exitCode !== null) throw new Error('redis-server does not start');
+    await new Promise((soon) => setTimeout(soon, 20));
+  }
+  return `redis://127.0.0.1:${port}`;
+}
+
+/** Gives each connection to the next node that takes it. */
+async function roundRobin(t, nodes) {
+  let next = 0;
+  const sockets = new Set();
+  const server = createServer((client) => {
+    const first = next++;
+    const to = (n) => {
+      if (n === nodes.length) return client.destroy();
+      const { hostname, port } = new URL(nodes[(first + n) % nodes.length]);
+      const node = connect(Number(port), hostname, () => client.pipe(node).pipe(client));
+      sockets.add(client).add(node);
+      let connected = false;
+      node.on('connect', () => (connected = true));
+      node.on('error', () => (connected ? client.destroy() : to(n + 1)));
+      node.on('close', () => connected && client.destroy());
+      client.on('error', () => node.destroy());
+      client.on('close', () => node.destroy());
+    };
+    to(0);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+for (const version of [4, 2]) {
+  describe(`htmx ${version}`, { timeout: 60_000 }, () => {
+    test('a node is killed, and every page goes on elsewhere', async (t) => {
+      const redis = await startRedis(t);
+      const options = ['--assets', SSE_KIT_ASSETS, '--heartbeat', '1', '--redis', redis];
+      const nodes = [await startExample(t, 'jobs', options), await startExample(t, 'jobs', options)];
+      const base = await roundRobin(t, nodes.map((node) => node.base));
+      const context = await browser.newContext();
+      t.after(() => context.close());
+      const pages = [];
+      for (let n = 0; n < 3; n++) {
+        const page = await context.newPage();
+        await page.goto(`${base}/?htmx=${version}`);
+        await page.waitForSelector('#connection-status[data-state="live"]');
+        pages.push(page);
+      }
+      const files = { a: 'abc', 'b/c': 'x'.repeat(1000) };
+      const folder = await folderOf(t, files);
+      const runs = async (page, count) => {
+        await page.fill('#path', folder);
+        await page.click('#new-job button');
+        for (const each of pages) {
+          await each.waitForFunction((count) => document.querySelectorAll('.job[data-state="done"]').length === count, count);
+          const digests = await each.locator('.job .digest').allTextContents();
+          assert.deepEqual(digests, Array(count).fill(digestOf(files)));
+        }
+      };
+      await runs(pages[0], 1);
+
+      const connections = async (node) => (await (await fetch(`${node.base}/stats`)).json()).connections;
+      const on = await Promise.all(nodes.map(connections));
+      assert.equal(on[0] + on[1], 3);
+      const victim = on[0] > 0 ? 0 : 1;
+      nodes[victim].kill();
+      const survivor = nodes[1 - victim];
+      while ((await connections(survivor)) < 3) await new Promise((soon) => setTimeout(soon, 50));
+      await runs(pages[0], 2);
+      await runs(pages[2], 3);
+    });
+  });
+}
