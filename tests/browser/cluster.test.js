@@ -10,20 +10,27 @@ import { after, before, describe, test } from 'node:test';
 import { digestOf, folderOf } from './folders.js';
 import { launchBrowser, startExample } from './launch.js';
 
-const { SSE_KIT_ASSETS, SSE_KIT_REDIS_SERVER = 'redis-server' } = process.env;
+const { SSE_KIT_ASSETS = '', SSE_KIT_REDIS_SERVER = 'redis-server' } = process.env;
 
+/** @typedef {import('node:test').TestContext} TestContext */
+
+/** @type {import('playwright-core').Browser} */
 let browser;
 before(async () => {
   browser = await launchBrowser();
 });
 after(() => browser.close());
 
-/** A Redis server of its own; returns its address. */
+/**
+ * A Redis server of its own; returns its address.
+ *
+ * @param {TestContext} t
+ */
 async function startRedis(t) {
   const folder = await mkdtemp(join(tmpdir(), 'sse-kit-redis-'));
   const listener = createServer().listen(0, '127.0.0.1');
   await once(listener, 'listening');
-  const port = String(listener.address().port);
+  const port = String(/** @type {import('node:net').AddressInfo} */ (listener.address()).port);
   await new Promise((closed) => listener.close(closed));
   const options = ['--port', port, '--bind', '127.0.0.1', '--save', '', '--dir', folder];
   const redis = spawn(SSE_KIT_REDIS_SERVER, options, { stdio: 'ignore' });
@@ -44,14 +51,23 @@ async function startRedis(t) {
   return `redis://127.0.0.1:${port}`;
 }
 
-/** Gives each connection to the next node that takes it. */
+/**
+ * Gives each connection to the next node that takes it.
+ *
+ * @param {TestContext} t
+ * @param {string[]} nodes
+ */
 async function roundRobin(t, nodes) {
   let next = 0;
   const sockets = new Set();
   const server = createServer((client) => {
     const first = next++;
+    /** @param {number} n */
     const to = (n) => {
-      if (n === nodes.length) return client.destroy();
+      if (n === nodes.length) {
+        client.destroy();
+        return;
+      }
       const { hostname, port } = new URL(nodes[(first + n) % nodes.length]);
       const node = connect(Number(port), hostname, () => client.pipe(node).pipe(client));
       sockets.add(client).add(node);
@@ -69,7 +85,7 @@ async function roundRobin(t, nodes) {
     server.close();
     for (const socket of sockets) socket.destroy();
   });
-  return `http://127.0.0.1:${server.address().port}`;
+  return `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (server.address()).port}`;
 }
 
 for (const version of [4, 2]) {
@@ -78,9 +94,13 @@ for (const version of [4, 2]) {
       const redis = await startRedis(t);
       const options = ['--assets', SSE_KIT_ASSETS, '--heartbeat', '1', '--redis', redis];
       const nodes = [await startExample(t, 'jobs', options), await startExample(t, 'jobs', options)];
-      const base = await roundRobin(t, nodes.map((node) => node.base));
+      const base = await roundRobin(
+        t,
+        nodes.map((node) => node.base),
+      );
       const context = await browser.newContext();
       t.after(() => context.close());
+      /** @type {import('playwright-core').Page[]} */
       const pages = [];
       for (let n = 0; n < 3; n++) {
         const page = await context.newPage();
@@ -90,17 +110,25 @@ for (const version of [4, 2]) {
       }
       const files = { a: 'abc', 'b/c': 'x'.repeat(1000) };
       const folder = await folderOf(t, files);
+      /**
+       * @param {import('playwright-core').Page} page
+       * @param {number} count
+       */
       const runs = async (page, count) => {
         await page.fill('#path', folder);
         await page.click('#new-job button');
         for (const each of pages) {
-          await each.waitForFunction((count) => document.querySelectorAll('.job[data-state="done"]').length === count, count);
+          await each.waitForFunction(
+            (count) => document.querySelectorAll('.job[data-state="done"]').length === count,
+            count,
+          );
           const digests = await each.locator('.job .digest').allTextContents();
           assert.deepEqual(digests, Array(count).fill(digestOf(files)));
         }
       };
       await runs(pages[0], 1);
 
+      /** @param {{base: string}} node */
       const connections = async (node) => (await (await fetch(`${node.base}/stats`)).json()).connections;
       const on = await Promise.all(nodes.map(connections));
       assert.equal(on[0] + on[1], 3);

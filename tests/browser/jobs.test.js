@@ -158,7 +158,7 @@ for (const version of [4, 2]) {
 
       await page.keyboard.press('Enter');
       await page.waitForSelector(inState(1, 'cancelled'));
-      const focused = await page.evaluate(() => document.activeElement.textContent);
+      const focused = await page.evaluate(() => document.activeElement?.textContent);
       assert.equal(focused, 'Cancelled', 'the button is gone, and its job is not');
       assert.equal(await page.getAttribute('#job-1-errors', 'open'), '', 'nor does its end shut it');
       assert.deepEqual(await page.locator('#jobs > article').evaluateAll((jobs) => jobs.map((job) => job.id)), [

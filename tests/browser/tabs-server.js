@@ -105,7 +105,7 @@ export async function serveTabs(t, options = []) {
     const isStream = url.startsWith('/events');
     if (isStream) requests.push({ url, lastEventId: headers['last-event-id']?.toString() });
     if (isStream && fault === 'stall') return;
-    if (isStream && fault) {
+    if (isStream && typeof fault === 'object' && fault) {
       response.writeHead(fault.status, fault.headers).end(fault.body);
       return;
     }

@@ -71,7 +71,9 @@ async function profile(t, server, { transport = 'worker', host = '127.0.0.1' } =
     page.on('console', (message) => {
       // A stream that is cut is an error to Chromium, and rightly so.
       // And htmx 2 says no more of it than this.
-      const isNetwork = ['net::ERR', 'the server responded', '[object Event]'].some((text) => message.text().includes(text));
+      const isNetwork = ['net::ERR', 'the server responded', '[object Event]'].some((text) =>
+        message.text().includes(text),
+      );
       if (['error', 'warning'].includes(message.type()) && !isNetwork) complaints.push(message.text());
     });
     page.on('pageerror', (error) => complaints.push(String(error)));
