@@ -98,11 +98,12 @@ for (const version of [4, 2]) {
         t,
         nodes.map((node) => node.base),
       );
-      const context = await browser.newContext();
-      t.after(() => context.close());
       /** @type {import('playwright-core').Page[]} */
       const pages = [];
       for (let n = 0; n < 3; n++) {
+        // Not tabs of one browser, which would share a connection.
+        const context = await browser.newContext();
+        t.after(() => context.close());
         const page = await context.newPage();
         await page.goto(`${base}/?htmx=${version}`);
         await page.waitForSelector('#connection-status[data-state="live"]');
