@@ -197,8 +197,8 @@ async fn records_that_were_trimmed_unread_are_told_as_a_gap_to_open_streams() {
     let redis = Server::start(&[]).await;
     let node = node(&redis.url()).await;
     publish(&node, "a", "1").await;
-    let mut stream = node.hub.subscribe(topic("a")).open().unwrap();
     until("the first is read", || node.hub.cursor().offset() == 1).await;
+    let mut stream = node.hub.subscribe(topic("a")).open().unwrap();
     // Appended and trimmed in one step, so that no node can have read them.
     let script = "for i = 2, 9 do redis.call('HINCRBY', KEYS[2], 'last', 1) \
                   redis.call('XADD', KEYS[1], i .. '-0', 'topic', 'a', 'event', 'data: x\\n') end \
