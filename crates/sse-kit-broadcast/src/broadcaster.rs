@@ -11,6 +11,7 @@ use crate::counters::Stats;
 use crate::delivery::Goodbye;
 use crate::drain::Drain;
 use crate::entry::Entry;
+use crate::ledger::Ledger;
 use crate::presence::PresenceWatch;
 use crate::publish::{PublishError, Receipt, SendError};
 use crate::subscribe::Subscribe;
@@ -81,6 +82,11 @@ impl Broadcaster {
 
     /// Leaves out these connections, such as the one that caused the event.
     ///
+    /// They are left out by their ids. A client that comes back with a random id is another one, and
+    /// resumes with what it was left out of, as far as that is in history. Where that matters, give
+    /// it an id that it keeps: a page is rendered with [`ConnectionId::random`] in its connect URL,
+    /// and the handler of the stream reads it from there and passes it to [`Subscribe::id`].
+    ///
     /// ```
     /// # use sse_kit_broadcast::{Broadcaster, PublishError};
     /// # use sse_kit_event::{Event, Topic};
@@ -96,11 +102,7 @@ impl Broadcaster {
     /// # Ok(()) }
     /// ```
     pub fn except(&self, connections: impl IntoIterator<Item = ConnectionId>) -> Except<'_> {
-        let mut connections: Vec<_> = connections.into_iter().collect();
-        // Each counts once, however often it is named.
-        connections.sort_unstable();
-        connections.dedup();
-        Except { hub: self, connections }
+        Except { hub: self, connections: connections.into_iter().collect() }
     }
 
     /// Sends an event to one connection alone. It has no id and is in no history, and it does not
@@ -188,20 +190,21 @@ impl Broadcaster {
     /// Who subscribes to a topic now, by pattern or by name. Somebody with three tabs is three
     /// connections.
     pub fn presence(&self, topic: &Topic) -> Vec<Arc<Connection>> {
-        let ledger = self.core().ledger.lock();
-        self.members(&ledger, topic)
+        let mut ledger = self.core().ledger.lock();
+        self.members(&mut ledger, topic)
     }
 
     /// Who subscribes to a topic now, and who comes and goes from then on.
     pub fn watch_presence(&self, topic: &Topic) -> PresenceWatch {
         let mut ledger = self.core().ledger.lock();
         let changes = ledger.watched.watch(topic);
-        PresenceWatch { present: self.members(&ledger, topic), changes }
+        PresenceWatch { present: self.members(&mut ledger, topic), changes }
     }
 
     /// Reads everything that is published from now on.
     pub fn tap(&self) -> Tap {
-        Tap { signals: self.core().signals.new_receiver() }
+        let ledger = self.core().ledger.lock();
+        Tap::new(self.core().signals.new_receiver(), ledger.closed)
     }
 
     /// What it holds, and what has happened so far.
@@ -245,8 +248,8 @@ impl Broadcaster {
         self.core().ledger.lock().closed
     }
 
-    fn members(&self, ledger: &crate::ledger::Ledger, topic: &Topic) -> Vec<Arc<Connection>> {
-        let lists = ledger.lists_of(&Some(topic.clone()));
+    fn members(&self, ledger: &mut Ledger, topic: &Topic) -> Vec<Arc<Connection>> {
+        let (lists, _) = ledger.lists_of(&Some(topic.clone()));
         self.core().shards.iter().flat_map(|shard| shard.members(&lists)).collect()
     }
 

@@ -44,6 +44,7 @@ pub struct Builder {
     heartbeat: Option<Duration>,
     shards: Option<usize>,
     log_buffer: usize,
+    patterns_alike: usize,
     log: Option<Box<dyn Log>>,
     hooks: Hooks,
     hook_timeout: Duration,
@@ -57,6 +58,7 @@ impl Builder {
             heartbeat: Some(Duration::from_secs(15)),
             shards: None,
             log_buffer: 1024,
+            patterns_alike: 1024,
             log: None,
             hooks: Hooks::default(),
             hook_timeout: Duration::from_secs(5),
@@ -111,6 +113,19 @@ impl Builder {
     /// reports a lag. Default: 1024.
     pub fn log_buffer(mut self, events: usize) -> Self {
         self.log_buffer = events;
+        self
+    }
+
+    /// How many different patterns that begin alike may be subscribed to, such as `*:17` and `**:log`,
+    /// which both begin with a wildcard, or `jobs:*` and `jobs:*:log`. Default: 1024.
+    ///
+    /// Patterns are matched with a topic when it is first published to after patterns have come or
+    /// gone, and only those that begin as it does. This bounds what that costs; where clients choose
+    /// their patterns, it is what keeps them from slowing down each other. Equal patterns count
+    /// once, whoever has them. Of sets of patterns of one subscription that may match the same
+    /// topic there may be as many.
+    pub fn patterns_alike(mut self, patterns: usize) -> Self {
+        self.patterns_alike = patterns;
         self
     }
 
@@ -201,6 +216,7 @@ impl Builder {
             ("queue_bytes", self.queue.bytes),
             ("shards", shards),
             ("log_buffer", self.log_buffer),
+            ("patterns_alike", self.patterns_alike),
             ("heartbeat", self.heartbeat.map_or(1, |every| usize::from(!every.is_zero()))),
         ] {
             if value == 0 {
@@ -223,8 +239,9 @@ impl Builder {
         let (mut signals, receiver) = async_broadcast::broadcast(self.log_buffer);
         signals.set_overflow(true);
 
-        let core = Arc::new_cyclic(|core: &Weak<Core>| Core {
-            ledger: Mutex::new(Ledger::new(log.attach(Inlet(core.clone())), self.retention)),
+        let ledger = Ledger::new(log.position(), self.retention, self.patterns_alike);
+        let core = Arc::new(Core {
+            ledger: Mutex::new(ledger),
             log,
             signals,
             shards: (0..shards).map(|_| Arc::default()).collect(),
@@ -243,6 +260,8 @@ impl Builder {
             runtime.spawn(shard.run(receiver.new_receiver(), counters, Arc::downgrade(&core)));
         }
         drop(receiver);
+        // When all is there: a log may deliver at once, and from another thread.
+        core.log.attach(Inlet(Arc::downgrade(&core)));
         if let Some(every) = self.heartbeat {
             runtime.spawn(tick(every, Arc::downgrade(&core), Core::send_heartbeat));
         }

@@ -12,6 +12,7 @@ use sse_kit_event::Topics;
 use tokio::time::Instant;
 
 use crate::counters::Counters;
+use crate::history::Candidates;
 use crate::ledger::Ledger;
 use crate::queue::Queue;
 use crate::shard::Place;
@@ -65,10 +66,10 @@ impl Connection {
     }
 
     /// Gives it its next page of history, if it is behind.
-    pub(crate) fn catch_up(&self, ledger: &Ledger, counters: &Counters) {
+    pub(crate) fn catch_up(&self, ledger: &Ledger, matched: &Candidates, counters: &Counters) {
         let mut queue = self.queue.lock();
         if let Some((after, limit)) = queue.behind() {
-            let missed = ledger.missed(after, &self.topics, limit);
+            let missed = ledger.missed(after, &self.topics, matched, limit);
             let now_at = ledger.position.offset();
             counters.conflated.add(queue.catch_up(&missed, now_at, &self.id));
         }

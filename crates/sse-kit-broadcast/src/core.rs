@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use sse_kit_event::EventId;
+use sse_kit_event::{EventId, Topics};
 
 use crate::connection::{Connection, Departure};
 use crate::counters::{Counters, Stats};
 use crate::delivery::Goodbye;
+use crate::history::Candidates;
 use crate::hooks::{Guard, Hooks, Lifecycle};
 use crate::ledger::Ledger;
-use crate::log::{Log, Record};
+use crate::log::{InletError, Log, Record};
 use crate::queue::QueueLimits;
 use crate::shard::{Shard, Signal};
 
@@ -38,17 +39,37 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    /// Takes in what came back from the log, and returns how many connections are to get it; `None`
-    /// when the broadcaster has shut down, and nobody gets it here.
-    pub(crate) fn deliver(&self, id: EventId, record: Record) -> Option<usize> {
+    /// Takes in what came back from the log, and returns how many connections are to get it.
+    pub(crate) fn deliver(&self, id: EventId, record: Record) -> Result<usize, InletError> {
         let mut ledger = self.ledger.lock();
-        if ledger.closed {
-            return None;
+        let position = ledger.open_at()?;
+        if id.epoch() != position.epoch() || id.offset() <= position.offset() {
+            tracing::error!(%id, %position, "the log delivers out of order");
+            return Err(InletError::OutOfOrder { id, position });
         }
-        let (entry, receivers) = ledger.record(id, record);
-        self.signal(Signal::Entry(entry));
+        let (entry, lists, receivers) = ledger.record(id, record);
+        self.signal(Signal::Entry(entry, lists));
         self.counters.published.add(1);
-        Some(receivers)
+        Ok(receivers)
+    }
+
+    /// Goes on in a new epoch of the log, with nothing in history, and tells every stream.
+    ///
+    /// Nobody is behind afterwards, and what is on its way to the queues from before is skipped
+    /// there: it is in the gap.
+    pub(crate) fn begin_epoch(&self, position: EventId) -> Result<(), InletError> {
+        let mut ledger = self.ledger.lock();
+        let before = ledger.open_at()?;
+        if before.epoch() == position.epoch() {
+            tracing::error!(%position, %before, "the log begins an epoch that has begun");
+            return Err(InletError::OutOfOrder { id: position, position: before });
+        }
+        tracing::info!(%before, %position, "the log goes on in a new epoch");
+        ledger.begin_epoch(position);
+        for connection in ledger.connections.values() {
+            connection.queue.lock().begin_epoch(position);
+        }
+        Ok(())
     }
 
     /// Takes a connection in. Its queue is set up under the same lock, so that nothing falls between
@@ -94,8 +115,22 @@ impl Core {
 
     /// Gives a connection that is behind its next page of history.
     pub(crate) fn catch_up(&self, connection: &Connection) {
+        let matched = self.matched(&connection.topics);
         let ledger = self.ledger.lock();
-        connection.catch_up(&ledger, &self.counters);
+        connection.catch_up(&ledger, &matched, &self.counters);
+    }
+
+    /// The topics of a subscription that its patterns match.
+    ///
+    /// Only a list of topics is made under the lock. Matching them is the subscriber's own time: many
+    /// topics and many patterns take milliseconds, for which publishers would wait.
+    pub(crate) fn matched(&self, topics: &Topics) -> Candidates {
+        let patterns = topics.patterns();
+        if patterns.is_empty() {
+            return Candidates::default();
+        }
+        let candidates = self.ledger.lock().history.candidates(patterns);
+        candidates.matching(patterns)
     }
 
     /// Ends all streams once they have what was published before, and refuses what comes after.
@@ -126,7 +161,7 @@ impl Core {
         Stats {
             connections: ledger.connections.len(),
             topics: topics - 1, // everybody's is none
-            pattern_sets: ledger.interests.pattern_sets(),
+            patterns: ledger.interests.patterns(),
             history,
             history_bytes,
             opened: counters.opened.get(),

@@ -46,8 +46,8 @@ pub struct Stats {
     pub connections: usize,
     /// Topics that are subscribed to or have a history.
     pub topics: usize,
-    /// Different sets of patterns that are subscribed to.
-    pub pattern_sets: usize,
+    /// Different patterns that are subscribed to.
+    pub patterns: usize,
     /// Events in all histories.
     pub history: usize,
     /// What they cost, in bytes.
@@ -56,7 +56,7 @@ pub struct Stats {
     pub opened: u64,
     /// Connections ended, for whatever reason.
     pub closed: u64,
-    /// Connections refused because hooks lag behind.
+    /// Connections refused because hooks lag behind, or patterns are crowded.
     pub refused: u64,
     /// Events that were given an id.
     pub published: u64,

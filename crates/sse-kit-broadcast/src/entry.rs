@@ -1,14 +1,12 @@
 //! One event as it stands in the log.
 
 use std::fmt;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use sse_kit_event::{EventId, EventKey, Topic};
 use tokio::time::Instant;
 
 use crate::connection::ConnectionId;
-use crate::interest::Key;
 
 /// An event that the log has given an id: immutable, and shared by all who are sent it.
 pub struct Entry {
@@ -18,8 +16,6 @@ pub struct Entry {
     pub(crate) except: Box<[ConnectionId]>,
     pub(crate) frame: Bytes,
     pub(crate) at: Instant,
-    /// Which lists of subscribers it goes to, as it was when the entry was made.
-    pub(crate) interest: Arc<[Key]>,
 }
 
 impl Entry {

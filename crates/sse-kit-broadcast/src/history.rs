@@ -1,10 +1,11 @@
 //! What was published, kept for those who come back.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::ops::Bound::{Included, Unbounded};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sse_kit_event::Topic;
+use sse_kit_event::{Topic, TopicPattern};
 use tokio::time::Instant;
 
 use crate::entry::Entry;
@@ -30,8 +31,8 @@ pub(crate) struct TopicState {
     trimmed_through: u64,
     /// The list of those who subscribe to just this topic, while there are any.
     pub(crate) own_list: Option<Key>,
-    /// All the lists it goes to.
-    pub(crate) interest: Arc<[Key]>,
+    /// Its number: of two topics the newer one has the higher.
+    made: u64,
 }
 
 /// The histories of all topics, and what they may cost together.
@@ -39,6 +40,12 @@ pub(crate) struct TopicState {
 pub(crate) struct History {
     retention: Retention,
     topics: HashMap<Address, TopicState>,
+    /// The topics in their order, so that those are found that begin alike.
+    names: BTreeSet<Topic>,
+    /// The topics by their number, so that those are found that are newer.
+    by_age: BTreeMap<u64, Topic>,
+    /// The number of the next topic.
+    made: u64,
     bytes: usize,
     entries: usize,
     /// Where the entries are, oldest first over all topics. Those that their topic has trimmed
@@ -46,6 +53,23 @@ pub(crate) struct History {
     order: VecDeque<(u64, Address)>,
     /// The newest trimmed offset of the topics that were forgotten altogether.
     forgotten_through: u64,
+}
+
+/// Topics that patterns may match.
+#[derive(Debug, Default)]
+pub(crate) struct Candidates {
+    topics: Vec<Address>,
+    /// Those that were made since are not among them.
+    made_before: u64,
+}
+
+impl Candidates {
+    /// Leaves those that one of the patterns matches.
+    pub(crate) fn matching(mut self, patterns: &[TopicPattern]) -> Self {
+        let matches = |topic: &Topic| patterns.iter().any(|pattern| pattern.matches(topic));
+        self.topics.retain(|address| address.as_ref().is_some_and(matches));
+        self
+    }
 }
 
 /// What a resuming subscriber is given.
@@ -60,29 +84,55 @@ pub(crate) struct Missed {
 }
 
 impl History {
-    pub(crate) fn new(retention: Retention) -> Self {
+    /// Of a log that is at this offset: what is before it is not here.
+    pub(crate) fn new(retention: Retention, begins_after: u64) -> Self {
         Self {
             retention,
             topics: HashMap::new(),
+            names: BTreeSet::new(),
+            by_age: BTreeMap::new(),
+            made: 0,
             bytes: 0,
             entries: 0,
             order: VecDeque::new(),
-            forgotten_through: 0,
+            forgotten_through: begins_after,
         }
+    }
+
+    /// Drops everything, and begins after this offset of another epoch.
+    pub(crate) fn begin_anew(&mut self, begins_after: u64) {
+        self.order.clear();
+        (self.bytes, self.entries) = (0, 0);
+        for state in self.topics.values_mut() {
+            state.entries.clear();
+            state.trimmed_through = begins_after;
+        }
+        let addresses: Vec<_> = self.topics.keys().cloned().collect();
+        for address in &addresses {
+            self.forget_if_idle(address);
+        }
+        self.forgotten_through = begins_after;
     }
 
     /// The state of a topic, made where there is none.
     ///
     /// A topic that is new here may be one that was forgotten, so what is missing of those may be
     /// missing of it.
-    pub(crate) fn topic(&mut self, address: &Address) -> (&mut TopicState, bool) {
-        let new = !self.topics.contains_key(address);
-        if new {
-            let state =
-                TopicState { trimmed_through: self.forgotten_through, ..TopicState::default() };
+    pub(crate) fn topic(&mut self, address: &Address) -> &mut TopicState {
+        if !self.topics.contains_key(address) {
+            let state = TopicState {
+                trimmed_through: self.forgotten_through,
+                made: self.made,
+                ..TopicState::default()
+            };
             self.topics.insert(address.clone(), state);
+            if let Some(topic) = address {
+                self.names.insert(topic.clone());
+                self.by_age.insert(self.made, topic.clone());
+                self.made += 1;
+            }
         }
-        (self.topics.get_mut(address).expect("it was just inserted"), new)
+        self.topics.get_mut(address).expect("it was just inserted")
     }
 
     pub(crate) fn known(&self, address: &Address) -> Option<&TopicState> {
@@ -93,8 +143,9 @@ impl History {
         self.topics.get_mut(address)
     }
 
-    pub(crate) fn topics_mut(&mut self) -> impl Iterator<Item = (&Topic, &mut TopicState)> {
-        self.topics.iter_mut().filter_map(|(topic, state)| Some((topic.as_ref()?, state)))
+    /// How many topics there are, everybody's not among them.
+    pub(crate) fn topics(&self) -> usize {
+        self.names.len()
     }
 
     /// How many topics, entries and bytes there are.
@@ -104,7 +155,7 @@ impl History {
 
     pub(crate) fn push(&mut self, entry: &Arc<Entry>, address: &Address) {
         let limit = self.retention.events_per_topic;
-        let (state, _) = self.topic(address);
+        let state = self.topic(address);
         state.entries.push_back(Arc::clone(entry));
         let surplus = (state.entries.len() > limit).then(|| state.trim_front()).flatten();
         self.entries += 1;
@@ -142,6 +193,10 @@ impl History {
         let idle = |state: &TopicState| state.entries.is_empty() && state.own_list.is_none();
         if self.topics.get(address).is_some_and(idle) {
             let state = self.topics.remove(address).expect("it was just found");
+            if let Some(topic) = address {
+                self.names.remove(topic);
+                self.by_age.remove(&state.made);
+            }
             self.forgotten_through = self.forgotten_through.max(state.trimmed_through);
         }
     }
@@ -188,8 +243,30 @@ impl History {
         self.forgotten_through
     }
 
-    pub(crate) fn states(&self) -> impl Iterator<Item = &TopicState> {
-        self.topics.values()
+    /// The topics that begin as one of these patterns does.
+    pub(crate) fn candidates(&self, patterns: &[TopicPattern]) -> Candidates {
+        let mut prefixes: Vec<_> = patterns.iter().map(TopicPattern::literal_prefix).collect();
+        prefixes.sort_unstable();
+        // What begins as one that begins as a shorter one is found with that.
+        prefixes.dedup_by(|longer, shorter| longer.starts_with(&**shorter));
+        let alike = prefixes.into_iter().flat_map(|prefix| {
+            let from = self.names.range::<str, _>((Included(prefix), Unbounded));
+            from.take_while(move |topic| topic.as_str().starts_with(prefix))
+        });
+        Candidates { topics: alike.cloned().map(Some).collect(), made_before: self.made }
+    }
+
+    /// The topics that these patterns match: `matched` ones, and those that were made since.
+    pub(crate) fn matching<'a>(
+        &'a self,
+        patterns: &'a [TopicPattern],
+        matched: &'a Candidates,
+    ) -> impl Iterator<Item = &'a TopicState> {
+        let since = self.by_age.range(matched.made_before..).map(|(_, topic)| topic);
+        let since = since.filter(|topic| patterns.iter().any(|p| p.matches(topic)));
+        let since = since.filter_map(|topic| self.topics.get(&Some(topic.clone())));
+        let before = matched.topics.iter().filter_map(|address| self.topics.get(address));
+        before.filter(|state| state.made < matched.made_before).chain(since)
     }
 
     fn account_for(&mut self, trimmed: Option<&Arc<Entry>>) {
@@ -245,14 +322,40 @@ mod tests {
             except: Box::default(),
             frame: Event::new("x").encode().finish(Some(id)),
             at: Instant::now(),
-            interest: Arc::default(),
         })
+    }
+
+    #[test]
+    fn topics_that_come_while_others_are_matched_are_found_once() {
+        let retention = Retention { events_per_topic: 1, age: None, bytes: usize::MAX };
+        let mut history = History::new(retention, 0);
+        let mut offset = 0;
+        let mut push = |history: &mut History, names: [&str; 4]| {
+            for name in names {
+                offset += 1;
+                let address = Some(name.parse().unwrap());
+                history.push(&entry(offset, &address), &address);
+            }
+        };
+        push(&mut history, ["a:1", "a:2", "b:1", "a1"]);
+        let patterns = ["a:*".parse().unwrap(), "a:**:x".parse().unwrap()];
+        let matched = history.candidates(&patterns);
+        assert_eq!(matched.topics.len(), 2);
+        let matched = matched.matching(&patterns);
+        // One is forgotten and comes again, one is new, and one gets news.
+        history.topic(&Some("a:1".parse().unwrap())).trim_front();
+        history.forget_if_idle(&Some("a:1".parse().unwrap()));
+        push(&mut history, ["a:1", "a:3", "a:2", "b:2"]);
+        let missed = History::missed(4, history.matching(&patterns, &matched), 10);
+        let offsets: Vec<_> = missed.entries.iter().map(|entry| entry.id.offset()).collect();
+        assert_eq!(offsets, [5, 6, 7]);
+        assert_eq!(history.matching(&patterns, &matched).count(), 3);
     }
 
     #[test]
     fn a_page_is_the_oldest_of_all_topics_whatever_their_order() {
         let retention = Retention { events_per_topic: 100, age: None, bytes: usize::MAX };
-        let mut history = History::new(retention);
+        let mut history = History::new(retention, 0);
         let addresses: Vec<Address> =
             (0..7).map(|n| Some(format!("t{n}").parse().unwrap())).collect();
         for offset in 1..=200_u64 {

@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use crate::connection::{Connection, ConnectionId};
 use crate::entry::Entry;
-use crate::history::{Address, History, Missed, Retention};
-use crate::interest::{EVERYBODY, Interests, Key};
-use crate::log::Record;
+use crate::history::{Address, Candidates, History, Missed, Retention};
+use crate::interest::{EVERYBODY, Interests, Key, Lists};
+use crate::log::{InletError, Record};
 use crate::presence::Watched;
 
 /// The state behind the one lock of a broadcaster.
@@ -31,15 +31,13 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn new(position: EventId, retention: Retention) -> Self {
-        let mut history = History::new(retention);
-        let (everybody, _) = history.topic(&None);
-        everybody.own_list = Some(EVERYBODY);
-        everybody.interest = [EVERYBODY].into();
+    pub(crate) fn new(position: EventId, retention: Retention, alike: usize) -> Self {
+        let mut history = History::new(retention, position.offset());
+        history.topic(&None).own_list = Some(EVERYBODY);
         Self {
             position,
             history,
-            interests: Interests::new(),
+            interests: Interests::new(alike),
             connections: HashMap::new(),
             watched: Watched::default(),
             draining: false,
@@ -47,99 +45,83 @@ impl Ledger {
         }
     }
 
-    /// Takes a record into its topic's history, and counts those who are to get it.
-    pub(crate) fn record(&mut self, id: EventId, record: Record) -> (Arc<Entry>, usize) {
+    /// Where it is, while it is open.
+    pub(crate) fn open_at(&self) -> Result<EventId, InletError> {
+        if self.closed { Err(InletError::Closed) } else { Ok(self.position) }
+    }
+
+    /// Goes on from a position that nothing before leads to.
+    pub(crate) fn begin_epoch(&mut self, position: EventId) {
+        self.position = position;
+        self.history.begin_anew(position.offset());
+    }
+
+    /// Takes a record into its topic's history, and says which lists it goes to, and how many get
+    /// it.
+    pub(crate) fn record(&mut self, id: EventId, record: Record) -> (Arc<Entry>, Lists, usize) {
         let Record { topic, key, except, event } = record;
-        let (state, new) = self.history.topic(&topic);
-        if let (true, Some(topic)) = (new, &topic) {
-            state.interest = self.interests.of(topic, None);
-        }
-        let interest = Arc::clone(&state.interest);
-        let receivers = self.interests.subscribers(&interest) - self.left_out(&except, &topic);
+        let mut except = Vec::from(except);
+        // Each counts once, however often it is named.
+        except.sort_unstable();
+        except.dedup();
+        let except = except.into_boxed_slice();
+        let (lists, subscribers) = self.lists_of(&topic);
+        let receivers = subscribers - self.left_out(&except, &topic);
         let frame = event.finish(Some(id));
         let at = Instant::now();
-        let entry = Arc::new(Entry { id, topic: topic.clone(), key, except, frame, at, interest });
+        let entry = Arc::new(Entry { id, topic: topic.clone(), key, except, frame, at });
         self.position = id;
         self.history.push(&entry, &topic);
-        (entry, receivers)
+        (entry, lists, receivers)
     }
 
     /// Enters the interest in these topics, and returns the lists that stand for it.
     pub(crate) fn enter(&mut self, topics: &Topics) -> Vec<Key> {
-        self.interests.join(EVERYBODY);
-        let mut keys = vec![EVERYBODY];
+        let mut keys = self.interests.enter_patterns(topics.patterns());
+        keys.push(self.interests.enter_everybody());
         for topic in topics.topics() {
-            let (state, _) = self.history.topic(&Some(topic.clone()));
-            let first = state.own_list.is_none();
-            let key = self.interests.topic_list(&mut state.own_list);
-            if first {
-                state.interest = self.interests.of(topic, Some(key));
-            }
-            self.interests.join(key);
-            keys.push(key);
-        }
-        if !topics.patterns().is_empty() {
-            let (key, new) = self.interests.pattern_list(topics);
-            if new {
-                self.resolve_patterns(topics);
-            }
-            self.interests.join(key);
-            keys.push(key);
+            let state = self.history.topic(&Some(topic.clone()));
+            keys.push(self.interests.enter_topic(&mut state.own_list));
         }
         keys
     }
 
     /// Takes back what [`Ledger::enter`] did.
     pub(crate) fn exit(&mut self, topics: &Topics) {
-        self.interests.leave(EVERYBODY);
+        self.interests.exit_patterns(topics.patterns());
+        self.interests.exit_everybody();
         for topic in topics.topics() {
             let address = Some(topic.clone());
             let Some(state) = self.history.known_mut(&address) else { continue };
-            let Some(key) = state.own_list else { continue };
-            if self.interests.leave(key) {
-                self.interests.forget(key);
-                state.own_list = None;
-                state.interest = self.interests.of(topic, None);
-                self.history.forget_if_idle(&address);
-            }
-        }
-        if let Some(key) = self.interests.pattern_key(topics)
-            && self.interests.leave(key)
-        {
-            self.interests.forget_patterns(topics);
-            self.resolve_patterns(topics);
+            self.interests.exit_topic(&mut state.own_list);
+            self.history.forget_if_idle(&address);
         }
     }
 
     /// The oldest events after `after` on these topics, up to `limit` of them.
-    pub(crate) fn missed(&self, after: u64, topics: &Topics, limit: usize) -> Missed {
+    /// Those of them that a pattern matches were found before, without the lock.
+    pub(crate) fn missed(
+        &self,
+        after: u64,
+        topics: &Topics,
+        matched: &Candidates,
+        limit: usize,
+    ) -> Missed {
         let own = topics.topics().iter().cloned().map(Some).chain([None]);
         let own = own.filter_map(|address| self.history.known(&address));
-        let Some(key) = self.interests.pattern_key(topics) else {
-            return History::missed(after, own, limit);
-        };
-        let by_pattern = self.history.states().filter(|state| state.interest.contains(&key));
+        let by_pattern = self.history.matching(topics.patterns(), matched);
         let mut missed = History::missed(after, own.chain(by_pattern), limit);
-        missed.lose(self.history.forgotten_through(), after);
+        if !topics.patterns().is_empty() {
+            missed.lose(self.history.forgotten_through(), after);
+        }
         missed
     }
 
-    /// The lists that an event on this topic goes to.
-    pub(crate) fn lists_of(&self, address: &Address) -> Arc<[Key]> {
-        match (self.history.known(address), address) {
-            (Some(state), _) => Arc::clone(&state.interest),
-            (None, Some(topic)) => self.interests.of(topic, None),
-            (None, None) => [EVERYBODY].into(),
-        }
-    }
-
-    /// Matches a set of patterns, which came or went, with the topics there are.
-    fn resolve_patterns(&mut self, topics: &Topics) {
-        for (topic, state) in self.history.topics_mut() {
-            if topics.patterns().iter().any(|pattern| pattern.matches(topic)) {
-                state.interest = self.interests.of(topic, state.own_list);
-            }
-        }
+    /// The lists that an event goes to, and how many subscribers they have.
+    pub(crate) fn lists_of(&mut self, address: &Address) -> (Lists, usize) {
+        let Some(topic) = address else { return self.interests.of_everybody() };
+        let own = self.history.known(address).and_then(|state| state.own_list);
+        self.interests.of(topic, own, self.history.topics())
     }
 
     /// How many of these connections would get what goes to `address`.

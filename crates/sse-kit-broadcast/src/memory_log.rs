@@ -40,22 +40,26 @@ impl MemoryLog {
 }
 
 impl Log for MemoryLog {
-    fn attach(&self, inlet: Inlet) -> EventId {
-        let mut state = self.state.lock();
-        state.inlet = Some(inlet);
-        EventId::new(self.epoch, state.last)
+    fn position(&self) -> EventId {
+        EventId::new(self.epoch, self.state.lock().last)
+    }
+
+    fn attach(&self, inlet: Inlet) {
+        self.state.lock().inlet = Some(inlet);
     }
 
     fn append(&self, record: Record) -> BoxFuture<'_, Result<Appended, AppendError>> {
         // Delivered under the lock: that makes the order of delivery the order of the offsets.
         let mut state = self.state.lock();
         let id = EventId::new(self.epoch, state.last + 1);
-        let receivers = state.inlet.as_ref().and_then(|inlet| inlet.deliver(id, record));
-        let appended = if receivers.is_some() {
-            state.last = id.offset();
-            Ok(Appended { id, receivers })
-        } else {
-            Err(AppendError::Closed)
+        let delivered = state.inlet.as_ref().map(|inlet| inlet.deliver(id, record));
+        let appended = match delivered {
+            Some(Ok(receivers)) => {
+                state.last = id.offset();
+                Ok(Appended { id, receivers: Some(receivers) })
+            }
+            // It counts by itself, so what it hands in always follows.
+            Some(Err(_)) | None => Err(AppendError::Closed),
         };
         Box::pin(future::ready(appended))
     }

@@ -32,7 +32,7 @@ pub enum PublishError {
     /// A hook vetoed it.
     #[error("a hook vetoed the event")]
     Vetoed,
-    /// It was called by a broadcast hook, which would have to wait for itself.
+    /// It was called by a broadcast hook of the same broadcaster, which would have to wait for itself.
     #[error("a broadcast hook cannot publish; use `Draft::follow_up`, or spawn a task that does")]
     InsideHook,
     /// The broadcaster has shut down.
@@ -62,8 +62,9 @@ pub enum SendError {
 }
 
 tokio::task_local! {
-    /// Set while broadcast hooks run, to find those that call back.
-    static IN_HOOK: ();
+    /// The broadcasters whose hooks run in this task, to find hooks that call back: a hook of one may
+    /// publish to another, whose hooks then run inside.
+    static IN_HOOKS_OF: Vec<usize>;
 }
 
 /// The most follow-ups of one event, those of follow-ups included.
@@ -82,7 +83,7 @@ impl Core {
         if !self.hooks.has_broadcast() {
             return self.append(topic, &event, except).await;
         }
-        if IN_HOOK.try_with(|()| ()).is_ok() {
+        if IN_HOOKS_OF.try_with(|cores| cores.contains(&self.address())).unwrap_or(false) {
             return Err(PublishError::InsideHook);
         }
         self.publish_judged(Draft::new(topic, event), except).await
@@ -120,7 +121,9 @@ impl Core {
         except: &[ConnectionId],
     ) -> (Result<Receipt, PublishError>, Vec<(Option<Topic>, Event)>) {
         let judging = self.hooks.judge(Arc::new(draft), &self.guard);
-        let (draft, passed) = IN_HOOK.scope((), judging).await;
+        let mut cores = IN_HOOKS_OF.try_with(Vec::clone).unwrap_or_default();
+        cores.push(self.address());
+        let (draft, passed) = IN_HOOKS_OF.scope(cores, judging).await;
         let follow_ups = draft.take_follow_ups();
         if !passed {
             self.counters.vetoed.add(1);
@@ -131,6 +134,11 @@ impl Core {
             return (Err(error), follow_ups);
         }
         (self.append(draft.topic.clone(), &draft.event, except).await, follow_ups)
+    }
+
+    /// Tells it from the others: it does not move while it is borrowed.
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
     }
 
     async fn append(

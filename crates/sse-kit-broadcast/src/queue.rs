@@ -46,13 +46,14 @@ pub(crate) struct Queue {
     end: Option<Departure>,
     goodbye: Option<Goodbye>,
     /// The newest event dropped from the front, since a gap was last told.
-    dropped_through: Option<u64>,
+    dropped_through: Option<EventId>,
     /// Events up to here were put into the queue, or are not for this connection.
     handed: u64,
-    /// The newest event that was taken out.
-    taken: u64,
+    /// The newest event that was taken out. It may be of an epoch that has ended meanwhile.
+    taken: EventId,
     taken_events: u64,
     last_activity: Instant,
+    /// What the offsets here are of.
     epoch: Epoch,
 }
 
@@ -120,7 +121,7 @@ impl Queue {
             goodbye: None,
             dropped_through: None,
             handed: start.offset(),
-            taken: start.offset(),
+            taken: start,
             taken_events: 0,
             last_activity: Instant::now(),
             epoch: start.epoch(),
@@ -130,7 +131,8 @@ impl Queue {
     /// A published event, in the order of the log.
     pub(crate) fn offer(&mut self, entry: &Arc<Entry>, to: &ConnectionId, now: Instant) -> Offer {
         let offset = entry.id.offset();
-        if self.is_behind() || self.end.is_some() || offset <= self.handed {
+        let over = entry.id.epoch() != self.epoch;
+        if over || self.is_behind() || self.end.is_some() || offset <= self.handed {
             return Offer::NotWanted;
         }
         let before = std::mem::replace(&mut self.handed, offset);
@@ -200,7 +202,7 @@ impl Queue {
     /// yet comes from history.
     pub(crate) fn end_caught_up(&mut self, goodbye: Goodbye) {
         if self.end.is_none() {
-            self.fall_behind(0, GapReason::Trimmed);
+            self.fall_behind(None, GapReason::Trimmed);
             self.end(Departure::Shutdown, Some(goodbye));
         }
     }
@@ -225,17 +227,30 @@ impl Queue {
     }
 
     /// From now on events after `after` come from history.
-    pub(crate) fn fall_behind(&mut self, after: u64, reason: GapReason) {
+    pub(crate) fn fall_behind(&mut self, after: Option<EventId>, reason: GapReason) {
         if !self.is_behind() {
-            self.mode = Mode::behind(self.handed.max(after), reason);
+            let after = after.filter(|after| after.epoch() == self.epoch).map(EventId::offset);
+            self.mode = Mode::behind(after.unwrap_or(0).max(self.handed), reason);
             self.wake();
         }
     }
 
     /// Begins in the past, when it resumes.
-    pub(crate) fn begin_after(&mut self, after: u64) {
-        self.mode = Mode::behind(after, GapReason::Trimmed);
+    pub(crate) fn begin_after(&mut self, after: EventId) {
+        self.mode = Mode::behind(after.offset(), GapReason::Trimmed);
         self.taken = after;
+    }
+
+    /// Goes on in another epoch of the log. What is queued is still given, and then a gap: whatever
+    /// else there was of the old epoch is not to be had any more.
+    pub(crate) fn begin_epoch(&mut self, position: EventId) {
+        let from = match self.mode {
+            Mode::Live => self.handed,
+            Mode::Behind { after, .. } => after,
+        };
+        let gap = Gap { from: Some(self.id(from)), to: position, reason: GapReason::UnknownEpoch };
+        (self.mode, self.handed, self.epoch) = (Mode::Live, position.offset(), position.epoch());
+        self.push_gap(gap);
     }
 
     /// Where it has to catch up from, if it is behind, and how many events it has room for.
@@ -288,11 +303,7 @@ impl Queue {
     /// The next delivery, or the reason why there is none; `waker` is kept when there is nothing.
     pub(crate) fn take(&mut self, waker: &Waker) -> Taken {
         if let Some(through) = self.dropped_through.take() {
-            let gap = Gap {
-                from: Some(self.id(self.taken)),
-                to: self.id(through),
-                reason: GapReason::Dropped,
-            };
+            let gap = Gap { from: Some(self.taken), to: through, reason: GapReason::Dropped };
             return Taken::Delivery(Delivery::Gap(gap));
         }
         if let Some(item) = self.items.pop_front() {
@@ -339,7 +350,7 @@ impl Queue {
         self.gone(&item);
         match item {
             Item::Entry(entry) => {
-                self.taken = entry.id.offset();
+                self.taken = entry.id;
                 self.taken_events += 1;
                 Delivery::Entry(entry)
             }
@@ -395,7 +406,7 @@ impl Queue {
         let Some(item) = oldest.and_then(|at| self.items.remove(at)) else { return false };
         self.gone(&item);
         if let Item::Entry(entry) = item {
-            self.dropped_through = Some(entry.id.offset());
+            self.dropped_through = Some(entry.id);
         }
         true
     }

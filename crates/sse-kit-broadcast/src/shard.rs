@@ -14,13 +14,13 @@ use crate::core::Core;
 use crate::counters::{Counter, Counters};
 use crate::delivery::Goodbye;
 use crate::entry::Entry;
-use crate::interest::{EVERYBODY, Key};
+use crate::interest::{EVERYBODY, Key, Lists};
 use crate::queue::Offer;
 
 /// What the log tells all that need to know everything.
 #[derive(Clone, Debug)]
 pub(crate) enum Signal {
-    Entry(Arc<Entry>),
+    Entry(Arc<Entry>, Lists),
     Heartbeat,
     End(Option<Goodbye>),
 }
@@ -78,10 +78,14 @@ impl Shard {
         }
     }
 
-    /// The connections in these lists.
-    pub(crate) fn members(&self, keys: &[Key]) -> Vec<Arc<Connection>> {
+    /// The connections in these lists, each once.
+    pub(crate) fn members(&self, keys: &Lists) -> Vec<Arc<Connection>> {
         let lists = self.lists.lock();
-        keys.iter().filter_map(|key| lists.get(key)).flatten().cloned().collect()
+        let members = keys.iter().filter_map(|key| lists.get(&key)).flatten();
+        let mut members: Vec<_> = members.cloned().collect();
+        members.sort_unstable_by_key(Arc::as_ptr);
+        members.dedup_by_key(|member| Arc::as_ptr(member));
+        members
     }
 
     /// Runs until the broadcaster is gone.
@@ -92,7 +96,7 @@ impl Shard {
         core: Weak<Core>,
     ) {
         // Everything up to here was handed to the connections.
-        let mut through = 0;
+        let mut through = None;
         let mut next = None;
         loop {
             // A stream of signals without end still lets others run.
@@ -102,11 +106,11 @@ impl Shard {
                 None => signals.recv_direct().await,
             };
             match signal {
-                Ok(Signal::Entry(entry)) => {
+                Ok(Signal::Entry(entry, lists)) => {
                     let mut entries = vec![entry];
-                    next = more_alike(&mut signals, &mut entries);
-                    self.fan_out(&entries, &counters, &core).await;
-                    through = entries[entries.len() - 1].id.offset();
+                    next = more_alike(&mut signals, &mut entries, &lists);
+                    self.fan_out(&entries, &lists, &counters, &core).await;
+                    through = entries.last().map(|entry| entry.id);
                 }
                 Ok(Signal::Heartbeat) => {
                     self.visit(EVERYBODY, |c| c.queue.lock().offer_heartbeat()).await;
@@ -131,11 +135,17 @@ impl Shard {
         }
     }
 
-    /// Hands entries that go to the same lists to all who stand there, each connection once: so
-    /// what was published together is written together.
-    async fn fan_out(&self, entries: &[Arc<Entry>], counters: &Counters, core: &Weak<Core>) {
+    /// Hands entries that go to the same lists to all who stand there: so what was published
+    /// together is written together. Who stands in two of the lists skips them the second time.
+    async fn fan_out(
+        &self,
+        entries: &[Arc<Entry>],
+        lists: &Lists,
+        counters: &Counters,
+        core: &Weak<Core>,
+    ) {
         let mut too_slow = Vec::new();
-        for key in entries[0].interest.iter() {
+        for key in lists.iter() {
             let now = Instant::now();
             let offer = |c: &Arc<Connection>| {
                 let mut queue = c.queue.lock();
@@ -149,7 +159,7 @@ impl Shard {
                     }
                 }
             };
-            self.visit(*key, offer).await;
+            self.visit(key, offer).await;
         }
         if let Some(core) = core.upgrade() {
             for connection in &too_slow {
@@ -186,12 +196,11 @@ impl Shard {
 fn more_alike(
     signals: &mut async_broadcast::Receiver<Signal>,
     entries: &mut Vec<Arc<Entry>>,
+    lists: &Lists,
 ) -> Option<Result<Signal, RecvError>> {
     while entries.len() < MOST_TOGETHER {
         match signals.try_recv() {
-            Ok(Signal::Entry(entry)) if Arc::ptr_eq(&entry.interest, &entries[0].interest) => {
-                entries.push(entry);
-            }
+            Ok(Signal::Entry(entry, others)) if others.are(lists) => entries.push(entry),
             Ok(other) => return Some(Ok(other)),
             Err(TryRecvError::Empty) => return None,
             Err(TryRecvError::Overflowed(missed)) => {

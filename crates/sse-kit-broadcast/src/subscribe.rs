@@ -11,6 +11,7 @@ use sse_kit_event::{EventId, LastEventId, Topics};
 
 use crate::connection::{Connection, ConnectionId};
 use crate::core::Core;
+use crate::history::Candidates;
 use crate::queue::{Queue, QueueLimits, SlowConsumer};
 use crate::subscription::Subscription;
 
@@ -94,10 +95,16 @@ impl Subscribe {
             return Err(SubscribeError::HooksLag);
         }
         let id = self.id.map_or_else(ConnectionId::random, Ok).map_err(SubscribeError::Random)?;
+        let resumes = matches!(self.resume, Some(LastEventId::Known(_)));
+        let matched = if resumes { core.matched(&self.topics) } else { Candidates::default() };
 
         let mut ledger = core.ledger.lock();
         if ledger.draining {
             return Err(SubscribeError::Closed);
+        }
+        if !ledger.interests.have_room_for(self.topics.patterns()) {
+            core.counters.refused.add(1);
+            return Err(SubscribeError::PatternsCrowded);
         }
         let now_at = ledger.position;
         let start = Start::at(now_at, self.resume.as_ref());
@@ -106,7 +113,7 @@ impl Subscribe {
             Start::Now => {}
             Start::After(cursor) => {
                 core.counters.resumed.add(1);
-                queue.begin_after(cursor.offset());
+                queue.begin_after(cursor);
             }
             Start::Gap { from, reason } => queue.push_gap(Gap { from, to: now_at, reason }),
         }
@@ -121,7 +128,7 @@ impl Subscribe {
             queue: Mutex::new(queue),
         });
         core.join(&mut ledger, &connection);
-        connection.catch_up(&ledger, &core.counters);
+        connection.catch_up(&ledger, &matched, &core.counters);
         drop(ledger);
         let cursor = match start {
             Start::After(cursor) => cursor,
@@ -166,6 +173,10 @@ pub enum SubscribeError {
     /// The connect and disconnect hooks are too far behind.
     #[error("the connect and disconnect hooks cannot keep up")]
     HooksLag,
+    /// It brings a pattern of its own, and too many different ones begin as it does: see
+    /// [`Builder::patterns_alike`](crate::Builder::patterns_alike).
+    #[error("too many different patterns that begin alike are subscribed to")]
+    PatternsCrowded,
     /// The operating system has no random number for the connection's id.
     #[error("no random number for the connection id")]
     Random(#[source] getrandom::Error),

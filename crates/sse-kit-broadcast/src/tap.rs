@@ -12,30 +12,39 @@ use crate::shard::Signal;
 /// [`Builder::log_buffer`]: crate::Builder::log_buffer
 #[derive(Debug)]
 pub struct Tap {
-    pub(crate) signals: async_broadcast::Receiver<Signal>,
+    signals: async_broadcast::Receiver<Signal>,
+    closed: bool,
 }
 
 impl Tap {
+    /// A tap that is `closed` from the start never sees the signal that would close it.
+    pub(crate) fn new(signals: async_broadcast::Receiver<Signal>, closed: bool) -> Self {
+        Self { signals, closed }
+    }
+
     /// The next event.
     ///
     /// # Errors
     ///
     /// [`TapError::Lagged`] when events came faster than they were read; reading goes on with the
-    /// oldest that is still there. [`TapError::Closed`] when the broadcaster is gone.
+    /// oldest that is still there. [`TapError::Closed`] when the broadcaster has shut down or is
+    /// gone, and all that was published before is read.
     ///
     /// # Cancel safety
     ///
     /// Cancel safe: nothing is lost when the future is dropped.
     pub async fn recv(&mut self) -> Result<Arc<Entry>, TapError> {
         use async_broadcast::RecvError;
-        loop {
+        while !self.closed {
             match self.signals.recv_direct().await {
-                Ok(Signal::Entry(entry)) => return Ok(entry),
-                Ok(Signal::Heartbeat | Signal::End(_)) => {}
+                Ok(Signal::Entry(entry, _)) => return Ok(entry),
+                Ok(Signal::Heartbeat) => {}
+                Ok(Signal::End(_)) => self.closed = true,
                 Err(RecvError::Overflowed(missed)) => return Err(TapError::Lagged { missed }),
-                Err(RecvError::Closed) => return Err(TapError::Closed),
+                Err(RecvError::Closed) => break,
             }
         }
+        Err(TapError::Closed)
     }
 }
 
@@ -49,7 +58,7 @@ pub enum TapError {
         /// How many, heartbeats included.
         missed: u64,
     },
-    /// The broadcaster is gone.
-    #[error("the broadcaster is gone")]
+    /// The broadcaster has shut down or is gone.
+    #[error("the broadcaster has shut down")]
     Closed,
 }

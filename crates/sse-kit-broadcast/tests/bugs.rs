@@ -121,6 +121,40 @@ async fn bug_7_what_a_hook_publishes_comes_after_its_parent() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
+async fn bug_7_a_hook_publishes_to_another_broadcaster_and_not_back() -> TestResult {
+    let first = Arc::new(std::sync::OnceLock::<Broadcaster>::new());
+    let back = Arc::clone(&first);
+    let second = Broadcaster::builder()
+        .on_broadcast_async(move |_| {
+            let back = back.get().cloned();
+            async move {
+                let back = back.ok_or("it is set by now")?.broadcast(Event::new("back")).await;
+                Ok(match back {
+                    Err(PublishError::InsideHook) => Verdict::Keep,
+                    other => return Err(format!("{other:?}").into()),
+                })
+            }
+        })
+        .build()?;
+    let bridge = second.clone();
+    let made = Broadcaster::builder()
+        .on_broadcast_async(move |draft| {
+            let (bridge, event) = (bridge.clone(), draft.event().clone());
+            async move {
+                bridge.broadcast(event).await?;
+                Ok(Verdict::Keep)
+            }
+        })
+        .build()?;
+    let _ = first.set(made.clone());
+    let publishing = made.broadcast(Event::new("x"));
+    tokio::time::timeout(Duration::from_secs(60), publishing).await??;
+    assert_eq!((made.stats().published, second.stats().published), (1, 1));
+    assert_eq!((made.stats().hook_failures, second.stats().hook_failures), (0, 0));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn bug_7_follow_ups_without_end_are_cut_off() -> TestResult {
     let hub = Broadcaster::builder()
         .history(1000)

@@ -120,6 +120,24 @@ async fn a_tap_reads_everything_or_says_what_it_missed() -> TestResult {
     Ok(())
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_tap_ends_when_the_broadcaster_shuts_down_and_not_before_it_has_read_all() -> TestResult {
+    let hub = Broadcaster::new();
+    let mut tap = hub.tap();
+    hub.publish(&topic("a"), Event::new("x")).await?;
+    hub.shut_down(Goodbye::StayAway);
+    let next = |mut tap: sse_kit_broadcast::Tap| async move {
+        let next = tokio::time::timeout(Duration::from_secs(60), tap.recv()).await;
+        (next.expect("it does not hang"), tap)
+    };
+    assert_eq!(tap.recv().await?.id().offset(), 1);
+    let (end, tap) = next(tap).await;
+    assert_eq!(end.err(), Some(TapError::Closed));
+    assert_eq!(next(tap).await.0.err(), Some(TapError::Closed), "again");
+    assert_eq!(next(hub.tap()).await.0.err(), Some(TapError::Closed), "and from the start");
+    Ok(())
+}
+
 #[tokio::test]
 async fn users_cannot_publish_what_only_sse_kit_may_say() -> TestResult {
     let hub = Broadcaster::new();

@@ -428,7 +428,7 @@ async fn a9_subscriptions_name_several_topics_and_patterns() -> TestResult {
         [data("news"), data("jobs:17"), data("jobs:17:done"), data("x:done")]
     );
     drop(tab);
-    assert_eq!(hub.stats().pattern_sets, 0);
+    assert_eq!(hub.stats().patterns, 0);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ mod receiving;
 use std::time::Duration;
 
 use receiving::{Received, data, received, settle};
-use sse_kit_broadcast::{Broadcaster, SlowConsumer, Subscription};
+use sse_kit_broadcast::{Broadcaster, ConnectionId, SlowConsumer, Subscription};
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic, Topics};
 
@@ -121,6 +121,25 @@ async fn trimmed_history_is_a_gap_and_then_what_is_left() -> TestResult {
     let mut tab = resume(&hub, &["a"], id(&hub, 3));
     assert_eq!(received(&mut tab).await, [data("a"), data("a")], "nothing it needs is gone");
     assert_eq!(hub.stats().gaps, 1);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_left_out_stays_so_over_a_reconnect_if_its_id_does() -> TestResult {
+    let hub = Broadcaster::new();
+    let id = ConnectionId::random()?;
+    let begin = LastEventId::from(hub.cursor());
+    let open = |id: Option<&ConnectionId>| {
+        let subscribe = hub.subscribe(topic("t")).resume(begin.clone());
+        match id {
+            Some(id) => subscribe.id(id.clone()).open(),
+            None => subscribe.open(),
+        }
+    };
+    drop(open(Some(&id))?);
+    hub.except([id.clone()]).publish(&topic("t"), Event::new("of my own")).await?;
+    assert_eq!(received(&mut open(Some(&id))?).await, []);
+    assert_eq!(received(&mut open(None)?).await, [data("of my own")]);
     Ok(())
 }
 

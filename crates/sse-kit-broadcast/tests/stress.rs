@@ -147,7 +147,7 @@ async fn stressed(log_buffer: usize) -> Stats {
         seeing.await.expect("nobody waits for ever").expect("what it saw was right");
     }
     let stats = hub.stats();
-    assert_eq!((stats.connections, stats.pattern_sets), (0, 0));
+    assert_eq!((stats.connections, stats.patterns), (0, 0));
     assert_eq!(stats.opened, stats.closed);
     assert_eq!(stats.gaps, 0);
     stats

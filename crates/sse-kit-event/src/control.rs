@@ -115,7 +115,7 @@ impl Gap {
 pub enum GapReason {
     /// The client resumed from an event that history does not reach back to.
     Trimmed,
-    /// The client resumed from another life of the log.
+    /// The client resumed from another life of the log, or the log has begun another one.
     UnknownEpoch,
     /// The client resumed from an event that is yet to come.
     Future,

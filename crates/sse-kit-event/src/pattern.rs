@@ -20,8 +20,8 @@ use crate::topic::{Topic, TopicError, check_segments};
 ///
 /// These are the rules of the `globset` crate with `:` as the separator (a property test holds them
 /// together), without its regular expressions: a pattern comes from a client, and here it costs its
-/// own text and nothing else. At most [`Topic::MAX_LEN`] bytes and [`TopicPattern::MAX_WILDCARDS`]
-/// wildcards. Cloning is cheap.
+/// own text and nothing else. At most [`Topic::MAX_LEN`] bytes, [`TopicPattern::MAX_SEGMENTS`]
+/// segments and [`TopicPattern::MAX_WILDCARDS`] wildcards. Cloning is cheap.
 ///
 /// ```
 /// use sse_kit_event::TopicPattern;
@@ -41,6 +41,9 @@ impl TopicPattern {
     /// The most wildcards (`*` or `**`) in one pattern.
     pub const MAX_WILDCARDS: usize = 8;
 
+    /// The most segments in one pattern.
+    pub const MAX_SEGMENTS: usize = 16;
+
     /// Checks `pattern`.
     ///
     /// # Errors
@@ -50,6 +53,10 @@ impl TopicPattern {
         check_segments(pattern)?;
         if pattern.split(':').any(|segment| segment != "**" && segment.contains("**")) {
             return Err(TopicPatternError::PartOfSegment);
+        }
+        let segments = pattern.split(':').count();
+        if segments > Self::MAX_SEGMENTS {
+            return Err(TopicPatternError::TooManySegments { segments });
         }
         match pattern.replace("**", "*").matches('*').count() {
             0 => Err(TopicPatternError::NoWildcard),
@@ -65,46 +72,80 @@ impl TopicPattern {
         &self.0
     }
 
+    /// The text before the first wildcard: every topic that the pattern matches begins with it.
+    ///
+    /// ```
+    /// # use sse_kit_event::TopicPattern;
+    /// let pattern: TopicPattern = "users:17:*".parse()?;
+    /// assert_eq!(pattern.literal_prefix(), "users:17:");
+    /// # Ok::<(), sse_kit_event::TopicPatternError>(())
+    /// ```
+    pub fn literal_prefix(&self) -> &str {
+        self.0.split('*').next().unwrap_or_default()
+    }
+
     /// Whether `topic` is one of those that the pattern stands for.
+    ///
+    /// Nothing is allocated, and a topic that begins or ends otherwise is seen at once.
     pub fn matches(&self, topic: &Topic) -> bool {
-        let mut pattern: Vec<&str> = self.0.split(':').collect();
-        if pattern.last() == Some(&"**") {
-            pattern.insert(pattern.len() - 1, "*"); // the last `**` asks for a segment at least
-        }
-        let topic: Vec<&str> = topic.segments().collect();
-        wildcard(&pattern, &topic, "**", |pattern, segment| {
-            wildcard(pattern.as_bytes(), segment.as_bytes(), b'*', |p, s| p == s)
-        })
+        let literal_suffix = self.0.rsplit('*').next().unwrap_or_default();
+        let topic = topic.as_str();
+        topic.starts_with(self.literal_prefix())
+            // `**:done` matches `done`.
+            && topic.ends_with(literal_suffix.strip_prefix(':').unwrap_or(literal_suffix))
+            && walk(self.0.as_bytes(), topic.as_bytes())
+    }
+
+    /// Whether it is seen at a glance that whatever `other` matches, this does too.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let prefix = self.0.strip_suffix("**").filter(|prefix| !prefix.contains('*'));
+        prefix.is_some_and(|prefix| other.literal_prefix().starts_with(prefix))
     }
 }
 
-/// Whether `pattern` matches all of `text`, where a `star` takes any number of items.
+/// Whether `pattern` matches all of `topic`.
 ///
-/// The usual walk with two pointers: a star first takes nothing, and one item more whenever what
-/// follows it fails. Going back to the last star suffices, as an earlier one could only take what
-/// the later one takes as well; so the time is at most the product of the lengths.
-fn wildcard<T: Copy + PartialEq>(
-    pattern: &[T],
-    text: &[T],
-    star: T,
-    fits: impl Fn(T, T) -> bool,
-) -> bool {
+/// The usual walk with two pointers, for both kinds of star: each first takes nothing, and one item
+/// more whenever what follows it fails, a character for `*` and a segment for `**`. Going back to the
+/// last star suffices, as an earlier one could only take what the later one takes as well; and past
+/// the end of its segment a `*` has no say any more.
+fn walk(pattern: &[u8], topic: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
-    let mut last_star = None;
-    while t < text.len() {
-        if pattern.get(p) == Some(&star) {
-            last_star = Some((p, t));
-            p += 1;
-        } else if p < pattern.len() && fits(pattern[p], text[t]) {
-            (p, t) = (p + 1, t + 1);
-        } else if let Some((at, taken)) = last_star {
-            last_star = Some((at, taken + 1));
-            (p, t) = (at + 1, taken + 1);
-        } else {
-            return false;
+    // Where the pattern goes on after the star, and up to where it has taken the topic.
+    let (mut star, mut double_star) = (None, None);
+    loop {
+        match (&pattern[p..], topic.get(t)) {
+            (b"**", rest) => return rest.is_some(), // the last one asks for a segment at least
+            ([b'*', b'*', ..], _) => {
+                p += b"**:".len();
+                (star, double_star) = (None, Some((p, t)));
+            }
+            ([b'*', ..], _) => {
+                p += 1;
+                star = Some((p, t));
+            }
+            ([], None) => return true,
+            ([literal, ..], Some(byte)) if literal == byte => {
+                if *byte == b':' {
+                    star = None;
+                }
+                (p, t) = (p + 1, t + 1);
+            }
+            _ => match (star, double_star) {
+                (Some((after, taken)), _) if topic.get(taken).is_some_and(|b| *b != b':') => {
+                    (p, t) = (after, taken + 1);
+                    star = Some((p, t));
+                }
+                (_, Some((after, taken))) => {
+                    let rest = &topic[taken..];
+                    let Some(end) = rest.iter().position(|b| *b == b':') else { return false };
+                    (p, t) = (after, taken + end + 1);
+                    (star, double_star) = (None, Some((p, t)));
+                }
+                _ => return false,
+            },
         }
     }
-    pattern[p..].iter().all(|item| *item == star)
 }
 
 impl fmt::Display for TopicPattern {
@@ -151,6 +192,12 @@ pub enum TopicPatternError {
         /// How many it has.
         wildcards: usize,
     },
+    /// It has more than [`TopicPattern::MAX_SEGMENTS`].
+    #[error("a pattern has at most {max} segments, not {segments}", max = TopicPattern::MAX_SEGMENTS)]
+    TooManySegments {
+        /// How many it has.
+        segments: usize,
+    },
     /// `**` stands beside other characters.
     #[error("`**` is a segment of its own: `a:**`, not `a**`")]
     PartOfSegment,
@@ -180,6 +227,24 @@ mod tests {
         assert!(matches("**", "a:b:c"));
         assert!(matches("*a*b*", "xaxbx"));
         assert!(!matches("*a*b", "ba"));
+        assert!(matches("ab*ab", "abab"));
+        assert!(!matches("ab*ba", "aba"));
+        assert!(matches("**:*s*:x:**:*", "a:s:x:x:x"));
+        assert!(!matches("**:x:*", "x"));
+    }
+
+    #[test]
+    fn what_it_covers_begins_as_it_does() {
+        let covers = |wide: &str, narrow: &str| {
+            TopicPattern::new(wide).unwrap().covers(&TopicPattern::new(narrow).unwrap())
+        };
+        assert!(covers("**", "*"));
+        assert!(covers("a:**", "a:*:b"));
+        assert!(covers("a:**", "a:b:**"));
+        assert!(covers("a:**", "a:**:b"));
+        assert!(!covers("a:**", "a*:b"));
+        assert!(!covers("a:**", "**"));
+        assert!(!covers("*:**", "*:a"));
     }
 
     #[test]
@@ -197,6 +262,11 @@ mod tests {
         assert_eq!(
             TopicPattern::new("*:*:*:*:*:*:*:*:*"),
             Err(TopicPatternError::TooManyWildcards { wildcards: 9 })
+        );
+        assert!(TopicPattern::new(&format!("*{}", ":a".repeat(15))).is_ok());
+        assert_eq!(
+            TopicPattern::new(&format!("*{}", ":a".repeat(16))),
+            Err(TopicPatternError::TooManySegments { segments: 17 })
         );
         assert_eq!(
             TopicPattern::new(&"*".repeat(100_000)),

@@ -4,9 +4,10 @@ use crate::pattern::{TopicPattern, TopicPatternError};
 use crate::topic::{Topic, TopicError};
 
 /// The topics and patterns of one subscription: sorted, without repetition, at most
-/// [`Topics::MAX_LEN`].
+/// [`Topics::MAX_LEN`], of which at most [`Topics::MAX_PATTERNS`] are patterns.
 ///
-/// A topic that one of the patterns covers is left out, as it adds nothing.
+/// A topic that one of the patterns covers is left out, as it adds nothing, and so is a pattern
+/// that another one of the form `**` or `a:**` covers.
 ///
 /// ```
 /// use sse_kit_event::Topics;
@@ -26,6 +27,9 @@ impl Topics {
     /// The most topics and patterns in one subscription.
     pub const MAX_LEN: usize = 64;
 
+    /// The most patterns among them.
+    pub const MAX_PATTERNS: usize = 16;
+
     /// No topic at all: such a subscription gets what is sent to everybody, or to it alone.
     pub fn none() -> Self {
         Self::default()
@@ -35,7 +39,9 @@ impl Topics {
     ///
     /// # Errors
     ///
-    /// [`TopicsError::TooMany`] when there are more than [`Topics::MAX_LEN`].
+    /// [`TopicsError::TooMany`] when there are more than [`Topics::MAX_LEN`], and
+    /// [`TopicsError::TooManyPatterns`] when more than [`Topics::MAX_PATTERNS`] different patterns
+    /// are left.
     pub fn new(
         topics: impl IntoIterator<Item = Topic>,
         patterns: impl IntoIterator<Item = TopicPattern>,
@@ -48,6 +54,14 @@ impl Topics {
         }
         patterns.sort_unstable();
         patterns.dedup();
+        let mut at = 0;
+        while let Some(pattern) = patterns.get(at).cloned() {
+            patterns.retain(|other| *other == pattern || !pattern.covers(other));
+            at = patterns.iter().position(|other| *other == pattern).map_or(at, |at| at + 1);
+        }
+        if patterns.len() > Self::MAX_PATTERNS {
+            return Err(TopicsError::TooManyPatterns);
+        }
         topics.sort_unstable();
         topics.dedup();
         topics.retain(|topic| !patterns.iter().any(|pattern| pattern.matches(topic)));
@@ -124,6 +138,9 @@ pub enum TopicsError {
     /// There are more than [`Topics::MAX_LEN`].
     #[error("a subscription has at most {max} topics and patterns", max = Topics::MAX_LEN)]
     TooMany,
+    /// More than [`Topics::MAX_PATTERNS`] of them are patterns.
+    #[error("a subscription has at most {max} patterns", max = Topics::MAX_PATTERNS)]
+    TooManyPatterns,
 }
 
 #[cfg(test)]
@@ -137,6 +154,22 @@ mod tests {
         assert_eq!(topics.patterns(), ["a:*".parse().unwrap()]);
         assert!(topics.cover(&"b".parse().unwrap()));
         assert!(!topics.cover(&"a:x:y".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_pattern_that_another_covers_is_left_out() {
+        let topics = Topics::parse(["a:*", "a:**", "a:**:b", "b", "*:b"]).unwrap();
+        assert_eq!(topics.patterns(), ["*:b".parse().unwrap(), "a:**".parse().unwrap()]);
+        assert_eq!(Topics::parse(["**", "*", "a"]).unwrap(), Topics::parse(["**"]).unwrap());
+    }
+
+    #[test]
+    fn patterns_have_a_limit_of_their_own() {
+        let patterns = |many: usize| (0..many).map(|n| format!("{n}:*")).collect::<Vec<_>>();
+        assert_eq!(Topics::parse(patterns(16)).unwrap().patterns().len(), 16);
+        assert_eq!(Topics::parse(patterns(17)), Err(TopicsError::TooManyPatterns));
+        assert!(Topics::parse(patterns(17).iter().chain([&"**".to_owned()])).is_ok());
+        assert_eq!(Topics::parse(vec!["*"; 64]).unwrap().patterns().len(), 1);
     }
 
     #[test]

@@ -21,7 +21,8 @@ pub(crate) fn frame(delivery: Delivery) -> Bytes {
     }
 }
 
-/// The first event on every stream.
+/// The first event on every stream. Its `retry` is up to half longer or shorter, for each client
+/// differently: those that a crash cuts off at one moment do not come back at one moment.
 pub(crate) fn hello(subscription: &Subscription, retry: Duration) -> Bytes {
     let heartbeat = subscription.heartbeat().unwrap_or_default();
     let hello = Hello {
@@ -29,6 +30,8 @@ pub(crate) fn hello(subscription: &Subscription, retry: Duration) -> Bytes {
         connection: subscription.connection().id().to_string(),
         heartbeat_ms: u64::try_from(heartbeat.as_millis()).unwrap_or(u64::MAX),
     };
+    let spread = retry.as_secs_f64() * (0.5 + fastrand::f64());
+    let retry = Duration::try_from_secs_f64(spread).unwrap_or(retry);
     // Not when a gap comes next: who is cut off in between must be told of it later.
     let id = (!subscription.begins_with_gap()).then(|| subscription.cursor());
     hello.event().retry(retry).encode().finish(id)
@@ -45,4 +48,34 @@ fn heartbeat() -> Bytes {
     static HEARTBEAT: LazyLock<Bytes> =
         LazyLock::new(|| ControlName::Heartbeat.event().comment("heartbeat").encode().finish(None));
     HEARTBEAT.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use sse_kit_broadcast::Broadcaster;
+    use sse_kit_event::Topics;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn clients_come_back_at_different_times() {
+        let subscription = Broadcaster::new().subscribe(Topics::none()).open().unwrap();
+        let mut retries: Vec<u64> = (0..100)
+            .map(|_| {
+                let hello = hello(&subscription, Duration::from_secs(3));
+                let text = std::str::from_utf8(&hello).unwrap();
+                let retry = text.lines().find_map(|line| line.strip_prefix("retry: "));
+                retry.unwrap().parse().unwrap()
+            })
+            .collect();
+        assert!(retries.iter().all(|retry| (1500..=4500).contains(retry)), "{retries:?}");
+        retries.sort_unstable();
+        assert!(retries[99] - retries[0] > 1000, "{retries:?}");
+    }
+
+    #[tokio::test]
+    async fn the_longest_time_there_is_does_no_harm() {
+        let subscription = Broadcaster::new().subscribe(Topics::none()).open().unwrap();
+        hello(&subscription, Duration::MAX);
+    }
 }

@@ -22,6 +22,7 @@
 //!   principal; [`SseResponse::busy`] sends a client away so that it comes back.
 //! - [`Gate`] opens streams for those who may see them, as an [`Authorizer`] says, and ends them when
 //!   they may not any longer.
+//! - [`query_parameters`] reads what else is in a query, and takes nothing for what it is not.
 //! - [`ensure_same_site`] keeps other sites' pages from publishing, and [`Cors`] lets those of some
 //!   origins listen.
 
@@ -31,6 +32,7 @@ mod cors;
 mod frames;
 mod gate;
 mod limits;
+mod query;
 mod quota;
 mod request;
 mod response;
@@ -41,6 +43,7 @@ pub use body::SseBody;
 pub use cors::{Cors, Origin, OriginError};
 pub use gate::{Gate, OpenError};
 pub use limits::{LimitError, Limits, Permit};
+pub use query::{QueryError, query_parameters};
 pub use quota::{OverQuota, Quota, Share};
 pub use request::SseRequest;
 pub use response::SseResponse;

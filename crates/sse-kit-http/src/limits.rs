@@ -32,6 +32,7 @@ pub struct Limits {
 struct Open {
     total: usize,
     by_client: HashMap<IpAddr, usize>,
+    refused: u64,
 }
 
 impl Limits {
@@ -48,16 +49,24 @@ impl Limits {
     pub fn admit(&self, client: IpAddr) -> Result<Permit, LimitError> {
         let client = subscriber_line(client);
         let mut open = self.open.lock();
-        if open.total >= self.total {
-            return Err(LimitError::Total);
-        }
         let of_client = open.by_client.get(&client).copied().unwrap_or(0);
-        if of_client >= self.per_client {
-            return Err(LimitError::PerClient);
+        let limit = if open.total >= self.total {
+            Some(LimitError::Total)
+        } else {
+            (of_client >= self.per_client).then_some(LimitError::PerClient)
+        };
+        if let Some(limit) = limit {
+            open.refused += 1;
+            return Err(limit);
         }
         open.by_client.insert(client, of_client + 1);
         open.total += 1;
         Ok(Permit { client, open: Arc::clone(&self.open) })
+    }
+
+    /// How many streams were refused so far.
+    pub fn refused(&self) -> u64 {
+        self.open.lock().refused
     }
 }
 
@@ -110,6 +119,7 @@ mod tests {
         let limits = Limits::new(2, 2);
         let permits = [limits.admit([1; 4].into()), limits.admit([2; 4].into())];
         assert_eq!(limits.admit([3; 4].into()).unwrap_err(), LimitError::Total);
+        assert_eq!(limits.refused(), 1);
         drop(permits);
         assert!(limits.open.lock().by_client.is_empty());
         assert!(limits.admit([3; 4].into()).is_ok());
@@ -124,5 +134,6 @@ mod tests {
         assert!(limits.admit(address("2001:db8:0:1::1")).is_ok());
         let _kept = limits.admit(address("::ffff:1.2.3.4")).unwrap();
         assert_eq!(limits.admit(address("1.2.3.4")).unwrap_err(), LimitError::PerClient);
+        assert_eq!(limits.refused(), 2);
     }
 }

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use http::request::Parts;
 use http::{HeaderMap, Request, Uri};
-use sse_kit_event::{LastEventId, Topics, TopicsError};
+use sse_kit_event::{LastEventId, Topics};
+
+use crate::query::{QueryError, raw_parameters, utf8};
 
 /// A request for an event stream, read.
 ///
@@ -30,9 +32,12 @@ impl<'a> SseRequest<'a> {
     ///
     /// # Errors
     ///
-    /// [`TopicsError`] when one of them is neither topic nor pattern, or there are too many.
-    pub fn topics(&self, name: &str) -> Result<Topics, TopicsError> {
-        Topics::parse(self.values(name))
+    /// [`QueryError`] when one of them is not UTF-8, or neither topic nor pattern, or there are too
+    /// many.
+    pub fn topics(&self, name: &str) -> Result<Topics, QueryError> {
+        // Looks at one too many and no further; what that comes to is for `Topics` to say.
+        let texts = self.values(name).take(Topics::MAX_LEN + 1).map(|value| utf8(value, name));
+        Ok(Topics::parse(texts.collect::<Result<Vec<_>, _>>()?)?)
     }
 
     /// What the client says it has seen; `None` when it says nothing.
@@ -44,15 +49,14 @@ impl<'a> SseRequest<'a> {
         let header = self.headers.get("last-event-id");
         header.and_then(|value| LastEventId::parse(value.as_bytes())).or_else(|| {
             let value = self.values("last_event_id").next()?;
-            LastEventId::parse(value.as_bytes())
+            LastEventId::parse(&value)
         })
     }
 
     /// The decoded values of a query parameter.
-    fn values(self, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
-        let query = self.uri.query().unwrap_or_default();
-        let pairs = form_urlencoded::parse(query.as_bytes());
-        pairs.filter(move |(key, _)| key == name).map(|(_, value)| value)
+    fn values(self, name: &str) -> impl Iterator<Item = Cow<'a, [u8]>> {
+        let pairs = raw_parameters(self.uri.query().unwrap_or_default());
+        pairs.filter(move |(key, _)| **key == *name.as_bytes()).map(|(_, value)| value)
     }
 }
 
@@ -104,5 +108,14 @@ mod tests {
         assert!(topics.cover(&"c d".parse().unwrap()));
         let request = Request::get("/?topic=a%0Ab").body(()).unwrap();
         assert!(SseRequest::from(&request).topics("topic").is_err());
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_no_other_topic() {
+        let request = Request::get("/?topic=a&topic=b%ff&last_event_id=%ff").body(()).unwrap();
+        let request = SseRequest::from(&request);
+        let wrong = QueryError::NotUtf8 { parameter: "topic".into() };
+        assert_eq!(request.topics("topic"), Err(wrong));
+        assert!(matches!(request.last_event_id(), Some(LastEventId::Unusable(_))));
     }
 }

@@ -98,6 +98,7 @@ impl Hub {
         let stats = self.events.stats();
         let mut all = json!(stats);
         all["evicted"] = self.evicted(&stats).into();
+        all["refused"] = (stats.refused + self.limits.refused()).into();
         all["accepted"] = self.server.accepted().into();
         all
     }

@@ -9,7 +9,7 @@ use hyper::body::Body;
 use serde_json::json;
 use sse_kit::broadcast::PublishError;
 use sse_kit::event::{EventKey, EventName, Topic};
-use sse_kit::http::ensure_same_site;
+use sse_kit::http::{ensure_same_site, query_parameters};
 use sse_kit::{Broadcaster, Event};
 
 use crate::reply::{self, Reply};
@@ -74,7 +74,8 @@ struct Query {
 impl Query {
     fn parse(query: &str) -> Result<Self, String> {
         let mut parsed = Self::default();
-        for (parameter, value) in form_urlencoded::parse(query.as_bytes()) {
+        for pair in query_parameters(query) {
+            let (parameter, value) = pair.map_err(|error| error.to_string())?;
             let about = |error: &dyn std::fmt::Display| format!("{parameter}: {error}");
             match &*parameter {
                 "topic" if parsed.topic.is_some() => return Err("an event has one topic".into()),

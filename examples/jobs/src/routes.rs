@@ -183,6 +183,7 @@ impl App {
         let mut stats = json!(events);
         // No page is too slow for a queue that conflates; but one may read nothing at all.
         stats["evicted"] = (events.evicted + self.server.write_timeouts()).into();
+        stats["refused"] = (events.refused + self.limits.refused()).into();
         stats["jobs"] = jobs.into();
         stats["unfinished"] = unfinished.into();
         reply::json(&stats)

@@ -8,7 +8,8 @@ use sse_kit_broadcast::{Goodbye, SlowConsumer};
 
 /// The topics that events are published to.
 pub(crate) const TOPICS: [&str; 5] = ["a", "b", "c:1", "c:2", "c:1:x"];
-const PATTERNS: [&str; 4] = ["c:*", "**", "*", "*:**"];
+/// Many of them match one and the same topic.
+const PATTERNS: [&str; 7] = ["c:*", "c:**", "c:1*:**", "**", "*", "*:**", "**:1"];
 const KEYS: [&str; 2] = ["k", "l"];
 
 /// How many clients there are. Each has an id of its own, and comes and goes.
@@ -172,7 +173,7 @@ fn join() -> impl Strategy<Value = Join> {
         2 => Just(SlowConsumer::DropOldest),
         2 => Just(SlowConsumer::Disconnect),
     ];
-    let topics = subsequence(all, 0..4);
+    let topics = subsequence(all, 0..6);
     (0..CLIENTS, topics, policy, 1..5_usize, resume(), proptest::bool::weighted(0.3)).prop_map(
         |(client, topics, policy, queue, resume, replaces)| Join {
             client,

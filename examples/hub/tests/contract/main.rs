@@ -31,7 +31,9 @@ async fn a_stream_begins_with_its_headers_and_a_hello_that_sets_cursor_and_retry
     let text = std::str::from_utf8(&text).expect("UTF-8");
     assert!(text.starts_with("event: sse-kit:hello\ndata: {\"cursor\":\""), "{text}");
     assert!(text.contains("\"heartbeat_ms\":7000"), "{text}");
-    assert!(text.ends_with(&format!("\nretry: 3000\nid: {id}\n\n")), "{text}");
+    let retry = text.strip_suffix(&format!("\nid: {id}\n\n"));
+    let retry = retry.and_then(|text| text.rsplit_once("\nretry: ")?.1.parse().ok());
+    assert!(retry.is_some_and(|millis| (1500..=4500).contains(&millis)), "{text}");
 }
 
 #[tokio::test]
@@ -126,6 +128,9 @@ async fn bad_input_is_answered_with_a_status_and_an_error_in_json() {
         ("/publish?topic=sse-kit:x", b"x", 400),
         (&format!("/publish?topic={long}"), b"x", 400),
         ("/publish?topic=a%0Ab", b"x", 400),
+        ("/publish?topic=a%ff", b"x", 400),
+        ("/publish?topic=a&event=%ff", b"x", 400),
+        ("/publish?topic=a&%ff=x", b"x", 400),
         ("/publish?topic=a&event=a%0Db", b"x", 400),
         ("/publish?topic=a&event=sse-kit:hello", b"x", 400),
         ("/publish?topic=a&event=", b"x", 400),
@@ -142,7 +147,13 @@ async fn bad_input_is_answered_with_a_status_and_an_error_in_json() {
         assert_eq!(answered, status, "{path}: {error}");
         assert!(error["error"].as_str().is_some_and(|text| !text.is_empty()), "{path}: {error}");
     }
-    for path in ["/events", "/events?topic=", "/events?topic=a**", "/events?topic=a%00"] {
+    for path in [
+        "/events",
+        "/events?topic=",
+        "/events?topic=a**",
+        "/events?topic=a%00",
+        "/events?topic=%ff",
+    ] {
         let (answered, error) = hub.get(path).await;
         assert_eq!(answered, 400, "{path}: {error}");
     }
@@ -255,6 +266,7 @@ async fn where_there_is_no_room_a_client_is_asked_to_come_back() {
         let body = response.into_body().collect().await.expect("a whole body").to_bytes();
         let text = std::str::from_utf8(&body).expect("UTF-8");
         assert!(text.starts_with("event: sse-kit:busy\ndata: {}\nretry: "), "{text}");
+        assert_eq!(hub.get("/stats").await.1["refused"], 1);
         drop(kept);
         hub.await_stat("connections", |connections| connections == 0).await;
         hub.open("topic=a").await;

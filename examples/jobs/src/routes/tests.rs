@@ -119,6 +119,9 @@ async fn a_page_too_many_is_asked_to_come_back() {
     assert_eq!(status, StatusCode::OK);
     let second = text(second).await;
     assert!(second.contains("event: sse-kit:busy") && second.contains("retry: "), "{second}");
+    let (_, stats) = send(&app, Request::get("/stats"), "").await;
+    let stats: serde_json::Value = serde_json::from_str(&text(stats).await).unwrap();
+    assert_eq!(stats["refused"], 1);
     drop(first);
     let _third = send(&app, Request::get("/events"), "").await;
     assert_eq!(app.hub.stats().connections, 1);

@@ -1,0 +1,254 @@
+//! All patterns that are subscribed to, found by how they begin.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound::{Included, Unbounded};
+use std::sync::Arc;
+
+use sse_kit_event::{Topic, TopicPattern};
+
+use crate::interest::Key;
+
+/// The patterns by their literal prefixes: a topic is matched with those alone that begin as it
+/// does. And of how many that begin alike may be there is a limit, or strangers could make each
+/// event a matter of matching all that they come up with.
+#[derive(Debug)]
+pub(crate) struct PatternIndex {
+    by_prefix: BTreeMap<Box<str>, Alike>,
+    len: usize,
+    /// The most patterns, and the most overlaps, of one prefix.
+    most_alike: usize,
+}
+
+/// What begins alike.
+#[derive(Debug, Default)]
+pub(crate) struct Alike {
+    pub(crate) patterns: HashMap<TopicPattern, Known>,
+    /// Sets of patterns, of which several may match one topic, each with the key that counts the
+    /// subscribers of just this set. A set stands at the longer prefix of each two that may.
+    pub(crate) overlaps: HashMap<Arc<[TopicPattern]>, Known>,
+}
+
+/// A pattern, or a set of them, that is known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    pub(crate) key: Key,
+    /// The generation in which it came.
+    pub(crate) since: u64,
+}
+
+/// The keys of patterns that were entered.
+#[derive(Debug)]
+pub(crate) struct Entered {
+    pub(crate) lists: Vec<Key>,
+    pub(crate) overlap: Option<Key>,
+    /// Something is there that was not there before.
+    pub(crate) news: bool,
+}
+
+impl PatternIndex {
+    pub(crate) fn new(most_alike: usize) -> Self {
+        Self { by_prefix: BTreeMap::new(), len: 0, most_alike }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn has_room_for(&self, patterns: &[TopicPattern]) -> bool {
+        let alike = |prefix: &str| self.by_prefix.get(prefix);
+        // A subscription may bring several that begin alike, so the limit may be passed by those.
+        let listed = patterns.iter().all(|pattern| {
+            alike(pattern.literal_prefix()).is_none_or(|alike| {
+                alike.patterns.contains_key(pattern) || alike.patterns.len() < self.most_alike
+            })
+        });
+        listed
+            && overlapping(patterns).iter().all(|prefix| {
+                alike(prefix).is_none_or(|alike| {
+                    alike.overlaps.contains_key(patterns) || alike.overlaps.len() < self.most_alike
+                })
+            })
+    }
+
+    /// The key of each pattern, and of the overlap where there is one. Those that are not known yet
+    /// get a new one, and are known `since` this generation.
+    pub(crate) fn enter(
+        &mut self,
+        patterns: &[TopicPattern],
+        since: u64,
+        mut new_key: impl FnMut() -> Key,
+    ) -> Entered {
+        let mut news = false;
+        let mut new = || {
+            news = true;
+            Known { key: new_key(), since }
+        };
+        let mut lists = Vec::with_capacity(patterns.len());
+        for pattern in patterns {
+            let alike = self.by_prefix.entry(pattern.literal_prefix().into()).or_default();
+            let list = alike.patterns.entry(pattern.clone()).or_insert_with(|| {
+                self.len += 1;
+                new()
+            });
+            lists.push(list.key);
+        }
+        let overlap = self.overlap(patterns).or_else(|| {
+            let prefixes = overlapping(patterns);
+            let overlap = (!prefixes.is_empty()).then(&mut new)?;
+            let set: Arc<[_]> = patterns.into();
+            for prefix in prefixes {
+                let alike = self.by_prefix.entry(prefix.into()).or_default();
+                alike.overlaps.insert(Arc::clone(&set), overlap);
+            }
+            Some(overlap.key)
+        });
+        Entered { lists, overlap, news }
+    }
+
+    pub(crate) fn key(&self, pattern: &TopicPattern) -> Option<Key> {
+        self.by_prefix.get(pattern.literal_prefix())?.patterns.get(pattern).map(|known| known.key)
+    }
+
+    /// The key that counts the subscribers of all these patterns, of which several may match one
+    /// topic.
+    pub(crate) fn overlap(&self, patterns: &[TopicPattern]) -> Option<Key> {
+        let prefix = overlapping(patterns).first().copied()?;
+        self.by_prefix.get(prefix)?.overlaps.get(patterns).map(|known| known.key)
+    }
+
+    pub(crate) fn forget(&mut self, pattern: &TopicPattern) {
+        self.len -= 1;
+        self.remove(pattern.literal_prefix(), |alike| {
+            alike.patterns.remove(pattern);
+        });
+    }
+
+    pub(crate) fn forget_overlap(&mut self, patterns: &[TopicPattern]) {
+        for prefix in overlapping(patterns) {
+            self.remove(prefix, |alike| {
+                alike.overlaps.remove(patterns);
+            });
+        }
+    }
+
+    fn remove(&mut self, prefix: &str, from: impl FnOnce(&mut Alike)) {
+        let Some(alike) = self.by_prefix.get_mut(prefix) else { return };
+        from(alike);
+        if alike.patterns.is_empty() && alike.overlaps.is_empty() {
+            self.by_prefix.remove(prefix);
+        }
+    }
+
+    /// What begins as `topic` does: all that can match it, and little else.
+    pub(crate) fn candidates<'a>(&'a self, topic: &'a Topic) -> impl Iterator<Item = &'a Alike> {
+        // All prefixes of the topic up to this one are still to be looked for.
+        let mut longest = Some(topic.as_str());
+        std::iter::from_fn(move || {
+            loop {
+                let text = longest?;
+                let up_to = (Unbounded, Included(text));
+                let (prefix, alike) = self.by_prefix.range::<str, _>(up_to).next_back()?;
+                if text.starts_with(&**prefix) {
+                    longest = prefix.char_indices().next_back().map(|(last, _)| &text[..last]);
+                    return Some(alike);
+                }
+                // Whatever is longer than what they have in common would have come before it.
+                longest = Some(in_common(text, prefix));
+            }
+        })
+    }
+}
+
+/// The longer prefixes of each two patterns that a topic may match both of; none twice.
+fn overlapping(patterns: &[TopicPattern]) -> Vec<&str> {
+    let mut longer = Vec::new();
+    for (at, one) in patterns.iter().enumerate() {
+        for other in &patterns[at + 1..] {
+            let (one, other) = (one.literal_prefix(), other.literal_prefix());
+            if one.starts_with(other) {
+                longer.push(one);
+            } else if other.starts_with(one) {
+                longer.push(other);
+            }
+        }
+    }
+    longer.sort_unstable();
+    longer.dedup();
+    longer
+}
+
+fn in_common<'a>(text: &'a str, other: &str) -> &'a str {
+    let same = text.char_indices().zip(other.chars()).take_while(|((_, a), b)| a == b);
+    &text[..same.last().map_or(0, |((at, last), _)| at + last.len_utf8())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patterns(texts: &[&str]) -> Vec<TopicPattern> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    fn index(texts: &[&str]) -> PatternIndex {
+        let (mut index, mut keys) = (PatternIndex::new(2), 0..);
+        for pattern in patterns(texts) {
+            index.enter(&[pattern], 0, || keys.next().unwrap());
+        }
+        index
+    }
+
+    fn candidates(index: &PatternIndex, topic: &str) -> Vec<String> {
+        let topic = topic.parse().unwrap();
+        let alike = index.candidates(&topic).flat_map(|alike| alike.patterns.keys());
+        let mut all: Vec<_> = alike.map(TopicPattern::to_string).collect();
+        all.sort_unstable();
+        all
+    }
+
+    #[test]
+    fn only_what_begins_alike_is_looked_at() {
+        let all = ["a:*", "a:b*", "a:b:**", "a:ö*", "a:ü*", "ab*", "b:*", "**:x", "a:b:c:d*"];
+        let index = index(&all);
+        assert_eq!(candidates(&index, "a:b:c"), ["**:x", "a:*", "a:b*", "a:b:**"]);
+        assert_eq!(candidates(&index, "a:ü"), ["**:x", "a:*", "a:ü*"]);
+        assert_eq!(candidates(&index, "c"), ["**:x"]);
+        let users: Vec<_> = (0..1000).map(|n| format!("users:{n}:*")).collect();
+        let users: Vec<_> = users.iter().map(String::as_str).collect();
+        assert_eq!(candidates(&self::index(&users), "users:17:x"), ["users:17:*"]);
+        assert!(candidates(&self::index(&users), "users:x").is_empty());
+    }
+
+    #[test]
+    fn two_overlap_when_one_begins_as_the_other() {
+        let overlapping = |texts: &[&str]| {
+            overlapping(&patterns(texts)).into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert!(overlapping(&["a:*", "b:*", "c*"]).is_empty());
+        assert_eq!(overlapping(&["a:*", "a:b:*", "b:*"]), ["a:b:"]);
+        assert_eq!(overlapping(&["*:x", "a:*", "b:*", "*:y"]), ["", "a:", "b:"]);
+    }
+
+    #[test]
+    fn there_is_room_for_so_many_that_begin_alike_and_for_all_that_are_known() {
+        let index = index(&["a:*", "a:*:b", "b:*"]);
+        assert!(index.has_room_for(&patterns(&["a:*", "b:*:c", "c:*"])));
+        assert!(!index.has_room_for(&patterns(&["a:*:c"])));
+    }
+
+    #[test]
+    fn what_is_forgotten_leaves_nothing_behind() {
+        let (mut index, mut keys) = (PatternIndex::new(2), 0..);
+        let set = patterns(&["*:x", "a:*", "b:*"]);
+        let entered = index.enter(&set, 0, || keys.next().unwrap());
+        assert_eq!((entered.lists.len(), entered.overlap.is_some(), entered.news), (3, true, true));
+        assert_eq!(index.overlap(&set), entered.overlap);
+        assert!(!index.enter(&set, 0, || keys.next().unwrap()).news);
+        for pattern in &set {
+            index.forget(pattern);
+        }
+        index.forget_overlap(&set);
+        assert!(index.by_prefix.is_empty());
+        assert_eq!(index.len(), 0);
+    }
+}

@@ -1,0 +1,94 @@
+//! The parameters of a query.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode;
+use sse_kit_event::TopicsError;
+
+/// The parameters of a query (what follows the `?`), decoded.
+///
+/// What is no UTF-8 is an error, and never replaced: two texts that are both wrong would otherwise
+/// become the same right one.
+///
+/// ```
+/// use sse_kit_http::query_parameters;
+///
+/// let mut parameters = query_parameters("topic=a%3Ab+c&x=%FF");
+/// assert_eq!(parameters.next(), Some(Ok(("topic".into(), "a:b c".into()))));
+/// assert!(parameters.next().is_some_and(|second| second.is_err()));
+/// assert_eq!(parameters.next(), None);
+/// ```
+pub fn query_parameters(
+    query: &str,
+) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, str>), QueryError>> {
+    raw_parameters(query).map(|(name, value)| {
+        let name = utf8(name, "a name")?;
+        let value = utf8(value, &name)?;
+        Ok((name, value))
+    })
+}
+
+/// The parameters as the bytes that they are.
+pub(crate) fn raw_parameters(query: &str) -> impl Iterator<Item = (Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decoded(name), decoded(value))
+    })
+}
+
+pub(crate) fn utf8<'a>(bytes: Cow<'a, [u8]>, of: &str) -> Result<Cow<'a, str>, QueryError> {
+    let text = match bytes {
+        Cow::Borrowed(bytes) => str::from_utf8(bytes).map(Cow::Borrowed).ok(),
+        Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).ok(),
+    };
+    text.ok_or_else(|| QueryError::NotUtf8 { parameter: of.to_owned() })
+}
+
+fn decoded(text: &str) -> Cow<'_, [u8]> {
+    if text.contains('+') {
+        let blanks = text.replace('+', " ");
+        return Cow::Owned(percent_decode(blanks.as_bytes()).collect());
+    }
+    percent_decode(text.as_bytes()).into()
+}
+
+/// What is wrong with a query.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// A parameter is not UTF-8 once it is decoded.
+    #[error("{parameter} is not UTF-8")]
+    NotUtf8 {
+        /// Its name, or `a name` when that is what is wrong.
+        parameter: String,
+    },
+    /// The topics are none, or too many.
+    #[error(transparent)]
+    Topics(#[from] TopicsError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_read_as_forms_are() {
+        let read = |query| query_parameters(query).collect::<Result<Vec<_>, _>>();
+        assert_eq!(read(""), Ok(vec![]));
+        let pair = |name, value| (Cow::Borrowed(name), Cow::Borrowed(value));
+        assert_eq!(
+            read("a=1&&b&=c&d=e=f&%61+=%2B&%zz=%"),
+            Ok(vec![
+                pair("a", "1"),
+                pair("b", ""),
+                pair("", "c"),
+                pair("d", "e=f"),
+                pair("a ", "+"),
+                pair("%zz", "%"),
+            ])
+        );
+        let wrong = |parameter: &str| Err(QueryError::NotUtf8 { parameter: parameter.into() });
+        assert_eq!(read("a=b&topic=x%ff+"), wrong("topic"));
+        assert_eq!(read("%ff=x"), wrong("a name"));
+    }
+}
