@@ -100,6 +100,7 @@ impl Hub {
         all["evicted"] = self.evicted(&stats).into();
         all["refused"] = (stats.refused + self.limits.refused()).into();
         all["accepted"] = self.server.accepted().into();
+        all["tasks"] = tokio::runtime::Handle::current().metrics().num_alive_tasks().into();
         all
     }
 

@@ -325,7 +325,7 @@ async fn sigterm_says_goodbye_ends_every_stream_and_exits_with_0() {
 
 #[tokio::test]
 async fn who_never_reads_is_cut_off_at_the_deadline_and_health_says_so_until_then() {
-    let mut hub = Server::start("--shutdown-delay 2 --write-timeout 0").await;
+    let mut hub = Server::start("--shutdown-delay 5 --write-timeout 0").await;
     let stuck = hub.open("topic=a").await;
     for _ in 0..40 {
         hub.publish("topic=a", &"x".repeat(1_000_000)).await;

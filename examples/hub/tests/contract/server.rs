@@ -26,7 +26,12 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a hub with these options on a free port.
     pub(crate) async fn start(options: &str) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_hub"))
+        Self::spawn(&mut Command::new(env!("CARGO_BIN_EXE_hub")), options).await
+    }
+
+    /// Starts it by a command that takes its options.
+    pub(crate) async fn spawn(command: &mut Command, options: &str) -> Self {
+        let mut process = command
             .args(["--listen", "127.0.0.1:0"])
             .args(options.split_whitespace())
             .env("RUST_LOG", "warn")
@@ -41,9 +46,13 @@ impl Server {
         Self { process, address: address.to_owned() }
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id().expect("it still runs")
+    }
+
     /// Sends a signal, by its name.
     pub(crate) async fn signal(&self, name: &str) {
-        let pid = self.process.id().expect("it still runs").to_string();
+        let pid = self.pid().to_string();
         let kill = Command::new("kill").args(["-s", name, &pid]).status().await;
         assert!(kill.expect("kill runs").success());
     }
