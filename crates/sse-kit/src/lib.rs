@@ -63,6 +63,11 @@ struct Readme;
 #[doc = include_str!("../../../docs/src/first-guide.md")]
 struct FirstGuide;
 
+/// The code of the page about production, compiled.
+#[cfg(all(doctest, feature = "tls"))]
+#[doc = include_str!("../../../docs/src/production.md")]
+struct Production;
+
 /// The code of the page about markup, compiled.
 #[cfg(all(doctest, feature = "askama"))]
 #[doc = include_str!("../../../docs/src/markup.md")]

@@ -46,8 +46,9 @@ impl Hub {
             .broadcaster(events.clone())
             .broadcaster(status.stream.clone())
             .farewell(Farewell::ComeBack(Spread::Within(COME_BACK_WITHIN)))
+            .pre_drain(options.pre_drain())
             .shutdown_delay(options.shutdown_delay())
-            .deadline(options.shutdown_delay())
+            .deadline(options.pre_drain() + options.shutdown_delay())
             .build();
         Ok(Self { events, status, server, limits, shutdown })
     }

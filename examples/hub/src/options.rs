@@ -27,6 +27,9 @@ pub(crate) struct Options {
     /// Seconds that clients have to read what is left for them, on shutdown.
     #[arg(long, value_name = "SECS", default_value_t = 1.0, value_parser = seconds)]
     shutdown_delay: f64,
+    /// Seconds for which it serves on after a signal, while it says that it is not ready.
+    #[arg(long, value_name = "SECS", default_value_t = 0.0, value_parser = seconds)]
+    pre_drain: f64,
     /// Event streams that may be open; more are asked to come back later.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub(crate) max_connections: usize,
@@ -48,6 +51,10 @@ impl Options {
 
     pub(crate) fn shutdown_delay(&self) -> Duration {
         Duration::from_secs_f64(self.shutdown_delay)
+    }
+
+    pub(crate) fn pre_drain(&self) -> Duration {
+        Duration::from_secs_f64(self.pre_drain)
     }
 
     pub(crate) fn write_timeout(&self) -> Option<Duration> {

@@ -76,15 +76,7 @@ impl Server {
         request: http::request::Builder,
         body: &[u8],
     ) -> hyper::Result<Response<Incoming>> {
-        let socket = TcpStream::connect(&self.address).await.expect("it listens");
-        let (mut client, connection) = http1::handshake(TokioIo::new(socket)).await?;
-        tokio::spawn(connection);
-        let request: Request<Full<Bytes>> = request
-            .header("host", &self.address)
-            .body(Full::new(Bytes::copy_from_slice(body)))
-            .expect("a good request");
-        let response = tokio::time::timeout(PATIENCE, client.send_request(request)).await;
-        response.expect("an answer in time")
+        send_to(&self.address, request, body).await
     }
 
     /// Waits until the hub says that it drains. A connection that was accepted just before may be
@@ -120,7 +112,12 @@ impl Server {
     }
 
     pub(crate) async fn open_by(&self, request: http::request::Builder) -> Stream {
-        let response = self.send(request, b"").await;
+        Self::open_at(&self.address, request).await
+    }
+
+    /// Opens a stream at another address, where a proxy is.
+    pub(crate) async fn open_at(address: &str, request: http::request::Builder) -> Stream {
+        let response = send_to(address, request, b"").await.expect("an answer");
         assert_eq!(response.status(), 200);
         let body = response.into_body();
         let mut stream = Stream { body, decoder: Decoder::new(), hello: Value::Null };
@@ -141,6 +138,22 @@ impl Server {
         }
         panic!("`{name}` never gets there: {:?}", self.get("/stats").await);
     }
+}
+
+async fn send_to(
+    address: &str,
+    request: http::request::Builder,
+    body: &[u8],
+) -> hyper::Result<Response<Incoming>> {
+    let socket = TcpStream::connect(address).await.expect("it listens");
+    let (mut client, connection) = http1::handshake(TokioIo::new(socket)).await?;
+    tokio::spawn(connection);
+    let request: Request<Full<Bytes>> = request
+        .header("host", address)
+        .body(Full::new(Bytes::copy_from_slice(body)))
+        .expect("a good request");
+    let response = tokio::time::timeout(PATIENCE, client.send_request(request)).await;
+    response.expect("an answer in time")
 }
 
 async fn json(response: Response<Incoming>) -> (StatusCode, Value) {
