@@ -21,10 +21,12 @@
 //! - [`Limits`] counts streams in all and per client address; [`SseResponse::busy`] sends a client
 //!   away so that it comes back.
 //! - [`query_parameters`] reads what else is in a query, and takes nothing for what it is not.
-//! - [`ensure_same_site`] keeps other sites' pages from publishing.
+//! - [`ensure_same_site`] keeps other sites' pages from publishing, and [`HostRules`] keeps those
+//!   out that come under a name of their own.
 
 mod body;
 mod frames;
+mod host;
 mod limits;
 mod query;
 mod request;
@@ -32,6 +34,7 @@ mod response;
 mod same_site;
 
 pub use body::SseBody;
+pub use host::{HostName, HostNameError, HostRules, WrongHost};
 pub use limits::{LimitError, Limits, Permit};
 pub use query::{QueryError, query_parameters};
 pub use request::SseRequest;

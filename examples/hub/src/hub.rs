@@ -11,7 +11,7 @@ use serde_json::json;
 use sse_kit::Broadcaster;
 use sse_kit::broadcast::{BuildError, Goodbye, Stats, SubscribeError};
 use sse_kit::event::Topics;
-use sse_kit::http::{Limits, SseRequest, SseResponse};
+use sse_kit::http::{HostRules, Limits, SseRequest, SseResponse};
 use sse_kit::serve::ServeStats;
 
 use crate::options::Options;
@@ -29,6 +29,7 @@ pub(crate) struct Hub {
     pub(crate) status: Status,
     server: Arc<ServeStats>,
     limits: Limits,
+    hosts: HostRules,
 }
 
 impl Hub {
@@ -40,7 +41,8 @@ impl Hub {
             .build()?;
         let status = Status::new()?;
         let limits = Limits::new(options.max_connections, options.max_per_ip);
-        Ok(Self { events, status, server, limits })
+        let hosts = HostRules::new(options.hosts.iter().cloned());
+        Ok(Self { events, status, server, limits, hosts })
     }
 
     pub(crate) async fn answer(
@@ -48,6 +50,9 @@ impl Hub {
         request: Request<Incoming>,
         client: SocketAddr,
     ) -> Result<Reply, Infallible> {
+        if let Err(error) = self.hosts.ensure(request.uri(), request.headers()) {
+            return Ok(reply::error(StatusCode::FORBIDDEN, &format!("{error}; see `--host`")));
+        }
         // The server leaves the body away by itself.
         let head = request.method() == Method::HEAD;
         let method = if head { &Method::GET } else { request.method() };
