@@ -87,7 +87,7 @@ for (const version of [4, 2]) {
       await late.click('#job-1-cancel');
       for (const page of [first, late]) {
         await page.waitForSelector(inState(1, 'cancelled'));
-        assert.equal(await page.locator('#job-1-cancel').count(), 0);
+        assert.equal(await page.locator('button#job-1-cancel').count(), 0);
       }
       assert.deepEqual(complaints, []);
     });
@@ -135,6 +135,8 @@ for (const version of [4, 2]) {
 
       await page.keyboard.press('Enter');
       await page.waitForSelector(inState(1, 'cancelled'));
+      const focused = await page.evaluate(() => document.activeElement.textContent);
+      assert.equal(focused, 'Cancelled', 'the button is gone, and its job is not');
       assert.equal(await page.getAttribute('#job-1-errors', 'open'), '', 'nor does its end shut it');
       assert.deepEqual(await page.locator('#jobs > article').evaluateAll((jobs) => jobs.map((job) => job.id)), [
         'job-2',

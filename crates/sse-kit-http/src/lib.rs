@@ -23,14 +23,15 @@
 //! - [`Gate`] opens streams for those who may see them, as an [`Authorizer`] says, and ends them when
 //!   they may not any longer.
 //! - [`query_parameters`] reads what else is in a query, and takes nothing for what it is not.
-//! - [`ensure_same_site`] keeps other sites' pages from publishing, and [`Cors`] lets those of some
-//!   origins listen.
+//! - [`ensure_same_site`] keeps other sites' pages from publishing, [`HostRules`] keeps those out that
+//!   come under a name of their own, and [`Cors`] lets those of some origins listen.
 
 mod authorizer;
 mod body;
 mod cors;
 mod frames;
 mod gate;
+mod host;
 mod limits;
 mod query;
 mod quota;
@@ -42,6 +43,7 @@ pub use authorizer::{Access, Authorizer, Denied, Grant, Wanted};
 pub use body::SseBody;
 pub use cors::{Cors, Origin, OriginError};
 pub use gate::{Gate, OpenError};
+pub use host::{HostName, HostNameError, HostRules, WrongHost};
 pub use limits::{LimitError, Limits, Permit};
 pub use query::{QueryError, query_parameters};
 pub use quota::{OverQuota, Quota, Share};

@@ -241,7 +241,8 @@ async fn heartbeats_are_a_comment_and_an_event_without_an_id() -> TestResult {
         .into_response()
         .into_body();
     body.frame().await.ok_or("the hello")??;
-    let heartbeat = body.frame().await.ok_or("a heartbeat")??.into_data().map_err(|_| "data")?;
+    let heartbeat = tokio::time::timeout(Duration::from_secs(3), body.frame()).await?;
+    let heartbeat = heartbeat.ok_or("a heartbeat")??.into_data().map_err(|_| "data")?;
     assert_eq!(&heartbeat[..], b": heartbeat\nevent: sse-kit:heartbeat\ndata: {}\n\n");
     Ok(())
 }

@@ -35,6 +35,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod connection;
+mod outage;
 mod preface;
 mod refusal;
 mod server;

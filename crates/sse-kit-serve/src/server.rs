@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::connection::Connections;
+use crate::outage::Outage;
 use crate::refusal;
 use crate::socket_options::SocketOptions;
 use crate::stats::ServeStats;
@@ -29,6 +30,7 @@ pub struct Server {
     listener: TcpListener,
     limits: Option<Limits>,
     connections: Connections,
+    outage: Outage,
 }
 
 impl Server {
@@ -55,6 +57,7 @@ impl Server {
                 tls: None,
                 stats: Arc::default(),
             },
+            outage: Outage::default(),
         }
     }
 
@@ -258,7 +261,9 @@ impl Server {
                 // Out of file descriptors or memory, mostly: trying again at once would only burn
                 // time, and those that are open go on meanwhile.
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept connections just now");
+                    if self.outage.begins() {
+                        tracing::warn!(%error, "cannot accept connections just now");
+                    }
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }

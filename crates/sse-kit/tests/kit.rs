@@ -26,7 +26,9 @@ fn kit() -> SseKit {
 }
 
 async fn next(page: &mut Subscription) -> String {
-    match page.recv().await {
+    // A wake that is lost is an error, and not a test that never ends.
+    let next = tokio::time::timeout(std::time::Duration::from_secs(60), page.recv());
+    match next.await.expect("an event in time") {
         Some(Delivery::Entry(entry)) => String::from_utf8_lossy(entry.frame()).into_owned(),
         other => panic!("not an event: {other:?}"),
     }

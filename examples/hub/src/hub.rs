@@ -11,7 +11,7 @@ use serde_json::json;
 use sse_kit::Broadcaster;
 use sse_kit::broadcast::{BuildError, Stats, SubscribeError};
 use sse_kit::event::Topics;
-use sse_kit::http::{Limits, SseRequest, SseResponse};
+use sse_kit::http::{HostRules, Limits, SseRequest, SseResponse};
 use sse_kit::serve::ServeStats;
 use sse_kit::shutdown::{Farewell, Shutdown, Spread};
 
@@ -31,6 +31,7 @@ pub(crate) struct Hub {
     server: Arc<ServeStats>,
     limits: Limits,
     pub(crate) shutdown: Shutdown,
+    hosts: HostRules,
 }
 
 impl Hub {
@@ -42,6 +43,7 @@ impl Hub {
             .build()?;
         let status = Status::new()?;
         let limits = Limits::new(options.max_connections, options.max_per_ip);
+        let hosts = HostRules::new(options.hosts.iter().cloned());
         let shutdown = Shutdown::builder()
             .broadcaster(events.clone())
             .broadcaster(status.stream.clone())
@@ -50,7 +52,7 @@ impl Hub {
             .shutdown_delay(options.shutdown_delay())
             .deadline(options.pre_drain() + options.shutdown_delay())
             .build();
-        Ok(Self { events, status, server, limits, shutdown })
+        Ok(Self { events, status, server, limits, shutdown, hosts })
     }
 
     pub(crate) async fn answer(
@@ -58,6 +60,9 @@ impl Hub {
         request: Request<Incoming>,
         client: SocketAddr,
     ) -> Result<Reply, Infallible> {
+        if let Err(error) = self.hosts.ensure(request.uri(), request.headers()) {
+            return Ok(reply::error(StatusCode::FORBIDDEN, &format!("{error}; see `--host`")));
+        }
         // The server leaves the body away by itself.
         let head = request.method() == Method::HEAD;
         let method = if head { &Method::GET } else { request.method() };

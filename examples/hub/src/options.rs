@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use sse_kit::http::HostName;
+
 /// A small stand-alone hub for Server-Sent Events.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(
@@ -15,6 +17,9 @@ pub(crate) struct Options {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8081")]
     pub(crate) listen: SocketAddr,
+    /// A name by which the hub may be called, besides `localhost` and IP addresses; may be repeated.
+    #[arg(long = "host", value_name = "NAME")]
+    pub(crate) hosts: Vec<HostName>,
     /// Events kept for each topic, for clients that come back; 0 keeps none.
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub(crate) history: usize,

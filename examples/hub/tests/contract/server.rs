@@ -148,10 +148,10 @@ async fn send_to(
     let socket = TcpStream::connect(address).await.expect("it listens");
     let (mut client, connection) = http1::handshake(TokioIo::new(socket)).await?;
     tokio::spawn(connection);
-    let request: Request<Full<Bytes>> = request
-        .header("host", address)
-        .body(Full::new(Bytes::copy_from_slice(body)))
-        .expect("a good request");
+    let named = request.headers_ref().is_some_and(|headers| headers.contains_key("host"));
+    let request = if named { request } else { request.header("host", address) };
+    let request: Request<Full<Bytes>> =
+        request.body(Full::new(Bytes::copy_from_slice(body))).expect("a good request");
     let response = tokio::time::timeout(PATIENCE, client.send_request(request)).await;
     response.expect("an answer in time")
 }

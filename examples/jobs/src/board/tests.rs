@@ -1,6 +1,7 @@
 use std::sync::Arc;
+use std::time::Duration;
 
-use sse_kit::broadcast::Delivery;
+use sse_kit::broadcast::{Delivery, Entry, Subscription};
 
 use super::*;
 use crate::digest::Digest;
@@ -21,6 +22,15 @@ async fn ids(board: &Board) -> Vec<String> {
     board.snapshot().await.newest_first.iter().map(|job| job.id.to_string()).collect()
 }
 
+/// The next event of a page that watches.
+async fn next(watch: &mut Subscription) -> Arc<Entry> {
+    let next = tokio::time::timeout(Duration::from_secs(60), watch.recv());
+    match next.await.expect("an event in time") {
+        Some(Delivery::Entry(entry)) => entry,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// What is published after `since`, as HTML.
 async fn messages(board: &Board, since: EventId) -> Vec<String> {
     let mut watch = board.watch(Some(since.into())).unwrap();
@@ -28,13 +38,9 @@ async fn messages(board: &Board, since: EventId) -> Vec<String> {
     let mut messages = Vec::new();
     let mut last = since;
     while last != end {
-        match watch.recv().await {
-            Some(Delivery::Entry(entry)) => {
-                last = entry.id();
-                messages.push(String::from_utf8(entry.frame().to_vec()).unwrap());
-            }
-            other => panic!("{other:?}"),
-        }
+        let entry = next(&mut watch).await;
+        last = entry.id();
+        messages.push(String::from_utf8(entry.frame().to_vec()).unwrap());
     }
     messages
 }
@@ -118,7 +124,7 @@ async fn of_a_page_that_lags_each_piece_becomes_what_it_is() {
     let mut taken = Vec::new();
     let end = board.kit.broadcaster().cursor();
     loop {
-        let Some(Delivery::Entry(entry)) = watch.recv().await else { panic!("an event") };
+        let entry = next(&mut watch).await;
         taken.push(String::from_utf8(entry.frame().to_vec()).unwrap());
         if entry.id() == end {
             break;
