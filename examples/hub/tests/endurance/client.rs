@@ -24,7 +24,7 @@ impl Socket {
 
     /// Asks for a stream, and reads none of it.
     pub(crate) async fn ask(address: &str, query: &str) -> Self {
-        let request = format!("GET /events?{query} HTTP/1.1\r\nhost: x\r\n\r\n");
+        let request = format!("GET /events?{query} HTTP/1.1\r\nhost: localhost\r\n\r\n");
         Self::begin(address, &request).await
     }
 
