@@ -157,7 +157,8 @@ async fn slowloris_is_closed_and_holds_up_nobody() {
     let mut sockets = Vec::new();
     for _ in 0..slow {
         sockets.push(
-            Socket::begin(&hub.address, "GET /events?topic=a HTTP/1.1\r\nhost: localhost\r\nx-").await,
+            Socket::begin(&hub.address, "GET /events?topic=a HTTP/1.1\r\nhost: localhost\r\nx-")
+                .await,
         );
     }
     assert_eq!(hub.get("/healthz").await.0, 200);
@@ -180,7 +181,9 @@ async fn out_of_file_descriptors_it_waits_and_then_goes_on() {
     let mut stream = hub.open("topic=a").await;
     let mut sockets = Vec::new();
     for _ in 0..200 {
-        sockets.push(Socket::begin(&hub.address, "GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-").await);
+        sockets.push(
+            Socket::begin(&hub.address, "GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-").await,
+        );
     }
     while Resources::of(hub.pid()).files < 64 {
         tokio::time::sleep(Duration::from_millis(10)).await;
