@@ -11,9 +11,12 @@ use crate::{examples, process, tidy};
 
 /// Check all that a change must pass, but for the tests
 ///
-/// Formatting, the house rules (tidy), clippy, every crate's features alone and together,
-/// the docs and the examples' build; warnings are errors. Stops at the first step that
-/// fails, with its output. Cheap steps come first.
+/// Formatting, the house rules (tidy), licences and sources of dependencies (cargo-deny), clippy,
+/// every crate's features alone and together, the docs and the examples' build; warnings are errors.
+/// Stops at the first step that fails, with its output. Cheap steps come first.
+///
+/// cargo-deny is not installed for it: where it is missing, or the database of advisories cannot be
+/// had, the last lines say what was not checked.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -35,6 +38,7 @@ impl Ci {
         };
         command("fmt", formatting(&steps))?;
         steps.step("tidy", |_| tidy::check(&workspace))?;
+        let unchecked = deny(&steps)?;
         command("clippy", clippy(&["--workspace", "--all-targets", "--all-features"]))?;
         for (name, flags) in feature_runs(&workspace) {
             let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
@@ -42,9 +46,40 @@ impl Ci {
         }
         command("doc", documentation())?;
         command("examples", examples::build(&workspace))?;
+        if let Some(unchecked) = unchecked {
+            println!("NOT CHECKED: {unchecked}");
+        }
         steps.done("all is well");
         Ok(())
     }
+}
+
+/// Licences, bans, sources and advisories of dependencies; returns what could not be checked, and why.
+fn deny(steps: &Steps) -> Result<Option<&'static str>> {
+    if process::first_line(cargo("deny").arg("--version")).is_err() {
+        return Ok(Some(
+            "licences, bans, sources and advisories of dependencies, as cargo-deny is not installed \
+             (cargo install --locked cargo-deny)",
+        ));
+    }
+    let check = |what: &[&str], busy: &mut dyn FnMut(&str)| {
+        process::run_quietly(cargo("deny").args(["--all-features", "check"]).args(what), busy)
+    };
+    steps.step("deny", |busy| check(&["bans", "licenses", "sources"], busy))?;
+    let mut unchecked = None;
+    steps.step("advisories", |busy| match check(&["advisories"], busy) {
+        Err(error) if is_unreachable(&error.to_string()) => {
+            unchecked = Some("advisories, as their database could not be fetched");
+            Ok(())
+        }
+        outcome => outcome,
+    })?;
+    Ok(unchecked)
+}
+
+/// Whether cargo-deny failed for want of its database, and not because of what stands in it.
+fn is_unreachable(output: &str) -> bool {
+    output.contains("failed to fetch advisory database")
 }
 
 fn formatting(steps: &Steps) -> Command {

@@ -7,6 +7,7 @@ mod ci;
 mod demo;
 mod examples;
 mod run;
+mod soak;
 mod test;
 mod tidy;
 
@@ -49,6 +50,7 @@ enum Verb {
     Run(run::Run),
     Examples(examples::Examples),
     Test(test::Test),
+    Soak(soak::Soak),
     Bench(bench::Bench),
     Tidy(tidy::Tidy),
     Ci(ci::Ci),
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Verb::Run(verb) => verb.run(),
         Verb::Examples(verb) => verb.run(),
         Verb::Test(verb) => verb.run(),
+        Verb::Soak(verb) => verb.run(),
         Verb::Bench(verb) => verb.run(),
         Verb::Tidy(verb) => verb.run(),
         Verb::Ci(verb) => verb.run(),

@@ -40,6 +40,18 @@ pub(crate) const REDIS: Tool = Tool {
     variable: Some("SSE_KIT_REDIS_SERVER"),
     package: Some("redis-server"),
 };
+pub(crate) const NGINX: Tool = Tool {
+    name: "nginx",
+    programs: &["nginx"],
+    variable: Some("SSE_KIT_NGINX"),
+    package: Some("nginx-light"),
+};
+pub(crate) const CADDY: Tool = Tool {
+    name: "Caddy",
+    programs: &["caddy"],
+    variable: Some("SSE_KIT_CADDY"),
+    package: Some("caddy"),
+};
 
 impl Tool {
     /// The program's path. What is missing is installed from Debian's packages when the tool

@@ -73,6 +73,16 @@ impl Subscribe {
         Self { limits: QueueLimits { events: events.max(1), ..self.limits }, ..self }
     }
 
+    /// What it is to subscribe to.
+    pub fn topics(&self) -> &Topics {
+        &self.topics
+    }
+
+    /// Whether it begins in the past, where that can be had.
+    pub fn resumes(&self) -> bool {
+        self.resume.is_some()
+    }
+
     /// Opens it: from here on, nothing that is published to its topics is missed.
     ///
     /// # Errors

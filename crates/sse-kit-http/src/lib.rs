@@ -18,22 +18,35 @@
 //! - [`SseResponse`] makes the response, with the headers that proxies and browsers need.
 //! - [`SseBody`] is its body: the hello event, and then what the subscription gives. It works
 //!   unchanged over HTTP/1.1 and HTTP/2.
-//! - [`Limits`] counts streams in all and per client address; [`SseResponse::busy`] sends a client
-//!   away so that it comes back.
+//! - [`Limits`] counts streams in all and per client address, [`Quota`] those of a user or another
+//!   principal; [`SseResponse::busy`] sends a client away so that it comes back.
+//! - [`Gate`] opens streams for those who may see them, as an [`Authorizer`] says, and ends them when
+//!   they may not any longer.
 //! - [`query_parameters`] reads what else is in a query, and takes nothing for what it is not.
-//! - [`ensure_same_site`] keeps other sites' pages from publishing.
+//! - [`ensure_same_site`] keeps other sites' pages from publishing, [`HostRules`] keeps those out that
+//!   come under a name of their own, and [`Cors`] lets those of some origins listen.
 
+mod authorizer;
 mod body;
+mod cors;
 mod frames;
+mod gate;
+mod host;
 mod limits;
 mod query;
+mod quota;
 mod request;
 mod response;
 mod same_site;
 
+pub use authorizer::{Access, Authorizer, Denied, Grant, Wanted};
 pub use body::SseBody;
+pub use cors::{Cors, Origin, OriginError};
+pub use gate::{Gate, OpenError};
+pub use host::{HostName, HostNameError, HostRules, WrongHost};
 pub use limits::{LimitError, Limits, Permit};
 pub use query::{QueryError, query_parameters};
+pub use quota::{OverQuota, Quota, Share};
 pub use request::SseRequest;
 pub use response::SseResponse;
 pub use same_site::{CrossSite, ensure_same_site};

@@ -1,7 +1,7 @@
 //! The response to a request for an event stream.
 
 use std::any::Any;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, Response};
@@ -34,6 +34,7 @@ use crate::frames;
 pub struct SseResponse {
     subscription: Subscription,
     retry: Duration,
+    max_age: Option<Duration>,
     kept: Option<Box<dyn Any + Send>>,
 }
 
@@ -41,7 +42,7 @@ impl SseResponse {
     /// A stream of what the subscription gives, which begins with the event `sse-kit:hello`: see
     /// [`Hello`](sse_kit_event::control::Hello).
     pub fn new(subscription: Subscription) -> Self {
-        Self { subscription, retry: Duration::from_secs(3), kept: None }
+        Self { subscription, retry: Duration::from_secs(3), max_age: None, kept: None }
     }
 
     /// How long a client waits before it reconnects, on average: each is told a time that is at
@@ -51,15 +52,35 @@ impl SseResponse {
         Self { retry: delay, ..self }
     }
 
-    /// Keeps a value as long as the body lives, such as a [`Permit`](crate::Permit).
+    /// How old the stream becomes at most. It ends at a random time in the last fifth of that, so that
+    /// streams that began together do not end together, and the client resumes: by then a load
+    /// balancer has other nodes, and a token has to be shown anew. Default: as old as it gets.
+    ///
+    /// There is no timer for it. It is looked at when the stream gives something, and so ends up to a
+    /// heartbeat interval late.
+    pub fn max_age(self, age: Duration) -> Self {
+        Self { max_age: Some(age), ..self }
+    }
+
+    /// Keeps a value as long as the body lives, such as a [`Permit`](crate::Permit); may be called
+    /// several times.
     pub fn keep(self, value: impl Send + 'static) -> Self {
-        Self { kept: Some(Box::new(value)), ..self }
+        let kept: Box<dyn Any + Send> = match self.kept {
+            Some(before) => Box::new((before, value)),
+            None => Box::new(value),
+        };
+        Self { kept: Some(kept), ..self }
     }
 
     /// The response.
     pub fn into_response(self) -> Response<SseBody> {
         let hello = frames::hello(&self.subscription, self.retry);
-        let mut body = SseBody::stream(hello, self.subscription);
+        let ends_at = self.max_age.and_then(|age| {
+            // Rounding may overflow a longer one; what is later than an instant can be is never.
+            let age = age.min(Duration::MAX / 2).mul_f64(0.8 + fastrand::f64() / 5.0);
+            Instant::now().checked_add(age)
+        });
+        let mut body = SseBody::stream(hello, self.subscription, ends_at);
         if let Some(kept) = self.kept {
             body.keep(kept);
         }

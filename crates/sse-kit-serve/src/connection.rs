@@ -1,6 +1,7 @@
 //! One connection: what it speaks, and within which limits.
 
 use std::error::Error;
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -18,6 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 use crate::preface;
 use crate::socket::{self, Socket};
@@ -45,17 +47,50 @@ pub(crate) struct Connections {
 struct One<S> {
     client: SocketAddr,
     service: S,
-    watcher: Option<Watcher>,
+    terms: Terms,
+}
+
+/// Closed when connections are to end that have not said yet what they speak: nothing else of theirs
+/// could be told.
+pub(crate) type Stopping = watch::Receiver<()>;
+
+/// For how long a connection is served.
+pub(crate) enum Terms {
+    /// Until it is told to end.
+    Watched(Watcher, Stopping),
+    /// The same, but for one request where that can be had: it came when the server was ending.
+    Late(Watcher, Stopping),
+    /// For one request, as far as that can be had: there is no room for it.
+    Refused,
+}
+
+impl Terms {
+    async fn stopping(&self) {
+        match self {
+            // Nothing is ever sent; it is closed.
+            Self::Watched(_, stopping) | Self::Late(_, stopping) => {
+                _ = stopping.clone().changed().await;
+            }
+            Self::Refused => pending().await,
+        }
+    }
+
+    fn watcher(self) -> Option<Watcher> {
+        match self {
+            Self::Watched(watcher, _) | Self::Late(watcher, _) => Some(watcher),
+            Self::Refused => None,
+        }
+    }
 }
 
 impl Connections {
-    /// Serves one connection; without a watcher for one request, as far as that can be had.
+    /// Serves one connection.
     pub(crate) fn serve<S, F, B, E>(
         self: &Arc<Self>,
         stream: TcpStream,
         client: SocketAddr,
         service: S,
-        watcher: Option<Watcher>,
+        terms: Terms,
     ) -> impl Future<Output = ()> + Send + 'static + use<S, F, B, E>
     where
         S: Fn(Request<Incoming>, SocketAddr) -> F + Send + 'static,
@@ -69,7 +104,7 @@ impl Connections {
             tracing::debug!(%client, %error, "a socket refuses its options");
         }
         let socket = Socket::new(stream, self.write_timeout);
-        let one = One { client, service, watcher };
+        let one = One { client, service, terms };
         let stats = Arc::clone(&self.stats);
         let serving = if self.is_settled() {
             Either::Left(self.http1(socket, one))
@@ -113,25 +148,36 @@ impl Connections {
     {
         #[cfg(feature = "tls")]
         if let Some(Tls(acceptor)) = &self.tls {
-            let Some(stream) = self.in_time(acceptor.accept(socket)).await else { return Ok(()) };
+            let Some(stream) = self.in_time(acceptor.accept(socket), &one.terms).await else {
+                return Ok(());
+            };
             return if tls::is_http2(stream.get_ref().1) {
                 self.http2(stream, one).await
             } else {
                 self.http1(stream, one).await
             };
         }
-        match self.in_time(preface::is_http2(&mut socket)).await {
+        match self.in_time(preface::is_http2(&mut socket), &one.terms).await {
             Some(true) => self.http2(socket, one).await,
             Some(false) => self.http1(socket, one).await,
             None => Ok(()),
         }
     }
 
-    async fn in_time<T>(&self, handshake: impl Future<Output = io::Result<T>>) -> Option<T> {
-        let error = match tokio::time::timeout(self.header_timeout, handshake).await {
-            Ok(Ok(done)) => return Some(done),
-            Ok(Err(error)) => error,
-            Err(elapsed) => elapsed.into(),
+    /// What a handshake comes to, unless it takes too long or the server ends meanwhile.
+    async fn in_time<T>(
+        &self,
+        handshake: impl Future<Output = io::Result<T>>,
+        terms: &Terms,
+    ) -> Option<T> {
+        let error = tokio::select! {
+            biased;
+            done = tokio::time::timeout(self.header_timeout, handshake) => match done {
+                Ok(Ok(done)) => return Some(done),
+                Ok(Err(error)) => error,
+                Err(elapsed) => elapsed.into(),
+            },
+            () = terms.stopping() => return None,
         };
         self.stats.handshake_failed();
         tracing::debug!(%error, "a connection came to nothing");
@@ -152,18 +198,18 @@ impl Connections {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
-        let One { client, service, watcher } = one;
+        let One { client, service, terms } = one;
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(self.header_timeout)
-            .keep_alive(watcher.is_some())
+            .keep_alive(matches!(terms, Terms::Watched(..)))
             // One write of a flat buffer is cheaper than gathering the three pieces of a chunk.
             .writev(false)
             .max_buf_size(SEND_BUFFER);
         // Boxed, as hyper keeps room for the answer to a request as long as the connection lives.
         let service = service_fn(move |request| Box::pin(service(request, client)));
         let connection = http.serve_connection(TokioIo::new(io), service);
-        match watcher {
+        match terms.watcher() {
             Some(watcher) => Either::Left(watcher.watch(connection)),
             None => Either::Right(connection),
         }
@@ -179,7 +225,7 @@ impl Connections {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
-        let One { client, service, watcher } = one;
+        let One { client, service, terms } = one;
         // Each stream has a task, which hyper starts and which ends with the connection.
         let mut http = http2::Builder::new(TokioExecutor::new());
         http.timer(TokioTimer::new())
@@ -193,7 +239,7 @@ impl Connections {
             .keep_alive_timeout(Duration::from_secs(10));
         let service = service_fn(move |request| service(request, client));
         let connection = http.serve_connection(TokioIo::new(io), service);
-        if let Some(watcher) = watcher {
+        if let Some(watcher) = terms.watcher() {
             return watcher.watch(connection).await;
         }
         let mut connection = pin!(connection);

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,17 +10,38 @@ use http::header::{ACCEPT, RETRY_AFTER};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Empty};
 use hyper::body::Incoming;
-use sse_kit_http::{SseBody, SseResponse};
+use sse_kit_http::{LimitError, SseBody, SseResponse};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::connection::{Connections, Terms};
 
 /// How many are told at a time; more are closed without a word.
-pub(crate) const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 64;
 
 /// After how long they come back: at most this, at random where that can be said.
 const COME_BACK_WITHIN: Duration = Duration::from_secs(5);
 
+impl Connections {
+    /// Tells a client that there is no room for it.
+    pub(crate) fn refuse(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        client: SocketAddr,
+        error: LimitError,
+        refused: &mut JoinSet<()>,
+    ) {
+        self.stats.refuse();
+        tracing::debug!(%client, %error, "a connection is refused");
+        if refused.len() < AT_ONCE {
+            refused.spawn(self.serve(stream, client, busy, Terms::Refused));
+        }
+    }
+}
+
 /// Asks to come back: a stream by an event, as `EventSource` gives up for good on any status but 200;
 /// all else by a status.
-pub(crate) async fn busy(
+async fn busy(
     request: Request<Incoming>,
     _client: SocketAddr,
 ) -> Result<Response<Either<SseBody, Empty<Bytes>>>, Infallible> {

@@ -1,7 +1,7 @@
 //! The accept loop, and how it ends.
 
 use std::error::Error;
-use std::future::pending;
+use std::future::{pending, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -14,13 +14,13 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::server::graceful::GracefulShutdown;
 use sse_kit_http::{LimitError, Limits, Permit};
-use sse_kit_shutdown::{Outcome, Shutdown, Signals, Tracked};
+use sse_kit_shutdown::{Outcome, Phase, Shutdown, Signals, Tracked};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::connection::Connections;
+use crate::connection::{Connections, Terms};
 use crate::outage::Outage;
-use crate::refusal;
 use crate::socket_options::SocketOptions;
 use crate::stats::ServeStats;
 
@@ -155,8 +155,9 @@ impl Server {
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
         let track = || Some(shutdown.track());
-        let serving = self.run(service, shutdown.stopping(), pending::<()>(), track);
+        let told = shutdown.reached(Phase::Closed);
         // A shutdown has a deadline of its own, and drops what serves then.
+        let serving = self.run(service, shutdown.stopping(), told, pending::<()>(), track);
         shutdown.run(signals, async { _ = serving.await }).await
     }
 
@@ -176,13 +177,14 @@ impl Server {
     {
         // From when it is polled first, which is when `stop` is ready.
         let deadline = async { tokio::time::sleep(drain).await };
-        self.run(service, stop, deadline, || None).await
+        self.run(service, stop, ready(()), deadline, || None).await
     }
 
     async fn run<S, F, B, E>(
         self,
         service: S,
         stop: impl Future,
+        told: impl Future,
         deadline: impl Future,
         track: impl Fn() -> Option<Tracked>,
     ) -> usize
@@ -195,9 +197,9 @@ impl Server {
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
         let settings = Arc::new(self.connections.clone());
-        let mut connections = JoinSet::new();
-        let mut refused = JoinSet::new();
-        let graceful = GracefulShutdown::new();
+        let (mut connections, mut refused) = (JoinSet::new(), JoinSet::new());
+        let (graceful, late) = (GracefulShutdown::new(), GracefulShutdown::new());
+        let (serving, stopping) = watch::channel(());
         let mut stop = pin!(stop);
         loop {
             tokio::select! {
@@ -208,41 +210,43 @@ impl Server {
                 Some(_) = refused.join_next() => {}
                 (stream, client) = self.accept() => match self.admit(client) {
                     Ok(permit) => {
-                        let watcher = Some(graceful.watcher());
-                        let connection = settings.serve(stream, client, service.clone(), watcher);
+                        let terms = Terms::Watched(graceful.watcher(), stopping.clone());
+                        let connection = settings.serve(stream, client, service.clone(), terms);
                         connections.spawn(keeping((track(), permit), connection));
                     }
-                    Err(error) => {
-                        settings.stats.refuse();
-                        tracing::debug!(%client, %error, "a connection is refused");
-                        if refused.len() < refusal::AT_ONCE {
-                            refused.spawn(settings.serve(stream, client, refusal::busy, None));
-                        }
-                    }
+                    Err(error) => settings.refuse(stream, client, error, &mut refused),
                 },
             }
         }
+        drop(serving);
+        let (answering, stopping) = watch::channel(());
         let mut deadline = pin!(deadline);
-        let drained = graceful.shutdown();
-        let mut drained = pin!(drained);
-        let mut late = JoinSet::new();
+        // Who comes late is answered until all is told, or there would be nobody to say so.
+        let ended = async { tokio::join!(graceful.shutdown(), told) };
+        let mut ended = pin!(ended);
         loop {
             tokio::select! {
                 biased;
-                () = &mut drained => return 0,
-                _ = &mut deadline => break,
+                _ = &mut ended => break,
+                _ = &mut deadline => return cut_off(connections).await,
                 Some(_) = connections.join_next() => {}
-                Some(_) = late.join_next() => {}
-                (stream, client) = self.accept() => {
-                    let connection = settings.serve(stream, client, service.clone(), None);
-                    late.spawn(keeping(track(), connection));
-                }
+                Some(_) = refused.join_next() => {}
+                (stream, client) = self.accept() => match self.admit(client) {
+                    Ok(permit) => {
+                        let terms = Terms::Late(late.watcher(), stopping.clone());
+                        let connection = settings.serve(stream, client, service.clone(), terms);
+                        connections.spawn(keeping((track(), permit), connection));
+                    }
+                    Err(error) => settings.refuse(stream, client, error, &mut refused),
+                },
             }
         }
-        while connections.try_join_next().is_some() {}
-        let aborted = connections.len();
-        connections.shutdown().await;
-        aborted
+        drop(answering);
+        tokio::select! {
+            biased;
+            () = late.shutdown() => 0,
+            _ = &mut deadline => cut_off(connections).await,
+        }
     }
 
     fn admit(&self, client: SocketAddr) -> Result<Option<Permit>, LimitError> {
@@ -269,6 +273,14 @@ impl Server {
             }
         }
     }
+}
+
+/// Cuts off what is left, and counts it.
+async fn cut_off(mut connections: JoinSet<()>) -> usize {
+    while connections.try_join_next().is_some() {}
+    let left = connections.len();
+    connections.shutdown().await;
+    left
 }
 
 /// Keeps a value for as long as the future is not ready.

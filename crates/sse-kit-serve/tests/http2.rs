@@ -133,6 +133,27 @@ async fn a_hundred_streams_on_one_connection_get_the_same_and_say_goodbye() {
 }
 
 #[tokio::test]
+async fn who_comes_while_work_is_being_done_is_answered_and_told_goodbye() {
+    // Were it waited for, it would be cut off at the deadline.
+    let settings =
+        |server: Server| server.http2_prior_knowledge().header_timeout(Duration::from_secs(600));
+    let serving = Serving::start(settings).await;
+    let early = serving.socket().await;
+    let work = serving.shutdown.work().expect("it runs");
+    serving.shutdown.trigger();
+    serving.shutdown.stopping().await;
+    let mut client = http2(serving.socket().await).await;
+    let mut stream = open(&mut client).await;
+    // They have asked for nothing, and hold up nothing.
+    let silent = serving.socket().await;
+    drop(work);
+    assert_eq!(stream.next().await.as_deref(), Some("sse-kit:shutdown"));
+    assert_eq!(stream.next().await, None, "and a proper end");
+    assert_eq!(serving.ended.await.expect("no panic"), Ended::Drained);
+    drop((early, silent));
+}
+
+#[tokio::test]
 async fn a_stream_that_is_not_read_holds_up_no_other_on_its_connection() {
     let serving = Serving::start(Server::http2_prior_knowledge).await;
     let mut client = http2(serving.socket().await).await;
@@ -183,17 +204,18 @@ async fn who_begins_nothing_is_closed() {
 
 #[tokio::test]
 async fn rapid_resets_end_their_connection_and_nothing_else() {
-    const RESETS: usize = 10_000;
+    // In full by `cargo xtask soak`.
+    let resets = if std::env::var_os("SSE_KIT_SOAK").is_some() { 100_000 } else { 10_000 };
     let serving = Serving::start(Server::http2_prior_knowledge).await;
     let mut client = http2(serving.socket().await).await;
     let mut good = open(&mut client).await;
     let mut sent = 0;
-    while sent < RESETS {
+    while sent < resets {
         let mut socket = serving.socket().await;
         let (mut reader, mut writer) = socket.split();
         let attack = async {
             writer.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await?;
-            for stream in (1..2 * RESETS).step_by(2) {
+            for stream in (1..2 * resets).step_by(2) {
                 writer.write_all(&request_and_reset(stream)).await?;
                 sent += 1;
             }

@@ -87,7 +87,11 @@ impl Shutdown {
         let settings = self.settings();
         let last_call = later(begun.at, settings.deadline.saturating_sub(settings.delay));
         self.enter(Phase::Leaving);
-        sleep_until(last_call.min(later(begun.at, settings.pre_drain))).await;
+        // Even a sleep of no time takes a tick of the timer, in which a client that was told that the
+        // server is not ready could still be taken in, only to be closed.
+        if !settings.pre_drain.is_zero() {
+            sleep_until(last_call.min(later(begun.at, settings.pre_drain))).await;
+        }
         self.enter(Phase::Draining);
         if tokio::time::timeout_at(last_call, self.idle()).await.is_err() {
             tracing::warn!(work = self.progress().work, "not all of the work was done in time");

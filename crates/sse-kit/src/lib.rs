@@ -3,6 +3,40 @@
 //! A newcomer needs three names: a [`Broadcaster`] that events are published to, an [`Event`], and
 //! an [`SseBody`] that carries them to a page.
 //!
+//! ```
+//! # #[cfg(not(feature = "http"))]
+//! # fn main() {}
+//! # #[cfg(feature = "http")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use http_body_util::BodyExt;
+//! use sse_kit::event::Topic;
+//! use sse_kit::http::{SseRequest, SseResponse};
+//! use sse_kit::{Broadcaster, Event, SseBody};
+//!
+//! let hub = Broadcaster::new();
+//! let jobs: Topic = "jobs:17".parse()?;
+//!
+//! // In a handler, of any framework that speaks `http`: a stream that resumes by itself.
+//! let request = http::Request::get("/events?topic=jobs:*").body(())?;
+//! let request = SseRequest::from(&request);
+//! let subscription =
+//!     hub.subscribe(request.topics("topic")?).resume(request.last_event_id()).open()?;
+//! let response: http::Response<SseBody> = SseResponse::new(subscription).into_response();
+//!
+//! // Anywhere in the app: say what happened.
+//! let receipt = hub.publish(&jobs, Event::new("40 %")).await?;
+//! assert_eq!(receipt.receivers, 1);
+//!
+//! // What the page is sent: a hello first, and then the event.
+//! let mut body = response.into_body();
+//! let _hello = body.frame().await;
+//! let event = body.frame().await.and_then(|frame| frame.ok()?.into_data().ok());
+//! let expected = format!("data: 40 %\nid: {}\n\n", receipt.id);
+//! assert_eq!(event.as_deref(), Some(expected.as_bytes()));
+//! # Ok(()) }
+//! ```
+//!
 //! | feature | module | what it is |
 //! |---|---|---|
 //! | (always) | [`event`] | events, ids, topics, and their wire format |
@@ -84,6 +118,11 @@ struct Monitoring;
 #[cfg(all(doctest, feature = "serve"))]
 #[doc = include_str!("../../../docs/src/first-guide.md")]
 struct FirstGuide;
+
+/// The code of the page about production, compiled.
+#[cfg(all(doctest, feature = "tls"))]
+#[doc = include_str!("../../../docs/src/production.md")]
+struct Production;
 
 /// The code of the page about markup, compiled.
 #[cfg(all(doctest, feature = "askama"))]

@@ -11,7 +11,7 @@ use serde_json::json;
 use sse_kit::Broadcaster;
 use sse_kit::broadcast::{BuildError, Stats, SubscribeError};
 use sse_kit::event::Topics;
-use sse_kit::http::{Limits, SseRequest, SseResponse};
+use sse_kit::http::{HostRules, Limits, SseRequest, SseResponse};
 use sse_kit::redis::{RedisHealth, RedisLog, RedisMonitor};
 use sse_kit::serve::ServeStats;
 use sse_kit::shutdown::{Farewell, Shutdown, Spread};
@@ -33,6 +33,7 @@ pub(crate) struct Hub {
     limits: Limits,
     redis: Option<RedisMonitor>,
     pub(crate) shutdown: Shutdown,
+    hosts: HostRules,
 }
 
 impl Hub {
@@ -52,14 +53,16 @@ impl Hub {
         let events = events.build()?;
         let status = Status::new()?;
         let limits = Limits::new(options.max_connections, options.max_per_ip);
+        let hosts = HostRules::new(options.hosts.iter().cloned());
         let shutdown = Shutdown::builder()
             .broadcaster(events.clone())
             .broadcaster(status.stream.clone())
             .farewell(Farewell::ComeBack(Spread::Within(COME_BACK_WITHIN)))
+            .pre_drain(options.pre_drain())
             .shutdown_delay(options.shutdown_delay())
-            .deadline(options.shutdown_delay())
+            .deadline(options.pre_drain() + options.shutdown_delay())
             .build();
-        Ok(Self { events, status, server, limits, redis, shutdown })
+        Ok(Self { events, status, server, limits, redis, shutdown, hosts })
     }
 
     pub(crate) async fn answer(
@@ -67,6 +70,9 @@ impl Hub {
         request: Request<Incoming>,
         client: SocketAddr,
     ) -> Result<Reply, Infallible> {
+        if let Err(error) = self.hosts.ensure(request.uri(), request.headers()) {
+            return Ok(reply::error(StatusCode::FORBIDDEN, &format!("{error}; see `--host`")));
+        }
         // The server leaves the body away by itself.
         let head = request.method() == Method::HEAD;
         let method = if head { &Method::GET } else { request.method() };
@@ -114,6 +120,7 @@ impl Hub {
             all["redis"] = json!(redis.stats());
             all["redis"]["up"] = (redis.health() == RedisHealth::Up).into();
         }
+        all["tasks"] = tokio::runtime::Handle::current().metrics().num_alive_tasks().into();
         all
     }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use sse_kit::http::HostName;
 use sse_kit::redis::{RedisConfig, RedisConfigError};
 
 /// A small stand-alone hub for Server-Sent Events.
@@ -17,6 +18,9 @@ pub(crate) struct Options {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8081")]
     pub(crate) listen: SocketAddr,
+    /// A name by which the hub may be called, besides `localhost` and IP addresses; may be repeated.
+    #[arg(long = "host", value_name = "NAME")]
+    pub(crate) hosts: Vec<HostName>,
     /// Events kept for each topic, for clients that come back; 0 keeps none.
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub(crate) history: usize,
@@ -29,6 +33,9 @@ pub(crate) struct Options {
     /// Seconds that clients have to read what is left for them, on shutdown.
     #[arg(long, value_name = "SECS", default_value_t = 1.0, value_parser = seconds)]
     shutdown_delay: f64,
+    /// Seconds for which it serves on after a signal, while it says that it is not ready.
+    #[arg(long, value_name = "SECS", default_value_t = 0.0, value_parser = seconds)]
+    pre_drain: f64,
     /// Event streams that may be open; more are asked to come back later.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub(crate) max_connections: usize,
@@ -57,6 +64,10 @@ impl Options {
 
     pub(crate) fn shutdown_delay(&self) -> Duration {
         Duration::from_secs_f64(self.shutdown_delay)
+    }
+
+    pub(crate) fn pre_drain(&self) -> Duration {
+        Duration::from_secs_f64(self.pre_drain)
     }
 
     pub(crate) fn write_timeout(&self) -> Option<Duration> {

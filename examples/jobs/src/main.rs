@@ -33,7 +33,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Parser;
 use sse_kit::Broadcaster;
-use sse_kit::http::Limits;
+use sse_kit::http::{HostRules, Limits};
 use sse_kit::redis::{RedisConfig, RedisLog};
 use sse_kit::serve::Server;
 use sse_kit::shutdown::{Farewell, Shutdown, Signals, Spread};
@@ -99,6 +99,7 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
         board: Arc::clone(&board),
         assets: Assets::load(options.assets.as_deref())?,
         limits: Limits::new(options.max_connections, options.max_per_ip),
+        hosts: HostRules::new(options.hosts),
         server: server.stats(),
         folder: options.folder,
     });

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sse_kit::http::HostName;
+
 /// A job board: a job computes the SHA-256 of every file under a folder, and every open page
 /// watches.
 #[derive(Clone, Debug, clap::Parser)]
@@ -14,6 +16,9 @@ pub(crate) struct Options {
     /// Whoever can reach this address can have folders of this machine read.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
+    /// A name by which it may be called, besides `localhost` and IP addresses; may be repeated.
+    #[arg(long = "host", value_name = "NAME")]
+    pub(crate) hosts: Vec<HostName>,
     /// The folder that the form proposes.
     #[arg(long, value_name = "PATH", default_value = ".")]
     pub(crate) folder: PathBuf,

@@ -13,7 +13,7 @@ use hyper::body::Body;
 use serde_json::json;
 use sse_kit::Broadcaster;
 use sse_kit::htmx::Dialect;
-use sse_kit::http::{Limits, SseRequest, SseResponse, ensure_same_site};
+use sse_kit::http::{HostRules, Limits, SseRequest, SseResponse, ensure_same_site};
 use sse_kit::monitor::Overlay;
 use sse_kit::serve::ServeStats;
 use sse_kit::shutdown::Shutdown;
@@ -38,6 +38,7 @@ pub(crate) struct App {
     pub(crate) runner: Runner,
     pub(crate) assets: Assets,
     pub(crate) limits: Limits,
+    pub(crate) hosts: HostRules,
     pub(crate) server: Arc<ServeStats>,
     /// What the form proposes.
     pub(crate) folder: PathBuf,
@@ -85,6 +86,9 @@ impl App {
         B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
         let (parts, body) = request.into_parts();
+        if let Err(error) = self.hosts.ensure(&parts.uri, &parts.headers) {
+            return reply::text(StatusCode::FORBIDDEN, &format!("{error}; see `--host`"));
+        }
         let path = parts.uri.path();
         let Some(route) = Route::of(path) else {
             return reply::text(StatusCode::NOT_FOUND, "There is nothing here.");

@@ -15,6 +15,13 @@ pub(super) fn run(args: &[OsString]) -> Result<Tally> {
     let mut command = cargo("test");
     command.env("SSE_KIT_REDIS_SERVER", redis);
     command.args(["--workspace", "--all-features", "--no-fail-fast"]).args(args);
+    for (variable, tool) in [("SSE_KIT_NGINX", &tools::NGINX), ("SSE_KIT_CADDY", &tools::CADDY)] {
+        // The tests with a proxy are passed over where it is not named; so that is a failure here.
+        match tool.find_or_install() {
+            Ok(path) => _ = command.env(variable, path),
+            Err(error) => tally.fail(format!("{error:#}")),
+        }
+    }
     let status = process::read_along(&mut command, |line| count(&mut tally, line))?;
     if !status.success() && tally.failed == 0 {
         tally.fail(format!("cargo test failed outside of any test: {status}"));

@@ -184,6 +184,31 @@ async fn another_method_is_told_which_and_health_can_be_asked_for_by_head() {
 }
 
 #[tokio::test]
+async fn it_answers_to_its_own_names_and_addresses_alone() {
+    let hub = Server::start("--host hub.internal").await;
+    let (_, port) = hub.address.rsplit_once(':').expect("a port");
+    for (host, status) in [
+        (format!("localhost:{port}"), 200),
+        (format!("127.0.0.1:{port}"), 200),
+        (format!("192.0.2.7:{port}"), 200),
+        (format!("hub.internal:{port}"), 200),
+        (format!("evil.example:{port}"), 403),
+    ] {
+        // As a browser puts it whose page had its own name lead here.
+        let request = |request: http::request::Builder| {
+            request.header("host", &host).header("sec-fetch-site", "same-origin")
+        };
+        for (request, body) in [
+            (request(Request::post("/publish?topic=a")), &b"x"[..]),
+            (request(Request::get("/events?topic=a")), b""),
+            (request(Request::get("/stats")), b""),
+        ] {
+            assert_eq!(hub.send(request, body).await.status(), status, "{host}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_page_of_another_site_cannot_publish() {
     let hub = Server::start("").await;
     let publish = || Request::post("/publish?topic=a");
@@ -325,7 +350,7 @@ async fn sigterm_says_goodbye_ends_every_stream_and_exits_with_0() {
 
 #[tokio::test]
 async fn who_never_reads_is_cut_off_at_the_deadline_and_health_says_so_until_then() {
-    let mut hub = Server::start("--shutdown-delay 2 --write-timeout 0").await;
+    let mut hub = Server::start("--shutdown-delay 5 --write-timeout 0").await;
     let stuck = hub.open("topic=a").await;
     for _ in 0..40 {
         hub.publish("topic=a", &"x".repeat(1_000_000)).await;

@@ -26,7 +26,12 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a hub with these options on a free port.
     pub(crate) async fn start(options: &str) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_hub"))
+        Self::spawn(&mut Command::new(env!("CARGO_BIN_EXE_hub")), options).await
+    }
+
+    /// Starts it by a command that takes its options.
+    pub(crate) async fn spawn(command: &mut Command, options: &str) -> Self {
+        let mut process = command
             .args(["--listen", "127.0.0.1:0"])
             .args(options.split_whitespace())
             .env("RUST_LOG", "warn")
@@ -41,9 +46,13 @@ impl Server {
         Self { process, address: address.to_owned() }
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id().expect("it still runs")
+    }
+
     /// Sends a signal, by its name.
     pub(crate) async fn signal(&self, name: &str) {
-        let pid = self.process.id().expect("it still runs").to_string();
+        let pid = self.pid().to_string();
         let kill = Command::new("kill").args(["-s", name, &pid]).status().await;
         assert!(kill.expect("kill runs").success());
     }
@@ -67,15 +76,7 @@ impl Server {
         request: http::request::Builder,
         body: &[u8],
     ) -> hyper::Result<Response<Incoming>> {
-        let socket = TcpStream::connect(&self.address).await.expect("it listens");
-        let (mut client, connection) = http1::handshake(TokioIo::new(socket)).await?;
-        tokio::spawn(connection);
-        let request: Request<Full<Bytes>> = request
-            .header("host", &self.address)
-            .body(Full::new(Bytes::copy_from_slice(body)))
-            .expect("a good request");
-        let response = tokio::time::timeout(PATIENCE, client.send_request(request)).await;
-        response.expect("an answer in time")
+        send_to(&self.address, request, body).await
     }
 
     /// Waits until the hub says that it drains. A connection that was accepted just before may be
@@ -111,7 +112,12 @@ impl Server {
     }
 
     pub(crate) async fn open_by(&self, request: http::request::Builder) -> Stream {
-        let response = self.send(request, b"").await;
+        Self::open_at(&self.address, request).await
+    }
+
+    /// Opens a stream at another address, where a proxy is.
+    pub(crate) async fn open_at(address: &str, request: http::request::Builder) -> Stream {
+        let response = send_to(address, request, b"").await.expect("an answer");
         assert_eq!(response.status(), 200);
         let body = response.into_body();
         let mut stream = Stream { body, decoder: Decoder::new(), hello: Value::Null };
@@ -132,6 +138,22 @@ impl Server {
         }
         panic!("`{name}` never gets there: {:?}", self.get("/stats").await);
     }
+}
+
+async fn send_to(
+    address: &str,
+    request: http::request::Builder,
+    body: &[u8],
+) -> hyper::Result<Response<Incoming>> {
+    let socket = TcpStream::connect(address).await.expect("it listens");
+    let (mut client, connection) = http1::handshake(TokioIo::new(socket)).await?;
+    tokio::spawn(connection);
+    let named = request.headers_ref().is_some_and(|headers| headers.contains_key("host"));
+    let request = if named { request } else { request.header("host", address) };
+    let request: Request<Full<Bytes>> =
+        request.body(Full::new(Bytes::copy_from_slice(body))).expect("a good request");
+    let response = tokio::time::timeout(PATIENCE, client.send_request(request)).await;
+    response.expect("an answer in time")
 }
 
 async fn json(response: Response<Incoming>) -> (StatusCode, Value) {

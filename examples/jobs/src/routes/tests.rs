@@ -13,7 +13,8 @@ fn app() -> App {
     let limits = Limits::new(10, 1);
     let folder = "/tmp/\"><script>".into();
     let shutdown = Shutdown::builder().broadcaster(hub.clone()).build();
-    App { hub, shutdown, board, runner, assets, limits, server: Arc::default(), folder }
+    let (hosts, server) = (HostRules::default(), Arc::default());
+    App { hub, shutdown, board, runner, assets, limits, hosts, server, folder }
 }
 
 async fn send(app: &App, request: http::request::Builder, body: &str) -> (StatusCode, Reply) {
@@ -82,7 +83,7 @@ async fn another_site_changes_nothing() {
     for path in ["/jobs", "/jobs/1/cancel"] {
         let request = Request::post(path).header("sec-fetch-site", "cross-site");
         assert_eq!(send(&app, request, "path=/").await.0, StatusCode::FORBIDDEN);
-        let request = Request::post(path).header("host", "a").header("origin", "http://b");
+        let request = Request::post(path).header("host", "localhost").header("origin", "http://b");
         assert_eq!(send(&app, request, "path=/").await.0, StatusCode::FORBIDDEN);
     }
     assert_eq!(app.board.count().await, (0, 0));
@@ -125,6 +126,15 @@ async fn a_page_too_many_is_asked_to_come_back() {
     drop(first);
     let _third = send(&app, Request::get("/events"), "").await;
     assert_eq!(app.hub.stats().connections, 1);
+}
+
+#[tokio::test]
+async fn a_page_that_has_its_own_name_lead_here_gets_nothing() {
+    let app = app();
+    for (host, status) in [("localhost:8080", 200), ("127.0.0.1", 200), ("evil.example", 403)] {
+        let (answered, _) = send(&app, Request::get("/").header("host", host), "").await;
+        assert_eq!(answered, status, "{host}");
+    }
 }
 
 #[test]

@@ -1,0 +1,185 @@
+//! Letting pages of other origins listen.
+
+use std::fmt;
+use std::str::FromStr;
+
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN,
+    VARY,
+};
+use http::{HeaderMap, HeaderValue, Uri};
+
+/// The origins whose pages may read streams, cookies and all. Each is compared as a whole: there are
+/// no wildcards, and `null` is none of them.
+///
+/// ```
+/// use http::{HeaderMap, Request, Response};
+/// use sse_kit_http::Cors;
+///
+/// let cors = Cors::new(["https://app.example".parse()?]);
+/// let request = Request::get("/events").header("origin", "https://app.example").body(())?;
+/// let mut response = Response::new(());
+/// cors.allow(request.headers(), response.headers_mut());
+/// assert_eq!(response.headers()["access-control-allow-origin"], "https://app.example");
+/// assert_eq!(response.headers()["vary"], "origin");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Cors {
+    origins: Box<[Origin]>,
+}
+
+impl Cors {
+    /// Pages of these origins.
+    pub fn new(origins: impl IntoIterator<Item = Origin>) -> Self {
+        Self { origins: origins.into_iter().collect() }
+    }
+
+    /// Adds to a response what lets the browser hand it to the page that asked, if that page's origin
+    /// is allowed; and in any case that the response depends on the origin, for caches.
+    ///
+    /// A preflight (an `OPTIONS` with `Access-Control-Request-Method`) is answered by a response
+    /// without content, status 204, that this was called for.
+    pub fn allow(&self, request: &HeaderMap, response: &mut HeaderMap) {
+        response.append(VARY, HeaderValue::from_static("origin"));
+        let Some(asking) = request.get(ORIGIN) else { return };
+        if !self.origins.iter().any(|origin| asking == origin.as_str()) {
+            return;
+        }
+        response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, asking.clone());
+        response.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        if request.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+            for (name, value) in [
+                (ACCESS_CONTROL_ALLOW_METHODS, "GET"),
+                // Set by clients that read streams by `fetch`; `EventSource` needs no leave for it.
+                (ACCESS_CONTROL_ALLOW_HEADERS, "last-event-id"),
+                (ACCESS_CONTROL_MAX_AGE, "600"),
+            ] {
+                response.insert(name, HeaderValue::from_static(value));
+            }
+        }
+    }
+}
+
+/// Where a page comes from, as browsers write it in the header `Origin`: scheme, host, and the port
+/// unless it is the scheme's own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin(Box<str>);
+
+impl Origin {
+    /// The origin as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Origin {
+    type Err = OriginError;
+
+    fn from_str(text: &str) -> Result<Self, OriginError> {
+        let (scheme, host) = text.split_once("://").ok_or(OriginError)?;
+        let uri: Uri = text.parse().map_err(|_| OriginError)?;
+        // As a URI it has a path even when none is written, so the text is looked at.
+        let bare = uri.authority().is_some_and(|authority| authority.as_str() == host);
+        let named = uri.host().is_some_and(|name| !name.is_empty()) && !host.contains(['@', '*']);
+        let own_port = match scheme {
+            "http" => host.ends_with(":80"),
+            "https" => host.ends_with(":443"),
+            _ => return Err(OriginError),
+        };
+        let written_so = !text.contains(|c: char| c.is_ascii_uppercase());
+        if bare && named && !own_port && written_so {
+            Ok(Self(text.into()))
+        } else {
+            Err(OriginError)
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The text is no origin, or not as a browser writes it, and would never match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "an origin is written `https://host` or `https://host:port`, in lower case, without a path"
+)]
+pub struct OriginError;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(headers: &[(&'static str, &'static str)]) -> HeaderMap {
+        let cors = Cors::new(["https://a.test".parse().unwrap()]);
+        let headers = headers.iter().map(|(name, value)| {
+            (http::HeaderName::from_static(name), HeaderValue::from_static(value))
+        });
+        let mut response = HeaderMap::new();
+        cors.allow(&headers.collect(), &mut response);
+        response
+    }
+
+    #[test]
+    fn what_no_browser_writes_is_no_origin() {
+        for text in ["https://a.test", "http://localhost:8080", "http://[::1]:1", "http://1.2.3.4"]
+        {
+            assert_eq!(text.parse::<Origin>().unwrap().as_str(), text);
+        }
+        for text in [
+            "",
+            "*",
+            "null",
+            "a.test",
+            "https://",
+            "https://*",
+            "https://*.a.test",
+            "https://a.test/",
+            "https://a.test/x",
+            "https://A.test",
+            "https://a.test:443",
+            "http://a.test:80",
+            "ftp://a.test",
+            "https://u@a.test",
+            "https://a.test?x",
+            "https://a .test",
+            "https://:1",
+        ] {
+            assert_eq!(text.parse::<Origin>(), Err(OriginError), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_an_origin_of_the_list_is_let_in_and_always_by_its_name() {
+        let allowed = asked(&[("origin", "https://a.test")]);
+        assert_eq!(allowed["access-control-allow-origin"], "https://a.test");
+        assert_eq!(allowed["access-control-allow-credentials"], "true");
+        assert!(!allowed.contains_key("access-control-allow-headers"));
+        for other in ["https://b.test", "null", "https://a.test.evil.test", "http://a.test", "*"] {
+            let refused = asked(&[("origin", other)]);
+            assert_eq!(refused.len(), 1, "{other}");
+            assert_eq!(refused["vary"], "origin");
+        }
+        assert_eq!(asked(&[]).len(), 1);
+    }
+
+    #[test]
+    fn a_preflight_may_send_the_last_event_id() {
+        let preflight = [("origin", "https://a.test"), ("access-control-request-method", "GET")];
+        let allowed = asked(&preflight);
+        assert_eq!(allowed["access-control-allow-headers"], "last-event-id");
+        assert_eq!(allowed["access-control-allow-methods"], "GET");
+    }
+
+    #[test]
+    fn what_depended_on_something_already_still_does() {
+        let mut response = HeaderMap::new();
+        response.insert(VARY, HeaderValue::from_static("accept"));
+        Cors::new([]).allow(&HeaderMap::new(), &mut response);
+        assert_eq!(response.get_all(VARY).iter().collect::<Vec<_>>(), ["accept", "origin"]);
+    }
+}

@@ -1,0 +1,245 @@
+//! Who may see what, for how long, and how a stream ends that may not be seen any longer.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use parking_lot::Mutex;
+use sse_kit_broadcast::{Broadcaster, Departure};
+use sse_kit_event::{Decoded, Decoder, Event, LastEventId, Topic, Topics};
+use sse_kit_http::{
+    Access, Authorizer, Denied, Gate, Grant, OpenError, SseBody, SseResponse, Wanted,
+};
+use tokio::time::Instant;
+
+type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+/// What the authorizer says next.
+#[derive(Clone, Copy, Debug)]
+enum Says {
+    Yes(Grant),
+    No,
+    Panics,
+    Hangs,
+}
+
+/// Says what it is told to say, and notes what it was asked.
+#[derive(Clone)]
+struct Told {
+    says: Arc<Mutex<Says>>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Told {
+    fn to_say(says: Says) -> Self {
+        Self { says: Arc::new(Mutex::new(says)), asked: Arc::default() }
+    }
+
+    fn now_says(&self, says: Says) {
+        *self.says.lock() = says;
+    }
+}
+
+impl Authorizer for Told {
+    type Principal = &'static str;
+
+    async fn authorize(
+        &self,
+        who: &&'static str,
+        wanted: Wanted<'_>,
+        access: Access,
+    ) -> Result<Grant, Denied> {
+        let wanted = match wanted {
+            Wanted::Topic(topic) => topic.to_string(),
+            Wanted::Pattern(pattern) => pattern.to_string(),
+            _ => unreachable!("there are two"),
+        };
+        self.asked.lock().push(format!("{who} {wanted} {access:?}"));
+        let says = *self.says.lock();
+        match says {
+            Says::Yes(grant) => Ok(grant),
+            Says::No => Err(Denied),
+            Says::Panics => panic!("the authorizer is broken"),
+            Says::Hangs => std::future::pending().await,
+        }
+    }
+}
+
+fn topic(text: &str) -> Topic {
+    text.parse().expect("a topic")
+}
+
+fn yes() -> Says {
+    Says::Yes(Grant::unlimited())
+}
+
+fn for_a_minute() -> Says {
+    Says::Yes(Grant::lasting(Duration::from_secs(60)))
+}
+
+/// The names of the events to come, or their data where they have none, heartbeats left out; with the
+/// time of the last.
+async fn rest(response: SseResponse) -> (Vec<String>, Instant) {
+    let mut body: SseBody = response.into_response().into_body();
+    let (mut decoder, mut all) = (Decoder::new(), Vec::new());
+    while let Some(frame) = body.frame().await {
+        let data = frame.expect("it cannot fail").into_data().expect("no trailers");
+        decoder.push(&data).expect("not too large");
+        while let Some(decoded) = decoder.pop() {
+            let Decoded::Message(message) = decoded else { continue };
+            match &*message.name {
+                "sse-kit:heartbeat" => {}
+                "message" => all.push(message.data),
+                _ => all.push(message.name),
+            }
+        }
+    }
+    (all, Instant::now())
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_topic_and_pattern_is_asked_for_and_one_no_is_enough() -> TestResult {
+    let (hub, told) = (Broadcaster::new(), Told::to_say(yes()));
+    let gate = Gate::new(hub.clone(), told.clone());
+    let topics = Topics::parse(["a", "b:*"])?;
+    let open = gate.open("ann", hub.subscribe(topics.clone())).await?;
+    let resume = LastEventId::parse(b"1-1");
+    let resumed = gate.open("ann", hub.subscribe(topics.clone()).resume(resume)).await?;
+    assert_eq!(
+        *told.asked.lock(),
+        ["ann a Live", "ann b:* Live", "ann a Replay", "ann b:* Replay"]
+    );
+    told.now_says(Says::No);
+    let denied = gate.open("ann", hub.subscribe(topics)).await;
+    assert_eq!(denied.err(), Some(OpenError::Denied));
+    assert_eq!(hub.connection_count(), 2, "nothing was opened");
+    drop((open, resumed));
+    assert_eq!(format!("{gate:?}"), "Gate { streams: 0, .. }");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_that_runs_out_is_asked_for_again_and_a_no_ends_the_stream() -> TestResult {
+    let (hub, told) = (Broadcaster::new(), Told::to_say(for_a_minute()));
+    let gate = Gate::new(hub.clone(), told.clone());
+    let watch = tokio::spawn(gate.clone().watch());
+    let began = Instant::now();
+    let reading = tokio::spawn(rest(gate.open("ann", hub.subscribe(topic("a"))).await?));
+
+    tokio::time::sleep(Duration::from_secs(59)).await;
+    told.now_says(for_a_minute());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(told.asked.lock().len(), 2, "once at first, once again");
+    hub.publish(&topic("a"), Event::new("still")).await?;
+    told.now_says(Says::No);
+    let (events, at) = reading.await?;
+    assert_eq!(events, ["sse-kit:hello", "still", "sse-kit:close"]);
+    // The second grant was given at 59 s, and so ran out at 119 s.
+    let ended = (at - began).as_secs_f64();
+    assert!((119.0..=120.0).contains(&ended), "{ended}");
+    watch.abort();
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_revoked_is_closed_at_once_and_gets_nothing_more() -> TestResult {
+    let left = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&left);
+    let hub = Broadcaster::builder()
+        .on_disconnect(move |_, why| {
+            noted.lock().push(why);
+            Ok(())
+        })
+        .build()?;
+    let gate = Gate::new(hub.clone(), Told::to_say(yes()));
+    let open = |who| gate.open(who, hub.subscribe(topic("a")));
+    let (ann, bob) = (open("ann").await?, open("bob").await?);
+    let reading = [tokio::spawn(rest(ann)), tokio::spawn(rest(bob))];
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let revoked_at = Instant::now();
+    assert_eq!(gate.revoke(|who, topics| *who == "ann" && topics.cover(&topic("a"))), 1);
+    hub.publish(&topic("a"), Event::new("secret")).await?;
+    let [ann, bob] = reading;
+    let (events, at) = ann.await?;
+    assert_eq!(events, ["sse-kit:hello", "sse-kit:close"]);
+    assert_eq!(at, revoked_at);
+    assert_eq!(*left.lock(), [Departure::Disconnected]);
+    assert_eq!(gate.revoke(|_, _| true), 1);
+    assert_eq!(bob.await?.0, ["sse-kit:hello", "secret", "sse-kit:close"]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn changed_rights_are_asked_for_within_a_second() -> TestResult {
+    let (hub, told) = (Broadcaster::new(), Told::to_say(yes()));
+    let gate = Gate::new(hub.clone(), told.clone());
+    let watch = tokio::spawn(gate.clone().watch());
+    let ann = tokio::spawn(rest(gate.open("ann", hub.subscribe(topic("a"))).await?));
+    let bob = tokio::spawn(rest(gate.open("bob", hub.subscribe(topic("a"))).await?));
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    told.now_says(Says::No);
+    let changed = Instant::now();
+    gate.renew(|who, _| *who == "ann");
+    let (events, at) = ann.await?;
+    assert_eq!(events, ["sse-kit:hello", "sse-kit:close"]);
+    assert!(at - changed <= Duration::from_secs(1));
+    assert!(!bob.is_finished() && hub.connection_count() == 1);
+    watch.abort();
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_authorizer_without_an_answer_lets_nobody_stay_and_sends_nobody_away() -> TestResult {
+    let (hub, told) = (Broadcaster::new(), Told::to_say(for_a_minute()));
+    let gate = Gate::new(hub.clone(), told.clone());
+    let watch = tokio::spawn(gate.clone().watch());
+    for broken in [Says::Panics, Says::Hangs] {
+        told.now_says(for_a_minute());
+        let began = Instant::now();
+        let open = async |_| gate.open("ann", hub.subscribe(topic("a"))).await;
+        let mut reading = Vec::new();
+        for n in 0..3 {
+            reading.push(tokio::spawn(rest(open(n).await?)));
+        }
+        told.now_says(broken);
+        for reading in reading {
+            let (events, at) = reading.await?;
+            assert_eq!(events, ["sse-kit:hello", "sse-kit:shutdown"], "{broken:?}");
+            let ended = (at - began).as_secs_f64();
+            assert!((60.0..=61.0).contains(&ended), "{ended}");
+        }
+    }
+    assert!(!watch.is_finished(), "it goes on");
+    watch.abort();
+    Ok(())
+}
+
+/// Says yes, but is revoked while it says so for the first time.
+#[derive(Clone, Default)]
+struct Overtaken {
+    gate: Arc<OnceLock<Gate<Overtaken>>>,
+    asked: Arc<Mutex<usize>>,
+}
+
+impl Authorizer for Overtaken {
+    type Principal = ();
+
+    async fn authorize(&self, (): &(), _: Wanted<'_>, _: Access) -> Result<Grant, Denied> {
+        *self.asked.lock() += 1;
+        if *self.asked.lock() > 1 {
+            return Err(Denied);
+        }
+        self.gate.get().expect("it is set").revoke(|(), _| true);
+        Ok(Grant::unlimited())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_revoked_while_it_is_asked_for_is_asked_for_again() {
+    let (hub, overtaken) = (Broadcaster::new(), Overtaken::default());
+    let gate = Gate::new(hub.clone(), overtaken.clone());
+    assert!(overtaken.gate.set(gate.clone()).is_ok());
+    let opened = gate.open((), hub.subscribe(topic("a"))).await;
+    assert_eq!(opened.err(), Some(OpenError::Denied));
+    assert_eq!(*overtaken.asked.lock(), 2);
+}
