@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use sse_kit_event::Topic;
+
 /// Where the log is, what it keeps, and how long to wait for it.
 ///
 /// ```
@@ -108,6 +110,10 @@ impl RedisConfig {
 
     pub(crate) fn meta_key(&self) -> String {
         format!("{{{}}}:meta", self.name.0)
+    }
+
+    pub(crate) fn presence_key(&self, topic: &Topic) -> String {
+        format!("{{{}}}:presence:{topic}", self.name.0)
     }
 
     pub(crate) fn once_key(&self, once: &str) -> String {

@@ -38,11 +38,13 @@ mod appender;
 mod config;
 mod entry;
 mod monitor;
+mod presence;
 mod reader;
 mod redis_log;
 
 pub use config::{LogName, LogNameError, RedisConfig, RedisConfigError};
 pub use monitor::{RedisHealth, RedisMonitor, RedisStats};
+pub use presence::{Member, MembersError, RedisPresence};
 pub use redis_log::{ConnectError, RedisLog};
 
 /// The Lua script that appends a record, as every node and every other publisher runs it. The

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod failing;
+mod presence;
 mod proxy;
 mod publishers;
 mod reading;

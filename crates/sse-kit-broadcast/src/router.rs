@@ -1,0 +1,156 @@
+//! From a topic to one of several hubs.
+
+use std::sync::Arc;
+
+use sse_kit_event::{Topic, TopicPattern, Topics};
+
+use crate::broadcaster::Broadcaster;
+
+/// Spreads topics over several hubs, each on a log of its own, where one log cannot carry all.
+///
+/// A topic goes by its first segment: `rooms:1` and `rooms:2` are on the same hub, and so the pattern
+/// `rooms:*` can be subscribed to. Everyone who is given as many hubs, in the same order, comes to
+/// the same answer, whatever the process or the machine. With one hub more, only the topics that go
+/// to it move.
+///
+/// A stream belongs to one hub, as it has one cursor: whoever subscribes to topics of several hubs
+/// needs a stream for each.
+///
+/// ```
+/// use sse_kit_broadcast::{Broadcaster, Router};
+/// use sse_kit_event::{Event, Topic};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let router = Router::new([Broadcaster::new(), Broadcaster::new()])?;
+/// let room: Topic = "rooms:1".parse()?;
+/// let stream = router.hub_of(&(&room).into())?.subscribe(&room).open()?;
+/// router.hub(&room).publish(&room, Event::new("hello")).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Router {
+    hubs: Arc<[Broadcaster]>,
+}
+
+impl Router {
+    /// Routes to these hubs.
+    ///
+    /// # Errors
+    ///
+    /// When there are none.
+    pub fn new(hubs: impl IntoIterator<Item = Broadcaster>) -> Result<Self, RouterError> {
+        let hubs: Arc<[_]> = hubs.into_iter().collect();
+        if hubs.is_empty() { Err(RouterError::NoHubs) } else { Ok(Self { hubs }) }
+    }
+
+    /// The hub of a topic.
+    pub fn hub(&self, topic: &Topic) -> &Broadcaster {
+        &self.hubs[self.place(first_segment(topic.as_str()))]
+    }
+
+    /// The hub that has all of these topics and patterns.
+    ///
+    /// # Errors
+    ///
+    /// [`RouterError`] when they are on several, or when a pattern begins with a wildcard and so may
+    /// match topics of every hub.
+    pub fn hub_of(&self, topics: &Topics) -> Result<&Broadcaster, RouterError> {
+        let names = topics.topics().iter().map(Topic::as_str);
+        let patterns = topics.patterns().iter().map(TopicPattern::as_str);
+        let mut place = None;
+        for name in names.chain(patterns).map(first_segment) {
+            if name.contains('*') {
+                return Err(RouterError::Everywhere);
+            }
+            if *place.get_or_insert_with(|| self.place(name)) != self.place(name) {
+                return Err(RouterError::Several);
+            }
+        }
+        Ok(&self.hubs[place.unwrap_or(0)])
+    }
+
+    /// All hubs, in their order.
+    pub fn hubs(&self) -> &[Broadcaster] {
+        &self.hubs
+    }
+
+    /// Rendezvous hashing: of all hubs, the one that scores highest for the name.
+    fn place(&self, name: &str) -> usize {
+        let score = |hub: &usize| (mixed(fnv(name.as_bytes()) ^ mixed(*hub as u64 + 1)), *hub);
+        (0..self.hubs.len()).max_by_key(score).unwrap_or(0)
+    }
+}
+
+/// Why there is no one hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RouterError {
+    /// A router has at least one hub.
+    #[error("a router has at least one hub")]
+    NoHubs,
+    /// The topics are on several hubs.
+    #[error("these topics are on several hubs; open a stream for each")]
+    Several,
+    /// The pattern may match topics of every hub.
+    #[error("a pattern that begins with a wildcard may match topics of every hub")]
+    Everywhere,
+}
+
+fn first_segment(text: &str) -> &str {
+    text.split(':').next().unwrap_or(text)
+}
+
+/// FNV-1a: the same on every machine and in every version, which the hashes of the standard library do
+/// not promise.
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// The finaliser of `SplitMix64`, as FNV leaves names that are alike close together.
+fn mixed(mut bits: u64) -> u64 {
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn router(hubs: usize) -> Router {
+        Router::new((0..hubs).map(|_| Broadcaster::new())).unwrap()
+    }
+
+    fn names() -> impl Iterator<Item = String> {
+        (0..3000).map(|n| format!("name-{n}"))
+    }
+
+    #[tokio::test]
+    async fn names_are_spread_evenly_and_stay_where_they_are() {
+        let (three, four) = (router(3), router(4));
+        let mut counts = [0; 4];
+        for name in names() {
+            let (before, after) = (three.place(&name), four.place(&name));
+            counts[after] += 1;
+            assert!(after == before || after == 3, "it moves to the new hub or not at all");
+        }
+        assert!(counts.iter().all(|count| (650..850).contains(count)), "{counts:?}");
+        let places: Vec<_> = ["rooms", "jobs", "a", "b"].map(|name| four.place(name)).into();
+        assert_eq!(places, [3, 1, 2, 3], "the same for ever");
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_on_one_hub() {
+        let router = router(8);
+        let topics = |names: &[&str]| Topics::parse(names).unwrap();
+        assert!(router.hub_of(&topics(&["rooms:1", "rooms:*", "rooms"])).is_ok());
+        assert_eq!(router.hub_of(&topics(&["*:1"])).unwrap_err(), RouterError::Everywhere);
+        let all: Vec<_> = names().take(8).collect();
+        let all: Vec<_> = all.iter().map(String::as_str).collect();
+        assert_eq!(router.hub_of(&topics(&all)).unwrap_err(), RouterError::Several);
+        assert_eq!(Router::new([]).unwrap_err(), RouterError::NoHubs);
+    }
+}

@@ -1,0 +1,54 @@
+//! Who is on a topic, on any node.
+
+use std::time::{Duration, Instant};
+
+use sse_kit_broadcast::Subscription;
+use sse_kit_redis::RedisPresence;
+
+use crate::server::{PATIENCE, Server};
+use crate::{Node, config, node, topic};
+
+fn join(node: &Node, id: &str) -> Subscription {
+    let subscribe = node.hub.subscribe(topic("room")).id(id.parse().expect("an id"));
+    subscribe.metadata(serde_json::json!({ "name": id })).open().expect("it opens")
+}
+
+async fn until(presence: &RedisPresence, ids: &[&str]) {
+    let begun = Instant::now();
+    loop {
+        let members = presence.members(&topic("room")).await.expect("Redis is there");
+        let found: Vec<_> = members.iter().map(|member| member.id.as_str()).collect();
+        if found == ids {
+            assert!(members.iter().all(|member| member.metadata["name"] == member.id.as_str()));
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{found:?} instead of {ids:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_of_all_nodes_are_known_to_all_and_those_of_a_dead_node_are_forgotten() {
+    let redis = Server::start(&[]).await;
+    let nodes = [node(&redis.url()).await, node(&redis.url()).await];
+    let mut shares = Vec::new();
+    for node in &nodes {
+        let presence = RedisPresence::new(config(&redis.url())).expect("random numbers");
+        let hub = node.hub.clone();
+        shares.push(tokio::spawn(async move { presence.share(&hub, &topic("room")).await }));
+    }
+    let asking = RedisPresence::new(config(&redis.url())).expect("random numbers");
+    until(&asking, &[]).await;
+    let (a, _b) = (join(&nodes[0], "a"), join(&nodes[1], "b"));
+    let _c = join(&nodes[1], "c");
+    until(&asking, &["a", "b", "c"]).await;
+    drop(a);
+    until(&asking, &["b", "c"]).await;
+    let _a = join(&nodes[0], "a");
+    until(&asking, &["a", "b", "c"]).await;
+    // As when its process dies: it says nothing more, and nobody says goodbye for it.
+    shares[1].abort();
+    until(&asking, &["a"]).await;
+    nodes[0].hub.shut_down(sse_kit_broadcast::Goodbye::StayAway);
+    until(&asking, &[]).await;
+}
