@@ -74,8 +74,8 @@ export async function serveTabs(t, options = []) {
   let hub = await startExample(t, 'hub', hubOptions);
   /** Requests for streams, with what they sent. @type {{url: string, lastEventId: string | undefined}[]} */
   const requests = [];
-  /** @type {Set<import('node:net').Socket>} */
-  const streams = new Set();
+  /** The streams that are open: what comes, and where it goes. @type {Map<import('node:http').ServerResponse, import('node:http').IncomingMessage>} */
+  const streams = new Map();
   /** @type {Fault | 'stall' | null} */
   let fault = null;
 
@@ -114,12 +114,12 @@ export async function serveTabs(t, options = []) {
       answer.pipe(response);
       if (!isStream) return;
       response.flushHeaders();
-      streams.add(request.socket);
+      streams.set(response, answer);
     });
     onward.on('error', () => response.destroy());
     response.on('close', () => {
       onward.destroy();
-      streams.delete(request.socket);
+      streams.delete(response);
     });
     request.pipe(onward);
   };
@@ -156,7 +156,11 @@ export async function serveTabs(t, options = []) {
     },
     /** Cuts all streams. */
     cut() {
-      for (const socket of streams) socket.destroy();
+      for (const response of streams.keys()) response.destroy();
+    },
+    /** Lets nothing through any longer on the streams that are open, and leaves them open. */
+    silence() {
+      for (const [response, answer] of streams) answer.unpipe(response);
     },
     /** Publishes the next number. */
     async tick() {

@@ -4,6 +4,8 @@ import { hold, locks, whenFree } from './locks.js';
 
 /** After how long a worker that does not greet is given up: its script may have to be loaded. */
 const GREETING_MS = 3_000;
+/** The same for one that takes the place of another, by when the script is there. */
+const SUCCESSION_MS = 1_000;
 /** How many workers may die before this page does without. */
 const MAX_DEATHS = 5;
 /** Signs of life where there are no Web Locks. */
@@ -47,6 +49,8 @@ export class WorkerTransport {
   #port;
   #deaths = 0;
   #hasGreeted = false;
+  /** A part of the worker's name. */
+  #generation = 0;
   #unanswered = 0;
   #watching = new AbortController();
   #release = () => {};
@@ -84,19 +88,21 @@ export class WorkerTransport {
 
   #connect() {
     const { worker: url, options } = this.#config;
+    this.#hasGreeted = false;
     let worker;
     try {
-      worker = new SharedWorker(url, { name: 'sse-kit' });
+      worker = new SharedWorker(url, { name: `sse-kit ${this.#generation}` });
     } catch {
       this.#onFailure();
       return;
     }
     const { port } = worker;
     this.#port = port;
-    const refused = () => port === this.#port && this.#lose();
-    worker.onerror = refused; // by a policy, or its script cannot be loaded
+    worker.onerror = () => {
+      if (port === this.#port) this.#onFailure(); // a policy refuses it, or its script cannot be loaded
+    };
     port.onmessage = ({ data }) => port === this.#port && this.#hear(data);
-    this.#timer = setTimeout(refused, GREETING_MS);
+    this.#timer = setTimeout(() => this.#lose(), this.#deaths ? SUCCESSION_MS : GREETING_MS);
     port.postMessage(options);
     for (const subscription of this.#joined.values()) this.#announce(subscription);
     this.#live(port);
@@ -156,7 +162,10 @@ export class WorkerTransport {
   #lose() {
     this.#disconnect();
     this.#deaths += 1;
-    if (this.#hasGreeted && this.#deaths <= MAX_DEATHS) this.#connect();
+    // Chromium may still connect to a worker that has closed itself, which never answers. All tabs
+    // that find it so look under the next name.
+    if (!this.#hasGreeted) this.#generation += 1;
+    if (this.#deaths <= MAX_DEATHS) this.#connect();
     else this.#onFailure();
   }
 

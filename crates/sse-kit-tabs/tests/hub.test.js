@@ -1,0 +1,193 @@
+// The hub against a server that does what the test says.
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, mock, test } from 'node:test';
+import { Hub } from '../scripts/hub.js';
+
+/** @typedef {import('../scripts/protocol.js').HubMessage} HubMessage */
+
+beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }));
+afterEach(() => mock.timers.reset());
+
+/** Lets everything happen that waits for nothing but its turn. */
+async function settle() {
+  for (let n = 0; n < 30; n += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A server, and what it was asked. */
+function server() {
+  /** @type {{cursor: string | null, signal: AbortSignal, send: (text: string) => unknown, end: () => void}[]} */
+  const requests = [];
+  /** @type {Response | undefined} */
+  let other;
+  /** @type {any} */
+  const fetch = async (/** @type {string} */ _url, /** @type {RequestInit} */ { headers, signal }) => {
+    /** @type {ReadableStreamDefaultController<Uint8Array> | undefined} */
+    let controller;
+    const body = new ReadableStream({ start: (its) => (controller = its) });
+    signal?.addEventListener('abort', () => controller?.error(new DOMException('', 'AbortError')));
+    requests.push({
+      cursor: new Headers(headers).get('Last-Event-ID'),
+      signal: /** @type {AbortSignal} */ (signal),
+      send: (text) => !signal?.aborted && controller?.enqueue(new TextEncoder().encode(text)),
+      end: () => controller?.close(),
+    });
+    return other ?? new Response(body, { headers: { 'Content-Type': 'text/event-stream' } });
+  };
+  const answer = (/** @type {Response | undefined} */ response) => {
+    other = response;
+  };
+  return { fetch, requests, answer };
+}
+
+const OPTIONS = { events: 3, characters: 1000 };
+
+/** @param {string} cursor */
+const hello = (cursor) => `event: sse-kit:hello\nid: ${cursor}\ndata: {"cursor":"${cursor}","heartbeat_ms":1000}\n\n`;
+/** @param {string} id */
+const event = (id) => `id: ${id}\ndata: x\n\n`;
+
+/** @param {Hub} hub @param {string} who @param {string} cursor */
+function join(hub, who, cursor) {
+  /** @type {string[]} */
+  const heard = [];
+  hub.join(who, cursor, (message) =>
+    heard.push(message.kind === 'state' ? message.state : `${message.event} ${message.id}`),
+  );
+  return heard;
+}
+
+/** @param {ReturnType<typeof server>} from */
+async function opened(from) {
+  const hub = new Hub('/events', OPTIONS, from.fetch);
+  const first = join(hub, '1', 'a-5');
+  mock.timers.tick(20);
+  await settle();
+  from.requests[0]?.send(hello('a-5'));
+  await settle();
+  return { hub, first };
+}
+
+test('tabs that come at once are gathered, and the one furthest behind is served', async () => {
+  const { fetch, requests } = server();
+  const hub = new Hub('/events', OPTIONS, fetch);
+  for (const [n, cursor] of ['a-7', 'a-5', '', 'a-9'].entries()) join(hub, `${n}`, cursor);
+  mock.timers.tick(20);
+  await settle();
+  assert.deepEqual(
+    requests.map(({ cursor }) => cursor),
+    ['a-5'],
+  );
+});
+
+test('who comes later has what it lacks from the buffer', async () => {
+  const from = server();
+  const { hub, first } = await opened(from);
+  from.requests[0]?.send(event('a-6') + event('a-7'));
+  await settle();
+  assert.deepEqual(first, ['connecting', 'live', 'sse-kit:hello a-5', 'message a-6', 'message a-7']);
+  assert.deepEqual(join(hub, '2', 'a-6'), ['live', 'sse-kit:hello a-6', 'message a-7']);
+  assert.deepEqual(join(hub, '3', ''), ['live', 'sse-kit:hello a-7'], 'or the position of now');
+  assert.deepEqual(join(hub, '4', 'b-9'), ['live', 'sse-kit:hello a-7'], 'by which it sees that it is lost');
+  assert.equal(from.requests.length, 1);
+});
+
+test('for who is before the buffer the stream is opened from there, and nothing comes in between', async () => {
+  const from = server();
+  const { hub } = await opened(from);
+  const late = join(hub, '2', 'a-2');
+  from.requests[0]?.send(event('a-6'));
+  await settle();
+  assert.deepEqual(late, ['live']);
+  assert.ok(from.requests[0]?.signal.aborted);
+  mock.timers.tick(20);
+  await settle();
+  assert.equal(from.requests[1]?.cursor, 'a-2');
+  from.requests[1]?.send(hello('a-2') + event('a-3'));
+  await settle();
+  assert.deepEqual(late, ['live', 'live', 'sse-kit:hello a-2', 'message a-3']);
+});
+
+test('a lost stream is asked for again from where it was', async () => {
+  const from = server();
+  const { first } = await opened(from);
+  from.requests[0]?.send(event('a-6'));
+  await settle();
+  from.requests[0]?.end();
+  await settle();
+  assert.equal(first.at(-1), 'reconnecting');
+  mock.timers.tick(500);
+  await settle();
+  assert.equal(from.requests[1]?.cursor, 'a-6');
+  assert.equal(first.at(-1), 'live');
+});
+
+test('a stream without a sign of life is dead', async () => {
+  const from = server();
+  const { first } = await opened(from);
+  mock.timers.tick(2400);
+  from.requests[0]?.send(':\n\n');
+  await settle();
+  mock.timers.tick(2400);
+  await settle();
+  assert.equal(first.at(-1), 'sse-kit:hello a-5', 'a comment is one');
+  mock.timers.tick(200);
+  await settle();
+  assert.equal(first.at(-1), 'stale');
+});
+
+test('a last word is a last word, for all who come soon', async () => {
+  for (const status of [204, 401, 403, 404, 410]) {
+    const from = server();
+    from.answer(new Response(null, { status }));
+    const hub = new Hub('/events', OPTIONS, from.fetch);
+    const first = join(hub, '1', '');
+    mock.timers.tick(20);
+    await settle();
+    assert.deepEqual(first, ['connecting', 'closed']);
+    assert.deepEqual(join(hub, '2', ''), ['closed']);
+    mock.timers.tick(60_000);
+    await settle();
+    assert.equal(from.requests.length, 1, `${status}`);
+  }
+});
+
+test('the server can close a stream for good', async () => {
+  const from = server();
+  const { first } = await opened(from);
+  from.requests[0]?.send('event: sse-kit:close\ndata: {}\n\n');
+  from.requests[0]?.send(event('a-6'));
+  await settle();
+  assert.deepEqual(first.slice(-2), ['sse-kit:close ', 'closed']);
+  mock.timers.tick(60_000);
+  await settle();
+  assert.equal(from.requests.length, 1);
+});
+
+test('what is no stream is asked for again, and never read', async () => {
+  const html = () => new Response('data: x\n\n', { headers: { 'Content-Type': 'text/html' } });
+  for (const answer of [html, () => new Response('', { status: 503 }), () => new Response('', { status: 429 })]) {
+    const from = server();
+    from.answer(answer());
+    const hub = new Hub('/events', OPTIONS, from.fetch);
+    const first = join(hub, '1', 'a-1');
+    mock.timers.tick(20);
+    await settle();
+    assert.deepEqual(first, ['connecting', 'reconnecting']);
+    from.answer(undefined);
+    mock.timers.tick(500);
+    await settle();
+    assert.deepEqual(first, ['connecting', 'reconnecting', 'live']);
+    assert.equal(from.requests[1]?.cursor, 'a-1');
+  }
+});
+
+test('nobody gets what came before a new epoch', async () => {
+  const from = server();
+  const { hub, first } = await opened(from);
+  from.requests[0]?.send(event('a-6'));
+  from.requests[0]?.send('event: sse-kit:gap\nid: b-3\ndata: {"to":"b-3","reason":"unknown-epoch"}\n\n');
+  await settle();
+  assert.equal(first.at(-1), 'sse-kit:gap b-3');
+  assert.deepEqual(join(hub, '2', 'a-5'), ['live', 'sse-kit:hello b-3']);
+  assert.deepEqual(join(hub, '3', 'b-3'), ['live', 'sse-kit:hello b-3']);
+});

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Subscription } from '../scripts/subscription.js';
+
+/** @type {(id: string, event?: string, data?: object) => import('../scripts/protocol.js').StreamMessage} */
+const message = (id, event = 'e', data = {}) => ({ kind: 'message', id, event, data: JSON.stringify(data) });
+
+/** @param {string} cursor */
+function subscribe(cursor) {
+  /** @type {[string, string, any][]} */
+  const heard = [];
+  const subscription = new Subscription('1', 'url', 'key', cursor, {
+    onState: () => {},
+    onMessage: ({ event, id, data }) => heard.push([event, id, JSON.parse(data)]),
+  });
+  const names = () => heard.map(([event, id]) => `${event} ${id}`.trim());
+  return { subscription, heard, names };
+}
+
+test('every event comes once', () => {
+  const { subscription, names } = subscribe('a-2');
+  for (const id of ['a-1', 'a-2', 'a-3', 'a-3', '', 'a-4', 'a-3', '']) subscription.receive(message(id));
+  assert.deepEqual(names(), ['e a-3', 'e', 'e a-4', 'e']);
+  assert.equal(subscription.cursor, 'a-4');
+});
+
+test('a hello is for this page: its cursor, and no connection that is that of all', () => {
+  const { subscription, heard } = subscribe('a-7');
+  subscription.receive(message('a-2', 'sse-kit:hello', { cursor: 'a-2', connection: 'c', heartbeat_ms: 9 }));
+  assert.deepEqual(heard, [['sse-kit:hello', 'a-7', { cursor: 'a-7', connection: '', heartbeat_ms: 9 }]]);
+});
+
+test('who has seen nothing begins where the stream is', () => {
+  const { subscription, names } = subscribe('');
+  subscription.receive(message('a-5', 'sse-kit:hello'));
+  subscription.receive(message('a-5'));
+  subscription.receive(message('a-6'));
+  assert.deepEqual(names(), ['sse-kit:hello a-5', 'e a-6']);
+});
+
+test('who is of another epoch, or before where the stream is, is told of a gap', () => {
+  for (const cursor of ['b-9', 'a-1']) {
+    const { subscription, heard, names } = subscribe(cursor);
+    subscription.receive(message('a-5', 'sse-kit:hello'));
+    assert.deepEqual(names(), ['sse-kit:hello', 'sse-kit:gap a-5']);
+    assert.deepEqual(heard[1]?.[2], { from: cursor, to: 'a-5', reason: 'unknown-epoch' });
+    assert.equal(subscription.cursor, 'a-5');
+  }
+});
+
+test('a hello before a gap says nothing of where we are', () => {
+  const { subscription, names } = subscribe('b-9');
+  subscription.receive(message('', 'sse-kit:hello'));
+  subscription.receive(message('a-5', 'sse-kit:gap', { to: 'a-5', reason: 'unknown-epoch' }));
+  assert.deepEqual(names(), ['sse-kit:hello', 'sse-kit:gap a-5']);
+});
+
+test('a gap of others is passed over', () => {
+  const { subscription, names } = subscribe('a-5');
+  subscription.receive(message('', 'sse-kit:gap', { to: 'a-5', reason: 'trimmed' }));
+  assert.deepEqual(names(), []);
+  subscription.receive(message('', 'sse-kit:gap', { to: 'a-6', reason: 'trimmed' }));
+  subscription.receive(message('a-3', 'sse-kit:gap', { to: 'a-3', reason: 'future' }));
+  assert.deepEqual(names(), ['sse-kit:gap', 'sse-kit:gap a-3']);
+  assert.equal(subscription.cursor, 'a-3');
+});
