@@ -9,6 +9,7 @@ import { serveTabs } from './tabs-server.js';
 /** @typedef {import('playwright-core').Page} Page */
 /** @typedef {import('./tabs-server.js').Client} Client */
 
+const EVENT_STREAM = { 'Content-Type': 'text/event-stream' };
 /** How long anything may take that has no time of its own. */
 const PATIENCE_MS = 15_000;
 
@@ -52,21 +53,25 @@ async function until(look, isRight, what) {
  *
  * @param {import('node:test').TestContext} t
  * @param {Awaited<ReturnType<typeof serveTabs>>} server
- * @param {{transport?: string, host?: string}} how
+ * @param {{transport?: string, host?: string, hasWorkers?: boolean}} how
  */
-async function profile(t, server, { transport = 'worker', host = '127.0.0.1' } = {}) {
+async function profile(
+  t,
+  server,
+  { transport = 'worker', host = '127.0.0.1', hasWorkers = transport === 'worker' } = {},
+) {
   const context = await browser.newContext();
   t.after(() => context.close());
   /** @type {string[]} */
   const complaints = [];
   /** Whose requests for streams were seen, by page. @type {Page[]} */
   const askers = [];
-  if (transport !== 'worker') {
+  if (!hasWorkers) {
     await context.addInitScript(() => Reflect.deleteProperty(globalThis, 'SharedWorker'));
   }
   if (transport === 'direct') await context.addInitScript(() => Reflect.deleteProperty(globalThis, 'BroadcastChannel'));
-  /** @param {Record<string, string>} query */
-  const open = async (query) => {
+  /** @param {Record<string, string>} query @param {string} state that its stream comes to */
+  const open = async (query, state = 'live') => {
     const page = await context.newPage();
     page.on('console', (message) => {
       // A stream that is cut is an error to Chromium, and rightly so.
@@ -79,11 +84,23 @@ async function profile(t, server, { transport = 'worker', host = '127.0.0.1' } =
     page.on('pageerror', (error) => complaints.push(String(error)));
     page.on('request', (request) => request.url().includes('/events') && askers.push(page));
     await page.goto(`${server.base.replace('127.0.0.1', host)}/page?${new URLSearchParams(query)}`);
-    await page.waitForFunction(() => window.sseKit.tabs.upstreams()[0]?.state === 'live');
+    await inState(page, state);
     assert.equal(await page.evaluate(() => window.sseKit.tabs.transport), transport);
     return page;
   };
   return { context, open, complaints, askers };
+}
+
+/**
+ * Waits until a page's stream is in this state.
+ *
+ * @param {Page} page
+ * @param {string} state
+ */
+async function inState(page, state) {
+  await page.waitForFunction((state) => window.sseKit.tabs.upstreams()[0]?.state === state, state, {
+    timeout: PATIENCE_MS,
+  });
 }
 
 /** @type {(page: Page) => Promise<string[]>} */
@@ -132,7 +149,7 @@ const clients = ['4', '2', 'plain'];
 
 for (const transport of ['worker', 'leader']) {
   for (const client of clients) {
-    describe(`${transport}, ${client === 'plain' ? 'no htmx' : `htmx ${client}`}`, { timeout: 120_000 }, () => {
+    describe(`${transport}, ${client === 'plain' ? 'no htmx' : `htmx ${client}`}`, { timeout: 300_000 }, () => {
       test('14: ten tabs have one connection, and a plain request is answered', async (t) => {
         const server = await serveTabs(t);
         const { open, complaints } = await profile(t, server, { transport });
@@ -234,6 +251,88 @@ for (const transport of ['worker', 'leader']) {
         assert.deepEqual(complaints, []);
       });
 
+      test('11: a connection that has died in silence is replaced', async (t) => {
+        const server = await serveTabs(t);
+        const { open, complaints } = await profile(t, server, { transport });
+        const pages = [await open({ client }), await open({ client })];
+        server.silence();
+        await server.tick();
+        for (const page of pages) {
+          await page.waitForFunction(() => window.states.includes('stale'), null, { timeout: PATIENCE_MS });
+        }
+        await allSaw(pages, ['1']);
+        assert.equal(server.requests.length, 2);
+        assert.deepEqual(complaints, []);
+      });
+
+      test('8: the last word of a server is believed', async (t) => {
+        for (const fault of [
+          { status: 204 },
+          { status: 200, headers: EVENT_STREAM, body: 'event: sse-kit:close\ndata: {}\n\n' },
+        ]) {
+          const server = await serveTabs(t);
+          const { open } = await profile(t, server, { transport });
+          server.setFault(fault);
+          const pages = [await open({ client }, 'closed'), await open({ client }, 'closed')];
+          await wait(3_000);
+          assert.equal(server.requests.length, 1);
+          for (const page of pages) {
+            assert.equal(await page.evaluate(() => window.sseKit.tabs.upstreams()[0].state), 'closed');
+          }
+        }
+      });
+
+      test('10: a server that is not well is not stormed, and its page is no stream', async (t) => {
+        for (const fault of [
+          { status: 200, headers: EVENT_STREAM, body: ':\n\n' },
+          { status: 200, headers: { 'Content-Type': 'text/html' }, body: '<p>event: tick</p>\n\ndata: 1\n\n' },
+        ]) {
+          const server = await serveTabs(t);
+          const { open } = await profile(t, server, { transport });
+          server.setFault(fault);
+          const pages = [await open({ client }, 'reconnecting'), await open({ client }, 'reconnecting')];
+          await wait(5_000);
+          assert.ok(server.requests.length <= 5, `${server.requests.length} requests`);
+          server.setFault(null);
+          for (const page of pages) await inState(page, 'live');
+          await server.tick();
+          await allSaw(pages, ['1']);
+        }
+      });
+
+      test('17: a tab that is left and comes back goes on where it was', async (t) => {
+        const server = await serveTabs(t);
+        const { open, complaints } = await profile(t, server, { transport });
+        const other = await open({ client });
+        const page = await open({ client });
+        /** @type {Set<boolean>} */
+        const ways = new Set();
+        for (let n = 0; n < 8; n += 1) {
+          const before = await seen(page);
+          await page.evaluate(() => {
+            window.isKept = true;
+          });
+          await page.goto(`${server.base}/elsewhere`);
+          await server.tick();
+          await page.goBack({ waitUntil: 'commit' });
+          const isKept = await page.evaluate(() => window.isKept === true);
+          ways.add(isKept);
+          await inState(page, 'live');
+          await server.tick();
+          const last = server.published.at(-1);
+          await page.waitForFunction((last) => window.seen.at(-1) === last, last, { timeout: PATIENCE_MS });
+          if (isKept) assert.deepEqual(await seen(page), [...before, ...server.published.slice(-2)]);
+        }
+        t.diagnostic(`kept in the back/forward cache: ${[...ways].join(', ')}`);
+        await allSaw([other], server.published);
+        await until(
+          () => server.connections(),
+          (connections) => connections === 1,
+          'one connection',
+        );
+        assert.deepEqual(complaints, []);
+      });
+
       test('16: when all tabs are closed the server has no connection', async (t) => {
         const server = await serveTabs(t);
         const { open } = await profile(t, server, { transport });
@@ -269,6 +368,154 @@ for (const transport of ['worker', 'leader']) {
       });
     });
   }
+}
+
+describe('what a browser has, and what a policy allows', { timeout: 300_000 }, () => {
+  test('14: a policy that refuses the worker leaves a leader', async (t) => {
+    const server = await serveTabs(t);
+    const { open } = await profile(t, server, { transport: 'leader', hasWorkers: true });
+    const pages = [];
+    for (const client of clients) pages.push(await open({ client, worker: "'none'" }));
+    assert.equal(await server.connections(), 1);
+    await server.tick();
+    await allSaw(pages, ['1']);
+  });
+
+  test('14: without anything to share by each tab has its own connection', async (t) => {
+    const server = await serveTabs(t);
+    const { open, complaints } = await profile(t, server, { transport: 'direct' });
+    const pages = [];
+    for (const client of clients) pages.push(await open({ client }));
+    assert.equal(await server.connections(), 3);
+    await server.tick();
+    await allSaw(pages, ['1']);
+    for (const page of pages) await page.close();
+    await until(
+      () => server.connections(),
+      (connections) => connections === 0,
+      'no connections',
+    );
+    assert.deepEqual(complaints, []);
+  });
+
+  test('14, 16: on a page of plain http, without Web Locks, the worker does it', async (t) => {
+    const server = await serveTabs(t);
+    const { open, complaints } = await profile(t, server, { host: 'lan.test' });
+    const pages = [];
+    for (const client of clients) pages.push(await open({ client }));
+    assert.equal(await pages[0]?.evaluate(() => 'locks' in navigator), false);
+    assert.equal(await server.connections(), 1);
+    await server.tick();
+    await allSaw(pages, ['1']);
+    for (const page of pages) await page.close();
+    await until(
+      () => server.connections(),
+      (connections) => connections === 0,
+      'no connections',
+    );
+    assert.deepEqual(complaints, []);
+  });
+
+  test('15: a worker that closes itself is replaced', async (t) => {
+    const server = await serveTabs(t);
+    const { open, complaints } = await profile(t, server);
+    const pages = [await open({ client: 'plain' }), await open({ client: 'plain' })];
+    const session = await browser.newBrowserCDPSession();
+    const { targetInfos } = await session.send('Target.getTargets');
+    for (const { targetId, type } of targetInfos) {
+      if (type !== 'shared_worker') continue;
+      const { sessionId } = await session.send('Target.attachToTarget', { targetId });
+      const message = JSON.stringify({ id: 1, method: 'Runtime.evaluate', params: { expression: 'self.close()' } });
+      const answered = new Promise((resolve) => session.once('Target.receivedMessageFromTarget', resolve));
+      await session.send('Target.sendMessageToTarget', { sessionId, message });
+      await answered;
+    }
+    await session.detach();
+    for (let n = 0; n < 5; n += 1) await server.tick();
+    await allSaw(pages, server.published);
+    pages.push(await open({ client: 'plain' }));
+    await until(
+      () => server.connections(),
+      (connections) => connections === 1,
+      'one connection',
+    );
+    assert.deepEqual(complaints, []);
+  });
+});
+
+describe('between tabs', { timeout: 60_000 }, () => {
+  test('13: a hidden tab of htmx 4 gets in order what it has missed, and the others go on', async (t) => {
+    const server = await serveTabs(t);
+    const { open, complaints } = await profile(t, server);
+    const [hidden, other] = [await open({ client: '4' }), await open({ client: '4' })];
+    await server.tick();
+    await allSaw([hidden, other], ['1']);
+    await hidden.evaluate(setHidden, true);
+    for (let n = 0; n < 5; n += 1) await server.tick();
+    await allSaw([other], server.published);
+    assert.deepEqual(await seen(hidden), ['1']);
+    await hidden.evaluate(setHidden, false);
+    await allSaw([hidden], server.published);
+    assert.equal(server.requests.length, 1);
+    assert.deepEqual(complaints, []);
+  });
+
+  test('a message goes to all other tabs, until nobody wants it', async (t) => {
+    const server = await serveTabs(t);
+    const { open } = await profile(t, server);
+    const [one, two, three] = [
+      await open({ client: 'plain' }),
+      await open({ client: 'plain' }),
+      await open({ client: '4' }),
+    ];
+    for (const page of [one, two, three]) {
+      await page.evaluate(() => {
+        window.heard = [];
+        window.off = window.sseKit.tabs.on('theme', (/** @type {string} */ theme) => window.heard.push(theme));
+      });
+    }
+    await one.evaluate(() => {
+      window.sseKit.tabs.send('theme', 'dark');
+      window.sseKit.tabs.send('other', 'x');
+    });
+    for (const page of [two, three]) await page.waitForFunction(() => window.heard.length > 0);
+    await two.evaluate(() => window.off());
+    await one.evaluate(() => window.sseKit.tabs.send('theme', 'light'));
+    await three.waitForFunction(() => window.heard.length > 1);
+    const heard = [];
+    for (const page of [one, two, three]) heard.push(await page.evaluate(() => window.heard));
+    assert.deepEqual(heard, [[], ['dark'], ['dark', 'light']]);
+  });
+
+  test('a tab that crashes is not counted', async (t) => {
+    const server = await serveTabs(t);
+    const { open } = await profile(t, server);
+    const [one, two] = [await open({ client: 'plain' }), await open({ client: 'plain' })];
+    await one.waitForFunction(() => window.sseKit.tabs.count === 2);
+    await crash(two);
+    await one.waitForFunction(() => window.sseKit.tabs.count === 1);
+  });
+
+  test('other requests, and other pages, are left as they are', async (t) => {
+    const server = await serveTabs(t);
+    const { open } = await profile(t, server);
+    const page = await open({ client: 'plain' });
+    const answers = await page.evaluate(async () => {
+      const accept = { Accept: 'text/html, text/event-stream' };
+      const stats = await fetch('/stats', { headers: accept });
+      const post = await fetch('/events?topic=a', { method: 'POST', headers: accept });
+      const plain = await fetch('/events?topic=a', { headers: { Accept: 'application/json' } });
+      await plain.body?.cancel();
+      return [stats.status, stats.url.endsWith('/stats'), post.status, plain.url.endsWith('/events?topic=a')];
+    });
+    assert.deepEqual(answers, [200, true, 405, true]);
+  });
+});
+
+/** In a page: as if the tab was put behind another, or in front again. @param {boolean} isHidden */
+function setHidden(isHidden) {
+  Object.defineProperty(document, 'hidden', { configurable: true, get: () => isHidden });
+  document.dispatchEvent(new Event('visibilitychange'));
 }
 
 /** In a page: the longest pause between two events of the last second, the one that lasts included. */

@@ -35,8 +35,9 @@ export class Backoff {
    */
   next(atLeast = 0) {
     const longest = Math.max(LONGEST_MS, this.#base);
-    const full = Math.min(this.#base * 2 ** this.#failures, longest);
     const exact = this.#told && this.#failures === 0;
+    const doublings = this.#told ? Math.max(0, this.#failures - 1) : this.#failures;
+    const full = Math.min(this.#base * 2 ** doublings, longest);
     this.#failures += 1;
     const delay = exact ? full : full * (0.5 + this.#random() / 2);
     return Math.max(delay, atLeast * (1 + this.#random() / 2));

@@ -9,7 +9,7 @@ const GATHER_MS = 20;
 /** For how long a stream that the server closed for good is not asked for again. */
 const STAY_AWAY_MS = 30_000;
 /** For how long a stream waits for its next listener: htmx 4 leaves and comes back when it reconnects. */
-export const LINGER_MS = 3_000;
+const LINGER_MS = 3_000;
 /** How many heartbeats may fail to come. */
 const PATIENCE = 2.5;
 

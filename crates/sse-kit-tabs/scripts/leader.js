@@ -1,6 +1,6 @@
 /** @import { HubMessage, HubOptions } from './protocol.js' */
 /** @import { Subscription } from './subscription.js' */
-import { Hub, LINGER_MS } from './hub.js';
+import { Hub } from './hub.js';
 import { locks, uniqueName } from './locks.js';
 
 /**
@@ -97,7 +97,7 @@ class Led {
     this.#hub.leave(id);
     if (this.#own.size > 0) return;
     clearTimeout(this.#linger);
-    this.#linger = setTimeout(() => this.close(), LINGER_MS);
+    this.#linger = setTimeout(() => this.close(), this.#hub.lingerMs);
   }
 
   wake() {

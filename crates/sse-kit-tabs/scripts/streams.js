@@ -4,7 +4,7 @@ import { DirectTransport } from './direct.js';
 import { Hubs } from './hubs.js';
 import { LeaderTransport } from './leader.js';
 import { locks } from './locks.js';
-import { stateMessage } from './protocol.js';
+import { CLOSE, stateMessage } from './protocol.js';
 import { Subscription } from './subscription.js';
 import { WorkerTransport } from './worker-client.js';
 
@@ -100,7 +100,11 @@ export class Streams {
     const key = `${this.#config.identity} ${target.href}`;
     this.#count += 1;
     const subscription = new Subscription(`${this.#tab}/${this.#count}`, target.href, key, from, {
-      onMessage: listener.onMessage,
+      onMessage: (message) => {
+        // A page that is bound to this event leaves at once, and would not hear of the state.
+        if (message.event === CLOSE) this.#note(target.href, stateMessage('closed'));
+        listener.onMessage(message);
+      },
       onState: (state) => {
         this.#note(target.href, state);
         listener.onState(state);
