@@ -1,0 +1,179 @@
+// Tabs of a browser, as users have them: profiles, pages, what pages saw, and how tabs and workers die.
+import assert from 'node:assert/strict';
+import { after, before } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { launchBrowser } from './launch.js';
+
+/** @typedef {import('playwright-core').Page} Page */
+/** @typedef {import('./tabs-server.js').Client} Client */
+/** @typedef {Awaited<ReturnType<typeof import('./tabs-server.js').serveTabs>>} Server */
+
+/** How long anything may take that has no time of its own. */
+export const PATIENCE_MS = 15_000;
+
+/** @type {import('playwright-core').Browser} */
+let browser;
+before(async () => {
+  browser = await launchBrowser({
+    // Playwright leaves the back/forward cache off.
+    ignoreDefaultArgs: ['--disable-back-forward-cache'],
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      // A host that is not localhost: a page of plain http has no Web Locks there.
+      '--host-resolver-rules=MAP lan.test 127.0.0.1',
+    ],
+  });
+});
+after(() => browser.close());
+
+/**
+ * Waits until what is asked for again and again is so.
+ *
+ * @template T
+ * @param {() => Promise<T> | T} look
+ * @param {(found: T) => boolean} isRight
+ * @param {string} what
+ */
+export async function until(look, isRight, what) {
+  const end = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const found = await look();
+    if (isRight(found)) return found;
+    assert.ok(performance.now() < end, `${what}; it is ${JSON.stringify(found)}`);
+    await wait(20);
+  }
+}
+
+/**
+ * A context of the browser: a user's profile. Its pages must not complain.
+ *
+ * @param {import('node:test').TestContext} t
+ * @param {Server} server
+ * @param {{transport?: string, host?: string, hasWorkers?: boolean}} how
+ */
+export async function profile(
+  t,
+  server,
+  { transport = 'worker', host = '127.0.0.1', hasWorkers = transport === 'worker' } = {},
+) {
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  /** @type {string[]} */
+  const complaints = [];
+  /** Whose requests for streams were seen, by page. @type {Page[]} */
+  const askers = [];
+  if (!hasWorkers) {
+    await context.addInitScript(() => Reflect.deleteProperty(globalThis, 'SharedWorker'));
+  }
+  if (transport === 'direct') await context.addInitScript(() => Reflect.deleteProperty(globalThis, 'BroadcastChannel'));
+  /** @param {Record<string, string>} query @param {string} state that its stream comes to */
+  const open = async (query, state = 'live') => {
+    const page = await context.newPage();
+    page.on('console', (message) => {
+      // A stream that is cut is an error to Chromium, and rightly so.
+      // And htmx 2 says no more of it than this.
+      const isNetwork = ['net::ERR', 'the server responded', '[object Event]'].some((text) =>
+        message.text().includes(text),
+      );
+      if (['error', 'warning'].includes(message.type()) && !isNetwork) complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => complaints.push(String(error)));
+    page.on('request', (request) => request.url().includes('/events') && askers.push(page));
+    await page.goto(`${server.base.replace('127.0.0.1', host)}/page?${new URLSearchParams(query)}`);
+    await inState(page, state);
+    assert.equal(await page.evaluate(() => window.sseKit.tabs.transport), transport);
+    return page;
+  };
+  return { context, open, complaints, askers };
+}
+
+/**
+ * Waits until a page's stream is in this state.
+ *
+ * @param {Page} page
+ * @param {string} state
+ */
+export async function inState(page, state) {
+  await page.waitForFunction((state) => window.sseKit.tabs.upstreams()[0]?.state === state, state, {
+    timeout: PATIENCE_MS,
+  });
+}
+
+/** @type {(page: Page) => Promise<string[]>} */
+export const seen = (page) => page.evaluate(() => window.seen);
+
+/**
+ * Every page has seen just these, in order.
+ *
+ * @param {Page[]} pages
+ * @param {string[]} expected
+ */
+export async function allSaw(pages, expected) {
+  for (const [n, page] of pages.entries()) {
+    const last = expected.at(-1);
+    await page.waitForFunction((last) => window.seen.at(-1) === last, last, { timeout: PATIENCE_MS }).catch(() => {});
+    assert.deepEqual(await seen(page), expected, `tab ${n}`);
+    assert.equal(await page.evaluate(() => window.gaps), 0, `tab ${n} was told of a gap`);
+  }
+}
+
+/**
+ * Ends the shared worker of a profile, as a browser does that needs its memory.
+ *
+ * @returns {Promise<void>}
+ */
+export async function killWorker() {
+  const session = await browser.newBrowserCDPSession();
+  const { targetInfos } = await session.send('Target.getTargets');
+  const workers = targetInfos.filter(({ type, title }) => type === 'shared_worker' && title.startsWith('sse-kit'));
+  assert.ok(workers.length > 0, 'there is a worker');
+  for (const { targetId } of workers) {
+    await session.send('Target.closeTarget', { targetId });
+  }
+  await session.detach();
+}
+
+/**
+ * Has the shared worker of a profile close itself, of which no tab is told.
+ *
+ * @returns {Promise<void>}
+ */
+export async function endWorker() {
+  const session = await browser.newBrowserCDPSession();
+  const { targetInfos } = await session.send('Target.getTargets');
+  for (const { targetId, type } of targetInfos) {
+    if (type !== 'shared_worker') continue;
+    const { sessionId } = await session.send('Target.attachToTarget', { targetId });
+    const message = JSON.stringify({ id: 1, method: 'Runtime.evaluate', params: { expression: 'self.close()' } });
+    const answered = new Promise((resolve) => session.once('Target.receivedMessageFromTarget', resolve));
+    await session.send('Target.sendMessageToTarget', { sessionId, message });
+    await answered;
+  }
+  await session.detach();
+}
+
+/** @param {Page} page */
+export async function crash(page) {
+  const session = await page.context().newCDPSession(page);
+  session.send('Page.crash').catch(() => {}); // it does not live to answer
+  await page.waitForEvent('crash');
+}
+
+/** @type {Client[]} */
+export const clients = ['4', '2', 'plain'];
+
+/** In a page: as if the tab was put behind another, or in front again. @param {boolean} isHidden */
+export function setHidden(isHidden) {
+  Object.defineProperty(document, 'hidden', { configurable: true, get: () => isHidden });
+  document.dispatchEvent(new Event('visibilitychange'));
+}
+
+/** In a page: the longest pause between two events of the last second, the one that lasts included. */
+export function longestPause() {
+  const now = performance.now();
+  /** @type {number[]} */
+  const times = window.at.filter((/** @type {number} */ time) => time > now - 1_300);
+  return Math.max(...[...times, now].map((time, n) => time - (times[n - 1] ?? time)));
+}

@@ -1,0 +1,139 @@
+// What tabs do together, on what a browser has and a policy allows; and what is none of theirs.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { allSaw, clients, crash, endWorker, profile, seen, setHidden, until } from './tabs-pages.js';
+import { serveTabs } from './tabs-server.js';
+
+/** @typedef {import('playwright-core').Page} Page */
+
+describe('what a browser has, and what a policy allows', { timeout: 300_000 }, () => {
+  test('14: a policy that refuses the worker leaves a leader', async (t) => {
+    const server = await serveTabs(t);
+    const { open } = await profile(t, server, { transport: 'leader', hasWorkers: true });
+    const pages = [];
+    for (const client of clients) pages.push(await open({ client, worker: "'none'" }));
+    assert.equal(await server.connections(), 1);
+    await server.tick();
+    await allSaw(pages, ['1']);
+  });
+
+  test('14: without anything to share by each tab has its own connection', async (t) => {
+    const server = await serveTabs(t);
+    const { open, complaints } = await profile(t, server, { transport: 'direct' });
+    const pages = [];
+    for (const client of clients) pages.push(await open({ client }));
+    assert.equal(await server.connections(), 3);
+    await server.tick();
+    await allSaw(pages, ['1']);
+    for (const page of pages) await page.close();
+    await until(
+      () => server.connections(),
+      (connections) => connections === 0,
+      'no connections',
+    );
+    assert.deepEqual(complaints, []);
+  });
+
+  test('14, 16: on a page of plain http, without Web Locks, the worker does it', async (t) => {
+    const server = await serveTabs(t);
+    const { open, complaints } = await profile(t, server, { host: 'lan.test' });
+    const pages = [];
+    for (const client of clients) pages.push(await open({ client }));
+    assert.equal(await pages[0]?.evaluate(() => 'locks' in navigator), false);
+    assert.equal(await server.connections(), 1);
+    await server.tick();
+    await allSaw(pages, ['1']);
+    for (const page of pages) await page.close();
+    await until(
+      () => server.connections(),
+      (connections) => connections === 0,
+      'no connections',
+    );
+    assert.deepEqual(complaints, []);
+  });
+
+  test('15: a worker that closes itself is replaced', async (t) => {
+    const server = await serveTabs(t);
+    const { open, complaints } = await profile(t, server);
+    const pages = [await open({ client: 'plain' }), await open({ client: 'plain' })];
+    await endWorker();
+    for (let n = 0; n < 5; n += 1) await server.tick();
+    await allSaw(pages, server.published);
+    pages.push(await open({ client: 'plain' }));
+    await until(
+      () => server.connections(),
+      (connections) => connections === 1,
+      'one connection',
+    );
+    assert.deepEqual(complaints, []);
+  });
+});
+
+describe('between tabs', { timeout: 60_000 }, () => {
+  test('13: a hidden tab of htmx 4 gets in order what it has missed, and the others go on', async (t) => {
+    const server = await serveTabs(t);
+    const { open, complaints } = await profile(t, server);
+    const [hidden, other] = [await open({ client: '4' }), await open({ client: '4' })];
+    await server.tick();
+    await allSaw([hidden, other], ['1']);
+    await hidden.evaluate(setHidden, true);
+    for (let n = 0; n < 5; n += 1) await server.tick();
+    await allSaw([other], server.published);
+    assert.deepEqual(await seen(hidden), ['1']);
+    await hidden.evaluate(setHidden, false);
+    await allSaw([hidden], server.published);
+    assert.equal(server.requests.length, 1);
+    assert.deepEqual(complaints, []);
+  });
+
+  test('a message goes to all other tabs, until nobody wants it', async (t) => {
+    const server = await serveTabs(t);
+    const { open } = await profile(t, server);
+    const [one, two, three] = [
+      await open({ client: 'plain' }),
+      await open({ client: 'plain' }),
+      await open({ client: '4' }),
+    ];
+    for (const page of [one, two, three]) {
+      await page.evaluate(() => {
+        window.heard = [];
+        window.off = window.sseKit.tabs.on('theme', (/** @type {string} */ theme) => window.heard.push(theme));
+      });
+    }
+    await one.evaluate(() => {
+      window.sseKit.tabs.send('theme', 'dark');
+      window.sseKit.tabs.send('other', 'x');
+    });
+    for (const page of [two, three]) await page.waitForFunction(() => window.heard.length > 0);
+    await two.evaluate(() => window.off());
+    await one.evaluate(() => window.sseKit.tabs.send('theme', 'light'));
+    await three.waitForFunction(() => window.heard.length > 1);
+    const heard = [];
+    for (const page of [one, two, three]) heard.push(await page.evaluate(() => window.heard));
+    assert.deepEqual(heard, [[], ['dark'], ['dark', 'light']]);
+  });
+
+  test('a tab that crashes is not counted', async (t) => {
+    const server = await serveTabs(t);
+    const { open } = await profile(t, server);
+    const [one, two] = [await open({ client: 'plain' }), await open({ client: 'plain' })];
+    await one.waitForFunction(() => window.sseKit.tabs.count === 2);
+    await crash(two);
+    await one.waitForFunction(() => window.sseKit.tabs.count === 1);
+  });
+
+  test('other requests, and other pages, are left as they are', async (t) => {
+    const server = await serveTabs(t);
+    const { open } = await profile(t, server);
+    const page = await open({ client: 'plain' });
+    const answers = await page.evaluate(async () => {
+      const accept = { Accept: 'text/html, text/event-stream' };
+      const stats = await fetch('/stats', { headers: accept });
+      const post = await fetch('/events?topic=a', { method: 'POST', headers: accept });
+      const plain = await fetch('/events?topic=a', { headers: { Accept: 'application/json' } });
+      await plain.body?.cancel();
+      return [stats.status, stats.url.endsWith('/stats'), post.status, plain.url.endsWith('/events?topic=a')];
+    });
+    assert.deepEqual(answers, [200, true, 405, true]);
+  });
+});
