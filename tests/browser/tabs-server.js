@@ -70,7 +70,7 @@ async function ownScript(t) {
  */
 export async function serveTabs(t, options = []) {
   const script = await ownScript(t);
-  const hubOptions = ['--heartbeat', '1', '--history', '5000', '--queue', '5000', ...options];
+  const hubOptions = ['--host', 'lan.test', '--heartbeat', '1', '--history', '5000', '--queue', '5000', ...options];
   let hub = await startExample(t, 'hub', hubOptions);
   /** Requests for streams, with what they sent. @type {{url: string, lastEventId: string | undefined}[]} */
   const requests = [];
