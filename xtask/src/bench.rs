@@ -56,7 +56,7 @@ Differences under 15 % are noise on a virtual machine.")]
 pub(crate) struct Bench {
     /// Servers to measure, in this order
     #[arg(long, value_enum, value_delimiter = ',', value_name = "PEERS")]
-    #[arg(default_values_t = [Peer::Hub, Peer::Epoll, Peer::Axum])]
+    #[arg(default_values_t = [Peer::Hub, Peer::HubLane, Peer::Epoll, Peer::Axum])]
     peers: Vec<Peer>,
 
     /// What to do to them
@@ -130,7 +130,7 @@ impl Bench {
         let workspace = Workspace::load()?;
         let mut command = cargo("build");
         command.args(["--release", "--package", "fanbench"]);
-        if self.peers.contains(&Peer::Hub) {
+        if self.peers.iter().any(|peer| matches!(peer, Peer::Hub | Peer::HubLane)) {
             command.args(["--package", "hub"]);
         }
         process::run(&mut command)?;
@@ -186,7 +186,7 @@ fn create(path: &Path) -> Result<File> {
 
 fn measure_once(programs: &Path, cpus: Cpus, load: &Load, peer: Peer) -> Result<Figures> {
     let mut command = cpus.server(&programs.join(peer.program()));
-    command.args(["--listen", "127.0.0.1:0"]);
+    command.args(["--listen", "127.0.0.1:0"]).args(peer.options());
     let mut server = Server::start(&mut command)?;
     let address = server.address()?;
 

@@ -4,12 +4,12 @@ use std::error::Error;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use futures_util::future::Either;
+use futures_util::{FutureExt, TryFutureExt};
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -20,7 +20,9 @@ use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
+use crate::own_lane::{self, Lane, OwnLane};
 use crate::preface;
 use crate::socket::{self, Socket};
 use crate::socket_options::SocketOptions;
@@ -40,15 +42,19 @@ pub(crate) struct Connections {
     pub(crate) prior_knowledge: bool,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<Tls>,
+    pub(crate) own_lane: Option<Arc<dyn OwnLane>>,
     pub(crate) stats: Arc<ServeStats>,
 }
 
 /// What is known of one connection before it is served.
-struct One<S> {
-    client: SocketAddr,
-    service: S,
-    terms: Terms,
+pub(crate) struct One<S> {
+    pub(crate) client: SocketAddr,
+    pub(crate) service: S,
+    pub(crate) terms: Terms,
 }
+
+/// Why a connection ended before its time.
+type Failure = Box<dyn Error + Send + Sync>;
 
 /// Closed when connections are to end that have not said yet what they speak: nothing else of theirs
 /// could be told.
@@ -75,6 +81,10 @@ impl Terms {
         }
     }
 
+    fn keep_alive(&self) -> bool {
+        matches!(self, Self::Watched(_, stopping) if stopping.has_changed().is_ok())
+    }
+
     fn watcher(self) -> Option<Watcher> {
         match self {
             Self::Watched(watcher, _) | Self::Late(watcher, _) => Some(watcher),
@@ -84,15 +94,14 @@ impl Terms {
 }
 
 impl Connections {
-    /// Serves one connection.
-    pub(crate) fn serve<S, F, B, E>(
+    /// Serves one connection in a task of its own, and keeps a value for as long as that takes.
+    pub(crate) fn spawn<S, F, B, E>(
         self: &Arc<Self>,
+        tasks: &mut JoinSet<()>,
         stream: TcpStream,
-        client: SocketAddr,
-        service: S,
-        terms: Terms,
-    ) -> impl Future<Output = ()> + Send + 'static + use<S, F, B, E>
-    where
+        one: One<S>,
+        kept: impl Send + 'static,
+    ) where
         S: Fn(Request<Incoming>, SocketAddr) -> F + Send + 'static,
         F: Future<Output = Result<Response<B>, E>> + Send + 'static,
         B: Body + Send + 'static,
@@ -100,27 +109,33 @@ impl Connections {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
+        let client = one.client;
         if let Err(error) = self.options.apply(&stream) {
             tracing::debug!(%client, %error, "a socket refuses its options");
         }
         let socket = Socket::new(stream, self.write_timeout);
-        let one = One { client, service, terms };
-        let stats = Arc::clone(&self.stats);
-        let serving = if self.is_settled() {
-            Either::Left(self.http1(socket, one))
+        let ended = self.ended(client, kept);
+        // Futures of three sizes: a connection has no room for what it does not become.
+        if !self.is_settled() {
+            tasks.spawn(Arc::clone(self).negotiate(socket, one).map(ended));
+        } else if let Some(lane) = self.lane_for(&one.terms) {
+            tasks.spawn(Arc::clone(self).choose_lane(lane, socket, one).map(ended));
         } else {
-            // Boxed, or every connection would have room for all that it might have become.
-            let negotiated = Arc::clone(self).negotiate(socket, one);
-            Either::Right(Box::pin(negotiated) as Pin<Box<dyn Future<Output = _> + Send>>)
-        };
-        // Not an async block: that would have room for the connection twice.
-        serving.map(move |ended| {
+            tasks.spawn(self.http1(socket, one).map(ended));
+        }
+    }
+
+    /// What is done when a connection has ended.
+    fn ended<K>(&self, client: SocketAddr, kept: K) -> impl FnOnce(Result<(), Failure>) + use<K> {
+        let stats = Arc::clone(&self.stats);
+        move |ended| {
+            drop(kept);
             let Err(error) = ended else { return };
-            if socket::is_write_timeout(&error) {
+            if socket::is_write_timeout(&*error) {
                 stats.write_timed_out();
             }
-            tracing::debug!(%client, error = &error as &dyn Error, "a connection failed");
-        })
+            tracing::debug!(%client, error = &*error as &dyn Error, "a connection failed");
+        }
     }
 
     /// Whether all connections speak HTTP/1.1, and nothing else.
@@ -137,7 +152,7 @@ impl Connections {
         self: Arc<Self>,
         mut socket: Socket,
         one: One<S>,
-    ) -> hyper::Result<()>
+    ) -> Result<(), Failure>
     where
         S: Fn(Request<Incoming>, SocketAddr) -> F + Send + 'static,
         F: Future<Output = Result<Response<B>, E>> + Send + 'static,
@@ -159,8 +174,68 @@ impl Connections {
         }
         match self.in_time(preface::is_http2(&mut socket), &one.terms).await {
             Some(true) => self.http2(socket, one).await,
-            Some(false) => self.http1(socket, one).await,
+            Some(false) => match self.lane_for(&one.terms) {
+                Some(lane) => Box::pin(self.choose_lane(lane, socket, one)).await,
+                None => self.http1(socket, one).await,
+            },
             None => Ok(()),
+        }
+    }
+
+    /// The lane for streams, for those who are served as long as they like.
+    fn lane_for(&self, terms: &Terms) -> Option<Arc<dyn OwnLane>> {
+        self.own_lane.clone().filter(|_| !matches!(terms, Terms::Refused))
+    }
+
+    /// Answers requests for streams, until another one comes or the connection ends; that other one
+    /// and all after it are hyper's.
+    #[expect(clippy::manual_async_fn, reason = "one of these has room for its arguments twice")]
+    fn choose_lane<S, F, B, E>(
+        self: Arc<Self>,
+        lane: Arc<dyn OwnLane>,
+        mut socket: Socket,
+        one: One<S>,
+    ) -> impl Future<Output = Result<(), Failure>> + Send + 'static + use<S, F, B, E>
+    where
+        S: Fn(Request<Incoming>, SocketAddr) -> F + Send + 'static,
+        F: Future<Output = Result<Response<B>, E>> + Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+    {
+        async move {
+            let first = own_lane::read(&mut socket, &*lane);
+            // Boxed, as the next ones are: a stream has no room for how it came about.
+            let mut next = Box::pin(self.in_time(first, &one.terms)).await.flatten();
+            while let Some(Lane::Own(request)) = next {
+                self.stats.answer_on_own_lane();
+                let keep_alive = one.terms.keep_alive();
+                if !lane.answer(*request, one.client, &mut socket, keep_alive).await? {
+                    return Ok(());
+                }
+                next = Box::pin(self.another(&mut socket, &*lane, &one.terms)).await?;
+            }
+            match next {
+                Some(_hyper) => Box::pin(self.http1(socket, one)).await,
+                None => Ok(()),
+            }
+        }
+    }
+
+    /// What a client asks for that has had a stream; to want nothing more is no failure.
+    async fn another(
+        &self,
+        socket: &mut Socket,
+        lane: &dyn OwnLane,
+        terms: &Terms,
+    ) -> io::Result<Option<Lane>> {
+        tokio::select! {
+            biased;
+            next = tokio::time::timeout(self.header_timeout, own_lane::read(socket, lane)) => {
+                next.unwrap_or(Ok(None))
+            }
+            () = terms.stopping() => Ok(None),
         }
     }
 
@@ -188,7 +263,7 @@ impl Connections {
         &self,
         io: I,
         one: One<S>,
-    ) -> impl Future<Output = hyper::Result<()>> + Send + 'static + use<I, S, F, B, E>
+    ) -> impl Future<Output = Result<(), Failure>> + Send + 'static + use<I, S, F, B, E>
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Fn(Request<Incoming>, SocketAddr) -> F + Send + 'static,
@@ -202,20 +277,21 @@ impl Connections {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(self.header_timeout)
-            .keep_alive(matches!(terms, Terms::Watched(..)))
+            .keep_alive(terms.keep_alive())
             // One write of a flat buffer is cheaper than gathering the three pieces of a chunk.
             .writev(false)
             .max_buf_size(SEND_BUFFER);
         // Boxed, as hyper keeps room for the answer to a request as long as the connection lives.
         let service = service_fn(move |request| Box::pin(service(request, client)));
         let connection = http.serve_connection(TokioIo::new(io), service);
-        match terms.watcher() {
+        let serving = match terms.watcher() {
             Some(watcher) => Either::Left(watcher.watch(connection)),
             None => Either::Right(connection),
-        }
+        };
+        serving.map_err(Failure::from)
     }
 
-    async fn http2<I, S, F, B, E>(&self, io: I, one: One<S>) -> hyper::Result<()>
+    async fn http2<I, S, F, B, E>(&self, io: I, one: One<S>) -> Result<(), Failure>
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Fn(Request<Incoming>, SocketAddr) -> F + Send + 'static,
@@ -240,10 +316,10 @@ impl Connections {
         let service = service_fn(move |request| service(request, client));
         let connection = http.serve_connection(TokioIo::new(io), service);
         if let Some(watcher) = terms.watcher() {
-            return watcher.watch(connection).await;
+            return Ok(watcher.watch(connection).await?);
         }
         let mut connection = pin!(connection);
         connection.as_mut().graceful_shutdown();
-        connection.await
+        Ok(connection.await?)
     }
 }

@@ -36,6 +36,7 @@
 
 mod connection;
 mod outage;
+mod own_lane;
 mod preface;
 mod refusal;
 mod server;

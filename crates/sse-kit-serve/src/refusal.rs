@@ -14,7 +14,7 @@ use sse_kit_http::{LimitError, SseBody, SseResponse};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::connection::{Connections, Terms};
+use crate::connection::{Connections, One, Terms};
 
 /// How many are told at a time; more are closed without a word.
 const AT_ONCE: usize = 64;
@@ -34,7 +34,8 @@ impl Connections {
         self.stats.refuse();
         tracing::debug!(%client, %error, "a connection is refused");
         if refused.len() < AT_ONCE {
-            refused.spawn(self.serve(stream, client, busy, Terms::Refused));
+            let one = One { client, service: busy, terms: Terms::Refused };
+            self.spawn(refused, stream, one, ());
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -9,6 +10,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
+
+/// How much of what is said too early is kept, about.
+const MAX_UNREAD: usize = 16 * 1024;
 
 /// A socket whose writes fail when the client takes no bytes for too long.
 ///
@@ -32,6 +36,30 @@ impl Socket {
     /// Takes back what was read; the next read gives it again.
     pub(crate) fn unread(&mut self, bytes: &[u8]) {
         self.unread = (!bytes.is_empty()).then(|| bytes.into());
+    }
+
+    /// Looks whether the client is still there. What it says meanwhile is read again later; who says
+    /// a lot is not listened to any more until then.
+    ///
+    /// # Errors
+    ///
+    /// When the client is gone.
+    pub(crate) fn poll_listen(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        while self.unread.as_ref().is_none_or(|unread| unread.len() < MAX_UNREAD) {
+            let mut bytes = [MaybeUninit::uninit(); 256];
+            let mut said = ReadBuf::uninit(&mut bytes);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut said)? {
+                Poll::Pending => break,
+                Poll::Ready(()) if said.filled().is_empty() => {
+                    return Err(io::ErrorKind::ConnectionAborted.into());
+                }
+                Poll::Ready(()) => {
+                    let before = self.unread.take().unwrap_or_default();
+                    self.unread(&[&before, said.filled()].concat());
+                }
+            }
+        }
+        Ok(())
     }
 
     fn poll_stream(self: Pin<&mut Self>) -> Pin<&mut TcpStream> {
@@ -104,13 +132,13 @@ impl AsyncWrite for Socket {
 }
 
 /// Whether the connection ended because its client took no bytes.
-pub(crate) fn is_write_timeout(error: &hyper::Error) -> bool {
-    let mut source = error.source();
-    while let Some(error) = source {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            return error.kind() == io::ErrorKind::TimedOut;
+pub(crate) fn is_write_timeout(error: &(dyn Error + 'static)) -> bool {
+    let mut error = Some(error);
+    while let Some(this) = error {
+        if let Some(this) = this.downcast_ref::<io::Error>() {
+            return this.kind() == io::ErrorKind::TimedOut;
         }
-        source = error.source();
+        error = this.source();
     }
     false
 }

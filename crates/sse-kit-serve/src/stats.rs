@@ -9,6 +9,7 @@ pub struct ServeStats {
     refused: AtomicU64,
     write_timeouts: AtomicU64,
     handshake_failures: AtomicU64,
+    own_lane: AtomicU64,
 }
 
 impl ServeStats {
@@ -31,6 +32,15 @@ impl ServeStats {
     /// no byte within the header timeout.
     pub fn handshake_failures(&self) -> u64 {
         self.handshake_failures.load(Ordering::Relaxed)
+    }
+
+    /// Requests answered on the [own lane](crate::Server::own_lane).
+    pub fn own_lane(&self) -> u64 {
+        self.own_lane.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn answer_on_own_lane(&self) {
+        self.own_lane.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn accept(&self) {

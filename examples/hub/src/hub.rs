@@ -24,8 +24,7 @@ use crate::status::{self, Rate, Status};
 /// After how long clients come back that were sent away: at most this, at random.
 const COME_BACK_WITHIN: Duration = Duration::from_secs(5);
 
-/// What all requests share. Cheap to clone.
-#[derive(Clone)]
+/// What all requests share.
 pub(crate) struct Hub {
     events: Broadcaster,
     pub(crate) status: Status,
@@ -70,22 +69,19 @@ impl Hub {
         request: Request<Incoming>,
         client: SocketAddr,
     ) -> Result<Reply, Infallible> {
-        if let Err(error) = self.hosts.ensure(request.uri(), request.headers()) {
-            return Ok(reply::error(StatusCode::FORBIDDEN, &format!("{error}; see `--host`")));
+        if let Some(refusal) = self.misnamed(&request) {
+            return Ok(refusal);
         }
         // The server leaves the body away by itself.
         let head = request.method() == Method::HEAD;
         let method = if head { &Method::GET } else { request.method() };
         Ok(match (method, request.uri().path()) {
-            (&Method::GET, "/events") => self.stream(&request, client),
+            (&Method::GET, "/events" | "/status/events") => self.stream(&request, client),
             (&Method::POST, "/publish") => publish::publish(&self.events, request).await,
             (&Method::GET, "/") => self.status.page(),
             (&Method::GET, "/status.js") => Status::script(),
             (&Method::GET, "/status.css") => Status::style(),
             (&Method::GET, "/icon.svg") => Status::icon(),
-            (&Method::GET, "/status/events") => {
-                self.subscribe(&self.status.stream, status::topic().into(), &request, client)
-            }
             (&Method::GET, "/stats") => reply::json(StatusCode::OK, &self.stats()),
             (&Method::GET, "/healthz") => self.health(),
             (_, "/publish") => reply::not_allowed("POST"),
@@ -98,8 +94,23 @@ impl Hub {
         })
     }
 
+    /// Whether it asks for a stream, and so may be answered by [`Hub::answer_stream`].
+    pub(crate) fn is_stream(request: &Request<()>) -> bool {
+        matches!(request.uri().path(), "/events" | "/status/events")
+    }
+
+    pub(crate) fn answer_stream(&self, request: &Request<()>, client: SocketAddr) -> Reply {
+        self.misnamed(request).unwrap_or_else(|| self.stream(request, client))
+    }
+
+    /// What whoever calls the hub by a name that is not its own is told.
+    fn misnamed<B>(&self, request: &Request<B>) -> Option<Reply> {
+        let error = self.hosts.ensure(request.uri(), request.headers()).err()?;
+        Some(reply::error(StatusCode::FORBIDDEN, &format!("{error}; see `--host`")))
+    }
+
     /// Keeps the status page up to date, for ever.
-    pub(crate) async fn publish_status(self) {
+    pub(crate) async fn publish_status(self: Arc<Self>) {
         let mut interval = tokio::time::interval(Duration::from_secs(1));
         let mut rate = Rate::default();
         loop {
@@ -116,6 +127,7 @@ impl Hub {
         all["evicted"] = self.evicted(&stats).into();
         all["refused"] = (stats.refused + self.limits.refused()).into();
         all["accepted"] = self.server.accepted().into();
+        all["own_lane"] = self.server.own_lane().into();
         if let Some(redis) = &self.redis {
             all["redis"] = json!(redis.stats());
             all["redis"]["up"] = (redis.health() == RedisHealth::Up).into();
@@ -129,7 +141,10 @@ impl Hub {
         stats.evicted + self.server.write_timeouts()
     }
 
-    fn stream(&self, request: &Request<Incoming>, client: SocketAddr) -> Reply {
+    fn stream<B>(&self, request: &Request<B>, client: SocketAddr) -> Reply {
+        if request.uri().path() == "/status/events" {
+            return self.subscribe(&self.status.stream, status::topic().into(), request, client);
+        }
         let topics = match SseRequest::from(request).topics("topic") {
             Ok(topics) if topics.is_empty() => {
                 return reply::error(StatusCode::BAD_REQUEST, "name a topic: `?topic=…`");
@@ -140,11 +155,11 @@ impl Hub {
         self.subscribe(&self.events, topics, request, client)
     }
 
-    fn subscribe(
+    fn subscribe<B>(
         &self,
         hub: &Broadcaster,
         topics: Topics,
-        request: &Request<Incoming>,
+        request: &Request<B>,
         client: SocketAddr,
     ) -> Reply {
         let permit = match self.limits.admit(client.ip()) {

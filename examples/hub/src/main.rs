@@ -6,8 +6,11 @@ mod publish;
 mod reply;
 mod status;
 
+use std::convert::Infallible;
+use std::future::ready;
 use std::io::{Write, stdout};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser;
@@ -33,7 +36,7 @@ fn main() -> anyhow::Result<ExitCode> {
 
 async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let signals = Signals::install()?;
-    let server = Server::bind(options.listen)
+    let mut server = Server::bind(options.listen)
         .await
         .with_context(|| format!("cannot listen on {}", options.listen))?
         .write_timeout(options.write_timeout())
@@ -42,17 +45,23 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
         Some(config) => Some(RedisLog::connect(config).await?),
         None => None,
     };
-    let hub = Hub::new(&options, log, server.stats())?;
+    let hub = Arc::new(Hub::new(&options, log, server.stats())?);
     writeln!(stdout(), "listening on http://{}", server.local_addr()?)?;
 
-    let status = tokio::spawn(hub.clone().publish_status());
+    let status = tokio::spawn(Arc::clone(&hub).publish_status());
     let service = {
-        let hub = hub.clone();
+        let hub = Arc::clone(&hub);
         move |request, client| {
-            let hub = hub.clone();
+            let hub = Arc::clone(&hub);
             async move { hub.answer(request, client).await }
         }
     };
+    if options.own_lane {
+        let hub = Arc::clone(&hub);
+        server = server.own_lane(Hub::is_stream, move |request, client| {
+            ready(Ok::<_, Infallible>(hub.answer_stream(&request, client)))
+        });
+    }
     let outcome = server.serve_until_shutdown(&hub.shutdown, signals, service).await;
     status.abort();
     Ok(outcome.exit_code())

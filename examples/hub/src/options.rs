@@ -42,6 +42,9 @@ pub(crate) struct Options {
     /// Event streams that may be open from one address.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub(crate) max_per_ip: usize,
+    /// Answer streams without hyper, where they come over HTTP/1.1: less memory and time for each.
+    #[arg(long)]
+    pub(crate) own_lane: bool,
     /// Seconds for which a client may take no bytes before it is cut off; 0 for ever.
     #[arg(long, value_name = "SECS", default_value_t = 30.0, value_parser = seconds)]
     write_timeout: f64,

@@ -33,6 +33,7 @@ impl Server {
     pub(crate) async fn spawn(command: &mut Command, options: &str) -> Self {
         let mut process = command
             .args(["--listen", "127.0.0.1:0"])
+            .args(crate::LANE)
             .args(options.split_whitespace())
             .env("RUST_LOG", "warn")
             .stdout(Stdio::piped())

@@ -21,6 +21,9 @@ use scale::{alone, report, scaled};
 use server::Server;
 use tokio::process::Command;
 
+/// Options of every hub.
+const LANE: &[&str] = &[];
+
 /// More than the buffers of a client that does not read can take.
 async fn publish_much(hub: &Server, topic: &str) {
     for _ in 0..8 {

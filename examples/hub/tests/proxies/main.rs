@@ -14,6 +14,9 @@ use http::Request;
 use proxy::Proxy;
 use server::Server;
 
+/// Options of every hub.
+const LANE: &[&str] = &[];
+
 const GUIDE: &str = include_str!("../../../../docs/src/production.md");
 
 #[tokio::test]

@@ -1,0 +1,96 @@
+//! Streams that are answered without hyper.
+
+mod body_writer;
+mod request_head;
+mod response_head;
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+
+use self::body_writer::BodyWriter;
+pub(crate) use self::request_head::{Lane, read};
+use self::response_head::{Framing, response_head};
+use crate::socket::Socket;
+
+type Pinned<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Which requests are answered without hyper, and how.
+pub(crate) trait OwnLane: fmt::Debug + Send + Sync {
+    /// Whether a request for this is.
+    fn takes(&self, request: &Request<()>) -> bool;
+
+    /// Answers it to the end, unless the client goes away before; then whether the connection may
+    /// bear another request.
+    ///
+    /// Boxed, so that what waits for a request does not have room for the answer to it.
+    fn answer<'a>(
+        &self,
+        request: Request<()>,
+        client: SocketAddr,
+        socket: &'a mut Socket,
+        keep_alive: bool,
+    ) -> Pinned<'a, io::Result<bool>>;
+}
+
+/// What [`Server::own_lane`](crate::Server::own_lane) was given.
+pub(crate) struct Routes<P, A> {
+    pub(crate) is_stream: P,
+    pub(crate) answer: A,
+}
+
+impl<P, A, F, B, E> OwnLane for Routes<P, A>
+where
+    P: Fn(&Request<()>) -> bool + Send + Sync,
+    A: Fn(Request<()>, SocketAddr) -> F + Send + Sync,
+    F: Future<Output = Result<Response<B>, E>> + Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+    E: Into<Box<dyn Error + Send + Sync>> + 'static,
+{
+    fn takes(&self, request: &Request<()>) -> bool {
+        (self.is_stream)(request)
+    }
+
+    fn answer<'a>(
+        &self,
+        request: Request<()>,
+        client: SocketAddr,
+        socket: &'a mut Socket,
+        keep_alive: bool,
+    ) -> Pinned<'a, io::Result<bool>> {
+        // Boxed by itself, or the stream would keep room for how it came about.
+        let prepared = Box::pin(prepare((self.answer)(request, client), keep_alive));
+        Box::pin(async move {
+            let (head, framing, body) = prepared.await?;
+            BodyWriter::new(head, framing, body, socket).await?;
+            Ok(keep_alive)
+        })
+    }
+}
+
+/// The head of a response, and its body.
+async fn prepare<B, E>(
+    answer: impl Future<Output = Result<Response<B>, E>>,
+    keep_alive: bool,
+) -> io::Result<(Vec<u8>, Framing, Pin<Box<B>>)>
+where
+    B: Body,
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    let (parts, body) = answer.await.map_err(io::Error::other)?.into_parts();
+    let framing = Framing::of(&parts, &body);
+    Ok((response_head(parts, framing, keep_alive), framing, Box::pin(body)))
+}
+
+impl<P, A> fmt::Debug for Routes<P, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Routes")
+    }
+}

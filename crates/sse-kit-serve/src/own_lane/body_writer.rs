@@ -1,0 +1,170 @@
+//! A body on its way to a client.
+
+use std::cell::Cell;
+use std::error::Error;
+use std::io::{self, IoSlice, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::buf::Chain;
+use bytes::{Buf, Bytes};
+use http_body::Body;
+use tokio::io::AsyncWrite;
+
+use super::response_head::Framing;
+use crate::socket::Socket;
+
+/// What is written at once, at most; a longer frame is not copied.
+const TOGETHER: usize = 16 * 1024;
+
+const LINE_END: &[u8] = b"\r\n";
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+thread_local! {
+    /// What is written next is put together here, so that no connection needs room for that: what the
+    /// socket does not take is the exception.
+    static NEXT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Writes a response to its end, as many frames at a time as there are.
+///
+/// It fails when the client is gone, or takes nothing for too long; and when the body fails, which a
+/// client sees by its end that does not come.
+#[derive(Debug)]
+pub(crate) struct BodyWriter<'a, B> {
+    body: Pin<Box<B>>,
+    socket: &'a mut Socket,
+    framing: Framing,
+    /// What comes before anything else.
+    rest: Option<Box<Rest>>,
+    ended: bool,
+}
+
+/// What the socket did not take: what was put together, then a long frame, and its end.
+type Rest = Chain<Chain<Bytes, Bytes>, &'static [u8]>;
+
+impl<B> Future for BodyWriter<'_, B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.poll_listen(cx)?;
+        loop {
+            ready!(self.poll_rest(cx))?;
+            if self.ended {
+                return Poll::Ready(Ok(()));
+            }
+            let mut next = NEXT.take();
+            let gathered = self.gather(cx, &mut next);
+            let written = gathered.and_then(|long| self.write(cx, &next, long));
+            let nothing = next.is_empty() && self.rest.is_none();
+            next.clear();
+            NEXT.set(next);
+            written?;
+            if nothing && !self.ended {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+impl<'a, B> BodyWriter<'a, B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    pub(crate) fn new(
+        head: Vec<u8>,
+        framing: Framing,
+        body: Pin<Box<B>>,
+        socket: &'a mut Socket,
+    ) -> Self {
+        let rest = Some(Box::new(rest(head.into(), Bytes::new(), b"")));
+        Self { body, socket, framing, rest, ended: framing == Framing::Nothing }
+    }
+
+    /// Puts together what there is; returns a frame that is too long for that.
+    fn gather(&mut self, cx: &mut Context<'_>, next: &mut Vec<u8>) -> io::Result<Option<Bytes>> {
+        while next.len() < TOGETHER {
+            let Poll::Ready(frame) = self.body.as_mut().poll_frame(cx) else { break };
+            let Some(frame) = frame.transpose().map_err(io::Error::other)? else {
+                self.ended = true;
+                match self.framing {
+                    Framing::Chunked => next.extend_from_slice(LAST_CHUNK),
+                    Framing::Length(1..) => return Err(io::Error::other(OfAnotherLength)),
+                    Framing::Length(0) | Framing::Nothing => {}
+                }
+                break;
+            };
+            // Trailers are for those who asked for them, and nobody can here.
+            let Ok(frame) = frame.into_data() else { continue };
+            if frame.is_empty() {
+                continue; // that would be the last chunk
+            }
+            match &mut self.framing {
+                Framing::Chunked => write!(next, "{:x}\r\n", frame.len())?,
+                Framing::Length(left) => {
+                    let left_after = left.checked_sub(frame.len() as u64);
+                    *left = left_after.ok_or_else(|| io::Error::other(OfAnotherLength))?;
+                }
+                Framing::Nothing => {}
+            }
+            if frame.len() > TOGETHER {
+                return Ok(Some(frame));
+            }
+            next.extend_from_slice(&frame);
+            if self.framing == Framing::Chunked {
+                next.extend_from_slice(LINE_END);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes what was put together, as far as the socket takes it; the rest is kept, and so is what is
+    /// long.
+    fn write(&mut self, cx: &mut Context<'_>, next: &[u8], long: Option<Bytes>) -> io::Result<()> {
+        if let Some(long) = long {
+            let end = if self.framing == Framing::Chunked { LINE_END } else { b"" };
+            self.rest = Some(Box::new(rest(Bytes::copy_from_slice(next), long, end)));
+        } else if !next.is_empty() {
+            let written = match Pin::new(&mut *self.socket).poll_write(cx, next) {
+                Poll::Ready(written) => written?,
+                Poll::Pending => 0,
+            };
+            if written < next.len() {
+                let left = Bytes::copy_from_slice(&next[written..]);
+                self.rest = Some(Box::new(rest(left, Bytes::new(), b"")));
+            }
+        }
+        Ok(())
+    }
+
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(rest) = &mut self.rest {
+            let mut pieces = [IoSlice::new(&[]); 3];
+            let count = rest.chunks_vectored(&mut pieces);
+            let write = Pin::new(&mut *self.socket).poll_write_vectored(cx, &pieces[..count]);
+            let written = ready!(write)?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            rest.advance(written);
+            if !rest.has_remaining() {
+                self.rest = None;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn rest(front: Bytes, long: Bytes, end: &'static [u8]) -> Rest {
+    front.chain(long).chain(end)
+}
+
+/// A body has more or fewer bytes than it said.
+#[derive(Debug, thiserror::Error)]
+#[error("the body of a response is not as long as it said")]
+struct OfAnotherLength;

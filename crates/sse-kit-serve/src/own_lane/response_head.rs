@@ -1,0 +1,137 @@
+//! The head of a response, as it is written.
+
+use std::time::SystemTime;
+
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
+use http::response::Parts;
+use http::{HeaderName, HeaderValue, StatusCode};
+use http_body::Body;
+
+/// How a client finds the end of a response ([RFC 9112, section 6.3][spec]).
+///
+/// [spec]: https://www.rfc-editor.org/rfc/rfc9112#section-6.3
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// There is no body.
+    Nothing,
+    /// It is this long.
+    Length(u64),
+    /// It comes in chunks, and says which is the last.
+    Chunked,
+}
+
+impl Framing {
+    pub(crate) fn of(parts: &Parts, body: &impl Body) -> Self {
+        let bodiless = parts.status.is_informational()
+            || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        match body.size_hint().exact() {
+            _ if bodiless => Self::Nothing,
+            Some(length) => Self::Length(length),
+            None => Self::Chunked,
+        }
+    }
+}
+
+/// Writes a head. Lengths and encodings that the app gave are ours to give.
+pub(crate) fn response_head(mut parts: Parts, framing: Framing, keep_alive: bool) -> Vec<u8> {
+    let headers = &mut parts.headers;
+    headers.remove(CONTENT_LENGTH);
+    headers.remove(TRANSFER_ENCODING);
+    match framing {
+        Framing::Nothing => {}
+        Framing::Length(length) => _ = headers.insert(CONTENT_LENGTH, length.into()),
+        Framing::Chunked => {
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+    }
+    if !keep_alive {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    if !headers.contains_key(DATE) {
+        let now = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now()));
+        headers.extend(now.ok().map(|now| (DATE, now)));
+    }
+    let mut head = Vec::with_capacity(512);
+    head.extend_from_slice(b"HTTP/1.1 ");
+    head.extend_from_slice(parts.status.as_str().as_bytes());
+    head.push(b' ');
+    head.extend_from_slice(parts.status.canonical_reason().unwrap_or_default().as_bytes());
+    head.extend_from_slice(b"\r\n");
+    for (name, value) in &parts.headers {
+        line(&mut head, name, value);
+    }
+    head.extend_from_slice(b"\r\n");
+    head
+}
+
+fn line(head: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+    head.extend_from_slice(name.as_str().as_bytes());
+    head.extend_from_slice(b": ");
+    head.extend_from_slice(value.as_bytes());
+    head.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::Response;
+    use http_body_util::{Empty, Full, StreamBody};
+
+    use super::*;
+
+    fn head(response: Response<impl Body>, keep_alive: bool) -> String {
+        let (mut parts, body) = response.into_parts();
+        parts.headers.insert(DATE, HeaderValue::from_static("now"));
+        let framing = Framing::of(&parts, &body);
+        String::from_utf8(response_head(parts, framing, keep_alive)).unwrap()
+    }
+
+    #[test]
+    fn what_is_known_to_be_short_has_a_length() {
+        let response = Response::new(Full::new(Bytes::from_static(b"hello")));
+        assert_eq!(
+            head(response, true),
+            "HTTP/1.1 200 OK\r\ndate: now\r\ncontent-length: 5\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn what_goes_on_comes_in_chunks() {
+        let stream = StreamBody::new(futures_util::stream::pending::<Result<_, std::io::Error>>());
+        let stream: StreamBody<_> = stream;
+        let mut response = Response::new(http_body_util::BodyExt::map_frame(
+            stream,
+            |frame: http_body::Frame<Bytes>| frame,
+        ));
+        response.headers_mut().insert("x-a", HeaderValue::from_static("1"));
+        response.headers_mut().append("x-a", HeaderValue::from_static("2"));
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("7"));
+        let expected = "HTTP/1.1 200 OK\r\nx-a: 1\r\nx-a: 2\r\ndate: now\r\n\
+            transfer-encoding: chunked\r\nconnection: close\r\n\r\n";
+        let mut lines: Vec<_> = expected.lines().collect();
+        let head = head(response, false);
+        let mut found: Vec<_> = head.lines().collect();
+        lines.sort_unstable();
+        found.sort_unstable();
+        assert_eq!(found, lines);
+    }
+
+    #[test]
+    fn a_status_that_has_no_body_has_no_length() {
+        for status in [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED] {
+            let mut response = Response::new(Empty::<Bytes>::new());
+            *response.status_mut() = status;
+            assert!(!head(response, true).contains("length"));
+        }
+    }
+
+    #[test]
+    fn there_is_a_date() {
+        let (parts, body) = Response::new(Empty::<Bytes>::new()).into_parts();
+        let head =
+            response_head(parts, Framing::of(&Response::new(()).into_parts().0, &body), true);
+        let head = String::from_utf8(head).unwrap();
+        let date = head.lines().find_map(|line| line.strip_prefix("date: ")).unwrap();
+        assert!(httpdate::parse_http_date(date).is_ok(), "{date}");
+    }
+}
