@@ -38,6 +38,7 @@ pub(crate) struct BodyWriter<'a, B> {
     /// What comes before anything else.
     rest: Option<Box<Rest>>,
     ended: bool,
+    failure: Option<io::Error>,
 }
 
 /// What the socket did not take: what was put together, then a long frame, and its end.
@@ -55,11 +56,15 @@ where
         loop {
             ready!(self.poll_rest(cx))?;
             if self.ended {
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(self.failure.take().map_or(Ok(()), Err));
             }
             let mut next = NEXT.take();
-            let gathered = self.gather(cx, &mut next);
-            let written = gathered.and_then(|long| self.write(cx, &next, long));
+            let long = self.gather(cx, &mut next).unwrap_or_else(|error| {
+                // What came before it is still written.
+                (self.ended, self.failure) = (true, Some(error));
+                None
+            });
+            let written = self.write(cx, &next, long);
             let nothing = next.is_empty() && self.rest.is_none();
             next.clear();
             NEXT.set(next);
@@ -83,7 +88,7 @@ where
         socket: &'a mut Socket,
     ) -> Self {
         let rest = Some(Box::new(rest(head.into(), Bytes::new(), b"")));
-        Self { body, socket, framing, rest, ended: framing == Framing::Nothing }
+        Self { body, socket, framing, rest, ended: framing == Framing::Nothing, failure: None }
     }
 
     /// Puts together what there is; returns a frame that is too long for that.
@@ -105,7 +110,7 @@ where
                 continue; // that would be the last chunk
             }
             match &mut self.framing {
-                Framing::Chunked => write!(next, "{:x}\r\n", frame.len())?,
+                Framing::Chunked => write!(next, "{:X}\r\n", frame.len())?,
                 Framing::Length(left) => {
                     let left_after = left.checked_sub(frame.len() as u64);
                     *left = left_after.ok_or_else(|| io::Error::other(OfAnotherLength))?;

@@ -1,0 +1,316 @@
+//! Streams on the server's own lane: as hyper would serve them, to the byte.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use sse_kit_serve::{ServeStats, Server};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// How many bodies there are, in all tests.
+static BODIES: AtomicUsize = AtomicUsize::new(0);
+
+/// What the path asks for, by letters: `s` gives a short frame, `l` a long one, `e` an empty one, `w`
+/// waits for a moment, `f` fails, `.` is for ever; a digit is how much longer it says that it is.
+struct Script {
+    steps: std::vec::IntoIter<u8>,
+    says: Option<u64>,
+    sleep: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl Script {
+    fn new(steps: &str) -> Self {
+        BODIES.fetch_add(1, Ordering::SeqCst);
+        let length = |step: u8| frame(step).map_or(0, |frame| frame.len() as u64);
+        let more = steps.bytes().find(u8::is_ascii_digit).map(|digit| u64::from(digit - b'0'));
+        let says = more.map(|more| more + steps.bytes().map(length).sum::<u64>());
+        Self { steps: steps.as_bytes().to_vec().into_iter(), says, sleep: None }
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        BODIES.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn frame(step: u8) -> Option<Bytes> {
+    match step {
+        b's' => Some(Bytes::from_static(b"data: short\n\n")),
+        b'l' => Some((0..300_000_u32).map(|n| n.to_le_bytes()[0]).collect()),
+        b'e' => Some(Bytes::new()),
+        _ => None,
+    }
+}
+
+impl Body for Script {
+    type Data = Bytes;
+    type Error = &'static str;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
+        loop {
+            if let Some(sleep) = &mut self.sleep {
+                std::task::ready!(sleep.as_mut().poll(cx));
+                self.sleep = None;
+            }
+            if self.steps.as_slice() == b"." {
+                return Poll::Pending;
+            }
+            match self.steps.next() {
+                Some(b'f') => return Poll::Ready(Some(Err("it failed"))),
+                Some(b'w') => {
+                    self.sleep = Some(Box::pin(tokio::time::sleep(Duration::from_millis(2))));
+                }
+                Some(step) => {
+                    let Some(frame) = frame(step) else { continue };
+                    return Poll::Ready(Some(Ok(Frame::data(frame))));
+                }
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.says.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+/// `/no-content` has none, `/error` ends the connection, all else is a script.
+fn answer(path: &str) -> Result<Response<Script>, &'static str> {
+    let mut response = Response::new(Script::new(path.trim_start_matches('/')));
+    response.headers_mut().insert("x-path", path.parse().map_err(|_| "no header")?);
+    match path {
+        "/error" => return Err("an error"),
+        "/no-content" => {
+            *response.body_mut() = Script::new("");
+            *response.status_mut() = StatusCode::NO_CONTENT;
+        }
+        _ => {}
+    }
+    Ok(response)
+}
+
+struct Serving {
+    address: SocketAddr,
+    stats: Arc<ServeStats>,
+    stop: oneshot::Sender<()>,
+    outcome: JoinHandle<usize>,
+}
+
+impl Serving {
+    /// On the own lane are `GET`s of all paths that do not begin with `/hyper`.
+    async fn start(settings: impl FnOnce(Server) -> Server) -> Self {
+        let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
+        let server = settings(server.expect("a free port")).own_lane(
+            |request| !request.uri().path().starts_with("/hyper"),
+            |request: Request<()>, _| std::future::ready(answer(request.uri().path())),
+        );
+        let (address, stats) = (server.local_addr().expect("an address"), server.stats());
+        let (stop, stopped) = oneshot::channel();
+        let service = |request: Request<Incoming>, _| {
+            let path = request.uri().path().trim_start_matches("/hyper").to_owned();
+            async move { answer(&path) }
+        };
+        let outcome = tokio::spawn(server.serve(service, stopped, Duration::from_secs(60)));
+        Self { address, stats, stop, outcome }
+    }
+
+    async fn open(&self, request: &str) -> TcpStream {
+        let mut socket = TcpStream::connect(self.address).await.expect("it listens");
+        socket.write_all(request.as_bytes()).await.expect("it reads");
+        socket
+    }
+}
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")
+}
+
+/// What comes until the server closes the connection.
+async fn rest(mut socket: TcpStream) -> Vec<u8> {
+    let mut all = Vec::new();
+    let reading = socket.read_to_end(&mut all);
+    // A connection that is cut off may be reset; what came before counts.
+    let _ = tokio::time::timeout(Duration::from_secs(60), reading).await.expect("an end");
+    all
+}
+
+/// The head as lines, sorted, without the date; and the body.
+fn parts(response: &[u8]) -> (Vec<String>, Vec<u8>) {
+    let end = response.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+    let head = String::from_utf8_lossy(&response[..end]).into_owned();
+    let mut lines: Vec<_> = head.lines().map(str::to_owned).collect();
+    lines.retain(|line| !line.starts_with("date: "));
+    lines[1..].sort_unstable();
+    (lines, response[end + 4..].to_vec())
+}
+
+/// Only a broken server makes this take long.
+async fn until(holds: impl Fn() -> bool) {
+    for _ in 0..6000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("it never comes to that");
+}
+
+#[tokio::test]
+async fn responses_are_those_of_hyper() {
+    let serving = Serving::start(|server| server).await;
+    let scripts = ["", "s", "sss", "sws", "slsl", "lws", "ese", "0", "s0", "sl0", "no-content"];
+    for script in scripts {
+        let ours = serving.open(&get(&format!("/{script}"))).await;
+        let hypers = serving.open(&get(&format!("/hyper/{script}"))).await;
+        // Whoever has sent all of its requests and says so is closed: until then, keep-alive.
+        let (ours, hypers) = tokio::join!(heard(ours), heard(hypers));
+        let (ours, hypers) = (parts(&ours), parts(&hypers));
+        assert_eq!(ours.0, hypers.0, "{script}");
+        assert!(ours.1 == hypers.1, "{script}: {} and {} bytes", ours.1.len(), hypers.1.len());
+    }
+    assert_eq!(serving.stats.own_lane(), scripts.len() as u64);
+}
+
+/// What comes until nothing has come for a while, or the connection is closed.
+async fn heard(mut socket: TcpStream) -> Vec<u8> {
+    let mut all = Vec::new();
+    let pause = Duration::from_millis(200);
+    while let Ok(Ok(1..)) = tokio::time::timeout(pause, socket.read_buf(&mut all)).await {}
+    all
+}
+
+#[tokio::test]
+async fn a_request_is_read_however_it_was_cut() {
+    let serving = Serving::start(|server| server).await;
+    let request = format!("GET /s HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(3000));
+    for piece in [1, 7, 1000] {
+        let mut socket = serving.open("").await;
+        socket.set_nodelay(true).expect("a socket");
+        for bytes in request.as_bytes().chunks(piece) {
+            socket.write_all(bytes).await.expect("it reads");
+            tokio::task::yield_now().await;
+        }
+        assert!(heard(socket).await.ends_with(b"\r\n0\r\n\r\n"));
+    }
+    assert_eq!(serving.stats.own_lane(), 3);
+}
+
+#[tokio::test]
+async fn one_connection_bears_one_request_after_another_on_either_lane() {
+    let serving = Serving::start(|server| server).await;
+    // All at once; the second waits while the first is answered.
+    let all = ["/ws", "/s", "/hyper/s", "/s"].map(get).concat();
+    let heard = String::from_utf8(heard(serving.open(&all).await).await).expect("UTF-8");
+    let paths: Vec<_> = heard.lines().filter_map(|line| line.strip_prefix("x-path: ")).collect();
+    assert_eq!(paths, ["/ws", "/s", "/s", "/s"]);
+    assert_eq!(heard.matches("data: short").count(), 4);
+    assert_eq!(serving.stats.own_lane(), 2, "what follows one of hyper's is hyper's");
+}
+
+#[tokio::test]
+async fn what_is_not_for_the_lane_goes_to_hyper_with_all_that_was_read() {
+    let serving = Serving::start(|server| server).await;
+    for (request, status) in [
+        ("POST /s HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi", "200"),
+        ("GET /s HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi", "200"),
+        ("GET /s HTTP/1.0\r\n\r\n", "200"),
+        ("HEAD /s HTTP/1.1\r\nhost: x\r\n\r\n", "200"),
+        ("GET /s HTTP/9\r\n\r\n", "400"),
+        ("G\r\n\r\n", "400"),
+        (&format!("GET /s HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(20_000)), "431"),
+        (&format!("GET /s HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(101)), "431"),
+    ] {
+        let heard = heard(serving.open(request).await).await;
+        let begin = String::from_utf8_lossy(&heard[..heard.len().min(12)]).into_owned();
+        assert_eq!(begin.split(' ').nth(1), Some(status), "{request:.60}: {begin}");
+    }
+    assert_eq!(serving.stats.own_lane(), 0);
+}
+
+#[tokio::test]
+async fn a_body_that_fails_or_is_too_short_has_no_end() {
+    let serving = Serving::start(|server| server).await;
+    for (path, written) in [("/sf", "D\r\ndata: short\n\n\r\n"), ("/s7", "data: short\n\n")] {
+        let (_, body) = parts(&rest(serving.open(&get(path)).await).await);
+        assert_eq!(String::from_utf8_lossy(&body), written);
+    }
+    assert!(rest(serving.open(&get("/error")).await).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_reader_that_is_stuck_is_cut_off_and_one_that_is_slow_misses_nothing() {
+    let serving = Serving::start(|s| s.write_timeout(Duration::from_millis(300))).await;
+    let path = format!("/{}", "sl".repeat(60));
+    let stuck = serving.open(&get(&path)).await;
+    until(|| serving.stats.write_timeouts() == 1).await;
+    let expected = parts(&heard(serving.open(&get(&path)).await).await).1;
+    assert!(rest(stuck).await.len() < expected.len(), "it is cut off in the middle");
+
+    let mut slow = serving.open(&get(&path)).await;
+    let mut all = Vec::new();
+    while all.len() < 2_000_000 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let mut some = [0; 16_384];
+        let read = slow.read(&mut some).await.expect("it goes on");
+        all.extend_from_slice(&some[..read]);
+    }
+    all.extend(heard(slow).await);
+    assert!(parts(&all).1 == expected);
+}
+
+#[tokio::test]
+async fn when_it_is_told_to_stop_who_waits_goes_and_who_streams_may_end() {
+    let serving = Serving::start(|s| s.header_timeout(Duration::from_secs(600))).await;
+    let silent = serving.open("GET /").await;
+    let idle = serving.open(&get("/s")).await;
+    let streaming = serving.open(&get("/swwwwwwwwwwwwwwwwwwwwwwwwwwwwwws")).await;
+    until(|| serving.stats.own_lane() == 2).await;
+    serving.stop.send(()).expect("it serves");
+    let (silent, idle, streaming) = tokio::join!(rest(silent), rest(idle), rest(streaming));
+    assert!(silent.is_empty());
+    assert!(idle.ends_with(b"0\r\n\r\n") && streaming.ends_with(b"0\r\n\r\n"));
+    assert_eq!(serving.outcome.await.expect("no panic"), 0);
+}
+
+#[tokio::test]
+async fn who_says_nothing_more_is_closed_after_the_header_timeout() {
+    let serving = Serving::start(|s| s.header_timeout(Duration::from_millis(100))).await;
+    assert!(rest(serving.open("GET /s HTTP/1.1\r\nhost").await).await.is_empty());
+    assert_eq!(serving.stats.handshake_failures(), 1);
+    assert!(rest(serving.open(&get("/s")).await).await.ends_with(b"0\r\n\r\n"));
+    assert_eq!(serving.stats.handshake_failures(), 1, "it has had what it wanted");
+}
+
+#[tokio::test]
+async fn with_prior_knowledge_both_versions_find_their_way() {
+    let serving = Serving::start(Server::http2_prior_knowledge).await;
+    assert!(heard(serving.open(&get("/s")).await).await.ends_with(b"0\r\n\r\n"));
+    assert_eq!(serving.stats.own_lane(), 1);
+    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0";
+    let heard = heard(serving.open(preface).await).await;
+    assert_eq!(heard.get(3), Some(&4), "settings");
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_takes_its_body_along() {
+    let serving = Serving::start(|server| server).await;
+    let mut socket = serving.open(&get("/s.")).await;
+    socket.read_exact(&mut [0; 15]).await.expect("an answer");
+    assert!(BODIES.load(Ordering::SeqCst) > 0);
+    drop(socket);
+    until(|| BODIES.load(Ordering::SeqCst) == 0).await;
+}
