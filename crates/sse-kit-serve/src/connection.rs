@@ -211,7 +211,8 @@ impl Connections {
             while let Some(Lane::Own(request)) = next {
                 self.stats.answer_on_own_lane();
                 let keep_alive = one.terms.keep_alive();
-                if !lane.answer(*request, one.client, &mut socket, keep_alive).await? {
+                lane.answer(*request, one.client, &mut socket, keep_alive).await?.await?;
+                if !keep_alive {
                     return Ok(());
                 }
                 next = Box::pin(self.another(&mut socket, &*lane, &one.terms)).await?;

@@ -26,17 +26,15 @@ pub(crate) trait OwnLane: fmt::Debug + Send + Sync {
     /// Whether a request for this is.
     fn takes(&self, request: &Request<()>) -> bool;
 
-    /// Answers it to the end, unless the client goes away before; then whether the connection may
-    /// bear another request.
-    ///
-    /// Boxed, so that what waits for a request does not have room for the answer to it.
+    /// Answers it: first comes the response, and then its way to the client. In two steps, so that a
+    /// stream has no room for how it came about.
     fn answer<'a>(
         &self,
         request: Request<()>,
         client: SocketAddr,
         socket: &'a mut Socket,
         keep_alive: bool,
-    ) -> Pinned<'a, io::Result<bool>>;
+    ) -> Pinned<'a, io::Result<Pinned<'a, io::Result<()>>>>;
 }
 
 /// What [`Server::own_lane`](crate::Server::own_lane) was given.
@@ -50,7 +48,7 @@ where
     P: Fn(&Request<()>) -> bool + Send + Sync,
     A: Fn(Request<()>, SocketAddr) -> F + Send + Sync,
     F: Future<Output = Result<Response<B>, E>> + Send + 'static,
-    B: Body<Data = Bytes> + Send + 'static,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
     E: Into<Box<dyn Error + Send + Sync>> + 'static,
 {
@@ -64,29 +62,15 @@ where
         client: SocketAddr,
         socket: &'a mut Socket,
         keep_alive: bool,
-    ) -> Pinned<'a, io::Result<bool>> {
-        // Boxed by itself, or the stream would keep room for how it came about.
-        let prepared = Box::pin(prepare((self.answer)(request, client), keep_alive));
+    ) -> Pinned<'a, io::Result<Pinned<'a, io::Result<()>>>> {
+        let answer = (self.answer)(request, client);
         Box::pin(async move {
-            let (head, framing, body) = prepared.await?;
-            BodyWriter::new(head, framing, body, socket).await?;
-            Ok(keep_alive)
+            let (parts, body) = answer.await.map_err(io::Error::other)?.into_parts();
+            let framing = Framing::of(&parts, &body);
+            let head = response_head(parts, framing, keep_alive);
+            Ok(Box::pin(BodyWriter::new(head, framing, body, socket)) as Pinned<'a, _>)
         })
     }
-}
-
-/// The head of a response, and its body.
-async fn prepare<B, E>(
-    answer: impl Future<Output = Result<Response<B>, E>>,
-    keep_alive: bool,
-) -> io::Result<(Vec<u8>, Framing, Pin<Box<B>>)>
-where
-    B: Body,
-    E: Into<Box<dyn Error + Send + Sync>>,
-{
-    let (parts, body) = answer.await.map_err(io::Error::other)?.into_parts();
-    let framing = Framing::of(&parts, &body);
-    Ok((response_head(parts, framing, keep_alive), framing, Box::pin(body)))
 }
 
 impl<P, A> fmt::Debug for Routes<P, A> {

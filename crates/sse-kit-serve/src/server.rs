@@ -157,7 +157,7 @@ impl Server {
         P: Fn(&Request<()>) -> bool + Send + Sync + 'static,
         A: Fn(Request<()>, SocketAddr) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Response<B>, E>> + Send + 'static,
-        B: Body<Data = Bytes> + Send + 'static,
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {

@@ -32,7 +32,7 @@ thread_local! {
 /// client sees by its end that does not come.
 #[derive(Debug)]
 pub(crate) struct BodyWriter<'a, B> {
-    body: Pin<Box<B>>,
+    body: B,
     socket: &'a mut Socket,
     framing: Framing,
     /// What comes before anything else.
@@ -46,7 +46,7 @@ type Rest = Chain<Chain<Bytes, Bytes>, &'static [u8]>;
 
 impl<B> Future for BodyWriter<'_, B>
 where
-    B: Body<Data = Bytes>,
+    B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     type Output = io::Result<()>;
@@ -78,15 +78,10 @@ where
 
 impl<'a, B> BodyWriter<'a, B>
 where
-    B: Body<Data = Bytes>,
+    B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    pub(crate) fn new(
-        head: Vec<u8>,
-        framing: Framing,
-        body: Pin<Box<B>>,
-        socket: &'a mut Socket,
-    ) -> Self {
+    pub(crate) fn new(head: Vec<u8>, framing: Framing, body: B, socket: &'a mut Socket) -> Self {
         let rest = Some(Box::new(rest(head.into(), Bytes::new(), b"")));
         Self { body, socket, framing, rest, ended: framing == Framing::Nothing, failure: None }
     }
@@ -94,7 +89,7 @@ where
     /// Puts together what there is; returns a frame that is too long for that.
     fn gather(&mut self, cx: &mut Context<'_>, next: &mut Vec<u8>) -> io::Result<Option<Bytes>> {
         while next.len() < TOGETHER {
-            let Poll::Ready(frame) = self.body.as_mut().poll_frame(cx) else { break };
+            let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else { break };
             let Some(frame) = frame.transpose().map_err(io::Error::other)? else {
                 self.ended = true;
                 match self.framing {
