@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what a delivery costs the hub, next to a raw loop and to axum; and what a
 //! dispatch costs.
 
+mod check;
 mod cpus;
 mod dispatch;
 mod figures;
@@ -51,6 +52,7 @@ Examples:
   cargo xtask bench --scenarios idle-10k --reps 5
   cargo xtask bench --peers hub,epoll --json rows.jsonl > tables.md
   cargo xtask bench --dispatch                  handlers among 1,000 patterns, half a minute
+  cargo xtask bench --check                     more instructions than at HEAD? a minute or two
 
 Differences under 15 % are noise on a virtual machine.")]
 pub(crate) struct Bench {
@@ -69,6 +71,13 @@ pub(crate) struct Bench {
     #[arg(long, conflicts_with_all = ["peers", "scenarios", "json"])]
     dispatch: bool,
 
+    /// Count the instructions of what happens for each event instead, at a revision of git and
+    /// here, and fail when they have grown by more than 5 %; with valgrind, which is installed
+    /// from Debian's packages when we are root
+    #[arg(long, value_name = "REVISION", num_args = 0..=1, default_missing_value = "HEAD")]
+    #[arg(conflicts_with_all = ["peers", "scenarios", "json", "dispatch", "reps", "quick"])]
+    check: Option<String>,
+
     /// Measurements of each peer in each scenario [default: 3, or 1 with --quick]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     reps: Option<u32>,
@@ -84,6 +93,9 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn run(&self) -> Result<()> {
+        if let Some(revision) = &self.check {
+            return check::run(revision);
+        }
         if self.dispatch {
             return dispatch::run(self.repetitions(), self.quick);
         }
@@ -262,6 +274,8 @@ mod tests {
         }
         assert!(parse(&["--dispatch", "--peers", "hub"]).is_err());
         assert!(parse(&["--dispatch", "--quick"]).is_ok());
+        assert!(parse(&["--check", "main", "--quick"]).is_err());
+        assert_eq!(parse(&["--check"]).expect("good options").check.as_deref(), Some("HEAD"));
     }
 
     #[test]

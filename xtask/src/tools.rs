@@ -53,6 +53,9 @@ pub(crate) const CADDY: Tool = Tool {
     package: Some("caddy"),
 };
 
+pub(crate) const VALGRIND: Tool =
+    Tool { name: "valgrind", programs: &["valgrind"], variable: None, package: Some("valgrind") };
+
 impl Tool {
     /// The program's path. What is missing is installed from Debian's packages when the tool
     /// has one, apt-get is there and we are root; else it is an error that says what to do.

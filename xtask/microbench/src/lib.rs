@@ -1,0 +1,1 @@
+//! See `benches`: `cargo xtask bench --check` runs them.
