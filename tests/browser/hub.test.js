@@ -19,13 +19,20 @@ const bodies = JSON.parse(await readFile(corpus, 'utf8'));
 const normalised = (text) => text.replace(/\r\n|\r/g, '\n');
 const expected = bodies.map(normalised);
 
+/** How a hub may send its streams, and the `Content-Encoding` that is seen of it. */
+const WAYS = [
+  { way: 'by hyper', options: [], encoding: null },
+  { way: 'on the own lane, in gzip', options: ['--own-lane', '--gzip'], encoding: 'gzip' },
+];
+
 /**
  * A hub that keeps all the bodies, whoever comes when.
  *
  * @param {import('node:test').TestContext} t
+ * @param {string[]} options
  */
-async function startHub(t) {
-  const { base } = await startExample(t, 'hub', ['--history', '1000', '--queue', '1000']);
+async function startHub(t, options) {
+  const { base } = await startExample(t, 'hub', ['--history', '1000', '--queue', '1000', ...options]);
   /** @type {(query: string, body: string) => Promise<{id: string}>} */
   const publish = async (query, body) => {
     const response = await fetch(`${base}/publish?${query}`, { method: 'POST', body });
@@ -39,10 +46,11 @@ async function startHub(t) {
  * Subscribes by `listen(url, onData)`, publishes all bodies, and compares what arrives.
  *
  * @param {import('node:test').TestContext} t
+ * @param {string[]} options of the hub
  * @param {(url: string, onData: (data: string) => void) => Promise<() => void>} listen
  */
-async function readsAllBodies(t, listen) {
-  const { base, publish } = await startHub(t);
+async function readsAllBodies(t, options, listen) {
+  const { base, publish } = await startHub(t, options);
   /** @type {string[]} */
   const received = [];
   /** @type {(value?: unknown) => void} */
@@ -61,59 +69,80 @@ async function readsAllBodies(t, listen) {
   assert.deepEqual(wrong.filter(Boolean), []);
 }
 
-test(`eventsource-parser reads ${bodies.length} awkward bodies as they were`, async (t) => {
-  await readsAllBodies(t, async (url, onData) => {
-    const control = new AbortController();
-    const response = await fetch(url, { signal: control.signal });
-    const parser = createParser({ onEvent: (event) => event.event === 'e' && onData(event.data) });
-    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
-    assert.ok(reader);
-    (async () => {
-      for (;;) {
-        const { value, done } = await reader.read();
-        if (done) return;
-        parser.feed(value);
-      }
-    })().catch(() => {}); // aborted, when the test is over
-    return () => control.abort();
+for (const { way, options, encoding } of WAYS) {
+  test(`eventsource-parser reads ${bodies.length} awkward bodies as they were, ${way}`, async (t) => {
+    await readsAllBodies(t, options, async (url, onData) => {
+      const control = new AbortController();
+      const response = await fetch(url, { signal: control.signal });
+      assert.equal(response.headers.get('content-encoding'), encoding);
+      const parser = createParser({ onEvent: (event) => event.event === 'e' && onData(event.data) });
+      const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+      assert.ok(reader);
+      (async () => {
+        for (;;) {
+          const { value, done } = await reader.read();
+          if (done) return;
+          parser.feed(value);
+        }
+      })().catch(() => {}); // aborted, when the test is over
+      return () => control.abort();
+    });
   });
-});
 
-test('the npm package eventsource reads them too', async (t) => {
-  await readsAllBodies(t, async (url, onData) => {
-    const events = new EventSource(url);
-    events.addEventListener('e', (event) => onData(event.data));
-    await new Promise((resolve) => events.addEventListener('open', resolve));
-    return () => events.close();
+  test(`the npm package eventsource reads them too, ${way}`, async (t) => {
+    await readsAllBodies(t, options, async (url, onData) => {
+      const events = new EventSource(url);
+      events.addEventListener('e', (event) => onData(event.data));
+      await new Promise((resolve) => events.addEventListener('open', resolve));
+      return () => events.close();
+    });
   });
-});
 
-test('the EventSource of Chromium reads them too', async (t) => {
-  const browser = await launchBrowser();
-  t.after(() => browser.close());
-  const page = await browser.newPage();
-  const { base, publish } = await startHub(t);
-  await page.goto(`${base}/`); // for its origin
-  await page.evaluate(async () => {
-    window.received = [];
-    window.source = new EventSource('/events?topic=a');
-    window.source.addEventListener('e', (/** @type {MessageEvent} */ event) =>
-      window.received.push([event.lastEventId, event.data]),
+  test(`EventSource and fetch of Chromium read them too, ${way}`, async (t) => {
+    const browser = await launchBrowser();
+    t.after(() => browser.close());
+    const page = await browser.newPage();
+    const { base, publish } = await startHub(t, options);
+    await page.goto(`${base}/`); // for its origin
+    const seen = await page.evaluate(async () => {
+      window.received = [];
+      window.source = new EventSource('/events?topic=a');
+      window.source.addEventListener('e', (/** @type {MessageEvent} */ event) =>
+        window.received.push([event.lastEventId, event.data]),
+      );
+      const response = await fetch('/events?topic=a');
+      window.fetched = '';
+      response.body?.pipeThrough(new TextDecoderStream()).pipeTo(
+        new WritableStream({
+          write(text) {
+            window.fetched += text;
+          },
+        }),
+      );
+      await new Promise((resolve) => window.source.addEventListener('open', resolve));
+      return response.headers.get('content-encoding');
+    });
+    assert.equal(seen, encoding);
+    /** @type {string[]} */
+    const ids = [];
+    for (const body of bodies) ids.push((await publish('topic=a&event=e', body)).id);
+    await page.waitForFunction((count) => window.received.length === count, bodies.length);
+    assert.deepEqual(
+      await page.evaluate(() => window.received),
+      expected.map((data, n) => [ids[n], data]),
     );
-    await new Promise((resolve) => window.source.addEventListener('open', resolve));
+    await page.waitForFunction((last) => window.fetched.endsWith(`id: ${last}\n\n`), ids.at(-1));
+    /** @type {string[]} */
+    const fetched = [];
+    createParser({ onEvent: ({ event, data }) => event === 'e' && fetched.push(data) }).feed(
+      await page.evaluate(() => window.fetched),
+    );
+    assert.deepEqual(fetched, expected);
   });
-  /** @type {string[]} */
-  const ids = [];
-  for (const body of bodies) ids.push((await publish('topic=a&event=e', body)).id);
-  await page.waitForFunction((count) => window.received.length === count, bodies.length);
-  assert.deepEqual(
-    await page.evaluate(() => window.received),
-    expected.map((data, n) => [ids[n], data]),
-  );
-});
+}
 
 test('the status page follows what happens', async (t) => {
-  const { base, publish } = await startHub(t);
+  const { base, publish } = await startHub(t, []);
   const browser = await launchBrowser();
   t.after(() => browser.close());
   const page = await browser.newPage();

@@ -1,6 +1,7 @@
 //! One event as it stands in the log.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use sse_kit_event::{EventId, EventKey, Topic};
@@ -16,6 +17,7 @@ pub struct Entry {
     pub(crate) except: Box<[ConnectionId]>,
     pub(crate) frame: Bytes,
     pub(crate) at: Instant,
+    pub(crate) compressed: OnceLock<Bytes>,
 }
 
 impl Entry {
@@ -37,6 +39,14 @@ impl Entry {
     /// The event in the format of `text/event-stream`, with its id.
     pub fn frame(&self) -> &Bytes {
         &self.frame
+    }
+
+    /// The frame in a compressed form, which `compress` makes for the first who asks; for all others
+    /// it is there. There is one such form, so all who ask must ask for the same.
+    ///
+    /// It is kept as long as the event is, and is not counted towards the bounds of history.
+    pub fn compressed(&self, compress: impl FnOnce(&Bytes) -> Bytes) -> &Bytes {
+        self.compressed.get_or_init(|| compress(&self.frame))
     }
 
     /// What it costs to keep, in bytes: the frame, and about this much for what surrounds it.

@@ -330,6 +330,7 @@ mod tests {
             except: Box::default(),
             frame: Event::new("x").encode().finish(Some(id)),
             at: Instant::now(),
+            compressed: std::sync::OnceLock::new(),
         })
     }
 

@@ -1,7 +1,7 @@
 //! What must change together: histories, who is interested in what, and the position in the log.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sse_kit_event::{EventId, Topics};
 use tokio::time::Instant;
@@ -91,7 +91,9 @@ impl Ledger {
         let receivers = subscribers - self.left_out(&except, &topic);
         let frame = event.finish(Some(id));
         let at = Instant::now();
-        let entry = Arc::new(Entry { id, topic: topic.clone(), key, except, frame, at });
+        let compressed = OnceLock::new();
+        let entry = Entry { id, topic: topic.clone(), key, except, frame, at, compressed };
+        let entry = Arc::new(entry);
         self.position = id;
         self.history.push(&entry, &topic);
         (entry, lists, receivers)

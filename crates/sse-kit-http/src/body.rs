@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use sse_kit_broadcast::Subscription;
+use sse_kit_broadcast::{Delivery, Subscription};
 use sse_kit_event::control::ControlName;
 
 use crate::frames;
+use crate::gzip::Gzip;
 
 /// After how long a client comes back whose stream has reached its age: at most this, at random. The
 /// ages differ, so that not many come at once.
@@ -32,6 +33,8 @@ pub struct SseBody {
     ends_at: Option<Instant>,
     /// Dropped with the stream.
     kept: Option<Box<dyn Any + Send>>,
+    /// What it is compressed by.
+    gzip: Option<Box<Gzip>>,
 }
 
 impl SseBody {
@@ -40,12 +43,41 @@ impl SseBody {
         subscription: Subscription,
         ends_at: Option<Instant>,
     ) -> Self {
-        Self { opening: Some(opening), subscription: Some(subscription), ends_at, kept: None }
+        Self { subscription: Some(subscription), ends_at, ..Self::last_words(opening) }
     }
 
     /// One frame, and the end.
     pub(crate) fn last_words(frame: Bytes) -> Self {
-        Self { opening: Some(frame), subscription: None, ends_at: None, kept: None }
+        Self { opening: Some(frame), subscription: None, ends_at: None, kept: None, gzip: None }
+    }
+
+    /// Compresses what is not sent yet, which is all.
+    #[cfg(feature = "gzip")]
+    pub(crate) fn compress(&mut self) {
+        let mut gzip = Box::<Gzip>::default();
+        self.opening = self.opening.as_ref().map(|opening| gzip.opening(opening));
+        self.gzip = Some(gzip);
+    }
+
+    /// The bytes of a delivery, as this stream has them.
+    fn bytes(&mut self, delivery: Delivery) -> Bytes {
+        if let Some(gzip) = &mut self.gzip {
+            return gzip.delivery(delivery);
+        }
+        frames::frame(delivery)
+    }
+
+    /// The bytes of an event that this stream alone has.
+    fn own(&mut self, frame: Bytes) -> Bytes {
+        if let Some(gzip) = &mut self.gzip {
+            return gzip.frame(&frame);
+        }
+        frame
+    }
+
+    /// What comes after everything.
+    fn end(&mut self) -> Option<Bytes> {
+        self.gzip.take().map(|gzip| gzip.end())
     }
 
     pub(crate) fn keep(&mut self, kept: Box<dyn Any + Send>) {
@@ -67,27 +99,31 @@ impl Body for SseBody {
         if self.subscription.is_some() && self.ends_at.is_some_and(|at| at <= Instant::now()) {
             // What is queued comes when it resumes.
             self.subscription = None;
-            let renew = frames::come_back(ControlName::Shutdown, RENEW_WITHIN);
+            let renew = self.own(frames::come_back(ControlName::Shutdown, RENEW_WITHIN));
             return Poll::Ready(Some(Ok(Frame::data(renew))));
         }
-        let Some(subscription) = &mut self.subscription else { return Poll::Ready(None) };
-        let delivery = std::task::ready!(subscription.poll_recv(cx));
-        if delivery.is_none() {
+        let delivery = match &mut self.subscription {
+            Some(subscription) => std::task::ready!(subscription.poll_recv(cx)),
+            None => None,
+        };
+        let bytes = if let Some(delivery) = delivery {
+            Some(self.bytes(delivery))
+        } else {
             self.subscription = None;
-        }
-        Poll::Ready(delivery.map(|delivery| Ok(Frame::data(frames::frame(delivery)))))
+            self.end()
+        };
+        Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.opening.is_none() && self.subscription.is_none()
+        self.opening.is_none() && self.subscription.is_none() && self.gzip.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match (&self.opening, &self.subscription) {
-            (Some(opening), None) => SizeHint::with_exact(opening.len() as u64),
-            (None, None) => SizeHint::with_exact(0),
-            (_, Some(_)) => SizeHint::default(),
+        if self.subscription.is_some() || self.gzip.is_some() {
+            return SizeHint::default();
         }
+        SizeHint::with_exact(self.opening.as_ref().map_or(0, |opening| opening.len() as u64))
     }
 }
 

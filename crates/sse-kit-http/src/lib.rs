@@ -22,6 +22,7 @@
 //!   principal; [`SseResponse::busy`] sends a client away so that it comes back.
 //! - [`Gate`] opens streams for those who may see them, as an [`Authorizer`] says, and ends them when
 //!   they may not any longer.
+//! - With the feature `gzip`, a stream can be compressed at the cost of one compression for all.
 //! - [`query_parameters`] reads what else is in a query, and takes nothing for what it is not.
 //! - [`ensure_same_site`] keeps other sites' pages from publishing, [`HostRules`] keeps those out that
 //!   come under a name of their own, and [`Cors`] lets those of some origins listen.
@@ -31,6 +32,8 @@ mod body;
 mod cors;
 mod frames;
 mod gate;
+#[cfg_attr(not(feature = "gzip"), path = "no_gzip.rs")]
+mod gzip;
 mod host;
 mod limits;
 mod query;

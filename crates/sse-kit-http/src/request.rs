@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+#[cfg(feature = "gzip")]
+use http::header::ACCEPT_ENCODING;
 use http::request::Parts;
 use http::{HeaderMap, Request, Uri};
 use sse_kit_event::{LastEventId, Topics};
@@ -51,6 +53,28 @@ impl<'a> SseRequest<'a> {
             let value = self.values("last_event_id").next()?;
             LastEventId::parse(&value)
         })
+    }
+
+    /// Whether the client takes a response in gzip ([RFC 9110, section 12.5.3][spec]); one that says
+    /// nothing of it does not.
+    ///
+    /// [spec]: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3
+    #[cfg(feature = "gzip")]
+    pub fn accepts_gzip(&self) -> bool {
+        let lists = self.headers.get_all(ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok());
+        let codings = lists.flat_map(|list| list.split(',')).map(|coding| {
+            let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
+            let weight = weight.trim().trim_start_matches(['q', 'Q']).trim_start_matches('=');
+            (name.trim(), weight.trim().parse().is_ok_and(|weight: f32| weight > 0.0))
+        });
+        let mut any = false;
+        for (name, is_accepted) in codings {
+            if name.eq_ignore_ascii_case("gzip") || name.eq_ignore_ascii_case("x-gzip") {
+                return is_accepted;
+            }
+            any |= name == "*" && is_accepted;
+        }
+        any
     }
 
     /// The decoded values of a query parameter.
@@ -117,5 +141,26 @@ mod tests {
         let wrong = QueryError::NotUtf8 { parameter: "topic".into() };
         assert_eq!(request.topics("topic"), Err(wrong));
         assert!(matches!(request.last_event_id(), Some(LastEventId::Unusable(_))));
+    }
+
+    #[cfg(feature = "gzip")]
+    #[test]
+    fn gzip_is_accepted_where_it_is_named_with_a_weight() {
+        let accepts = |values: &[&str]| {
+            let mut request = Request::new(());
+            for value in values {
+                request.headers_mut().append(ACCEPT_ENCODING, value.parse().unwrap());
+            }
+            SseRequest::from(&request).accepts_gzip()
+        };
+        for yes in
+            ["gzip", "gzip, deflate, br, zstd", "br;q=1.0, GZIP;q=0.1", "*", "x-gzip ; q=0.5"]
+        {
+            assert!(accepts(&[yes]), "{yes}");
+        }
+        for no in ["", "identity", "gzip;q=0", "gzip; q=0.000, *", "br", "*;q=0", "gzip;q=x"] {
+            assert!(!accepts(&[no]), "{no}");
+        }
+        assert!(accepts(&["br", "gzip"]) && !accepts(&[]));
     }
 }

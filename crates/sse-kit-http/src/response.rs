@@ -4,6 +4,8 @@ use std::any::Any;
 use std::time::{Duration, Instant};
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+#[cfg(feature = "gzip")]
+use http::header::{CONTENT_ENCODING, VARY};
 use http::{HeaderName, HeaderValue, Response};
 use sse_kit_broadcast::Subscription;
 use sse_kit_event::Event;
@@ -36,13 +38,22 @@ pub struct SseResponse {
     retry: Duration,
     max_age: Option<Duration>,
     kept: Option<Box<dyn Any + Send>>,
+    #[cfg(feature = "gzip")]
+    gzip: bool,
 }
 
 impl SseResponse {
     /// A stream of what the subscription gives, which begins with the event `sse-kit:hello`: see
     /// [`Hello`](sse_kit_event::control::Hello).
     pub fn new(subscription: Subscription) -> Self {
-        Self { subscription, retry: Duration::from_secs(3), max_age: None, kept: None }
+        Self {
+            subscription,
+            retry: Duration::from_secs(3),
+            max_age: None,
+            kept: None,
+            #[cfg(feature = "gzip")]
+            gzip: false,
+        }
     }
 
     /// How long a client waits before it reconnects, on average: each is told a time that is at
@@ -60,6 +71,20 @@ impl SseResponse {
     /// heartbeat interval late.
     pub fn max_age(self, age: Duration) -> Self {
         Self { max_age: Some(age), ..self }
+    }
+
+    /// Compresses the stream for a client that [accepts it](crate::SseRequest::accepts_gzip). Each event
+    /// is compressed once, for all streams. Default: it is not.
+    ///
+    /// # Secrets
+    ///
+    /// How long an event is tells something of what is in it, the more so when it is compressed. Do
+    /// not compress events that have a secret beside what a stranger may choose, such as a
+    /// token in a form that quotes a search: whoever sees the length of many of them can guess
+    /// the secret ([BREACH](https://www.breachattack.com/)).
+    #[cfg(feature = "gzip")]
+    pub fn gzip(self, accepted: bool) -> Self {
+        Self { gzip: accepted, ..self }
     }
 
     /// Keeps a value as long as the body lives, such as a [`Permit`](crate::Permit); may be called
@@ -83,6 +108,14 @@ impl SseResponse {
         let mut body = SseBody::stream(hello, self.subscription, ends_at);
         if let Some(kept) = self.kept {
             body.keep(kept);
+        }
+        #[cfg(feature = "gzip")]
+        if self.gzip {
+            body.compress();
+            let mut response = respond(body);
+            response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
+            return response;
         }
         respond(body)
     }

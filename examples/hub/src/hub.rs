@@ -30,6 +30,7 @@ pub(crate) struct Hub {
     pub(crate) status: Status,
     server: Arc<ServeStats>,
     limits: Limits,
+    gzip: bool,
     redis: Option<RedisMonitor>,
     pub(crate) shutdown: Shutdown,
     hosts: HostRules,
@@ -61,7 +62,8 @@ impl Hub {
             .shutdown_delay(options.shutdown_delay())
             .deadline(options.pre_drain() + options.shutdown_delay())
             .build();
-        Ok(Self { events, status, server, limits, redis, shutdown, hosts })
+        let gzip = options.gzip;
+        Ok(Self { events, status, server, limits, gzip, redis, shutdown, hosts })
     }
 
     pub(crate) async fn answer(
@@ -169,10 +171,12 @@ impl Hub {
                 return reply::stream(SseResponse::busy(COME_BACK_WITHIN));
             }
         };
-        let resume = SseRequest::from(request).last_event_id();
-        match hub.subscribe(topics).resume(resume).open() {
+        let request = SseRequest::from(request);
+        let gzip = self.gzip && request.accepts_gzip();
+        match hub.subscribe(topics).resume(request.last_event_id()).open() {
             Ok(subscription) => {
-                reply::stream(SseResponse::new(subscription).keep(permit).into_response())
+                let response = SseResponse::new(subscription).keep(permit).gzip(gzip);
+                reply::stream(response.into_response())
             }
             Err(SubscribeError::Random(error)) => {
                 reply::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())

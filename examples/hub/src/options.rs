@@ -42,6 +42,10 @@ pub(crate) struct Options {
     /// Event streams that may be open from one address.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub(crate) max_per_ip: usize,
+    /// Compress events once for all clients that accept gzip. Not for events that have a secret beside
+    /// what a stranger may choose: their length would tell of it.
+    #[arg(long)]
+    pub(crate) gzip: bool,
     /// Answer streams without hyper, where they come over HTTP/1.1: less memory and time for each.
     #[arg(long)]
     pub(crate) own_lane: bool,

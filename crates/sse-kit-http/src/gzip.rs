@@ -1,0 +1,148 @@
+//! A gzip stream for each connection, of blocks that all of them share.
+//!
+//! A block of DEFLATE that begins anew and ends at a byte ([RFC 1951][deflate], flushed) does not refer to
+//! anything before it. So an event is compressed once, and the same bytes go into the stream of everyone
+//! who is sent it, whatever else is in there. What is a connection's own is the ten bytes at the
+//! beginning and the checksum at the end ([RFC 1952][gzip]).
+//!
+//! [deflate]: https://www.rfc-editor.org/rfc/rfc1951
+//! [gzip]: https://www.rfc-editor.org/rfc/rfc1952
+
+use std::cell::RefCell;
+
+use bytes::Bytes;
+use flate2::{Compress, Compression, FlushCompress, Status};
+use sse_kit_broadcast::Delivery;
+
+use crate::frames;
+
+/// Magic number, DEFLATE, no name, no time, unknown system.
+const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+
+/// The last block, with nothing in it.
+const LAST_BLOCK: [u8; 2] = [3, 0];
+
+/// One stream, as far as it is written.
+#[derive(Debug, Default)]
+pub(crate) struct Gzip {
+    checksum: crc32fast::Hasher,
+    length: u64,
+}
+
+impl Gzip {
+    /// How the stream begins.
+    pub(crate) fn opening(&mut self, frame: &Bytes) -> Bytes {
+        self.count(frame);
+        [&HEADER, &block(frame)[..]].concat().into()
+    }
+
+    /// The bytes of a delivery. Those of an event are made once, for all.
+    pub(crate) fn delivery(&mut self, delivery: Delivery) -> Bytes {
+        if let Delivery::Entry(entry) = &delivery {
+            self.count(entry.frame());
+            return entry.compressed(|frame| block(frame)).clone();
+        }
+        self.frame(&frames::frame(delivery))
+    }
+
+    /// Those of a frame that nobody else is sent.
+    pub(crate) fn frame(&mut self, frame: &Bytes) -> Bytes {
+        self.count(frame);
+        block(frame)
+    }
+
+    /// How the stream ends.
+    pub(crate) fn end(self) -> Bytes {
+        let checksum = self.checksum.finalize().to_le_bytes();
+        // Modulo 2³², as the format has it.
+        let length = &self.length.to_le_bytes()[..4];
+        [&LAST_BLOCK[..], &checksum, length].concat().into()
+    }
+
+    fn count(&mut self, frame: &Bytes) {
+        self.checksum.update(frame);
+        self.length += frame.len() as u64;
+    }
+}
+
+/// Compresses bytes into blocks that stand by themselves.
+fn block(bytes: &[u8]) -> Bytes {
+    thread_local! {
+        // Some hundred KiB, for each thread once.
+        static DEFLATE: RefCell<Compress> =
+            RefCell::new(Compress::new(Compression::default(), false));
+    }
+    DEFLATE.with_borrow_mut(|deflate| {
+        deflate.reset();
+        let mut block = Vec::with_capacity(bytes.len() / 2 + 64);
+        loop {
+            let read = usize::try_from(deflate.total_in()).unwrap_or(bytes.len());
+            let status = deflate.compress_vec(&bytes[read..], &mut block, FlushCompress::Sync);
+            // It is through when it leaves room; that nothing is left to do is no error here.
+            if block.len() < block.capacity() || !matches!(status, Ok(Status::Ok)) {
+                return block.into();
+            }
+            block.reserve(block.capacity());
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use flate2::read::GzDecoder;
+
+    use super::*;
+
+    fn compressible(len: usize) -> Bytes {
+        (0..len).map(|n| b"data: <li>a row of a table</li>\n"[n % 32]).collect()
+    }
+
+    fn noise(len: usize) -> Bytes {
+        (0..len).map(|_| fastrand::u8(..)).collect()
+    }
+
+    #[test]
+    fn what_others_compressed_is_part_of_a_stream() {
+        let frames = [0, 1, 40, 128, 5_000, 300_000].map(compressible);
+        let blocks = frames.each_ref().map(|frame| block(frame));
+        for chosen in [&[0, 1, 2, 3, 4, 5][..], &[5, 1], &[3, 3, 3], &[]] {
+            let mut gzip = Gzip::default();
+            let hello = Bytes::from_static(b"hello\n\n");
+            let mut stream = gzip.opening(&hello).to_vec();
+            let mut expected = hello.to_vec();
+            for &n in chosen {
+                gzip.count(&frames[n]);
+                stream.extend_from_slice(&blocks[n]);
+                expected.extend_from_slice(&frames[n]);
+            }
+            stream.extend_from_slice(&gzip.end());
+            let mut read = Vec::new();
+            GzDecoder::new(&stream[..]).read_to_end(&mut read).unwrap();
+            assert!(read == expected, "{chosen:?}");
+        }
+    }
+
+    #[test]
+    fn each_block_can_be_read_when_it_has_come() {
+        let mut gzip = Gzip::default();
+        let mut inflate = flate2::Decompress::new(false);
+        let first = gzip.opening(&compressible(50));
+        let mut read = Vec::with_capacity(1 << 20);
+        inflate.decompress_vec(&first[10..], &mut read, flate2::FlushDecompress::Sync).unwrap();
+        assert_eq!(read, compressible(50));
+        for frame in [compressible(700), noise(700), noise(100_000), compressible(1)] {
+            read.clear();
+            let block = gzip.frame(&frame);
+            inflate.decompress_vec(&block, &mut read, flate2::FlushDecompress::Sync).unwrap();
+            assert!(read == frame);
+        }
+    }
+
+    #[test]
+    fn noise_grows_by_little_and_text_shrinks() {
+        assert!(block(&noise(100_000)).len() < 100_100);
+        assert!(block(&compressible(10_000)).len() < 300);
+    }
+}
