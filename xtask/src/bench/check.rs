@@ -9,7 +9,7 @@ use crate::workspace::{Workspace, cargo};
 use crate::{process, tools};
 
 /// Must be that of the crate in Cargo.toml.
-const RUNNER: &str = "gungraun-runner@0.20";
+const RUNNER: &str = "gungraun-runner@0.20.0";
 
 /// By how much the number of instructions may grow.
 const LIMIT: &str = "--callgrind-limits=ir=5%";
