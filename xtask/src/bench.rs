@@ -252,19 +252,20 @@ mod tests {
     #[test]
     fn by_default_all_peers_take_turns_three_times() {
         let steps = schedule(&[]);
-        assert_eq!(steps.len(), 4 * 3 * 3);
-        let first = ["broadcast-1k 1 hub", "broadcast-1k 1 epoll", "broadcast-1k 1 axum"];
-        assert_eq!(steps[..3], first);
-        assert_eq!(steps[3], "broadcast-1k 2 hub");
-        assert_eq!(steps[35], "idle-10k 3 axum");
+        assert_eq!(steps.len(), 4 * 3 * 4);
+        let first =
+            ["hub", "hub-lane", "epoll", "axum"].map(|peer| format!("broadcast-1k 1 {peer}"));
+        assert_eq!(steps[..4], first);
+        assert_eq!(steps[4], "broadcast-1k 2 hub");
+        assert_eq!(steps[47], "idle-10k 3 axum");
     }
 
     #[test]
     fn what_is_measured_can_be_chosen() {
         let steps = schedule(&["--peers", "axum,hub", "--scenarios=slow-500", "--reps", "1"]);
         assert_eq!(steps, ["slow-500 1 axum", "slow-500 1 hub"]);
-        assert_eq!(schedule(&["--quick"]).len(), 4 * 3);
-        assert_eq!(schedule(&["--quick", "--reps", "2"]).len(), 4 * 2 * 3);
+        assert_eq!(schedule(&["--quick"]).len(), 4 * 4);
+        assert_eq!(schedule(&["--quick", "--reps", "2"]).len(), 4 * 2 * 4);
     }
 
     #[test]

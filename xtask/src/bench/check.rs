@@ -24,11 +24,14 @@ pub(super) fn run(revision: &str) -> Result<()> {
     let target = workspace.target_dir();
     let runner = install_runner(&target.join("tools"))?;
     let checkout = Checkout::of(revision, workspace.root(), target.join("before"))?;
+    let counts = target.join("instructions");
+    // Each builds in a folder of its own: cargo takes two checkouts of a package for one.
     let count = |folder: &Path, arguments: &[&str]| {
         let mut command = cargo("bench");
         command.args(["--package", "microbench", "--bench", "instructions", "--"]);
         command.arg("--callgrind-metrics=ir").args(arguments).current_dir(folder);
-        command.env("CARGO_TARGET_DIR", target).env("GUNGRAUN_RUNNER", &runner);
+        command.env("GUNGRAUN_HOME", &counts).env("GUNGRAUN_RUNNER", &runner);
+        command.env("CARGO_TARGET_DIR", folder.join("target"));
         process::run(&mut command)
     };
     count(&checkout.folder, &["--save-baseline=before"])
