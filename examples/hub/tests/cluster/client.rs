@@ -35,14 +35,24 @@ pub(crate) struct Seen {
 impl Client {
     /// Follows until the last message, and begins with the `n`th node.
     pub(crate) fn follow(n: usize, nodes: &Arc<Nodes>) -> Self {
-        let (telling, told) = watch::channel(None);
         let nodes = Arc::clone(nodes);
+        Self::follow_at(move |attempt| nodes.address(n + attempt))
+    }
+
+    /// Follows until the last message, by a proxy.
+    pub(crate) fn behind(proxy: &str) -> Self {
+        let proxy = proxy.to_owned();
+        Self::follow_at(move |_| Some(proxy.clone()))
+    }
+
+    fn follow_at(address: impl Fn(usize) -> Option<String> + Send + 'static) -> Self {
+        let (telling, told) = watch::channel(None);
         let task = tokio::spawn(async move {
             let mut seen = Seen::default();
             let mut last_id = None;
             let mut cut_at = None::<Instant>;
-            for attempt in n.. {
-                if let Some(address) = nodes.address(attempt)
+            for attempt in 0.. {
+                if let Some(address) = address(attempt)
                     && read(&address, &mut seen, &mut last_id, &mut cut_at, &telling).await
                 {
                     break;

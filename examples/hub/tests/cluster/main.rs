@@ -1,7 +1,7 @@
 //! Several hubs on one Redis, as processes that are killed.
 //!
-//! Sizes are small, so that this runs with all other tests. `SSE_KIT_CLUSTER=full` takes those of the
-//! book's chapter on scaling, and `-- --nocapture` shows the figures.
+//! Sizes are small, so that this runs with all other tests. `cargo xtask soak` takes those of the book's
+//! chapter on scaling, and shows the figures.
 
 mod client;
 mod nodes;
@@ -23,16 +23,18 @@ struct Size {
     clients: usize,
     messages: usize,
     kills: usize,
+    restarts: usize,
     pause: Duration,
 }
 
 impl Size {
     fn get() -> Self {
-        if std::env::var_os("SSE_KIT_CLUSTER").is_some_and(|size| size == "full") {
+        if std::env::var_os("SSE_KIT_SOAK").is_some() {
             let pause = Duration::from_secs(10);
-            Self { clients: 300, messages: 10_000, kills: 20, pause }
+            Self { clients: 300, messages: 10_000, kills: 20, restarts: 10, pause }
         } else {
-            Self { clients: 30, messages: 600, kills: 3, pause: Duration::from_secs(1) }
+            let pause = Duration::from_secs(1);
+            Self { clients: 30, messages: 600, kills: 3, restarts: 2, pause }
         }
     }
 }
@@ -168,6 +170,56 @@ async fn nodes_are_killed_and_no_client_misses_a_message() {
         published.unknown.len()
     );
     report("publish over HTTP, with nodes killed", published.latencies.iter().copied());
+    report("failover", seen.iter().flat_map(|client| client.failovers.iter().copied()));
+    check(&seen, &published);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_are_restarted_one_after_another_and_no_client_misses_a_message() {
+    let size = Size::get();
+    let redis = Redis::start(&[]).await;
+    let nodes = Arc::new(Nodes::start(2, &redis.url()).await);
+    let proxy = nodes.proxy().await;
+    let clients: Vec<_> = (0..size.clients).map(|_| Client::behind(&proxy)).collect();
+    nodes.await_connections(size.clients).await;
+    let restarting = {
+        let nodes = Arc::clone(&nodes);
+        tokio::spawn(async move {
+            for n in 0..size.restarts {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                nodes.restart(n % 2).await;
+            }
+        })
+    };
+    // 200 a second, to whichever node is there.
+    let mut published = Published::default();
+    let mut interval = tokio::time::interval(Duration::from_millis(5));
+    for i in 0.. {
+        interval.tick().await;
+        let (data, begun) = (format!("message {i}"), Instant::now());
+        match nodes.publish(i, &data).await {
+            Some(id) => {
+                published.latencies.push(begun.elapsed());
+                published.acknowledged.insert(data, id);
+            }
+            None => published.unknown.push(data),
+        }
+        if restarting.is_finished() {
+            break;
+        }
+    }
+    restarting.await.expect("every node ends in order");
+    publish_end(&nodes).await;
+    let seen = client::all(clients).await;
+    let moved: usize = seen.iter().map(|client| client.failovers.len()).sum();
+    assert!(moved >= size.clients, "nearly everybody was on a node that was restarted");
+    eprintln!(
+        "{} restarts, {} messages acknowledged, {} not, {moved} streams moved",
+        size.restarts,
+        published.acknowledged.len(),
+        published.unknown.len()
+    );
+    report("publish over HTTP, with nodes restarted", published.latencies.iter().copied());
     report("failover", seen.iter().flat_map(|client| client.failovers.iter().copied()));
     check(&seen, &published);
 }

@@ -1,7 +1,7 @@
 //! Hubs, each a process, on one Redis.
 
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,9 +11,8 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use std::sync::Mutex;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufReadExt, BufReader, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 
 use crate::redis_server::PATIENCE;
@@ -51,6 +50,42 @@ impl Nodes {
         node.process.kill().await.expect("it was running");
         let node = Node::start(&self.redis).await;
         *self.nodes[n].lock().expect("nobody panics") = Some(node);
+    }
+
+    /// SIGTERM, and another in its place once it has ended in order.
+    pub(crate) async fn restart(&self, n: usize) {
+        let node = self.nodes[n].lock().expect("nobody panics").take();
+        let mut node = node.expect("one at a time");
+        let pid = node.process.id().expect("it was running").to_string();
+        let kill = Command::new("kill").args(["-s", "TERM", &pid]).status().await;
+        assert!(kill.expect("kill runs").success());
+        let exit = tokio::time::timeout(PATIENCE, node.process.wait()).await;
+        assert_eq!(exit.expect("it ends").expect("it can be waited for").code(), Some(0));
+        let node = Node::start(&self.redis).await;
+        *self.nodes[n].lock().expect("nobody panics") = Some(node);
+    }
+
+    /// The address of a proxy that gives each connection to the next node that takes it.
+    pub(crate) async fn proxy(self: &Arc<Self>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let nodes = Arc::clone(self);
+        tokio::spawn(async move {
+            for n in 0.. {
+                let (mut client, _) = listener.accept().await.expect("a connection");
+                let nodes = Arc::clone(&nodes);
+                tokio::spawn(async move {
+                    for n in n..n + nodes.nodes.len() {
+                        let Some(address) = nodes.address(n) else { continue };
+                        let Ok(mut node) = TcpStream::connect(address).await else { continue };
+                        // Whoever ends it ends it for both.
+                        let _ = copy_bidirectional(&mut client, &mut node).await;
+                        return;
+                    }
+                });
+            }
+        });
+        address
     }
 
     /// The id that the message was given; `None` when there is no telling whether it was published.
