@@ -1,7 +1,8 @@
 //! Keeping other sites' pages from changing things here.
 
 use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, HeaderValue};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Uri};
 
 /// Refuses what a page of another site asks for: for every route that changes something.
 ///
@@ -14,28 +15,32 @@ use http::{HeaderMap, HeaderValue};
 /// [`CrossSite`] when the request comes from a page of another site, or may come from one.
 ///
 /// ```
-/// use http::HeaderMap;
+/// use http::Request;
 /// use sse_kit_http::{CrossSite, ensure_same_site};
 ///
-/// let mut headers = HeaderMap::new();
-/// headers.insert("sec-fetch-site", "cross-site".parse()?);
-/// assert_eq!(ensure_same_site(&headers), Err(CrossSite));
-/// # Ok::<(), http::header::InvalidHeaderValue>(())
+/// let request = Request::post("/publish").header("sec-fetch-site", "cross-site").body(())?;
+/// assert_eq!(ensure_same_site(request.uri(), request.headers()), Err(CrossSite));
+/// # Ok::<(), http::Error>(())
 /// ```
 ///
 /// [fetch-metadata]: https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header
-pub fn ensure_same_site(headers: &HeaderMap) -> Result<(), CrossSite> {
+pub fn ensure_same_site(uri: &Uri, headers: &HeaderMap) -> Result<(), CrossSite> {
     let same_site = match (headers.get("sec-fetch-site"), headers.get(ORIGIN)) {
         (Some(site), _) => site == "same-origin" || site == "none",
-        (None, Some(origin)) => is_origin_of(origin, headers.get(HOST)),
+        (None, Some(origin)) => is_origin_of(origin, host(uri, headers)),
         (None, None) => true,
     };
     same_site.then_some(()).ok_or(CrossSite)
 }
 
-fn is_origin_of(origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
+/// What the server is called by, with a port where that is not the scheme's own.
+fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    let header = || headers.get(HOST)?.to_str().ok();
+    uri.authority().map(Authority::as_str).or_else(header)
+}
+
+fn is_origin_of(origin: &HeaderValue, host: Option<&str>) -> bool {
     let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
-    let host = host.and_then(|host| host.to_str().ok());
     origin.is_some_and(|(_scheme, origin)| Some(origin) == host)
 }
 
@@ -52,7 +57,7 @@ mod tests {
         let headers = headers.iter().map(|(name, value)| {
             (http::HeaderName::from_static(name), HeaderValue::from_static(value))
         });
-        ensure_same_site(&headers.collect()).is_err()
+        ensure_same_site(&Uri::from_static("/"), &headers.collect()).is_err()
     }
 
     #[test]
@@ -73,5 +78,17 @@ mod tests {
             assert!(cross_site(&[host, ("origin", origin)]), "{origin}");
         }
         assert!(cross_site(&[("origin", "null")]));
+    }
+
+    #[test]
+    fn a_host_in_the_uri_is_what_counts() {
+        let uri = Uri::from_static("https://jobs.test/publish");
+        let of = |origin| {
+            let origin = (ORIGIN, HeaderValue::from_static(origin));
+            let host = (HOST, HeaderValue::from_static("evil.test"));
+            ensure_same_site(&uri, &HeaderMap::from_iter([origin, host]))
+        };
+        assert_eq!(of("https://jobs.test"), Ok(()));
+        assert_eq!(of("https://evil.test"), Err(CrossSite));
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use http_body_util::BodyExt;
 use sse_kit_broadcast::Broadcaster;
 use sse_kit_event::{Decoded, Decoder, Event, Topic};
@@ -81,10 +81,10 @@ fn all_combinations_of_origin_and_sec_fetch_site() {
         Some(""),
     ];
     let mut let_in = Vec::new();
+    let mut let_in_by_http2 = Vec::new();
     for site in sites {
         for origin in origins {
             let mut headers = HeaderMap::new();
-            headers.insert(HOST, HeaderValue::from_static("a.test"));
             if let Some(site) = site {
                 let name = HeaderName::from_static("sec-fetch-site");
                 headers.insert(name, HeaderValue::from_static(site));
@@ -92,7 +92,12 @@ fn all_combinations_of_origin_and_sec_fetch_site() {
             if let Some(origin) = origin {
                 headers.insert(ORIGIN, HeaderValue::from_static(origin));
             }
-            if ensure_same_site(&headers).is_ok() {
+            // HTTP/2 has the host in the URI, and no header of that name.
+            if ensure_same_site(&Uri::from_static("http://a.test/"), &headers).is_ok() {
+                let_in_by_http2.push((site, origin));
+            }
+            headers.insert(HOST, HeaderValue::from_static("a.test"));
+            if ensure_same_site(&Uri::from_static("/"), &headers).is_ok() {
                 let_in.push((site, origin));
             }
         }
@@ -105,6 +110,7 @@ fn all_combinations_of_origin_and_sec_fetch_site() {
         &by_site("none"),
     ];
     assert_eq!(let_in, expected.concat());
+    assert_eq!(let_in_by_http2, let_in);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use askama::Template;
 use axum::extract::{ConnectInfo, Path, Query, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
-use axum::http::{self, HeaderMap, StatusCode};
+use axum::http::{self, HeaderMap, StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Router};
@@ -164,10 +164,11 @@ struct Typed {
 async fn say(
     State(app): State<App>,
     Path(room): Path<RoomName>,
+    uri: Uri,
     headers: HeaderMap,
     Form(typed): Form<Typed>,
 ) -> Result<Response, Refusal> {
-    ensure_same_site(&headers)?;
+    ensure_same_site(&uri, &headers)?;
     let text: Text = typed.text.parse()?;
     let said = app.chat.say(&room, typed.nick.clone(), text, typed.connection).await?;
     if headers.contains_key("hx-request") {
@@ -191,9 +192,10 @@ fn shown(said: &Said) -> anyhow::Result<htmx::Html> {
 async fn close(
     State(app): State<App>,
     Path(room): Path<RoomName>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Redirect, Refusal> {
-    ensure_same_site(&headers)?;
+    ensure_same_site(&uri, &headers)?;
     app.chat.close(&room).await?;
     Ok(Redirect::to("/"))
 }

@@ -25,7 +25,7 @@ where
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
 {
     let (parts, body) = request.into_parts();
-    if let Err(error) = ensure_same_site(&parts.headers) {
+    if let Err(error) = ensure_same_site(&parts.uri, &parts.headers) {
         return reply::error(StatusCode::FORBIDDEN, &error.to_string());
     }
     let mut query = match Query::parse(parts.uri.query().unwrap_or_default()) {

@@ -100,11 +100,11 @@ impl App {
             Route::Page => self.page(StatusCode::OK, View::of(&parts.uri), "").await,
             Route::Events => self.events(SseRequest::from(&parts), client),
             Route::Start => {
-                let outcome = self.start(&parts.headers, body).await;
+                let outcome = self.start(&parts.uri, &parts.headers, body).await;
                 self.posted(outcome, &parts.headers).await
             }
             Route::Cancel(id) => {
-                let outcome = self.cancel(&parts.headers, id).await;
+                let outcome = self.cancel(&parts.uri, &parts.headers, id).await;
                 self.posted(outcome, &parts.headers).await
             }
             Route::Stats => self.stats().await,
@@ -152,17 +152,17 @@ impl App {
         })
     }
 
-    async fn start<B>(&self, headers: &HeaderMap, body: B) -> Result<JobId, Refusal>
+    async fn start<B>(&self, uri: &Uri, headers: &HeaderMap, body: B) -> Result<JobId, Refusal>
     where
         B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
-        ensure_same_site(headers)?;
+        ensure_same_site(uri, headers)?;
         let folder = form::read_folder(body).await?;
         Ok(self.runner.start(folder).await?)
     }
 
-    async fn cancel(&self, headers: &HeaderMap, id: JobId) -> Result<JobId, Refusal> {
-        ensure_same_site(headers)?;
+    async fn cancel(&self, uri: &Uri, headers: &HeaderMap, id: JobId) -> Result<JobId, Refusal> {
+        ensure_same_site(uri, headers)?;
         self.board.cancel(id).await?;
         Ok(id)
     }
