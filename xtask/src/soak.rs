@@ -14,8 +14,12 @@ use crate::workspace::cargo;
 const FILES: u64 = 12_000;
 
 /// Packages and their tests that have a full size.
-const TESTS: [(&str, &str); 3] =
-    [("hub", "endurance"), ("hub", "cluster"), ("sse-kit-serve", "http2")];
+const TESTS: [(&str, &str); 4] = [
+    ("hub", "endurance"),
+    ("hub", "endurance_own_lane"),
+    ("hub", "cluster"),
+    ("sse-kit-serve", "http2"),
+];
 
 /// Run the endurance tests in full size, and print their figures
 ///

@@ -59,7 +59,7 @@ impl Fleet {
     /// Starts it, and waits until each client is there.
     pub(crate) async fn start(address: &str, behaviour: Behaviour, clients: usize) -> Self {
         let mut process = Command::new(std::env::current_exe().expect("it runs"))
-            .args(["--exact", "a_fleet", "--nocapture"])
+            .args(["--exact", "endurance::a_fleet", "--nocapture"])
             .env(PART, format!("{address} {behaviour:?} {clients}"))
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -1,0 +1,194 @@
+//! What a hub endures: many clients, hostile ones, and a signal in the middle of it. Facts are asserted,
+//! times and memory are reported.
+//!
+//! `cargo test` runs all of it at a size that takes seconds. `cargo xtask soak` runs it in full.
+
+use std::time::{Duration, Instant};
+
+use tokio::process::Command;
+
+use crate::client::Socket;
+use crate::fleet::{self, Behaviour, Fleet};
+use crate::process::Resources;
+use crate::scale::{alone, report, scaled};
+use crate::server::Server;
+
+/// More than the buffers of a client that does not read can take.
+async fn publish_much(hub: &Server, topic: &str) {
+    for _ in 0..8 {
+        hub.publish(&format!("topic={topic}"), &"x".repeat(200_000)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_one_of_many_streams_gets_its_goodbye_and_a_proper_end() {
+    let _alone = alone().await;
+    let streams = scaled(500, 10_000);
+    let mut hub = Server::start("--shutdown-delay 60").await;
+    let fleet = Fleet::start(&hub.address, Behaviour::Reads, streams).await;
+    hub.publish("topic=a", "last").await;
+    let began = Instant::now();
+    hub.signal("TERM").await;
+    assert_eq!(hub.exit().await.code(), Some(0));
+    report(&format!("shutdown with {streams} streams: {:?} from signal to exit", began.elapsed()));
+    let seen = fleet.end().await;
+    assert_eq!((seen.goodbyes, seen.ends, seen.events), (streams, streams, streams));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_that_never_read_cost_the_others_nothing_and_are_cut_off() {
+    let _alone = alone().await;
+    let (streams, stuck) = (scaled(475, 9_500), scaled(25, 500));
+    let delay = scaled(8, 20);
+    let mut hub = Server::start(&format!("--shutdown-delay {delay} --write-timeout 0")).await;
+    let fleet = Fleet::start(&hub.address, Behaviour::Reads, streams).await;
+    let silent = Fleet::start(&hub.address, Behaviour::NeverReads, stuck).await;
+    hub.await_stat("connections", |connections| connections == (streams + stuck) as u64).await;
+    publish_much(&hub, "b").await;
+    let began = Instant::now();
+    hub.signal("TERM").await;
+    let seen = fleet.end().await;
+    let told = began.elapsed();
+    assert_eq!((seen.goodbyes, seen.ends), (streams, streams), "every reader");
+    assert_eq!(hub.exit().await.code(), Some(1));
+    let all = began.elapsed();
+    report(&format!("{streams} readers told after {told:?}; {stuck} stuck, cut off after {all:?}"));
+    // The deadline is the feature.
+    assert!(all < 2 * Duration::from_secs(delay as u64), "{all:?}");
+    drop(silent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_come_and_go_leave_nothing_behind() {
+    let _alone = alone().await;
+    let (cycles, resets) = (scaled(1_000, 10_000), scaled(500, 5_000));
+    let hub = Server::start("--heartbeat 0").await;
+    // Once, so that what is made at first use is there.
+    drop(Socket::open(&hub.address, "topic=a").await);
+    hub.await_stat("connections", |connections| connections == 0).await;
+    let before = Resources::of(hub.pid());
+    let tasks = hub.get("/stats").await.1["tasks"].as_u64().expect("a number");
+    for _ in 0..cycles {
+        drop(Socket::open(&hub.address, "topic=a").await);
+    }
+    for n in 0..resets {
+        let socket = Socket::open(&hub.address, "topic=a").await;
+        if n % 10 == 0 {
+            hub.publish("topic=a", &"x".repeat(100_000)).await;
+        }
+        socket.reset();
+    }
+    hub.await_stat("connections", |connections| connections == 0).await;
+    let (_, stats) = hub.get("/stats").await;
+    assert_eq!(stats["opened"], stats["closed"]);
+    assert_eq!(stats["opened"].as_u64(), Some((1 + cycles + resets) as u64));
+    hub.await_stat("tasks", |now| now <= tasks).await;
+    let after = await_files(&hub, before.files).await;
+    report(&format!(
+        "{cycles} cycles and {resets} resets: {} -> {} files, {tasks} tasks, {} -> {} KiB",
+        before.files, after.files, before.memory_kib, after.memory_kib
+    ));
+}
+
+/// What the hub has, once it has no more than so many file descriptors.
+async fn await_files(hub: &Server, most: usize) -> Resources {
+    for _ in 0..6000 {
+        let now = Resources::of(hub.pid());
+        if now.files <= most {
+            return now;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it keeps {:?}", Resources::of(hub.pid()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenth_that_never_reads_delays_nobody_and_is_evicted() {
+    let _alone = alone().await;
+    let (healthy, stuck) = (scaled(180, 1_800), scaled(20, 200));
+    // So that readers on the same machine keep up: an event is 30 MB for all of them.
+    let pause = Duration::from_millis(scaled(20, 200) as u64);
+    let (mut p99, mut grown, mut kept) = (Vec::new(), Vec::new(), 0);
+    for stuck in [0, stuck] {
+        let hub = Server::start("--write-timeout 3 --queue 10 --shutdown-delay 60").await;
+        let fleet = Fleet::start(&hub.address, Behaviour::Measures, healthy).await;
+        let silent = Fleet::start(&hub.address, Behaviour::NeverReadsA, stuck).await;
+        hub.await_stat("connections", |now| now == (healthy + stuck) as u64).await;
+        let before = Resources::of(hub.pid());
+        for _ in 0..40 {
+            hub.publish("topic=a", &fleet::timed(16_000)).await;
+            tokio::time::sleep(pause).await;
+        }
+        let after = Resources::of(hub.pid());
+        hub.await_stat("evicted", |evicted| evicted == stuck as u64).await;
+        hub.await_stat("connections", |now| now == healthy as u64).await;
+        hub.signal("TERM").await;
+        let seen = fleet.end().await;
+        assert_eq!((seen.goodbyes, seen.events), (healthy, 40 * healthy));
+        p99.push(seen.p99);
+        grown.push(after.memory_kib.saturating_sub(before.memory_kib));
+        kept = after.sockets_kib.saturating_sub(before.sockets_kib);
+        drop(silent);
+    }
+    report(&format!(
+        "p99 of {healthy} healthy: {:?} without stuck ones, {:?} with {stuck}; \
+         for each stuck one {} KiB in the hub and {} KiB in the kernel, both ends together",
+        p99[0],
+        p99[1],
+        grown[1].saturating_sub(grown[0]) / stuck as u64,
+        kept / stuck as u64
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slowloris_is_closed_and_holds_up_nobody() {
+    let _alone = alone().await;
+    let slow = scaled(200, 1_000);
+    let hub = Server::start("").await;
+    let before = Resources::of(hub.pid()).files;
+    let mut sockets = Vec::new();
+    for _ in 0..slow {
+        sockets.push(
+            Socket::begin(&hub.address, "GET /events?topic=a HTTP/1.1\r\nhost: localhost\r\nx-")
+                .await,
+        );
+    }
+    assert_eq!(hub.get("/healthz").await.0, 200);
+    let mut stream = hub.open("topic=a").await;
+    hub.publish("topic=a", "x").await;
+    assert_eq!(stream.data().await, "x");
+    for socket in &mut sockets {
+        socket.await_end().await;
+    }
+    drop((stream, sockets));
+    await_files(&hub, before).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn out_of_file_descriptors_it_waits_and_then_goes_on() {
+    let _alone = alone().await;
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -n 64; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_hub")]);
+    let mut hub = Server::spawn(&mut shell, "").await;
+    let mut stream = hub.open("topic=a").await;
+    let mut sockets = Vec::new();
+    for _ in 0..200 {
+        sockets.push(
+            Socket::begin(&hub.address, "GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-").await,
+        );
+    }
+    while Resources::of(hub.pid()).files < 64 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    drop(sockets);
+    assert_eq!(hub.get("/healthz").await.0, 200);
+    hub.publish("topic=a", "x").await;
+    assert_eq!(stream.data().await, "x", "who was there all the time has noticed nothing");
+    hub.signal("TERM").await;
+    assert_eq!(hub.exit().await.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fleet() {
+    fleet::play().await;
+}
