@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import { digestOf, endless, folderOf } from './folders.js';
 import { assets, launchBrowser, startExample } from './launch.js';
+import { answer, startProxy } from './proxy.js';
 
 /** @type {import('playwright-core').Browser} */
 let browser;
@@ -211,6 +213,29 @@ for (const version of [4, 2]) {
       // Its jobs are others, so the page has to be loaded anew.
       await page.waitForSelector('#jobs:not(:has(article))', { state: 'attached' });
       await page.waitForSelector('#connection-status[data-state="live"]');
+    });
+
+    test('every tab shows how the connection is that all of them share', async (t) => {
+      const server = await serve(t);
+      const proxy = await startProxy(t, server.base);
+      const { openTab } = await tabs(t, proxy, version);
+      const pages = [await openTab(), await openTab()];
+      /** @param {string} state */
+      const allAre = async (state) => {
+        for (const page of pages) await page.waitForSelector(`#connection-status[data-state="${state}"]`);
+      };
+      assert.equal(proxy.open, 1);
+      proxy.fault(answer(503));
+      proxy.cut();
+      await allAre('reconnecting');
+      proxy.fault();
+      await allAre('live');
+      proxy.fault(answer(204));
+      proxy.cut();
+      await allAre('closed');
+      const asked = proxy.events.length;
+      await wait(3_000);
+      assert.equal(proxy.events.length, asked, 'nobody asks again');
     });
 
     test('a page for which there is no room says so, and comes when there is', async (t) => {

@@ -2,7 +2,8 @@
 //
 // - They are closed when the page is left, and opened when it comes back out of the browser's
 //   back/forward cache. A page in that cache would keep them, and six per host are all there are.
-//   It goes by `pagehide`: at `beforeunload` the user may still decide to stay.
+//   It goes by `pagehide`: at `beforeunload` the user may still decide to stay. What the monitor watches
+//   is left to it.
 // - htmx 2 cannot be told not to reconnect; an element with `sse-kit-reconnect="off"` is kept closed.
 (() => {
   /**
@@ -14,6 +15,7 @@
    * @typedef {object} PageGlobals
    * @property {boolean} [sseKitConnection] whether this script has run already
    * @property {{trigger: (element: Element, event: string) => void}} [htmx]
+   * @property {{monitor?: {watches: (id: string) => boolean}}} [sseKit]
    */
 
   const page = /** @type {Window & PageGlobals} */ (window);
@@ -83,12 +85,14 @@
     /** @type {CustomEvent<{source?: EventSource}>} */ (event).detail.source?.close();
   });
 
+  /** @param {string} selector */
+  const unwatched = (selector) =>
+    [...document.querySelectorAll(selector)].filter(({ id }) => !page.sseKit?.monitor?.watches(id));
+
   addEventListener('pagehide', () => {
-    document.querySelectorAll(CONNECTIONS_2).forEach(close2);
+    unwatched(CONNECTIONS_2).forEach(close2);
     // htmx 4 comes back by itself, from the id that it saw last.
-    for (const element of document.querySelectorAll('[data-htmx-powered]')) {
-      powered(element)._htmx?.sse?.reader?.cancel();
-    }
+    for (const element of unwatched('[data-htmx-powered]')) powered(element)._htmx?.sse?.reader?.cancel();
   });
 
   addEventListener('pageshow', ({ persisted }) => {

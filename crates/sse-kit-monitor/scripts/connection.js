@@ -158,6 +158,20 @@ export class Connection {
   }
 
   /**
+   * All tabs share the stream, and so is its connection to the server.
+   *
+   * @param {'connecting' | 'live' | 'stale' | 'reconnecting' | 'closed'} state
+   * @param {string} reason
+   */
+  shares(state, reason) {
+    if (state === 'closed') this.ends(reason);
+    else if (state === 'live' && this.#isOpen) this.become('live', 'open');
+    else if ((state === 'stale' || state === 'reconnecting') && !this.closed && this.state !== 'paused') {
+      this.become(navigator.onLine ? state : 'offline', reason);
+    }
+  }
+
+  /**
    * It is over for good.
    *
    * @param {string} reason

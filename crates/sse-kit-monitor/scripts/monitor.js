@@ -62,6 +62,21 @@ function connectionTo(url) {
   return candidates.find(({ transport, closed }) => !transport || closed) ?? candidates[0];
 }
 
+/**
+ * Whether a connection is to a stream, wherever in it it began.
+ *
+ * @param {Connection} connection
+ * @param {string} url whole, and without a cursor
+ */
+function isTo({ element }, url) {
+  const attributes = ['hx-sse:connect', 'data-hx-sse:connect', 'sse-connect', 'data-sse-connect'];
+  const own = attributes.map((name) => element?.getAttribute(name)).find(Boolean);
+  if (!own) return false;
+  const begun = new URL(own, document.baseURI);
+  begun.searchParams.delete('last_event_id');
+  return begun.href === url;
+}
+
 /** @type {Parameters<typeof serveHtmx4>[0]} */
 function on(name, act) {
   // Behind whoever listens in the page, and may prevent what follows.
@@ -90,6 +105,10 @@ function start() {
   });
 
   const all = (/** @type {(connection: Connection) => void} */ act) => connections.forEach(act);
+  // Of a stream that all tabs share only whoever has the connection sees how it is.
+  const heed = (/** @type {any} */ { url, state, reason }) =>
+    all((connection) => isTo(connection, url) && connection.shares(state, reason));
+  addEventListener('sse-kit:upstream', (event) => heed(/** @type {CustomEvent} */ (event).detail));
   document.addEventListener('visibilitychange', () => {
     all((connection) => {
       const stream = /** @type {any} */ (connection.element)?._htmx?.sse;
@@ -103,6 +122,7 @@ function start() {
     const { htmx } = /** @type {any} */ (window);
     if (htmx && !htmx.version?.startsWith('4')) serveHtmx2(htmx, connectionTo);
     discover();
+    page.sseKit.tabs?.upstreams().forEach(heed);
   };
   begin();
   // htmx may come later, and so may the blocks.
@@ -115,6 +135,12 @@ if (!page.sseKit?.monitor) {
   page.sseKit = {
     ...page.sseKit,
     monitor: {
+      /**
+       * Whether the connection of the element with this id is monitored.
+       *
+       * @param {string} id
+       */
+      watches: (id) => find(id) !== undefined,
       /**
        * Opens a monitored `EventSource`, in a page without htmx.
        *
