@@ -87,126 +87,6 @@ for (const transport of ['worker', 'leader']) {
         assert.deepEqual(complaints, []);
       });
 
-      test('4: a stream that is cut goes on where it was, in every tab', async (t) => {
-        const server = await serveTabs(t);
-        const { open, complaints } = await profile(t, server, { transport });
-        const pages = [await open({ client }), await open({ client }), await open({ client })];
-        for (let n = 0; n < 10; n += 1) await server.tick();
-        await allSaw(pages, server.published);
-        server.setFault({ status: 503 });
-        server.cut();
-        for (let n = 0; n < 5; n += 1) await server.tick();
-        await until(
-          () => server.requests.length,
-          (requests) => requests >= 2,
-          'it is asked for again',
-        );
-        server.setFault(null);
-        await allSaw(pages, server.published);
-        assert.equal(await server.connections(), 1);
-        assert.deepEqual(complaints, []);
-      });
-
-      test('7: every tab is told of a server with another history', async (t) => {
-        const server = await serveTabs(t);
-        const { open, complaints } = await profile(t, server, { transport });
-        const pages = [await open({ client }), await open({ client }), await open({ client })];
-        await server.tick();
-        await allSaw(pages, ['1']);
-        await server.restartHub();
-        for (const page of pages) await page.waitForFunction(() => window.gaps === 1, null, { timeout: PATIENCE_MS });
-        await server.tick();
-        for (const page of pages) await page.waitForFunction(() => window.seen.at(-1) === '2');
-        // A page that comes with the cursor of before is told too, and the others are left alone.
-        const [first] = server.requests.filter(({ lastEventId }) => lastEventId);
-        const late = await open({ client, url: `/events?topic=a&last_event_id=${first?.lastEventId}` });
-        await late.waitForFunction(() => window.gaps === 1, null, { timeout: PATIENCE_MS });
-        for (const page of pages) assert.equal(await page.evaluate(() => window.gaps), 1);
-        assert.deepEqual(complaints, []);
-      });
-
-      test('11: a connection that has died in silence is replaced', async (t) => {
-        const server = await serveTabs(t);
-        const { open, complaints } = await profile(t, server, { transport });
-        const pages = [await open({ client }), await open({ client })];
-        server.silence();
-        await server.tick();
-        for (const page of pages) {
-          await page.waitForFunction(() => window.states.includes('stale'), null, { timeout: PATIENCE_MS });
-        }
-        await allSaw(pages, ['1']);
-        assert.equal(server.requests.length, 2);
-        assert.deepEqual(complaints, []);
-      });
-
-      test('8: the last word of a server is believed', async (t) => {
-        for (const fault of [
-          { status: 204 },
-          { status: 200, headers: EVENT_STREAM, body: 'event: sse-kit:close\ndata: {}\n\n' },
-        ]) {
-          const server = await serveTabs(t);
-          const { open } = await profile(t, server, { transport });
-          server.setFault(fault);
-          const pages = [await open({ client }, 'closed'), await open({ client }, 'closed')];
-          await wait(3_000);
-          assert.equal(server.requests.length, 1);
-          for (const page of pages) {
-            assert.equal(await page.evaluate(() => window.sseKit.tabs.upstreams()[0].state), 'closed');
-          }
-        }
-      });
-
-      test('10: a server that is not well is not stormed, and its page is no stream', async (t) => {
-        for (const fault of [
-          { status: 200, headers: EVENT_STREAM, body: ':\n\n' },
-          { status: 200, headers: { 'Content-Type': 'text/html' }, body: '<p>event: tick</p>\n\ndata: 1\n\n' },
-        ]) {
-          const server = await serveTabs(t);
-          const { open } = await profile(t, server, { transport });
-          server.setFault(fault);
-          const pages = [await open({ client }, 'reconnecting'), await open({ client }, 'reconnecting')];
-          await wait(5_000);
-          assert.ok(server.requests.length <= 5, `${server.requests.length} requests`);
-          server.setFault(null);
-          for (const page of pages) await inState(page, 'live');
-          await server.tick();
-          await allSaw(pages, ['1']);
-        }
-      });
-
-      test('17: a tab that is left and comes back goes on where it was', async (t) => {
-        const server = await serveTabs(t);
-        const { open, complaints } = await profile(t, server, { transport });
-        const other = await open({ client });
-        const page = await open({ client });
-        /** @type {Set<boolean>} */
-        const ways = new Set();
-        for (let n = 0; n < 8; n += 1) {
-          const before = await seen(page);
-          await page.evaluate(() => {
-            window.isKept = true;
-          });
-          await page.goto(`${server.base}/elsewhere`);
-          await server.tick();
-          await page.goBack({ waitUntil: 'commit' });
-          const isKept = await page.evaluate(() => window.isKept === true);
-          ways.add(isKept);
-          await inState(page, 'live');
-          await server.tick();
-          const last = server.published.at(-1);
-          await page.waitForFunction((last) => window.seen.at(-1) === last, last, { timeout: PATIENCE_MS });
-          if (isKept) assert.deepEqual(await seen(page), [...before, ...server.published.slice(-2)]);
-        }
-        t.diagnostic(`kept in the back/forward cache: ${[...ways].join(', ')}`);
-        await allSaw([other], server.published);
-        await until(
-          () => server.connections(),
-          (connections) => connections === 1,
-          'one connection',
-        );
-        assert.deepEqual(complaints, []);
-      });
-
       test('16: when all tabs are closed the server has no connection', async (t) => {
         const server = await serveTabs(t);
         const { open } = await profile(t, server, { transport });
@@ -221,24 +101,147 @@ for (const transport of ['worker', 'leader']) {
         t.diagnostic(`after ${Math.round(performance.now() - before)} ms`);
       });
 
-      test('19: tabs of two users share nothing', async (t) => {
-        const server = await serveTabs(t);
-        const { open, complaints } = await profile(t, server, { transport });
-        const a = await open({ client, identity: 'a' });
-        const b = await open({ client, identity: 'b' });
-        assert.equal(await server.connections(), 2);
-        await a.evaluate(() => window.sseKit.tabs.send('secret', 1));
-        assert.equal(await b.evaluate(() => window.sseKit.tabs.count), 1);
-        // A logs out, and B logs in, in a tab beside: A's stream is cut off for good.
-        await a.close();
-        await until(
-          () => server.connections(),
-          (connections) => connections === 1,
-          "B's connection alone",
-        );
-        await server.tick();
-        await allSaw([b], ['1']);
-        assert.deepEqual(complaints, []);
+      // Each with a server and a browser profile of its own; they wait most of the time.
+      describe('whatever happens to the stream', { concurrency: true }, () => {
+        test('4: a stream that is cut goes on where it was, in every tab', async (t) => {
+          const server = await serveTabs(t);
+          const { open, complaints } = await profile(t, server, { transport });
+          const pages = [await open({ client }), await open({ client }), await open({ client })];
+          for (let n = 0; n < 10; n += 1) await server.tick();
+          await allSaw(pages, server.published);
+          server.setFault({ status: 503 });
+          server.cut();
+          for (let n = 0; n < 5; n += 1) await server.tick();
+          await until(
+            () => server.requests.length,
+            (requests) => requests >= 2,
+            'it is asked for again',
+          );
+          server.setFault(null);
+          await allSaw(pages, server.published);
+          assert.equal(await server.connections(), 1);
+          assert.deepEqual(complaints, []);
+        });
+
+        test('7: every tab is told of a server with another history', async (t) => {
+          const server = await serveTabs(t);
+          const { open, complaints } = await profile(t, server, { transport });
+          const pages = [await open({ client }), await open({ client }), await open({ client })];
+          await server.tick();
+          await allSaw(pages, ['1']);
+          await server.restartHub();
+          for (const page of pages) await page.waitForFunction(() => window.gaps === 1, null, { timeout: PATIENCE_MS });
+          await server.tick();
+          for (const page of pages) await page.waitForFunction(() => window.seen.at(-1) === '2');
+          // A page that comes with the cursor of before is told too, and the others are left alone.
+          const [first] = server.requests.filter(({ lastEventId }) => lastEventId);
+          const late = await open({ client, url: `/events?topic=a&last_event_id=${first?.lastEventId}` });
+          await late.waitForFunction(() => window.gaps === 1, null, { timeout: PATIENCE_MS });
+          for (const page of pages) assert.equal(await page.evaluate(() => window.gaps), 1);
+          assert.deepEqual(complaints, []);
+        });
+
+        test('11: a connection that has died in silence is replaced', async (t) => {
+          const server = await serveTabs(t);
+          const { open, complaints } = await profile(t, server, { transport });
+          const pages = [await open({ client }), await open({ client })];
+          server.silence();
+          await server.tick();
+          for (const page of pages) {
+            await page.waitForFunction(() => window.states.includes('stale'), null, { timeout: PATIENCE_MS });
+          }
+          await allSaw(pages, ['1']);
+          assert.equal(server.requests.length, 2);
+          assert.deepEqual(complaints, []);
+        });
+
+        test('8: the last word of a server is believed', async (t) => {
+          for (const fault of [
+            { status: 204 },
+            { status: 200, headers: EVENT_STREAM, body: 'event: sse-kit:close\ndata: {}\n\n' },
+          ]) {
+            const server = await serveTabs(t);
+            const { open } = await profile(t, server, { transport });
+            server.setFault(fault);
+            const pages = [await open({ client }, 'closed'), await open({ client }, 'closed')];
+            await wait(3_000);
+            assert.equal(server.requests.length, 1);
+            for (const page of pages) {
+              assert.equal(await page.evaluate(() => window.sseKit.tabs.upstreams()[0].state), 'closed');
+            }
+          }
+        });
+
+        test('10: a server that is not well is not stormed, and its page is no stream', async (t) => {
+          for (const fault of [
+            { status: 200, headers: EVENT_STREAM, body: ':\n\n' },
+            { status: 200, headers: { 'Content-Type': 'text/html' }, body: '<p>event: tick</p>\n\ndata: 1\n\n' },
+          ]) {
+            const server = await serveTabs(t);
+            const { open } = await profile(t, server, { transport });
+            server.setFault(fault);
+            const pages = [await open({ client }, 'reconnecting'), await open({ client }, 'reconnecting')];
+            await wait(5_000);
+            assert.ok(server.requests.length <= 5, `${server.requests.length} requests`);
+            server.setFault(null);
+            for (const page of pages) await inState(page, 'live');
+            await server.tick();
+            await allSaw(pages, ['1']);
+          }
+        });
+
+        test('17: a tab that is left and comes back goes on where it was', async (t) => {
+          const server = await serveTabs(t);
+          const { open, complaints } = await profile(t, server, { transport });
+          const other = await open({ client });
+          const page = await open({ client });
+          /** @type {Set<boolean>} */
+          const ways = new Set();
+          for (let n = 0; n < 8; n += 1) {
+            const before = await seen(page);
+            await page.evaluate(() => {
+              window.isKept = true;
+            });
+            await page.goto(`${server.base}/elsewhere`);
+            await server.tick();
+            await page.goBack({ waitUntil: 'commit' });
+            const isKept = await page.evaluate(() => window.isKept === true);
+            ways.add(isKept);
+            await inState(page, 'live');
+            await server.tick();
+            const last = server.published.at(-1);
+            await page.waitForFunction((last) => window.seen.at(-1) === last, last, { timeout: PATIENCE_MS });
+            if (isKept) assert.deepEqual(await seen(page), [...before, ...server.published.slice(-2)]);
+          }
+          t.diagnostic(`kept in the back/forward cache: ${[...ways].join(', ')}`);
+          await allSaw([other], server.published);
+          await until(
+            () => server.connections(),
+            (connections) => connections === 1,
+            'one connection',
+          );
+          assert.deepEqual(complaints, []);
+        });
+
+        test('19: tabs of two users share nothing', async (t) => {
+          const server = await serveTabs(t);
+          const { open, complaints } = await profile(t, server, { transport });
+          const a = await open({ client, identity: 'a' });
+          const b = await open({ client, identity: 'b' });
+          assert.equal(await server.connections(), 2);
+          await a.evaluate(() => window.sseKit.tabs.send('secret', 1));
+          assert.equal(await b.evaluate(() => window.sseKit.tabs.count), 1);
+          // A logs out, and B logs in, in a tab beside: A's stream is cut off for good.
+          await a.close();
+          await until(
+            () => server.connections(),
+            (connections) => connections === 1,
+            "B's connection alone",
+          );
+          await server.tick();
+          await allSaw([b], ['1']);
+          assert.deepEqual(complaints, []);
+        });
       });
     });
   }
