@@ -110,6 +110,7 @@ for (const { way, options, encoding } of WAYS) {
       window.source.addEventListener('e', (/** @type {MessageEvent} */ event) =>
         window.received.push([event.lastEventId, event.data]),
       );
+      const opened = new Promise((resolve) => window.source.addEventListener('open', resolve));
       const response = await fetch('/events?topic=a');
       window.fetched = '';
       response.body?.pipeThrough(new TextDecoderStream()).pipeTo(
@@ -119,7 +120,7 @@ for (const { way, options, encoding } of WAYS) {
           },
         }),
       );
-      await new Promise((resolve) => window.source.addEventListener('open', resolve));
+      await opened;
       return response.headers.get('content-encoding');
     });
     assert.equal(seen, encoding);
