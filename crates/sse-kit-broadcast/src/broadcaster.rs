@@ -253,7 +253,7 @@ impl Broadcaster {
         self.core().shards.iter().flat_map(|shard| shard.members(&lists)).collect()
     }
 
-    fn core(&self) -> &Arc<Core> {
+    pub(crate) fn core(&self) -> &Arc<Core> {
         &self.owner.0
     }
 }

@@ -20,6 +20,7 @@ use crate::log::{Inlet, Log};
 use crate::memory_log::MemoryLog;
 use crate::publish::LogFailure;
 use crate::queue::QueueLimits;
+use crate::reach_back::READERS;
 use crate::shard::Shard;
 
 /// The settings of a [`Broadcaster`].
@@ -260,6 +261,7 @@ impl Builder {
             guard,
             lifecycle,
             turn: tokio::sync::Mutex::default(),
+            readers: tokio::sync::Semaphore::new(READERS),
             counters: Arc::clone(&counters),
             queue_limits: self.queue,
             heartbeat: self.heartbeat,

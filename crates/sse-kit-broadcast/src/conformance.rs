@@ -25,12 +25,12 @@
 use std::time::Duration;
 
 use sse_kit_event::control::GapReason;
-use sse_kit_event::{Event, EventId, LastEventId, Topic};
+use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic};
 
 use crate::broadcaster::Broadcaster;
 use crate::connection::ConnectionId;
 use crate::delivery::{Delivery, Goodbye};
-use crate::log::{AppendError, BoxFuture, Log};
+use crate::log::{AppendError, BoxFuture, Log, ReadError};
 use crate::publish::PublishError;
 use crate::subscription::Subscription;
 
@@ -102,6 +102,7 @@ pub async fn check<S: Subject>(subject: &mut S) -> Result<Report, Broken> {
     order(subject, &mut report).await?;
     contents(subject, &mut report).await?;
     tail(subject, &mut report).await?;
+    reading(subject, &mut report).await?;
     ambiguity(subject, &mut report).await?;
     future(subject, &mut report).await?;
     close(subject, &mut report).await?;
@@ -215,6 +216,45 @@ async fn tail<S: Subject>(subject: &mut S, report: &mut Report) -> Result<(), Br
     let id = publish(&second.hub, "more").await?;
     let (found, _) = event(PROMISE, &mut stream).await?;
     report.keep("offsets go on where other nodes left off", found == id, found)
+}
+
+async fn reading<S: Subject>(subject: &mut S, report: &mut Report) -> Result<(), Broken> {
+    const PROMISE: &str = "what is kept can be read again";
+    let node = node(subject).await?;
+    let (begin, mut stream) = (node.hub.cursor(), node.open(None)?);
+    let mut published = Vec::new();
+    for n in 0..5 {
+        published.push((publish(&node.hub, &n.to_string()).await?, n.to_string()));
+        event(PROMISE, &mut stream).await?; // it is in the log, and has come back
+    }
+    let mut read = Vec::new();
+    let mut at = begin;
+    while at != published[4].0 {
+        let page = match node.hub.core().log.read(at, 2).await {
+            Ok(page) => page,
+            // Of a log that keeps nothing for this, nothing more is asked.
+            Err(ReadError::NotKept) if read.is_empty() => {
+                report.untried.push(PROMISE);
+                return Ok(());
+            }
+            Err(error) => return Err(broken(PROMISE, &error)),
+        };
+        let few = page.records.len() <= 2 && page.through.offset() > at.offset();
+        report.keep("it is read in portions", few, &page)?;
+        at = page.through;
+        for (id, record) in page.records {
+            let data = String::from_utf8_lossy(record.event.as_bytes()).into_owned();
+            let data = data.trim_start_matches("data: ").trim_end().to_owned();
+            let whole = record.topic == Some(topic()) && record.except.is_empty();
+            report.keep(PROMISE, whole, &record)?;
+            read.push((id, data));
+        }
+    }
+    report.keep(PROMISE, read == published, &read)?;
+    let never = [1, 2].map(Epoch::new).into_iter().find(|epoch| *epoch != begin.epoch());
+    let never = EventId::new(never.unwrap_or(begin.epoch()), begin.offset());
+    let other = node.hub.core().log.read(never, 2).await;
+    report.keep("another epoch cannot be read", other.is_err(), &other)
 }
 
 async fn ambiguity<S: Subject>(subject: &mut S, report: &mut Report) -> Result<(), Broken> {

@@ -35,6 +35,8 @@ pub(crate) struct Core {
     pub(crate) lifecycle: Option<Lifecycle>,
     /// Held by whoever runs broadcast hooks, so that they cannot reorder events.
     pub(crate) turn: tokio::sync::Mutex<()>,
+    /// Who may read the log for a stream that has been away for long.
+    pub(crate) readers: tokio::sync::Semaphore,
     pub(crate) counters: Arc<Counters>,
     pub(crate) queue_limits: QueueLimits,
     pub(crate) heartbeat: Option<std::time::Duration>,
@@ -217,6 +219,7 @@ impl Core {
             delivered,
             sent_direct: counters.sent_direct.get(),
             resumed: counters.resumed.get(),
+            reached_back: counters.reached_back.get(),
             gaps: counters.gaps.get(),
             lagged: counters.lagged.get(),
             conflated: counters.conflated.get(),

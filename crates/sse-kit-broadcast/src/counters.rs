@@ -28,6 +28,7 @@ pub(crate) struct Counters {
     pub(crate) vetoed: Counter,
     pub(crate) sent_direct: Counter,
     pub(crate) resumed: Counter,
+    pub(crate) reached_back: Counter,
     pub(crate) gaps: Counter,
     pub(crate) lagged: Counter,
     pub(crate) conflated: Counter,
@@ -72,6 +73,8 @@ pub struct Stats {
     pub sent_direct: u64,
     /// Connections that resumed from an id the log knows.
     pub resumed: u64,
+    /// Connections that resumed from before history, and got what it lacks from the log.
+    pub reached_back: u64,
     /// Gaps that connections were told of.
     pub gaps: u64,
     /// How often a connection fell behind and went back to history.

@@ -8,6 +8,7 @@ use sse_kit_event::{EventId, EventKey, Topic};
 use tokio::time::Instant;
 
 use crate::connection::ConnectionId;
+use crate::log::Record;
 
 /// An event that the log has given an id: immutable, and shared by all who are sent it.
 pub struct Entry {
@@ -21,6 +22,23 @@ pub struct Entry {
 }
 
 impl Entry {
+    pub(crate) fn new(id: EventId, record: Record) -> Self {
+        let Record { topic, key, except, event } = record;
+        let mut except = Vec::from(except);
+        // Each counts once, however often it is named.
+        except.sort_unstable();
+        except.dedup();
+        Self {
+            id,
+            topic,
+            key,
+            except: except.into(),
+            frame: event.finish(Some(id)),
+            at: Instant::now(),
+            compressed: OnceLock::new(),
+        }
+    }
+
     /// Its place in the log.
     pub fn id(&self) -> EventId {
         self.id

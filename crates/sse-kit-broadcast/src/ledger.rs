@@ -1,10 +1,9 @@
 //! What must change together: histories, who is interested in what, and the position in the log.
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use sse_kit_event::{EventId, Topics};
-use tokio::time::Instant;
 
 use crate::connection::{Connection, ConnectionId};
 use crate::entry::Entry;
@@ -81,21 +80,11 @@ impl Ledger {
     /// Takes a record into its topic's history, and says which lists it goes to, and how many get
     /// it.
     pub(crate) fn record(&mut self, id: EventId, record: Record) -> (Arc<Entry>, Lists, usize) {
-        let Record { topic, key, except, event } = record;
-        let mut except = Vec::from(except);
-        // Each counts once, however often it is named.
-        except.sort_unstable();
-        except.dedup();
-        let except = except.into_boxed_slice();
-        let (lists, subscribers) = self.lists_of(&topic);
-        let receivers = subscribers - self.left_out(&except, &topic);
-        let frame = event.finish(Some(id));
-        let at = Instant::now();
-        let compressed = OnceLock::new();
-        let entry = Entry { id, topic: topic.clone(), key, except, frame, at, compressed };
-        let entry = Arc::new(entry);
+        let entry = Arc::new(Entry::new(id, record));
+        let (lists, subscribers) = self.lists_of(&entry.topic);
+        let receivers = subscribers - self.left_out(&entry.except, &entry.topic);
         self.position = id;
-        self.history.push(&entry, &topic);
+        self.history.push(&entry, &entry.topic);
         (entry, lists, receivers)
     }
 

@@ -62,6 +62,21 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
     /// When the future is dropped before it is ready, the record may or may not be appended.
     fn append(&self, record: Record) -> BoxFuture<'_, Result<Appended, AppendError>>;
 
+    /// Reads at most `limit` records after one that it had, the oldest first: for clients that have been
+    /// away for longer than the history of this node reaches back, where the log keeps more than that.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] says why it cannot. A log that keeps nothing for this leaves the method as it is.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: nothing is changed.
+    fn read(&self, after: EventId, limit: usize) -> BoxFuture<'_, Result<Page, ReadError>> {
+        let _ = (after, limit);
+        Box::pin(std::future::ready(Err(ReadError::NotKept)))
+    }
+
     /// Whether other nodes deliver from this log too. Then a client may come from one that is further
     /// than this one, which is no error: see [`Inlet::settle`].
     fn is_shared(&self) -> bool {
@@ -92,6 +107,27 @@ pub struct Appended {
     pub id: EventId,
     /// How many subscriptions here it was handed to, when it has come back from the log already.
     pub receivers: Option<usize>,
+}
+
+/// A part of the log, as it is read again.
+#[derive(Debug)]
+pub struct Page {
+    /// The records, in order, with their ids.
+    pub records: Vec<(EventId, Record)>,
+    /// Every record up to here is among them.
+    pub through: EventId,
+}
+
+/// Why a log was not read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// It does not have what came right after that record, or not any more.
+    #[error("the log does not reach back so far")]
+    NotKept,
+    /// It cannot be reached.
+    #[error("the log cannot be read")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// The way back from a log to the broadcaster that it is attached to.

@@ -1,5 +1,6 @@
 //! Opening a subscription.
 
+use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
@@ -11,8 +12,10 @@ use sse_kit_event::{EventId, LastEventId, Topics};
 
 use crate::connection::{Connection, ConnectionId};
 use crate::core::Core;
+use crate::entry::Entry;
 use crate::history::Candidates;
 use crate::queue::{Queue, QueueLimits, SlowConsumer};
+use crate::reach_back::{ReachedBack, Seeker};
 use crate::subscription::Subscription;
 
 /// A subscription that is about to be opened: see
@@ -27,6 +30,9 @@ pub struct Subscribe {
     resume: Option<LastEventId>,
     policy: SlowConsumer,
     limits: QueueLimits,
+    /// What comes before all that history has, and after which event it does.
+    old: VecDeque<Arc<Entry>>,
+    begins_at: Option<EventId>,
 }
 
 impl Subscribe {
@@ -40,6 +46,8 @@ impl Subscribe {
             resume: None,
             policy: SlowConsumer::default(),
             limits,
+            old: VecDeque::new(),
+            begins_at: None,
         }
     }
 
@@ -59,7 +67,7 @@ impl Subscribe {
     /// When events after it are not to be had any more, or when it is no id of this log, the
     /// subscription begins with a [`Delivery::Gap`](crate::Delivery::Gap).
     pub fn resume(self, last_event_id: impl Into<Option<LastEventId>>) -> Self {
-        Self { resume: last_event_id.into(), ..self }
+        Self { resume: last_event_id.into(), old: VecDeque::new(), begins_at: None, ..self }
     }
 
     /// Says what happens when it cannot keep up.
@@ -81,6 +89,39 @@ impl Subscribe {
     /// Whether it begins in the past, where that can be had.
     pub fn resumes(&self) -> bool {
         self.resume.is_some()
+    }
+
+    /// Reads from the log what the history of this node does not have any more, where it is to begin in the
+    /// past and the log keeps more: up to 10,000 records, whichever topics they are of, and as many bytes of its
+    /// own as its queue may hold. It then begins with these. Beyond that, and where the log cannot be
+    /// read, it begins with a gap, as without this.
+    ///
+    /// At most four subscriptions read the log at the same time; the others wait.
+    ///
+    /// ```
+    /// # use sse_kit_broadcast::{Broadcaster, SubscribeError, Subscription};
+    /// # use sse_kit_event::{LastEventId, Topics};
+    /// # async fn open(hub: Broadcaster, topics: Topics, id: LastEventId) -> Result<Subscription, SubscribeError> {
+    /// hub.subscribe(topics).resume(id).reach_back().await.open()
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: nothing is subscribed to.
+    pub async fn reach_back(mut self) -> Self {
+        let Some(LastEventId::Known(cursor)) = self.resume else { return self };
+        // Whom events leave out is known by it. Where there is none, `open` says so.
+        let Some(id) = self.id.take().or_else(|| ConnectionId::random().ok()) else { return self };
+        let Self { topics, policy, limits, .. } = &self;
+        let seeker = Seeker { topics, id: &id, policy: *policy, limits: *limits };
+        if let Some(ReachedBack { entries, through }) = self.core.reach_back(&seeker, cursor).await
+        {
+            self.begins_at.get_or_insert(cursor);
+            self.resume = Some(LastEventId::Known(through));
+            self.old.extend(entries);
+        }
+        Self { id: Some(id), ..self }
     }
 
     /// Opens it: from here on, nothing that is published to its topics is missed.
@@ -145,7 +186,8 @@ impl Subscribe {
             Start::After(cursor) | Start::Ahead(cursor) => cursor,
             Start::Now | Start::Gap { .. } => now_at,
         };
-        Ok(Subscription::new(self.core, connection, cursor))
+        let cursor = self.begins_at.unwrap_or(cursor);
+        Ok(Subscription::new(self.core, connection, cursor, self.old))
     }
 }
 

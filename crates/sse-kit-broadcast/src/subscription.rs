@@ -1,5 +1,6 @@
 //! The receiving end.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,6 +12,7 @@ use sse_kit_event::EventId;
 use crate::connection::{Connection, Departure};
 use crate::core::Core;
 use crate::delivery::Delivery;
+use crate::entry::Entry;
 use crate::queue::Taken;
 use crate::shard::Shard;
 
@@ -25,13 +27,20 @@ pub struct Subscription {
     connection: Arc<Connection>,
     cursor: EventId,
     begins_with_gap: bool,
+    /// What comes before all that is in the queue.
+    old: VecDeque<Arc<Entry>>,
 }
 
 impl Subscription {
-    pub(crate) fn new(core: Arc<Core>, connection: Arc<Connection>, cursor: EventId) -> Self {
-        let begins_with_gap = connection.queue.lock().is_gap_next();
+    pub(crate) fn new(
+        core: Arc<Core>,
+        connection: Arc<Connection>,
+        cursor: EventId,
+        old: VecDeque<Arc<Entry>>,
+    ) -> Self {
+        let begins_with_gap = old.is_empty() && connection.queue.lock().is_gap_next();
         let shard = Arc::clone(&core.shards[connection.shard]);
-        Self { core, shard, connection, cursor, begins_with_gap }
+        Self { core, shard, connection, cursor, begins_with_gap, old }
     }
 
     /// The next delivery; `None` when the connection has ended.
@@ -45,6 +54,14 @@ impl Subscription {
 
     /// As [`Subscription::recv`], for those who write futures by hand.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        if let Some(entry) = self.old.pop_front() {
+            if self.old.is_empty() {
+                self.old = VecDeque::new(); // and its memory is free
+            }
+            let delivery = Delivery::Entry(entry);
+            self.count(&delivery);
+            return Poll::Ready(Some(delivery));
+        }
         loop {
             let taken = self.connection.queue.lock().take(cx.waker());
             match taken {

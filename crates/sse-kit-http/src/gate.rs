@@ -114,7 +114,7 @@ impl<A: Authorizer> Gate<A> {
     pub async fn open(
         &self,
         principal: A::Principal,
-        subscribe: Subscribe,
+        mut subscribe: Subscribe,
     ) -> Result<SseResponse, OpenError> {
         let access = if subscribe.resumes() { Access::Replay } else { Access::Live };
         let topics = subscribe.topics().clone();
@@ -122,6 +122,7 @@ impl<A: Authorizer> Gate<A> {
         loop {
             let before = self.shared.admitted.lock().revocations;
             let grant = self.shared.ask(&principal, &topics, access).await?;
+            subscribe = subscribe.reach_back().await;
             let mut admitted = self.shared.admitted.lock();
             if admitted.revocations != before {
                 // It may be this very grant that was revoked, and nobody would find it.

@@ -1,4 +1,4 @@
-//! The way into the log.
+//! The way into the log; and out of it, for what nodes do not have any more.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, ErrorKind, RedisError, Script, ServerErrorKind};
-use sse_kit_broadcast::AppendError;
+use redis::{AsyncConnectionConfig, ErrorKind, RedisError, Script, ServerErrorKind, Value};
+use sse_kit_broadcast::{AppendError, ReadError};
 use sse_kit_event::EventId;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::config::RedisConfig;
-use crate::entry::Fields;
+use crate::entry::{self, Entry, Fields};
 use crate::monitor::Shared;
 
 /// How long to wait before an attempt is made again.
@@ -179,6 +179,30 @@ impl Appender {
                 Err(failure)
             }
         }
+    }
+
+    /// The records after one, oldest first.
+    pub(crate) async fn read(&self, after: EventId, limit: usize) -> Result<Vec<Entry>, ReadError> {
+        let unavailable = |error: RedisError| ReadError::Unavailable(error.into());
+        let (number, mut connection) = self.connection().await.map_err(unavailable)?;
+        let mut pipe = redis::pipe();
+        pipe.cmd("XRANGE").arg(self.config.stream_key());
+        pipe.arg(format!("({}-0", after.offset())).arg("+").arg("COUNT").arg(limit);
+        // After the records: that the epoch is still the same says that they are of it.
+        pipe.cmd("HGET").arg(self.config.meta_key()).arg("epoch");
+        let read = pipe.query_async::<(Value, Option<String>)>(&mut connection).await;
+        let (records, epoch) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                self.discard(number).await;
+                return Err(unavailable(error));
+            }
+        };
+        let entries = entry::entries(records).map_err(unavailable)?;
+        // Offsets have no holes, so one that is missing was trimmed.
+        let is_whole = entries.first().is_some_and(|first| first.offset == after.offset() + 1)
+            && epoch == Some(after.epoch().to_string());
+        is_whole.then_some(entries).ok_or(ReadError::NotKept)
     }
 
     async fn connection(&self) -> Result<(u64, MultiplexedConnection), RedisError> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use sse_kit_broadcast::{AppendError, Appended, BoxFuture, Inlet, Log, Record};
+use sse_kit_broadcast::{AppendError, Appended, BoxFuture, Inlet, Log, Page, ReadError, Record};
 use sse_kit_event::EventId;
 use tokio::task::AbortHandle;
 
@@ -74,6 +74,20 @@ impl Log for RedisLog {
             }
             let id = self.appender.append(&Fields::of(&record), None).await?;
             Ok(Appended { id, receivers: None })
+        })
+    }
+
+    fn read(&self, after: EventId, limit: usize) -> BoxFuture<'_, Result<Page, ReadError>> {
+        Box::pin(async move {
+            let entries = self.appender.read(after, limit).await?;
+            let id = |offset| EventId::new(after.epoch(), offset);
+            let through = entries.last().map_or(after, |entry| id(entry.offset));
+            // What is no record was passed over by everybody.
+            let records = entries.into_iter().filter_map(|entry| {
+                let record = entry.record.ok()?;
+                Some((id(entry.offset), record))
+            });
+            Ok(Page { records: records.collect(), through })
         })
     }
 

@@ -78,7 +78,9 @@ impl Hub {
         let head = request.method() == Method::HEAD;
         let method = if head { &Method::GET } else { request.method() };
         Ok(match (method, request.uri().path()) {
-            (&Method::GET, "/events" | "/status/events") => self.stream(&request, client),
+            (&Method::GET, "/events" | "/status/events") => {
+                self.stream(SseRequest::from(&request), request.uri().path(), client).await
+            }
             (&Method::POST, "/publish") => publish::publish(&self.events, request).await,
             (&Method::GET, "/") => self.status.page(),
             (&Method::GET, "/status.js") => Status::script(),
@@ -101,8 +103,15 @@ impl Hub {
         matches!(request.uri().path(), "/events" | "/status/events")
     }
 
-    pub(crate) fn answer_stream(&self, request: &Request<()>, client: SocketAddr) -> Reply {
-        self.misnamed(request).unwrap_or_else(|| self.stream(request, client))
+    pub(crate) async fn answer_stream(
+        &self,
+        request: Request<()>,
+        client: SocketAddr,
+    ) -> Result<Reply, Infallible> {
+        Ok(match self.misnamed(&request) {
+            Some(refusal) => refusal,
+            None => self.stream(SseRequest::from(&request), request.uri().path(), client).await,
+        })
     }
 
     /// What whoever calls the hub by a name that is not its own is told.
@@ -143,25 +152,26 @@ impl Hub {
         stats.evicted + self.server.write_timeouts()
     }
 
-    fn stream<B>(&self, request: &Request<B>, client: SocketAddr) -> Reply {
-        if request.uri().path() == "/status/events" {
-            return self.subscribe(&self.status.stream, status::topic().into(), request, client);
+    async fn stream(&self, request: SseRequest<'_>, path: &str, client: SocketAddr) -> Reply {
+        if path == "/status/events" {
+            let topics = status::topic().into();
+            return self.subscribe(&self.status.stream, topics, request, client).await;
         }
-        let topics = match SseRequest::from(request).topics("topic") {
+        let topics = match request.topics("topic") {
             Ok(topics) if topics.is_empty() => {
                 return reply::error(StatusCode::BAD_REQUEST, "name a topic: `?topic=…`");
             }
             Ok(topics) => topics,
             Err(error) => return reply::error(StatusCode::BAD_REQUEST, &error.to_string()),
         };
-        self.subscribe(&self.events, topics, request, client)
+        self.subscribe(&self.events, topics, request, client).await
     }
 
-    fn subscribe<B>(
+    async fn subscribe(
         &self,
         hub: &Broadcaster,
         topics: Topics,
-        request: &Request<B>,
+        request: SseRequest<'_>,
         client: SocketAddr,
     ) -> Reply {
         let permit = match self.limits.admit(client.ip()) {
@@ -171,9 +181,9 @@ impl Hub {
                 return reply::stream(SseResponse::busy(COME_BACK_WITHIN));
             }
         };
-        let request = SseRequest::from(request);
         let gzip = self.gzip && request.accepts_gzip();
-        match hub.subscribe(topics).resume(request.last_event_id()).open() {
+        let subscribe = hub.subscribe(topics).resume(request.last_event_id());
+        match subscribe.reach_back().await.open() {
             Ok(subscription) => {
                 let response = SseResponse::new(subscription).keep(permit).gzip(gzip);
                 reply::stream(response.into_response())

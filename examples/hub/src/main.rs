@@ -6,8 +6,6 @@ mod publish;
 mod reply;
 mod status;
 
-use std::convert::Infallible;
-use std::future::ready;
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -59,7 +57,8 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
     if options.own_lane {
         let hub = Arc::clone(&hub);
         server = server.own_lane(Hub::is_stream, move |request, client| {
-            ready(Ok::<_, Infallible>(hub.answer_stream(&request, client)))
+            let hub = Arc::clone(&hub);
+            async move { hub.answer_stream(request, client).await }
         });
     }
     let outcome = server.serve_until_shutdown(&hub.shutdown, signals, service).await;

@@ -89,9 +89,13 @@ impl Board {
 
     /// Everything that changes after what a page has seen. A page that cannot keep up skips what is
     /// out of date: of each part of a job it is told only the newest.
-    pub(crate) fn watch(&self, seen: Option<LastEventId>) -> Result<Subscription, SubscribeError> {
+    pub(crate) async fn watch(
+        &self,
+        seen: Option<LastEventId>,
+    ) -> Result<Subscription, SubscribeError> {
         let subscribe = self.kit.broadcaster().subscribe(messages::topic());
-        subscribe.resume(seen).slow_consumer(SlowConsumer::Conflate).open()
+        let subscribe = subscribe.resume(seen).slow_consumer(SlowConsumer::Conflate);
+        subscribe.reach_back().await.open()
     }
 
     /// Adds a job, which is queued. The token is cancelled when the job is to stop.

@@ -98,7 +98,7 @@ impl App {
         }
         match route {
             Route::Page => self.page(StatusCode::OK, View::of(&parts.uri), "").await,
-            Route::Events => self.events(SseRequest::from(&parts), client),
+            Route::Events => self.events(SseRequest::from(&parts), client).await,
             Route::Start => {
                 let outcome = self.start(&parts.uri, &parts.headers, body).await;
                 self.posted(outcome, &parts.headers).await
@@ -138,12 +138,12 @@ impl App {
         response
     }
 
-    fn events(&self, request: SseRequest<'_>, client: IpAddr) -> Reply {
+    async fn events(&self, request: SseRequest<'_>, client: IpAddr) -> Reply {
         let Ok(permit) = self.limits.admit(client) else {
             tracing::debug!(%client, "there is no room for another page");
             return reply::stream(SseResponse::busy(BUSY));
         };
-        reply::stream(match self.board.watch(request.last_event_id()) {
+        reply::stream(match self.board.watch(request.last_event_id()).await {
             Ok(subscription) => SseResponse::new(subscription).keep(permit).into_response(),
             Err(error) => {
                 tracing::debug!(%error, "a page is asked to come back later");

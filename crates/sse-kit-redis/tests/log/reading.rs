@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use redis::Value;
-use sse_kit_broadcast::{Broadcaster, ConnectionId, Delivery};
+use sse_kit_broadcast::{Broadcaster, ConnectionId, Delivery, SlowConsumer};
 use sse_kit_event::control::GapReason;
-use sse_kit_event::{Event, EventId, LastEventId};
+use sse_kit_event::{Epoch, Event, EventId, LastEventId};
 
 use crate::server::Server;
 use crate::{config, event, gap, next, node, node_with, publish, topic, until};
@@ -125,6 +125,114 @@ async fn who_resumes_from_before_the_warm_up_is_told_of_a_gap() {
     assert_eq!(event(&mut stream).await.1, "15");
     let mut stream = second.hub.subscribe(topic("a")).resume(resume(ids[14])).open().unwrap();
     assert_eq!(event(&mut stream).await.1, "15", "and nothing is missing after it");
+}
+
+/// A client that has been away for longer than the node's history reaches back.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_history_does_not_have_comes_from_the_log() {
+    let redis = Server::start(&[]).await;
+    // Two events of each topic, the newest five of which a node knows from its start.
+    let short = || Broadcaster::builder().history(2);
+    let first = node_with(config(&redis.url()), short()).await;
+    let begin = first.hub.cursor();
+    for i in 0..600 {
+        publish(&first, ["a", "b"][i % 2], i.to_string()).await;
+    }
+    let me: ConnectionId = "me".parse().unwrap();
+    let others = first.hub.except([me.clone()]);
+    others.publish(&topic("a"), Event::new("not me")).await.unwrap();
+    publish(&first, "a", "600").await;
+    let second = node_with(config(&redis.url()).warm_up(5), short()).await;
+    for node in [&first, &second] {
+        let subscribe = node.hub.subscribe(topic("a")).id(me.clone());
+        let subscribe = subscribe.resume(LastEventId::Known(begin)).reach_back().await;
+        // What comes between reading the log and opening is in history.
+        let late = publish(node, "a", "late").await;
+        let mut stream = subscribe.open().unwrap();
+        assert_eq!((stream.cursor(), stream.begins_with_gap()), (begin, false));
+        for i in (0..=600).step_by(2) {
+            assert_eq!(event(&mut stream).await.1, i.to_string());
+        }
+        while event(&mut stream).await.0 != late.to_string() {}
+        assert_eq!(node.hub.stats().gaps, 0);
+        assert_eq!(node.hub.stats().reached_back, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_the_log_does_not_help_is_told_of_a_gap() {
+    let redis = Server::start(&[]).await;
+    let node = node_with(config(&redis.url()), Broadcaster::builder().history(1)).await;
+    let begin = node.hub.cursor();
+    let first = publish(&node, "a", "x".repeat(10_000)).await;
+    for _ in 0..20 {
+        publish(&node, "a", "x".repeat(100_000)).await;
+    }
+    let resume = async |id| {
+        let subscribe = node.hub.subscribe(topic("a")).resume(LastEventId::Known(id));
+        subscribe.reach_back().await.open().unwrap()
+    };
+    // More bytes than a queue may hold.
+    assert_eq!(gap(&mut resume(begin).await).await.reason, GapReason::Trimmed);
+    let _: u64 = redis.command(&["XTRIM", "{sse-kit}:log", "MINID", "19"]).await;
+    assert_eq!(gap(&mut resume(first).await).await.reason, GapReason::Trimmed, "it is not there");
+    let mut stream = resume(EventId::new(begin.epoch(), 18)).await;
+    assert_eq!(event(&mut stream).await.0, EventId::new(begin.epoch(), 19).to_string());
+    // Whoever has an id of another log is not read to from this one.
+    let other = EventId::new(Epoch::new(7), 3);
+    assert_eq!(gap(&mut resume(other).await).await.reason, GapReason::UnknownEpoch);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_conflates_gets_of_what_is_old_only_the_newest() {
+    let redis = Server::start(&[]).await;
+    let node = node_with(config(&redis.url()), Broadcaster::builder().history(1)).await;
+    let begin = node.hub.cursor();
+    for i in 0..30 {
+        let key = ["k", "l"][usize::from(i >= 20)];
+        let event = Event::new(i.to_string()).keyed(key.parse().unwrap());
+        node.hub.publish(&topic("a"), event).await.unwrap();
+    }
+    publish(&node, "a", "last").await;
+    let subscribe = node.hub.subscribe(topic("a")).slow_consumer(SlowConsumer::Conflate);
+    let subscribe = subscribe.resume(LastEventId::Known(begin)).reach_back().await;
+    let mut stream = subscribe.open().unwrap();
+    for data in ["19", "29", "last"] {
+        assert_eq!(event(&mut stream).await.1, data);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_missed_or_doubled_between_the_log_and_what_is_new() {
+    let redis = Server::start(&[]).await;
+    let node = node_with(config(&redis.url()), Broadcaster::builder().history(3)).await;
+    let begin = node.hub.cursor();
+    for i in 0..300 {
+        publish(&node, "a", i.to_string()).await;
+    }
+    let publishing = {
+        let hub = node.hub.clone();
+        tokio::spawn(async move {
+            for i in 300..900 {
+                hub.publish(&topic("a"), Event::new(i.to_string())).await.unwrap();
+            }
+        })
+    };
+    let mut readers = Vec::new();
+    for _ in 0..30 {
+        let subscribe = node.hub.subscribe(topic("a")).resume(LastEventId::Known(begin));
+        readers.push(tokio::spawn(async move {
+            let mut stream = subscribe.queue(1000).reach_back().await.open().unwrap();
+            for i in 0..900 {
+                assert_eq!(event(&mut stream).await.1, i.to_string());
+            }
+        }));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    publishing.await.unwrap();
+    for reader in readers {
+        reader.await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
