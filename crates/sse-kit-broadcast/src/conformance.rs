@@ -25,7 +25,7 @@
 use std::time::Duration;
 
 use sse_kit_event::control::GapReason;
-use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic};
+use sse_kit_event::{Epoch, Event, EventId, IdempotencyKey, LastEventId, Topic};
 
 use crate::broadcaster::Broadcaster;
 use crate::connection::ConnectionId;
@@ -103,6 +103,7 @@ pub async fn check<S: Subject>(subject: &mut S) -> Result<Report, Broken> {
     contents(subject, &mut report).await?;
     tail(subject, &mut report).await?;
     reading(subject, &mut report).await?;
+    once(subject, &mut report).await?;
     ambiguity(subject, &mut report).await?;
     future(subject, &mut report).await?;
     close(subject, &mut report).await?;
@@ -255,6 +256,28 @@ async fn reading<S: Subject>(subject: &mut S, report: &mut Report) -> Result<(),
     let never = EventId::new(never.unwrap_or(begin.epoch()), begin.offset());
     let other = node.hub.core().log.read(never, 2).await;
     report.keep("another epoch cannot be read", other.is_err(), &other)
+}
+
+async fn once<S: Subject>(subject: &mut S, report: &mut Report) -> Result<(), Broken> {
+    const PROMISE: &str = "what is published twice under one key is appended once";
+    let mut nodes = vec![node(subject).await?];
+    if nodes[0].is_shared {
+        nodes.push(node(subject).await?);
+    }
+    let mut stream = nodes[0].open(None)?;
+    let key = ConnectionId::random().map_err(|error| broken(PROMISE, &error))?;
+    let key: IdempotencyKey = key.as_str().parse().map_err(|error| broken(PROMISE, &error))?;
+    let mut ids = Vec::new();
+    for node in nodes.iter().chain(&nodes) {
+        let keyed = node.hub.publish(&topic(), Event::new("once").once(key.clone())).await;
+        ids.push(keyed.map_err(|error| broken(PROMISE, &error))?.id);
+    }
+    report.keep(PROMISE, ids.iter().all(|id| *id == ids[0]), &ids)?;
+    let last = publish(&nodes[0].hub, "last").await?;
+    let first = event(PROMISE, &mut stream).await?;
+    report.keep(PROMISE, first == (ids[0], "once".to_owned()), &first)?;
+    let second = event(PROMISE, &mut stream).await?;
+    report.keep(PROMISE, second.0 == last, &second)
 }
 
 async fn ambiguity<S: Subject>(subject: &mut S, report: &mut Report) -> Result<(), Broken> {

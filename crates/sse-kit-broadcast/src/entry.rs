@@ -23,7 +23,7 @@ pub struct Entry {
 
 impl Entry {
     pub(crate) fn new(id: EventId, record: Record) -> Self {
-        let Record { topic, key, except, event } = record;
+        let Record { topic, key, except, event, once: _ } = record;
         let mut except = Vec::from(except);
         // Each counts once, however often it is named.
         except.sort_unstable();

@@ -70,6 +70,7 @@ mod presence;
 mod publish;
 mod queue;
 mod reach_back;
+mod recent;
 mod router;
 mod shard;
 mod subscribe;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 
-use sse_kit_event::{EncodedEvent, EventId, EventKey, Topic};
+use sse_kit_event::{EncodedEvent, EventId, EventKey, IdempotencyKey, Topic};
 
 use crate::connection::ConnectionId;
 use crate::core::Core;
@@ -98,6 +98,9 @@ pub struct Record {
     pub except: Box<[ConnectionId]>,
     /// The event, complete but for its id.
     pub event: EncodedEvent,
+    /// Which publish it is of. A log that has taken one with the same key lately gives that one's id, and
+    /// appends nothing. What is handed back need not have it.
+    pub once: Option<IdempotencyKey>,
 }
 
 /// What is known of a record once it is appended.

@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use sse_kit_event::{Epoch, EventId};
 
 use crate::log::{AppendError, Appended, BoxFuture, Inlet, Log, Record};
+use crate::recent::Recent;
 
 /// The log of a hub that is one process: a counter, and a direct way back.
 ///
@@ -20,6 +21,7 @@ pub struct MemoryLog {
 #[derive(Debug, Default)]
 struct State {
     last: u64,
+    recent: Recent,
     inlet: Option<Inlet>,
 }
 
@@ -51,11 +53,19 @@ impl Log for MemoryLog {
     fn append(&self, record: Record) -> BoxFuture<'_, Result<Appended, AppendError>> {
         // Delivered under the lock: that makes the order of delivery the order of the offsets.
         let mut state = self.state.lock();
+        if let Some(offset) = record.once.as_ref().and_then(|key| state.recent.find(key)) {
+            let id = EventId::new(self.epoch, offset);
+            return Box::pin(future::ready(Ok(Appended { id, receivers: Some(0) })));
+        }
+        let once = record.once.clone();
         let id = EventId::new(self.epoch, state.last + 1);
         let delivered = state.inlet.as_ref().map(|inlet| inlet.deliver(id, record));
         let appended = match delivered {
             Some(Ok(receivers)) => {
                 state.last = id.offset();
+                if let Some(key) = once {
+                    state.recent.remember(key, id.offset());
+                }
                 Ok(Appended { id, receivers: Some(receivers) })
             }
             // It counts by itself, so what it hands in always follows.

@@ -177,9 +177,14 @@ impl Core {
         event: &Event,
         except: &[ConnectionId],
     ) -> Result<Receipt, PublishError> {
-        let key = event.key().cloned();
         let address = topic.clone();
-        let record = Record { topic, key, except: except.into(), event: event.encode() };
+        let record = Record {
+            topic,
+            key: event.key().cloned(),
+            except: except.into(),
+            event: event.encode(),
+            once: event.idempotency_key().cloned(),
+        };
         let appended = match self.log.append(record).await {
             Ok(appended) => appended,
             Err(AppendError::Closed) => return Err(PublishError::Closed),

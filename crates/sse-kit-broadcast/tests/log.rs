@@ -20,7 +20,7 @@ fn topic() -> Topic {
 
 fn record(text: &str) -> Record {
     let event = Event::new(text).encode();
-    Record { topic: Some(topic()), key: None, except: Box::default(), event }
+    Record { topic: Some(topic()), key: None, except: Box::default(), event, once: None }
 }
 
 fn id(epoch: u64, offset: u64) -> EventId {

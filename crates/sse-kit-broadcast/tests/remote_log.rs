@@ -77,6 +77,7 @@ fn record(data: &str) -> Record {
         key: None,
         except: Box::default(),
         event: Event::new(data).encode(),
+        once: None,
     }
 }
 

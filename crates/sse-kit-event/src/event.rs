@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::id::EventId;
+use crate::idempotency::IdempotencyKey;
 use crate::key::EventKey;
 use crate::name::EventName;
 
@@ -28,6 +29,7 @@ pub struct Event {
     retry: Option<Duration>,
     comment: Option<String>,
     key: Option<EventKey>,
+    once: Option<IdempotencyKey>,
 }
 
 impl Event {
@@ -36,7 +38,15 @@ impl Event {
     /// Any text is allowed. The format knows only one line end: a client reads CRLF and CR back as
     /// LF.
     pub fn new(data: impl Into<String>) -> Self {
-        Self { name: None, data: data.into(), id: None, retry: None, comment: None, key: None }
+        Self {
+            name: None,
+            data: data.into(),
+            id: None,
+            retry: None,
+            comment: None,
+            key: None,
+            once: None,
+        }
     }
 
     /// An unnamed event whose data is `value` as JSON.
@@ -75,6 +85,11 @@ impl Event {
         Self { key: Some(key), ..self }
     }
 
+    /// Says which publish it is, so that one that is tried again is not taken twice.
+    pub fn once(self, key: IdempotencyKey) -> Self {
+        Self { once: Some(key), ..self }
+    }
+
     /// Its name, if it has one.
     pub fn name(&self) -> Option<&EventName> {
         self.name.as_ref()
@@ -103,6 +118,11 @@ impl Event {
     /// Its key, if it has one.
     pub fn key(&self) -> Option<&EventKey> {
         self.key.as_ref()
+    }
+
+    /// The key of its publish, if it has one.
+    pub fn idempotency_key(&self) -> Option<&IdempotencyKey> {
+        self.once.as_ref()
     }
 }
 

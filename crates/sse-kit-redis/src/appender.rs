@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, ErrorKind, RedisError, Script, ServerErrorKind, Value};
 use sse_kit_broadcast::{AppendError, ReadError};
-use sse_kit_event::EventId;
+use sse_kit_event::{EventId, IdempotencyKey};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::config::RedisConfig;
@@ -66,21 +66,24 @@ impl Appender {
         }
     }
 
-    /// Appends a record, and tries again under the same idempotency key until the deadline.
+    /// Appends a record, and tries again under the same idempotency key until the deadline: under that of
+    /// the app, or one of its own.
     pub(crate) async fn append(
         &self,
         fields: &Fields,
-        once: Option<&str>,
+        once: Option<&IdempotencyKey>,
     ) -> Result<EventId, AppendError> {
         if fields.len() > self.config.max_record_bytes {
             let (bytes, max) = (fields.len(), self.config.max_record_bytes);
             return Err(AppendError::TooLarge { bytes, max });
         }
-        let once = match once {
-            Some(once) => once.to_owned(),
-            None => random().map_err(|error| AppendError::Unavailable(error.into()))?,
+        let text = random().map_err(|error| AppendError::Unavailable(error.into()))?;
+        let key = match once {
+            // No random one looks like this.
+            Some(key) => self.config.once_key(&format!("app:{key}")),
+            None => self.config.once_key(&text),
         };
-        let appended = self.append_by_deadline(fields, &once).await;
+        let appended = self.append_by_deadline(fields, &key, &text).await;
         match &appended {
             Ok(id) => {
                 self.shared.see(*id);
@@ -97,14 +100,15 @@ impl Appender {
     async fn append_by_deadline(
         &self,
         fields: &Fields,
-        once: &str,
+        key: &str,
+        text: &str,
     ) -> Result<EventId, AppendError> {
         let deadline = Instant::now() + self.config.append_deadline;
         let sent = AtomicBool::new(false);
         let mut unknown = false;
         let error = loop {
             sent.store(false, Ordering::Relaxed);
-            let attempt = self.attempt(fields, once, &sent);
+            let attempt = self.attempt(fields, key, text, &sent);
             let error = match timeout_at(deadline, attempt).await {
                 Ok(Ok(id)) => {
                     *self.failing_since.lock() = None;
@@ -144,7 +148,8 @@ impl Appender {
     async fn attempt(
         &self,
         fields: &Fields,
-        once: &str,
+        key: &str,
+        text: &str,
         sent: &AtomicBool,
     ) -> Result<EventId, Failure> {
         let (number, mut connection) = self.connection().await.map_err(Failure::NotWritten)?;
@@ -154,12 +159,12 @@ impl Appender {
             .script
             .key(self.config.stream_key())
             .key(self.config.meta_key())
-            .key(self.config.once_key(once))
+            .key(key)
             .arg(&fields.topic)
             .arg(&fields.event)
             .arg(&fields.key)
             .arg(&fields.except)
-            .arg(once)
+            .arg(text)
             .arg(self.config.keep_events)
             .arg(millis(self.config.idempotency))
             .arg(seen.epoch().to_string())

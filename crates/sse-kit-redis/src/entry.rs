@@ -102,6 +102,7 @@ impl Found {
             key: key.map_err(|_| EntryError::Field("key"))?,
             except: Result::<Box<[_]>, _>::map_err(except, |_| EntryError::Field("except"))?,
             event: EncodedEvent::parse(&self.event).map_err(|_| EntryError::Field("event"))?,
+            once: None,
         })
     }
 }
@@ -132,6 +133,7 @@ mod tests {
             key: Some("k k".parse().unwrap()),
             except: ["a".parse().unwrap(), "b".parse().unwrap()].into(),
             event: Event::new("x\ny").encode(),
+            once: None,
         };
         let fields = Fields::of(&record);
         let reply = reply(&[

@@ -72,7 +72,7 @@ impl Log for RedisLog {
             if self.shared.is_closed() {
                 return Err(AppendError::Closed);
             }
-            let id = self.appender.append(&Fields::of(&record), None).await?;
+            let id = self.appender.append(&Fields::of(&record), record.once.as_ref()).await?;
             Ok(Appended { id, receivers: None })
         })
     }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
 use serde_json::json;
 use sse_kit::broadcast::{AppendError, PublishError};
-use sse_kit::event::{EventKey, EventName, Topic};
+use sse_kit::event::{EventKey, EventName, IdempotencyKey, Topic};
 use sse_kit::http::{ensure_same_site, query_parameters};
 use sse_kit::{Broadcaster, Event};
 
@@ -28,6 +28,10 @@ where
     if let Err(error) = ensure_same_site(&parts.uri, &parts.headers) {
         return reply::error(StatusCode::FORBIDDEN, &error.to_string());
     }
+    let once = match idempotency_key(&parts.headers) {
+        Ok(once) => once,
+        Err(message) => return reply::error(StatusCode::BAD_REQUEST, &message),
+    };
     let mut query = match Query::parse(parts.uri.query().unwrap_or_default()) {
         Ok(query) => query,
         Err(message) => return reply::error(StatusCode::BAD_REQUEST, &message),
@@ -50,7 +54,11 @@ where
     let Ok(data) = String::from_utf8(data.into()) else {
         return reply::error(StatusCode::BAD_REQUEST, "the data of an event is UTF-8");
     };
-    match hub.publish(&topic, query.event(data)).await {
+    let mut event = query.event(data);
+    if let Some(once) = once {
+        event = event.once(once);
+    }
+    match hub.publish(&topic, event).await {
         Ok(receipt) => {
             let receipt = json!({ "id": receipt.id, "receivers": receipt.receivers });
             reply::json(StatusCode::OK, &receipt)
@@ -67,6 +75,17 @@ where
         }
         Err(error) => reply::error(StatusCode::BAD_REQUEST, &error.to_string()),
     }
+}
+
+/// What names a publish that may be tried again: a string, as [the draft] has it, or the bare text.
+///
+/// [the draft]: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, String> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let text = value.to_str().map_err(|_| "Idempotency-Key is ASCII".to_owned())?.trim();
+    let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    let key = quoted.unwrap_or(text).parse();
+    key.map(Some).map_err(|error| format!("Idempotency-Key: {error}"))
 }
 
 /// What the query says of the event.

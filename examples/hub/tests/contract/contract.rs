@@ -61,6 +61,31 @@ async fn publishing_returns_ids_that_grow_and_the_number_of_receivers() {
 }
 
 #[tokio::test]
+async fn what_is_published_twice_under_one_key_is_taken_once() {
+    let hub = Server::start("").await;
+    let mut stream = hub.open("topic=a").await;
+    let post = async |key: &str, body: &str| {
+        let request = Request::post("/publish?topic=a").header("idempotency-key", key);
+        let response = hub.send(request, body.as_bytes()).await;
+        let status = response.status();
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        (status, serde_json::from_slice::<Value>(&body).expect("JSON"))
+    };
+    let first = post("\"order-17\"", "paid").await.1;
+    assert_eq!(first["receivers"], 1);
+    // The bare text is the same key.
+    let again = post("order-17", "paid").await.1;
+    assert_eq!((&again["id"], &again["receivers"]), (&first["id"], &Value::from(0)));
+    assert_eq!(post("order-18", "next").await.0, 200);
+    assert_eq!([stream.data().await, stream.data().await], ["paid", "next"]);
+    for wrong in ["", "\"\"", "a b", &"k".repeat(129)] {
+        let (status, body) = post(wrong, "x").await;
+        assert_eq!(status, 400, "{wrong:?}");
+        assert!(body["error"].as_str().expect("a text").contains("Idempotency-Key"), "{body}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_resumes_by_header_or_by_query_and_the_header_wins() {
     let hub = Server::start("").await;
     let mut ids = Vec::new();
