@@ -5,44 +5,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, ErrorKind, RedisError, Script, ServerErrorKind, Value};
+use redis::{ErrorKind, RedisError, Script, ServerErrorKind, Value};
 use sse_kit_broadcast::{AppendError, ReadError};
 use sse_kit_event::{EventId, IdempotencyKey};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::config::RedisConfig;
 use crate::entry::{self, Entry, Fields};
+use crate::link::Link;
 use crate::monitor::Shared;
 
 /// How long to wait before an attempt is made again.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Appends over one connection that all publishers of a node share.
-///
-/// It makes its connections itself, as only so can it tell an append that was never sent from one
-/// whose reply was lost; the connection manager of the `redis` crate reports both alike.
 #[derive(Debug)]
 pub(crate) struct Appender {
     config: RedisConfig,
     script: Script,
     shared: Arc<Shared>,
-    link: tokio::sync::Mutex<Link>,
+    link: Link,
     /// Since when every attempt has failed.
     failing_since: Mutex<Option<Instant>>,
-}
-
-#[derive(Default)]
-struct Link {
-    /// Tells this connection from the one before.
-    number: u64,
-    connection: Option<MultiplexedConnection>,
-}
-
-impl std::fmt::Debug for Link {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Link").field("number", &self.number).finish_non_exhaustive()
-    }
 }
 
 /// Why one attempt has failed.
@@ -58,10 +42,10 @@ enum Failure {
 impl Appender {
     pub(crate) fn new(config: RedisConfig, shared: Arc<Shared>) -> Self {
         Self {
+            link: Link::new(config.clone()),
             config,
             script: Script::new(crate::APPEND_SCRIPT),
             shared,
-            link: tokio::sync::Mutex::default(),
             failing_since: Mutex::default(),
         }
     }
@@ -152,7 +136,7 @@ impl Appender {
         text: &str,
         sent: &AtomicBool,
     ) -> Result<EventId, Failure> {
-        let (number, mut connection) = self.connection().await.map_err(Failure::NotWritten)?;
+        let (number, mut connection) = self.link.connection().await.map_err(Failure::NotWritten)?;
         let seen = self.shared.seen();
         sent.store(true, Ordering::Relaxed);
         let reply = self
@@ -179,7 +163,7 @@ impl Appender {
             Err(error) => {
                 let failure = Failure::of(error);
                 if !matches!(failure, Failure::Final(_)) {
-                    self.discard(number).await;
+                    self.link.discard(number).await;
                 }
                 Err(failure)
             }
@@ -189,7 +173,7 @@ impl Appender {
     /// The records after one, oldest first.
     pub(crate) async fn read(&self, after: EventId, limit: usize) -> Result<Vec<Entry>, ReadError> {
         let unavailable = |error: RedisError| ReadError::Unavailable(error.into());
-        let (number, mut connection) = self.connection().await.map_err(unavailable)?;
+        let (number, mut connection) = self.link.connection().await.map_err(unavailable)?;
         let mut pipe = redis::pipe();
         pipe.cmd("XRANGE").arg(self.config.stream_key());
         pipe.arg(format!("({}-0", after.offset())).arg("+").arg("COUNT").arg(limit);
@@ -199,7 +183,7 @@ impl Appender {
         let (records, epoch) = match read {
             Ok(read) => read,
             Err(error) => {
-                self.discard(number).await;
+                self.link.discard(number).await;
                 return Err(unavailable(error));
             }
         };
@@ -208,25 +192,6 @@ impl Appender {
         let is_whole = entries.first().is_some_and(|first| first.offset == after.offset() + 1)
             && epoch == Some(after.epoch().to_string());
         is_whole.then_some(entries).ok_or(ReadError::NotKept)
-    }
-
-    async fn connection(&self) -> Result<(u64, MultiplexedConnection), RedisError> {
-        let mut link = self.link.lock().await;
-        if let Some(connection) = &link.connection {
-            return Ok((link.number, connection.clone()));
-        }
-        let connection = connect(&self.config, self.config.attempt_timeout).await?;
-        link.number += 1;
-        link.connection = Some(connection.clone());
-        Ok((link.number, connection))
-    }
-
-    /// A connection that has failed is not used again.
-    async fn discard(&self, number: u64) {
-        let mut link = self.link.lock().await;
-        if link.number == number {
-            link.connection = None;
-        }
     }
 }
 
@@ -247,17 +212,6 @@ impl Failure {
             _ => Self::Unknown(error),
         }
     }
-}
-
-/// A connection whose replies may take this long.
-pub(crate) async fn connect(
-    config: &RedisConfig,
-    response_timeout: Duration,
-) -> Result<MultiplexedConnection, RedisError> {
-    let settings = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(config.attempt_timeout))
-        .set_response_timeout(Some(response_timeout));
-    config.client.get_multiplexed_async_connection_with_config(&settings).await
 }
 
 /// 128 random bits.

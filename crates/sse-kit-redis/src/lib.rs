@@ -37,6 +37,7 @@
 mod appender;
 mod config;
 mod entry;
+mod link;
 mod monitor;
 mod presence;
 mod reader;

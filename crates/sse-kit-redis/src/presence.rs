@@ -1,5 +1,7 @@
 //! Who is on a topic, on any node.
 
+use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{RedisError, Script};
@@ -9,14 +11,18 @@ use sse_kit_broadcast::{Broadcaster, ConnectionId, PresenceError};
 use sse_kit_event::Topic;
 use tokio::time::MissedTickBehavior;
 
-use crate::appender::{connect, millis, random};
+use crate::appender::{millis, random};
 use crate::config::RedisConfig;
+use crate::link::Link;
 
 /// For how long a node is believed that has said nothing more.
 const BELIEVED: Duration = Duration::from_secs(6);
 
 /// How often a node says who is there.
 const SAID_EVERY: Duration = Duration::from_secs(2);
+
+/// For how long changes are gathered.
+const GATHER: Duration = Duration::from_millis(50);
 
 /// Who is on a topic, on all nodes: each says in Redis who is there, again and again.
 ///
@@ -39,7 +45,14 @@ const SAID_EVERY: Duration = Duration::from_secs(2);
 /// ```
 #[derive(Clone, Debug)]
 pub struct RedisPresence {
+    shared: Arc<Shared>,
+}
+
+/// What all clones have in common.
+#[derive(Debug)]
+struct Shared {
     config: RedisConfig,
+    link: Link,
     script: Script,
     node: String,
 }
@@ -62,7 +75,8 @@ impl RedisPresence {
     /// When the operating system has no random number for the name of the node.
     pub fn new(config: RedisConfig) -> Result<Self, getrandom::Error> {
         let script = Script::new(include_str!("present.lua"));
-        Ok(Self { config, script, node: random()? })
+        let link = Link::new(config.clone());
+        Ok(Self { shared: Arc::new(Shared { config, link, script, node: random()? }) })
     }
 
     /// Says who is on the topic at this node, until the broadcaster is gone; when Redis is away, once it
@@ -79,18 +93,20 @@ impl RedisPresence {
             tokio::select! {
                 _ = tick.tick() => {}
                 change = watch.change() => match change {
-                    Ok(_) => {}
-                    Err(PresenceError::Lagged { .. }) => watch = hub.watch_presence(topic),
+                    Ok(_) | Err(PresenceError::Lagged { .. }) => {}
                     Err(_) => break,
                 }
             }
-            let here: Vec<_> = hub.presence(topic).iter().map(|c| Member::of(c)).collect();
-            if let Err(error) = self.say(topic, Some(&here)).await {
-                tracing::debug!(%error, "others do not hear who is here");
+            // Who comes or goes with them is told with them: a room that fills is not told a hundred times.
+            tokio::time::sleep(GATHER).await;
+            watch = hub.watch_presence(topic);
+            let here: Vec<_> = watch.present.iter().map(|c| Member::of(c)).collect();
+            if let Err(error) = self.say(topic, &here).await {
+                tracing::debug!(error = &error as &dyn Error, "others do not hear who is here");
             }
         }
         // It is silent from now on; if this does not arrive, that takes effect a little later.
-        let _ = self.say(topic, Some(&[])).await;
+        let _ = self.say(topic, &[]).await;
     }
 
     /// Who is on the topic, on any node that shares it, by the ids of their connections.
@@ -99,7 +115,7 @@ impl RedisPresence {
     ///
     /// When Redis cannot be asked.
     pub async fn members(&self, topic: &Topic) -> Result<Vec<Member>, MembersError> {
-        let said = self.say(topic, None).await.map_err(MembersError)?;
+        let said = self.shared.run(topic, "", "").await.map_err(MembersError)?;
         // What is no list was written by somebody else.
         let lists = said.iter().filter_map(|list| serde_json::from_str::<Vec<Member>>(list).ok());
         let mut members: Vec<_> = lists.flatten().collect();
@@ -108,17 +124,35 @@ impl RedisPresence {
         Ok(members)
     }
 
-    async fn say(&self, topic: &Topic, here: Option<&[Member]>) -> Result<Vec<String>, RedisError> {
-        let list = here.map(|here| serde_json::to_string(here).unwrap_or_default());
-        let mut connection = connect(&self.config, self.config.attempt_timeout).await?;
-        self.script
-            .key(self.config.presence_key(topic))
-            .arg(list.as_ref().map_or("", |_| &self.node))
-            .arg(millis(BELIEVED))
-            .arg(list.unwrap_or_default())
-            .invoke_async(&mut connection)
-            .await
+    async fn say(&self, topic: &Topic, here: &[Member]) -> Result<(), SayError> {
+        let list = serde_json::to_string(here)?;
+        self.shared.run(topic, &self.shared.node, &list).await?;
+        Ok(())
     }
+}
+
+impl Shared {
+    /// Has the script run, and returns what each node said last.
+    async fn run(&self, topic: &Topic, node: &str, list: &str) -> Result<Vec<String>, RedisError> {
+        let (number, mut connection) = self.link.connection().await?;
+        let key = self.config.presence_key(topic);
+        let mut call = self.script.key(key);
+        let said =
+            call.arg(node).arg(millis(BELIEVED)).arg(list).invoke_async(&mut connection).await;
+        if said.is_err() {
+            self.link.discard(number).await;
+        }
+        said
+    }
+}
+
+/// Why others were not told.
+#[derive(Debug, thiserror::Error)]
+enum SayError {
+    #[error("who is here cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
+    #[error("Redis cannot be told")]
+    Redis(#[from] RedisError),
 }
 
 impl Member {

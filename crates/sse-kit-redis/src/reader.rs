@@ -9,9 +9,10 @@ use sse_kit_broadcast::{Inlet, InletError};
 use sse_kit_event::{Epoch, EventId};
 use tokio::time::Instant;
 
-use crate::appender::{connect, millis, random};
+use crate::appender::{millis, random};
 use crate::config::RedisConfig;
 use crate::entry::{self, Entry};
+use crate::link::connect;
 use crate::monitor::Shared;
 
 /// How many records are read at once.

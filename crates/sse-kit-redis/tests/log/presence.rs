@@ -27,6 +27,13 @@ async fn until(presence: &RedisPresence, ids: &[&str]) {
     }
 }
 
+/// How many were ever made.
+async fn connections(redis: &Server) -> u64 {
+    let stats: String = redis.command(&["INFO", "stats"]).await;
+    let made = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+    made.expect("Redis counts them").trim().parse().expect("a number")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn members_of_all_nodes_are_known_to_all_and_those_of_a_dead_node_are_forgotten() {
     let redis = Server::start(&[]).await;
@@ -42,6 +49,7 @@ async fn members_of_all_nodes_are_known_to_all_and_those_of_a_dead_node_are_forg
     let (a, _b) = (join(&nodes[0], "a"), join(&nodes[1], "b"));
     let _c = join(&nodes[1], "c");
     until(&asking, &["a", "b", "c"]).await;
+    let clients = connections(&redis).await;
     drop(a);
     until(&asking, &["b", "c"]).await;
     let _a = join(&nodes[0], "a");
@@ -49,6 +57,11 @@ async fn members_of_all_nodes_are_known_to_all_and_those_of_a_dead_node_are_forg
     // As when its process dies: it says nothing more, and nobody says goodbye for it.
     shares[1].abort();
     until(&asking, &["a"]).await;
+    let made = connections(&redis).await - clients;
+    assert_eq!(
+        made, 1,
+        "all is said over the same connections; the one is to ask for their number"
+    );
     nodes[0].hub.shut_down(sse_kit_broadcast::Goodbye::StayAway);
     until(&asking, &[]).await;
 }

@@ -1,0 +1,70 @@
+//! A connection to Redis that many use at the same time.
+
+use std::fmt;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, RedisError};
+use tokio::sync::Mutex;
+
+use crate::config::RedisConfig;
+
+/// One connection, made when it is needed, and again when it has failed.
+///
+/// It is made here, as only so can an append that was never sent be told from one whose reply was
+/// lost; the connection manager of the `redis` crate reports both alike.
+#[derive(Debug)]
+pub(crate) struct Link {
+    config: RedisConfig,
+    now: Mutex<Now>,
+}
+
+#[derive(Default)]
+struct Now {
+    /// Tells this connection from the one before.
+    number: u64,
+    connection: Option<MultiplexedConnection>,
+}
+
+impl fmt::Debug for Now {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Now").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+impl Link {
+    pub(crate) fn new(config: RedisConfig) -> Self {
+        Self { config, now: Mutex::default() }
+    }
+
+    /// The connection, and its number.
+    pub(crate) async fn connection(&self) -> Result<(u64, MultiplexedConnection), RedisError> {
+        let mut now = self.now.lock().await;
+        if let Some(connection) = &now.connection {
+            return Ok((now.number, connection.clone()));
+        }
+        let connection = connect(&self.config, self.config.attempt_timeout).await?;
+        now.number += 1;
+        now.connection = Some(connection.clone());
+        Ok((now.number, connection))
+    }
+
+    /// A connection that has failed is not used again.
+    pub(crate) async fn discard(&self, number: u64) {
+        let mut now = self.now.lock().await;
+        if now.number == number {
+            now.connection = None;
+        }
+    }
+}
+
+/// A connection whose replies may take this long.
+pub(crate) async fn connect(
+    config: &RedisConfig,
+    response_timeout: Duration,
+) -> Result<MultiplexedConnection, RedisError> {
+    let settings = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(config.attempt_timeout))
+        .set_response_timeout(Some(response_timeout));
+    config.client.get_multiplexed_async_connection_with_config(&settings).await
+}
