@@ -210,7 +210,7 @@ impl Connections {
             let mut next = Box::pin(self.in_time(first, &one.terms)).await.flatten();
             while let Some(Lane::Own(request)) = next {
                 self.stats.answer_on_own_lane();
-                let keep_alive = one.terms.keep_alive();
+                let keep_alive = one.terms.keep_alive() && !own_lane::wants_close(&request);
                 lane.answer(*request, one.client, &mut socket, keep_alive).await?.await?;
                 if !keep_alive {
                     return Ok(());

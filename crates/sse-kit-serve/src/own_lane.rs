@@ -15,7 +15,7 @@ use http::{Request, Response};
 use http_body::Body;
 
 use self::body_writer::BodyWriter;
-pub(crate) use self::request_head::{Lane, read};
+pub(crate) use self::request_head::{Lane, read, wants_close};
 use self::response_head::{Framing, response_head};
 use crate::socket::Socket;
 

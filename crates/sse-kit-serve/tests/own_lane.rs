@@ -183,6 +183,12 @@ async fn responses_are_those_of_hyper() {
         assert!(ours.1 == hypers.1, "{script}: {} and {} bytes", ours.1.len(), hypers.1.len());
     }
     assert_eq!(serving.stats.own_lane(), scripts.len() as u64);
+    for path in ["/s", "/hyper/s"] {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: x, Close\r\n\r\n");
+        let (head, body) = parts(&rest(serving.open(&request).await).await);
+        assert!(head.contains(&"connection: close".to_owned()), "{head:?}");
+        assert!(body.ends_with(b"0\r\n\r\n"), "{path}");
+    }
 }
 
 /// What comes until nothing has come for a while, or the connection is closed.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use tokio::io::AsyncReadExt;
 
@@ -78,6 +78,13 @@ fn parse(head: &[u8]) -> Option<(Request<()>, usize)> {
 fn is_plain(request: &Request<()>) -> bool {
     let more = [CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE, EXPECT];
     request.method() == Method::GET && !more.iter().any(|name| request.headers().contains_key(name))
+}
+
+/// Whether the client asks for its connection to end with the response.
+pub(crate) fn wants_close(request: &Request<()>) -> bool {
+    let options = request.headers().get_all(CONNECTION).iter().filter_map(|v| v.to_str().ok());
+    let mut options = options.flat_map(|options| options.split(','));
+    options.any(|option| option.trim().eq_ignore_ascii_case("close"))
 }
 
 #[cfg(test)]
