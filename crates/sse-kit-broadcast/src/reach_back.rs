@@ -2,6 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use sse_kit_event::{EventId, Topics};
 
@@ -20,6 +21,9 @@ const MOST_RECORDS: usize = 10_000;
 /// How many streams read the log at a time, so that all that come back after an outage do not read it at
 /// once.
 pub(crate) const READERS: usize = 4;
+
+/// For how long a stream waits for its turn. A gap is better than a page that shows nothing for long.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// Who wants to know.
 pub(crate) struct Seeker<'a> {
@@ -48,7 +52,8 @@ impl Core {
         if !self.lacks(seeker.topics, after) {
             return None;
         }
-        let _turn = self.readers.acquire().await.ok()?;
+        let turn = tokio::time::timeout(LONGEST_WAIT, self.readers.acquire()).await;
+        let _turn = turn.ok()?.ok()?;
         let (mut entries, mut bytes, mut records) = (VecDeque::new(), 0, 0);
         let mut through = after;
         while self.lacks(seeker.topics, through) {

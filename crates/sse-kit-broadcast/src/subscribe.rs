@@ -96,7 +96,7 @@ impl Subscribe {
     /// own as its queue may hold. It then begins with these. Beyond that, and where the log cannot be
     /// read, it begins with a gap, as without this.
     ///
-    /// At most four subscriptions read the log at the same time; the others wait.
+    /// At most four subscriptions read the log at the same time; the others wait, for at most 5 s.
     ///
     /// ```
     /// # use sse_kit_broadcast::{Broadcaster, SubscribeError, Subscription};

@@ -1,17 +1,17 @@
-//! The way into the log; and out of it, for what nodes do not have any more.
+//! The way into the log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use redis::{ErrorKind, RedisError, Script, ServerErrorKind, Value};
-use sse_kit_broadcast::{AppendError, ReadError};
+use redis::{ErrorKind, RedisError, Script, ServerErrorKind};
+use sse_kit_broadcast::AppendError;
 use sse_kit_event::{EventId, IdempotencyKey};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::config::RedisConfig;
-use crate::entry::{self, Entry, Fields};
+use crate::entry::Fields;
 use crate::link::Link;
 use crate::monitor::Shared;
 
@@ -168,30 +168,6 @@ impl Appender {
                 Err(failure)
             }
         }
-    }
-
-    /// The records after one, oldest first.
-    pub(crate) async fn read(&self, after: EventId, limit: usize) -> Result<Vec<Entry>, ReadError> {
-        let unavailable = |error: RedisError| ReadError::Unavailable(error.into());
-        let (number, mut connection) = self.link.connection().await.map_err(unavailable)?;
-        let mut pipe = redis::pipe();
-        pipe.cmd("XRANGE").arg(self.config.stream_key());
-        pipe.arg(format!("({}-0", after.offset())).arg("+").arg("COUNT").arg(limit);
-        // After the records: that the epoch is still the same says that they are of it.
-        pipe.cmd("HGET").arg(self.config.meta_key()).arg("epoch");
-        let read = pipe.query_async::<(Value, Option<String>)>(&mut connection).await;
-        let (records, epoch) = match read {
-            Ok(read) => read,
-            Err(error) => {
-                self.link.discard(number).await;
-                return Err(unavailable(error));
-            }
-        };
-        let entries = entry::entries(records).map_err(unavailable)?;
-        // Offsets have no holes, so one that is missing was trimmed.
-        let is_whole = entries.first().is_some_and(|first| first.offset == after.offset() + 1)
-            && epoch == Some(after.epoch().to_string());
-        is_whole.then_some(entries).ok_or(ReadError::NotKept)
     }
 }
 

@@ -35,6 +35,7 @@
 //! sources of this crate has a program that does in Python and one in JavaScript.
 
 mod appender;
+mod archive;
 mod config;
 mod entry;
 mod link;

@@ -8,6 +8,7 @@ use sse_kit_event::EventId;
 use tokio::task::AbortHandle;
 
 use crate::appender::Appender;
+use crate::archive::Archive;
 use crate::config::RedisConfig;
 use crate::entry::Fields;
 use crate::monitor::{RedisMonitor, Shared};
@@ -20,6 +21,7 @@ use crate::reader::{Reader, WarmUp};
 #[derive(Debug)]
 pub struct RedisLog {
     appender: Arc<Appender>,
+    archive: Archive,
     shared: Arc<Shared>,
     start: Mutex<Option<(Reader, WarmUp)>>,
     reading: Mutex<Option<AbortHandle>>,
@@ -40,6 +42,7 @@ impl RedisLog {
         let (reader, warm_up) = Reader::warm_up(config.clone()).await.map_err(ConnectError)?;
         let shared = Arc::new(Shared::new(warm_up.begin));
         Ok(Self {
+            archive: Archive::new(config.clone()),
             appender: Arc::new(Appender::new(config, Arc::clone(&shared))),
             shared,
             start: Mutex::new(Some((reader, warm_up))),
@@ -79,7 +82,7 @@ impl Log for RedisLog {
 
     fn read(&self, after: EventId, limit: usize) -> BoxFuture<'_, Result<Page, ReadError>> {
         Box::pin(async move {
-            let entries = self.appender.read(after, limit).await?;
+            let entries = self.archive.read(after, limit).await?;
             let id = |offset| EventId::new(after.epoch(), offset);
             let through = entries.last().map_or(after, |entry| id(entry.offset));
             // What is no record was passed over by everybody.
