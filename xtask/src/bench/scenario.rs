@@ -12,6 +12,9 @@ pub(super) enum Scenario {
     /// The same with ten times the connections
     #[value(name = "broadcast-10k")]
     Broadcast10k,
+    /// The same with messages of 1 KiB
+    #[value(name = "broadcast-10k-1kib")]
+    Broadcast10kLong,
     /// One topic for all, 16 messages under way, which may be written together
     #[value(name = "window-1k")]
     Window1k,
@@ -61,6 +64,7 @@ impl Scenario {
             Self::Broadcast10k => {
                 Load { connections: 10_000, messages: 60, warm_up: 3, ..broadcast }
             }
+            Self::Broadcast10kLong => Load { payload: 1_024, ..Self::Broadcast10k.load() },
             Self::Window1k => Load { messages: 1_500, window: 16, ..broadcast },
             Self::Idle10k => {
                 Load { shape: "idle", connections: 10_000, settle_ms: 1_500, ..broadcast }
