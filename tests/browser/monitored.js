@@ -1,6 +1,7 @@
 // A page whose connection is monitored, in front of the hub.
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { keepArtifacts } from './artifacts.js';
 import { assets, startExample } from './launch.js';
 import { startProxy } from './proxy.js';
 
@@ -11,8 +12,6 @@ import { startProxy } from './proxy.js';
  */
 
 export const POLICY = "default-src 'self'; script-src 'nonce-r4nd0m'; connect-src 'self'; base-uri 'none'";
-
-const ARTIFACTS = join(import.meta.dirname, 'artifacts');
 
 const STATES = ['connecting', 'live', 'stale', 'reconnecting', 'paused', 'offline', 'closed'];
 
@@ -216,9 +215,6 @@ export async function has(page, expected) {
   }
 }
 
-/** A name for files. @param {string} text */
-const slug = (text) => text.toLowerCase().replace(/[^a-z0-9]+/g, '-');
-
 /**
  * Keeps what a failing scenario looked like: its picture, its changes of state, and the server's counters.
  *
@@ -228,11 +224,6 @@ const slug = (text) => text.toLowerCase().replace(/[^a-z0-9]+/g, '-');
  * @param {unknown} requests
  */
 export async function keep(name, page, stats, requests) {
-  await mkdir(ARTIFACTS, { recursive: true });
-  const file = join(ARTIFACTS, slug(name));
-  await page.screenshot({ path: `${file}.png` }).catch(() => {});
-  const counters = await stats().catch(String);
-  const states = await changes(page).catch(String);
-  const body = await page.content().catch(String);
-  await writeFile(`${file}.json`, JSON.stringify({ counters, states, requests, body }, null, 2));
+  const facts = { counters: stats, states: () => changes(page), requests: () => requests, body: () => page.content() };
+  await keepArtifacts(name, [page], facts);
 }

@@ -1,7 +1,8 @@
 // Tabs of a browser, as users have them: profiles, pages, what pages saw, and how tabs and workers die.
 import assert from 'node:assert/strict';
-import { after, before } from 'node:test';
+import { after, before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { keepArtifacts } from './artifacts.js';
 import { launchBrowser } from './launch.js';
 
 /** @typedef {import('playwright-core').Page} Page */
@@ -46,6 +47,45 @@ export async function until(look, isRight, what) {
   }
 }
 
+/** The pages of tests that are running, and their servers. @type {WeakMap<object, {pages: Page[], servers: Set<Server>}>} */
+const running = new WeakMap();
+
+/**
+ * A test with pages that share streams; what a failing one looked like is kept.
+ *
+ * @param {string} name
+ * @param {(t: import('node:test').TestContext) => Promise<void>} act
+ */
+export function tabsTest(name, act) {
+  test(name, async (t) => {
+    const stage = { pages: [], servers: new Set() };
+    running.set(t, stage);
+    try {
+      await act(t);
+    } catch (error) {
+      await keep(t.fullName ?? name, stage);
+      throw error;
+    }
+  });
+}
+
+/**
+ * @param {string} name
+ * @param {{pages: Page[], servers: Set<Server>}} stage
+ */
+async function keep(name, { pages, servers }) {
+  const open = pages.filter((page) => !page.isClosed());
+  const tab = (/** @type {Page} */ page) =>
+    page.evaluate(() => ({ seen: window.seen, states: window.states, upstreams: window.sseKit.tabs.upstreams() }));
+  const serving = async (/** @type {Server} */ { requests, published, connections }) => {
+    return { requests, published, connections: await connections() };
+  };
+  await keepArtifacts(name, open, {
+    tabs: () => Promise.all(open.map(tab)),
+    servers: () => Promise.all([...servers].map(serving)),
+  });
+}
+
 /**
  * A context of the browser: a user's profile. Its pages must not complain.
  *
@@ -58,6 +98,8 @@ export async function profile(
   server,
   { transport = 'worker', host = '127.0.0.1', hasWorkers = transport === 'worker' } = {},
 ) {
+  const stage = running.get(t);
+  stage?.servers.add(server);
   const context = await browser.newContext();
   t.after(() => context.close());
   /** @type {string[]} */
@@ -71,6 +113,7 @@ export async function profile(
   /** @param {Record<string, string>} query @param {string} state that its stream comes to */
   const open = async (query, state = 'live') => {
     const page = await context.newPage();
+    stage?.pages.push(page);
     page.on('console', (message) => {
       // A stream that is cut is an error to Chromium, and rightly so.
       // And htmx 2 says no more of it than this.

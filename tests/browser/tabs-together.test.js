@@ -1,13 +1,13 @@
 // What tabs do together, on what a browser has and a policy allows; and what is none of theirs.
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
-import { allSaw, clients, crash, endWorker, profile, seen, setHidden, until } from './tabs-pages.js';
+import { describe } from 'node:test';
+import { allSaw, clients, crash, endWorker, profile, seen, setHidden, tabsTest, until } from './tabs-pages.js';
 import { serveTabs } from './tabs-server.js';
 
 /** @typedef {import('playwright-core').Page} Page */
 
 describe('what a browser has, and what a policy allows', { timeout: 300_000 }, () => {
-  test('14: a policy that refuses the worker leaves a leader', async (t) => {
+  tabsTest('14: a policy that refuses the worker leaves a leader', async (t) => {
     const server = await serveTabs(t);
     const { open } = await profile(t, server, { transport: 'leader', hasWorkers: true });
     const pages = [];
@@ -17,7 +17,7 @@ describe('what a browser has, and what a policy allows', { timeout: 300_000 }, (
     await allSaw(pages, ['1']);
   });
 
-  test('14: without anything to share by each tab has its own connection', async (t) => {
+  tabsTest('14: without anything to share by each tab has its own connection', async (t) => {
     const server = await serveTabs(t);
     const { open, complaints } = await profile(t, server, { transport: 'direct' });
     const pages = [];
@@ -34,7 +34,7 @@ describe('what a browser has, and what a policy allows', { timeout: 300_000 }, (
     assert.deepEqual(complaints, []);
   });
 
-  test('14, 16: on a page of plain http, without Web Locks, the worker does it', async (t) => {
+  tabsTest('14, 16: on a page of plain http, without Web Locks, the worker does it', async (t) => {
     const server = await serveTabs(t);
     const { open, complaints } = await profile(t, server, { host: 'lan.test' });
     const pages = [];
@@ -52,7 +52,7 @@ describe('what a browser has, and what a policy allows', { timeout: 300_000 }, (
     assert.deepEqual(complaints, []);
   });
 
-  test('15: a worker that closes itself is replaced', async (t) => {
+  tabsTest('15: a worker that closes itself is replaced', async (t) => {
     const server = await serveTabs(t);
     const { open, complaints } = await profile(t, server);
     const pages = [await open({ client: 'plain' }), await open({ client: 'plain' })];
@@ -70,7 +70,7 @@ describe('what a browser has, and what a policy allows', { timeout: 300_000 }, (
 });
 
 describe('between tabs', { timeout: 60_000 }, () => {
-  test('13: a hidden tab of htmx 4 gets in order what it has missed, and the others go on', async (t) => {
+  tabsTest('13: a hidden tab of htmx 4 gets in order what it has missed, and the others go on', async (t) => {
     const server = await serveTabs(t);
     const { open, complaints } = await profile(t, server);
     const [hidden, other] = [await open({ client: '4' }), await open({ client: '4' })];
@@ -86,7 +86,7 @@ describe('between tabs', { timeout: 60_000 }, () => {
     assert.deepEqual(complaints, []);
   });
 
-  test('a message goes to all other tabs, until nobody wants it', async (t) => {
+  tabsTest('a message goes to all other tabs, until nobody wants it', async (t) => {
     const server = await serveTabs(t);
     const { open } = await profile(t, server);
     const [one, two, three] = [
@@ -113,7 +113,7 @@ describe('between tabs', { timeout: 60_000 }, () => {
     assert.deepEqual(heard, [[], ['dark'], ['dark', 'light']]);
   });
 
-  test('a tab that crashes is not counted', async (t) => {
+  tabsTest('a tab that crashes is not counted', async (t) => {
     const server = await serveTabs(t);
     const { open } = await profile(t, server);
     const [one, two] = [await open({ client: 'plain' }), await open({ client: 'plain' })];
@@ -122,7 +122,7 @@ describe('between tabs', { timeout: 60_000 }, () => {
     await one.waitForFunction(() => window.sseKit.tabs.count === 1);
   });
 
-  test('other requests, and other pages, are left as they are', async (t) => {
+  tabsTest('other requests, and other pages, are left as they are', async (t) => {
     const server = await serveTabs(t);
     const { open } = await profile(t, server);
     const page = await open({ client: 'plain' });

@@ -1,7 +1,7 @@
 // One connection for all tabs, in a real browser, with the real hub: htmx 4, htmx 2 and no htmx, by a
 // SharedWorker and by a leader among the tabs.
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import {
   allSaw,
@@ -13,6 +13,7 @@ import {
   PATIENCE_MS,
   profile,
   seen,
+  tabsTest,
   until,
 } from './tabs-pages.js';
 import { serveTabs } from './tabs-server.js';
@@ -24,7 +25,7 @@ const EVENT_STREAM = { 'Content-Type': 'text/event-stream' };
 for (const transport of ['worker', 'leader']) {
   for (const client of clients) {
     describe(`${transport}, ${client === 'plain' ? 'no htmx' : `htmx ${client}`}`, { timeout: 300_000 }, () => {
-      test('14: ten tabs have one connection, and a plain request is answered', async (t) => {
+      tabsTest('14: ten tabs have one connection, and a plain request is answered', async (t) => {
         const server = await serveTabs(t);
         const { open, complaints } = await profile(t, server, { transport });
         const pages = [];
@@ -42,7 +43,7 @@ for (const transport of ['worker', 'leader']) {
         assert.deepEqual(complaints, []);
       });
 
-      test('15: whoever goes, no tab loses an event or sees one twice', async (t) => {
+      tabsTest('15: whoever goes, no tab loses an event or sees one twice', async (t) => {
         const server = await serveTabs(t);
         const { open, complaints, askers } = await profile(t, server, { transport });
         /** @type {Page[]} */
@@ -87,7 +88,7 @@ for (const transport of ['worker', 'leader']) {
         assert.deepEqual(complaints, []);
       });
 
-      test('16: when all tabs are closed the server has no connection', async (t) => {
+      tabsTest('16: when all tabs are closed the server has no connection', async (t) => {
         const server = await serveTabs(t);
         const { open } = await profile(t, server, { transport });
         const pages = [await open({ client }), await open({ client }), await open({ client })];
@@ -103,7 +104,7 @@ for (const transport of ['worker', 'leader']) {
 
       // Each with a server and a browser profile of its own; they wait most of the time.
       describe('whatever happens to the stream', { concurrency: true }, () => {
-        test('4: a stream that is cut goes on where it was, in every tab', async (t) => {
+        tabsTest('4: a stream that is cut goes on where it was, in every tab', async (t) => {
           const server = await serveTabs(t);
           const { open, complaints } = await profile(t, server, { transport });
           const pages = [await open({ client }), await open({ client }), await open({ client })];
@@ -123,7 +124,7 @@ for (const transport of ['worker', 'leader']) {
           assert.deepEqual(complaints, []);
         });
 
-        test('7: every tab is told of a server with another history', async (t) => {
+        tabsTest('7: every tab is told of a server with another history', async (t) => {
           const server = await serveTabs(t);
           const { open, complaints } = await profile(t, server, { transport });
           const pages = [await open({ client }), await open({ client }), await open({ client })];
@@ -141,7 +142,7 @@ for (const transport of ['worker', 'leader']) {
           assert.deepEqual(complaints, []);
         });
 
-        test('11: a connection that has died in silence is replaced', async (t) => {
+        tabsTest('11: a connection that has died in silence is replaced', async (t) => {
           const server = await serveTabs(t);
           const { open, complaints } = await profile(t, server, { transport });
           const pages = [await open({ client }), await open({ client })];
@@ -155,7 +156,7 @@ for (const transport of ['worker', 'leader']) {
           assert.deepEqual(complaints, []);
         });
 
-        test('8: the last word of a server is believed', async (t) => {
+        tabsTest('8: the last word of a server is believed', async (t) => {
           for (const fault of [
             { status: 204 },
             { status: 200, headers: EVENT_STREAM, body: 'event: sse-kit:close\ndata: {}\n\n' },
@@ -172,7 +173,7 @@ for (const transport of ['worker', 'leader']) {
           }
         });
 
-        test('10: a server that is not well is not stormed, and its page is no stream', async (t) => {
+        tabsTest('10: a server that is not well is not stormed, and its page is no stream', async (t) => {
           for (const fault of [
             { status: 200, headers: EVENT_STREAM, body: ':\n\n' },
             { status: 200, headers: { 'Content-Type': 'text/html' }, body: '<p>event: tick</p>\n\ndata: 1\n\n' },
@@ -190,7 +191,7 @@ for (const transport of ['worker', 'leader']) {
           }
         });
 
-        test('17: a tab that is left and comes back goes on where it was', async (t) => {
+        tabsTest('17: a tab that is left and comes back goes on where it was', async (t) => {
           const server = await serveTabs(t);
           const { open, complaints } = await profile(t, server, { transport });
           const other = await open({ client });
@@ -223,7 +224,7 @@ for (const transport of ['worker', 'leader']) {
           assert.deepEqual(complaints, []);
         });
 
-        test('19: tabs of two users share nothing', async (t) => {
+        tabsTest('19: tabs of two users share nothing', async (t) => {
           const server = await serveTabs(t);
           const { open, complaints } = await profile(t, server, { transport });
           const a = await open({ client, identity: 'a' });
