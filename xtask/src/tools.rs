@@ -64,11 +64,9 @@ impl Tool {
             return Ok(path);
         }
         if let Some(package) = self.package
-            && let Some(apt_get) = in_path("apt-get")
-            && is_root()
+            && may_install()
         {
-            println!("{} is missing; installing Debian's package `{package}`", self.name);
-            apt_install(&apt_get, package)?;
+            install_package(self.name, package)?;
             if let Some(path) = self.find()? {
                 return Ok(path);
             }
@@ -123,17 +121,22 @@ fn is_executable(file: &Path) -> bool {
     file.is_file()
 }
 
-fn is_root() -> bool {
-    process::first_line(Command::new("id").arg("-u")).is_ok_and(|id| id == "0")
-}
-
-fn apt_install(apt_get: &Path, package: &str) -> Result<()> {
+/// Installs what is missing from Debian's packages; fails where we may not.
+pub(crate) fn install_package(missing: &str, package: &str) -> Result<()> {
+    ensure!(may_install(), "on Debian it comes with `apt-get install {package}` as root");
+    eprintln!("{missing} is missing; installing Debian's package `{package}`");
     let apt_get = |args: &[&str]| {
-        process::run(Command::new(apt_get).args(args).env("DEBIAN_FRONTEND", "noninteractive"))
+        let mut command = Command::new("apt-get");
+        process::run(command.args(args).env("DEBIAN_FRONTEND", "noninteractive"))
     };
     apt_get(&["update"])
         .and_then(|()| apt_get(&["install", "-y", package]))
         .with_context(|| format!("cannot install Debian's package `{package}`"))
+}
+
+fn may_install() -> bool {
+    let is_root = process::first_line(Command::new("id").arg("-u")).is_ok_and(|id| id == "0");
+    is_root && in_path("apt-get").is_some()
 }
 
 #[cfg(test)]

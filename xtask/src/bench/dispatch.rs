@@ -1,16 +1,14 @@
 //! `cargo xtask bench --dispatch`: what it costs to find the handlers of an event.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
+use super::reference;
 use super::tables::{markdown, median, number};
+use crate::process;
 use crate::workspace::{Workspace, cargo};
-use crate::{process, tools};
-
-/// The version whose behaviour is described in the docs.
-const REFERENCE: &str = "cjm_fasthtml_sse==0.0.24";
 
 const TITLE: &str = "\
 ### dispatch
@@ -54,7 +52,7 @@ pub(super) fn run(repetitions: u32, quick: bool) -> Result<()> {
     let bench = Bench {
         program: workspace.target_dir().join("release/dispatchbench"),
         script: workspace.root().join("xtask/dispatchbench/reference.py"),
-        python: install_reference(&workspace.target_dir().join("dispatchbench"))
+        python: reference::install(&workspace)
             .inspect_err(|error| eprintln!("note: the reference is missing: {error:#}"))
             .ok(),
         batches: if quick { "3" } else { "30" },
@@ -106,22 +104,6 @@ impl Bench {
         ensure!(output.status.success(), "{}", said.trim());
         Ok(Some(serde_json::from_slice(&output.stdout).context("cannot read its figures")?))
     }
-}
-
-/// Installs the reference into an environment of its own, and returns the Python of that.
-fn install_reference(folder: &Path) -> Result<PathBuf> {
-    let python = folder.join("venv/bin/python");
-    let installed = folder.join(REFERENCE);
-    if installed.is_file() {
-        return Ok(python);
-    }
-    let system_python = tools::PYTHON.find_or_install()?;
-    let venv = folder.join("venv");
-    process::run_quietly(Command::new(system_python).args(["-m", "venv"]).arg(venv), |_| {})?;
-    let install = ["-m", "pip", "install", "--quiet", "--no-deps", REFERENCE];
-    process::run_quietly(Command::new(&python).args(install), |_| {})?;
-    std::fs::write(installed, "")?;
-    Ok(python)
 }
 
 /// Medians, and in brackets what they are to that of the first contestant.

@@ -17,11 +17,14 @@ pub(super) struct Row {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Figures {
     pub(super) connections: u32,
-    pub(super) kib_per_idle_connection: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) kib_per_idle_connection: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) traffic: Option<Traffic>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) slow: Option<Slow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) churn: Option<Churn>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -30,6 +33,7 @@ pub(super) struct Traffic {
     pub(super) seconds: f64,
     pub(super) deliveries_per_second: f64,
     pub(super) cpu_micros_per_delivery: f64,
+    pub(super) bytes_per_delivery: f64,
     pub(super) p50_micros: u32,
     pub(super) p99_micros: u32,
     pub(super) max_micros: u32,
@@ -46,39 +50,54 @@ pub(super) struct Slow {
     pub(super) memory_growth_kib: f64,
 }
 
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct Churn {
+    pub(super) connections_per_second: f64,
+    pub(super) cpu_micros_per_connection: f64,
+    pub(super) memory_growth_kib: f64,
+    pub(super) descriptors_left: i32,
+    pub(super) steal_percent: f64,
+    pub(super) others_percent: f64,
+}
+
 impl Figures {
     /// In half a line.
     pub(super) fn summary(&self) -> String {
-        match &self.traffic {
-            None => format!("{:.2} KiB per idle connection", self.kib_per_idle_connection),
-            Some(traffic) => format!(
-                "{:.2} µs of CPU per delivery, {:.0} deliveries/s, p99 {} µs \
-                 (stolen {:.1} %, others {:.1} %)",
-                traffic.cpu_micros_per_delivery,
-                traffic.deliveries_per_second,
-                traffic.p99_micros,
-                traffic.steal_percent,
-                traffic.others_percent
-            ),
+        let disturbed = self.disturbed_percent();
+        if let Some(traffic) = &self.traffic {
+            format!(
+                "{:.2} µs of CPU per delivery, {:.0} deliveries/s, p99 {} µs, disturbed {disturbed:.1} %",
+                traffic.cpu_micros_per_delivery, traffic.deliveries_per_second, traffic.p99_micros,
+            )
+        } else if let Some(churn) = &self.churn {
+            format!(
+                "{:.1} µs of CPU per connection, {:.0} connections/s, disturbed {disturbed:.1} %",
+                churn.cpu_micros_per_connection, churn.connections_per_second,
+            )
+        } else {
+            format!("{:.2} KiB per idle connection", self.kib_per_idle_connection.unwrap_or(0.0))
         }
     }
 
     /// What must not be, if anything.
     pub(super) fn faults(&self) -> Option<String> {
-        let Traffic { lost, twice, cut_off, .. } = self.traffic.as_ref()?;
-        (lost + twice + cut_off > 0).then(|| {
-            format!(
+        if let Some(Traffic { lost, twice, cut_off, .. }) = self.traffic
+            && lost + twice + cut_off > 0
+        {
+            return Some(format!(
                 "{lost} deliveries lost, {twice} made twice or out of order, {cut_off} readers \
                  cut off"
-            )
-        })
+            ));
+        }
+        let left = self.churn.as_ref()?.descriptors_left;
+        (left > 0).then(|| format!("{left} files are open that no client needs"))
     }
 
     /// How much others took of the CPUs meanwhile.
     pub(super) fn disturbed_percent(&self) -> f64 {
-        self.traffic
-            .as_ref()
-            .map_or(0.0, |traffic| traffic.steal_percent.max(traffic.others_percent))
+        let traffic = self.traffic.as_ref().map(|t| t.steal_percent.max(t.others_percent));
+        let churn = self.churn.as_ref().map(|c| c.steal_percent.max(c.others_percent));
+        traffic.or(churn).unwrap_or(0.0)
     }
 
     /// The less disturbed of two measurements of the same; but never is a fault forgotten.
@@ -100,6 +119,7 @@ pub(super) mod tests {
             seconds: 1.0,
             deliveries_per_second: 1_234_567.8,
             cpu_micros_per_delivery: cpu,
+            bytes_per_delivery: 170.0,
             p50_micros: 900,
             p99_micros: 1_900,
             max_micros: 2_000,
@@ -111,9 +131,10 @@ pub(super) mod tests {
         };
         Figures {
             connections: 1_000,
-            kib_per_idle_connection: 11.0,
+            kib_per_idle_connection: Some(11.0),
             traffic: Some(traffic),
             slow: None,
+            churn: None,
         }
     }
 
@@ -144,5 +165,12 @@ pub(super) mod tests {
         assert_eq!(figures(3.0, 0.0, 0).faults(), None);
         let faults = figures(3.0, 0.0, 2).faults().expect("two are lost");
         assert!(faults.starts_with("2 deliveries lost, 0 made twice"), "{faults}");
+        let json = r#"{"connections":9,"churn":{"connections_per_second":1.5,"descriptors_left":3,
+            "cpu_micros_per_connection":1.5,"memory_growth_kib":0.5,"steal_percent":0.5,
+            "others_percent":7.5}}"#;
+        let churn: Figures = serde_json::from_str(json).expect("as it is printed");
+        let faults = churn.faults().expect("three are left");
+        assert!(faults.starts_with("3 files"), "{faults}");
+        assert!((churn.disturbed_percent() - 7.5).abs() < 1e-9);
     }
 }

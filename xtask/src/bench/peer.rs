@@ -1,8 +1,6 @@
 //! The servers that are compared.
 
-use std::env::consts::EXE_SUFFIX;
-
-/// A server. All have the same routes, and take the option `--listen`.
+/// A server. All have the same routes.
 #[derive(Clone, Copy, Debug, PartialEq, clap::ValueEnum)]
 pub(super) enum Peer {
     /// The example `hub`: sse-kit with its defaults
@@ -13,23 +11,41 @@ pub(super) enum Peer {
     Epoll,
     /// What one writes in Rust today: axum's Sse over tokio's broadcast channel
     Axum,
+    /// nchan, a module of nginx
+    Nchan,
+    /// better-sse on Node.js
+    BetterSse,
+    /// The library in Python that sse-kit follows
+    Reference,
 }
 
 impl Peer {
-    pub(super) fn program(self) -> String {
-        let name = match self {
-            Self::Hub | Self::HubLane => "hub",
-            Self::Epoll => "peer-epoll",
-            Self::Axum => "peer-axum",
-        };
-        format!("{name}{EXE_SUFFIX}")
+    pub(super) const ALL: [Self; 7] = [
+        Self::Hub,
+        Self::HubLane,
+        Self::Epoll,
+        Self::Axum,
+        Self::Nchan,
+        Self::BetterSse,
+        Self::Reference,
+    ];
+
+    /// Whether it is sse-kit: of others a fault is a figure, not a failure.
+    pub(super) fn is_ours(self) -> bool {
+        matches!(self, Self::Hub | Self::HubLane)
     }
 
-    /// Options beyond those that all have.
-    pub(super) fn options(self) -> &'static [&'static str] {
+    /// It gets a part of the messages only: it would take so many times as long.
+    pub(super) fn slower(self) -> u32 {
         match self {
-            Self::HubLane => &["--own-lane"],
-            Self::Hub | Self::Epoll | Self::Axum => &[],
+            Self::Hub | Self::HubLane | Self::Epoll | Self::Axum | Self::Nchan => 1,
+            Self::BetterSse => 4,
+            Self::Reference => 20,
         }
+    }
+
+    /// Whether it has the option `--gzip`.
+    pub(super) fn compresses(self) -> bool {
+        self.is_ours() || self == Self::Axum
     }
 }

@@ -1,7 +1,7 @@
-//! What is done to a server while it is measured.
+//! What is compared.
 
-/// For what never ends: a server that is merely slow must not fail.
-const TIMEOUT_SECS: u32 = 300;
+use super::load::{Load, Shape};
+use super::peer::Peer;
 
 /// The descriptions are those of `--help` and of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, clap::ValueEnum)]
@@ -18,98 +18,80 @@ pub(super) enum Scenario {
     /// One topic for all, 16 messages under way, which may be written together
     #[value(name = "window-1k")]
     Window1k,
-    /// Connections that are sent nothing: what they take in memory
-    #[value(name = "idle-10k")]
-    Idle10k,
     /// A topic for each connection, 8 messages under way
     #[value(name = "targeted-1k")]
     Targeted1k,
+    /// Connections that are sent nothing: what they take in memory
+    #[value(name = "idle-10k")]
+    Idle10k,
+    /// Connections that come, and go as soon as their stream has begun, 32 at a time
+    #[value(name = "churn")]
+    Churn,
     /// One topic for all, 16 long messages under way, a tenth of the clients never reads
     #[value(name = "slow-500")]
     Slow500,
-}
-
-/// Options of the load generator.
-#[derive(Clone, Debug)]
-pub(super) struct Load {
-    shape: &'static str,
-    pub(super) connections: u32,
-    messages: u32,
-    warm_up: u32,
-    pub(super) payload: u32,
-    window: u32,
-    publishers: u32,
-    settle_ms: u32,
+    /// One topic for all, one message of 1 KiB at a time, compressed
+    #[value(name = "gzip-1k")]
+    Gzip1k,
 }
 
 impl Scenario {
-    /// What is measured when nothing else is asked for.
-    pub(super) const USUAL: [Self; 4] =
-        [Self::Broadcast1k, Self::Broadcast10k, Self::Window1k, Self::Idle10k];
+    pub(super) const ALL: [Self; 9] = [
+        Self::Broadcast1k,
+        Self::Broadcast10k,
+        Self::Broadcast10kLong,
+        Self::Window1k,
+        Self::Targeted1k,
+        Self::Idle10k,
+        Self::Churn,
+        Self::Slow500,
+        Self::Gzip1k,
+    ];
 
-    /// Long enough for a coarse clock: some seconds for a fast server.
     pub(super) fn load(self) -> Load {
-        let broadcast = Load {
-            shape: "broadcast",
-            connections: 1_000,
-            messages: 600,
-            warm_up: 10,
-            payload: 128,
-            window: 1,
-            publishers: 1,
-            settle_ms: 700,
-        };
         match self {
-            Self::Broadcast1k => broadcast,
+            Self::Broadcast1k => Load::BROADCAST,
             Self::Broadcast10k => {
-                Load { connections: 10_000, messages: 60, warm_up: 3, ..broadcast }
+                Load { connections: 10_000, messages: 60, warm_up: 3, ..Load::BROADCAST }
             }
             Self::Broadcast10kLong => Load { payload: 1_024, ..Self::Broadcast10k.load() },
-            Self::Window1k => Load { messages: 1_500, window: 16, ..broadcast },
-            Self::Idle10k => {
-                Load { shape: "idle", connections: 10_000, settle_ms: 1_500, ..broadcast }
-            }
+            Self::Window1k => Load { messages: 1_500, window: 16, ..Load::BROADCAST },
             Self::Targeted1k => Load {
-                shape: "targeted",
-                messages: 200_000,
+                topics: 1_000,
+                messages: 100_000,
                 warm_up: 2_000,
                 window: 8,
                 publishers: 8,
-                ..broadcast
+                ..Load::BROADCAST
             },
+            Self::Idle10k => Load {
+                shape: Shape::Idle,
+                connections: 10_000,
+                settle_ms: 1_500,
+                ..Load::BROADCAST
+            },
+            Self::Churn => {
+                Load { shape: Shape::Churn, topics: 50, cycles: 60_000, ..Load::BROADCAST }
+            }
             Self::Slow500 => Load {
-                shape: "slow",
+                shape: Shape::Slow,
                 connections: 500,
                 messages: 4_000,
                 payload: 4_096,
                 window: 16,
-                ..broadcast
+                ..Load::BROADCAST
             },
+            Self::Gzip1k => Load { payload: 1_024, messages: 300, gzip: true, ..Load::BROADCAST },
         }
     }
-}
 
-impl Load {
-    /// The same in a moment.
-    pub(super) fn quickly(mut self) -> Self {
-        self.connections = self.connections.min(200);
-        self.messages = self.messages.min(100);
-        self.settle_ms = 200;
-        self
-    }
-
-    pub(super) fn args(&self) -> Vec<String> {
-        let options = [
-            ("connections", self.connections),
-            ("messages", self.messages),
-            ("warm-up", self.warm_up),
-            ("payload", self.payload),
-            ("window", self.window),
-            ("publishers", self.publishers),
-            ("settle-ms", self.settle_ms),
-            ("timeout", TIMEOUT_SECS),
-        ];
-        let option = |(name, value)| [format!("--{name}"), format!("{value}")];
-        std::iter::once(self.shape.to_owned()).chain(options.into_iter().flat_map(option)).collect()
+    /// Whether it says anything of this server.
+    pub(super) fn suits(self, peer: Peer) -> bool {
+        match self {
+            Self::Gzip1k => peer.compresses(),
+            // A message to 10,000 takes a second there, and a test of it minutes.
+            Self::Broadcast10k | Self::Broadcast10kLong => peer != Peer::Reference,
+            _ => true,
+        }
     }
 }

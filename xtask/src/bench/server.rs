@@ -1,13 +1,13 @@
 //! One server from its start to its end.
 
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::system;
 
@@ -17,25 +17,52 @@ const START: Duration = Duration::from_secs(20);
 /// How long it may take to end once it is told to.
 const END: Duration = Duration::from_secs(5);
 
+const POLL: Duration = Duration::from_millis(10);
+
 /// A server that is ended when this is dropped.
 #[derive(Debug)]
 pub(super) struct Server {
     child: Child,
+    address: Address,
+}
+
+/// How it is found out where a server listens.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Address {
+    /// It says so: `listening on http://…`.
+    InItsFirstLine,
+    /// It was told to listen there.
+    Known(SocketAddr),
 }
 
 impl Server {
-    pub(super) fn start(command: &mut Command) -> Result<Self> {
+    pub(super) fn start(command: &mut Command, address: Address) -> Result<Self> {
         // Its errors are for people to read; how it starts and stops is not.
         command.env("RUST_LOG", "warn").stdin(Stdio::null()).stdout(Stdio::piped());
-        Ok(Self { child: command.spawn().context("cannot start the server")? })
+        Ok(Self { child: command.spawn().context("cannot start the server")?, address })
     }
 
     pub(super) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Where it listens, which it says in its first line.
+    /// Where it listens, once it does.
     pub(super) fn address(&mut self) -> Result<SocketAddr> {
+        match self.address {
+            Address::InItsFirstLine => self.read_address(),
+            Address::Known(address) => {
+                let started = Instant::now();
+                while TcpStream::connect(address).is_err() {
+                    self.check_running()?;
+                    ensure!(started.elapsed() < START, "the server does not listen at {address}");
+                    thread::sleep(POLL);
+                }
+                Ok(address)
+            }
+        }
+    }
+
+    fn read_address(&mut self) -> Result<SocketAddr> {
         let stdout = self.child.stdout.take().context("its address was asked for before")?;
         let (sender, first_line) = mpsc::channel();
         thread::spawn(move || {
@@ -67,7 +94,7 @@ impl Server {
             if self.child.try_wait()?.is_some() {
                 return Ok(());
             }
-            thread::sleep(Duration::from_millis(10));
+            thread::sleep(POLL);
         }
         eprintln!("note: the server did not end within {END:?} of SIGTERM, and was killed");
         self.child.kill()?;
@@ -94,7 +121,9 @@ mod tests {
 
     #[cfg(unix)]
     fn shell(script: &str) -> Server {
-        Server::start(Command::new("sh").args(["-c", script])).expect("every Unix has sh")
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        Server::start(&mut command, Address::InItsFirstLine).expect("every Unix has sh")
     }
 
     #[cfg(unix)]

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use super::figures::{Figures, Row, Traffic};
+use super::load::{Load, Shape};
 use super::peer::Peer;
-use super::scenario::{Load, Scenario};
+use super::scenario::Scenario;
 use super::{described, name};
 
 /// A figure as it is shown.
@@ -52,10 +53,40 @@ const COLUMNS: &[Column] = &[
         figure: |figures| Some(traffic(figures)?.p99_micros.into()),
     },
     Column {
+        title: "bytes per delivery",
+        decimals: 0,
+        of_rows: Summary::Median,
+        figure: |figures| Some(traffic(figures)?.bytes_per_delivery),
+    },
+    Column {
+        title: "connections/s",
+        decimals: 0,
+        of_rows: Summary::Compared,
+        figure: |figures| Some(figures.churn.as_ref()?.connections_per_second),
+    },
+    Column {
+        title: "CPU µs per connection",
+        decimals: 1,
+        of_rows: Summary::Compared,
+        figure: |figures| Some(figures.churn.as_ref()?.cpu_micros_per_connection),
+    },
+    Column {
+        title: "MiB more after them",
+        decimals: 1,
+        of_rows: Summary::Median,
+        figure: |figures| Some(figures.churn.as_ref()?.memory_growth_kib / 1024.0),
+    },
+    Column {
+        title: "files left",
+        decimals: 0,
+        of_rows: Summary::Greatest,
+        figure: |figures| Some(figures.churn.as_ref()?.descriptors_left.into()),
+    },
+    Column {
         title: "KiB per idle connection",
         decimals: 2,
         of_rows: Summary::Median,
-        figure: |figures| Some(figures.kib_per_idle_connection),
+        figure: |figures| figures.kib_per_idle_connection,
     },
     Column {
         title: "MiB more for slow clients",
@@ -79,7 +110,10 @@ const COLUMNS: &[Column] = &[
         title: "disturbed %",
         decimals: 1,
         of_rows: Summary::Greatest,
-        figure: |figures| traffic(figures).map(|_| figures.disturbed_percent()),
+        figure: |figures| {
+            let has_time = figures.traffic.is_some() || figures.churn.is_some();
+            has_time.then(|| figures.disturbed_percent())
+        },
     },
 ];
 
@@ -87,8 +121,15 @@ fn traffic(figures: &Figures) -> Option<&Traffic> {
     figures.traffic.as_ref()
 }
 
-/// The table of one scenario; a peer that could not be measured has an empty line.
-pub(super) fn table(scenario: Scenario, load: &Load, peers: &[Peer], rows: &[Row]) -> String {
+/// The table of one scenario. A peer that is missing is said to be, and one that could not be measured
+/// has an empty line.
+pub(super) fn table(
+    scenario: Scenario,
+    load: &Load,
+    peers: &[Peer],
+    missing: impl Fn(Peer) -> bool,
+    rows: &[Row],
+) -> String {
     let of = |peer: Peer| -> Vec<&Figures> {
         let is_of = |row: &&Row| row.scenario == scenario && row.peer == peer;
         rows.iter().filter(is_of).map(|row| &row.figures).collect()
@@ -102,7 +143,8 @@ pub(super) fn table(scenario: Scenario, load: &Load, peers: &[Peer], rows: &[Row
     for &peer in peers {
         let (figures, raw) = (of(peer), of(Peer::Epoll));
         let cells = columns.iter().map(|column| column.cell(&figures, &raw));
-        lines.push(std::iter::once(name(&peer)).chain(cells).collect::<Vec<_>>());
+        let name = name(&peer) + if missing(peer) { " (missing)" } else { "" };
+        lines.push(std::iter::once(name).chain(cells).collect::<Vec<_>>());
     }
     format!("{}\n\n{}", heading(scenario, load), markdown(&lines))
 }
@@ -110,8 +152,14 @@ pub(super) fn table(scenario: Scenario, load: &Load, peers: &[Peer], rows: &[Row
 fn heading(scenario: Scenario, load: &Load) -> String {
     let described = described(&scenario);
     let help = described.get_help().map(ToString::to_string).unwrap_or_default();
-    let connections = number(load.connections.into(), 0);
-    format!("### {}\n\n{help}. {connections} connections, {} B.", name(&scenario), load.payload)
+    let of = match load.shape {
+        Shape::Churn => format!("{} connections", number(load.cycles.into(), 0)),
+        Shape::Idle => format!("{} connections", number(load.connections.into(), 0)),
+        Shape::FanOut | Shape::Slow => {
+            format!("{} connections, {} B", number(load.connections.into(), 0), load.payload)
+        }
+    };
+    format!("### {}\n\n{help}. {of}.", name(&scenario))
 }
 
 impl Column {
@@ -195,23 +243,23 @@ mod tests {
             row(Peer::Epoll, 4.0, 0),
         ];
         let peers = [Peer::Hub, Peer::Epoll, Peer::Axum];
-        let table = table(scenario, &scenario.load(), &peers, &rows);
-        let lines: Vec<&str> = table.lines().collect();
+        let missing = |peer| peer == Peer::Axum;
+        let table = table(scenario, &scenario.load(), &peers, missing, &rows);
+        let squeezed = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut lines: Vec<String> = table.lines().map(squeezed).collect();
+        assert!(lines.remove(5).starts_with("|--"), "{table}");
         let expected = [
             "### broadcast-1k",
             "",
             "One topic for all, one message at a time. 1,000 connections, 128 B.",
             "",
-            "| peer  | CPU µs per delivery |     deliveries/s |     p50 µs |       p99 µs \
+            "| peer | CPU µs per delivery | deliveries/s | p50 µs | p99 µs | bytes per delivery \
              | KiB per idle connection | lost | twice | disturbed % |",
-            "|-------|--------------------:|-----------------:|-----------:|-------------:\
-             |------------------------:|-----:|------:|------------:|",
-            "| hub   |         5.00 (1.25) | 1,234,568 (1.00) | 900 (1.00) | 1,900 (1.00) \
-             |                   11.00 |    1 |     0 |         0.5 |",
-            "| epoll |         4.00 (1.00) | 1,234,568 (1.00) | 900 (1.00) | 1,900 (1.00) \
-             |                   11.00 |    0 |     0 |         0.5 |",
-            "| axum  |                   – |                – |          – |            – \
-             |                       – |    – |     – |           – |",
+            "| hub | 5.00 (1.25) | 1,234,568 (1.00) | 900 (1.00) | 1,900 (1.00) | 170 | 11.00 | 1 \
+             | 0 | 0.5 |",
+            "| epoll | 4.00 (1.00) | 1,234,568 (1.00) | 900 (1.00) | 1,900 (1.00) | 170 | 11.00 | 0 \
+             | 0 | 0.5 |",
+            "| axum (missing) | – | – | – | – | – | – | – | – | – |",
         ];
         assert_eq!(lines, expected);
     }

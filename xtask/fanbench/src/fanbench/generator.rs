@@ -18,6 +18,9 @@ const FIRST_PUBLISHER: usize = 1 << 24;
 /// Subscribers that may wait for their response's head at once: less than any server's backlog.
 const OPENING_AT_ONCE: usize = 64;
 
+/// The same where they leave as soon as they have it.
+const CHURNING_AT_ONCE: u32 = 32;
+
 /// After how long without a delivery a server is thought to have lost the rest.
 const STALL: Duration = Duration::from_secs(3);
 
@@ -35,6 +38,8 @@ pub(crate) struct Generator<'a> {
     buffer: Vec<u8>,
     waiting: Waiting,
     pub(crate) subscribers: Vec<Subscriber>,
+    /// The places of subscribers whose streams opened in the last turn.
+    opened: Vec<usize>,
     publishers: Vec<Publisher>,
     pub(crate) ledger: Ledger,
     /// How many messages each topic was sent.
@@ -53,8 +58,7 @@ impl<'a> Generator<'a> {
     pub(crate) fn new(options: &'a Options) -> Result<Self> {
         let start = Instant::now();
         let listening = options.connections - options.slow_connections();
-        let ledger =
-            Ledger::new(start, options.warm_up + options.messages, listening / options.topics());
+        let ledger = Ledger::new(start, options.topics, listening / options.topics);
         Ok(Self {
             options,
             start,
@@ -63,9 +67,10 @@ impl<'a> Generator<'a> {
             buffer: vec![0; 256 << 10],
             waiting: Waiting::Sleep,
             subscribers: Vec::new(),
+            opened: Vec::new(),
             publishers: Vec::new(),
             ledger,
-            sent: vec![0; options.topics() as usize],
+            sent: vec![0; options.topics as usize],
             // The same topics in the same order for every server.
             topics: Rng::with_seed(1),
         })
@@ -75,23 +80,47 @@ impl<'a> Generator<'a> {
     pub(crate) fn connect(&mut self) -> Result<()> {
         let mut opening = 0;
         for nth in 0..self.options.connections {
-            self.open_subscriber(nth)?;
+            let subscriber = self.open_subscriber(nth, nth as usize)?;
+            self.subscribers.push(subscriber);
             opening += 1;
             while opening == OPENING_AT_ONCE {
-                opening -= self.turn()?;
+                self.turn()?;
+                opening -= self.opened.len();
             }
         }
         while opening > 0 {
-            opening -= self.turn()?;
+            self.turn()?;
+            opening -= self.opened.len();
         }
+        Ok(())
+    }
+
+    /// Opens so many subscribers, some at a time, and closes each once it has its response's head.
+    pub(crate) fn churn(&mut self, cycles: u32) -> Result<()> {
+        let mut begun = cycles.min(CHURNING_AT_ONCE);
+        for nth in 0..begun {
+            let subscriber = self.open_subscriber(nth, nth as usize)?;
+            self.subscribers.push(subscriber);
+        }
+        let mut done = 0;
+        while done < cycles {
+            self.turn()?;
+            for place in std::mem::take(&mut self.opened) {
+                done += 1;
+                if begun < cycles {
+                    self.subscribers[place] = self.open_subscriber(begun, place)?;
+                    begun += 1;
+                }
+            }
+        }
+        self.subscribers.clear();
         Ok(())
     }
 
     /// Opens the publishers, which are none of the connections that are measured idle.
     pub(crate) fn connect_publishers(&mut self) -> Result<()> {
         for nth in 0..self.options.publishers {
-            let payload = self.options.payload as usize;
-            let mut publisher = Publisher::open(self.options.server, nth, payload, self.start)?;
+            let mut publisher = Publisher::open(self.options, nth, self.start)?;
             let token = Token(FIRST_PUBLISHER + nth as usize);
             let interest = Interest::READABLE | Interest::WRITABLE;
             self.poll.registry().register(publisher.source(), token, interest)?;
@@ -114,15 +143,20 @@ impl<'a> Generator<'a> {
         Ok(())
     }
 
-    /// Publishes so many messages, as many at a time as the window allows, and waits until all
-    /// have come or the server has stalled.
+    /// Publishes so many messages, as many at a time as the window allows or as the rate demands,
+    /// and waits until all have come or the server has stalled.
     pub(crate) fn publish(&mut self, messages: u32) -> Result<()> {
         let finished_before = self.ledger.finished();
+        let begun = Instant::now();
+        let due = |finished: u32| match self.options.rate {
+            Some(rate) => due_by_now(rate, begun.elapsed()),
+            None => finished + self.options.window,
+        };
         let mut sent = 0;
         let mut progress = (self.ledger.deliveries(), Instant::now());
         loop {
             let finished = self.ledger.finished() - finished_before;
-            while sent < messages && sent < finished + self.options.window {
+            while sent < messages.min(due(finished)) {
                 self.publish_one()?;
                 sent += 1;
             }
@@ -145,17 +179,16 @@ impl<'a> Generator<'a> {
         self.sent[subscriber.topic() as usize]
     }
 
-    fn open_subscriber(&mut self, nth: u32) -> Result<()> {
-        let Options { connections, server, .. } = *self.options;
+    /// Opens the subscriber of that number, whose place is among the others.
+    fn open_subscriber(&self, nth: u32, place: usize) -> Result<Subscriber> {
+        let Options { connections, .. } = *self.options;
         // Spread evenly among the others: slow when the share so far passes another whole one.
         let slow_before = |nth: u32| nth * self.options.slow_connections() / connections;
         let habit =
             if slow_before(nth + 1) > slow_before(nth) { Habit::NeverReads } else { Habit::Reads };
-        let mut subscriber = Subscriber::open(server, nth, nth % self.options.topics(), habit)?;
-        let token = Token(nth as usize);
-        self.poll.registry().register(subscriber.source(), token, Interest::READABLE)?;
-        self.subscribers.push(subscriber);
-        Ok(())
+        let mut subscriber = Subscriber::open(self.options, nth, habit)?;
+        self.poll.registry().register(subscriber.source(), Token(place), Interest::READABLE)?;
+        Ok(subscriber)
     }
 
     fn publish_one(&mut self) -> Result<()> {
@@ -165,11 +198,12 @@ impl<'a> Generator<'a> {
         // Always the same publisher for a topic, or its messages would not be in order.
         let publisher = topic % self.publishers.len();
         let topic = u32::try_from(topic).expect("there are no more topics than connections");
+        self.ledger.sent(topic);
         self.publishers[publisher].publish(topic, number)
     }
 
-    /// Deals with what has come, or waits a moment for it. Returns how many streams opened.
-    fn turn(&mut self) -> Result<usize> {
+    /// Deals with what has come, or waits a moment for it.
+    fn turn(&mut self) -> Result<()> {
         let timeout = self.options.timeout();
         ensure!(
             self.start.elapsed() < timeout,
@@ -178,7 +212,7 @@ impl<'a> Generator<'a> {
             self.ledger.deliveries()
         );
         self.wait()?;
-        let mut opened = 0;
+        self.opened.clear();
         for event in &self.events {
             let Token(token) = event.token();
             if let Some(publisher) = token.checked_sub(FIRST_PUBLISHER) {
@@ -188,9 +222,11 @@ impl<'a> Generator<'a> {
             let subscriber = &mut self.subscribers[token];
             let was_opening = subscriber.is_opening();
             subscriber.receive(&mut self.buffer, &mut self.ledger)?;
-            opened += usize::from(was_opening && !subscriber.is_opening());
+            if was_opening && !subscriber.is_opening() {
+                self.opened.push(token);
+            }
         }
-        Ok(opened)
+        Ok(())
     }
 
     fn wait(&mut self) -> Result<()> {
@@ -209,5 +245,22 @@ impl<'a> Generator<'a> {
                 std::hint::spin_loop();
             }
         }
+    }
+}
+
+/// How many messages should have been sent, when the first was due at once.
+fn due_by_now(per_second: u32, elapsed: Duration) -> u32 {
+    let due = 1 + elapsed.as_micros() * u128::from(per_second) / 1_000_000;
+    due.try_into().unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_due_at_their_rate() {
+        let due = [0, 99, 100, 2_500].map(|ms| due_by_now(10, Duration::from_millis(ms)));
+        assert_eq!(due, [1, 1, 2, 26]);
     }
 }

@@ -10,24 +10,25 @@ pub(crate) struct Ledger {
     start: Instant,
     /// How many clients must have a message before it is finished.
     receivers: u32,
-    /// How many have each message; not used when each has one receiver only.
-    delivered: Vec<u32>,
+    /// How many have each message of each topic.
+    delivered: Vec<Vec<u32>>,
     finished: u32,
     deliveries: u32,
+    bytes: u64,
     last_delivery: Duration,
     latencies: Option<Latencies>,
 }
 
 impl Ledger {
-    /// For so many messages in a topic, and so many receivers of each.
-    pub(crate) fn new(start: Instant, messages: u32, receivers: u32) -> Self {
-        let delivered = if receivers == 1 { 0 } else { messages as usize };
+    /// For so many topics, and so many receivers of each.
+    pub(crate) fn new(start: Instant, topics: u32, receivers: u32) -> Self {
         Self {
             start,
             receivers,
-            delivered: vec![0; delivered],
+            delivered: vec![Vec::new(); topics as usize],
             finished: 0,
             deliveries: 0,
+            bytes: 0,
             last_delivery: Duration::ZERO,
             latencies: None,
         }
@@ -38,15 +39,23 @@ impl Ledger {
         self.start.elapsed()
     }
 
-    pub(crate) fn delivered(&mut self, marker: Marker, now: Duration) {
+    /// A message begins, of which deliveries will come.
+    pub(crate) fn sent(&mut self, topic: u32) {
+        self.delivered[topic as usize].push(0);
+    }
+
+    pub(crate) fn received(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+    }
+
+    pub(crate) fn delivered(&mut self, topic: u32, marker: Marker, now: Duration) {
         self.deliveries += 1;
         self.last_delivery = now;
         if let Some(latencies) = &mut self.latencies {
             latencies.add(now.saturating_sub(marker.sent));
         }
-        if self.receivers == 1 {
-            self.finished += 1;
-        } else if let Some(delivered) = self.delivered.get_mut(marker.number as usize) {
+        let of_topic = &mut self.delivered[topic as usize];
+        if let Some(delivered) = of_topic.get_mut(marker.number as usize) {
             *delivered += 1;
             self.finished += u32::from(*delivered == self.receivers);
         }
@@ -59,6 +68,11 @@ impl Ledger {
 
     pub(crate) fn deliveries(&self) -> u32 {
         self.deliveries
+    }
+
+    /// How many all clients have read.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Since the generator's start.
@@ -84,11 +98,14 @@ mod tests {
     #[test]
     fn a_message_is_finished_when_all_have_it() {
         let mut ledger = Ledger::new(Instant::now(), 2, 2);
-        let finished = [0, 1, 0, 1].map(|number| {
-            ledger.delivered(Marker { number, sent: Duration::ZERO }, Duration::ZERO);
+        for topic in [0, 0, 1] {
+            ledger.sent(topic);
+        }
+        let finished = [(0, 0), (0, 1), (1, 0), (0, 0), (0, 1), (1, 0)].map(|(topic, number)| {
+            ledger.delivered(topic, Marker { number, sent: Duration::ZERO }, Duration::ZERO);
             ledger.finished()
         });
-        assert_eq!(finished, [0, 0, 1, 2]);
-        assert_eq!(ledger.deliveries(), 4);
+        assert_eq!(finished, [0, 0, 0, 1, 2, 3]);
+        assert_eq!(ledger.deliveries(), 6);
     }
 }

@@ -17,8 +17,10 @@
 //!   is a write of its own. With a window of 16 servers may write several messages at once.
 #![expect(clippy::print_stdout, reason = "the figures are printed on stdout")]
 
+mod body;
 mod connect;
 mod cpu_sample;
+mod filling;
 mod generator;
 mod latencies;
 mod ledger;

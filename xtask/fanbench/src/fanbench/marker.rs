@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::filling::filling;
+
 pub(crate) const LENGTH: usize = 32;
 
 /// One message of a topic.
@@ -20,7 +22,7 @@ impl Marker {
     /// A payload of so many bytes that ends in this marker.
     pub(crate) fn payload(self, length: usize) -> String {
         let Self { number, sent } = self;
-        let filling = "x".repeat(length - LENGTH);
+        let filling = filling(number, length - LENGTH);
         format!("{filling}~{number:010} {:019}$", sent.as_nanos())
     }
 

@@ -14,7 +14,8 @@ const MOST_DELIVERIES: u32 = 50_000_000;
 /// Loads a server of Server-Sent Events and prints what that costs it, as a line of JSON
 ///
 /// The server must be fresh and stream `GET /events?topic=T` and take
-/// `POST /publish?topic=T` with the payload as its body.
+/// `POST /publish?topic=T` with the payload as its body. Its streams may be compressed when
+/// they are asked for with --gzip.
 #[derive(Clone, Debug, Parser)]
 pub(crate) struct Options {
     pub(crate) scenario: Scenario,
@@ -28,6 +29,17 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 1000)]
     #[arg(value_parser = value_parser!(u32).range(1..=15_000))]
     pub(crate) connections: u32,
+    /// Topics: the connection number N listens to the topic N modulo this, and each message
+    /// goes to one of them at random
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = value_parser!(u32).range(1..=15_000))]
+    pub(crate) topics: u32,
+    /// Listen to the pattern `tN:*` and publish to `tN:x`, where it would be the topic `tN`
+    #[arg(long)]
+    pub(crate) patterns: bool,
+    /// Accept streams that are compressed with gzip
+    #[arg(long)]
+    pub(crate) gzip: bool,
     /// Messages to publish while measuring
     #[arg(long, value_name = "N", default_value_t = 600)]
     pub(crate) messages: u32,
@@ -42,6 +54,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = value_parser!(u32).range(1..))]
     pub(crate) window: u32,
+    /// Messages to publish in a second, whether the window allows it or not
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) rate: Option<u32>,
     /// Connections to publish on
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = value_parser!(u32).range(1..=64))]
@@ -50,6 +65,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 10)]
     #[arg(value_parser = value_parser!(u32).range(0..100))]
     pub(crate) slow_percent: u32,
+    /// Connections to open and close, 32 at a time (scenario churn)
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    pub(crate) cycles: u32,
     /// How long all is left alone once connected, before memory is looked at
     #[arg(long, value_name = "MS", default_value_t = 700)]
     settle_ms: u64,
@@ -63,22 +81,26 @@ pub(crate) struct Options {
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub(crate) enum Scenario {
-    /// All connections listen to one topic
-    Broadcast,
-    /// Each connection listens to a topic of its own; messages go to one at random
-    Targeted,
-    /// As broadcast, but some clients never read
+    /// Messages to clients that read
+    FanOut,
+    /// The same, but some clients never read
     Slow,
     /// Connections that are never sent anything: what they take in memory
     Idle,
+    /// Connections that are closed as soon as the response has begun, and others opened
+    Churn,
 }
 
 impl Options {
     /// Refuses what one option alone cannot tell.
     pub(crate) fn check(&self) -> Result<()> {
         ensure!(self.server.is_ipv4(), "--server must be an IPv4 address");
+        ensure!(
+            self.connections.is_multiple_of(self.topics),
+            "--connections must be a multiple of --topics"
+        );
         let messages = self.messages.saturating_add(self.warm_up);
-        let receivers = self.connections / self.topics();
+        let receivers = self.receivers();
         ensure!(
             messages.saturating_mul(receivers) <= MOST_DELIVERIES,
             "{messages} messages to {receivers} clients are more than {MOST_DELIVERIES} deliveries"
@@ -94,9 +116,9 @@ impl Options {
         Duration::from_secs(self.timeout)
     }
 
-    /// How many topics there are: the subscriber number N listens to the topic N modulo this.
-    pub(crate) fn topics(&self) -> u32 {
-        if self.scenario == Scenario::Targeted { self.connections } else { 1 }
+    /// How many listen to each topic.
+    pub(crate) fn receivers(&self) -> u32 {
+        self.connections / self.topics
     }
 
     /// How many never read.

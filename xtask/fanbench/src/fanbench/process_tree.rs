@@ -39,6 +39,16 @@ impl ProcessTree {
         Ok(kib)
     }
 
+    /// How many files it has open, sockets among them.
+    pub(crate) fn descriptors(self) -> Result<i32> {
+        let mut count = 0;
+        for pid in self.pids()? {
+            let files = fs::read_dir(format!("/proc/{pid}/fd"));
+            count += files.with_context(|| format!("cannot count the files of {pid}"))?.count();
+        }
+        Ok(i32::try_from(count)?)
+    }
+
     fn pids(self) -> Result<Vec<u32>> {
         let entries = fs::read_dir("/proc").context("the benchmark needs Linux's /proc")?;
         let parents: Vec<(u32, u32)> = entries

@@ -12,12 +12,14 @@ use mio::net::TcpStream;
 
 use crate::connect::{Room, connect};
 use crate::marker::Marker;
+use crate::options::Options;
 
 #[derive(Debug)]
 pub(crate) struct Publisher {
     socket: TcpStream,
     server: SocketAddr,
-    payload: usize,
+    payload: u32,
+    patterns: bool,
     start: Instant,
     /// Messages that wait for the answer to the one under way.
     waiting: VecDeque<Message>,
@@ -40,16 +42,13 @@ enum State {
 }
 
 impl Publisher {
-    pub(crate) fn open(
-        server: SocketAddr,
-        nth: u32,
-        payload: usize,
-        start: Instant,
-    ) -> Result<Self> {
+    pub(crate) fn open(options: &Options, nth: u32, start: Instant) -> Result<Self> {
+        let Options { server, payload, patterns, .. } = *options;
         Ok(Self {
             socket: connect(server, nth, Room::Usual, "")?,
             server,
             payload,
+            patterns,
             start,
             waiting: VecDeque::new(),
             state: State::Idle,
@@ -90,9 +89,10 @@ impl Publisher {
     /// would be the publisher's choice.
     fn begin(&mut self) -> Result<()> {
         let Some(Message { topic, number }) = self.waiting.pop_front() else { return Ok(()) };
-        let payload = Marker { number, sent: self.start.elapsed() }.payload(self.payload);
+        let payload = Marker { number, sent: self.start.elapsed() }.payload(self.payload as usize);
+        let of_pattern = if self.patterns { ":x" } else { "" };
         self.request = format!(
-            "POST /publish?topic=t{topic} HTTP/1.1\r\nHost: {}\r\n\
+            "POST /publish?topic=t{topic}{of_pattern} HTTP/1.1\r\nHost: {}\r\n\
              Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{payload}",
             self.server, self.payload
         )

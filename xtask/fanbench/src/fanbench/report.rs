@@ -5,14 +5,19 @@ use serde::Serialize;
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) connections: u32,
-    /// What the server's memory grew by for each connection, before anything was published.
-    pub(crate) kib_per_idle_connection: f64,
-    /// Not of the scenario `idle`.
+    /// What the server's memory grew by for each connection, before anything was published. Not
+    /// of the scenario `churn`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) kib_per_idle_connection: Option<f64>,
+    /// Not of the scenarios `idle` and `churn`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) traffic: Option<Traffic>,
     /// Of the scenario `slow` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) slow: Option<Slow>,
+    /// Of the scenario `churn` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) churn: Option<Churn>,
 }
 
 /// What was delivered, and at which cost.
@@ -22,6 +27,8 @@ pub(crate) struct Traffic {
     pub(crate) seconds: f64,
     pub(crate) deliveries_per_second: f64,
     pub(crate) cpu_micros_per_delivery: f64,
+    /// What a client reads, with all that frames the payload.
+    pub(crate) bytes_per_delivery: f64,
     pub(crate) p50_micros: u32,
     pub(crate) p99_micros: u32,
     pub(crate) max_micros: u32,
@@ -43,4 +50,17 @@ pub(crate) struct Slow {
     pub(crate) clients: u32,
     /// What the server's memory grew by while they did not read.
     pub(crate) memory_growth_kib: f64,
+}
+
+/// What became of connections that came and went.
+#[derive(Debug, Serialize)]
+pub(crate) struct Churn {
+    pub(crate) connections_per_second: f64,
+    pub(crate) cpu_micros_per_connection: f64,
+    /// What the server's memory grew by, once all had gone.
+    pub(crate) memory_growth_kib: f64,
+    /// How many more files the server had open, once all had gone.
+    pub(crate) descriptors_left: i32,
+    pub(crate) steal_percent: f64,
+    pub(crate) others_percent: f64,
 }

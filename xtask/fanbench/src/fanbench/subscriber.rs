@@ -1,16 +1,17 @@
 //! One client that listens.
 
 use std::io::{ErrorKind, Read};
-use std::net::SocketAddr;
 
 use anyhow::{Result, bail, ensure};
 use memchr::memmem;
 use mio::event::Source;
 use mio::net::TcpStream;
 
+use crate::body::Body;
 use crate::connect::{Room, connect};
 use crate::ledger::Ledger;
 use crate::marker::{Marker, Scanner};
+use crate::options::Options;
 
 /// A response's head is shorter.
 const LONGEST_HEAD: usize = 64 << 10;
@@ -23,6 +24,7 @@ pub(crate) struct Subscriber {
     state: State,
     /// What has come of the response's head.
     head: Vec<u8>,
+    body: Body,
     scanner: Scanner,
     tally: Tally,
 }
@@ -52,10 +54,15 @@ struct Tally {
 }
 
 impl Subscriber {
-    /// Connects and asks for a topic; the answer is read by [`receive`](Self::receive).
-    pub(crate) fn open(server: SocketAddr, nth: u32, topic: u32, habit: Habit) -> Result<Self> {
+    /// Connects and asks for its topic; the answer is read by [`receive`](Self::receive).
+    pub(crate) fn open(options: &Options, nth: u32, habit: Habit) -> Result<Self> {
+        let Options { server, topics, patterns, gzip, .. } = *options;
+        let topic = nth % topics;
+        let name = if patterns { format!("t{topic}:*") } else { format!("t{topic}") };
+        let accept = if gzip { "Accept-Encoding: gzip\r\n" } else { "" };
         let request = format!(
-            "GET /events?topic=t{topic} HTTP/1.1\r\nHost: {server}\r\nAccept: text/event-stream\r\n\r\n"
+            "GET /events?topic={name} HTTP/1.1\r\nHost: {server}\r\n\
+             Accept: text/event-stream\r\n{accept}\r\n"
         );
         let room = match habit {
             Habit::Reads => Room::Usual,
@@ -67,6 +74,7 @@ impl Subscriber {
             habit,
             state: State::Opening,
             head: Vec::new(),
+            body: Body::AsItComes,
             scanner: Scanner::default(),
             tally: Tally::default(),
         })
@@ -147,14 +155,18 @@ impl Subscriber {
             bail!("the server refused a subscriber:\n{}", String::from_utf8_lossy(&head));
         }
         self.state = State::Open;
+        self.body = Body::of(&head[..end]);
         self.scan(&head[end + 4..], ledger)
     }
 
     fn scan(&mut self, bytes: &[u8], ledger: &mut Ledger) -> Result<()> {
         let now = ledger.now();
-        self.scanner.scan(bytes, |marker| {
-            self.tally.count(marker);
-            ledger.delivered(marker, now);
+        ledger.received(bytes.len());
+        self.body.read(bytes, |bytes| {
+            self.scanner.scan(bytes, |marker| {
+                self.tally.count(marker);
+                ledger.delivered(self.topic, marker, now);
+            })
         })
     }
 }

@@ -17,6 +17,8 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::{Stream, StreamExt};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
 
 /// Messages that a channel keeps for its slowest subscriber.
 const CAPACITY: usize = 1024;
@@ -27,16 +29,24 @@ struct Options {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8082")]
     listen: SocketAddr,
+    /// Compress each stream by itself, for clients that accept it
+    #[arg(long)]
+    gzip: bool,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let listener = TcpListener::bind(Options::parse().listen).await?;
+    let options = Options::parse();
+    let listener = TcpListener::bind(options.listen).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    let app = Router::new()
+    let mut app = Router::new()
         .route("/events", get(events))
         .route("/publish", post(publish))
         .with_state(Hub::default());
+    if options.gzip {
+        // What it does by default leaves event streams out.
+        app = app.layer(CompressionLayer::new().compress_when(SizeAbove::new(0)));
+    }
     axum::serve(listener, app).await?;
     Ok(())
 }

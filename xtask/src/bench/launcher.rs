@@ -1,0 +1,96 @@
+//! How the servers are had, and started.
+
+use std::env::consts::EXE_SUFFIX;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use super::cpus::Cpus;
+use super::peer::Peer;
+use super::server::{Address, Server};
+use super::{nchan, reference};
+use crate::workspace::Workspace;
+use crate::{npm, tools};
+
+/// A server that is there, and can be started.
+#[derive(Debug)]
+pub(super) enum Launcher {
+    /// What cargo has built, with options of its own.
+    Built {
+        program: PathBuf,
+        options: &'static [&'static str],
+    },
+    /// What an interpreter runs.
+    Script {
+        interpreter: PathBuf,
+        script: PathBuf,
+    },
+    Nchan {
+        nginx: PathBuf,
+        config: nchan::Config,
+    },
+}
+
+impl Launcher {
+    /// Installs what the server needs, where it can be: an error says what is missing.
+    pub(super) fn find(peer: Peer, workspace: &Workspace) -> Result<Self> {
+        let built = |name: &str, options| Self::Built {
+            program: workspace.target_dir().join("release").join(format!("{name}{EXE_SUFFIX}")),
+            options,
+        };
+        let peers = workspace.root().join("xtask/fanbench/peers");
+        Ok(match peer {
+            Peer::Hub => built("hub", &[]),
+            Peer::HubLane => built("hub", &["--own-lane"]),
+            Peer::Epoll => built("peer-epoll", &[]),
+            Peer::Axum => built("peer-axum", &[]),
+            Peer::BetterSse => {
+                let folder = peers.join("better-sse");
+                let interpreter = tools::NODE.find_or_install()?;
+                npm::install(&folder)?;
+                Self::Script { interpreter, script: folder.join("server.js") }
+            }
+            Peer::Reference => Self::Script {
+                interpreter: reference::install(workspace)?,
+                script: peers.join("reference/server.py"),
+            },
+            Peer::Nchan => Self::Nchan {
+                nginx: tools::NGINX.find_or_install()?,
+                config: nchan::Config::find(
+                    &peers.join("nchan/nginx.conf"),
+                    workspace.target_dir().join("nchan"),
+                )?,
+            },
+        })
+    }
+
+    /// Starts it with these options more.
+    pub(super) fn start(&self, cpus: Cpus, more: &[String]) -> Result<Server> {
+        let listen = ["--listen", "127.0.0.1:0"];
+        match self {
+            Self::Built { program, options } => {
+                let mut command = cpus.server(program);
+                command.args(listen).args(*options).args(more);
+                Server::start(&mut command, Address::InItsFirstLine)
+            }
+            Self::Script { interpreter, script } => {
+                let mut command = cpus.server(interpreter);
+                command.arg(script).args(listen).args(more);
+                Server::start(&mut command, Address::InItsFirstLine)
+            }
+            Self::Nchan { nginx, config } => {
+                let address = free_address()?;
+                let mut command = cpus.server(nginx);
+                command.arg("-c").arg(config.write(address)?);
+                Server::start(&mut command, Address::Known(address))
+            }
+        }
+    }
+}
+
+/// An address that nobody listens to at the moment.
+fn free_address() -> Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
+    Ok(listener.local_addr()?)
+}

@@ -1,0 +1,140 @@
+//! What is done to a server while it is measured: options of the load generator, and of the server.
+
+use super::peer::Peer;
+
+/// For what never ends: a server that is merely slow must not fail.
+const TIMEOUT_SECS: u32 = 300;
+
+#[derive(Clone, Debug)]
+pub(super) struct Load {
+    pub(super) shape: Shape,
+    pub(super) connections: u32,
+    pub(super) topics: u32,
+    pub(super) by_pattern: bool,
+    pub(super) messages: u32,
+    pub(super) warm_up: u32,
+    pub(super) payload: u32,
+    pub(super) window: u32,
+    pub(super) rate: Option<u32>,
+    pub(super) publishers: u32,
+    pub(super) cycles: u32,
+    pub(super) settle_ms: u32,
+    pub(super) gzip: bool,
+    /// How long sse-kit may keep events to write them together.
+    pub(super) max_delay_ms: u32,
+    /// Threads of the server, which then has not a CPU to itself.
+    pub(super) threads: Option<u32>,
+}
+
+/// The load generator's scenarios.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Shape {
+    FanOut,
+    Slow,
+    Idle,
+    Churn,
+}
+
+impl Load {
+    /// 600 messages, one at a time, to 1,000 connections with one topic: some seconds for a fast server,
+    /// long enough for a coarse clock.
+    pub(super) const BROADCAST: Self = Self {
+        shape: Shape::FanOut,
+        connections: 1_000,
+        topics: 1,
+        by_pattern: false,
+        messages: 600,
+        warm_up: 10,
+        payload: 128,
+        window: 1,
+        rate: None,
+        publishers: 1,
+        cycles: 0,
+        settle_ms: 700,
+        gzip: false,
+        max_delay_ms: 0,
+        threads: None,
+    };
+
+    /// The same in a moment.
+    pub(super) fn quickly(mut self) -> Self {
+        self.connections = self.connections.min(200);
+        self.topics = self.topics.min(self.connections);
+        self.messages = self.messages.min(100);
+        self.cycles = self.cycles.min(500);
+        self.settle_ms = 200;
+        self
+    }
+
+    /// Whether server and generator run wherever the kernel likes.
+    pub(super) fn shares_cpus(&self) -> bool {
+        self.threads.is_some()
+    }
+
+    pub(super) fn generator_options(&self, peer: Peer) -> Vec<String> {
+        let shape = match self.shape {
+            Shape::FanOut => "fan-out",
+            Shape::Slow => "slow",
+            Shape::Idle => "idle",
+            Shape::Churn => "churn",
+        };
+        let numbers = [
+            ("connections", Some(self.connections)),
+            ("topics", Some(self.topics)),
+            ("messages", Some((self.messages / peer.slower()).max(10))),
+            ("warm-up", Some((self.warm_up / peer.slower()).max(2))),
+            ("payload", Some(self.payload)),
+            ("window", Some(self.window)),
+            ("rate", self.rate),
+            ("publishers", Some(self.publishers)),
+            ("cycles", Some(self.cycles / peer.slower())),
+            ("settle-ms", Some(self.settle_ms)),
+            ("timeout", Some(TIMEOUT_SECS)),
+        ];
+        let flags = [
+            ("patterns", self.by_pattern),
+            ("gzip", self.gzip),
+            // To spin would take a CPU from the server.
+            ("sleep", self.shares_cpus()),
+        ];
+        std::iter::once(shape.to_owned()).chain(options(&numbers, &flags)).collect()
+    }
+
+    pub(super) fn server_options(&self, peer: Peer) -> Vec<String> {
+        let max_delay = (self.max_delay_ms > 0).then_some(self.max_delay_ms);
+        let numbers = [("max-delay", max_delay), ("threads", self.threads)];
+        options(&numbers, &[("gzip", self.gzip && peer.compresses())]).collect()
+    }
+}
+
+fn options(
+    numbers: &[(&str, Option<u32>)],
+    flags: &[(&str, bool)],
+) -> impl Iterator<Item = String> {
+    let given = numbers.iter().filter_map(|(name, number)| Some((name, (*number)?)));
+    let numbers = given.flat_map(|(name, number)| [format!("--{name}"), number.to_string()]);
+    let set = flags.iter().filter(|(_, set)| *set);
+    numbers.chain(set.map(|(name, _)| format!("--{name}"))).collect::<Vec<_>>().into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_those_that_are_asked_for() {
+        let plain = Load::BROADCAST.server_options(Peer::Hub);
+        assert!(plain.is_empty(), "{plain:?}");
+        let load = Load { gzip: true, max_delay_ms: 20, rate: Some(100), ..Load::BROADCAST };
+        assert_eq!(load.server_options(Peer::Hub), ["--max-delay", "20", "--gzip"]);
+        let options = load.generator_options(Peer::Hub).join(" ");
+        assert!(options.starts_with("fan-out --connections 1000 --topics 1 "), "{options}");
+        assert!(options.contains(" --rate 100 ") && options.ends_with(" --gzip"), "{options}");
+    }
+
+    #[test]
+    fn who_is_slow_gets_a_part_of_it() {
+        let options = Load::BROADCAST.generator_options(Peer::Reference).join(" ");
+        assert!(options.contains("--messages 30 --warm-up 2 "), "{options}");
+    }
+}
