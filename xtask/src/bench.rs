@@ -10,11 +10,13 @@ mod launcher;
 mod load;
 mod nchan;
 mod peer;
+mod plot;
 mod reference;
 mod report;
 mod rig;
 mod scenario;
 mod server;
+mod sweep;
 mod system;
 mod tables;
 

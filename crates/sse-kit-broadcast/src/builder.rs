@@ -13,6 +13,7 @@ use crate::broadcaster::Broadcaster;
 use crate::connection::{Connection, Departure};
 use crate::core::Core;
 use crate::counters::Counters;
+use crate::held::Held;
 use crate::history::Retention;
 use crate::hooks::{Draft, Guard, HookError, Hooks, Lifecycle, Verdict};
 use crate::ledger::Ledger;
@@ -22,6 +23,9 @@ use crate::publish::LogFailure;
 use crate::queue::QueueLimits;
 use crate::reach_back::READERS;
 use crate::shard::Shard;
+
+/// Whoever waits for longer than this for more to write does not mean it.
+const MOST_DELAY: Duration = Duration::from_secs(60);
 
 /// The settings of a [`Broadcaster`].
 ///
@@ -44,6 +48,7 @@ pub struct Builder {
     queue: QueueLimits,
     retention: Retention,
     heartbeat: Option<Duration>,
+    max_delay: Duration,
     shards: Option<usize>,
     log_buffer: usize,
     patterns_alike: usize,
@@ -59,6 +64,7 @@ impl Builder {
             queue: QueueLimits { events: 100, bytes: 1 << 20 },
             retention: Retention { events_per_topic: 50, age: None, bytes: 64 << 20 },
             heartbeat: Some(Duration::from_secs(15)),
+            max_delay: Duration::ZERO,
             shards: None,
             log_buffer: 1024,
             patterns_alike: 1024,
@@ -104,6 +110,17 @@ impl Builder {
     /// proxies call idle.
     pub fn heartbeat(mut self, every: impl Into<Option<Duration>>) -> Self {
         self.heartbeat = every.into();
+        self
+    }
+
+    /// How long an event may wait for others, so that they are written together. Default: 0, so that only
+    /// those are that were published in the same moment.
+    ///
+    /// With many events for each connection this saves writes: one each 20 ms instead of one for each
+    /// event, when there are hundreds a second. Whoever's queue is half full is written to at once.
+    /// At most a minute.
+    pub fn max_delay(mut self, delay: Duration) -> Self {
+        self.max_delay = delay;
         self
     }
 
@@ -233,6 +250,9 @@ impl Builder {
                 return Err(BuildError::Zero { setting });
             }
         }
+        if self.max_delay > MOST_DELAY {
+            return Err(BuildError::TooLong { setting: "max_delay", most: MOST_DELAY });
+        }
         let log = match self.log {
             Some(log) => log,
             None => Box::new(MemoryLog::new().map_err(BuildError::Random)?),
@@ -273,7 +293,9 @@ impl Builder {
         for shard in &core.shards {
             let shard = Arc::<Shard>::clone(shard);
             let counters = Arc::clone(&counters);
-            runtime.spawn(shard.run(receiver.activate_cloned(), counters, Arc::downgrade(&core)));
+            let signals = receiver.activate_cloned();
+            let held = Held::new(self.max_delay);
+            runtime.spawn(shard.run(signals, counters, Arc::downgrade(&core), held));
         }
         drop(receiver);
         if let Some(every) = self.heartbeat {
@@ -313,6 +335,14 @@ pub enum BuildError {
     Zero {
         /// Its name.
         setting: &'static str,
+    },
+    /// A setting is longer than makes sense.
+    #[error("`{setting}` is at most {most:?}")]
+    TooLong {
+        /// Its name.
+        setting: &'static str,
+        /// How long it may be.
+        most: Duration,
     },
     /// The operating system has no random number for the log's epoch.
     #[error("no random number for the epoch of the log")]

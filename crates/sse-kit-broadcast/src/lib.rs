@@ -59,6 +59,7 @@ mod counters;
 mod delivery;
 mod drain;
 mod entry;
+mod held;
 mod history;
 mod hooks;
 mod interest;

@@ -42,6 +42,8 @@ pub(crate) struct Queue {
     limits: QueueLimits,
     policy: SlowConsumer,
     waker: Option<Waker>,
+    /// Somebody will wake it, some time later.
+    held: bool,
     mode: Mode,
     end: Option<Departure>,
     goodbye: Option<Goodbye>,
@@ -116,6 +118,7 @@ impl Queue {
             limits,
             policy,
             waker: None,
+            held: false,
             mode: Mode::Live,
             end: None,
             goodbye: None,
@@ -128,7 +131,7 @@ impl Queue {
         }
     }
 
-    /// A published event, in the order of the log.
+    /// A published event, in the order of the log. Whoever offers it wakes the connection.
     pub(crate) fn offer(&mut self, entry: &Arc<Entry>, to: &ConnectionId, now: Instant) -> Offer {
         let offset = entry.id.offset();
         let over = entry.id.epoch() != self.epoch;
@@ -162,7 +165,6 @@ impl Queue {
         }
         self.push(Item::Entry(Arc::clone(entry)));
         self.last_activity = now;
-        self.wake();
         match (replaced, dropped) {
             (true, _) => Offer::Conflated,
             (_, 0) => Offer::Queued,
@@ -427,10 +429,29 @@ impl Queue {
         true
     }
 
-    fn wake(&mut self) {
+    /// Wakes the connection, if it waits.
+    pub(crate) fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
+    }
+
+    /// Lets the connection wait until it is [released](Self::release), if there is something that can;
+    /// false when it waits already.
+    pub(crate) fn hold(&mut self) -> bool {
+        let holds = !self.held && self.waker.is_some() && !self.items.is_empty();
+        self.held |= holds;
+        holds
+    }
+
+    /// Wakes a connection that was held.
+    pub(crate) fn release(&mut self) {
+        self.held = false;
+        self.wake();
+    }
+
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.events * 2 >= self.limits.events || self.bytes * 2 >= self.limits.bytes
     }
 
     fn id(&self, offset: u64) -> EventId {

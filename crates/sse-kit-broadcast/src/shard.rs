@@ -8,13 +8,14 @@ use async_broadcast::{RecvError, TryRecvError};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use sse_kit_event::control::GapReason;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::connection::{Connection, ConnectionId, Departure};
 use crate::core::Core;
 use crate::counters::{Counter, Counters};
 use crate::delivery::Goodbye;
 use crate::entry::Entry;
+use crate::held::Held;
 use crate::interest::{EVERYBODY, Key, Lists};
 use crate::queue::Offer;
 
@@ -52,7 +53,7 @@ pub(crate) struct Place {
 }
 
 /// After this many connections the task lets others run: their streams, among them.
-const BATCH: usize = 256;
+pub(crate) const BATCH: usize = 256;
 
 /// At most this many events are handed to a connection at once.
 const MOST_TOGETHER: usize = 32;
@@ -104,6 +105,7 @@ impl Shard {
         mut signals: async_broadcast::Receiver<Signal>,
         counters: Arc<Counters>,
         core: Weak<Core>,
+        mut held: Held,
     ) {
         // Everything up to here was handed to the connections.
         let mut through = None;
@@ -111,15 +113,20 @@ impl Shard {
         loop {
             // A stream of signals without end still lets others run.
             tokio::task::coop::consume_budget().await;
-            let signal = match next.take() {
-                Some(signal) => signal,
-                None => signals.recv_direct().await,
+            held.wake_when_due().await;
+            let signal = match (next.take(), held.due()) {
+                (Some(signal), _) => signal,
+                (None, None) => signals.recv_direct().await,
+                (None, Some(due)) => match timeout_at(due, signals.recv_direct()).await {
+                    Ok(signal) => signal,
+                    Err(_elapsed) => continue,
+                },
             };
             match signal {
                 Ok(Signal::Entry(entry, lists)) => {
                     let mut entries = vec![entry];
                     next = more_alike(&mut signals, &mut entries, &lists);
-                    self.fan_out(&entries, &lists, &counters, &core).await;
+                    self.fan_out(&entries, &lists, &counters, &core, &mut held).await;
                     through = entries.last().map(|entry| entry.id);
                 }
                 Ok(Signal::Heartbeat) => {
@@ -154,6 +161,7 @@ impl Shard {
         lists: &Lists,
         counters: &Counters,
         core: &Weak<Core>,
+        held: &mut Held,
     ) {
         let mut too_slow = Vec::new();
         for key in lists.iter() {
@@ -169,6 +177,7 @@ impl Shard {
                         Offer::TooSlow => too_slow.push(Arc::clone(c)),
                     }
                 }
+                held.wake_or_hold(c, &mut queue, now);
             };
             self.visit(key, offer).await;
         }

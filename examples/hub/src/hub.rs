@@ -45,6 +45,7 @@ impl Hub {
         let mut events = Broadcaster::builder()
             .history(options.history)
             .queue(options.queue)
+            .max_delay(options.max_delay())
             .heartbeat(options.heartbeat());
         let redis = log.as_ref().map(RedisLog::monitor);
         if let Some(log) = log {

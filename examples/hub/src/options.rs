@@ -27,6 +27,9 @@ pub(crate) struct Options {
     /// Events that may wait for one connection.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one)]
     pub(crate) queue: usize,
+    /// Seconds for which an event may wait for others, to be written with them.
+    #[arg(long, value_name = "SECS", default_value_t = 0.0, value_parser = seconds)]
+    max_delay: f64,
     /// Seconds between heartbeats; 0 sends none.
     #[arg(long, value_name = "SECS", default_value_t = 15.0, value_parser = seconds)]
     heartbeat: f64,
@@ -67,6 +70,10 @@ pub(crate) struct Options {
 impl Options {
     pub(crate) fn heartbeat(&self) -> Option<Duration> {
         none_if_zero(self.heartbeat)
+    }
+
+    pub(crate) fn max_delay(&self) -> Duration {
+        Duration::from_secs_f64(self.max_delay)
     }
 
     pub(crate) fn shutdown_delay(&self) -> Duration {

@@ -36,14 +36,14 @@ pub(super) enum Shape {
 }
 
 impl Load {
-    /// 600 messages, one at a time, to 1,000 connections with one topic: some seconds for a fast server,
-    /// long enough for a coarse clock.
+    /// 300 messages, one at a time, to 1,000 connections with one topic: a second or two for a fast server,
+    /// which is long enough for a coarse clock.
     pub(super) const BROADCAST: Self = Self {
         shape: Shape::FanOut,
         connections: 1_000,
         topics: 1,
         by_pattern: false,
-        messages: 600,
+        messages: 300,
         warm_up: 10,
         payload: 128,
         window: 1,
@@ -101,20 +101,18 @@ impl Load {
     }
 
     pub(super) fn server_options(&self, peer: Peer) -> Vec<String> {
-        let max_delay = (self.max_delay_ms > 0).then_some(self.max_delay_ms);
-        let numbers = [("max-delay", max_delay), ("threads", self.threads)];
-        options(&numbers, &[("gzip", self.gzip && peer.compresses())]).collect()
+        let max_delay = format!("--max-delay={}", f64::from(self.max_delay_ms) / 1_000.0);
+        let flags = [("gzip", self.gzip && peer.compresses())];
+        let others = options(&[("threads", self.threads)], &flags);
+        (self.max_delay_ms > 0).then_some(max_delay).into_iter().chain(others).collect()
     }
 }
 
-fn options(
-    numbers: &[(&str, Option<u32>)],
-    flags: &[(&str, bool)],
-) -> impl Iterator<Item = String> {
+fn options(numbers: &[(&str, Option<u32>)], flags: &[(&str, bool)]) -> Vec<String> {
     let given = numbers.iter().filter_map(|(name, number)| Some((name, (*number)?)));
     let numbers = given.flat_map(|(name, number)| [format!("--{name}"), number.to_string()]);
     let set = flags.iter().filter(|(_, set)| *set);
-    numbers.chain(set.map(|(name, _)| format!("--{name}"))).collect::<Vec<_>>().into_iter()
+    numbers.chain(set.map(|(name, _)| format!("--{name}"))).collect()
 }
 
 #[cfg(test)]
@@ -126,7 +124,7 @@ mod tests {
         let plain = Load::BROADCAST.server_options(Peer::Hub);
         assert!(plain.is_empty(), "{plain:?}");
         let load = Load { gzip: true, max_delay_ms: 20, rate: Some(100), ..Load::BROADCAST };
-        assert_eq!(load.server_options(Peer::Hub), ["--max-delay", "20", "--gzip"]);
+        assert_eq!(load.server_options(Peer::Hub), ["--max-delay=0.02", "--gzip"]);
         let options = load.generator_options(Peer::Hub).join(" ");
         assert!(options.starts_with("fan-out --connections 1000 --topics 1 "), "{options}");
         assert!(options.contains(" --rate 100 ") && options.ends_with(" --gzip"), "{options}");
@@ -135,6 +133,6 @@ mod tests {
     #[test]
     fn who_is_slow_gets_a_part_of_it() {
         let options = Load::BROADCAST.generator_options(Peer::Reference).join(" ");
-        assert!(options.contains("--messages 30 --warm-up 2 "), "{options}");
+        assert!(options.contains("--messages 15 --warm-up 2 "), "{options}");
     }
 }

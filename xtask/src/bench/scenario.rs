@@ -52,10 +52,10 @@ impl Scenario {
         match self {
             Self::Broadcast1k => Load::BROADCAST,
             Self::Broadcast10k => {
-                Load { connections: 10_000, messages: 60, warm_up: 3, ..Load::BROADCAST }
+                Load { connections: 10_000, messages: 30, warm_up: 3, ..Load::BROADCAST }
             }
             Self::Broadcast10kLong => Load { payload: 1_024, ..Self::Broadcast10k.load() },
-            Self::Window1k => Load { messages: 1_500, window: 16, ..Load::BROADCAST },
+            Self::Window1k => Load { messages: 1_000, window: 16, ..Load::BROADCAST },
             Self::Targeted1k => Load {
                 topics: 1_000,
                 messages: 100_000,
@@ -76,12 +76,12 @@ impl Scenario {
             Self::Slow500 => Load {
                 shape: Shape::Slow,
                 connections: 500,
-                messages: 4_000,
+                messages: 2_000,
                 payload: 4_096,
                 window: 16,
                 ..Load::BROADCAST
             },
-            Self::Gzip1k => Load { payload: 1_024, messages: 300, gzip: true, ..Load::BROADCAST },
+            Self::Gzip1k => Load { payload: 1_024, messages: 150, gzip: true, ..Load::BROADCAST },
         }
     }
 
