@@ -5,6 +5,9 @@ use plotters::prelude::*;
 
 use super::tables::number;
 
+/// The legend is above the lines.
+const HEADROOM: f64 = 1.6;
+
 type DrawingError = DrawingAreaErrorKind<<SVGBackend<'static> as DrawingBackend>::ErrorType>;
 
 /// A line: its label, and a value at each place of the axis, where there is one.
@@ -54,7 +57,7 @@ fn draw(
         .x_label_area_size(44)
         .y_label_area_size(64)
         .caption(title, ("sans-serif", 18))
-        .build_cartesian_2d(0..last, 0.0..highest * 1.15)?;
+        .build_cartesian_2d(0..last, 0.0..highest * HEADROOM)?;
     let value_at = |place: i32| places.get(usize::try_from(place).ok()?);
     chart
         .configure_mesh()
