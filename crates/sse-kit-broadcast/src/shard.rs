@@ -1,12 +1,13 @@
 //! Fan-out: from the log to the queues of the connections.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use async_broadcast::{RecvError, TryRecvError};
 use bytes::Bytes;
 use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
 use sse_kit_event::control::GapReason;
 use tokio::time::{Instant, timeout_at};
 
@@ -39,7 +40,8 @@ pub(crate) struct Local {
 /// A share of the connections, with one task that hands events to them.
 #[derive(Debug, Default)]
 pub(crate) struct Shard {
-    lists: Mutex<HashMap<Key, Vec<Arc<Connection>>>>,
+    /// By keys that we number ourselves, so that a hash need not stand up to anybody.
+    lists: Mutex<FxHashMap<Key, Vec<Arc<Connection>>>>,
     /// How many events the connections of this shard have taken. Counted here, not in one place
     /// for all, so that cores do not fight over it.
     pub(crate) delivered: Counter,

@@ -1,15 +1,13 @@
 //! From an event to the bytes of `text/event-stream`.
 
-use std::fmt::Write as _;
-
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::event::Event;
-use crate::id::EventId;
+use crate::id::{EventId, IdText};
 use crate::name::EventName;
 
 /// The longest `id: <epoch>-<offset>\n`.
-const ID_LINE: usize = "id: ".len() + 16 + 1 + 20 + "\n".len();
+const ID_LINE: usize = "id: ".len() + IdText::MAX_LEN + "\n".len();
 /// The longest `retry: <milliseconds>\n`.
 const RETRY_LINE: usize = "retry: ".len() + 20 + "\n".len();
 
@@ -19,7 +17,7 @@ const RETRY_LINE: usize = "retry: ".len() + 20 + "\n".len();
 /// by then.
 #[derive(Debug)]
 pub struct EncodedEvent {
-    bytes: BytesMut,
+    bytes: Vec<u8>,
     id: Option<EventId>,
 }
 
@@ -39,13 +37,13 @@ impl Event {
 
         let size: usize = fields.iter().flatten().map(Field::size).sum();
         let retry_size = self.retry_delay().map_or(0, |_| RETRY_LINE);
-        let mut bytes = BytesMut::with_capacity(size + retry_size + ID_LINE + 1);
+        let mut bytes = Vec::with_capacity(size + retry_size + ID_LINE + 1);
         for field in fields.iter().flatten() {
             field.write(&mut bytes);
         }
         if let Some(delay) = self.retry_delay() {
             let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-            writeln!(bytes, "retry: {millis}").expect("memory takes any text");
+            line(&mut bytes, "retry: ", itoa::Buffer::new().format(millis).as_bytes());
         }
         EncodedEvent { bytes, id: self.id() }
     }
@@ -90,7 +88,7 @@ impl EncodedEvent {
             return Err(EncodedEventError::Line);
         }
         // With room for the id, so that finishing it moves nothing.
-        let mut copy = BytesMut::with_capacity(bytes.len() + ID_LINE + 1);
+        let mut copy = Vec::with_capacity(bytes.len() + ID_LINE + 1);
         copy.extend_from_slice(bytes);
         Ok(Self { bytes: copy, id: None })
     }
@@ -103,10 +101,10 @@ impl EncodedEvent {
     /// The complete event with this id, or else with the one it was given itself, or with none.
     pub fn finish(mut self, id: Option<EventId>) -> Bytes {
         if let Some(id) = id.or(self.id) {
-            writeln!(self.bytes, "id: {id}").expect("memory takes any text");
+            line(&mut self.bytes, "id: ", id.text().as_str().as_bytes());
         }
-        self.bytes.extend_from_slice(b"\n");
-        self.bytes.freeze()
+        self.bytes.push(b'\n');
+        self.bytes.into()
     }
 
     /// How many bytes it has so far.
@@ -148,24 +146,33 @@ impl Field<'_> {
     /// How many bytes it is written in.
     fn size(&self) -> usize {
         let text = self.text.as_bytes();
-        let line_end_bytes = memchr::memchr2_iter(b'\r', b'\n', text).count();
-        let crlf = memchr::memmem::find_iter(text, b"\r\n").count();
-        let lines = line_end_bytes - crlf + 1;
-        text.len() - line_end_bytes + lines * (self.name.len() + 1)
+        // Each by itself: of one byte, many are counted at once.
+        let (cr, lf) = (count(b'\r', text), count(b'\n', text));
+        let crlf = if cr == 0 { 0 } else { memchr::memmem::find_iter(text, b"\r\n").count() };
+        let lines = cr + lf - crlf + 1;
+        text.len() - (cr + lf) + lines * (self.name.len() + 1)
     }
 
-    fn write(&self, out: &mut BytesMut) {
+    fn write(&self, out: &mut Vec<u8>) {
         let mut rest = self.text.as_bytes();
         loop {
             let end = memchr::memchr2(b'\r', b'\n', rest);
-            out.extend_from_slice(self.name.as_bytes());
-            out.extend_from_slice(&rest[..end.unwrap_or(rest.len())]);
-            out.extend_from_slice(b"\n");
+            line(out, self.name, &rest[..end.unwrap_or(rest.len())]);
             let Some(end) = end else { return };
             let line_end = if rest[end..].starts_with(b"\r\n") { 2 } else { 1 };
             rest = &rest[end + line_end..];
         }
     }
+}
+
+fn count(byte: u8, text: &[u8]) -> usize {
+    memchr::memchr_iter(byte, text).count()
+}
+
+fn line(out: &mut Vec<u8>, name: &str, text: &[u8]) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(text);
+    out.push(b'\n');
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ impl Epoch {
 
 impl fmt::Display for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x}", self.0)
+        f.pad(hexadecimal(self.0, &mut [0; HEX_DIGITS]))
     }
 }
 
@@ -42,8 +42,8 @@ impl fmt::Display for Epoch {
 /// ```
 ///
 /// [fetch]: https://fetch.spec.whatwg.org/#cors-unsafe-request-header-byte
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(try_from = "String")]
 pub struct EventId {
     epoch: Epoch,
     offset: u64,
@@ -69,9 +69,61 @@ impl EventId {
     }
 }
 
+/// The digits of the greatest number.
+const HEX_DIGITS: usize = 16;
+const DECIMAL_DIGITS: usize = 20;
+
+/// The text of an id, on the stack: every event and every receipt has one.
+pub(crate) struct IdText {
+    bytes: [u8; Self::MAX_LEN],
+    len: usize,
+}
+
+impl IdText {
+    pub(crate) const MAX_LEN: usize = HEX_DIGITS + 1 + DECIMAL_DIGITS;
+
+    pub(crate) fn as_str(&self) -> &str {
+        str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
+    }
+
+    fn push(&mut self, text: &str) {
+        self.bytes[self.len..][..text.len()].copy_from_slice(text.as_bytes());
+        self.len += text.len();
+    }
+}
+
+impl EventId {
+    pub(crate) fn text(self) -> IdText {
+        let mut text = IdText { bytes: [0; IdText::MAX_LEN], len: 0 };
+        text.push(hexadecimal(self.epoch.0, &mut [0; HEX_DIGITS]));
+        text.push("-");
+        text.push(itoa::Buffer::new().format(self.offset));
+        text
+    }
+}
+
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.epoch, self.offset)
+        f.pad(self.text().as_str())
+    }
+}
+
+impl serde::Serialize for EventId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.text().as_str())
+    }
+}
+
+/// The number in lower case and without leading zeros, written to the end of the buffer.
+fn hexadecimal(mut number: u64, buffer: &mut [u8; HEX_DIGITS]) -> &str {
+    let mut begin = HEX_DIGITS;
+    loop {
+        begin -= 1;
+        buffer[begin] = b"0123456789abcdef"[(number & 0xf) as usize];
+        number >>= 4;
+        if number == 0 {
+            return str::from_utf8(&buffer[begin..]).unwrap_or_default();
+        }
     }
 }
 
@@ -134,7 +186,9 @@ mod tests {
     fn extremes_survive_the_way_there_and_back() {
         for (epoch, offset) in [(0, 0), (u64::MAX, u64::MAX), (1, u64::MAX), (0xabc, 7)] {
             let id = EventId::new(Epoch::new(epoch), offset);
+            assert_eq!(id.to_string(), format!("{epoch:x}-{offset}"));
             assert_eq!(id.to_string().parse(), Ok(id));
+            assert_eq!(id.epoch().to_string(), format!("{epoch:x}"));
         }
     }
 

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
-use serde_json::json;
-use sse_kit::broadcast::{AppendError, PublishError};
-use sse_kit::event::{EventKey, EventName, IdempotencyKey, Topic};
+use serde::Serialize;
+use sse_kit::broadcast::{AppendError, PublishError, Receipt};
+use sse_kit::event::{EventId, EventKey, EventName, IdempotencyKey, Topic};
 use sse_kit::http::{ensure_same_site, query_parameters};
 use sse_kit::{Broadcaster, Event};
 
@@ -19,6 +19,13 @@ const MAX_DATA: usize = 1 << 20;
 
 /// How long a client may take to send it.
 const DATA_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the publisher is told.
+#[derive(Serialize)]
+struct Published {
+    id: EventId,
+    receivers: usize,
+}
 
 pub(crate) async fn publish<B>(hub: &Broadcaster, request: Request<B>) -> Reply
 where
@@ -60,8 +67,8 @@ where
     }
     match hub.publish(&topic, event).await {
         Ok(receipt) => {
-            let receipt = json!({ "id": receipt.id, "receivers": receipt.receivers });
-            reply::json(StatusCode::OK, &receipt)
+            let Receipt { id, receivers, .. } = receipt;
+            reply::json(StatusCode::OK, &Published { id, receivers })
         }
         Err(PublishError::Log(error @ AppendError::TooLarge { .. })) => {
             reply::error(StatusCode::PAYLOAD_TOO_LARGE, &error.to_string())

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::{Either, Full};
+use serde::Serialize;
 use sse_kit::SseBody;
 
 /// A response: a stream, or all at once.
@@ -13,8 +14,9 @@ pub(crate) fn stream(response: Response<SseBody>) -> Reply {
     response.map(Either::Left)
 }
 
-pub(crate) fn json(status: StatusCode, value: &serde_json::Value) -> Reply {
-    text(status, "application/json", value.to_string())
+pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Reply {
+    let json = serde_json::to_vec(value).expect("all that the hub says is plain values");
+    text(status, "application/json", json)
 }
 
 pub(crate) fn error(status: StatusCode, message: &str) -> Reply {
