@@ -117,8 +117,8 @@ impl Builder {
     /// those are that were published in the same moment.
     ///
     /// With many events for each connection this saves writes: one each 20 ms instead of one for each
-    /// event, when there are hundreds a second. Whoever's queue is half full is written to at once.
-    /// At most a minute.
+    /// event, when there are hundreds a second. Whoever's queue is half full is written to at once, and
+    /// whoever is sent something alone. At most a minute.
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = delay;
         self

@@ -58,7 +58,7 @@ impl Scenario {
             Self::Window1k => Load { messages: 1_000, window: 16, ..Load::BROADCAST },
             Self::Targeted1k => Load {
                 topics: 1_000,
-                messages: 100_000,
+                messages: 60_000,
                 warm_up: 2_000,
                 window: 8,
                 publishers: 8,
@@ -71,17 +71,17 @@ impl Scenario {
                 ..Load::BROADCAST
             },
             Self::Churn => {
-                Load { shape: Shape::Churn, topics: 50, cycles: 60_000, ..Load::BROADCAST }
+                Load { shape: Shape::Churn, topics: 50, cycles: 40_000, ..Load::BROADCAST }
             }
             Self::Slow500 => Load {
                 shape: Shape::Slow,
                 connections: 500,
-                messages: 2_000,
+                messages: 1_500,
                 payload: 4_096,
                 window: 16,
                 ..Load::BROADCAST
             },
-            Self::Gzip1k => Load { payload: 1_024, messages: 150, gzip: true, ..Load::BROADCAST },
+            Self::Gzip1k => Load { payload: 1_024, messages: 100, gzip: true, ..Load::BROADCAST },
         }
     }
 

@@ -21,6 +21,9 @@ pub(crate) struct Gzip {
 
 impl Body {
     pub(crate) fn of(head: &[u8]) -> Self {
+        if memchr::memmem::find(head, b"gzip").is_none() {
+            return Self::AsItComes;
+        }
         let head = String::from_utf8_lossy(head).to_ascii_lowercase();
         let has = |name, value: &str| {
             let fields = head.lines().filter_map(|line| line.split_once(':'));

@@ -44,7 +44,9 @@ fn open(server: SocketAddr, nth: u32, room: Room) -> io::Result<Socket> {
         socket.set_recv_buffer_size(SMALL_BUFFER)?;
     }
     socket.set_tcp_nodelay(true)?;
-    // On loopback the kernel completes this at once, without the server.
-    socket.connect_timeout(&server.into(), PATIENCE)?;
+    // On loopback the kernel completes this at once, without the server; the timeout is for connecting
+    // too, and takes four system calls less than `connect_timeout`.
+    socket.set_write_timeout(Some(PATIENCE))?;
+    socket.connect(&server.into())?;
     Ok(socket)
 }
