@@ -12,7 +12,7 @@ use crate::workspace::Workspace;
 use crate::{npm, process};
 
 /// Where scripts are, beside the folder of the tools' own lock file and settings.
-const FOLDERS: &[&str] = &[".", "../../crates", "../../examples"];
+const FOLDERS: &[&str] = &[".", "../../crates", "../../examples", "../../xtask"];
 
 /// What each script is checked by, as a command that fails when something is wrong.
 const CHECKS: &[(&str, &[&str])] = &[

@@ -2,13 +2,13 @@
 //
 // node server.js --listen 127.0.0.1:0
 
-import { createServer } from "node:http";
-import { parseArgs } from "node:util";
+import { createServer } from 'node:http';
+import { parseArgs } from 'node:util';
 
-import { createChannel, createSession } from "better-sse";
+import { createChannel, createSession } from 'better-sse';
 
-const { values } = parseArgs({ options: { listen: { type: "string", default: "127.0.0.1:8084" } } });
-const [host, port] = values.listen.split(":");
+const { values } = parseArgs({ options: { listen: { type: 'string', default: '127.0.0.1:8084' } } });
+const [host, port] = values.listen.split(':');
 
 const channels = new Map();
 
@@ -20,19 +20,19 @@ const channelOf = (topic) => {
 };
 
 const server = createServer(async (request, response) => {
-  const url = new URL(request.url, "http://localhost");
-  const channel = channelOf(url.searchParams.get("topic") ?? "");
-  if (request.method === "GET" && url.pathname === "/events") {
+  const url = new URL(request.url, 'http://localhost');
+  const channel = channelOf(url.searchParams.get('topic') ?? '');
+  if (request.method === 'GET' && url.pathname === '/events') {
     // Text as it is: the default would be JSON.
     channel.register(await createSession(request, response, { serializer: String }));
-  } else if (request.method === "POST" && url.pathname === "/publish") {
-    let text = "";
-    request.setEncoding("utf8");
+  } else if (request.method === 'POST' && url.pathname === '/publish') {
+    let text = '';
+    request.setEncoding('utf8');
     for await (const piece of request) {
       text += piece;
     }
     channel.broadcast(text);
-    response.setHeader("content-type", "application/json");
+    response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify({ receivers: channel.sessionCount }));
   } else {
     response.statusCode = 404;
