@@ -2,18 +2,22 @@
 
 use std::sync::Arc;
 
-use sse_kit_event::{Event, EventId, Topic, Topics};
+use sse_kit_event::{Audience, ConnectionId, Event, EventId, Topic, Topics};
 
+use crate::backfill::Backfill;
 use crate::builder::Builder;
-use crate::connection::{Connection, ConnectionId, Departure};
-use crate::core::Core;
+use crate::connection::Connection;
 use crate::counters::Stats;
-use crate::delivery::Goodbye;
 use crate::drain::Drain;
+use crate::ending::{Departure, Goodbye};
 use crate::entry::Entry;
-use crate::ledger::Ledger;
+use crate::hub_state::HubState;
+use crate::node::Node;
 use crate::presence::PresenceWatch;
-use crate::publish::{PublishError, Receipt, SendError};
+use crate::publish::Publish;
+use crate::publish_error::{PublishError, SendError};
+use crate::publisher::{Publisher, Terms};
+use crate::receipt::Receipt;
 use crate::subscribe::Subscribe;
 use crate::tap::Tap;
 
@@ -25,13 +29,24 @@ pub struct Broadcaster {
     owner: Arc<Owner>,
 }
 
-/// Ends the streams when the last handle goes; subscriptions hold on to the core, not to this.
+/// Ends the streams when the last handle goes; subscriptions hold on to the node, not to this.
 #[derive(Debug)]
-struct Owner(Arc<Core>);
+struct Owner {
+    publisher: Publisher,
+    backfill: Arc<Backfill>,
+}
+
+impl Owner {
+    fn shut_down(&self, goodbye: Option<Goodbye>) {
+        self.publisher.node.shut_down(goodbye);
+        // Without the lock of the state: the log's own comes before it.
+        self.publisher.log.close();
+    }
+}
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.0.shut_down(None);
+        self.shut_down(None);
     }
 }
 
@@ -51,11 +66,25 @@ impl Broadcaster {
         Builder::new()
     }
 
-    pub(crate) fn from_core(core: Arc<Core>) -> Self {
-        Self { owner: Arc::new(Owner(core)) }
+    pub(crate) fn with_parts(publisher: Publisher, backfill: Arc<Backfill>) -> Self {
+        Self { owner: Arc::new(Owner { publisher, backfill }) }
     }
 
-    /// Publishes an event to a topic, and returns its id and how many connections it was handed to.
+    /// Publishes an event to a topic, to several topics, or to everyone, and returns its id and how
+    /// many connections it was handed to.
+    ///
+    /// ```
+    /// # use sse_kit_broadcast::Broadcaster;
+    /// # use sse_kit_event::{Audience, Event, Topic};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let hub = Broadcaster::new();
+    /// let (room, user): (Topic, Topic) = ("rooms:1".parse()?, "users:17".parse()?);
+    /// hub.publish(&room, Event::new("to the room")).await?;
+    /// // One event with one id: a subscriber of both topics gets it once.
+    /// hub.publish(Audience::several([room, user])?, Event::new("to both")).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// It never waits for a subscriber, only for broadcast hooks and for the log; the memory log
     /// does not make it wait. Events that are published one after another keep their order.
@@ -67,8 +96,12 @@ impl Broadcaster {
     /// # Cancel safety
     ///
     /// When the future is dropped before it is ready, the event may or may not be published.
-    pub async fn publish(&self, topic: &Topic, event: Event) -> Result<Receipt, PublishError> {
-        self.core().publish(Some(topic.clone()), event, &[]).await
+    pub async fn publish(
+        &self,
+        audience: impl Into<Audience>,
+        event: Event,
+    ) -> Result<Receipt, PublishError> {
+        self.owner.publisher.publish(audience.into(), event, Terms::default()).await
     }
 
     /// Publishes an event to every connection, whatever its topics.
@@ -77,7 +110,7 @@ impl Broadcaster {
     ///
     /// As [`Broadcaster::publish`], whose cancel safety holds here too.
     pub async fn broadcast(&self, event: Event) -> Result<Receipt, PublishError> {
-        self.core().publish(None, event, &[]).await
+        self.publish(Audience::Everyone, event).await
     }
 
     /// Leaves out these connections, such as the one that caused the event.
@@ -101,8 +134,31 @@ impl Broadcaster {
     /// assert_eq!(receipt.receivers, 0);
     /// # Ok(()) }
     /// ```
-    pub fn except(&self, connections: impl IntoIterator<Item = ConnectionId>) -> Except<'_> {
-        Except { hub: self, connections: connections.into_iter().collect() }
+    pub fn except(&self, connections: impl IntoIterator<Item = ConnectionId>) -> Publish<'_> {
+        Publish::new(self).except(connections)
+    }
+
+    /// Publishes only if `newest` is still the newest event for the audience, or newer than that: so
+    /// that of several writers none publishes an older state after a newer one.
+    ///
+    /// A writer takes the [cursor](Self::cursor), reads the state, and publishes with it. On
+    /// [`PublishError::Conflict`] it reads the state again.
+    ///
+    /// ```
+    /// # use sse_kit_broadcast::{Broadcaster, PublishError};
+    /// # use sse_kit_event::{Event, Topic};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let hub = Broadcaster::new();
+    /// let price: Topic = "price".parse()?;
+    /// let read_at = hub.cursor();
+    /// hub.publish(&price, Event::new("12")).await?; // another writer
+    /// let late = hub.if_newest(read_at).publish(&price, Event::new("11")).await;
+    /// assert!(matches!(late, Err(PublishError::Conflict { .. })));
+    /// # Ok(()) }
+    /// ```
+    pub fn if_newest(&self, newest: EventId) -> Publish<'_> {
+        Publish::new(self).if_newest(newest)
     }
 
     /// Sends an event to one connection alone. It has no id and is in no history, and it does not
@@ -127,13 +183,13 @@ impl Broadcaster {
         if !queue.offer_direct(event.encode().finish(None)) {
             return Err(SendError::QueueFull);
         }
-        self.core().counters.sent_direct.add(1);
+        self.node().counters.sent_direct.add(1);
         Ok(())
     }
 
     /// Begins a subscription to topics and patterns; see [`Subscribe`].
     pub fn subscribe(&self, topics: impl Into<Topics>) -> Subscribe {
-        Subscribe::new(Arc::clone(self.core()), topics.into())
+        Subscribe::new(Arc::clone(self.node()), Arc::clone(&self.owner.backfill), topics.into())
     }
 
     /// The position of the log: the id of the newest event.
@@ -141,32 +197,32 @@ impl Broadcaster {
     /// Take it **before** reading the state that a page is to show, and let the page resume from
     /// it: then whatever changes in between is on the stream, and nothing is lost.
     pub fn cursor(&self) -> EventId {
-        self.core().ledger.lock().position
+        self.node().state.lock().position
     }
 
     /// The newest `limit` events of a topic that history still has, oldest first, as they were sent.
     pub fn history(&self, topic: &Topic, limit: usize) -> Vec<Arc<Entry>> {
-        self.core().ledger.lock().history.newest(&Some(topic.clone()), limit)
+        self.node().state.lock().newest_entries(&topic.into(), limit)
     }
 
     /// As [`Broadcaster::history`], of what went to everybody.
     pub fn broadcast_history(&self, limit: usize) -> Vec<Arc<Entry>> {
-        self.core().ledger.lock().history.newest(&None, limit)
+        self.node().state.lock().newest_entries(&Audience::Everyone, limit)
     }
 
     /// How many connections are open.
     pub fn connection_count(&self) -> usize {
-        self.core().ledger.lock().connections.len()
+        self.node().state.lock().connections.len()
     }
 
     /// The open connections, in no order.
     pub fn connections(&self) -> Vec<Arc<Connection>> {
-        self.core().ledger.lock().connections.values().cloned().collect()
+        self.node().state.lock().connections.values().cloned().collect()
     }
 
     /// The open connection with this id.
     pub fn connection(&self, id: &ConnectionId) -> Option<Arc<Connection>> {
-        self.core().ledger.lock().connections.get(id).cloned()
+        self.node().state.lock().connections.get(id).cloned()
     }
 
     /// Ends a connection, after what is queued for it; false when it is not there.
@@ -183,33 +239,33 @@ impl Broadcaster {
     fn end(&self, id: &ConnectionId, goodbye: Option<Goodbye>) -> bool {
         let Some(connection) = self.connection(id) else { return false };
         connection.queue.lock().end(Departure::Disconnected, goodbye);
-        self.core().leave(&connection);
+        self.node().leave(&connection);
         true
     }
 
     /// Who subscribes to a topic now, by pattern or by name. Somebody with three tabs is three
     /// connections.
     pub fn presence(&self, topic: &Topic) -> Vec<Arc<Connection>> {
-        let mut ledger = self.core().ledger.lock();
-        self.members(&mut ledger, topic)
+        let mut state = self.node().state.lock();
+        self.members(&mut state, topic)
     }
 
     /// Who subscribes to a topic now, and who comes and goes from then on.
     pub fn watch_presence(&self, topic: &Topic) -> PresenceWatch {
-        let mut ledger = self.core().ledger.lock();
-        let changes = ledger.watched.watch(topic);
-        PresenceWatch { present: self.members(&mut ledger, topic), changes }
+        let mut state = self.node().state.lock();
+        let changes = state.watched.watch(topic);
+        PresenceWatch { present: self.members(&mut state, topic), changes }
     }
 
     /// Reads everything that is published from now on.
     pub fn tap(&self) -> Tap {
-        let ledger = self.core().ledger.lock();
-        Tap::new(self.core().signals.new_receiver(), ledger.closed)
+        let state = self.node().state.lock();
+        Tap::new(self.node().ring.new_receiver(), state.closed)
     }
 
     /// What it holds, and what has happened so far.
     pub fn stats(&self) -> Stats {
-        self.core().stats()
+        self.node().stats()
     }
 
     /// Begins to shut down in portions, so that a great many clients do not come back elsewhere all
@@ -233,55 +289,31 @@ impl Broadcaster {
     /// # }
     /// ```
     pub fn drain(&self) -> Drain {
-        Drain::of(self.core())
+        Drain::new(self.node())
     }
 
     /// Shuts down: what was published before still reaches every subscription that takes it, then
     /// each gets the goodbye and ends. From now on publishing and subscribing fail. The second time
     /// nothing happens.
     pub fn shut_down(&self, goodbye: Goodbye) {
-        self.core().shut_down(Some(goodbye));
+        self.owner.shut_down(Some(goodbye));
     }
 
     /// Whether it has shut down.
     pub fn is_shut_down(&self) -> bool {
-        self.core().ledger.lock().closed
+        self.node().state.lock().closed
     }
 
-    fn members(&self, ledger: &mut Ledger, topic: &Topic) -> Vec<Arc<Connection>> {
-        let (lists, _) = ledger.lists_of(&Some(topic.clone()));
-        self.core().shards.iter().flat_map(|shard| shard.members(&lists)).collect()
+    fn members(&self, state: &mut HubState, topic: &Topic) -> Vec<Arc<Connection>> {
+        let (lists, _) = state.lists_for(&topic.into());
+        self.node().shards.iter().flat_map(|shard| shard.members(&lists)).collect()
     }
 
-    pub(crate) fn core(&self) -> &Arc<Core> {
-        &self.owner.0
-    }
-}
-
-/// A [`Broadcaster`] that leaves out some connections: see [`Broadcaster::except`].
-#[derive(Clone, Debug)]
-pub struct Except<'a> {
-    hub: &'a Broadcaster,
-    connections: Vec<ConnectionId>,
-}
-
-impl Except<'_> {
-    /// As [`Broadcaster::publish`], but not to those left out; they do not get it from history
-    /// either.
-    ///
-    /// # Errors
-    ///
-    /// As [`Broadcaster::publish`].
-    pub async fn publish(&self, topic: &Topic, event: Event) -> Result<Receipt, PublishError> {
-        self.hub.core().publish(Some(topic.clone()), event, &self.connections).await
+    pub(crate) fn publisher(&self) -> &Publisher {
+        &self.owner.publisher
     }
 
-    /// As [`Broadcaster::broadcast`], but not to those left out.
-    ///
-    /// # Errors
-    ///
-    /// As [`Broadcaster::publish`].
-    pub async fn broadcast(&self, event: Event) -> Result<Receipt, PublishError> {
-        self.hub.core().publish(None, event, &self.connections).await
+    fn node(&self) -> &Arc<Node> {
+        &self.owner.publisher.node
     }
 }

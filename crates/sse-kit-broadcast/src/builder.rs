@@ -7,25 +7,35 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 
+use crate::backfill::Backfill;
 use crate::broadcaster::Broadcaster;
-use crate::connection::{Connection, Departure};
-use crate::core::Core;
+use crate::coalescer::Coalescer;
+use crate::connection::Connection;
 use crate::counters::Counters;
-use crate::held::Held;
+use crate::ending::Departure;
+use crate::fan_out::FanOut;
 use crate::history::Retention;
-use crate::hooks::{Draft, Guard, HookError, Hooks, Lifecycle, Verdict};
-use crate::ledger::Ledger;
-use crate::log::{Inlet, Log};
+use crate::hooks::{Draft, Guard, HookError, Hooks, Verdict};
+use crate::hub_state::HubState;
+use crate::inlet::Inlet;
+use crate::lifecycle::Lifecycle;
+use crate::log::Log;
 use crate::memory_log::MemoryLog;
-use crate::publish::LogFailure;
+use crate::node::Node;
+use crate::publisher::Publisher;
 use crate::queue::QueueLimits;
-use crate::reach_back::READERS;
-use crate::shard::Shard;
+use crate::receipt::LogFailure;
 
-/// Whoever waits for longer than this for more to write does not mean it.
-const MOST_DELAY: Duration = Duration::from_secs(60);
+/// The upper bound for [`Builder::max_delay`].
+const MAX_DELAY: Duration = Duration::from_secs(60);
+
+/// The upper bound for [`Builder::log_buffer`]: the ring is allocated as a whole.
+const MAX_LOG_BUFFER: usize = 1 << 20;
+
+/// The upper bound for [`Builder::shards`].
+const MAX_SHARDS: usize = 1024;
 
 /// The settings of a [`Broadcaster`].
 ///
@@ -52,10 +62,11 @@ pub struct Builder {
     shards: Option<usize>,
     log_buffer: usize,
     patterns_alike: usize,
-    log: Option<Box<dyn Log>>,
+    log: Option<Arc<dyn Log>>,
     log_failure: LogFailure,
     hooks: Hooks,
     hook_timeout: Duration,
+    turn_timeout: Duration,
 }
 
 impl Builder {
@@ -72,6 +83,7 @@ impl Builder {
             log_failure: LogFailure::default(),
             hooks: Hooks::default(),
             hook_timeout: Duration::from_secs(5),
+            turn_timeout: Duration::from_secs(10),
         }
     }
 
@@ -124,14 +136,15 @@ impl Builder {
         self
     }
 
-    /// How many fan-out tasks share the connections. Default: one for each worker of the runtime.
+    /// How many fan-out tasks share the connections, at most 1,024. Default: one for each worker of the
+    /// runtime.
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = Some(shards);
         self
     }
 
     /// How many events may wait for a fan-out task or a tap, before it goes on from history or
-    /// reports a lag. Default: 1024.
+    /// reports a lag; at most 1,048,576. Default: 1024.
     pub fn log_buffer(mut self, events: usize) -> Self {
         self.log_buffer = events;
         self
@@ -152,7 +165,7 @@ impl Builder {
 
     /// The log that gives events their order. Default: a [`MemoryLog`].
     pub fn log(mut self, log: impl Log) -> Self {
-        self.log = Some(Box::new(log));
+        self.log = Some(Arc::new(log));
         self
     }
 
@@ -165,6 +178,13 @@ impl Builder {
     /// How long a hook may take before it is passed over. Default: 5 s.
     pub fn hook_timeout(mut self, timeout: Duration) -> Self {
         self.hook_timeout = timeout;
+        self
+    }
+
+    /// How long a publish may wait while the broadcast hooks are busy with other events, before it
+    /// fails with [`PublishError::HooksBusy`](crate::PublishError::HooksBusy). Default: 10 s.
+    pub fn turn_timeout(mut self, timeout: Duration) -> Self {
+        self.turn_timeout = timeout;
         self
     }
 
@@ -211,8 +231,9 @@ impl Builder {
     /// Asks `hook` before an event is published: it may let it pass, replace it or veto it.
     ///
     /// What it replaces is neither stored nor sent. Hooks are asked one event at a time, in the
-    /// order in which `publish` was called. When a hook fails, the event passes as it was before
-    /// that hook; a hook that guards secrets should rather veto than fail.
+    /// order in which `publish` was called; an event that a hook of another broadcaster publishes does
+    /// not wait for its turn. When a hook fails, panics or takes too long, the event passes as it was
+    /// before that hook: a hook that guards something is a [`Builder::guard`].
     pub fn on_broadcast<F>(self, hook: F) -> Self
     where
         F: Fn(Arc<Draft>) -> Result<Verdict, HookError> + Send + Sync + 'static,
@@ -226,7 +247,45 @@ impl Builder {
         F: Fn(Arc<Draft>) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Verdict, HookError>> + Send + 'static,
     {
-        self.hooks.on_broadcast(hook);
+        self.hooks.on_broadcast(hook, false);
+        self
+    }
+
+    /// As [`Builder::on_broadcast`], for a hook that fails closed: when it fails, panics or takes too
+    /// long, nothing is published, and the publisher gets
+    /// [`PublishError::GuardFailed`](crate::PublishError::GuardFailed).
+    ///
+    /// ```
+    /// use sse_kit_broadcast::{Broadcaster, PublishError, Verdict};
+    /// use sse_kit_event::{Event, Topic};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let hub = Broadcaster::builder()
+    ///     .guard(|draft| match draft.event().data().parse::<u32>()? {
+    ///         0..100 => Ok(Verdict::Keep),
+    ///         _ => Ok(Verdict::Veto),
+    ///     })
+    ///     .build()?;
+    /// let topic: Topic = "percent".parse()?;
+    /// let refused = hub.publish(&topic, Event::new("no number")).await;
+    /// assert!(matches!(refused, Err(PublishError::GuardFailed)));
+    /// # Ok(()) }
+    /// ```
+    pub fn guard<F>(self, hook: F) -> Self
+    where
+        F: Fn(Arc<Draft>) -> Result<Verdict, HookError> + Send + Sync + 'static,
+    {
+        self.guard_async(move |draft| future::ready(hook(draft)))
+    }
+
+    /// As [`Builder::guard`], for a hook that waits; publishers wait for it too.
+    pub fn guard_async<F, R>(mut self, hook: F) -> Self
+    where
+        F: Fn(Arc<Draft>) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Verdict, HookError>> + Send + 'static,
+    {
+        self.hooks.on_broadcast(hook, true);
         self
     }
 
@@ -238,24 +297,10 @@ impl Builder {
     pub fn build(self) -> Result<Broadcaster, BuildError> {
         let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
         let shards = self.shards.unwrap_or_else(|| runtime.metrics().num_workers());
-        for (setting, value) in [
-            ("queue", self.queue.events),
-            ("queue_bytes", self.queue.bytes),
-            ("shards", shards),
-            ("log_buffer", self.log_buffer),
-            ("patterns_alike", self.patterns_alike),
-            ("heartbeat", self.heartbeat.map_or(1, |every| usize::from(!every.is_zero()))),
-        ] {
-            if value == 0 {
-                return Err(BuildError::Zero { setting });
-            }
-        }
-        if self.max_delay > MOST_DELAY {
-            return Err(BuildError::TooLong { setting: "max_delay", most: MOST_DELAY });
-        }
+        self.check(shards)?;
         let log = match self.log {
             Some(log) => log,
-            None => Box::new(MemoryLog::new().map_err(BuildError::Random)?),
+            None => Arc::new(MemoryLog::new().map_err(BuildError::Random)?),
         };
 
         let counters = Arc::new(Counters::default());
@@ -266,58 +311,78 @@ impl Builder {
             runtime.spawn(task);
             lifecycle
         });
-        let (mut signals, receiver) = async_broadcast::broadcast(self.log_buffer);
-        signals.set_overflow(true);
+        let (mut ring, receiver) = async_broadcast::broadcast(self.log_buffer);
+        ring.set_overflow(true);
         let receiver = receiver.deactivate();
 
-        let ledger = Ledger::new(log.position(), self.retention, self.patterns_alike);
-        let core = Arc::new(Core {
-            ledger: Mutex::new(ledger),
-            log,
-            signals,
+        let state = HubState::new(log.position(), self.retention, self.patterns_alike);
+        let node = Arc::new(Node {
+            state: Mutex::new(state),
+            ring,
             shards: (0..shards).map(|_| Arc::default()).collect(),
             next_shard: AtomicUsize::new(0),
-            hooks,
-            guard,
             lifecycle,
-            turn: tokio::sync::Mutex::default(),
-            readers: tokio::sync::Semaphore::new(READERS),
-            counters: Arc::clone(&counters),
+            counters,
             queue_limits: self.queue,
             heartbeat: self.heartbeat,
-            log_failure: self.log_failure,
+            shares_log: log.is_shared(),
         });
         // When all is there: a log may deliver at once, and from another thread. But before the fan-out
         // listens: what the log has from before is for history alone.
-        core.log.attach(Inlet(Arc::downgrade(&core)));
-        for shard in &core.shards {
-            let shard = Arc::<Shard>::clone(shard);
-            let counters = Arc::clone(&counters);
-            let signals = receiver.activate_cloned();
-            let held = Held::new(self.max_delay);
-            runtime.spawn(shard.run(signals, counters, Arc::downgrade(&core), held));
+        log.attach(Inlet::new(&node));
+        for shard in 0..shards {
+            let coalescer = Coalescer::new(self.max_delay);
+            let fan_out = FanOut::new(&node, shard, receiver.activate_cloned(), coalescer);
+            runtime.spawn(fan_out.run());
         }
         drop(receiver);
         if let Some(every) = self.heartbeat {
-            runtime.spawn(tick(every, Arc::downgrade(&core), Core::send_heartbeat));
+            runtime.spawn(tick(every, Arc::downgrade(&node), Node::send_heartbeat));
         }
         if self.retention.age.is_some() {
-            let trim = |core: &Core| core.ledger.lock().history.trim(Instant::now());
-            runtime.spawn(tick(Duration::from_secs(1), Arc::downgrade(&core), trim));
+            let trim = |node: &Node| node.state.lock().trim_history();
+            runtime.spawn(tick(Duration::from_secs(1), Arc::downgrade(&node), trim));
         }
-        Ok(Broadcaster::from_core(core))
+        let backfill = Arc::new(Backfill::new(Arc::clone(&log), Arc::clone(&node)));
+        let judges = (hooks, guard);
+        let publisher = Publisher::new(log, node, judges, self.turn_timeout, self.log_failure);
+        Ok(Broadcaster::with_parts(publisher, backfill))
+    }
+
+    fn check(&self, shards: usize) -> Result<(), BuildError> {
+        for (setting, value, max) in [
+            ("queue", self.queue.events, usize::MAX),
+            ("queue_bytes", self.queue.bytes, usize::MAX),
+            ("shards", shards, MAX_SHARDS),
+            ("log_buffer", self.log_buffer, MAX_LOG_BUFFER),
+            ("patterns_alike", self.patterns_alike, usize::MAX),
+        ] {
+            if value == 0 {
+                return Err(BuildError::Zero { setting });
+            }
+            if value > max {
+                return Err(BuildError::TooMany { setting, max });
+            }
+        }
+        if self.heartbeat.is_some_and(|every| every.is_zero()) {
+            return Err(BuildError::Zero { setting: "heartbeat" });
+        }
+        if self.max_delay > MAX_DELAY {
+            return Err(BuildError::TooLong { setting: "max_delay", most: MAX_DELAY });
+        }
+        Ok(())
     }
 }
 
-/// Calls `act` every so often while there is a core.
-async fn tick(every: Duration, core: Weak<Core>, act: impl Fn(&Core)) {
+/// Calls `act` every so often while there is a node.
+async fn tick(every: Duration, node: Weak<Node>, act: impl Fn(&Node)) {
     let mut interval = tokio::time::interval(every);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval.tick().await; // the first is at once
     loop {
         interval.tick().await;
-        match core.upgrade() {
-            Some(core) => act(&core),
+        match node.upgrade() {
+            Some(node) => act(&node),
             None => return,
         }
     }
@@ -335,6 +400,14 @@ pub enum BuildError {
     Zero {
         /// Its name.
         setting: &'static str,
+    },
+    /// A setting is larger than can be allocated for.
+    #[error("`{setting}` is at most {max}")]
+    TooMany {
+        /// Its name.
+        setting: &'static str,
+        /// How large it may be.
+        max: usize,
     },
     /// A setting is longer than makes sense.
     #[error("`{setting}` is at most {most:?}")]

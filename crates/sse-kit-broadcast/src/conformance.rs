@@ -24,14 +24,15 @@
 
 use std::time::Duration;
 
+use futures_core::future::BoxFuture;
 use sse_kit_event::control::GapReason;
-use sse_kit_event::{Epoch, Event, EventId, IdempotencyKey, LastEventId, Topic};
+use sse_kit_event::{ConnectionId, Epoch, Event, EventId, IdempotencyKey, LastEventId, Topic};
 
 use crate::broadcaster::Broadcaster;
-use crate::connection::ConnectionId;
-use crate::delivery::{Delivery, Goodbye};
-use crate::log::{AppendError, BoxFuture, Log, ReadError};
-use crate::publish::PublishError;
+use crate::delivery::Delivery;
+use crate::ending::Goodbye;
+use crate::log::{AppendError, Log, ReadError};
+use crate::publish_error::PublishError;
 use crate::subscription::Subscription;
 
 /// How long anything may take.
@@ -231,7 +232,7 @@ async fn reading<S: Subject>(subject: &mut S, report: &mut Report) -> Result<(),
     let mut read = Vec::new();
     let mut at = begin;
     while at != published[4].0 {
-        let page = match node.hub.core().log.read(at, 2).await {
+        let page = match node.hub.publisher().log.read(at, 2).await {
             Ok(page) => page,
             // Of a log that keeps nothing for this, nothing more is asked.
             Err(ReadError::NotKept) if read.is_empty() => {
@@ -246,7 +247,7 @@ async fn reading<S: Subject>(subject: &mut S, report: &mut Report) -> Result<(),
         for (id, record) in page.records {
             let data = String::from_utf8_lossy(record.event.as_bytes()).into_owned();
             let data = data.trim_start_matches("data: ").trim_end().to_owned();
-            let whole = record.topic == Some(topic()) && record.except.is_empty();
+            let whole = record.audience == topic().into() && record.except.is_empty();
             report.keep(PROMISE, whole, &record)?;
             read.push((id, data));
         }
@@ -254,7 +255,7 @@ async fn reading<S: Subject>(subject: &mut S, report: &mut Report) -> Result<(),
     report.keep(PROMISE, read == published, &read)?;
     let never = [1, 2].map(Epoch::new).into_iter().find(|epoch| *epoch != begin.epoch());
     let never = EventId::new(never.unwrap_or(begin.epoch()), begin.offset());
-    let other = node.hub.core().log.read(never, 2).await;
+    let other = node.hub.publisher().log.read(never, 2).await;
     report.keep("another epoch cannot be read", other.is_err(), &other)
 }
 

@@ -1,11 +1,12 @@
 //! What a subscription is given.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
+use sse_kit_event::EventId;
 use sse_kit_event::control::Gap;
 
+use crate::ending::Goodbye;
 use crate::entry::Entry;
 
 /// What a [`Subscription`](crate::Subscription) is given, in order.
@@ -19,21 +20,11 @@ pub enum Delivery {
     /// Events are missing here for good.
     Gap(Gap),
     /// Nothing else was waiting when the heartbeat interval had passed.
-    Heartbeat,
+    Heartbeat {
+        /// The position that the subscription has come to without an event of its own, where it is
+        /// newer than what the client knows. A client that resumes from here misses nothing.
+        position: Option<EventId>,
+    },
     /// The broadcaster is shutting down; nothing follows.
     Goodbye(Goodbye),
-}
-
-/// What clients are told when the broadcaster shuts down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Goodbye {
-    /// Come back, each after a random time of at most `within`, so that they do not come all at
-    /// once.
-    ComeBack {
-        /// The longest time.
-        within: Duration,
-    },
-    /// Stay away.
-    StayAway,
 }

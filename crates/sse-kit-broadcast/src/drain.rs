@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::connection::Connection;
-use crate::core::Core;
-use crate::delivery::Goodbye;
+use crate::ending::Goodbye;
+use crate::node::Node;
 
 /// The connections that are still to be ended: see
 /// [`Broadcaster::drain`](crate::Broadcaster::drain).
@@ -14,15 +14,16 @@ use crate::delivery::Goodbye;
 /// that are left.
 #[must_use = "nothing ends before `end` is called"]
 pub struct Drain {
+    node: Arc<Node>,
     waiting: Vec<Arc<Connection>>,
 }
 
 impl Drain {
-    pub(crate) fn of(core: &Core) -> Self {
-        let mut ledger = core.ledger.lock();
+    pub(crate) fn new(node: &Arc<Node>) -> Self {
+        let mut state = node.state.lock();
         // Under the same lock, or somebody could join who is on no list.
-        ledger.draining = true;
-        Self { waiting: ledger.connections.values().cloned().collect() }
+        state.draining = true;
+        Self { node: Arc::clone(node), waiting: state.connections.values().cloned().collect() }
     }
 
     /// How many connections have not been told yet; those that went by themselves are among them.
@@ -34,9 +35,7 @@ impl Drain {
     /// goodbye. One that takes it only later may also get what was published in between.
     pub fn end(&mut self, at_most: usize, goodbye: Goodbye) {
         let rest = self.waiting.len().saturating_sub(at_most);
-        for connection in self.waiting.drain(rest..) {
-            connection.queue.lock().end_caught_up(goodbye);
-        }
+        self.node.end_after_now(self.waiting.split_off(rest), goodbye);
     }
 }
 

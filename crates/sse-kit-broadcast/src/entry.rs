@@ -4,18 +4,18 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use sse_kit_event::{EventId, EventKey, Topic};
+use sse_kit_event::{Audience, ConnectionId, EventId, EventKey, Topic};
 use tokio::time::Instant;
 
-use crate::connection::ConnectionId;
-use crate::log::Record;
+use crate::connection_set::ConnectionSet;
+use crate::record::Record;
 
 /// An event that the log has given an id: immutable, and shared by all who are sent it.
 pub struct Entry {
     pub(crate) id: EventId,
-    pub(crate) topic: Option<Topic>,
+    pub(crate) audience: Audience,
     pub(crate) key: Option<EventKey>,
-    pub(crate) except: Box<[ConnectionId]>,
+    pub(crate) except: ConnectionSet,
     pub(crate) frame: Bytes,
     pub(crate) at: Instant,
     pub(crate) compressed: OnceLock<Bytes>,
@@ -23,16 +23,12 @@ pub struct Entry {
 
 impl Entry {
     pub(crate) fn new(id: EventId, record: Record) -> Self {
-        let Record { topic, key, except, event, once: _ } = record;
-        let mut except = Vec::from(except);
-        // Each counts once, however often it is named.
-        except.sort_unstable();
-        except.dedup();
+        let Record { audience, key, except, event } = record;
         Self {
             id,
-            topic,
+            audience,
             key,
-            except: except.into(),
+            except,
             frame: event.finish(Some(id)),
             at: Instant::now(),
             compressed: OnceLock::new(),
@@ -44,9 +40,14 @@ impl Entry {
         self.id
     }
 
-    /// The topic it was published to; `None` when it went to everybody.
+    /// Whom it was published for.
+    pub fn audience(&self) -> &Audience {
+        &self.audience
+    }
+
+    /// The topic it was published to; `None` when it went to several, or to everyone.
     pub fn topic(&self) -> Option<&Topic> {
-        self.topic.as_ref()
+        self.audience.topic()
     }
 
     /// What it is about, for conflation.
@@ -82,7 +83,7 @@ impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry")
             .field("id", &format_args!("{}", self.id))
-            .field("topic", &self.topic.as_ref().map(Topic::as_str))
+            .field("audience", &format_args!("{}", self.audience))
             .field("bytes", &self.frame.len())
             .finish_non_exhaustive()
     }

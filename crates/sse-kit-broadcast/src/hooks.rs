@@ -3,17 +3,16 @@
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_core::future::BoxFuture;
 use futures_util::FutureExt;
 use parking_lot::Mutex;
-use sse_kit_event::{Event, Topic};
-use tokio::sync::mpsc;
+use sse_kit_event::{Audience, Event, Topic};
 
-use crate::connection::{Connection, Departure};
+use crate::connection::Connection;
 use crate::counters::Counters;
-use crate::log::BoxFuture;
+use crate::ending::Departure;
 
 /// What a hook may fail with: any error.
 pub type HookError = Box<dyn std::error::Error + Send + Sync>;
@@ -37,19 +36,24 @@ pub enum Verdict {
 /// An event that is about to be published, as broadcast hooks see it.
 #[derive(Debug)]
 pub struct Draft {
-    pub(crate) topic: Option<Topic>,
+    pub(crate) audience: Audience,
     pub(crate) event: Event,
-    follow_ups: Mutex<Vec<(Option<Topic>, Event)>>,
+    follow_ups: Mutex<Vec<(Audience, Event)>>,
 }
 
 impl Draft {
-    pub(crate) fn new(topic: Option<Topic>, event: Event) -> Self {
-        Self { topic, event, follow_ups: Mutex::default() }
+    pub(crate) fn new(audience: Audience, event: Event) -> Self {
+        Self { audience, event, follow_ups: Mutex::default() }
     }
 
-    /// Where it goes; `None` is everybody.
+    /// Whom the event is for.
+    pub fn audience(&self) -> &Audience {
+        &self.audience
+    }
+
+    /// The topic; `None` where the event is for several, or for everyone.
     pub fn topic(&self) -> Option<&Topic> {
-        self.topic.as_ref()
+        self.audience.topic()
     }
 
     /// The event, as the hooks before this one left it.
@@ -57,17 +61,51 @@ impl Draft {
         &self.event
     }
 
-    /// Publishes another event right after this one (or after its veto).
+    /// Publishes another event right after this one, or in its place when it is vetoed.
     ///
-    /// A hook cannot call [`Broadcaster::publish`](crate::Broadcaster::publish): it would wait for
-    /// itself.
-    pub fn follow_up(&self, topic: Option<Topic>, event: Event) {
-        self.follow_ups.lock().push((topic, event));
+    /// The event and all that follows it are appended together or not at all, and when a publish with
+    /// an idempotency key is tried again, nothing is. A hook cannot call
+    /// [`Broadcaster::publish`](crate::Broadcaster::publish) of its own broadcaster.
+    pub fn follow_up(&self, audience: impl Into<Audience>, event: Event) {
+        self.follow_ups.lock().push((audience.into(), event));
     }
 
-    pub(crate) fn take_follow_ups(&self) -> Vec<(Option<Topic>, Event)> {
+    pub(crate) fn take_follow_ups(&self) -> Vec<(Audience, Event)> {
         std::mem::take(&mut self.follow_ups.lock())
     }
+
+    /// The draft with another event in its place, which is the same publish and about the same, unless
+    /// it says otherwise.
+    fn replaced_by(&self, mut event: Event) -> Self {
+        if let (None, Some(key)) = (event.key(), self.event.key()) {
+            event = event.keyed(key.clone());
+        }
+        let follow_ups = Mutex::new(self.take_follow_ups());
+        Self { audience: self.audience.clone(), event, follow_ups }
+    }
+}
+
+/// A broadcast hook, and what its failure means.
+struct BroadcastHook {
+    hook: Hook<Arc<Draft>, Verdict>,
+    /// An event passes only if the hook lets it.
+    fails_closed: bool,
+}
+
+/// What the broadcast hooks made of an event.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) draft: Arc<Draft>,
+    pub(crate) outcome: Outcome,
+}
+
+/// Whether an event passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Passed,
+    Vetoed,
+    /// A guard had no answer.
+    GuardFailed,
 }
 
 /// All hooks, each kind in order of registration.
@@ -75,7 +113,7 @@ impl Draft {
 pub(crate) struct Hooks {
     connect: Vec<Hook<Arc<Connection>, ()>>,
     disconnect: Vec<Hook<(Arc<Connection>, Departure), ()>>,
-    broadcast: Vec<Hook<Arc<Draft>, Verdict>>,
+    broadcast: Vec<BroadcastHook>,
 }
 
 impl Hooks {
@@ -95,12 +133,13 @@ impl Hooks {
         self.disconnect.push(Box::new(move |(connection, why)| Box::pin(hook(connection, why))));
     }
 
-    pub(crate) fn on_broadcast<F, R>(&mut self, hook: F)
+    pub(crate) fn on_broadcast<F, R>(&mut self, hook: F, fails_closed: bool)
     where
         F: Fn(Arc<Draft>) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Verdict, HookError>> + Send + 'static,
     {
-        self.broadcast.push(Box::new(move |draft| Box::pin(hook(draft))));
+        let hook: Hook<Arc<Draft>, Verdict> = Box::new(move |draft| Box::pin(hook(draft)));
+        self.broadcast.push(BroadcastHook { hook, fails_closed });
     }
 
     pub(crate) fn has_broadcast(&self) -> bool {
@@ -111,19 +150,40 @@ impl Hooks {
         !(self.connect.is_empty() && self.disconnect.is_empty())
     }
 
-    /// Asks the broadcast hooks in turn; `None` is a veto. A hook that fails is passed over.
-    pub(crate) async fn judge(&self, mut draft: Arc<Draft>, guard: &Guard) -> (Arc<Draft>, bool) {
-        for hook in &self.broadcast {
-            match guard.run("broadcast", hook, Arc::clone(&draft)).await {
-                None | Some(Verdict::Keep) => {}
-                Some(Verdict::Veto) => return (draft, false),
+    /// Asks the broadcast hooks one after another. A hook that fails is passed over, unless it is a
+    /// guard.
+    pub(crate) async fn judge(&self, draft: Draft, guard: &Guard) -> Judged {
+        let mut draft = Arc::new(draft);
+        for BroadcastHook { hook, fails_closed } in &self.broadcast {
+            let outcome = match guard.run("broadcast", hook, Arc::clone(&draft)).await {
+                None if *fails_closed => Outcome::GuardFailed,
+                None | Some(Verdict::Keep) => continue,
+                Some(Verdict::Veto) => Outcome::Vetoed,
                 Some(Verdict::Replace(event)) => {
-                    let follow_ups = Mutex::new(draft.take_follow_ups());
-                    draft = Arc::new(Draft { topic: draft.topic.clone(), event, follow_ups });
+                    draft = Arc::new(draft.replaced_by(event));
+                    continue;
                 }
-            }
+            };
+            return Judged { draft, outcome };
         }
-        (draft, true)
+        Judged { draft, outcome: Outcome::Passed }
+    }
+
+    pub(crate) async fn connected(&self, connection: &Arc<Connection>, guard: &Guard) {
+        for hook in &self.connect {
+            guard.run("connect", hook, Arc::clone(connection)).await;
+        }
+    }
+
+    pub(crate) async fn disconnected(
+        &self,
+        connection: &Arc<Connection>,
+        why: Departure,
+        guard: &Guard,
+    ) {
+        for hook in &self.disconnect {
+            guard.run("disconnect", hook, (Arc::clone(connection), why)).await;
+        }
     }
 }
 
@@ -157,67 +217,5 @@ impl Guard {
         }
         self.counters.hook_failures.add(1);
         None
-    }
-}
-
-/// Tells the connect and disconnect hooks, in the order in which things happened.
-#[derive(Debug)]
-pub(crate) struct Lifecycle {
-    sender: mpsc::UnboundedSender<Change>,
-    backlog: Arc<AtomicUsize>,
-}
-
-#[derive(Debug)]
-enum Change {
-    Connected(Arc<Connection>),
-    Disconnected(Arc<Connection>, Departure),
-}
-
-impl Lifecycle {
-    /// The most changes that may wait for the hooks before connections are refused. As each
-    /// connection is one change more at most when it ends, this bounds the memory.
-    const MAX_BACKLOG: usize = 65_536;
-
-    /// Also returns the task that calls the hooks; it ends when `Lifecycle` is dropped.
-    pub(crate) fn new(hooks: Arc<Hooks>, guard: Guard) -> (Self, impl Future<Output = ()>) {
-        let (sender, mut changes) = mpsc::unbounded_channel();
-        let backlog = Arc::new(AtomicUsize::new(0));
-        let waiting = Arc::clone(&backlog);
-        let task = async move {
-            while let Some(change) = changes.recv().await {
-                match change {
-                    Change::Connected(connection) => {
-                        for hook in &hooks.connect {
-                            guard.run("connect", hook, Arc::clone(&connection)).await;
-                        }
-                    }
-                    Change::Disconnected(connection, why) => {
-                        for hook in &hooks.disconnect {
-                            guard.run("disconnect", hook, (Arc::clone(&connection), why)).await;
-                        }
-                    }
-                }
-                waiting.fetch_sub(1, Ordering::Relaxed);
-            }
-        };
-        (Self { sender, backlog }, task)
-    }
-
-    pub(crate) fn is_overloaded(&self) -> bool {
-        self.backlog.load(Ordering::Relaxed) > Self::MAX_BACKLOG
-    }
-
-    pub(crate) fn connected(&self, connection: &Arc<Connection>) {
-        self.tell(Change::Connected(Arc::clone(connection)));
-    }
-
-    pub(crate) fn disconnected(&self, connection: &Arc<Connection>, why: Departure) {
-        self.tell(Change::Disconnected(Arc::clone(connection), why));
-    }
-
-    fn tell(&self, change: Change) {
-        self.backlog.fetch_add(1, Ordering::Relaxed);
-        // The task ends only with the runtime, and then there is nobody left to tell.
-        let _ = self.sender.send(change);
     }
 }

@@ -1,16 +1,12 @@
 //! Where published events get their order and their ids.
 
 use std::fmt;
-use std::pin::Pin;
-use std::sync::{Arc, Weak};
 
-use sse_kit_event::{EncodedEvent, EventId, EventKey, IdempotencyKey, Topic};
+use futures_core::future::BoxFuture;
+use sse_kit_event::{EventId, IdempotencyKey};
 
-use crate::connection::ConnectionId;
-use crate::core::Core;
-
-/// A boxed future, as [`Log::append`] returns it.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+use crate::inlet::Inlet;
+use crate::record::{Append, Record};
 
 /// Gives events their order: what all nodes of a hub share.
 ///
@@ -31,10 +27,17 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// - **No id without a record.** [`Log::append`] says that it failed only when the record is surely
 ///   not in the log, or that it does not know. `Appended` may come before or after the record comes
 ///   back.
+/// - **All or nothing.** A record and its follow-ups are appended together, with nothing between, or
+///   not at all; so are they when the terms of the [`Append`] are not met.
+/// - **In the order of the first polls.** Of two appends of one node that the log can carry out at
+///   once, that one comes first whose future was polled first. After a failure, when a log tries
+///   again by itself, there is no such promise.
 ///
-/// A record that travels is written by [`EncodedEvent::finish`] without an id; a decoder and
-/// [`Event::encode`](sse_kit_event::Event::encode) make it again. Or else its bytes travel
-/// ([`EncodedEvent::as_bytes`]), and are checked on the other side ([`EncodedEvent::parse`]).
+/// The bytes of a record travel by [`EncodedEvent::as_bytes`], and are checked on the other side by
+/// [`EncodedEvent::parse`].
+///
+/// [`EncodedEvent::as_bytes`]: sse_kit_event::EncodedEvent::as_bytes
+/// [`EncodedEvent::parse`]: sse_kit_event::EncodedEvent::parse
 ///
 /// Whether an implementation does all of that can be tried by the suite in the module `conformance`,
 /// which the feature of that name adds.
@@ -51,16 +54,17 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
     /// broadcaster has shut down.
     fn attach(&self, inlet: Inlet);
 
-    /// Appends a record at the next offset.
+    /// Appends a record at the next offset, and its follow-ups right after it.
     ///
     /// # Errors
     ///
-    /// [`AppendError`] says whether the record may have been written nevertheless.
+    /// [`AppendError`] says whether the records may have been written nevertheless.
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped before it is ready, the record may or may not be appended.
-    fn append(&self, record: Record) -> BoxFuture<'_, Result<Appended, AppendError>>;
+    /// When the future is dropped before it is ready, the records may or may not be appended: all of
+    /// them, or none.
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>>;
 
     /// Reads at most `limit` records after one that it had, the oldest first: for clients that have been
     /// away for longer than the history of this node reaches back, where the log keeps more than that.
@@ -87,29 +91,16 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
     fn close(&self) {}
 }
 
-/// What is appended to a log.
-#[derive(Debug)]
-pub struct Record {
-    /// The topic; `None` is everybody.
-    pub topic: Option<Topic>,
-    /// The key for conflation.
-    pub key: Option<EventKey>,
-    /// The connections that are not to get it, in any order.
-    pub except: Box<[ConnectionId]>,
-    /// The event, complete but for its id.
-    pub event: EncodedEvent,
-    /// Which publish it is of. A log that has taken one with the same key lately gives that one's id, and
-    /// appends nothing. What is handed back need not have it.
-    pub once: Option<IdempotencyKey>,
-}
-
-/// What is known of a record once it is appended.
+/// The outcome of an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
-    /// Its id.
+    /// The id of the record. Its follow-ups have the ids that come next.
     pub id: EventId,
-    /// How many subscriptions here it was handed to, when it has come back from the log already.
+    /// The number of subscriptions on this node that were handed the record, where it has come back
+    /// from the log already.
     pub receivers: Option<usize>,
+    /// The same publish was appended before, under this id; this time nothing was.
+    pub repeated: bool,
 }
 
 /// A part of the log, as it is read again.
@@ -133,79 +124,6 @@ pub enum ReadError {
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// The way back from a log to the broadcaster that it is attached to.
-#[derive(Debug)]
-pub struct Inlet(pub(crate) Weak<Core>);
-
-impl Inlet {
-    /// Delivers a record that stands in the log at `id`, and returns how many connections it was
-    /// handed to.
-    ///
-    /// # Errors
-    ///
-    /// [`InletError`] when nobody here gets it: the broadcaster has shut down, or the id is none that
-    /// may come next.
-    pub fn deliver(&self, id: EventId, record: Record) -> Result<usize, InletError> {
-        self.core()?.deliver(id, record)
-    }
-
-    /// Goes on in a new epoch, at `position`: what follows it comes through this inlet.
-    ///
-    /// All history is dropped, as its ids mean nothing any more. Every open stream is told once, by
-    /// a gap that ends at `position`, after the events that wait for it; so is every client that
-    /// comes back with an id of an earlier epoch.
-    ///
-    /// # Errors
-    ///
-    /// [`InletError`] when the broadcaster has shut down, or the epoch is the one it is in.
-    pub fn begin_epoch(&self, position: EventId) -> Result<(), InletError> {
-        self.core()?.begin_epoch(position)
-    }
-
-    /// Records up to this offset, as far as they were not delivered, are gone for good: open streams
-    /// are told of a gap, and so is whoever resumes from before it.
-    ///
-    /// # Errors
-    ///
-    /// [`InletError`] when the broadcaster has shut down.
-    pub fn lose_through(&self, offset: u64) -> Result<(), InletError> {
-        self.core()?.lose_through(offset)
-    }
-
-    /// All there was in the log a moment ago was delivered.
-    ///
-    /// A shared log calls this whenever it finds that out, at least every few seconds. Who resumed
-    /// from after the position of this node has either been caught up with since, or never had such an
-    /// event, and is told of a gap.
-    pub fn settle(&self) {
-        if let Ok(core) = self.core() {
-            core.settle();
-        }
-    }
-
-    fn core(&self) -> Result<Arc<Core>, InletError> {
-        self.0.upgrade().ok_or(InletError::Closed)
-    }
-}
-
-/// Why nothing came of what a log had to say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum InletError {
-    /// The broadcaster has shut down.
-    #[error("the broadcaster has shut down")]
-    Closed,
-    /// The id does not come after the position, or is of another epoch; or the epoch has begun
-    /// already.
-    #[error("{id} does not follow {position}")]
-    OutOfOrder {
-        /// What was handed in.
-        id: EventId,
-        /// Where the broadcaster is.
-        position: EventId,
-    },
-}
-
 /// Why a record was not appended.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -226,6 +144,22 @@ pub enum AppendError {
         bytes: usize,
         /// The largest that it takes.
         max: usize,
+    },
+    /// The log knows the idempotency key, for the same audience, with something else to publish; the
+    /// record was not written.
+    #[error("the idempotency key `{key}` was used for another event")]
+    KeyReused {
+        /// The key.
+        key: IdempotencyKey,
+    },
+    /// The log has a newer record for this audience than the publisher expected; the record was not
+    /// written.
+    #[error("the newest event there is {newest}, not {expected}")]
+    Conflict {
+        /// The id that the publisher expected to be the newest, or newer.
+        expected: EventId,
+        /// An id that is at least as new as the newest record for this audience.
+        newest: EventId,
     },
     /// The log is closed.
     #[error("the log is closed")]

@@ -2,11 +2,14 @@
 
 use std::future;
 
+use futures_core::future::BoxFuture;
 use parking_lot::Mutex;
 use sse_kit_event::{Epoch, EventId};
 
-use crate::log::{AppendError, Appended, BoxFuture, Inlet, Log, Record};
-use crate::recent::Recent;
+use crate::idempotency_cache::{IdempotencyCache, Seen};
+use crate::inlet::Inlet;
+use crate::log::{AppendError, Appended, Log};
+use crate::record::{Append, Once};
 
 /// The log of a hub that is one process: a counter, and a direct way back.
 ///
@@ -21,7 +24,7 @@ pub struct MemoryLog {
 #[derive(Debug, Default)]
 struct State {
     last: u64,
-    recent: Recent,
+    keys: IdempotencyCache,
     inlet: Option<Inlet>,
 }
 
@@ -50,27 +53,45 @@ impl Log for MemoryLog {
         self.state.lock().inlet = Some(inlet);
     }
 
-    fn append(&self, record: Record) -> BoxFuture<'_, Result<Appended, AppendError>> {
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
         // Delivered under the lock: that makes the order of delivery the order of the offsets.
-        let mut state = self.state.lock();
-        if let Some(offset) = record.once.as_ref().and_then(|key| state.recent.find(key)) {
-            let id = EventId::new(self.epoch, offset);
-            return Box::pin(future::ready(Ok(Appended { id, receivers: Some(0) })));
+        Box::pin(future::ready(self.state.lock().append(self.epoch, append)))
+    }
+}
+
+impl State {
+    fn append(&mut self, epoch: Epoch, append: Append) -> Result<Appended, AppendError> {
+        let Append { record, follow_ups, once, expected } = append;
+        if let Some(offset) = once.as_ref().map_or(Ok(None), |once| self.repeated(once))? {
+            let id = EventId::new(epoch, offset);
+            return Ok(Appended { id, receivers: Some(0), repeated: true });
         }
-        let once = record.once.clone();
-        let id = EventId::new(self.epoch, state.last + 1);
-        let delivered = state.inlet.as_ref().map(|inlet| inlet.deliver(id, record));
-        let appended = match delivered {
-            Some(Ok(receivers)) => {
-                state.last = id.offset();
-                if let Some(key) = once {
-                    state.recent.remember(key, id.offset());
-                }
-                Ok(Appended { id, receivers: Some(receivers) })
+        let inlet = self.inlet.as_ref().ok_or(AppendError::Closed)?;
+        if let Some(expected) = expected {
+            let newest = inlet.newest(&record.audience).map_err(|_| AppendError::Closed)?;
+            let known = expected.epoch() == epoch && expected.offset() <= self.last;
+            if !known || newest.offset() > expected.offset() {
+                return Err(AppendError::Conflict { expected, newest });
             }
-            // It counts by itself, so what it hands in always follows.
-            Some(Err(_)) | None => Err(AppendError::Closed),
-        };
-        Box::pin(future::ready(appended))
+        }
+        // The log counts by itself, so what it hands in follows, unless the broadcaster is closed.
+        let id = EventId::new(epoch, self.last + 1);
+        let records = 1 + follow_ups.len() as u64;
+        let delivered = inlet.deliver_with(id, record, follow_ups);
+        let receivers = delivered.map_err(|_| AppendError::Closed)?;
+        self.last += records;
+        if let Some(once) = once {
+            self.keys.remember(once, id.offset());
+        }
+        Ok(Appended { id, receivers: Some(receivers), repeated: false })
+    }
+
+    /// The offset under which the same publish was appended before.
+    fn repeated(&mut self, once: &Once) -> Result<Option<u64>, AppendError> {
+        match self.keys.find(once) {
+            Seen::Never => Ok(None),
+            Seen::At(offset) => Ok(Some(offset)),
+            Seen::WithOtherPayload => Err(AppendError::KeyReused { key: once.key.clone() }),
+        }
     }
 }

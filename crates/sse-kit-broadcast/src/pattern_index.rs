@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sse_kit_event::{Topic, TopicPattern};
 
-use crate::interest::Key;
+use crate::lists::ListId;
 
 /// The patterns by their literal prefixes: a topic is matched with those alone that begin as it
 /// does. And of how many that begin alike may be there is a limit, or strangers could make each
@@ -19,11 +19,11 @@ pub(crate) struct PatternIndex {
     most_alike: usize,
 }
 
-/// What begins alike.
+/// The patterns of one prefix.
 #[derive(Debug, Default)]
 pub(crate) struct Alike {
     pub(crate) patterns: HashMap<TopicPattern, Known>,
-    /// Sets of patterns, of which several may match one topic, each with the key that counts the
+    /// Sets of patterns, of which several may match one topic, each with the list that counts the
     /// subscribers of just this set. A set stands at the longer prefix of each two that may.
     pub(crate) overlaps: HashMap<Arc<[TopicPattern]>, Known>,
 }
@@ -31,16 +31,16 @@ pub(crate) struct Alike {
 /// A pattern, or a set of them, that is known.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known {
-    pub(crate) key: Key,
+    pub(crate) list: ListId,
     /// The generation in which it came.
     pub(crate) since: u64,
 }
 
-/// The keys of patterns that were entered.
+/// The lists of patterns that were entered.
 #[derive(Debug)]
 pub(crate) struct Entered {
-    pub(crate) lists: Vec<Key>,
-    pub(crate) overlap: Option<Key>,
+    pub(crate) lists: Vec<ListId>,
+    pub(crate) overlap: Option<ListId>,
     /// Something is there that was not there before.
     pub(crate) news: bool,
 }
@@ -70,18 +70,18 @@ impl PatternIndex {
             })
     }
 
-    /// The key of each pattern, and of the overlap where there is one. Those that are not known yet
-    /// get a new one, and are known `since` this generation.
+    /// Finds the list of each pattern, and of the overlap where there is one. Those that are not known
+    /// yet get a new one, and are known `since` this generation.
     pub(crate) fn enter(
         &mut self,
         patterns: &[TopicPattern],
         since: u64,
-        mut new_key: impl FnMut() -> Key,
+        mut new_list: impl FnMut() -> ListId,
     ) -> Entered {
         let mut news = false;
         let mut new = || {
             news = true;
-            Known { key: new_key(), since }
+            Known { list: new_list(), since }
         };
         let mut lists = Vec::with_capacity(patterns.len());
         for pattern in patterns {
@@ -90,7 +90,7 @@ impl PatternIndex {
                 self.len += 1;
                 new()
             });
-            lists.push(list.key);
+            lists.push(list.list);
         }
         let overlap = self.overlap(patterns).or_else(|| {
             let prefixes = overlapping(patterns);
@@ -100,20 +100,20 @@ impl PatternIndex {
                 let alike = self.by_prefix.entry(prefix.into()).or_default();
                 alike.overlaps.insert(Arc::clone(&set), overlap);
             }
-            Some(overlap.key)
+            Some(overlap.list)
         });
         Entered { lists, overlap, news }
     }
 
-    pub(crate) fn key(&self, pattern: &TopicPattern) -> Option<Key> {
-        self.by_prefix.get(pattern.literal_prefix())?.patterns.get(pattern).map(|known| known.key)
+    pub(crate) fn list(&self, pattern: &TopicPattern) -> Option<ListId> {
+        self.by_prefix.get(pattern.literal_prefix())?.patterns.get(pattern).map(|known| known.list)
     }
 
-    /// The key that counts the subscribers of all these patterns, of which several may match one
+    /// The list that counts the subscribers of all these patterns, of which several may match one
     /// topic.
-    pub(crate) fn overlap(&self, patterns: &[TopicPattern]) -> Option<Key> {
+    pub(crate) fn overlap(&self, patterns: &[TopicPattern]) -> Option<ListId> {
         let prefix = overlapping(patterns).first().copied()?;
-        self.by_prefix.get(prefix)?.overlaps.get(patterns).map(|known| known.key)
+        self.by_prefix.get(prefix)?.overlaps.get(patterns).map(|known| known.list)
     }
 
     pub(crate) fn forget(&mut self, pattern: &TopicPattern) {
@@ -184,6 +184,8 @@ fn in_common<'a>(text: &'a str, other: &str) -> &'a str {
 
 #[cfg(test)]
 mod tests {
+    use slotmap::SlotMap;
+
     use super::*;
 
     fn patterns(texts: &[&str]) -> Vec<TopicPattern> {
@@ -191,9 +193,9 @@ mod tests {
     }
 
     fn index(texts: &[&str]) -> PatternIndex {
-        let (mut index, mut keys) = (PatternIndex::new(2), 0..);
+        let (mut index, mut lists) = (PatternIndex::new(2), SlotMap::new());
         for pattern in patterns(texts) {
-            index.enter(&[pattern], 0, || keys.next().unwrap());
+            index.enter(&[pattern], 0, || ListId(lists.insert(())));
         }
         index
     }
@@ -238,12 +240,12 @@ mod tests {
 
     #[test]
     fn what_is_forgotten_leaves_nothing_behind() {
-        let (mut index, mut keys) = (PatternIndex::new(2), 0..);
+        let (mut index, mut lists) = (PatternIndex::new(2), SlotMap::new());
         let set = patterns(&["*:x", "a:*", "b:*"]);
-        let entered = index.enter(&set, 0, || keys.next().unwrap());
+        let entered = index.enter(&set, 0, || ListId(lists.insert(())));
         assert_eq!((entered.lists.len(), entered.overlap.is_some(), entered.news), (3, true, true));
         assert_eq!(index.overlap(&set), entered.overlap);
-        assert!(!index.enter(&set, 0, || keys.next().unwrap()).news);
+        assert!(!index.enter(&set, 0, || ListId(lists.insert(()))).news);
         for pattern in &set {
             index.forget(pattern);
         }

@@ -1,18 +1,18 @@
 //! What waits for one connection.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 
 use bytes::Bytes;
 use sse_kit_event::control::{Gap, GapReason};
-use sse_kit_event::{Epoch, EventId};
+use sse_kit_event::{ConnectionId, Epoch, EventId};
 use tokio::time::Instant;
 
-use crate::connection::{ConnectionId, ConnectionState, Departure};
-use crate::delivery::{Delivery, Goodbye};
+use crate::delivery::Delivery;
+use crate::ending::{ConnectionState, Departure, Goodbye};
 use crate::entry::Entry;
-use crate::history::Missed;
+use crate::replay::Missed;
+use crate::waiting::{Item, Waiting};
 
 /// What happens when a subscriber is so slow that its queue is full. Others never notice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,24 +35,24 @@ pub enum SlowConsumer {
 /// The bounded queue of one connection, its waker, and where it stands in the log.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    items: VecDeque<Item>,
-    /// How many of the items are events, and what these weigh: the rest is not held to the limits.
-    events: usize,
-    bytes: usize,
+    waiting: Waiting,
     limits: QueueLimits,
     policy: SlowConsumer,
     waker: Option<Waker>,
     /// Somebody will wake it, some time later.
-    held: bool,
+    deferred: bool,
     mode: Mode,
     end: Option<Departure>,
     goodbye: Option<Goodbye>,
+    /// The end comes once the connection has all that was published before this was set.
+    draining: Option<Goodbye>,
     /// The newest event dropped from the front, since a gap was last told.
     dropped_through: Option<EventId>,
     /// Events up to here were put into the queue, or are not for this connection.
-    handed: u64,
-    /// The newest event that was taken out. It may be of an epoch that has ended meanwhile.
-    taken: EventId,
+    offered_through: u64,
+    /// The position that the client knows: that of the newest event that was taken out, or of a
+    /// heartbeat. It may be of an epoch that has ended meanwhile.
+    delivered_through: EventId,
     taken_events: u64,
     last_activity: Instant,
     /// What the offsets here are of.
@@ -75,13 +75,12 @@ enum Mode {
     Behind { after: u64, told: u64, reason: GapReason },
 }
 
-/// Kept small: most queues are empty most of the time, but their memory stays.
-#[derive(Debug)]
-enum Item {
-    Entry(Arc<Entry>),
-    Direct(Box<Bytes>),
-    Gap(Box<Gap>),
-    Heartbeat,
+/// Where a connection has to catch up from, and how much it has room for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Behind {
+    pub(crate) after: u64,
+    pub(crate) told: u64,
+    pub(crate) room: usize,
 }
 
 /// What became of an event that was offered.
@@ -112,19 +111,18 @@ pub(crate) enum Taken {
 impl Queue {
     pub(crate) fn new(start: EventId, limits: QueueLimits, policy: SlowConsumer) -> Self {
         Self {
-            items: VecDeque::new(),
-            events: 0,
-            bytes: 0,
+            waiting: Waiting::new(policy == SlowConsumer::Conflate),
             limits,
             policy,
             waker: None,
-            held: false,
+            deferred: false,
             mode: Mode::Live,
             end: None,
             goodbye: None,
+            draining: None,
             dropped_through: None,
-            handed: start.offset(),
-            taken: start,
+            offered_through: start.offset(),
+            delivered_through: start,
             taken_events: 0,
             last_activity: Instant::now(),
             epoch: start.epoch(),
@@ -135,14 +133,14 @@ impl Queue {
     pub(crate) fn offer(&mut self, entry: &Arc<Entry>, to: &ConnectionId, now: Instant) -> Offer {
         let offset = entry.id.offset();
         let over = entry.id.epoch() != self.epoch;
-        if over || self.is_behind() || self.end.is_some() || offset <= self.handed {
+        if over || self.is_behind() || self.end.is_some() || offset <= self.offered_through {
             return Offer::NotWanted;
         }
-        let before = std::mem::replace(&mut self.handed, offset);
+        let before = std::mem::replace(&mut self.offered_through, offset);
         if entry.leaves_out(to) {
             return Offer::NotWanted;
         }
-        let replaced = self.policy == SlowConsumer::Conflate && self.remove_same(entry);
+        let replaced = self.waiting.replace_same(entry);
         let mut dropped = 0;
         while self.is_full_for(&entry.frame) {
             match self.policy {
@@ -163,7 +161,7 @@ impl Queue {
                 }
             }
         }
-        self.push(Item::Entry(Arc::clone(entry)));
+        self.waiting.push(Item::Entry(Arc::clone(entry)));
         self.last_activity = now;
         match (replaced, dropped) {
             (true, _) => Offer::Conflated,
@@ -176,19 +174,24 @@ impl Queue {
     pub(crate) fn offer_direct(&mut self, frame: Bytes) -> bool {
         let full = self.is_full_for(&frame);
         if !full {
-            self.push(Item::Direct(Box::new(frame)));
+            self.waiting.push(Item::Direct(Box::new(frame)));
             self.last_activity = Instant::now();
             self.wake();
         }
         !full
     }
 
-    /// A sign of life, when nothing else is on its way.
-    pub(crate) fn offer_heartbeat(&mut self) {
-        if self.items.is_empty() && self.end.is_none() {
-            self.push(Item::Heartbeat);
-            self.wake();
+    /// A sign of life, when nothing else is on its way. All events up to `position` were offered
+    /// before.
+    pub(crate) fn offer_heartbeat(&mut self, position: EventId) {
+        if !self.waiting.is_empty() || self.is_ending() {
+            return;
         }
+        if position.epoch() == self.epoch && !self.is_behind() {
+            self.offered_through = self.offered_through.max(position.offset());
+        }
+        self.waiting.push(Item::Heartbeat);
+        self.wake();
     }
 
     /// Ends the stream after what is queued.
@@ -200,11 +203,19 @@ impl Queue {
         }
     }
 
-    /// Ends the stream after all that was published before. What the fan-out has not handed to it
-    /// yet comes from history.
-    pub(crate) fn end_caught_up(&mut self, goodbye: Goodbye) {
+    /// Ends the stream after all that was published before: once [`Queue::drained`] is called, or the
+    /// connection has caught up.
+    pub(crate) fn end_when_drained(&mut self, goodbye: Goodbye) {
         if self.end.is_none() {
-            self.fall_behind(None, GapReason::Trimmed);
+            self.draining.get_or_insert(goodbye);
+        }
+    }
+
+    /// All events were offered that were published before [`Queue::end_when_drained`].
+    pub(crate) fn drained(&mut self) {
+        if !self.is_behind()
+            && let Some(goodbye) = self.draining.take()
+        {
             self.end(Departure::Shutdown, Some(goodbye));
         }
     }
@@ -221,7 +232,7 @@ impl Queue {
     }
 
     pub(crate) fn is_gap_next(&self) -> bool {
-        matches!(self.items.front(), Some(Item::Gap(_)))
+        matches!(self.waiting.front(), Some(Item::Gap(_)))
     }
 
     pub(crate) fn is_ending(&self) -> bool {
@@ -232,7 +243,7 @@ impl Queue {
     pub(crate) fn fall_behind(&mut self, after: Option<EventId>, reason: GapReason) {
         if !self.is_behind() {
             let after = after.filter(|after| after.epoch() == self.epoch).map(EventId::offset);
-            self.mode = Mode::behind(after.unwrap_or(0).max(self.handed), reason);
+            self.mode = Mode::behind(after.unwrap_or(0).max(self.offered_through), reason);
             self.wake();
         }
     }
@@ -240,22 +251,37 @@ impl Queue {
     /// Begins in the past, when it resumes.
     pub(crate) fn begin_after(&mut self, after: EventId) {
         self.mode = Mode::behind(after.offset(), GapReason::Trimmed);
-        self.taken = after;
+        self.delivered_through = after;
+    }
+
+    /// Begins with everything that history has. What it no longer has was never promised.
+    pub(crate) fn begin_with_history(&mut self) {
+        let (after, told) = (0, self.offered_through);
+        self.mode = Mode::Behind { after, told, reason: GapReason::Trimmed };
     }
 
     /// Begins after an event that has not come yet.
     pub(crate) fn begin_ahead(&mut self, after: EventId) {
-        self.handed = after.offset();
-        self.taken = after;
+        self.offered_through = after.offset();
+        self.delivered_through = after;
     }
 
-    /// No event after `position` was ever published; if it says that it has seen one, it begins here.
+    /// No event after `position` was ever published; a connection that claims to have seen one gets a
+    /// gap and goes on from here.
     pub(crate) fn come_back_to(&mut self, position: EventId) {
-        if self.epoch == position.epoch() && self.handed > position.offset() && !self.is_behind() {
-            let from = Some(self.id(self.handed));
-            self.push_gap(Gap { from, to: position, reason: GapReason::Future });
-            self.handed = position.offset();
-            self.taken = position;
+        let at = match self.mode {
+            Mode::Live => self.offered_through,
+            Mode::Behind { after, .. } => after,
+        };
+        if self.epoch != position.epoch() || at <= position.offset() {
+            return;
+        }
+        let from = Some(self.id(at));
+        self.push_gap(Gap { from, to: position, reason: GapReason::Future });
+        self.offered_through = position.offset();
+        self.delivered_through = position;
+        if let Mode::Behind { reason, .. } = self.mode {
+            self.mode = Mode::behind(position.offset(), reason);
         }
     }
 
@@ -263,23 +289,27 @@ impl Queue {
     /// else there was of the old epoch is not to be had any more.
     pub(crate) fn begin_epoch(&mut self, position: EventId) {
         let from = match self.mode {
-            Mode::Live => self.handed,
+            Mode::Live => self.offered_through,
             Mode::Behind { after, .. } => after,
         };
         let gap = Gap { from: Some(self.id(from)), to: position, reason: GapReason::UnknownEpoch };
-        (self.mode, self.handed, self.epoch) = (Mode::Live, position.offset(), position.epoch());
+        self.mode = Mode::Live;
+        (self.offered_through, self.epoch) = (position.offset(), position.epoch());
         self.push_gap(gap);
+        self.drained();
     }
 
-    /// Where it has to catch up from, if it is behind, and how many events it has room for.
-    pub(crate) fn behind(&self) -> Option<(u64, usize)> {
+    /// Where it has to catch up from, if it is behind.
+    pub(crate) fn behind(&self) -> Option<Behind> {
         match self.mode {
             Mode::Live => None,
-            Mode::Behind { after, .. } => Some((after, self.limits.events)),
+            Mode::Behind { after, told, .. } => {
+                Some(Behind { after, told, room: self.limits.events })
+            }
         }
     }
 
-    /// Takes a page of history, as much of it as there is room for. When that was all, and no `more`
+    /// Takes a page of history, as much of it as there is room for. When that was all, and no more
     /// pages follow, the connection is live again from `now_at` on.
     ///
     /// Returns how many events newer ones of the same key replaced.
@@ -289,45 +319,49 @@ impl Queue {
             self.push_gap(Gap { from: Some(self.id(after)), to: self.id(lost), reason });
             told = lost;
         }
-        let (mut more, mut conflated) = (missed.more, 0);
+        let (mut fits, mut conflated) = (true, 0);
         for entry in &missed.entries {
-            if self.events > 0 && self.bytes + entry.frame.len() > self.limits.bytes {
-                more = true;
+            if !self.waiting.has_room_for(&entry.frame, self.limits.bytes) {
+                fits = false;
                 break;
             }
             after = entry.id.offset();
             if entry.leaves_out(to) {
                 continue;
             }
-            if self.policy == SlowConsumer::Conflate && self.remove_same(entry) {
-                conflated += 1;
-            }
-            self.push(Item::Entry(Arc::clone(entry)));
+            conflated += u64::from(self.waiting.replace_same(entry));
+            self.waiting.push(Item::Entry(Arc::clone(entry)));
         }
-        if more {
-            self.mode = Mode::Behind { after, told, reason };
-        } else {
-            self.mode = Mode::Live;
-            self.handed = now_at.max(after); // it may be ahead of this node
+        match missed.more_after {
+            Some(more_after) if fits => {
+                self.mode = Mode::Behind { after: more_after, told, reason };
+            }
+            None if fits => {
+                self.mode = Mode::Live;
+                self.offered_through = now_at.max(after); // it may be ahead of this node
+                self.drained();
+            }
+            _ => self.mode = Mode::Behind { after, told, reason },
         }
         conflated
     }
 
     pub(crate) fn push_gap(&mut self, gap: Gap) {
-        self.push(Item::Gap(Box::new(gap)));
+        self.waiting.push(Item::Gap(Box::new(gap)));
         self.wake();
     }
 
     /// The next delivery, or the reason why there is none; `waker` is kept when there is nothing.
     pub(crate) fn take(&mut self, waker: &Waker) -> Taken {
         if let Some(through) = self.dropped_through.take() {
-            let gap = Gap { from: Some(self.taken), to: through, reason: GapReason::Dropped };
+            let from = Some(self.delivered_through);
+            let gap = Gap { from, to: through, reason: GapReason::Dropped };
             return Taken::Delivery(Delivery::Gap(gap));
         }
-        if let Some(item) = self.items.pop_front() {
+        if let Some(item) = self.waiting.pop() {
             return Taken::Delivery(self.taken(item));
         }
-        // A shutdown lets a stream catch up; whoever is ended for another reason resumes later.
+        // A shutdown lets a stream catch up; one that ends for another reason resumes later.
         if self.is_behind() && matches!(self.end, None | Some(Departure::Shutdown)) {
             return Taken::Behind;
         }
@@ -337,18 +371,25 @@ impl Queue {
         if self.end.is_some() {
             return Taken::End;
         }
+        self.keep_waker(waker);
+        Taken::Nothing
+    }
+
+    /// Keeps the waker of a subscriber that waits for something.
+    fn keep_waker(&mut self, waker: &Waker) {
         match &mut self.waker {
             Some(kept) => kept.clone_from(waker),
             none => *none = Some(waker.clone()),
         }
-        Taken::Nothing
     }
 
     pub(crate) fn state(&self) -> ConnectionState {
-        match (self.end, self.mode) {
-            (Some(_), _) => ConnectionState::Ending,
-            (None, Mode::Behind { .. }) => ConnectionState::CatchingUp,
-            (None, Mode::Live) => ConnectionState::Live,
+        if self.is_ending() || self.draining.is_some() {
+            return ConnectionState::Ending;
+        }
+        match self.mode {
+            Mode::Behind { .. } => ConnectionState::CatchingUp,
+            Mode::Live => ConnectionState::Live,
         }
     }
 
@@ -365,10 +406,9 @@ impl Queue {
     }
 
     fn taken(&mut self, item: Item) -> Delivery {
-        self.gone(&item);
         match item {
             Item::Entry(entry) => {
-                self.taken = entry.id;
+                self.delivered_through = entry.id;
                 self.taken_events += 1;
                 Delivery::Entry(entry)
             }
@@ -377,56 +417,36 @@ impl Queue {
                 Delivery::Direct(*frame)
             }
             Item::Gap(gap) => Delivery::Gap(*gap),
-            Item::Heartbeat => Delivery::Heartbeat,
+            Item::Heartbeat => Delivery::Heartbeat { position: self.new_position() },
         }
     }
 
-    fn push(&mut self, item: Item) {
-        if let Some(frame) = item.frame() {
-            self.events += 1;
-            self.bytes += frame.len();
+    /// The position up to which the client has everything, where it does not know it yet: only when
+    /// nothing waits that it must have first.
+    fn new_position(&mut self) -> Option<EventId> {
+        let position = self.id(self.offered_through);
+        let is_new = position != self.delivered_through;
+        let has_all =
+            self.waiting.is_empty() && !self.is_behind() && self.dropped_through.is_none();
+        if !is_new || !has_all {
+            return None;
         }
-        self.items.push_back(item);
-    }
-
-    /// Takes an item that was taken out off the books.
-    fn gone(&mut self, item: &Item) {
-        if let Some(frame) = item.frame() {
-            self.events -= 1;
-            self.bytes -= frame.len();
-        }
+        self.delivered_through = position;
+        Some(position)
     }
 
     /// One event always fits, however large.
     fn is_full_for(&self, frame: &Bytes) -> bool {
-        self.events >= self.limits.events
-            || (self.events > 0 && self.bytes + frame.len() > self.limits.bytes)
-    }
-
-    /// Removes the older event that `entry` stands in for. The newer one goes to the end of the
-    /// queue, not to the older one's place, as ids must not go back.
-    fn remove_same(&mut self, entry: &Entry) -> bool {
-        let same = |item: &Item| match item {
-            Item::Entry(older) => {
-                entry.key.is_some() && older.key == entry.key && older.topic == entry.topic
-            }
-            _ => false,
-        };
-        let Some(older) = self.items.iter().rposition(same) else { return false };
-        if let Some(item) = self.items.remove(older) {
-            self.gone(&item);
-        }
-        true
+        self.waiting.events() >= self.limits.events
+            || !self.waiting.has_room_for(frame, self.limits.bytes)
     }
 
     fn drop_oldest(&mut self) -> bool {
-        let oldest = self.items.iter().position(|item| matches!(item, Item::Entry(_)));
-        let Some(item) = oldest.and_then(|at| self.items.remove(at)) else { return false };
-        self.gone(&item);
-        if let Item::Entry(entry) = item {
+        let oldest = self.waiting.remove_oldest_entry();
+        if let Some(entry) = &oldest {
             self.dropped_through = Some(entry.id);
         }
-        true
+        oldest.is_some()
     }
 
     /// Wakes the connection, if it waits.
@@ -436,22 +456,23 @@ impl Queue {
         }
     }
 
-    /// Lets the connection wait until it is [released](Self::release), if there is something that can;
-    /// false when it waits already.
-    pub(crate) fn hold(&mut self) -> bool {
-        let holds = !self.held && self.waker.is_some() && !self.items.is_empty();
-        self.held |= holds;
-        holds
+    /// Lets the connection wait until [`Queue::wake_deferred`], if it waits for something that is
+    /// there; `false` when that is so already.
+    pub(crate) fn defer_wake(&mut self) -> bool {
+        let defers = !self.deferred && self.waker.is_some() && !self.waiting.is_empty();
+        self.deferred |= defers;
+        defers
     }
 
-    /// Wakes a connection that was held.
-    pub(crate) fn release(&mut self) {
-        self.held = false;
+    /// Wakes a connection whose wake-up was deferred.
+    pub(crate) fn wake_deferred(&mut self) {
+        self.deferred = false;
         self.wake();
     }
 
     pub(crate) fn is_half_full(&self) -> bool {
-        self.events * 2 >= self.limits.events || self.bytes * 2 >= self.limits.bytes
+        self.waiting.events() >= self.limits.events.div_ceil(2)
+            || self.waiting.bytes() >= self.limits.bytes.div_ceil(2)
     }
 
     fn id(&self, offset: u64) -> EventId {
@@ -462,16 +483,5 @@ impl Queue {
 impl Mode {
     fn behind(after: u64, reason: GapReason) -> Self {
         Self::Behind { after, told: after, reason }
-    }
-}
-
-impl Item {
-    /// The bytes of an event; what the hub itself has to say is none.
-    fn frame(&self) -> Option<&Bytes> {
-        match self {
-            Self::Entry(entry) => Some(&entry.frame),
-            Self::Direct(frame) => Some(frame),
-            Self::Gap(_) | Self::Heartbeat => None,
-        }
     }
 }

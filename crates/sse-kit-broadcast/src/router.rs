@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sse_kit_event::{Topic, TopicPattern, Topics};
 
 use crate::broadcaster::Broadcaster;
+use crate::stable_hash::{fnv, mixed};
 
 /// Spreads topics over several hubs, each on a log of its own, where one log cannot carry all.
 ///
@@ -99,21 +100,6 @@ pub enum RouterError {
 
 fn first_segment(text: &str) -> &str {
     text.split(':').next().unwrap_or(text)
-}
-
-/// FNV-1a: the same on every machine and in every version, which the hashes of the standard library do
-/// not promise.
-fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
-}
-
-/// The finaliser of `SplitMix64`, as FNV leaves names that are alike close together.
-fn mixed(mut bits: u64) -> u64 {
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
 }
 
 #[cfg(test)]

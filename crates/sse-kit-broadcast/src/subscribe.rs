@@ -1,6 +1,6 @@
 //! Opening a subscription.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
@@ -8,14 +8,16 @@ use std::time::SystemTime;
 use parking_lot::Mutex;
 use serde_json::Value;
 use sse_kit_event::control::{Gap, GapReason};
-use sse_kit_event::{EventId, LastEventId, Topics};
+use sse_kit_event::{ConnectionId, EventId, LastEventId, Topics};
 
-use crate::connection::{Connection, ConnectionId};
-use crate::core::Core;
+use crate::backfill::{Backfill, BackfillRequest, Backfilled};
+use crate::connection::Connection;
 use crate::entry::Entry;
-use crate::history::Candidates;
+use crate::lifecycle::Lifecycle;
+use crate::node::Node;
+use crate::opening::{Opening, Wanted};
 use crate::queue::{Queue, QueueLimits, SlowConsumer};
-use crate::reach_back::{ReachedBack, Seeker};
+use crate::start::Start;
 use crate::subscription::Subscription;
 
 /// A subscription that is about to be opened: see
@@ -23,11 +25,13 @@ use crate::subscription::Subscription;
 #[derive(Debug)]
 #[must_use = "nothing is subscribed to before `open` is called"]
 pub struct Subscribe {
-    core: Arc<Core>,
+    node: Arc<Node>,
+    backfill: Arc<Backfill>,
     topics: Topics,
     id: Option<ConnectionId>,
     metadata: Value,
     resume: Option<LastEventId>,
+    start: Start,
     policy: SlowConsumer,
     limits: QueueLimits,
     /// What comes before all that history has, and after which event it does.
@@ -36,14 +40,16 @@ pub struct Subscribe {
 }
 
 impl Subscribe {
-    pub(crate) fn new(core: Arc<Core>, topics: Topics) -> Self {
-        let limits = core.queue_limits;
+    pub(crate) fn new(node: Arc<Node>, backfill: Arc<Backfill>, topics: Topics) -> Self {
+        let limits = node.queue_limits;
         Self {
-            core,
+            node,
+            backfill,
             topics,
             id: None,
             metadata: Value::Null,
             resume: None,
+            start: Start::Now,
             policy: SlowConsumer::default(),
             limits,
             old: VecDeque::new(),
@@ -68,6 +74,13 @@ impl Subscribe {
     /// subscription begins with a [`Delivery::Gap`](crate::Delivery::Gap).
     pub fn resume(self, last_event_id: impl Into<Option<LastEventId>>) -> Self {
         Self { resume: last_event_id.into(), old: VecDeque::new(), begins_at: None, ..self }
+    }
+
+    /// Says where it begins when there is nothing to [resume](Self::resume) from. Default: now.
+    ///
+    /// It is never told of a gap for what history no longer has.
+    pub fn start(self, start: Start) -> Self {
+        Self { start, ..self }
     }
 
     /// Says what happens when it cannot keep up.
@@ -96,7 +109,9 @@ impl Subscribe {
     /// own as its queue may hold. It then begins with these. Beyond that, and where the log cannot be
     /// read, it begins with a gap, as without this.
     ///
-    /// At most four subscriptions read the log at the same time; the others wait, for at most 5 s.
+    /// A subscription that lacks more is not read for. At most four read the log at the same time; the
+    /// others wait, for at most 5 s, and those that lack a few hundred records do not wait for those
+    /// that lack many.
     ///
     /// ```
     /// # use sse_kit_broadcast::{Broadcaster, SubscribeError, Subscription};
@@ -114,9 +129,8 @@ impl Subscribe {
         // Whom events leave out is known by it. Where there is none, `open` says so.
         let Some(id) = self.id.take().or_else(|| ConnectionId::random().ok()) else { return self };
         let Self { topics, policy, limits, .. } = &self;
-        let seeker = Seeker { topics, id: &id, policy: *policy, limits: *limits };
-        if let Some(ReachedBack { entries, through }) = self.core.reach_back(&seeker, cursor).await
-        {
+        let request = BackfillRequest { topics, id: &id, policy: *policy, limits: *limits };
+        if let Some(Backfilled { entries, through }) = self.backfill.read(&request, cursor).await {
             self.begins_at.get_or_insert(cursor);
             self.resume = Some(LastEventId::Known(through));
             self.old.extend(entries);
@@ -130,89 +144,121 @@ impl Subscribe {
     ///
     /// [`SubscribeError`] when the broadcaster has shut down or cannot take more connections.
     pub fn open(self) -> Result<Subscription, SubscribeError> {
-        let core = &self.core;
-        if core.lifecycle.as_ref().is_some_and(crate::hooks::Lifecycle::is_overloaded) {
-            core.counters.refused.add(1);
+        let Self { node, topics, metadata, resume, start, policy, limits, old, begins_at, .. } =
+            self;
+        if node.lifecycle.as_ref().is_some_and(Lifecycle::is_overloaded) {
+            node.counters.refused.add(1);
             return Err(SubscribeError::HooksLag);
         }
         let id = self.id.map_or_else(ConnectionId::random, Ok).map_err(SubscribeError::Random)?;
-        let resumes = matches!(self.resume, Some(LastEventId::Known(_)));
-        let matched = if resumes { core.matched(&self.topics) } else { Candidates::default() };
 
-        let mut ledger = core.ledger.lock();
-        if ledger.draining {
+        let mut state = node.state.lock();
+        if state.draining {
             return Err(SubscribeError::Closed);
         }
-        if !ledger.interests.have_room_for(self.topics.patterns()) {
-            core.counters.refused.add(1);
+        if !state.interests.have_room_for(topics.patterns()) {
+            node.counters.refused.add(1);
             return Err(SubscribeError::PatternsCrowded);
         }
-        let now_at = ledger.position;
-        let start = match Start::at(now_at, self.resume.as_ref()) {
-            // Another node may be further, and the client come from there.
-            Start::Gap { from: Some(id), reason: GapReason::Future } if core.log.is_shared() => {
-                Start::Ahead(id)
-            }
-            start => start,
-        };
-        let mut queue = Queue::new(now_at, self.limits, self.policy);
-        match start {
-            Start::Now => {}
-            Start::After(cursor) => {
-                core.counters.resumed.add(1);
-                queue.begin_after(cursor);
-            }
-            Start::Ahead(cursor) => {
-                core.counters.resumed.add(1);
-                queue.begin_ahead(cursor);
-                ledger.anyone_ahead = true;
-            }
-            Start::Gap { from, reason } => queue.push_gap(Gap { from, to: now_at, reason }),
-        }
+        let now_at = state.position;
+        let begin = Begin::at(now_at, resume.as_ref(), start, node.shares_log);
+        let mut queue = Queue::new(now_at, limits, policy);
+        begin.set_up(&mut queue, now_at);
+        let number = state.next_number;
+        state.next_number += 1;
         let connection = Arc::new(Connection {
             id,
-            topics: self.topics,
-            metadata: self.metadata,
+            number,
+            topics,
+            metadata,
             connected_at: SystemTime::now(),
-            shard: core.next_shard(),
+            shard: node.next_shard(),
             places: OnceLock::new(),
             left: AtomicBool::new(false),
             queue: Mutex::new(queue),
         });
-        core.join(&mut ledger, &connection);
-        connection.catch_up(&ledger, &matched, &core.counters);
-        drop(ledger);
-        let cursor = match start {
-            Start::After(cursor) | Start::Ahead(cursor) => cursor,
-            Start::Now | Start::Gap { .. } => now_at,
+        if matches!(begin, Begin::Ahead(_)) {
+            state.ahead.insert(number, Arc::clone(&connection));
+        }
+        node.join(&mut state, &connection);
+        node.counters.conflated.add(state.catch_up(&connection));
+        drop(state);
+
+        node.counters.resumed.add(u64::from(matches!(begin, Begin::After(_) | Begin::Ahead(_))));
+        let (cursor, begins_at_cursor) = begin.cursor(now_at);
+        let cursor = begins_at.unwrap_or(cursor);
+        let opening = match begin {
+            Begin::Search(search) => Opening::search(now_at.offset(), search.wanted()),
+            _ => Opening::Entries(old),
         };
-        let cursor = self.begins_at.unwrap_or(cursor);
-        Ok(Subscription::new(self.core, connection, cursor, self.old))
+        Ok(Subscription::new(node, connection, (cursor, begins_at_cursor), opening))
     }
 }
 
-/// Where a subscription begins.
+/// Where a subscription begins, as seen from the position of the node.
 #[derive(Clone, Copy, Debug)]
-enum Start {
+enum Begin {
     Now,
+    All,
+    Search(Searched),
     After(EventId),
     Ahead(EventId),
     Gap { from: Option<EventId>, reason: GapReason },
 }
 
-impl Start {
-    fn at(now_at: EventId, resume: Option<&LastEventId>) -> Self {
+/// What is looked for in history.
+#[derive(Clone, Copy, Debug)]
+enum Searched {
+    Last(usize),
+    PerKey,
+}
+
+impl Begin {
+    fn at(now_at: EventId, resume: Option<&LastEventId>, start: Start, shares_log: bool) -> Self {
         let gap = |from, reason| Self::Gap { from, reason };
         match resume {
-            None => Self::Now,
+            None => match start {
+                Start::Now => Self::Now,
+                Start::All => Self::All,
+                Start::Last(count) => Self::Search(Searched::Last(count)),
+                Start::PerKey => Self::Search(Searched::PerKey),
+            },
             Some(LastEventId::Unusable(_)) => gap(None, GapReason::Malformed),
             Some(LastEventId::Known(id)) if id.epoch() != now_at.epoch() => {
                 gap(Some(*id), GapReason::UnknownEpoch)
             }
-            Some(LastEventId::Known(id)) if id.offset() > now_at.offset() => {
-                gap(Some(*id), GapReason::Future)
-            }
-            Some(LastEventId::Known(id)) => Self::After(*id),
+            Some(LastEventId::Known(id)) if id.offset() <= now_at.offset() => Self::After(*id),
+            // Another node may be further, and the client come from there.
+            Some(LastEventId::Known(id)) if shares_log => Self::Ahead(*id),
+            Some(LastEventId::Known(id)) => gap(Some(*id), GapReason::Future),
+        }
+    }
+
+    fn set_up(self, queue: &mut Queue, now_at: EventId) {
+        match self {
+            Self::Now | Self::Search(_) => {}
+            Self::All => queue.begin_with_history(),
+            Self::After(cursor) => queue.begin_after(cursor),
+            Self::Ahead(cursor) => queue.begin_ahead(cursor),
+            Self::Gap { from, reason } => queue.push_gap(Gap { from, to: now_at, reason }),
+        }
+    }
+
+    /// The cursor, and whether a client that knows nothing else may resume from it.
+    fn cursor(self, now_at: EventId) -> (EventId, bool) {
+        match self {
+            Self::After(cursor) | Self::Ahead(cursor) => (cursor, true),
+            Self::Now | Self::Gap { .. } => (now_at, true),
+            Self::All | Self::Search(_) => (now_at, false),
+        }
+    }
+}
+
+impl Searched {
+    fn wanted(self) -> Wanted {
+        match self {
+            Self::Last(count) => Wanted::Last(count),
+            Self::PerKey => Wanted::PerKey(HashSet::new()),
         }
     }
 }

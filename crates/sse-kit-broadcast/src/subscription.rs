@@ -1,6 +1,5 @@
 //! The receiving end.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,12 +8,16 @@ use std::time::Duration;
 use futures_core::Stream;
 use sse_kit_event::EventId;
 
-use crate::connection::{Connection, Departure};
-use crate::core::Core;
+use crate::connection::Connection;
 use crate::delivery::Delivery;
-use crate::entry::Entry;
+use crate::ending::{Departure, Goodbye};
+use crate::node::Node;
+use crate::opening::{Next, Opening};
 use crate::queue::Taken;
 use crate::shard::Shard;
+
+/// The number of pages of history that one poll reads without finding anything.
+const MAX_PAGES: usize = 4;
 
 /// The receiving end of one connection: gives what is published to its topics, in order.
 ///
@@ -22,25 +25,29 @@ use crate::shard::Shard;
 /// broadcaster shuts down or the connection is ended; then it gives `None`.
 #[derive(Debug)]
 pub struct Subscription {
-    core: Arc<Core>,
+    node: Arc<Node>,
     shard: Arc<Shard>,
     connection: Arc<Connection>,
     cursor: EventId,
     begins_with_gap: bool,
+    begins_at_cursor: bool,
     /// What comes before all that is in the queue.
-    old: VecDeque<Arc<Entry>>,
+    opening: Opening,
 }
 
 impl Subscription {
+    /// `begins_at_cursor` says that a client that knows the cursor, and nothing else, misses nothing
+    /// when it resumes from there.
     pub(crate) fn new(
-        core: Arc<Core>,
+        node: Arc<Node>,
         connection: Arc<Connection>,
-        cursor: EventId,
-        old: VecDeque<Arc<Entry>>,
+        (cursor, begins_at_cursor): (EventId, bool),
+        opening: Opening,
     ) -> Self {
-        let begins_with_gap = old.is_empty() && connection.queue.lock().is_gap_next();
-        let shard = Arc::clone(&core.shards[connection.shard]);
-        Self { core, shard, connection, cursor, begins_with_gap, old }
+        let nothing_before = matches!(&opening, Opening::Entries(entries) if entries.is_empty());
+        let begins_with_gap = nothing_before && connection.queue.lock().is_gap_next();
+        let shard = Arc::clone(&node.shards[connection.shard]);
+        Self { node, shard, connection, cursor, begins_with_gap, begins_at_cursor, opening }
     }
 
     /// The next delivery; `None` when the connection has ended.
@@ -54,26 +61,40 @@ impl Subscription {
 
     /// As [`Subscription::recv`], for those who write futures by hand.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
-        if let Some(entry) = self.old.pop_front() {
-            if self.old.is_empty() {
-                self.old = VecDeque::new(); // and its memory is free
-            }
-            let delivery = Delivery::Entry(entry);
-            self.count(&delivery);
-            return Poll::Ready(Some(delivery));
+        match self.opening.next(&self.node, &self.connection) {
+            Next::Entry(entry) => return self.ready(Delivery::Entry(entry)),
+            Next::Searching => return wait_a_moment(cx),
+            Next::Nothing => {}
         }
+        let mut pages = 0;
         loop {
             let taken = self.connection.queue.lock().take(cx.waker());
             match taken {
-                Taken::Delivery(delivery) => {
-                    self.count(&delivery);
-                    return Poll::Ready(Some(delivery));
-                }
-                Taken::Behind => self.core.catch_up(&self.connection),
+                Taken::Delivery(delivery) => return self.ready(delivery),
                 Taken::Nothing => return Poll::Pending,
                 Taken::End => return Poll::Ready(None),
+                // A page may have nothing for this subscription, and there may be many such.
+                Taken::Behind if pages == MAX_PAGES => return wait_a_moment(cx),
+                Taken::Behind => self.node.catch_up(&self.connection),
             }
+            pages += 1;
         }
+    }
+
+    fn ready(&self, delivery: Delivery) -> Poll<Option<Delivery>> {
+        match delivery {
+            Delivery::Entry(_) | Delivery::Direct(_) => self.shard.delivered.add(1),
+            Delivery::Gap(_) => self.node.counters.gaps.add(1),
+            Delivery::Heartbeat { .. } | Delivery::Goodbye(_) => {}
+        }
+        Poll::Ready(Some(delivery))
+    }
+
+    /// Lets nothing more into the queue, and ends after what waits there, with a goodbye. Events that
+    /// were published but did not come to the queue yet are not lost to a client that resumes.
+    pub fn finish(&self, goodbye: Goodbye) {
+        self.connection.queue.lock().end(Departure::Expired, Some(goodbye));
+        self.node.leave(&self.connection);
     }
 
     /// Where it began: everything after this is given, or stands behind a gap that is told.
@@ -87,6 +108,13 @@ impl Subscription {
         self.begins_with_gap
     }
 
+    /// The id that the client may be told before the first event: when it resumes from there, it misses
+    /// nothing. `None` for a subscription that begins with a gap, or somewhere in history: a client
+    /// that is cut off before its first event must begin again in the same way.
+    pub fn resumes_from(&self) -> Option<EventId> {
+        (self.begins_at_cursor && !self.begins_with_gap).then_some(self.cursor)
+    }
+
     /// The connection as others see it.
     pub fn connection(&self) -> &Arc<Connection> {
         &self.connection
@@ -94,23 +122,19 @@ impl Subscription {
 
     /// How often a heartbeat comes; `None` when none does.
     pub fn heartbeat(&self) -> Option<Duration> {
-        self.core.heartbeat
+        self.node.heartbeat
     }
 
     /// Why it is ending, once that is decided by somebody else than its owner.
     pub fn ending(&self) -> Option<Departure> {
         self.connection.queue.lock().ending()
     }
+}
 
-    fn count(&self, delivery: &Delivery) {
-        match delivery {
-            Delivery::Entry(_) | Delivery::Direct(_) => {
-                self.shard.delivered.add(1);
-            }
-            Delivery::Gap(_) => self.core.counters.gaps.add(1),
-            Delivery::Heartbeat | Delivery::Goodbye(_) => {}
-        }
-    }
+/// Lets others run, and goes on then.
+fn wait_a_moment(cx: &Context<'_>) -> Poll<Option<Delivery>> {
+    cx.waker().wake_by_ref();
+    Poll::Pending
 }
 
 impl Stream for Subscription {
@@ -123,6 +147,6 @@ impl Stream for Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.core.leave(&self.connection);
+        self.node.leave(&self.connection);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::entry::Entry;
-use crate::shard::Signal;
+use crate::ring::RingMessage;
 
 /// Reads all events of the log, whatever their topic: for inspectors, bridges and tests.
 ///
@@ -12,14 +12,14 @@ use crate::shard::Signal;
 /// [`Builder::log_buffer`]: crate::Builder::log_buffer
 #[derive(Debug)]
 pub struct Tap {
-    signals: async_broadcast::Receiver<Signal>,
+    ring: async_broadcast::Receiver<RingMessage>,
     closed: bool,
 }
 
 impl Tap {
-    /// A tap that is `closed` from the start never sees the signal that would close it.
-    pub(crate) fn new(signals: async_broadcast::Receiver<Signal>, closed: bool) -> Self {
-        Self { signals, closed }
+    /// A tap that is `closed` from the start never sees the message that would close it.
+    pub(crate) fn new(ring: async_broadcast::Receiver<RingMessage>, closed: bool) -> Self {
+        Self { ring, closed }
     }
 
     /// The next event.
@@ -36,10 +36,12 @@ impl Tap {
     pub async fn recv(&mut self) -> Result<Arc<Entry>, TapError> {
         use async_broadcast::RecvError;
         while !self.closed {
-            match self.signals.recv_direct().await {
-                Ok(Signal::Entry(entry, _)) => return Ok(entry),
-                Ok(Signal::Local(_) | Signal::Heartbeat) => {}
-                Ok(Signal::End(_)) => self.closed = true,
+            match self.ring.recv_direct().await {
+                Ok(RingMessage::Entry(entry, _)) => return Ok(entry),
+                Ok(
+                    RingMessage::Unlogged(_) | RingMessage::Heartbeat(_) | RingMessage::Drained(_),
+                ) => {}
+                Ok(RingMessage::End(_)) => self.closed = true,
                 Err(RecvError::Overflowed(missed)) => return Err(TapError::Lagged { missed }),
                 Err(RecvError::Closed) => break,
             }

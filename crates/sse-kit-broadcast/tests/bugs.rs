@@ -102,7 +102,7 @@ async fn bug_7_what_a_hook_publishes_comes_after_its_parent() -> TestResult {
             let (hub, refused) = (inner.get().cloned(), Arc::clone(&count));
             async move {
                 if draft.event().data() == "parent" {
-                    draft.follow_up(draft.topic().cloned(), Event::new("child"));
+                    draft.follow_up(draft.audience(), Event::new("child"));
                     let hub = hub.ok_or("it is set by now")?;
                     if let Err(PublishError::InsideHook) = hub.broadcast(Event::new("x")).await {
                         refused.fetch_add(1, Ordering::Relaxed);
@@ -160,7 +160,7 @@ async fn bug_7_follow_ups_without_end_are_cut_off() -> TestResult {
     let hub = Broadcaster::builder()
         .history(1000)
         .on_broadcast(|draft| {
-            draft.follow_up(draft.topic().cloned(), Event::new("more"));
+            draft.follow_up(draft.audience(), Event::new("more"));
             Ok(Verdict::Keep)
         })
         .build()?;

@@ -10,7 +10,7 @@ use receiving::{Received, data, received, settle};
 use sse_kit_broadcast::{
     Broadcaster, BuildError, Goodbye, PublishError, SubscribeError, TapError, Verdict,
 };
-use sse_kit_event::{Event, EventName, Topic, Topics};
+use sse_kit_event::{Audience, Event, EventName, Topic, Topics};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
@@ -159,7 +159,7 @@ async fn a_hook_cannot_publish_what_only_sse_kit_may_say() -> TestResult {
                 "replace" => Verdict::Replace(control),
                 "with id" => Verdict::Replace(Event::new("x").with_id("1-1".parse()?)),
                 _ => {
-                    draft.follow_up(None, control);
+                    draft.follow_up(Audience::Everyone, control);
                     Verdict::Keep
                 }
             })

@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use receiving::{Received, data, received, settle};
 use sse_kit_broadcast::{
-    AppendError, Appended, BoxFuture, Broadcaster, ConnectionId, Inlet, InletError, Log, Record,
-    SlowConsumer,
+    Append, AppendError, Appended, BoxFuture, Broadcaster, ConnectionId, ConnectionSet, Inlet,
+    InletError, Log, Record, SlowConsumer,
 };
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic};
@@ -20,7 +20,7 @@ fn topic() -> Topic {
 
 fn record(text: &str) -> Record {
     let event = Event::new(text).encode();
-    Record { topic: Some(topic()), key: None, except: Box::default(), event, once: None }
+    Record { audience: topic().into(), key: None, except: ConnectionSet::default(), event }
 }
 
 fn id(epoch: u64, offset: u64) -> EventId {
@@ -48,7 +48,7 @@ impl Log for Remote {
         self.inlet.set(inlet).expect("it is attached once");
     }
 
-    fn append(&self, _: Record) -> BoxFuture<'_, Result<Appended, AppendError>> {
+    fn append(&self, _: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
         Box::pin(std::future::ready(Err(AppendError::Full)))
     }
 }
@@ -107,7 +107,8 @@ async fn who_is_left_out_twice_counts_once() -> TestResult {
     let far = Far::new(id(1, 0), &[])?;
     let me: ConnectionId = "me".parse()?;
     let _tab = far.hub.subscribe(topic()).id(me.clone()).open()?;
-    let record = Record { except: [me.clone(), me.clone(), me].into(), ..record("x") };
+    let record =
+        Record { except: ConnectionSet::new([me.clone(), me.clone(), me])?, ..record("x") };
     assert_eq!(far.inlet().deliver(id(1, 1), record), Ok(0));
     Ok(())
 }

@@ -5,8 +5,8 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 use sse_kit_broadcast::{
-    AppendError, Appended, BoxFuture, Broadcaster, Delivery, Inlet, Log, LogFailure, PublishError,
-    Reach, Record, SlowConsumer, Subscription,
+    Append, AppendError, Appended, BoxFuture, Broadcaster, ConnectionSet, Delivery, Inlet, Log,
+    LogFailure, PublishError, Reach, Record, SlowConsumer, Subscription,
 };
 use sse_kit_event::control::{Gap, GapReason};
 use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic};
@@ -33,13 +33,13 @@ impl Log for Remote {
         self.0.lock().inlet = Some(inlet);
     }
 
-    fn append(&self, _: Record) -> BoxFuture<'_, Result<Appended, AppendError>> {
+    fn append(&self, _: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
         let state = self.0.lock();
         let appended = match *state {
             State { closed: true, .. } => Err(AppendError::Closed),
             State { full: true, .. } => Err(AppendError::Full),
             State { silent: true, .. } => Err(AppendError::Ambiguous("no answer".into())),
-            _ => Ok(Appended { id: id(1, 12), receivers: None }),
+            _ => Ok(Appended { id: id(1, 12), receivers: None, repeated: false }),
         };
         Box::pin(std::future::ready(appended))
     }
@@ -73,11 +73,10 @@ fn topic() -> Topic {
 
 fn record(data: &str) -> Record {
     Record {
-        topic: Some(topic()),
+        audience: topic().into(),
         key: None,
-        except: Box::default(),
+        except: ConnectionSet::default(),
         event: Event::new(data).encode(),
-        once: None,
     }
 }
 
@@ -213,7 +212,7 @@ async fn who_comes_from_a_node_that_was_further_waits_and_who_lies_is_told() {
     assert_eq!(event(&mut honest).await, id(1, 14), "and not what it has seen");
     log.with(|inlet| inlet.lose_through(15)).unwrap();
     assert!(is_quiet(&mut liar));
-    log.with(Inlet::settle);
+    log.with(|inlet| inlet.settle(inlet.mark().expect("the broadcaster is there")));
     let told = gap(&mut liar).await;
     assert_eq!((told.reason, told.from), (GapReason::Future, Some(id(1, 1000))));
     assert_eq!(told.to, id(1, 15));

@@ -49,7 +49,7 @@ impl Client {
                 }
                 match subscription.recv().await {
                     Some(Delivery::Entry(entry)) => self.saw(&entry),
-                    Some(Delivery::Heartbeat) => {}
+                    Some(Delivery::Heartbeat { .. }) => {}
                     Some(other) => panic!("history is long enough, so why {other:?}"),
                     // Ended as too slow.
                     None => break,

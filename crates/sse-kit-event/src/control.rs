@@ -12,6 +12,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::connection_id::ConnectionId;
 use crate::event::Event;
 use crate::id::EventId;
 use crate::name::EventName;
@@ -63,7 +64,7 @@ pub struct Hello {
     /// Where the stream begins: what comes after this id is on it, or behind a gap event.
     pub cursor: EventId,
     /// The id of the connection, by which the server can be asked to leave it out.
-    pub connection: String,
+    pub connection: ConnectionId,
     /// How often a heartbeat comes, in milliseconds; 0 when none does.
     pub heartbeat_ms: u64,
 }

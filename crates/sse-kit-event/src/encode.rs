@@ -15,7 +15,7 @@ const RETRY_LINE: usize = "retry: ".len() + 20 + "\n".len();
 ///
 /// A log gives an id at the last moment, under its lock; everything that takes time has been done
 /// by then.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct EncodedEvent {
     bytes: Vec<u8>,
     id: Option<EventId>,

@@ -19,11 +19,14 @@
 //!   format of the [WHATWG HTML standard, section 9.2][spec], [`Decoder`] turns bytes back.
 //! - [`EventName`], [`EventId`], [`Topic`], [`TopicPattern`] and [`EventKey`] are made once, by a
 //!   constructor that may fail, and are right from then on: no name and no id can end its own line.
-//! - [`Topics`] is what a subscriber asks for, [`LastEventId`] what a client says it has.
+//! - [`Audience`] is whom an event is for, [`Topics`] what a subscriber asks for, [`LastEventId`] what
+//!   a client says it has.
 //! - [`control`] holds the events that sse-kit itself sends; users cannot publish those names.
 //!
 //! [spec]: https://html.spec.whatwg.org/multipage/server-sent-events.html
 
+mod audience;
+mod connection_id;
 pub mod control;
 mod decode;
 mod encode;
@@ -37,6 +40,8 @@ mod pattern;
 mod topic;
 mod topics;
 
+pub use audience::{Audience, AudienceError, SeveralTopics};
+pub use connection_id::{ConnectionId, ConnectionIdError};
 pub use decode::{DecodeError, Decoded, Decoder, Message};
 pub use encode::{EncodedEvent, EncodedEventError};
 pub use event::{Event, JsonError};

@@ -1,5 +1,6 @@
 //! What a subscriber asks for.
 
+use crate::audience::Audience;
 use crate::pattern::{TopicPattern, TopicPatternError};
 use crate::topic::{Topic, TopicError};
 
@@ -99,6 +100,12 @@ impl Topics {
     /// Whether there is neither topic nor pattern.
     pub fn is_empty(&self) -> bool {
         self.topics.is_empty() && self.patterns.is_empty()
+    }
+
+    /// Returns `true` if an event for `audience` is for this subscription: always, when it is for
+    /// everyone.
+    pub fn include(&self, audience: &Audience) -> bool {
+        audience.is_everyone() || audience.topics().iter().any(|topic| self.cover(topic))
     }
 
     /// Whether events on `topic` are asked for.

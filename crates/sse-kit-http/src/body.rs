@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use sse_kit_broadcast::{Delivery, Subscription};
-use sse_kit_event::control::ControlName;
+use sse_kit_broadcast::{Delivery, Goodbye, Subscription};
 
 use crate::frames;
 use crate::gzip::Gzip;
@@ -67,14 +66,6 @@ impl SseBody {
         frames::frame(delivery)
     }
 
-    /// The bytes of an event that this stream alone has.
-    fn own(&mut self, frame: Bytes) -> Bytes {
-        if let Some(gzip) = &mut self.gzip {
-            return gzip.frame(&frame);
-        }
-        frame
-    }
-
     /// What comes after everything.
     fn end(&mut self) -> Option<Bytes> {
         self.gzip.take().map(|gzip| gzip.end())
@@ -96,11 +87,12 @@ impl Body for SseBody {
         if let Some(opening) = self.opening.take() {
             return Poll::Ready(Some(Ok(Frame::data(opening))));
         }
-        if self.subscription.is_some() && self.ends_at.is_some_and(|at| at <= Instant::now()) {
-            // What is queued comes when it resumes.
-            self.subscription = None;
-            let renew = self.own(frames::come_back(ControlName::Shutdown, RENEW_WITHIN));
-            return Poll::Ready(Some(Ok(Frame::data(renew))));
+        if let Some(subscription) = &self.subscription
+            && self.ends_at.is_some_and(|at| at <= Instant::now())
+        {
+            // What is queued may have no id, and then the client could not have it later.
+            subscription.finish(Goodbye::ComeBack { within: RENEW_WITHIN });
+            self.ends_at = None;
         }
         let delivery = match &mut self.subscription {
             Some(subscription) => std::task::ready!(subscription.poll_recv(cx)),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sse_kit_broadcast::{Delivery, Goodbye, Subscription};
 use sse_kit_event::control::{ControlName, Hello};
+use sse_kit_event::{EncodedEvent, EventId};
 
 /// The bytes of a delivery. Those of an event are shared; only a gap and a goodbye are made here.
 pub(crate) fn frame(delivery: Delivery) -> Bytes {
@@ -13,7 +14,7 @@ pub(crate) fn frame(delivery: Delivery) -> Bytes {
         Delivery::Entry(entry) => entry.frame().clone(),
         Delivery::Direct(frame) => frame,
         Delivery::Gap(gap) => gap.event().encode().finish(None),
-        Delivery::Heartbeat => heartbeat(),
+        Delivery::Heartbeat { position } => heartbeat(position),
         Delivery::Goodbye(Goodbye::ComeBack { within }) => come_back(ControlName::Shutdown, within),
         Delivery::Goodbye(Goodbye::StayAway) => ControlName::Close.event().encode().finish(None),
         // `Delivery` may grow. What is not known here has nothing to show, and a comment is that.
@@ -27,14 +28,12 @@ pub(crate) fn hello(subscription: &Subscription, retry: Duration) -> Bytes {
     let heartbeat = subscription.heartbeat().unwrap_or_default();
     let hello = Hello {
         cursor: subscription.cursor(),
-        connection: subscription.connection().id().to_string(),
+        connection: subscription.connection().id().clone(),
         heartbeat_ms: u64::try_from(heartbeat.as_millis()).unwrap_or(u64::MAX),
     };
     let spread = retry.as_secs_f64() * (0.5 + fastrand::f64());
     let retry = Duration::try_from_secs_f64(spread).unwrap_or(retry);
-    // Not when a gap comes next: who is cut off in between must be told of it later.
-    let id = (!subscription.begins_with_gap()).then(|| subscription.cursor());
-    hello.event().retry(retry).encode().finish(id)
+    hello.event().retry(retry).encode().finish(subscription.resumes_from())
 }
 
 /// A last event, after which the client comes back at a random time.
@@ -43,11 +42,16 @@ pub(crate) fn come_back(name: ControlName, within: Duration) -> Bytes {
     name.event().retry(retry).encode().finish(None)
 }
 
-/// A comment for proxies, and in the same breath an event for scripts, which see no comments.
-fn heartbeat() -> Bytes {
-    static HEARTBEAT: LazyLock<Bytes> =
-        LazyLock::new(|| ControlName::Heartbeat.event().comment("heartbeat").encode().finish(None));
-    HEARTBEAT.clone()
+/// A comment for proxies, and in the same breath an event for scripts, which see no comments. Its id,
+/// where it has one, moves the cursor of a client that had no event of its own for a while.
+fn heartbeat(position: Option<EventId>) -> Bytes {
+    static HEARTBEAT: LazyLock<EncodedEvent> =
+        LazyLock::new(|| ControlName::Heartbeat.event().comment("heartbeat").encode());
+    static WITHOUT_ID: LazyLock<Bytes> = LazyLock::new(|| HEARTBEAT.clone().finish(None));
+    match position {
+        Some(position) => HEARTBEAT.clone().finish(Some(position)),
+        None => WITHOUT_ID.clone(),
+    }
 }
 
 #[cfg(test)]

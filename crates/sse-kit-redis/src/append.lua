@@ -1,39 +1,115 @@
--- Appends one record to the log, at the next offset, and returns {epoch, offset}.
+-- Appends a record to the log, at the next offset, and its follow-ups right after it; all of them, or
+-- none. Returns {epoch, offset, outcome}, where the outcome is
+--   'appended'   under this id
+--   'repeated'   the same publish was appended before, under this id; nothing was this time
+--   'reused'     the idempotency key was used for something else, under this id
+--   'conflict'   this record, or an older one, came to the topics since the expected one
 --
 -- KEYS  1 the stream   2 what is known of it   3 the idempotency key
--- ARGV  1 topic, '' for everybody   2 encoded event   3 conflation key, or ''
---       4 connections to leave out, with blanks between, or ''
+-- ARGV  1 topics, with line feeds between, '' for everybody   2 encoded event
+--       3 conflation key, or ''   4 connections to leave out, with blanks between, or ''
 --       5 a random text, the same when the same append is tried again
 --       6 how many records to keep   7 for how long to know the idempotency key, in milliseconds
 --       8 the epoch and 9 the offset of the newest record that the publisher has seen, '' and 0 for none
+--      10 a digest of what is published, or ''
+--      11 the epoch and 12 the offset of the newest record that is expected for these topics, or ''
+--      13 to 16, 17 to 20, ... as 1 to 4 for each follow-up
 
-local known = redis.call('GET', KEYS[3])
+local stream, meta_key, once_key = KEYS[1], KEYS[2], KEYS[3]
+local attempt, digest = ARGV[5], ARGV[10] or ''
+local expected_epoch, expected_offset = ARGV[11] or '', tonumber(ARGV[12] or '')
+
+-- How many records are looked through for one that came since the expected one.
+local MAX_LOOK = 10000
+local PAGE = 500
+
+local function text(number)
+  return string.format('%.0f', number)
+end
+
+local known = redis.call('GET', once_key)
 if known then
-  local dash = string.find(known, '-', 1, true)
-  return {string.sub(known, 1, dash - 1), string.sub(known, dash + 1)}
+  local epoch, offset, by, of = string.match(known, '^(%x+)-(%d+) (%S*) (%S*)$')
+  local outcome = 'repeated'
+  if by == attempt then outcome = 'appended' elseif of ~= digest then outcome = 'reused' end
+  return {epoch, offset, outcome}
 end
 
 local time = redis.call('TIME')
 local function new_epoch()
-  local hash = redis.sha1hex(time[1] .. '.' .. time[2] .. '.' .. ARGV[5])
+  local hash = redis.sha1hex(time[1] .. '.' .. time[2] .. '.' .. attempt)
   return (string.gsub(string.sub(hash, 1, 16), '^0+', ''))
 end
 
-local meta = redis.call('HMGET', KEYS[2], 'epoch', 'last')
-local epoch = meta[1]
+local meta = redis.call('HMGET', meta_key, 'epoch', 'last')
+local epoch, last = meta[1], tonumber(meta[2] or '0')
 if not epoch then
   epoch = new_epoch()
-  redis.call('HSET', KEYS[2], 'epoch', epoch, 'since', '0', 'last', '0')
-  redis.call('DEL', KEYS[1])
-elseif epoch == ARGV[8] and tonumber(meta[2]) < tonumber(ARGV[9]) then
+  redis.call('HSET', meta_key, 'epoch', epoch, 'since', '0', 'last', '0')
+  redis.call('DEL', stream)
+elseif epoch == ARGV[8] and last < tonumber(ARGV[9]) then
   -- The end of the log was lost. Its offsets are about to be given again, so the epoch changes.
   epoch = new_epoch()
-  redis.call('HSET', KEYS[2], 'epoch', epoch, 'since', meta[2])
+  redis.call('HSET', meta_key, 'epoch', epoch, 'since', text(last))
 end
 
-local offset = string.format('%.0f', redis.call('HINCRBY', KEYS[2], 'last', 1))
-local at = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[6], offset .. '-0',
-  'topic', ARGV[1], 'event', ARGV[2], 'key', ARGV[3], 'except', ARGV[4], 'once', ARGV[5], 'at', at)
-redis.call('SET', KEYS[3], epoch .. '-' .. offset, 'PX', ARGV[7])
-return {epoch, offset}
+local function topics_of(joined)
+  local topics = {}
+  for topic in string.gmatch(joined .. '\n', '([^\n]*)\n') do topics[topic] = true end
+  return topics
+end
+
+local function field(fields, name)
+  for at = 1, #fields, 2 do
+    if fields[at] == name then return fields[at + 1] end
+  end
+  return ''
+end
+
+local function offset_of(entry)
+  return tonumber(string.match(entry[1], '^%d+'))
+end
+
+-- The offset of the newest record for these topics that came after the expected one; where that cannot
+-- be said, the last offset.
+local function newest_since(expected)
+  local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+  if last > expected and (not first or offset_of(first) > expected + 1) then return last end
+  local wanted, looked, to = topics_of(ARGV[1]), 0, '+'
+  while looked < MAX_LOOK do
+    local page = redis.call('XREVRANGE', stream, to, '(' .. text(expected), 'COUNT', PAGE)
+    for _, entry in ipairs(page) do
+      for topic in pairs(topics_of(field(entry[2], 'topic'))) do
+        if wanted[topic] then return offset_of(entry) end
+      end
+    end
+    if #page < PAGE then return nil end
+    looked, to = looked + #page, '(' .. page[#page][1]
+  end
+  return last
+end
+
+if expected_offset then
+  local newest = last
+  if epoch == expected_epoch and expected_offset <= last then
+    newest = newest_since(expected_offset)
+  end
+  if newest then return {epoch, text(newest), 'conflict'} end
+end
+
+local at = text(time[1] * 1000 + math.floor(time[2] / 1000))
+local function add(offset, topics, event, key, except)
+  redis.call('XADD', stream, 'MAXLEN', '~', ARGV[6], text(offset) .. '-0',
+    'topic', topics, 'event', event, 'key', key, 'except', except, 'once', attempt, 'at', at)
+end
+
+local offset = last + 1
+add(offset, ARGV[1], ARGV[2], ARGV[3], ARGV[4])
+last = offset
+for from = 13, #ARGV, 4 do
+  last = last + 1
+  add(last, ARGV[from], ARGV[from + 1], ARGV[from + 2], ARGV[from + 3])
+end
+redis.call('HSET', meta_key, 'last', text(last))
+redis.call('SET', once_key, epoch .. '-' .. text(offset) .. ' ' .. attempt .. ' ' .. digest, 'PX', ARGV[7])
+return {epoch, text(offset), 'appended'}

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use redis::{ErrorKind, RedisError, Script, ServerErrorKind};
-use sse_kit_broadcast::AppendError;
-use sse_kit_event::{EventId, IdempotencyKey};
+use sse_kit_broadcast::{Append, AppendError, Appended, Once};
+use sse_kit_event::EventId;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::config::RedisConfig;
-use crate::entry::Fields;
+use crate::entry::{Fields, written};
 use crate::link::Link;
 use crate::monitor::Shared;
 
@@ -28,6 +28,22 @@ pub(crate) struct Appender {
     /// Since when every attempt has failed.
     failing_since: Mutex<Option<Instant>>,
 }
+
+/// An append, as it is sent with each attempt.
+#[derive(Debug)]
+struct Request {
+    record: Fields,
+    follow_ups: Vec<Fields>,
+    once: Option<Once>,
+    expected: Option<EventId>,
+    /// Under which key Redis remembers it.
+    key: String,
+    /// A random text, the same for all attempts.
+    attempt: String,
+}
+
+/// The reply of the script: epoch, offset, and what came of it.
+type Reply = (String, String, String);
 
 /// Why one attempt has failed.
 enum Failure {
@@ -50,28 +66,15 @@ impl Appender {
         }
     }
 
-    /// Appends a record, and tries again under the same idempotency key until the deadline: under that of
-    /// the app, or one of its own.
-    pub(crate) async fn append(
-        &self,
-        fields: &Fields,
-        once: Option<&IdempotencyKey>,
-    ) -> Result<EventId, AppendError> {
-        if fields.len() > self.config.max_record_bytes {
-            let (bytes, max) = (fields.len(), self.config.max_record_bytes);
-            return Err(AppendError::TooLarge { bytes, max });
-        }
-        let text = random().map_err(|error| AppendError::Unavailable(error.into()))?;
-        let key = match once {
-            // No random one looks like this.
-            Some(key) => self.config.once_key(&format!("app:{key}")),
-            None => self.config.once_key(&text),
-        };
-        let appended = self.append_by_deadline(fields, &key, &text).await;
+    /// Appends records, and tries again under the same idempotency key until the deadline: under that
+    /// of the app, or one of its own.
+    pub(crate) async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        let request = self.request(append)?;
+        let appended = self.append_by_deadline(&request).await;
         match &appended {
-            Ok(id) => {
-                self.shared.see(*id);
-                self.shared.appended.add(1);
+            Ok(appended) => {
+                self.shared.see(request.last(appended));
+                self.shared.appended.add(u64::from(!appended.repeated));
             }
             Err(error) => {
                 self.shared.failed.add(1);
@@ -81,22 +84,35 @@ impl Appender {
         appended
     }
 
-    async fn append_by_deadline(
-        &self,
-        fields: &Fields,
-        key: &str,
-        text: &str,
-    ) -> Result<EventId, AppendError> {
+    fn request(&self, append: Append) -> Result<Request, AppendError> {
+        let Append { record, follow_ups, once, expected } = append;
+        let (record, max) = (Fields::of(&record), self.config.max_record_bytes);
+        let follow_ups: Vec<_> = follow_ups.iter().map(Fields::of).collect();
+        let bytes = record.len() + follow_ups.iter().map(Fields::len).sum::<usize>();
+        if bytes > max {
+            return Err(AppendError::TooLarge { bytes, max });
+        }
+        let attempt = random().map_err(|error| AppendError::Unavailable(error.into()))?;
+        let key = match &once {
+            // No random one looks like this, and no key has a line feed.
+            Some(once) => format!("app:{}\n{}", once.key, written(&once.scope)),
+            None => attempt.clone(),
+        };
+        let key = self.config.once_key(&key);
+        Ok(Request { record, follow_ups, once, expected, key, attempt })
+    }
+
+    async fn append_by_deadline(&self, request: &Request) -> Result<Appended, AppendError> {
         let deadline = Instant::now() + self.config.append_deadline;
         let sent = AtomicBool::new(false);
         let mut unknown = false;
         let error = loop {
             sent.store(false, Ordering::Relaxed);
-            let attempt = self.attempt(fields, key, text, &sent);
+            let attempt = self.attempt(request, &sent);
             let error = match timeout_at(deadline, attempt).await {
-                Ok(Ok(id)) => {
+                Ok(Ok(reply)) => {
                     *self.failing_since.lock() = None;
-                    return Ok(id);
+                    return request.outcome(reply);
                 }
                 Ok(Err(Failure::Final(error))) if !unknown => return Err(error),
                 Ok(Err(Failure::Final(error))) => return Err(AppendError::Ambiguous(error.into())),
@@ -129,37 +145,27 @@ impl Appender {
         since.elapsed() > self.config.append_deadline
     }
 
-    async fn attempt(
-        &self,
-        fields: &Fields,
-        key: &str,
-        text: &str,
-        sent: &AtomicBool,
-    ) -> Result<EventId, Failure> {
+    async fn attempt(&self, request: &Request, sent: &AtomicBool) -> Result<Reply, Failure> {
         let (number, mut connection) = self.link.connection().await.map_err(Failure::NotWritten)?;
         let seen = self.shared.seen();
         sent.store(true, Ordering::Relaxed);
-        let reply = self
-            .script
-            .key(self.config.stream_key())
-            .key(self.config.meta_key())
-            .key(key)
-            .arg(&fields.topic)
-            .arg(&fields.event)
-            .arg(&fields.key)
-            .arg(&fields.except)
-            .arg(text)
+        let expected = request.expected;
+        let mut call = self.script.key(self.config.stream_key());
+        call.key(self.config.meta_key()).key(&request.key);
+        request.record.add_to(&mut call);
+        call.arg(&request.attempt)
             .arg(self.config.keep_events)
             .arg(millis(self.config.idempotency))
             .arg(seen.epoch().to_string())
             .arg(seen.offset())
-            .invoke_async::<(String, String)>(&mut connection)
-            .await;
-        match reply {
-            Ok((epoch, offset)) => format!("{epoch}-{offset}").parse().map_err(|_| {
-                let error = (ErrorKind::UnexpectedReturnType, "the log gave no id");
-                Failure::Unknown(error.into())
-            }),
+            .arg(request.once.as_ref().map(|once| format!("{:x}", once.digest)).unwrap_or_default())
+            .arg(expected.map(|id| id.epoch().to_string()).unwrap_or_default())
+            .arg(expected.map(|id| id.offset().to_string()).unwrap_or_default());
+        for follow_up in &request.follow_ups {
+            follow_up.add_to(&mut call);
+        }
+        match call.invoke_async::<Reply>(&mut connection).await {
+            Ok(reply) => Ok(reply),
             Err(error) => {
                 let failure = Failure::of(error);
                 if !matches!(failure, Failure::Final(_)) {
@@ -169,6 +175,31 @@ impl Appender {
             }
         }
     }
+}
+
+impl Request {
+    /// What the reply of the script says.
+    fn outcome(&self, (epoch, offset, outcome): Reply) -> Result<Appended, AppendError> {
+        let id: EventId = format!("{epoch}-{offset}").parse().map_err(|_| no_answer())?;
+        match (outcome.as_str(), &self.once, self.expected) {
+            ("appended", ..) => Ok(Appended { id, receivers: None, repeated: false }),
+            ("repeated", ..) => Ok(Appended { id, receivers: None, repeated: true }),
+            ("reused", Some(once), _) => Err(AppendError::KeyReused { key: once.key.clone() }),
+            ("conflict", _, Some(expected)) => Err(AppendError::Conflict { expected, newest: id }),
+            _ => Err(no_answer()),
+        }
+    }
+
+    /// The id of the last record that was appended, or was there already.
+    fn last(&self, appended: &Appended) -> EventId {
+        let follow_ups = if appended.repeated { 0 } else { self.follow_ups.len() as u64 };
+        EventId::new(appended.id.epoch(), appended.id.offset() + follow_ups)
+    }
+}
+
+/// The script answered something that it never does.
+fn no_answer() -> AppendError {
+    AppendError::Ambiguous("the log gave no answer that makes sense".into())
 }
 
 impl Failure {

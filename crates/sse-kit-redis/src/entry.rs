@@ -1,8 +1,11 @@
 //! A record as it stands in the stream.
 
-use redis::{FromRedisValue as _, Value};
-use sse_kit_broadcast::{ConnectionId, Record};
-use sse_kit_event::{EncodedEvent, EventKey, Topic};
+use redis::{FromRedisValue as _, ScriptInvocation, Value};
+use sse_kit_broadcast::{ConnectionSet, Record};
+use sse_kit_event::{Audience, ConnectionId, EncodedEvent, EventKey, Topic};
+
+/// What stands between the topics of one record; no topic has it.
+const BETWEEN_TOPICS: &str = "\n";
 
 /// One entry of the stream, read back.
 #[derive(Debug)]
@@ -44,14 +47,18 @@ pub(crate) struct Fields {
 
 impl Fields {
     pub(crate) fn of(record: &Record) -> Self {
-        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-        let except: Vec<_> = record.except.iter().map(ConnectionId::as_str).collect();
+        let except: Vec<_> = record.except.as_slice().iter().map(ConnectionId::as_str).collect();
         Self {
-            topic: text(record.topic.as_ref().map(Topic::as_str)),
+            topic: written(&record.audience),
             event: record.event.as_bytes().to_vec(),
-            key: text(record.key.as_ref().map(EventKey::as_str)),
+            key: record.key.as_ref().map(EventKey::as_str).unwrap_or_default().to_owned(),
             except: except.join(" "),
         }
+    }
+
+    /// Adds the four arguments that the script has for a record.
+    pub(crate) fn add_to(&self, call: &mut ScriptInvocation<'_>) {
+        call.arg(&self.topic).arg(&self.event).arg(&self.key).arg(&self.except);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -91,20 +98,39 @@ struct Found {
 
 impl Found {
     fn record(&self) -> Result<Record, EntryError> {
-        let topic = text("topic", &self.topic)?;
-        let topic = (!topic.is_empty()).then(|| topic.parse::<Topic>()).transpose();
+        let audience = audience(text("topic", &self.topic)?);
         let key = text("key", &self.key)?;
         let key = (!key.is_empty()).then(|| key.parse::<EventKey>()).transpose();
         let except = text("except", &self.except)?;
-        let except = except.split_ascii_whitespace().map(str::parse::<ConnectionId>).collect();
         Ok(Record {
-            topic: topic.map_err(|_| EntryError::Field("topic"))?,
+            audience: audience.ok_or(EntryError::Field("topic"))?,
             key: key.map_err(|_| EntryError::Field("key"))?,
-            except: Result::<Box<[_]>, _>::map_err(except, |_| EntryError::Field("except"))?,
+            except: connections(except).ok_or(EntryError::Field("except"))?,
             event: EncodedEvent::parse(&self.event).map_err(|_| EntryError::Field("event"))?,
-            once: None,
         })
     }
+}
+
+/// The topics of an audience, or nothing for everyone.
+pub(crate) fn written(audience: &Audience) -> String {
+    let topics: Vec<_> = audience.topics().iter().map(Topic::as_str).collect();
+    topics.join(BETWEEN_TOPICS)
+}
+
+/// The audience that is written as topics, or as nothing for everyone.
+fn audience(topics: &str) -> Option<Audience> {
+    if topics.is_empty() {
+        return Some(Audience::Everyone);
+    }
+    let topics = topics.split(BETWEEN_TOPICS).map(str::parse).collect::<Result<Vec<Topic>, _>>();
+    Audience::several(topics.ok()?).ok()
+}
+
+/// The connections whose ids are written with blanks between.
+fn connections(ids: &str) -> Option<ConnectionSet> {
+    let ids =
+        ids.split_ascii_whitespace().map(str::parse).collect::<Result<Vec<ConnectionId>, _>>();
+    ConnectionSet::new(ids.ok()?).ok()
 }
 
 fn text<'a>(field: &'static str, bytes: &'a [u8]) -> Result<&'a str, EntryError> {
@@ -129,11 +155,10 @@ mod tests {
     #[test]
     fn a_record_survives_the_way_there_and_back() {
         let record = Record {
-            topic: Some("jobs:1".parse().unwrap()),
+            audience: Audience::several(["jobs:1", "a b"].map(|t| t.parse().unwrap())).unwrap(),
             key: Some("k k".parse().unwrap()),
-            except: ["a".parse().unwrap(), "b".parse().unwrap()].into(),
+            except: ConnectionSet::new(["a", "b"].map(|id| id.parse().unwrap())).unwrap(),
             event: Event::new("x\ny").encode(),
-            once: None,
         };
         let fields = Fields::of(&record);
         let reply = reply(&[
@@ -147,7 +172,8 @@ mod tests {
         let entry = entries(reply).unwrap().remove(0);
         let read = entry.record.unwrap();
         assert_eq!((entry.offset, entry.once.as_str()), (7, "r"));
-        assert_eq!((read.topic, read.key, read.except), (record.topic, record.key, record.except));
+        assert_eq!(read.audience, record.audience);
+        assert_eq!((read.key, read.except), (record.key, record.except));
         assert_eq!(read.event.as_bytes(), record.event.as_bytes());
     }
 

@@ -204,6 +204,7 @@ impl Reader {
         shared: &Shared,
     ) -> Result<(), Stopped> {
         let once = self.place.once.clone();
+        let mark = inlet.mark().map_err(|_| Stopped::Closed)?;
         let state = self.inspect(connection, &once).await?;
         let epoch = self.place.at.epoch();
         if state.epoch != epoch {
@@ -219,7 +220,7 @@ impl Reader {
         let trimmed = if state.first == 0 { state.last } else { state.first - 1 };
         self.skip_through(trimmed, inlet, shared)?;
         if state.last == self.place.at.offset() {
-            inlet.settle();
+            inlet.settle(mark);
         }
         shared.lag.set(state.last.saturating_sub(self.place.at.offset()));
         Ok(())

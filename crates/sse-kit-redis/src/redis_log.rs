@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use sse_kit_broadcast::{AppendError, Appended, BoxFuture, Inlet, Log, Page, ReadError, Record};
+use sse_kit_broadcast::{Append, AppendError, Appended, BoxFuture, Inlet, Log, Page, ReadError};
 use sse_kit_event::EventId;
 use tokio::task::AbortHandle;
 
 use crate::appender::Appender;
 use crate::archive::Archive;
 use crate::config::RedisConfig;
-use crate::entry::Fields;
 use crate::monitor::{RedisMonitor, Shared};
 use crate::reader::{Reader, WarmUp};
 
@@ -70,13 +69,12 @@ impl Log for RedisLog {
         *self.reading.lock() = Some(tokio::spawn(reading).abort_handle());
     }
 
-    fn append(&self, record: Record) -> BoxFuture<'_, Result<Appended, AppendError>> {
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
         Box::pin(async move {
             if self.shared.is_closed() {
                 return Err(AppendError::Closed);
             }
-            let id = self.appender.append(&Fields::of(&record), record.once.as_ref()).await?;
-            Ok(Appended { id, receivers: None })
+            self.appender.append(append).await
         })
     }
 

@@ -46,7 +46,7 @@ async fn read(mut stream: Subscription) -> Vec<String> {
             Delivery::Entry(entry) => String::from_utf8_lossy(entry.frame()).into_owned(),
             Delivery::Goodbye(Goodbye::ComeBack { within }) => format!("back within {within:?}"),
             Delivery::Goodbye(Goodbye::StayAway) => "stay away".to_owned(),
-            Delivery::Heartbeat => continue,
+            Delivery::Heartbeat { .. } => continue,
             other => format!("{other:?}"),
         });
     }

@@ -22,8 +22,6 @@ pub(crate) struct Written {
     at: u32,
     /// History no longer has it.
     pub(crate) trimmed: bool,
-    /// It was the last that history had of its topic.
-    pub(crate) emptied: bool,
 }
 
 #[derive(Debug)]
@@ -68,7 +66,6 @@ impl Chronicle {
             frame,
             at,
             trimmed: false,
-            emptied: false,
         });
         let kept = self.kept.entry(address.clone()).or_default();
         kept.push_back(self.written.len() as u64);
@@ -116,12 +113,11 @@ impl Chronicle {
     fn trim(&mut self, address: &Address) {
         let Some(kept) = self.kept.get_mut(address) else { return };
         let Some(offset) = kept.pop_front() else { return };
-        let emptied = kept.is_empty();
-        if emptied {
+        if kept.is_empty() {
             self.kept.remove(address);
         }
         let written = &mut self.written[usize::try_from(offset).expect("small") - 1];
-        (written.trimmed, written.emptied) = (true, emptied);
+        written.trimmed = true;
         self.bytes -= written.frame.len() + self.overhead;
     }
 }

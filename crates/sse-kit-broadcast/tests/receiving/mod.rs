@@ -33,7 +33,7 @@ pub(crate) async fn received(subscription: &mut Subscription) -> Vec<Received> {
             Delivery::Gap(gap) => {
                 Received::Gap(gap.from.map(EventId::offset), gap.to.offset(), gap.reason)
             }
-            Delivery::Heartbeat => Received::Heartbeat,
+            Delivery::Heartbeat { .. } => Received::Heartbeat,
             Delivery::Goodbye(goodbye) => Received::Goodbye(goodbye),
             other => panic!("unexpected: {other:?}"),
         });

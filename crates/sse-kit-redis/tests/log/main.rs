@@ -50,7 +50,7 @@ async fn next(stream: &mut Subscription) -> Delivery {
     let delivery = async {
         loop {
             match stream.recv().await.expect("the stream goes on") {
-                Delivery::Heartbeat => {}
+                Delivery::Heartbeat { .. } => {}
                 delivery => return delivery,
             }
         }

@@ -1,4 +1,4 @@
-//! Connections that are woken a little later, so that more is written at once.
+//! Wakes connections a little later, so that more is written at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::shard::BATCH;
 /// Only their wake-up waits. Events are in the queues at once, so that what bounds a queue holds; and
 /// whatever else wakes a connection, such as its end, does so as ever.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct Coalescer {
     /// How long they wait at most.
     max_delay: Duration,
     connections: Vec<Arc<Connection>>,
@@ -22,14 +22,14 @@ pub(crate) struct Held {
     due: Option<Instant>,
 }
 
-impl Held {
+impl Coalescer {
     pub(crate) fn new(max_delay: Duration) -> Self {
         Self { max_delay, connections: Vec::new(), due: None }
     }
 
     /// Wakes a connection that was offered events, or lets it wait; one whose queue is half full waits
     /// no longer.
-    pub(crate) fn wake_or_hold(
+    pub(crate) fn wake_or_defer(
         &mut self,
         connection: &Arc<Connection>,
         queue: &mut Queue,
@@ -37,7 +37,7 @@ impl Held {
     ) {
         if self.max_delay.is_zero() || queue.is_half_full() {
             queue.wake();
-        } else if queue.hold() {
+        } else if queue.defer_wake() {
             self.due.get_or_insert(now + self.max_delay);
             self.connections.push(Arc::clone(connection));
         }
@@ -54,7 +54,7 @@ impl Held {
         }
         self.due = None;
         for (nth, connection) in self.connections.drain(..).enumerate() {
-            connection.queue.lock().release();
+            connection.queue.lock().wake_deferred();
             if nth % BATCH == BATCH - 1 {
                 tokio::task::yield_now().await;
             }

@@ -1,0 +1,184 @@
+//! Fan-out: from the ring to the queues of the connections.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Weak};
+
+use async_broadcast::{Receiver, RecvError, TryRecvError};
+use sse_kit_event::EventId;
+use sse_kit_event::control::GapReason;
+use tokio::time::{Instant, timeout_at};
+
+use crate::coalescer::Coalescer;
+use crate::connection::Connection;
+use crate::counters::Counters;
+use crate::ending::Departure;
+use crate::entry::Entry;
+use crate::lists::{ListId, ListIds};
+use crate::node::Node;
+use crate::queue::Offer;
+use crate::ring::{RingMessage, UnloggedEvent};
+use crate::shard::{BATCH, Shard};
+
+/// At most this many events are handed to a connection at once.
+const MAX_TOGETHER: usize = 32;
+
+/// The task of one shard: hands what comes over the ring to the connections of the shard.
+#[derive(Debug)]
+pub(crate) struct FanOut {
+    shard: Arc<Shard>,
+    /// The number of the shard.
+    number: usize,
+    ring: Receiver<RingMessage>,
+    /// The list of all connections.
+    everyone: ListId,
+    counters: Arc<Counters>,
+    /// To let connections go that are too slow. The task does not keep the node alive.
+    node: Weak<Node>,
+    coalescer: Coalescer,
+}
+
+impl FanOut {
+    /// The task of the shard with this number.
+    pub(crate) fn new(
+        node: &Arc<Node>,
+        shard: usize,
+        ring: Receiver<RingMessage>,
+        coalescer: Coalescer,
+    ) -> Self {
+        Self {
+            shard: Arc::clone(&node.shards[shard]),
+            number: shard,
+            ring,
+            everyone: node.state.lock().interests.everyone(),
+            counters: Arc::clone(&node.counters),
+            node: Arc::downgrade(node),
+            coalescer,
+        }
+    }
+
+    /// Runs until the broadcaster is gone.
+    pub(crate) async fn run(mut self) {
+        // Everything up to here was handed to the connections.
+        let mut through = None;
+        let mut next = None;
+        loop {
+            // A ring that is never empty still lets others run.
+            tokio::task::coop::consume_budget().await;
+            self.coalescer.wake_when_due().await;
+            let message = match (next.take(), self.coalescer.due()) {
+                (Some(message), _) => message,
+                (None, None) => self.ring.recv_direct().await,
+                (None, Some(due)) => match timeout_at(due, self.ring.recv_direct()).await {
+                    Ok(message) => message,
+                    Err(_elapsed) => continue,
+                },
+            };
+            match message {
+                Ok(RingMessage::Entry(entry, lists)) => {
+                    let mut entries = vec![entry];
+                    next = self.take_more(&mut entries, &lists);
+                    self.hand_out(&entries, &lists).await;
+                    through = entries.last().map(|entry| entry.id);
+                }
+                Ok(RingMessage::Heartbeat(position)) => {
+                    let offer = |c: &Arc<Connection>| c.queue.lock().offer_heartbeat(position);
+                    self.shard.visit(self.everyone, offer).await;
+                }
+                Ok(RingMessage::Unlogged(event)) => self.hand_out_unlogged(&event).await,
+                Ok(RingMessage::Drained(connections)) => self.end_drained(&connections).await,
+                Ok(RingMessage::End(goodbye)) => {
+                    let end = |c: &Arc<Connection>| {
+                        c.queue.lock().end(Departure::Shutdown, goodbye);
+                    };
+                    self.shard.visit(self.everyone, end).await;
+                }
+                Err(RecvError::Overflowed(missed)) => self.fall_behind(missed, through).await,
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    /// Takes what else is waiting for the same lists, and returns what came instead, if anything did.
+    fn take_more(
+        &mut self,
+        entries: &mut Vec<Arc<Entry>>,
+        lists: &ListIds,
+    ) -> Option<Result<RingMessage, RecvError>> {
+        while entries.len() < MAX_TOGETHER {
+            match self.ring.try_recv() {
+                Ok(RingMessage::Entry(entry, others)) if others.same_as(lists) => {
+                    entries.push(entry);
+                }
+                Ok(other) => return Some(Ok(other)),
+                Err(TryRecvError::Empty) => return None,
+                Err(TryRecvError::Overflowed(missed)) => {
+                    return Some(Err(RecvError::Overflowed(missed)));
+                }
+                Err(TryRecvError::Closed) => return Some(Err(RecvError::Closed)),
+            }
+        }
+        None
+    }
+
+    /// Hands entries that go to the same lists to all who stand there: so what was published
+    /// together is written together. Who stands in two of the lists skips them the second time.
+    async fn hand_out(&mut self, entries: &[Arc<Entry>], lists: &ListIds) {
+        let Self { shard, counters, coalescer, node, .. } = self;
+        let mut too_slow = Vec::new();
+        for list in lists.iter() {
+            let now = Instant::now();
+            let offer = |c: &Arc<Connection>| {
+                let mut queue = c.queue.lock();
+                for entry in entries {
+                    match queue.offer(entry, &c.id, now) {
+                        Offer::Queued | Offer::NotWanted => {}
+                        Offer::Conflated => counters.conflated.add(1),
+                        Offer::Dropped(events) => counters.dropped.add(events as u64),
+                        Offer::Lagged => counters.lagged.add(1),
+                        Offer::TooSlow => too_slow.push(Arc::clone(c)),
+                    }
+                }
+                coalescer.wake_or_defer(c, &mut queue, now);
+            };
+            shard.visit(list, offer).await;
+        }
+        if let Some(node) = node.upgrade() {
+            too_slow.iter().for_each(|connection| node.leave(connection));
+        }
+    }
+
+    /// Hands an event without an id to all who stand in its lists. A connection that has no room does
+    /// without: the event is promised at most once.
+    async fn hand_out_unlogged(&self, event: &UnloggedEvent) {
+        // There is no offset by which they would know that they have it.
+        let mut handed = HashSet::new();
+        for list in event.lists.iter() {
+            let offer = |c: &Arc<Connection>| {
+                if !event.except.contains(&c.id) && handed.insert(c.number) {
+                    c.queue.lock().offer_direct(event.frame.clone());
+                }
+            };
+            self.shard.visit(list, offer).await;
+        }
+    }
+
+    /// Ends those of the connections that are in this shard and have all that they are to get.
+    async fn end_drained(&self, connections: &[Arc<Connection>]) {
+        for batch in connections.chunks(BATCH) {
+            for connection in batch {
+                if connection.shard == self.number {
+                    connection.queue.lock().drained();
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Publishers were faster than this task: every connection looks into history.
+    async fn fall_behind(&self, missed: u64, through: Option<EventId>) {
+        tracing::debug!(missed, "a fan-out task lags behind the log");
+        self.counters.fan_out_lags.add(1);
+        let lag = |c: &Arc<Connection>| c.queue.lock().fall_behind(through, GapReason::Lagged);
+        self.shard.visit(self.everyone, lag).await;
+    }
+}

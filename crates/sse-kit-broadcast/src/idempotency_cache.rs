@@ -1,0 +1,112 @@
+//! Keys of publishes, for as long as they may be tried again.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use sse_kit_event::{Audience, IdempotencyKey};
+use tokio::time::Instant;
+
+use crate::record::Once;
+
+/// For how long a key is known.
+const KNOWN_FOR: Duration = Duration::from_secs(120);
+
+/// The number of keys that are known at most; then the oldest is forgotten.
+const MAX_KEYS: usize = 10_000;
+
+/// The publishes that were taken lately under an idempotency key.
+#[derive(Debug, Default)]
+pub(crate) struct IdempotencyCache {
+    publishes: HashMap<ScopedKey, Taken>,
+    by_age: VecDeque<(Instant, ScopedKey)>,
+}
+
+/// A key is known for one audience.
+type ScopedKey = (Audience, IdempotencyKey);
+
+/// A publish that was taken: under which offset, and a digest of what was published.
+#[derive(Clone, Copy, Debug)]
+struct Taken {
+    offset: u64,
+    digest: u64,
+}
+
+/// Whether a publish was taken before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    Never,
+    At(u64),
+    /// The key was used for something else.
+    WithOtherPayload,
+}
+
+impl IdempotencyCache {
+    pub(crate) fn find(&mut self, once: &Once) -> Seen {
+        self.forget_old();
+        match self.publishes.get(&(once.scope.clone(), once.key.clone())) {
+            None => Seen::Never,
+            Some(taken) if taken.digest == once.digest => Seen::At(taken.offset),
+            Some(_) => Seen::WithOtherPayload,
+        }
+    }
+
+    /// Remembers a publish whose key is not known.
+    pub(crate) fn remember(&mut self, once: Once, offset: u64) {
+        let Once { scope, key, digest } = once;
+        self.publishes.insert((scope.clone(), key.clone()), Taken { offset, digest });
+        self.by_age.push_back((Instant::now(), (scope, key)));
+    }
+
+    fn forget_old(&mut self) {
+        let now = Instant::now();
+        while let Some((since, _)) = self.by_age.front() {
+            if self.by_age.len() <= MAX_KEYS && now.duration_since(*since) < KNOWN_FOR {
+                break;
+            }
+            if let Some((_, old)) = self.by_age.pop_front() {
+                self.publishes.remove(&old);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn once(topic: &str, key: usize, digest: u64) -> Once {
+        let scope = topic.parse::<sse_kit_event::Topic>().unwrap().into();
+        Once { scope, key: IdempotencyKey::new(&key.to_string()).unwrap(), digest }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_is_known_for_two_minutes() {
+        let mut cache = IdempotencyCache::default();
+        cache.remember(once("a", 1, 0), 7);
+        tokio::time::advance(KNOWN_FOR.mul_f64(0.999)).await;
+        assert_eq!(cache.find(&once("a", 1, 0)), Seen::At(7));
+        tokio::time::advance(KNOWN_FOR.mul_f64(0.001)).await;
+        assert_eq!(cache.find(&once("a", 1, 0)), Seen::Never);
+        assert!(cache.publishes.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_key_belongs_to_one_topic_and_one_payload() {
+        let mut cache = IdempotencyCache::default();
+        cache.remember(once("orders", 1, 5), 7);
+        assert_eq!(cache.find(&once("invoices", 1, 5)), Seen::Never);
+        assert_eq!(cache.find(&once("orders", 1, 6)), Seen::WithOtherPayload);
+    }
+
+    #[tokio::test]
+    async fn there_are_only_so_many() {
+        let mut cache = IdempotencyCache::default();
+        for n in 0..MAX_KEYS + 5 {
+            assert_eq!(cache.find(&once("a", n, 0)), Seen::Never);
+            cache.remember(once("a", n, 0), n as u64);
+        }
+        assert_eq!(cache.find(&once("a", 0, 0)), Seen::Never);
+        assert_eq!(cache.find(&once("a", MAX_KEYS, 0)), Seen::At(MAX_KEYS as u64));
+        assert!(cache.publishes.len() <= MAX_KEYS + 1);
+    }
+}

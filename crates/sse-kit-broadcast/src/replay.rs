@@ -1,0 +1,266 @@
+//! Reading history for one subscription: a page at a time, so that no page holds up publishers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sse_kit_event::{Topic, Topics};
+
+use crate::entry::Entry;
+use crate::history::{History, Place};
+use crate::topic_table::{TopicKey, TopicState, TopicTable};
+
+/// How often a topic is matched with a pattern for one page, at most. A page is read under the lock
+/// that publishers take, so this is what bounds their wait: some ten microseconds.
+const MAX_MATCHES: usize = 512;
+
+/// A reader of history, under the lock of the hub's state.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Replay<'a> {
+    topics: &'a TopicTable,
+    history: &'a History,
+    wanted: &'a Topics,
+}
+
+/// A page of what a subscriber missed.
+#[derive(Debug)]
+pub(crate) struct Missed {
+    /// The oldest events, by offset.
+    pub(crate) entries: Vec<Arc<Entry>>,
+    /// Where to go on after this page; `None` when it was the last one.
+    pub(crate) more_after: Option<u64>,
+    /// The newest offset that may be missing for good.
+    pub(crate) lost_through: Option<u64>,
+}
+
+/// What is known of missing events after one page.
+#[derive(Debug)]
+pub(crate) enum Loss {
+    None,
+    Some,
+    /// Nothing is missing up to here; what comes after is still to be looked through.
+    Unknown {
+        after: u64,
+    },
+}
+
+/// A page of the newest events.
+#[derive(Debug)]
+pub(crate) struct Newest {
+    /// The newest first.
+    pub(crate) entries: Vec<Arc<Entry>>,
+    /// Where to go on before this page; `None` when it was the last one.
+    pub(crate) more_before: Option<u64>,
+}
+
+/// Where the events of a subscription are found.
+enum Source<'a> {
+    /// With these topics, which are few.
+    Topics(Vec<&'a TopicState>),
+    /// Somewhere in the order of all entries: too many topics begin as the patterns do.
+    Order,
+}
+
+impl<'a> Replay<'a> {
+    pub(crate) fn new(topics: &'a TopicTable, history: &'a History, wanted: &'a Topics) -> Self {
+        Self { topics, history, wanted }
+    }
+
+    /// Reads the oldest events after `after`, up to `limit` of them; fewer where there are many topics
+    /// to look through. What is missing up to `told` is not news.
+    pub(crate) fn missed(self, after: u64, told: u64, limit: usize) -> Missed {
+        let mut missed = match self.source() {
+            Source::Topics(states) => self.missed_of(&states, after, limit),
+            Source::Order => self.missed_in_order(after, told, limit),
+        };
+        if !self.wanted.patterns().is_empty() {
+            missed.lose(self.topics.forgotten_through());
+        }
+        missed.lost_through = missed.lost_through.filter(|lost| *lost > told.max(after));
+        missed
+    }
+
+    /// Looks for events after `after` that are missing for good, a page further each time.
+    pub(crate) fn loss(self, after: u64) -> Loss {
+        let lost = |through: u64| through > after;
+        match self.source() {
+            Source::Topics(states) => {
+                let forgotten =
+                    !self.wanted.patterns().is_empty() && lost(self.topics.forgotten_through());
+                let trimmed = |state: &&TopicState| lost(self.topics.trimmed_through(state));
+                let is_lost = forgotten || states.iter().any(trimmed);
+                if is_lost { Loss::Some } else { Loss::None }
+            }
+            Source::Order => match self.missed_in_order(after, after, usize::MAX) {
+                Missed { lost_through: Some(through), .. } if lost(through) => Loss::Some,
+                Missed { more_after: Some(after), .. } => Loss::Unknown { after },
+                _ => Loss::None,
+            },
+        }
+    }
+
+    /// Reads the newest events before `before`, up to `limit` of them; fewer where there are many
+    /// topics to look through.
+    pub(crate) fn newest(self, before: u64, limit: usize) -> Newest {
+        match self.source() {
+            Source::Topics(states) => newest_of(&states, before, limit),
+            Source::Order => self.newest_in_order(before, limit),
+        }
+    }
+
+    /// Finds the topics, if they are few. Looking at those that do not match costs as much as looking
+    /// at those that do, so their number is what counts.
+    fn source(self) -> Source<'a> {
+        let own = self.wanted.topics().iter().filter_map(|topic| self.topics.find(topic));
+        let keys = own.chain([self.topics.everyone()]);
+        let mut states: Vec<_> = keys.filter_map(|key| self.topics.get(key)).collect();
+        let patterns = self.wanted.patterns();
+        let mut prefixes: Vec<_> = patterns.iter().map(|one| one.literal_prefix()).collect();
+        prefixes.sort_unstable();
+        // What begins as one that begins as a shorter one is found with that.
+        prefixes.dedup_by(|longer, shorter| longer.starts_with(&**shorter));
+        let mut budget = MAX_MATCHES;
+        for prefix in prefixes {
+            for (topic, key) in self.topics.begin_with(prefix) {
+                let Some(left) = budget.checked_sub(patterns.len()) else { return Source::Order };
+                budget = left;
+                if patterns.iter().any(|pattern| pattern.matches(topic)) {
+                    states.extend(self.topics.get(key));
+                }
+            }
+        }
+        Source::Topics(states)
+    }
+
+    fn missed_of(self, states: &[&TopicState], after: u64, limit: usize) -> Missed {
+        let mut missed = Missed::default();
+        let mut oldest = BTreeMap::new();
+        for state in states {
+            missed.lose(self.topics.trimmed_through(state));
+            let entries = state.entries();
+            let from = entries.partition_point(|entry| entry.id().offset() <= after);
+            for entry in entries.range(from..) {
+                let offset = entry.id().offset();
+                let last = oldest.last_key_value();
+                if oldest.len() > limit && last.is_some_and(|(last, _)| *last < offset) {
+                    break;
+                }
+                oldest.insert(offset, entry);
+                if oldest.len() > limit.saturating_add(1) {
+                    oldest.pop_last();
+                }
+            }
+        }
+        if oldest.len() > limit {
+            oldest.pop_last();
+            missed.more_after = Some(oldest.last_key_value().map_or(after, |(last, _)| *last));
+        }
+        missed.entries = oldest.into_values().cloned().collect();
+        missed
+    }
+
+    fn missed_in_order(self, after: u64, told: u64, limit: usize) -> Missed {
+        let mut missed = Missed::default();
+        missed.lose(self.topics.forgotten_through());
+        let mut budget = MAX_MATCHES;
+        let mut last = after;
+        for (offset, key) in self.history.after(after) {
+            // An event for several topics has as many places, and they are looked at together.
+            let is_next = offset != last;
+            if is_next && (budget == 0 || missed.entries.len() >= limit) {
+                missed.more_after = Some(last);
+                break;
+            }
+            last = offset;
+            budget = budget.saturating_sub(self.wanted.patterns().len());
+            match self.look_at((offset, key)) {
+                Found::Entry(entry) if is_next_of(&missed.entries, offset) => {
+                    missed.entries.push(Arc::clone(entry));
+                }
+                // That something is missing is told once, for all that may be.
+                Found::Trimmed if offset > told => missed.lose(self.history.trimmed_through()),
+                Found::Entry(_) | Found::Trimmed | Found::NotWanted => {}
+            }
+        }
+        missed
+    }
+
+    fn newest_in_order(self, before: u64, limit: usize) -> Newest {
+        let mut newest = Newest { entries: Vec::new(), more_before: None };
+        let mut budget = MAX_MATCHES;
+        let mut last = before;
+        for (offset, key) in self.history.before(before) {
+            let is_next = offset != last;
+            if is_next && (budget == 0 || newest.entries.len() >= limit) {
+                newest.more_before = Some(last);
+                break;
+            }
+            last = offset;
+            budget = budget.saturating_sub(self.wanted.patterns().len());
+            if let Found::Entry(entry) = self.look_at((offset, key))
+                && is_next_of(&newest.entries, offset)
+            {
+                newest.entries.push(Arc::clone(entry));
+            }
+        }
+        newest
+    }
+
+    fn look_at(self, (offset, key): Place) -> Found<'a> {
+        let Some(state) = self.topics.get(key).filter(|state| self.wants(key, state.name())) else {
+            return Found::NotWanted;
+        };
+        state.entry(offset).map_or(Found::Trimmed, Found::Entry)
+    }
+
+    fn wants(self, key: TopicKey, name: Option<&Topic>) -> bool {
+        key == self.topics.everyone() || name.is_some_and(|topic| self.wanted.cover(topic))
+    }
+}
+
+/// What stands at a place.
+enum Found<'a> {
+    Entry(&'a Arc<Entry>),
+    Trimmed,
+    NotWanted,
+}
+
+/// Returns `true` if the entry of this offset is not the last one already.
+fn is_next_of(entries: &[Arc<Entry>], offset: u64) -> bool {
+    entries.last().is_none_or(|last| last.id().offset() != offset)
+}
+
+fn newest_of(states: &[&TopicState], before: u64, limit: usize) -> Newest {
+    let mut newest = BTreeMap::new();
+    for state in states {
+        let entries = state.entries();
+        let to = entries.partition_point(|entry| entry.id().offset() < before);
+        for entry in entries.range(..to).rev() {
+            let offset = entry.id().offset();
+            let first = newest.first_key_value();
+            if newest.len() > limit && first.is_some_and(|(first, _)| *first > offset) {
+                break;
+            }
+            newest.insert(offset, entry);
+            if newest.len() > limit.saturating_add(1) {
+                newest.pop_first();
+            }
+        }
+    }
+    let more_before = (newest.len() > limit).then(|| {
+        newest.pop_first();
+        newest.first_key_value().map_or(before, |(first, _)| *first)
+    });
+    Newest { entries: newest.into_values().rev().cloned().collect(), more_before }
+}
+
+impl Default for Missed {
+    fn default() -> Self {
+        Self { entries: Vec::new(), more_after: None, lost_through: None }
+    }
+}
+
+impl Missed {
+    fn lose(&mut self, through: u64) {
+        self.lost_through = self.lost_through.max(Some(through));
+    }
+}

@@ -1,0 +1,325 @@
+//! What is known of each topic, in one table.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Bound::{Included, Unbounded};
+use std::ops::{Index, IndexMut};
+use std::sync::Arc;
+
+use slotmap::{DefaultKey, SlotMap};
+use sse_kit_event::{Audience, Topic};
+
+use crate::entry::Entry;
+use crate::interests::{Interests, MatchedPatterns};
+use crate::lists::{ListId, ListIds};
+
+/// The number of topics that are remembered although nobody subscribes to them and nothing of them is
+/// kept: so a page that was alone on its topic, and missed nothing, is not told of a gap when it comes
+/// back. A few hundred bytes each.
+const MAX_IDLE: usize = 16_384;
+
+/// A topic in the table. Never given again, so a key of a topic that is forgotten finds nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TopicKey(DefaultKey);
+
+/// All that is known of one topic, or of what goes to everyone.
+#[derive(Debug, Default)]
+pub(crate) struct TopicState {
+    /// `None` for everyone.
+    name: Option<Topic>,
+    /// The list of those who subscribe to just this topic, while there are any.
+    pub(crate) own_list: Option<ListId>,
+    /// The patterns that match it, as far as they were looked up.
+    patterns: MatchedPatterns,
+    /// Oldest first. Only ever trimmed from the front.
+    entries: VecDeque<Arc<Entry>>,
+    /// The offset of the newest event that is no longer there, or may once have been.
+    trimmed_through: u64,
+    /// Since when it is idle, as a number that grows.
+    idle_since: Option<u64>,
+}
+
+/// The topics by their names.
+#[derive(Debug)]
+pub(crate) struct TopicTable {
+    states: SlotMap<DefaultKey, Box<TopicState>>,
+    everyone: TopicKey,
+    by_name: HashMap<Topic, TopicKey>,
+    /// In order, so that topics are found that begin alike.
+    in_order: BTreeMap<Topic, TopicKey>,
+    /// The idle topics, by when they became idle.
+    idle: BTreeMap<u64, TopicKey>,
+    next_idle: u64,
+    /// The newest trimmed offset of the topics that were forgotten altogether.
+    forgotten_through: u64,
+    /// Up to here something may be missing of any topic.
+    lost_through: u64,
+}
+
+impl TopicTable {
+    /// A table for a log that is at this offset: what is before it is not here.
+    pub(crate) fn new(begins_after: u64) -> Self {
+        let mut states = SlotMap::new();
+        let everyone = TopicKey(states.insert(Box::default()));
+        Self {
+            states,
+            everyone,
+            by_name: HashMap::new(),
+            in_order: BTreeMap::new(),
+            idle: BTreeMap::new(),
+            next_idle: 0,
+            forgotten_through: 0,
+            lost_through: begins_after,
+        }
+    }
+
+    /// The number of topics that somebody subscribes to, or that have a history.
+    pub(crate) fn len(&self) -> usize {
+        self.by_name.len() - self.idle.len()
+    }
+
+    /// The number of topics in the table, idle ones included.
+    pub(crate) fn known(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// What goes to everyone.
+    pub(crate) fn everyone(&self) -> TopicKey {
+        self.everyone
+    }
+
+    pub(crate) fn find(&self, topic: &Topic) -> Option<TopicKey> {
+        self.by_name.get(topic).copied()
+    }
+
+    /// The topics of an audience that are known, or what goes to everyone.
+    pub(crate) fn find_all(&self, audience: &Audience) -> impl Iterator<Item = TopicKey> {
+        let everyone = audience.is_everyone().then_some(self.everyone);
+        let topics = audience.topics().iter().filter_map(|topic| self.find(topic));
+        everyone.into_iter().chain(topics)
+    }
+
+    /// The state of a topic that may have been forgotten since.
+    pub(crate) fn get(&self, key: TopicKey) -> Option<&TopicState> {
+        self.states.get(key.0).map(|state| &**state)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: TopicKey) -> Option<&mut TopicState> {
+        self.states.get_mut(key.0).map(|state| &mut **state)
+    }
+
+    /// Finds a topic, or makes it.
+    ///
+    /// A topic that is new here may be one that was forgotten, so what is missing of those may be
+    /// missing of it.
+    pub(crate) fn find_or_insert(&mut self, topic: &Topic) -> TopicKey {
+        if let Some(key) = self.find(topic) {
+            return key;
+        }
+        let state = TopicState {
+            name: Some(topic.clone()),
+            trimmed_through: self.forgotten_through,
+            ..TopicState::default()
+        };
+        let key = TopicKey(self.states.insert(Box::new(state)));
+        self.by_name.insert(topic.clone(), key);
+        self.in_order.insert(topic.clone(), key);
+        key
+    }
+
+    /// The topics that begin like this, in order.
+    pub(crate) fn begin_with<'a>(
+        &'a self,
+        prefix: &'a str,
+    ) -> impl Iterator<Item = (&'a Topic, TopicKey)> {
+        let from = self.in_order.range::<str, _>((Included(prefix), Unbounded));
+        let alike = from.take_while(move |(topic, _)| topic.as_str().starts_with(prefix));
+        alike.map(|(topic, key)| (topic, *key))
+    }
+
+    /// Notes whether somebody subscribes to the topic, or something of it is kept; of those of which
+    /// neither is so, the one that has been idle for longest is forgotten when there are too many.
+    pub(crate) fn note_idle(&mut self, key: TopicKey) {
+        if key == self.everyone {
+            return;
+        }
+        let state = &mut *self.states[key.0];
+        let is_idle = state.entries.is_empty() && state.own_list.is_none();
+        if is_idle == state.idle_since.is_some() {
+            return;
+        }
+        if let Some(since) = state.idle_since.take() {
+            self.idle.remove(&since);
+            return;
+        }
+        state.idle_since = Some(self.next_idle);
+        self.idle.insert(self.next_idle, key);
+        self.next_idle += 1;
+        if self.idle.len() > MAX_IDLE {
+            self.forget_longest_idle();
+        }
+    }
+
+    fn forget_longest_idle(&mut self) {
+        let longest = self.idle.pop_first();
+        let Some(state) = longest.and_then(|(_, key)| self.states.remove(key.0)) else { return };
+        if let Some(topic) = &state.name {
+            self.by_name.remove(topic);
+            self.in_order.remove(topic);
+        }
+        self.forgotten_through = self.forgotten_through.max(state.trimmed_through);
+    }
+
+    /// The newest offset that may be missing of a topic for good.
+    pub(crate) fn trimmed_through(&self, state: &TopicState) -> u64 {
+        state.trimmed_through.max(self.lost_through)
+    }
+
+    /// The newest offset that may be missing of topics that are not in the table.
+    pub(crate) fn forgotten_through(&self) -> u64 {
+        self.forgotten_through.max(self.lost_through)
+    }
+
+    /// The newest offset that a record on a topic can have that is not in the table, or has no
+    /// entries.
+    pub(crate) fn newest(&self, key: Option<TopicKey>) -> u64 {
+        let Some(state) = key.and_then(|key| self.get(key)) else {
+            return self.forgotten_through();
+        };
+        let newest = state.entries.back().map(|entry| entry.id().offset());
+        newest.unwrap_or_else(|| self.trimmed_through(state))
+    }
+
+    /// Whatever there was up to `offset` may be missing, of any topic.
+    pub(crate) fn lose_through(&mut self, offset: u64) {
+        self.lost_through = offset;
+    }
+
+    /// Drops all entries, and begins after this offset of another epoch.
+    pub(crate) fn begin_epoch(&mut self, begins_after: u64) {
+        let keys: Vec<_> = self.states.keys().map(TopicKey).collect();
+        for key in keys {
+            let state = &mut *self.states[key.0];
+            state.entries = VecDeque::new();
+            state.trimmed_through = 0;
+            self.note_idle(key);
+        }
+        (self.forgotten_through, self.lost_through) = (0, begins_after);
+    }
+}
+
+impl Index<TopicKey> for TopicTable {
+    type Output = TopicState;
+
+    /// For a key that was found under the same lock.
+    fn index(&self, key: TopicKey) -> &TopicState {
+        &self.states[key.0]
+    }
+}
+
+impl IndexMut<TopicKey> for TopicTable {
+    fn index_mut(&mut self, key: TopicKey) -> &mut TopicState {
+        &mut self.states[key.0]
+    }
+}
+
+impl TopicState {
+    /// The topic; `None` for everyone.
+    pub(crate) fn name(&self) -> Option<&Topic> {
+        self.name.as_ref()
+    }
+
+    /// Finds the lists that an event on this topic goes to, and how many subscribers they have.
+    pub(crate) fn find_lists(&mut self, interests: &Interests) -> (ListIds, usize) {
+        match &self.name {
+            Some(topic) => interests.of_topic(topic, self.own_list, &mut self.patterns),
+            None => interests.of_everyone(),
+        }
+    }
+
+    /// The entries, oldest first.
+    pub(crate) fn entries(&self) -> &VecDeque<Arc<Entry>> {
+        &self.entries
+    }
+
+    /// The entry at this offset, while it is kept.
+    pub(crate) fn entry(&self, offset: u64) -> Option<&Arc<Entry>> {
+        let at = self.entries.binary_search_by_key(&offset, |entry| entry.id().offset()).ok()?;
+        self.entries.get(at)
+    }
+
+    pub(crate) fn push(&mut self, entry: &Arc<Entry>) {
+        self.entries.push_back(Arc::clone(entry));
+    }
+
+    /// Returns `true` if the entry at this offset is the oldest that is kept.
+    pub(crate) fn begins_with(&self, offset: u64) -> bool {
+        self.entries.front().is_some_and(|front| front.id().offset() == offset)
+    }
+
+    /// Returns `true` if `offset` is that of an entry that is kept, or of the newest that was trimmed:
+    /// no other is of use to somebody who looks for what he may have missed.
+    pub(crate) fn needs(&self, offset: u64) -> bool {
+        offset == self.trimmed_through
+            || self.entries.front().is_some_and(|front| front.id().offset() <= offset)
+    }
+
+    pub(crate) fn trim_front(&mut self) -> Option<Arc<Entry>> {
+        let entry = self.entries.pop_front()?;
+        self.trimmed_through = self.trimmed_through.max(entry.id().offset());
+        if self.entries.is_empty() {
+            self.entries = VecDeque::new(); // and its memory is free
+        }
+        Some(entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topic(n: usize) -> Topic {
+        format!("users:{n}").parse().unwrap()
+    }
+
+    #[test]
+    fn only_so_many_idle_topics_are_remembered_and_the_longest_idle_go_first() {
+        let mut table = TopicTable::new(7);
+        for n in 0..MAX_IDLE + 2 {
+            let key = table.find_or_insert(&topic(n));
+            table[key].trimmed_through = 10 + n as u64;
+            table.note_idle(key);
+        }
+        assert_eq!((table.len(), table.by_name.len()), (0, MAX_IDLE));
+        assert_eq!((table.states.len(), table.in_order.len()), (MAX_IDLE + 1, MAX_IDLE));
+        assert_eq!(table.forgotten_through(), 11);
+        assert!(table.find(&topic(1)).is_none() && table.find(&topic(2)).is_some());
+        // One that is forgotten may have missed what those that were forgotten have.
+        let again = table.find_or_insert(&topic(0));
+        assert_eq!(table.trimmed_through(&table[again]), 11);
+    }
+
+    #[test]
+    fn a_topic_that_is_used_again_is_idle_no_longer() {
+        let mut table = TopicTable::new(0);
+        let key = table.find_or_insert(&topic(1));
+        for _ in 0..3 {
+            table.note_idle(key);
+            assert_eq!((table.len(), table.idle.len()), (0, 1));
+            table[key].own_list = Some(ListId(DefaultKey::default()));
+            table.note_idle(key);
+            assert_eq!((table.len(), table.idle.len()), (1, 0));
+            table[key].own_list = None;
+        }
+    }
+
+    #[test]
+    fn topics_are_found_by_how_they_begin() {
+        let mut table = TopicTable::new(0);
+        for name in ["a:1", "a:2", "b:1", "a1", "a"] {
+            table.find_or_insert(&name.parse().unwrap());
+        }
+        let names: Vec<_> = table.begin_with("a:").map(|(topic, _)| topic.as_str()).collect();
+        assert_eq!(names, ["a:1", "a:2"]);
+        assert_eq!(table.begin_with("").count(), 5);
+    }
+}

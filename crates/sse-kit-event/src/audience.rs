@@ -1,0 +1,159 @@
+//! Whom an event is for.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::topic::Topic;
+
+/// Whom an event is for: the subscribers of one topic, of several topics, or every connection.
+///
+/// A subscriber of several of the topics gets the event once. Cloning is cheap.
+///
+/// ```
+/// use sse_kit_event::{Audience, Topic};
+///
+/// let user: Topic = "users:17".parse()?;
+/// let room: Topic = "rooms:1".parse()?;
+/// let both = Audience::several([user.clone(), room, user])?;
+/// assert_eq!(both.topics().len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Audience {
+    /// The subscribers of one topic.
+    Topic(Topic),
+    /// The subscribers of at least one of several topics. Made by [`Audience::several`].
+    Topics(SeveralTopics),
+    /// Every connection, whatever it subscribes to.
+    Everyone,
+}
+
+/// Two to [`Audience::MAX_TOPICS`] different topics, in order: part of an [`Audience`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SeveralTopics(Arc<[Topic]>);
+
+impl Audience {
+    /// The most topics of one event.
+    pub const MAX_TOPICS: usize = 32;
+
+    /// Returns the audience of all these topics together; of one topic, where only one is left
+    /// without repetition.
+    ///
+    /// # Errors
+    ///
+    /// [`AudienceError`] when there is no topic, or more than [`Audience::MAX_TOPICS`].
+    pub fn several(topics: impl IntoIterator<Item = Topic>) -> Result<Self, AudienceError> {
+        // Looks at one topic too many and no further: the source may be endless.
+        let mut topics: Vec<_> = topics.into_iter().take(Self::MAX_TOPICS + 1).collect();
+        if topics.len() > Self::MAX_TOPICS {
+            return Err(AudienceError::TooMany);
+        }
+        topics.sort_unstable();
+        topics.dedup();
+        match topics.len() {
+            0 => Err(AudienceError::Empty),
+            1 => Ok(Self::Topic(topics.remove(0))),
+            _ => Ok(Self::Topics(SeveralTopics(topics.into()))),
+        }
+    }
+
+    /// The topics, in order; none where the event is for everyone.
+    pub fn topics(&self) -> &[Topic] {
+        match self {
+            Self::Topic(topic) => std::slice::from_ref(topic),
+            Self::Topics(topics) => topics.as_slice(),
+            Self::Everyone => &[],
+        }
+    }
+
+    /// The topic, where there is exactly one.
+    pub fn topic(&self) -> Option<&Topic> {
+        match self {
+            Self::Topic(topic) => Some(topic),
+            Self::Topics(_) | Self::Everyone => None,
+        }
+    }
+
+    /// Returns `true` if the event is for every connection.
+    pub fn is_everyone(&self) -> bool {
+        matches!(self, Self::Everyone)
+    }
+}
+
+impl SeveralTopics {
+    /// The topics, in order.
+    pub fn as_slice(&self) -> &[Topic] {
+        &self.0
+    }
+}
+
+impl From<Topic> for Audience {
+    fn from(topic: Topic) -> Self {
+        Self::Topic(topic)
+    }
+}
+
+impl From<&Topic> for Audience {
+    fn from(topic: &Topic) -> Self {
+        Self::Topic(topic.clone())
+    }
+}
+
+impl From<&Audience> for Audience {
+    fn from(audience: &Audience) -> Self {
+        audience.clone()
+    }
+}
+
+/// Writes the topics with commas between, and `everyone` where there are none.
+impl fmt::Display for Audience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [first, others @ ..] = self.topics() else { return f.write_str("everyone") };
+        write!(f, "{first}")?;
+        others.iter().try_for_each(|topic| write!(f, ", {topic}"))
+    }
+}
+
+/// The reason why topics are no [`Audience`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AudienceError {
+    /// There is no topic.
+    #[error("an event for several topics needs at least one")]
+    Empty,
+    /// There are more than [`Audience::MAX_TOPICS`].
+    #[error("an event has at most {max} topics", max = Audience::MAX_TOPICS)]
+    TooMany,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topics(count: usize) -> impl Iterator<Item = Topic> {
+        (0..count).map(|n| n.to_string().parse().unwrap())
+    }
+
+    #[test]
+    fn several_topics_are_sorted_and_different() {
+        let [a, b]: [Topic; 2] = ["a", "b"].map(|text| text.parse().unwrap());
+        let both = Audience::several([b.clone(), a.clone(), b.clone()]).unwrap();
+        assert_eq!(both.topics(), [a.clone(), b.clone()]);
+        assert_eq!((both.topic(), both.to_string()), (None, "a, b".to_owned()));
+        let one = Audience::several([a.clone(), a.clone()]).unwrap();
+        assert_eq!((one.clone(), one.topic()), (Audience::from(&a), Some(&a)));
+        assert_eq!(Audience::Everyone.to_string(), "everyone");
+        assert_eq!(Audience::Everyone.topics(), []);
+    }
+
+    #[test]
+    fn an_audience_has_some_topics_and_not_too_many() {
+        assert_eq!(Audience::several([]), Err(AudienceError::Empty));
+        assert!(Audience::several(topics(Audience::MAX_TOPICS)).is_ok());
+        let too_many = Audience::several(topics(Audience::MAX_TOPICS + 1));
+        assert_eq!(too_many, Err(AudienceError::TooMany));
+        let endless = Audience::several(std::iter::repeat("a".parse().unwrap()));
+        assert_eq!(endless, Err(AudienceError::TooMany));
+    }
+}
