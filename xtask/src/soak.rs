@@ -1,6 +1,8 @@
-//! `cargo xtask soak`: what a server endures, in full.
+//! `cargo xtask soak`: what a server endures, in full, and random inputs that no run had before.
 
+use std::env;
 use std::ffi::OsString;
+use std::hash::{BuildHasher, RandomState};
 
 use anyhow::{Context, Result, ensure};
 
@@ -13,15 +15,30 @@ use crate::workspace::cargo;
 #[cfg(unix)]
 const FILES: u64 = 12_000;
 
-/// Packages and their tests that have a full size.
-const TESTS: [(&str, &str); 4] = [
-    ("hub", "endurance"),
-    ("hub", "endurance_own_lane"),
-    ("hub", "cluster"),
-    ("sse-kit-serve", "http2"),
+/// Packages and their tests whose inputs are random.
+const RANDOM: &[(&str, &[&str])] = &[
+    ("sse-kit-event", &["--test=fuzzed", "--test=patterns", "--test=wire"]),
+    ("sse-kit-broadcast", &["--test=model", "--test=stress"]),
+    ("sse-kit-dispatch", &["--test=patterns"]),
+    ("sse-kit-htmx", &["--lib", "--test=escaping"]),
+    ("sse-kit-http", &["--lib", "--test=hostile"]),
+    ("sse-kit-monitor", &["--test=bugs"]),
+    ("sse-kit-tabs", &["--test=parity"]),
 ];
 
-/// Run the endurance tests in full size, and print their figures
+/// Packages and their tests that have a full size.
+const ENDURANCE: &[(&str, &[&str])] = &[
+    ("hub", &["--test=endurance", "--test=endurance_own_lane", "--test=cluster"]),
+    ("sse-kit-serve", &["--test=http2"]),
+];
+
+/// The variable with the seed of random inputs, read by `tests/support`.
+const SEED: &str = "SSE_KIT_TEST_SEED";
+
+/// Run the tests of random inputs with a fresh seed, and the endurance tests in full size
+///
+/// Property tests and the model of the broadcaster try 20 times as many cases as `cargo xtask test`, from
+/// a seed that is printed and differs in each run. With `SSE_KIT_TEST_SEED` they try that one again.
 ///
 /// `cargo xtask test` runs the same tests at a size that takes seconds. Here it is: shutdown with
 /// 10,000 streams, and with 500 that never read among them; 10,000 connections that come and go and
@@ -36,8 +53,12 @@ Examples:
   cargo xtask soak -- goodbye           those with `goodbye` in their name
   cargo xtask soak -- nodes             those of several hubs
 
-Environment, for the tests:
-  SSE_KIT_SOAK  set, when they are to run in full")]
+Environment:
+  SSE_KIT_TEST_SEED  a seed of random inputs, to try again what failed
+
+The tests are given, in their environment:
+  SSE_KIT_SOAK       set, when they are to run in full
+  SSE_KIT_TEST_SEED  the seed")]
 pub(crate) struct Soak {
     /// More for the test programs
     #[arg(last = true)]
@@ -48,16 +69,22 @@ impl Soak {
     pub(crate) fn run(&self) -> Result<()> {
         raise_file_limit()?;
         let redis = tools::REDIS.find_or_install()?;
-        for (package, test) in TESTS {
-            heading(&format!("soak: {package}, {test}"));
+        let seed = env::var(SEED).unwrap_or_else(|_| fresh_seed().to_string());
+        for (package, tests) in RANDOM.iter().chain(ENDURANCE) {
+            heading(&format!("soak: {package}, {SEED}={seed}"));
             let mut command = cargo("test");
-            command.args(["--release", "--all-features", "--package", package, "--test", test]);
+            command.args(["--release", "--all-features", "--package", package]).args(*tests);
             command.args(["--", "--nocapture", "--test-threads=1"]).args(&self.args);
-            command.env("SSE_KIT_SOAK", "1").env("SSE_KIT_REDIS_SERVER", &redis);
+            command.env("SSE_KIT_SOAK", "1").env(SEED, &seed).env("SSE_KIT_REDIS_SERVER", &redis);
             process::run(&mut command)?;
         }
         Ok(())
     }
+}
+
+/// A number that nobody chose: the standard library's hashers begin with one of the system's.
+fn fresh_seed() -> u64 {
+    RandomState::new().hash_one(SEED)
 }
 
 /// Lets this process, and those that it starts, have the descriptors that are needed.

@@ -5,6 +5,7 @@ mod arrows;
 mod links;
 mod manifests;
 mod markdown;
+mod seeds;
 mod sizes;
 mod sources;
 mod words;
@@ -23,8 +24,8 @@ const REQUIRED: &[&str] =
 /// Check the house rules that no compiler knows
 ///
 /// Arrows between crates, lengths of files, what packages inherit from the workspace, crate
-/// docs, licences, links in the docs, words that must not be there. Prints one line per
-/// offence and fails when there are any.
+/// docs, licences, links in the docs, random inputs without the seed of tests, words that must
+/// not be there. Prints one line per offence and fails when there are any.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -62,6 +63,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
         }
     }
     for source in &sources {
+        offences.extend(seeds::offences(source));
         offences.extend(sizes::offences(source));
         offences.extend(words::offences(source));
     }

@@ -3,14 +3,19 @@
 //! only several can.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use sse_kit_broadcast::{Broadcaster, Delivery, Entry, SlowConsumer, Stats};
 use sse_kit_event::{Event, EventId, LastEventId, Topic, Topics};
+use sse_kit_test_support::{in_time, rng, until};
 
+const WORKERS: usize = 4;
 const PUBLISHERS: u64 = 3;
 /// Of each publisher.
 const EVENTS: u64 = 4_000;
+/// Of these, how many the first publisher publishes while nobody else can run.
+const BURST: u64 = 64;
 const TOPICS: u64 = 4;
 const SUBSCRIBERS: usize = 24;
 
@@ -23,17 +28,12 @@ struct Client {
     policy: SlowConsumer,
     /// The next event of each publisher.
     next: HashMap<u64, u64>,
-    random: u64,
+    random: fastrand::Rng,
     /// How many events it has yet to see.
     missing: u64,
 }
 
 impl Client {
-    fn random(&mut self, below: u64) -> u64 {
-        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (self.random >> 33) % below
-    }
-
     /// Comes and goes until it has seen all that is published.
     async fn run(mut self) {
         while self.missing > 0 {
@@ -41,11 +41,11 @@ impl Client {
             let subscribe = self.hub.subscribe(self.topics.clone()).resume(resume);
             let mut subscription =
                 subscribe.queue(4).slow_consumer(self.policy).open().expect("it is open");
-            let patience = self.random(200);
+            let patience = self.random.u64(..200);
             for _ in 0..patience {
-                if self.random(50) == 0 {
+                if self.random.u64(..50) == 0 {
                     // It lags: its queue is full many times over when it reads on.
-                    tokio::time::sleep(Duration::from_millis(self.random(3))).await;
+                    tokio::time::sleep(Duration::from_millis(self.random.u64(..3))).await;
                 }
                 match subscription.recv().await {
                     Some(Delivery::Entry(entry)) => self.saw(&entry),
@@ -84,24 +84,29 @@ fn topic(n: u64) -> Topic {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_is_lost_repeated_or_out_of_order_where_queues_overflow() {
-    let stats = stressed(1024).await;
-    assert!(stats.lagged > 0 && stats.evicted > 0, "or it shows little: {stats:?}");
+    stressed(1024, |stats| stats.lagged > 0 && stats.evicted > 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_is_lost_repeated_or_out_of_order_where_the_fan_out_lags() {
-    let stats = stressed(8).await;
-    assert!(stats.fan_out_lags > 0, "or it shows little: {stats:?}");
+    stressed(8, |stats| stats.fan_out_lags > 0).await;
 }
 
-/// Publishes and subscribes with a ring of this length, and histories of which nothing is trimmed.
-async fn stressed(log_buffer: usize) -> Stats {
+/// Publishes and subscribes with a ring of this length, and histories of which nothing is trimmed;
+/// under a strain that comes for certain.
+async fn stressed(log_buffer: usize, is_strained: fn(Stats) -> bool) {
     let hub = Broadcaster::builder()
         .log_buffer(log_buffer)
         .history(usize::try_from(PUBLISHERS * EVENTS).expect("small"))
         .heartbeat(Duration::from_millis(20))
         .build()
         .expect("the settings are right");
+    // These read nothing, so their queues overflow.
+    let idle = [SlowConsumer::Heal, SlowConsumer::Disconnect].map(|policy| {
+        let subscribe = hub.subscribe(topic(0)).queue(4).slow_consumer(policy);
+        subscribe.open().expect("it is open")
+    });
+    let mut random = rng();
     let clients: Vec<_> = (0..SUBSCRIBERS)
         .map(|n| {
             let number = n as u64;
@@ -119,19 +124,24 @@ async fn stressed(log_buffer: usize) -> Stats {
                 cursor: hub.cursor(),
                 policy,
                 next: HashMap::new(),
-                random: number,
+                random: random.fork(),
                 missing,
             };
             tokio::spawn(client.run())
         })
         .collect();
+    let release = hold_the_workers();
+    for n in 0..BURST {
+        publish(&hub, 0, n).await;
+    }
+    release.wait();
     let publishers: Vec<_> = (0..PUBLISHERS)
         .map(|publisher| {
             let hub = hub.clone();
+            let begin = if publisher == 0 { BURST } else { 0 };
             tokio::spawn(async move {
-                for n in 0..EVENTS {
-                    let event = Event::new(format!("{publisher} {n}"));
-                    hub.publish(&topic(n), event).await.expect("it is open");
+                for n in begin..EVENTS {
+                    publish(&hub, publisher, n).await;
                     if n % 64 == 0 {
                         tokio::time::sleep(Duration::from_millis(1)).await;
                     }
@@ -140,13 +150,33 @@ async fn stressed(log_buffer: usize) -> Stats {
         })
         .collect();
     let all = futures_util::future::join_all(publishers.into_iter().chain(clients));
-    let all = tokio::time::timeout(Duration::from_secs(120), all).await;
-    for one in all.expect("nobody waits for ever") {
+    for one in in_time("all has been seen", all).await {
         one.expect("what it saw was right");
     }
+    until("it was a strain", || is_strained(hub.stats())).await;
+    drop(idle);
     let stats = hub.stats();
     assert_eq!((stats.connections, stats.patterns), (0, 0));
     assert_eq!(stats.opened, stats.closed);
     assert_eq!(stats.gaps, 0);
-    stats
+}
+
+async fn publish(hub: &Broadcaster, publisher: u64, n: u64) {
+    let event = Event::new(format!("{publisher} {n}"));
+    hub.publish(&topic(n), event).await.expect("it is open");
+}
+
+/// Keeps all workers of the runtime busy, so that no other task runs, until the barrier is waited at.
+fn hold_the_workers() -> Arc<Barrier> {
+    let (held, release) =
+        (Arc::new(Barrier::new(WORKERS + 1)), Arc::new(Barrier::new(WORKERS + 1)));
+    for _ in 0..WORKERS {
+        let (held, release) = (Arc::clone(&held), Arc::clone(&release));
+        tokio::spawn(async move {
+            held.wait();
+            release.wait();
+        });
+    }
+    held.wait();
+    release
 }

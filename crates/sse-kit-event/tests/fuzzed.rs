@@ -1,5 +1,4 @@
-//! The properties that the targets of cargo-fuzz look after, on a bounded number of inputs, which are
-//! the same in each run.
+//! The properties that the targets of cargo-fuzz look after, on a bounded number of inputs.
 
 #[path = "../../../fuzz/properties.rs"]
 mod properties;
@@ -7,7 +6,8 @@ mod properties;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::TestRunner;
+use sse_kit_test_support::cases;
 
 /// Bytes made of pieces, most of which mean something to what is tested.
 fn soup(pieces: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
@@ -19,10 +19,8 @@ fn soup(pieces: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     vec(piece, 0..16).prop_map(|pieces| pieces.concat())
 }
 
-fn run(cases: u32, inputs: &impl Strategy<Value = Vec<u8>>, property: fn(&[u8])) {
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
-    let random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let mut runner = TestRunner::new_with_rng(config, random);
+fn run(count: u32, inputs: &impl Strategy<Value = Vec<u8>>, property: fn(&[u8])) {
+    let mut runner = TestRunner::new(cases(count));
     let outcome = runner.run(inputs, |bytes| {
         property(&bytes);
         Ok(())

@@ -137,6 +137,8 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(sse_kit_test_support::cases(256))]
+
         #[test]
         fn whatever_is_given_the_root_is_in_it(html in "(<|>|/|'|\"|=|-|!|é| |a|td|script|[a-c]){0,40}") {
             if let Ok(root) = Root::of(&html) {

@@ -7,6 +7,7 @@ use sse_kit_htmx::{
     AttributeName, Attributes, Connect, Dialect, Element, ElementId, Endpoint, EventTrigger, Html,
     JobSpan, NamedSwap, Nonce, PageScripts, Script, Selector, Swap, Tag, Update, Updates,
 };
+use sse_kit_test_support::cases;
 
 /// What people try.
 const HOSTILE: &[&str] = &[
@@ -109,6 +110,8 @@ fn with_text(start: String, text: &str) -> Vec<String> {
 }
 
 proptest! {
+    #![proptest_config(cases(256))]
+
     #[test]
     fn text_and_attributes(value in values()) {
         let element = Element::new(Tag::DIV)

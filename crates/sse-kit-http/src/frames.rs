@@ -63,6 +63,7 @@ mod tests {
 
     #[tokio::test]
     async fn clients_come_back_at_different_times() {
+        fastrand::seed(sse_kit_test_support::seed());
         let subscription = Broadcaster::new().subscribe(Topics::none()).open().unwrap();
         let mut retries: Vec<u64> = (0..100)
             .map(|_| {

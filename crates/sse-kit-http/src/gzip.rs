@@ -100,7 +100,8 @@ mod tests {
     }
 
     fn noise(len: usize) -> Bytes {
-        (0..len).map(|_| fastrand::u8(..)).collect()
+        let mut random = sse_kit_test_support::rng();
+        (0..len).map(|_| random.u8(..)).collect()
     }
 
     #[test]

@@ -13,6 +13,7 @@ use sse_kit_broadcast::{Broadcaster, Goodbye};
 use sse_kit_event::control::{Gap, GapReason, Hello};
 use sse_kit_event::{Decoded, Decoder, Event, EventId, Message, Topic};
 use sse_kit_http::{SseBody, SseRequest, SseResponse};
+use sse_kit_test_support::{in_time, until};
 use tokio::net::{TcpListener, TcpStream};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
@@ -103,8 +104,7 @@ impl Reader {
                     return Some(message);
                 }
             }
-            let frame = tokio::time::timeout(Duration::from_secs(20), self.body.frame());
-            let frame = frame.await.expect("a frame in time")?.expect("no error");
+            let frame = in_time("a frame", self.body.frame()).await?.expect("no error");
             self.decoder.push(&frame.into_data().expect("no trailers")).expect("it is small");
         }
     }
@@ -116,16 +116,6 @@ impl Reader {
 
 fn request(path: &str) -> http::request::Builder {
     Request::get(format!("http://localhost{path}"))
-}
-
-async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..2000 {
-        if holds() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("never: {what}");
 }
 
 #[tokio::test]
@@ -229,7 +219,7 @@ async fn a_client_that_goes_away_is_gone_on_every_transport() -> TestResult {
         reader.message().await;
         assert_eq!(hub.connection_count(), 1);
         drop(reader);
-        eventually("the connection is gone", || hub.connection_count() == 0).await;
+        until("the connection is gone", || hub.connection_count() == 0).await;
     }
     Ok(())
 }

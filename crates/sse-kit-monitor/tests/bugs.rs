@@ -8,6 +8,7 @@ use scraper::{Html as Page, Node, Selector};
 use serde_json::Value;
 use sse_kit_htmx::{ElementId, Html};
 use sse_kit_monitor::{MonitorConfig, State, script};
+use sse_kit_test_support::cases;
 
 /// What people try.
 const HOSTILE: &[&str] = &[
@@ -51,6 +52,8 @@ fn elements(page: &Page) -> Vec<String> {
 }
 
 proptest! {
+    #![proptest_config(cases(256))]
+
     #[test]
     fn bug_10_no_setting_breaks_out_of_the_data(
         connection in ids(),

@@ -87,14 +87,8 @@ async fn all(mut socket: TcpStream) -> String {
 }
 
 /// Only a broken server makes this take long.
-async fn until(holds: impl Fn() -> bool) {
-    for _ in 0..6000 {
-        if holds() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("it never comes to that");
+async fn until(holds: impl FnMut() -> bool) {
+    sse_kit_test_support::until("it comes to that", holds).await;
 }
 
 #[tokio::test]
@@ -146,15 +140,14 @@ async fn a_client_that_does_not_read_costs_little() {
     let mut stuck = socket.connect(serving.address).await.expect("it listens");
     ask(&mut stuck, "").await;
     // Until nothing more is taken for a while: it is stuck.
-    let mut before = 0;
-    for _ in 0..600 {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    let (mut before, mut looks) = (0, 0);
+    until(|| {
         let now = serving.taken.load(Ordering::Relaxed);
-        if now > 0 && now == before {
-            break;
-        }
+        looks = if now > 0 && now == before { looks + 1 } else { 0 };
         before = now;
-    }
+        looks == 100
+    })
+    .await;
     let taken = serving.taken.load(Ordering::Relaxed);
     assert!(taken < 300 * 1024, "{taken} bytes wait for one client");
 }

@@ -12,6 +12,7 @@ use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use sse_kit_serve::{ServeStats, Server};
+use sse_kit_test_support::in_time;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -124,7 +125,7 @@ impl Serving {
             let path = request.uri().path().trim_start_matches("/hyper").to_owned();
             async move { answer(&path) }
         };
-        let outcome = tokio::spawn(server.serve(service, stopped, Duration::from_secs(60)));
+        let outcome = tokio::spawn(server.serve(service, stopped, Duration::from_secs(600)));
         Self { address, stats, stop, outcome }
     }
 
@@ -144,7 +145,7 @@ async fn rest(mut socket: TcpStream) -> Vec<u8> {
     let mut all = Vec::new();
     let reading = socket.read_to_end(&mut all);
     // A connection that is cut off may be reset; what came before counts.
-    let _ = tokio::time::timeout(Duration::from_secs(60), reading).await.expect("an end");
+    let _ = in_time("an end", reading).await;
     all
 }
 
@@ -160,13 +161,7 @@ fn parts(response: &[u8]) -> (Vec<String>, Vec<u8>) {
 
 /// Only a broken server makes this take long.
 async fn until(holds: impl Fn() -> bool) {
-    for _ in 0..6000 {
-        if holds() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("it never comes to that");
+    sse_kit_test_support::until("it comes to that", holds).await;
 }
 
 #[tokio::test]
@@ -176,7 +171,6 @@ async fn responses_are_those_of_hyper() {
     for script in scripts {
         let ours = serving.open(&get(&format!("/{script}"))).await;
         let hypers = serving.open(&get(&format!("/hyper/{script}"))).await;
-        // Whoever has sent all of its requests and says so is closed: until then, keep-alive.
         let (ours, hypers) = tokio::join!(heard(ours), heard(hypers));
         let (ours, hypers) = (parts(&ours), parts(&hypers));
         assert_eq!(ours.0, hypers.0, "{script}");
@@ -191,12 +185,35 @@ async fn responses_are_those_of_hyper() {
     }
 }
 
-/// What comes until nothing has come for a while, or the connection is closed.
+/// One response, and whatever comes behind it until the server sees that nothing more is asked for.
 async fn heard(mut socket: TcpStream) -> Vec<u8> {
     let mut all = Vec::new();
-    let pause = Duration::from_millis(200);
-    while let Ok(Ok(1..)) = tokio::time::timeout(pause, socket.read_buf(&mut all)).await {}
+    while !is_whole(&all) {
+        let read = in_time("more of the response", socket.read_buf(&mut all)).await;
+        assert!(read.expect("no reset") > 0, "it ends: {}", String::from_utf8_lossy(&all));
+    }
+    socket.shutdown().await.expect("it is open");
+    all.extend(rest(socket).await);
     all
+}
+
+/// Whether a response has come as far as its head says.
+fn is_whole(bytes: &[u8]) -> bool {
+    let Some(head) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
+    let text = String::from_utf8_lossy(&bytes[..head]);
+    if text.contains("transfer-encoding: chunked") {
+        return bytes.ends_with(b"\r\n0\r\n\r\n");
+    }
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let length: usize = length.map_or(0, |length| length.parse().expect("a number"));
+    bytes.len() >= head + 4 + length
+}
+
+/// The beginning of what comes, of this length.
+async fn begin(mut socket: TcpStream, length: usize) -> Vec<u8> {
+    let mut begin = vec![0; length];
+    in_time("an answer", socket.read_exact(&mut begin)).await.expect("an answer");
+    begin
 }
 
 #[tokio::test]
@@ -218,9 +235,10 @@ async fn a_request_is_read_however_it_was_cut() {
 #[tokio::test]
 async fn one_connection_bears_one_request_after_another_on_either_lane() {
     let serving = Serving::start(|server| server).await;
-    // All at once; the second waits while the first is answered.
-    let all = ["/ws", "/s", "/hyper/s", "/s"].map(get).concat();
-    let heard = String::from_utf8(heard(serving.open(&all).await).await).expect("UTF-8");
+    // All at once; the second waits while the first is answered. The last is to end it.
+    let last = "GET /s HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let all = ["/ws", "/s", "/hyper/s"].map(get).concat() + last;
+    let heard = String::from_utf8(rest(serving.open(&all).await).await).expect("UTF-8");
     let paths: Vec<_> = heard.lines().filter_map(|line| line.strip_prefix("x-path: ")).collect();
     assert_eq!(paths, ["/ws", "/s", "/s", "/s"]);
     assert_eq!(heard.matches("data: short").count(), 4);
@@ -240,8 +258,8 @@ async fn what_is_not_for_the_lane_goes_to_hyper_with_all_that_was_read() {
         (&format!("GET /s HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(20_000)), "431"),
         (&format!("GET /s HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(101)), "431"),
     ] {
-        let heard = heard(serving.open(request).await).await;
-        let begin = String::from_utf8_lossy(&heard[..heard.len().min(12)]).into_owned();
+        let begin = begin(serving.open(request).await, 12).await;
+        let begin = String::from_utf8_lossy(&begin).into_owned();
         assert_eq!(begin.split(' ').nth(1), Some(status), "{request:.60}: {begin}");
     }
     assert_eq!(serving.stats.own_lane(), 0);
@@ -259,7 +277,7 @@ async fn a_body_that_fails_or_is_too_short_has_no_end() {
 
 #[tokio::test]
 async fn a_reader_that_is_stuck_is_cut_off_and_one_that_is_slow_misses_nothing() {
-    let serving = Serving::start(|s| s.write_timeout(Duration::from_millis(300))).await;
+    let serving = Serving::start(|s| s.write_timeout(Duration::from_secs(3))).await;
     let path = format!("/{}", "sl".repeat(60));
     let stuck = serving.open(&get(&path)).await;
     until(|| serving.stats.write_timeouts() == 1).await;
@@ -268,13 +286,17 @@ async fn a_reader_that_is_stuck_is_cut_off_and_one_that_is_slow_misses_nothing()
 
     let mut slow = serving.open(&get(&path)).await;
     let mut all = Vec::new();
+    // In all for longer than the timeout, but with far shorter pauses.
     while all.len() < 2_000_000 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::time::sleep(Duration::from_millis(30)).await;
         let mut some = [0; 16_384];
         let read = slow.read(&mut some).await.expect("it goes on");
         all.extend_from_slice(&some[..read]);
     }
-    all.extend(heard(slow).await);
+    while !all.ends_with(b"\r\n0\r\n\r\n") {
+        let read = in_time("the rest", slow.read_buf(&mut all)).await;
+        assert!(read.expect("no reset") > 0, "it ends after {} bytes", all.len());
+    }
     assert!(parts(&all).1 == expected);
 }
 
@@ -294,7 +316,7 @@ async fn when_it_is_told_to_stop_who_waits_goes_and_who_streams_may_end() {
 
 #[tokio::test]
 async fn who_says_nothing_more_is_closed_after_the_header_timeout() {
-    let serving = Serving::start(|s| s.header_timeout(Duration::from_millis(100))).await;
+    let serving = Serving::start(|s| s.header_timeout(Duration::from_secs(2))).await;
     assert!(rest(serving.open("GET /s HTTP/1.1\r\nhost").await).await.is_empty());
     assert_eq!(serving.stats.handshake_failures(), 1);
     assert!(rest(serving.open(&get("/s")).await).await.ends_with(b"0\r\n\r\n"));
@@ -307,8 +329,8 @@ async fn with_prior_knowledge_both_versions_find_their_way() {
     assert!(heard(serving.open(&get("/s")).await).await.ends_with(b"0\r\n\r\n"));
     assert_eq!(serving.stats.own_lane(), 1);
     let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0";
-    let heard = heard(serving.open(preface).await).await;
-    assert_eq!(heard.get(3), Some(&4), "settings");
+    let begin = begin(serving.open(preface).await, 4).await;
+    assert_eq!(begin[3], 4, "settings");
 }
 
 #[tokio::test]

@@ -64,19 +64,13 @@ async fn rest(mut socket: TcpStream) -> String {
     let mut all = Vec::new();
     let reading = socket.read_to_end(&mut all);
     // A connection that is cut off may be reset; what came before counts.
-    let _ = tokio::time::timeout(Duration::from_secs(60), reading).await.expect("an end");
+    let _ = sse_kit_test_support::in_time("an end", reading).await;
     String::from_utf8_lossy(&all).into_owned()
 }
 
 /// Only a broken server makes this take long.
 async fn until(holds: impl Fn() -> bool) {
-    for _ in 0..6000 {
-        if holds() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("it never comes to that");
+    sse_kit_test_support::until("it comes to that", holds).await;
 }
 
 #[tokio::test]
@@ -101,7 +95,7 @@ async fn a_client_that_takes_no_bytes_is_cut_off_and_counted() {
 
 #[tokio::test]
 async fn it_drains_idle_connections_at_once_and_lets_others_finish() {
-    let serving = Serving::start(Duration::from_secs(60), |s| s).await;
+    let serving = Serving::start(Duration::from_secs(600), |s| s).await;
     let mut idle = serving.open("/").await;
     let mut first = [0; 12];
     idle.read_exact(&mut first).await.expect("an answer");

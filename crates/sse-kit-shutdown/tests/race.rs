@@ -3,15 +3,17 @@
 use sse_kit_broadcast::{Broadcaster, Delivery, PublishError};
 use sse_kit_event::{Event, Topic};
 use sse_kit_shutdown::{Ended, ProgressLine, Shutdown};
+use sse_kit_test_support::PATIENCE;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_publish_that_races_the_signal_is_delivered_or_an_error_a_thousand_times() {
     let topic: Topic = "t".parse().expect("a topic");
     let mut refused = 0;
     for round in 0_u32..1000 {
-        let hub = Broadcaster::builder().history(100_000).build().expect("within a runtime");
-        let settings = Shutdown::builder().broadcaster(hub.clone());
-        let shutdown = settings.progress_line(ProgressLine::Never).build();
+        let hub = Broadcaster::builder().history(1_000_000).build().expect("within a runtime");
+        let settings = Shutdown::builder().broadcaster(hub.clone()).shutdown_delay(PATIENCE);
+        let settings = settings.deadline(2 * PATIENCE).progress_line(ProgressLine::Never);
+        let shutdown = settings.build();
         let mut stream = hub.subscribe(&topic).open().expect("it is open");
         let reading = tokio::spawn(async move {
             let (mut ids, mut goodbyes) = (Vec::new(), 0);
@@ -32,7 +34,7 @@ async fn each_publish_that_races_the_signal_is_delivered_or_an_error_a_thousand_
                     Ok(receipt) => ids.push(receipt.id),
                     Err(error) => return (ids, error),
                 }
-                assert!(ids.len() < 100_000, "it never ends");
+                assert!(ids.len() < 1_000_000, "it never ends");
             }
         });
         // Each round at another moment.

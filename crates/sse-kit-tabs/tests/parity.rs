@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use scraper::{Html, Selector};
 use serde_json::Value;
 use sse_kit_tabs::{Identity, StreamPath, TabsConfig};
+use sse_kit_test_support::cases;
 
 fn page(config: &TabsConfig, folder: &str) -> Html {
     let tags =
@@ -80,6 +81,8 @@ fn g2_modules_that_share_a_scope_share_no_names() {
 }
 
 proptest! {
+    #![proptest_config(cases(256))]
+
     #[test]
     fn no_value_breaks_out(paths in prop::collection::vec("/[ -~]{0,20}", 0..4), identity in ".{0,20}", folder in "[!-~]{1,20}") {
         let hostile = ["/</script><script>alert(1)</script>", "/<!--<script>", "/'&lt;"];

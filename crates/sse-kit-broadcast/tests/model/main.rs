@@ -12,6 +12,7 @@ mod world;
 
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
+use sse_kit_test_support::cases;
 
 use crate::world::World;
 
@@ -19,13 +20,11 @@ use crate::world::World;
 const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/model/regressions.txt");
 
 fn config() -> ProptestConfig {
-    let default = ProptestConfig::default();
     ProptestConfig {
-        cases: default.cases.max(500),
         max_shrink_iters: 20_000,
         max_shrink_time: 30_000,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(REGRESSIONS))),
-        ..default
+        ..cases(500)
     }
 }
 

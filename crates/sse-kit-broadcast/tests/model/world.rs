@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use sse_kit_broadcast::{
-    Broadcaster, ConnectionId, ConnectionState, Departure, Goodbye, PublishError, Receipt,
-    SendError, SlowConsumer, SubscribeError,
+    Broadcaster, ConnectionId, ConnectionState, Departure, Goodbye, MemoryLog, PublishError,
+    Receipt, SendError, SlowConsumer, SubscribeError,
 };
 use sse_kit_event::control::{Gap, GapReason};
 use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic, Topics};
@@ -50,6 +50,8 @@ impl World {
         let heard_by_hooks = Arc::new(Mutex::new(Comings::new()));
         let (comes, goes) = (Arc::clone(&heard_by_hooks), Arc::clone(&heard_by_hooks));
         let mut builder = Broadcaster::builder()
+            // The same each time: how long an id is depends on it.
+            .log(MemoryLog::with_epoch(Epoch::new(0x5eed)))
             .history(settings.history)
             .log_buffer(settings.log_buffer)
             .shards(settings.shards)

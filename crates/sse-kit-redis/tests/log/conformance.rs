@@ -1,10 +1,9 @@
 //! The suite of the broadcast core, run on Redis.
 
-use std::time::Duration;
-
 use sse_kit_broadcast::BoxFuture;
 use sse_kit_broadcast::conformance::{self, Subject};
 use sse_kit_redis::RedisLog;
+use sse_kit_test_support::in_time;
 
 use crate::config;
 use crate::proxy::Proxy;
@@ -50,7 +49,7 @@ async fn redis_keeps_every_promise_of_a_log() {
     let proxy = Proxy::start(server.port).await;
     let mut redis = Redis { server, proxy };
     let suite = conformance::check(&mut redis);
-    let report = tokio::time::timeout(Duration::from_secs(120), suite).await.expect("it ends");
+    let report = in_time("it ends", suite).await;
     let report = report.unwrap_or_else(|broken| panic!("{broken}"));
     assert!(report.untried.is_empty(), "{:?}", report.untried);
     assert!(report.kept.len() >= 15, "{:?}", report.kept);

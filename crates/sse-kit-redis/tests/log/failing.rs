@@ -1,15 +1,14 @@
 //! What happens when Redis, or the way to it, fails.
 
-use std::time::{Duration, Instant};
-
 use sse_kit_broadcast::{AppendError, Broadcaster, PublishError};
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{Event, EventId};
 use sse_kit_redis::RedisHealth;
+use sse_kit_test_support::in_time;
 
 use crate::proxy::Proxy;
 use crate::server::Server;
-use crate::{config, event, gap, node, node_with, publish, topic, until};
+use crate::{config, event, gap, hasty, node, node_with, publish, topic, until};
 
 fn append_error(published: Result<sse_kit_broadcast::Receipt, PublishError>) -> AppendError {
     match published {
@@ -41,8 +40,7 @@ async fn a_reply_that_was_lost_after_the_append_makes_no_duplicate() {
 async fn an_append_that_is_never_answered_is_ambiguous_and_may_stand_in_the_log() {
     let redis = Server::start(&[]).await;
     let proxy = Proxy::start(redis.port).await;
-    let hasty = config(&proxy.url()).append_deadline(Duration::from_millis(500));
-    let here = node_with(hasty, Broadcaster::builder()).await;
+    let here = node_with(hasty(&proxy.url()), Broadcaster::builder()).await;
     publish(&here, "a", "0").await;
     proxy.lose_replies(usize::MAX);
     let error = append_error(here.hub.publish(&topic("a"), Event::new("1")).await);
@@ -55,19 +53,20 @@ async fn an_append_that_is_never_answered_is_ambiguous_and_may_stand_in_the_log(
 #[tokio::test(flavor = "multi_thread")]
 async fn with_redis_away_publishing_fails_by_its_deadline_and_streams_stay_open() {
     let mut redis = Server::start(&["--appendonly", "yes"]).await;
-    let deadline = Duration::from_millis(500);
-    let hasty = config(&redis.url()).append_deadline(deadline);
-    let node = node_with(hasty, Broadcaster::builder()).await;
+    let node = node_with(hasty(&redis.url()), Broadcaster::builder()).await;
     let mut stream = node.hub.subscribe(topic("a")).open().unwrap();
     publish(&node, "a", "before").await;
     assert_eq!(event(&mut stream).await.1, "before");
     redis.kill().await;
-    let begun = Instant::now();
-    let first = append_error(node.hub.publish(&topic("a"), Event::new("lost")).await);
+    // By its deadline, or never.
+    let publish_lost = async || {
+        let published = node.hub.publish(&topic("a"), Event::new("lost")).await;
+        append_error(published)
+    };
+    let first = in_time("an error", publish_lost()).await;
     assert!(matches!(first, AppendError::Unavailable(_) | AppendError::Ambiguous(_)), "{first:?}");
-    let late = append_error(node.hub.publish(&topic("a"), Event::new("lost")).await);
+    let late = in_time("an error", publish_lost()).await;
     assert!(matches!(late, AppendError::Unavailable(_)), "surely not written: {late:?}");
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     until("it is known to be down", || matches!(node.redis.health(), RedisHealth::Down { .. }))
         .await;
     assert_eq!(node.hub.connection_count(), 1);
@@ -90,14 +89,12 @@ async fn a_wiped_redis_is_a_gap_for_every_stream_of_every_node() {
         streams.push(node.hub.subscribe(topic("quiet")).open().unwrap());
     }
     let () = redis.command(&["FLUSHALL"]).await;
-    let wiped = Instant::now();
     let mut epochs = Vec::new();
     for stream in &mut streams {
         let told = gap(stream).await;
         assert_eq!((told.reason, told.from), (GapReason::UnknownEpoch, Some(id)));
         epochs.push(told.to);
     }
-    assert!(wiped.elapsed() < Duration::from_secs(5), "{:?}", wiped.elapsed());
     assert!(epochs.iter().all(|epoch| *epoch == epochs[0] && epoch.offset() == 0));
     assert_ne!(epochs[0].epoch(), id.epoch());
     assert!(nodes[0].hub.history(&topic("a"), 10).is_empty());
@@ -228,10 +225,7 @@ async fn a_full_redis_says_so_and_an_event_that_is_too_large_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_hangs_is_waited_for_without_an_end() {
     let redis = Server::start(&[]).await;
-    let hasty = config(&redis.url())
-        .append_deadline(Duration::from_millis(400))
-        .attempt_timeout(Duration::from_millis(200));
-    let node = node_with(hasty, Broadcaster::builder()).await;
+    let node = node_with(hasty(&redis.url()), Broadcaster::builder()).await;
     let mut stream = node.hub.subscribe(topic("a")).open().unwrap();
     publish(&node, "a", "before").await;
     assert_eq!(event(&mut stream).await.1, "before");

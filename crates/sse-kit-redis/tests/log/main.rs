@@ -14,8 +14,7 @@ use sse_kit_broadcast::{Broadcaster, Builder, Delivery, Subscription};
 use sse_kit_event::control::Gap;
 use sse_kit_event::{Event, Topic};
 use sse_kit_redis::{RedisConfig, RedisLog, RedisMonitor};
-
-use crate::server::PATIENCE;
+use sse_kit_test_support::{PATIENCE, in_time, until};
 
 /// A node of a hub.
 struct Node {
@@ -23,8 +22,15 @@ struct Node {
     redis: RedisMonitor,
 }
 
+/// What is to succeed does so on a busy machine too; what is to fail is [`hasty`].
 fn config(url: &str) -> RedisConfig {
-    RedisConfig::new(url).expect("an address").tick(Duration::from_millis(100))
+    let config = RedisConfig::new(url).expect("an address").tick(Duration::from_millis(100));
+    config.append_deadline(PATIENCE).attempt_timeout(PATIENCE / 2)
+}
+
+/// For appends that are to fail, after others that are not.
+fn hasty(url: &str) -> RedisConfig {
+    config(url).append_deadline(Duration::from_secs(5)).attempt_timeout(Duration::from_secs(2))
 }
 
 async fn node(url: &str) -> Node {
@@ -55,7 +61,7 @@ async fn next(stream: &mut Subscription) -> Delivery {
             }
         }
     };
-    tokio::time::timeout(PATIENCE, delivery).await.expect("something comes")
+    in_time("something comes", delivery).await
 }
 
 /// The id and the data of the next event.
@@ -75,14 +81,4 @@ async fn gap(stream: &mut Subscription) -> Gap {
         Delivery::Gap(gap) => gap,
         other => panic!("a gap was expected, not {other:?}"),
     }
-}
-
-/// Waits until something holds that others bring about.
-async fn until(what: &str, holds: impl Fn() -> bool) {
-    let wait = async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "never: {what}");
 }

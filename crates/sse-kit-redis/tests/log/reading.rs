@@ -6,6 +6,7 @@ use redis::Value;
 use sse_kit_broadcast::{Broadcaster, ConnectionId, Delivery, SlowConsumer};
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{Epoch, Event, EventId, LastEventId};
+use sse_kit_test_support::in_time;
 
 use crate::server::Server;
 use crate::{config, event, gap, next, node, node_with, publish, topic, until};
@@ -289,11 +290,16 @@ async fn redis_keeps_so_many_records_and_for_so_long() {
     let length: u64 = redis.command(&["XLEN", "{sse-kit}:log"]).await;
     assert!((100..=120).contains(&length), "{length}");
 
+    // What is trimmed before it is read would be lost.
+    until("all are read", || node.hub.cursor().offset() == 500).await;
     let keeps = config(&redis.url()).keep_for(Duration::from_millis(300));
     let _aging = node_with(keeps, Broadcaster::builder()).await;
-    while redis.command::<u64>(&["XLEN", "{sse-kit}:log"]).await > 0 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let emptied = async {
+        while redis.command::<u64>(&["XLEN", "{sse-kit}:log"]).await > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    in_time("all are too old", emptied).await;
     let mut stream = node.hub.subscribe(topic("a")).open().unwrap();
     assert_eq!(publish(&node, "a", "on").await.offset(), 501, "offsets go on");
     assert_eq!(event(&mut stream).await.1, "on");
@@ -342,11 +348,12 @@ async fn the_reader_ends_with_the_broadcaster() {
         let list: String = redis.command(&["CLIENT", "LIST"]).await;
         list.lines().filter(|line| line.contains("cmd=xread") || line.contains("cmd=hmget")).count()
     };
-    while clients().await == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let wait = async |is_there: bool| {
+        while (clients().await > 0) != is_there {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    in_time("it reads", wait(true)).await;
     drop((node.hub, stream));
-    while clients().await > 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    in_time("it ends", wait(false)).await;
 }

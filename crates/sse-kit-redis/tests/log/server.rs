@@ -1,13 +1,14 @@
 //! A Redis server of our own: a free port, a folder of its own, and no end but ours.
 
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 /// What is waited for takes milliseconds; this is for a machine that is busy with something else.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) struct Server {
     process: Child,
@@ -52,13 +53,15 @@ impl Server {
 
     /// On the same port and in the same folder.
     pub(crate) async fn restart(&mut self) {
-        for _ in 0..50 {
-            self.process = spawn(self.port, &self.folder, &self.options);
-            if is_up(&mut self.process, self.port).await {
-                return;
+        let restarted = async {
+            loop {
+                self.process = spawn(self.port, &self.folder, &self.options);
+                if is_up(&mut self.process, self.port).await {
+                    return;
+                }
             }
-        }
-        panic!("redis-server does not start again");
+        };
+        tokio::time::timeout(PATIENCE, restarted).await.expect("redis-server starts again");
     }
 
     /// `STOP` and `CONT`, among others.
@@ -89,16 +92,18 @@ fn spawn(port: u16, folder: &TempDir, options: &[String]) -> Child {
     })
 }
 
-/// False when it has ended instead.
+/// False when it has ended instead, as it does where somebody else has the port.
 async fn is_up(process: &mut Child, port: u16) -> bool {
     let client = redis::Client::open(("127.0.0.1", port)).expect("an address");
     let up = async {
         loop {
+            let Some(id) = process.id() else { return false };
             if process.try_wait().expect("it is our child").is_some() {
                 return false;
             }
             if let Ok(mut connection) = client.get_multiplexed_async_connection().await
-                && redis::cmd("PING").exec_async(&mut connection).await.is_ok()
+                && let Ok(info) = redis::cmd("INFO").query_async::<String>(&mut connection).await
+                && info.contains(&format!("process_id:{id}\r\n"))
             {
                 return true;
             }
@@ -108,7 +113,15 @@ async fn is_up(process: &mut Child, port: u16) -> bool {
     tokio::time::timeout(PATIENCE, up).await.expect("redis-server answers")
 }
 
+/// None of those that the system gives to connections, of which one could have it while Redis is being
+/// restarted. They begin at 32,768.
 fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it is bound").port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let n = std::process::id().wrapping_mul(31) + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 10_000 + u16::try_from(n % 20_000).expect("it is small");
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }

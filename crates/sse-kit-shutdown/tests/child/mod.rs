@@ -2,9 +2,10 @@
 
 use std::io::{BufRead, BufReader, Lines, Write, stdout};
 use std::process::{ChildStdout, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sse_kit_shutdown::{Shutdown, Signals};
+use sse_kit_test_support::PATIENCE;
 
 const PART: &str = "SSE_KIT_SHUTDOWN_PART";
 
@@ -59,7 +60,8 @@ impl Child {
 
     pub(crate) fn exit(&mut self) -> ExitStatus {
         // Only a child that has not heard its signal takes long.
-        for _ in 0..6000 {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
             if let Some(status) = self.process.try_wait().expect("it can be waited for") {
                 return status;
             }

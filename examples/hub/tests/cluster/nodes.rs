@@ -149,7 +149,7 @@ impl Node {
     async fn start(redis: &str) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_hub"))
             .args(["--listen", "127.0.0.1:0", "--redis", redis])
-            .args(["--history", "100000", "--queue", "1000"])
+            .args(["--history", "100000", "--queue", "1000", "--shutdown-delay", "600"])
             .env("RUST_LOG", "error")
             .stdout(Stdio::piped())
             .kill_on_drop(true)

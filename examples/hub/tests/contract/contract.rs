@@ -1,6 +1,6 @@
 //! The contract of the hub, point by point.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use eventsource_stream::Eventsource as _;
@@ -292,7 +292,7 @@ async fn heartbeats_are_comments_and_events_without_an_id() {
 
 #[tokio::test]
 async fn a_reader_that_is_stuck_delays_nobody_and_is_cut_off() {
-    let hub = Server::start("--write-timeout 1 --queue 20 --history 10 --heartbeat 0").await;
+    let hub = Server::start("--write-timeout 10 --queue 20 --history 10 --heartbeat 0").await;
     let stuck = hub.open("topic=a").await; // and is never read from again
     let mut healthy = hub.open("topic=a").await;
     let large = "x".repeat(100_000);
@@ -350,7 +350,8 @@ async fn stats_count_and_health_is_well() {
 #[tokio::test]
 async fn sigterm_says_goodbye_ends_every_stream_and_exits_with_0() {
     for signal in ["TERM", "INT"] {
-        let mut hub = Server::start("--shutdown-delay 30").await;
+        // Nobody waits for the whole delay: that would be longer than the test does.
+        let mut hub = Server::start("--shutdown-delay 600").await;
         let mut streams = Vec::new();
         for _ in 0..20 {
             streams.push(hub.open("topic=a").await);
@@ -366,28 +367,24 @@ async fn sigterm_says_goodbye_ends_every_stream_and_exits_with_0() {
             assert_eq!(stream.message().await.name, "sse-kit:shutdown");
             assert_eq!(stream.next().await, None, "and a proper end");
         }
-        let waited = Instant::now();
         assert_eq!(hub.exit().await.code(), Some(0));
-        assert!(waited.elapsed() < Duration::from_secs(20), "nobody waits for the whole delay");
     }
 }
 
 #[tokio::test]
-async fn who_never_reads_is_cut_off_at_the_deadline_and_health_says_so_until_then() {
-    let mut hub = Server::start("--shutdown-delay 5 --write-timeout 0").await;
+async fn who_never_reads_is_cut_off_at_the_deadline() {
+    let mut hub = Server::start("--shutdown-delay 1 --write-timeout 0").await;
     let stuck = hub.open("topic=a").await;
     for _ in 0..40 {
         hub.publish("topic=a", &"x".repeat(1_000_000)).await;
     }
     hub.signal("TERM").await;
-    hub.await_draining().await;
-    assert_eq!(hub.post("/publish?topic=a", b"x").await.0, 503);
     assert_eq!(hub.exit().await.code(), Some(1));
     drop(stuck);
 }
 
 #[tokio::test]
-async fn a_second_signal_ends_it_at_once() {
+async fn health_says_that_it_drains_and_a_second_signal_ends_it_at_once() {
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
         let mut hub = Server::start("--shutdown-delay 1000 --write-timeout 0").await;
         let stuck = hub.open("topic=a").await;
@@ -396,6 +393,7 @@ async fn a_second_signal_ends_it_at_once() {
         }
         hub.signal(signal).await;
         hub.await_draining().await;
+        assert_eq!(hub.post("/publish?topic=a", b"x").await.0, 503);
         hub.signal(signal).await;
         assert_eq!(hub.exit().await.code(), Some(code));
         drop(stuck);

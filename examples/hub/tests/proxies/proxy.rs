@@ -49,7 +49,8 @@ impl Proxy {
     async fn start(mut command: Command, address: String, folder: tempfile::TempDir) -> Self {
         let log = std::fs::File::create(folder.path().join("log")).expect("it can be written");
         let process = command.stdout(Stdio::null()).stderr(log).kill_on_drop(true).spawn();
-        let mut proxy = Self { address, process: process.expect("it starts"), folder };
+        let mut proxy =
+            Self { address, process: process.expect("the proxy is installed, and starts"), folder };
         for _ in 0..6000 {
             if TcpStream::connect(&proxy.address).await.is_ok() {
                 return proxy;
