@@ -80,3 +80,42 @@ async fn who_is_dismissed_is_told_and_gets_nothing_more() -> TestResult {
     assert_eq!(tab.ending(), Some(Departure::Disconnected));
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_on_its_way_comes_before_the_goodbye_however_short_history_is() -> TestResult {
+    for (history, in_flight, shards) in [(0, 1, 1), (0, 3, 2), (1, 3, 1), (50, 60, 3)] {
+        let hub = Broadcaster::builder().history(history).shards(shards).build()?;
+        let open = || hub.subscribe(topic()).open();
+        let mut tabs = (0..5).map(|_| open()).collect::<Result<Vec<_>, _>>()?;
+        for n in 0..in_flight {
+            hub.publish(&topic(), Event::new(n.to_string())).await?;
+        }
+        let mut drain = hub.drain();
+        drain.end(3, BACK);
+        drain.end(usize::MAX, BACK);
+        settle().await;
+        let all: Vec<_> = (0..in_flight).map(|n| data(&n.to_string())).collect();
+        let all = [all, vec![Received::Goodbye(BACK), Received::End]].concat();
+        for tab in &mut tabs {
+            assert_eq!(received(tab).await, all, "history of {history}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_ends_streams_although_the_fan_out_lags() -> TestResult {
+    // The ring is so small that it forgets the drain itself.
+    let hub = Broadcaster::builder().log_buffer(2).build()?;
+    let mut tab = hub.subscribe(topic()).open()?;
+    hub.publish(&topic(), Event::new("before")).await?;
+    hub.drain().end(1, BACK);
+    for n in 0..5 {
+        hub.publish(&topic(), Event::new(n.to_string())).await?;
+    }
+    settle().await;
+    let all = received(&mut tab).await;
+    assert_eq!(all[0], data("before"));
+    assert_eq!(all[all.len() - 2..], [Received::Goodbye(BACK), Received::End]);
+    Ok(())
+}

@@ -58,6 +58,11 @@ impl Remote {
         act(self.0.lock().inlet.as_ref().expect("it was attached"))
     }
 
+    /// Says that all that is in the log by now was delivered.
+    fn settle(&self) {
+        self.with(|inlet| inlet.settle(inlet.mark().expect("the broadcaster is there")));
+    }
+
     fn deliver(&self, id: EventId, data: &str) {
         self.with(|inlet| inlet.deliver(id, record(data))).expect("the broadcaster is there");
     }
@@ -212,7 +217,7 @@ async fn who_comes_from_a_node_that_was_further_waits_and_who_lies_is_told() {
     assert_eq!(event(&mut honest).await, id(1, 14), "and not what it has seen");
     log.with(|inlet| inlet.lose_through(15)).unwrap();
     assert!(is_quiet(&mut liar));
-    log.with(|inlet| inlet.settle(inlet.mark().expect("the broadcaster is there")));
+    log.settle();
     let told = gap(&mut liar).await;
     assert_eq!((told.reason, told.from), (GapReason::Future, Some(id(1, 1000))));
     assert_eq!(told.to, id(1, 15));
@@ -220,6 +225,75 @@ async fn who_comes_from_a_node_that_was_further_waits_and_who_lies_is_told() {
     assert_eq!(event(&mut liar).await, id(1, 16));
     gap(&mut honest).await;
     assert_eq!(event(&mut honest).await, id(1, 16));
+}
+
+#[tokio::test]
+async fn who_lies_is_told_although_the_fan_out_lagged_just_then() {
+    let (log, hub) = hub();
+    let mut liar = resume(&hub, id(1, 1000));
+    // More than the ring holds: the liar is behind when the log settles.
+    for offset in 12..=40 {
+        log.deliver(id(1, offset), "x");
+    }
+    tokio::task::yield_now().await;
+    log.settle();
+    let told = gap(&mut liar).await;
+    assert_eq!((told.reason, told.to), (GapReason::Future, id(1, 40)));
+    log.deliver(id(1, 41), "x");
+    assert_eq!(event(&mut liar).await, id(1, 41));
+}
+
+#[tokio::test]
+async fn only_those_are_settled_who_came_before_the_log_was_looked_at() {
+    let (log, hub) = hub();
+    let mut early = resume(&hub, id(1, 13));
+    let mark = log.with(Inlet::mark).unwrap();
+    // This one comes from a node that is further, with an event that came after the look.
+    let mut late = resume(&hub, id(1, 14));
+    log.deliver(id(1, 12), "x");
+    log.with(|inlet| inlet.settle(mark));
+    assert_eq!(gap(&mut early).await.reason, GapReason::Future);
+    assert!(is_quiet(&mut late), "its event may be on its way");
+    for offset in 13..=15 {
+        log.deliver(id(1, offset), "x");
+    }
+    assert_eq!(event(&mut late).await, id(1, 15));
+    log.settle();
+    assert!(is_quiet(&mut late));
+}
+
+#[tokio::test]
+async fn what_the_log_does_not_take_reaches_nobody_who_subscribes_to_something_else() {
+    for (hers, his) in [("users:alice", "users:mallory"), ("users:alice:*", "users:mallory:*")] {
+        let log = Remote::default();
+        let builder = Broadcaster::builder().heartbeat(None).log(log.clone());
+        let hub = builder.when_log_fails(LogFailure::LocalFallback).build().unwrap();
+        let topics = |text| sse_kit_event::Topics::parse([text]).unwrap();
+        let alice = hub.subscribe(topics(hers)).open().unwrap();
+        log.0.lock().full = true;
+        let secret = hers.replace('*', "x").parse::<Topic>().unwrap();
+        hub.publish(&secret, Event::new("alice's secret")).await.unwrap();
+        // The event is still on its way when her list ends and another one begins.
+        drop(alice);
+        let mut mallory = hub.subscribe(topics(his)).open().unwrap();
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+            assert!(is_quiet(&mut mallory));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_log_does_not_take_here_is_kept_from_others_on_terms() {
+    let log = Remote::default();
+    let builder = Broadcaster::builder().heartbeat(None).log(log.clone());
+    let hub = builder.when_log_fails(LogFailure::LocalFallback).build().unwrap();
+    let mut stream = resume(&hub, id(1, 11));
+    log.0.lock().full = true;
+    // Only the log could say whether there is a newer one.
+    let refused = hub.if_newest(hub.cursor()).publish(&topic(), Event::new("x")).await;
+    assert!(matches!(refused, Err(PublishError::Log(AppendError::Full))), "{refused:?}");
+    assert!(is_quiet(&mut stream));
 }
 
 #[tokio::test]

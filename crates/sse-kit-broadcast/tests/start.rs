@@ -1,0 +1,138 @@
+//! Where a new subscriber begins.
+
+mod receiving;
+
+use receiving::{Received, data, received, settle};
+use sse_kit_broadcast::{Broadcaster, SlowConsumer, Start, Subscription};
+use sse_kit_event::{Event, LastEventId, Topic, Topics};
+use sse_kit_test_support::TestResult;
+
+fn topic(text: &str) -> Topic {
+    text.parse().expect("a topic")
+}
+
+fn topics(texts: &[&str]) -> Topics {
+    Topics::parse(texts).expect("topics")
+}
+
+/// Takes all that is there, however many pages it is looked for in.
+async fn all(subscription: &mut Subscription) -> Vec<Received> {
+    let mut all = Vec::new();
+    // A search gives up its turn after each page.
+    for _ in 0..100 {
+        all.extend(received(subscription).await);
+        settle().await;
+    }
+    all
+}
+
+fn datas(texts: impl IntoIterator<Item = impl ToString>) -> Vec<Received> {
+    texts.into_iter().map(|text| data(&text.to_string())).collect()
+}
+
+/// 300 events, in turn on `jobs:0` to `jobs:2`, each about one of ten things.
+async fn with_history() -> Result<Broadcaster, Box<dyn std::error::Error>> {
+    let hub = Broadcaster::builder().history(200).queue(100).heartbeat(None).build()?;
+    for n in 0..300 {
+        let event = Event::new(n.to_string()).keyed((n % 10).to_string().parse()?);
+        hub.publish(&topic(&format!("jobs:{}", n % 3)), event).await?;
+    }
+    hub.publish(&topic("other"), Event::new("other")).await?;
+    Ok(hub)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_begins_where_it_asks_to() -> TestResult {
+    let hub = with_history().await?;
+    for wanted in [topics(&["jobs:*"]), topics(&["jobs:0", "jobs:1", "jobs:2"])] {
+        let open = |start| hub.subscribe(wanted.clone()).start(start).open();
+        assert_eq!(all(&mut open(Start::Now)?).await, []);
+        assert_eq!(all(&mut open(Start::Last(0))?).await, []);
+        assert_eq!(all(&mut open(Start::Last(5))?).await, datas(295..300));
+        assert_eq!(all(&mut open(Start::Last(250))?).await, datas(50..300));
+        assert_eq!(all(&mut open(Start::Last(usize::MAX))?).await, datas(0..300));
+        // Each of the three topics has news of each of the ten things.
+        assert_eq!(all(&mut open(Start::PerKey)?).await, datas(270..300));
+        assert_eq!(all(&mut open(Start::All)?).await, datas(0..300));
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_meanwhile_comes_after_it() -> TestResult {
+    for start in [Start::Last(3), Start::PerKey, Start::All] {
+        let hub = with_history().await?;
+        let mut begun = hub.subscribe(topic("jobs:1")).start(start).open()?;
+        let first: Vec<_> = received(&mut begun).await;
+        hub.publish(&topic("jobs:1"), Event::new("news")).await?;
+        settle().await;
+        let rest = all(&mut begun).await;
+        let whole = [first, rest].concat();
+        assert_eq!(whole.last(), Some(&data("news")));
+        assert_eq!(whole.iter().filter(|one| **one == data("news")).count(), 1, "{start:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_history_no_longer_has_is_no_gap() -> TestResult {
+    let hub = Broadcaster::builder().history(2).build()?;
+    for n in 0..5 {
+        hub.publish(&topic("a"), Event::new(n.to_string()).keyed("k".parse()?)).await?;
+    }
+    for (start, expected) in
+        [(Start::All, datas(3..5)), (Start::Last(9), datas(3..5)), (Start::PerKey, datas([4]))]
+    {
+        let mut begun = hub.subscribe(topic("a")).start(start).open()?;
+        assert!(!begun.begins_with_gap());
+        assert_eq!(all(&mut begun).await, expected);
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_resumes_goes_on_where_it_was() -> TestResult {
+    let hub = with_history().await?;
+    let position = hub.cursor();
+    let resume = hub.subscribe(topic("jobs:1")).start(Start::All);
+    let mut resumed = resume.resume(LastEventId::Known(position)).open()?;
+    assert_eq!(resumed.resumes_from(), Some(position));
+    assert_eq!(all(&mut resumed).await, []);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_may_resume_from_the_beginning_only_where_it_misses_nothing() -> TestResult {
+    let hub = with_history().await?;
+    let open = |start| hub.subscribe(topic("jobs:1")).start(start).open();
+    assert_eq!(open(Start::Now)?.resumes_from(), Some(hub.cursor()));
+    for start in [Start::Last(1), Start::PerKey, Start::All] {
+        assert_eq!(open(start)?.resumes_from(), None, "{start:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_left_out_and_what_has_no_key_is_left_out() -> TestResult {
+    let hub = Broadcaster::new();
+    let me: sse_kit_broadcast::ConnectionId = "me".parse()?;
+    hub.publish(&topic("a"), Event::new("no key")).await?;
+    let keyed = |text: &str| Event::new(text).keyed("k".parse().expect("a key"));
+    hub.publish(&topic("a"), keyed("old")).await?;
+    hub.except([me.clone()]).publish(&topic("a"), keyed("not for me")).await?;
+    let open = |start| hub.subscribe(topic("a")).id(me.clone()).start(start).open();
+    assert_eq!(all(&mut open(Start::PerKey)?).await, [data("old")]);
+    assert_eq!(all(&mut open(Start::Last(2))?).await, datas(["no key", "old"]));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_subscribers_begin_there_too() -> TestResult {
+    for policy in [SlowConsumer::Heal, SlowConsumer::DropOldest, SlowConsumer::Disconnect] {
+        let hub = with_history().await?;
+        let subscribe = hub.subscribe(topics(&["jobs:*"])).slow_consumer(policy).queue(1);
+        let mut begun = subscribe.start(Start::All).open()?;
+        assert_eq!(all(&mut begun).await, datas(0..300), "{policy:?}");
+    }
+    Ok(())
+}
