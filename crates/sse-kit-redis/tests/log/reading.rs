@@ -206,7 +206,8 @@ async fn who_conflates_gets_of_what_is_old_only_the_newest() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_missed_or_doubled_between_the_log_and_what_is_new() {
     let redis = Server::start(&[]).await;
-    let node = node_with(config(&redis.url()), Broadcaster::builder().history(3)).await;
+    // What comes between the last read and the moment when a stream opens stays in history.
+    let node = node_with(config(&redis.url()), Broadcaster::builder().history(250)).await;
     let begin = node.hub.cursor();
     for i in 0..300 {
         publish(&node, "a", i.to_string()).await;
