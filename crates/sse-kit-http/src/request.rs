@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use http::header::ACCEPT_ENCODING;
 use http::request::Parts;
 use http::{HeaderMap, Request, Uri};
+use sse_kit_broadcast::{Start, StartError};
 use sse_kit_event::{LastEventId, Topics};
 
 use crate::query::{QueryError, raw_parameters, utf8};
@@ -53,6 +54,26 @@ impl<'a> SseRequest<'a> {
             let value = self.values("last_event_id").next()?;
             LastEventId::parse(&value)
         })
+    }
+
+    /// Where a client that has seen nothing yet wants to begin, by the query parameter `start`: `now`,
+    /// which is the default, `last:20`, `per-key` or `all`.
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use sse_kit_broadcast::Start;
+    /// # use sse_kit_http::SseRequest;
+    /// let request = Request::get("/events?topic=jobs:*&start=per-key").body(())?;
+    /// assert_eq!(SseRequest::from(&request).start()?, Start::PerKey);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] when it is something else.
+    pub fn start(&self) -> Result<Start, StartError> {
+        let value = self.values("start").next();
+        value.map_or(Ok(Start::Now), |value| String::from_utf8_lossy(&value).parse())
     }
 
     /// Whether the client takes a response in gzip ([RFC 9110, section 12.5.3][spec]); one that says

@@ -130,6 +130,23 @@ async fn a_stream_that_has_reached_its_age_asks_to_come_back_and_one_that_has_no
 }
 
 #[tokio::test]
+async fn what_waits_comes_before_the_end_of_a_stream_that_has_reached_its_age() -> TestResult {
+    let hub = Broadcaster::new();
+    let subscription = hub.subscribe(topic()).open()?;
+    let id = subscription.connection().id().clone();
+    let response = SseResponse::new(subscription).max_age(Duration::ZERO);
+    // It has no id, so a client that resumed would never have it.
+    hub.send_to(&id, &Event::new("for it alone"))?;
+    let bytes = response.into_response().into_body().collect().await?.to_bytes();
+    let text = std::str::from_utf8(&bytes)?;
+    let at = |part: &str| text.find(part).ok_or_else(|| format!("no {part} in {text}"));
+    assert!(at("sse-kit:hello")? < at("data: for it alone")?, "{text}");
+    assert!(at("data: for it alone")? < at("sse-kit:shutdown")?, "{text}");
+    assert_eq!(hub.connection_count(), 0);
+    Ok(())
+}
+
+#[tokio::test]
 async fn everything_that_is_kept_with_a_stream_goes_with_it() -> TestResult {
     let hub = Broadcaster::new();
     let (first, second) = (std::sync::Arc::new(()), std::sync::Arc::new(()));

@@ -165,6 +165,9 @@ impl Hub {
             Ok(topics) => topics,
             Err(error) => return reply::error(StatusCode::BAD_REQUEST, &error.to_string()),
         };
+        if let Err(error) = request.start() {
+            return reply::error(StatusCode::BAD_REQUEST, &error.to_string());
+        }
         self.subscribe(&self.events, topics, request, client).await
     }
 
@@ -183,7 +186,8 @@ impl Hub {
             }
         };
         let gzip = self.gzip && request.accepts_gzip();
-        let subscribe = hub.subscribe(topics).resume(request.last_event_id());
+        let start = request.start().unwrap_or_default();
+        let subscribe = hub.subscribe(topics).start(start).resume(request.last_event_id());
         match subscribe.reach_back().await.open() {
             Ok(subscription) => {
                 let response = SseResponse::new(subscription).keep(permit).gzip(gzip);

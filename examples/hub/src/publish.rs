@@ -7,8 +7,11 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
 use serde::Serialize;
+use serde_json::json;
 use sse_kit::broadcast::{AppendError, PublishError, Receipt};
-use sse_kit::event::{EventId, EventKey, EventName, IdempotencyKey, Topic};
+use sse_kit::event::{
+    Audience, AudienceError, EventId, EventKey, EventName, IdempotencyKey, Topic,
+};
 use sse_kit::http::{ensure_same_site, query_parameters};
 use sse_kit::{Broadcaster, Event};
 
@@ -25,6 +28,9 @@ const DATA_TIMEOUT: Duration = Duration::from_secs(30);
 struct Published {
     id: EventId,
     receivers: usize,
+    /// The same publish was taken before, under this id.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    repeated: bool,
 }
 
 pub(crate) async fn publish<B>(hub: &Broadcaster, request: Request<B>) -> Reply
@@ -43,8 +49,12 @@ where
         Ok(query) => query,
         Err(message) => return reply::error(StatusCode::BAD_REQUEST, &message),
     };
-    let Some(topic) = query.topic.take() else {
-        return reply::error(StatusCode::BAD_REQUEST, "name a topic: `?topic=…`");
+    let audience = match Audience::several(std::mem::take(&mut query.topics)) {
+        Ok(audience) => audience,
+        Err(AudienceError::Empty) => {
+            return reply::error(StatusCode::BAD_REQUEST, "name a topic: `?topic=…`");
+        }
+        Err(error) => return reply::error(StatusCode::BAD_REQUEST, &error.to_string()),
     };
     let data = Limited::new(body, MAX_DATA).collect();
     let Ok(data) = tokio::time::timeout(DATA_TIMEOUT, data).await else {
@@ -61,14 +71,25 @@ where
     let Ok(data) = String::from_utf8(data.into()) else {
         return reply::error(StatusCode::BAD_REQUEST, "the data of an event is UTF-8");
     };
+    let if_newest = query.if_newest;
     let mut event = query.event(data);
     if let Some(once) = once {
         event = event.once(once);
     }
-    match hub.publish(&topic, event).await {
-        Ok(receipt) => {
-            let Receipt { id, receivers, .. } = receipt;
-            reply::json(StatusCode::OK, &Published { id, receivers })
+    let published = match if_newest {
+        Some(newest) => hub.if_newest(newest).publish(audience, event).await,
+        None => hub.publish(audience, event).await,
+    };
+    match published {
+        Ok(Receipt { id, receivers, repeated, .. }) => {
+            reply::json(StatusCode::OK, &Published { id, receivers, repeated })
+        }
+        Err(error @ PublishError::KeyReused { .. }) => {
+            reply::error(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string())
+        }
+        Err(error @ PublishError::Conflict { newest, .. }) => {
+            let body = json!({ "error": error.to_string(), "newest": newest });
+            reply::json(StatusCode::PRECONDITION_FAILED, &body)
         }
         Err(PublishError::Log(error @ AppendError::TooLarge { .. })) => {
             reply::error(StatusCode::PAYLOAD_TOO_LARGE, &error.to_string())
@@ -98,7 +119,8 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, String
 /// What the query says of the event.
 #[derive(Default)]
 struct Query {
-    topic: Option<Topic>,
+    topics: Vec<Topic>,
+    if_newest: Option<EventId>,
     name: Option<EventName>,
     key: Option<EventKey>,
     retry: Option<Duration>,
@@ -111,8 +133,10 @@ impl Query {
             let (parameter, value) = pair.map_err(|error| error.to_string())?;
             let about = |error: &dyn std::fmt::Display| format!("{parameter}: {error}");
             match &*parameter {
-                "topic" if parsed.topic.is_some() => return Err("an event has one topic".into()),
-                "topic" => parsed.topic = Some(value.parse().map_err(|e| about(&e))?),
+                // One too many, which the audience then refuses, and no more.
+                "topic" if parsed.topics.len() > Audience::MAX_TOPICS => {}
+                "topic" => parsed.topics.push(value.parse().map_err(|e| about(&e))?),
+                "if_newest" => parsed.if_newest = Some(value.parse().map_err(|e| about(&e))?),
                 "event" => parsed.name = Some(value.parse().map_err(|e| about(&e))?),
                 "key" => parsed.key = Some(value.parse().map_err(|e| about(&e))?),
                 "retry" => {

@@ -76,13 +76,73 @@ async fn what_is_published_twice_under_one_key_is_taken_once() {
     // The bare text is the same key.
     let again = post("order-17", "paid").await.1;
     assert_eq!((&again["id"], &again["receivers"]), (&first["id"], &Value::from(0)));
+    assert_eq!((first.get("repeated"), &again["repeated"]), (None, &Value::from(true)));
+    assert_eq!(post("order-17", "something else").await.0, 422);
     assert_eq!(post("order-18", "next").await.0, 200);
+    let request = Request::post("/publish?topic=b").header("idempotency-key", "order-17");
+    assert_eq!(hub.send(request, b"of another topic").await.status(), 200);
+    assert_eq!(hub.publish("topic=b", "last").await.split('-').nth(1), Some("4"));
     assert_eq!([stream.data().await, stream.data().await], ["paid", "next"]);
     for wrong in ["", "\"\"", "a b", &"k".repeat(129)] {
         let (status, body) = post(wrong, "x").await;
         assert_eq!(status, 400, "{wrong:?}");
         assert!(body["error"].as_str().expect("a text").contains("Idempotency-Key"), "{body}");
     }
+}
+
+#[tokio::test]
+async fn an_event_goes_to_several_topics_and_to_each_subscriber_once() {
+    let hub = Server::start("").await;
+    let mut streams =
+        [hub.open("topic=a&topic=b").await, hub.open("topic=b").await, hub.open("topic=c*").await];
+    let (_, published) = hub.post("/publish?topic=a&topic=b&topic=a", b"x").await;
+    assert_eq!(published["receivers"], 2);
+    hub.publish("topic=a&topic=b&topic=c", "y").await;
+    assert_eq!([streams[0].data().await, streams[0].data().await], ["x", "y"]);
+    assert_eq!([streams[1].data().await, streams[1].data().await], ["x", "y"]);
+    assert_eq!(streams[2].data().await, "y");
+    let many: String = (0..33).map(|n| format!("topic={n}&")).collect();
+    let (status, body) = hub.post(&format!("/publish?{many}"), b"x").await;
+    assert_eq!(status, 400, "{body}");
+}
+
+#[tokio::test]
+async fn a_publish_is_refused_where_something_newer_came() {
+    let hub = Server::start("").await;
+    let first = hub.publish("topic=price", "10").await;
+    hub.publish("topic=other", "x").await;
+    let second = hub.publish(&format!("topic=price&if_newest={first}"), "11").await;
+    let (status, body) = hub.post(&format!("/publish?topic=price&if_newest={first}"), b"9").await;
+    assert_eq!((status.as_u16(), body["newest"].as_str()), (412, Some(second.as_str())));
+    let mut stream = hub.open("topic=price&start=all").await;
+    assert_eq!([stream.data().await, stream.data().await], ["10", "11"]);
+}
+
+#[tokio::test]
+async fn a_client_that_has_seen_nothing_begins_where_it_asks_to() {
+    for (start, expected) in [
+        ("now", &[][..]),
+        ("last:3", &["3", "4", "5"]),
+        ("per-key", &["4", "5"]),
+        ("all", &["0", "1", "2", "3", "4", "5"]),
+    ] {
+        let hub = Server::start("").await;
+        for n in 0..6 {
+            hub.publish(&format!("topic=jobs:{}&key=bar", n % 2), &n.to_string()).await;
+        }
+        let mut stream = hub.open(&format!("topic=jobs:*&start={start}")).await;
+        let last = hub.publish("topic=jobs:0", "last").await;
+        for data in expected.iter().chain(&["last"]) {
+            assert_eq!(stream.data().await, *data, "{start}");
+        }
+        // One that has seen something goes on from there, whatever its address says.
+        let query = format!("topic=jobs:*&start={start}&last_event_id={last}");
+        let mut resumed = hub.open(&query).await;
+        hub.publish("topic=jobs:0", "next").await;
+        assert_eq!(resumed.data().await, "next", "{start}");
+    }
+    let hub = Server::start("").await;
+    assert_eq!(hub.get("/events?topic=a&start=yesterday").await.0, 400);
 }
 
 #[tokio::test]
@@ -161,7 +221,7 @@ async fn bad_input_is_answered_with_a_status_and_an_error_in_json() {
         ("/publish?topic=a&key=", b"x", 400),
         ("/publish?topic=a&retry=-1", b"x", 400),
         ("/publish?topic=a&evnt=typo", b"x", 400),
-        ("/publish?topic=a&topic=b", b"x", 400),
+        ("/publish?topic=a&if_newest=7", b"x", 400),
         ("/publish?topic=a", b"\xff\xfe", 400),
         ("/publish?topic=a", &large, 413),
         ("/events?topic=a", b"", 405),
