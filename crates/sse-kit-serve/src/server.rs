@@ -63,9 +63,10 @@ impl Server {
         }
     }
 
-    /// How long a client may take to send the head of a request. Default: 5 s.
+    /// How long a client may take to send the head of a request, at most a year. Default: 5 s.
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
-        self.connections.header_timeout = timeout;
+        // hyper adds it to an instant, which does not reach to the end of time.
+        self.connections.header_timeout = timeout.min(Duration::from_secs(365 * 24 * 3600));
         self
     }
 

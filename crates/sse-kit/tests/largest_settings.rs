@@ -1,0 +1,261 @@
+//! Every setting takes the largest value of its type: it works, or is refused with a typed error. "No
+//! limit" can be said that way.
+//!
+//! A second test finds all such settings in the sources, so that none is forgotten here.
+#![cfg(all(
+    feature = "gzip",
+    feature = "kit",
+    feature = "monitor",
+    feature = "redis",
+    feature = "serve",
+    feature = "tabs"
+))]
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::fs;
+use std::net::SocketAddr;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper_util::rt::TokioIo;
+use serde_json::json;
+use sse_kit::broadcast::{BuildError, Builder, Start};
+use sse_kit::dispatch::middleware::{Deduplicate, RateLimit, Timeout};
+use sse_kit::event::{Event, Topic};
+use sse_kit::http::{Limits, Quota, SseResponse};
+use sse_kit::monitor::MonitorConfig;
+use sse_kit::serve::Server;
+use sse_kit::shutdown::{ProgressLine, Shutdown};
+use sse_kit::tabs::TabsConfig;
+use sse_kit::{Broadcaster, Dispatcher, DomainEvent};
+
+type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+const FOR_EVER: Duration = Duration::MAX;
+
+/// The settings that are tried here, by file and name.
+const TRIED: &[&str] = &[
+    "sse-kit-broadcast/builder::heartbeat",
+    "sse-kit-broadcast/builder::history",
+    "sse-kit-broadcast/builder::history_age",
+    "sse-kit-broadcast/builder::history_bytes",
+    "sse-kit-broadcast/builder::hook_timeout",
+    "sse-kit-broadcast/builder::log_buffer",
+    "sse-kit-broadcast/builder::max_delay",
+    "sse-kit-broadcast/builder::patterns_alike",
+    "sse-kit-broadcast/builder::queue",
+    "sse-kit-broadcast/builder::queue_bytes",
+    "sse-kit-broadcast/builder::shards",
+    "sse-kit-broadcast/builder::turn_timeout",
+    "sse-kit-broadcast/subscribe::queue",
+    "sse-kit-dispatch/deduplicate::keys",
+    "sse-kit-dispatch/deduplicate::new",
+    "sse-kit-dispatch/rate_limit::new",
+    "sse-kit-dispatch/rate_limit::types",
+    "sse-kit-dispatch/timeout::new",
+    "sse-kit-event/event::retry",
+    "sse-kit-http/limits::new",
+    "sse-kit-http/quota::new",
+    "sse-kit-http/response::max_age",
+    "sse-kit-http/response::retry",
+    "sse-kit-monitor/config::heartbeat_timeout",
+    "sse-kit-monitor/config::reconnect_delay",
+    "sse-kit-serve/server::header_timeout",
+    "sse-kit-serve/server::receive_buffer",
+    "sse-kit-serve/server::send_buffer",
+    "sse-kit-serve/server::user_timeout",
+    "sse-kit-serve/server::write_timeout",
+    "sse-kit-shutdown/builder::deadline",
+    "sse-kit-shutdown/builder::pre_drain",
+    "sse-kit-shutdown/builder::shutdown_delay",
+    "sse-kit-shutdown/builder::streams_per_second",
+    "sse-kit-tabs/config::replay_characters",
+    "sse-kit-tabs/config::replay_events",
+];
+
+/// The settings of the log on Redis are tried against a server, in the tests of its crate.
+const TRIED_ELSEWHERE: &str = "sse-kit-redis/";
+
+fn topic() -> Topic {
+    "t".parse().expect("a topic")
+}
+
+/// Publishes to a stream, resumes one, waits for a heartbeat's time, and ends them.
+async fn works(hub: &Broadcaster) -> TestResult {
+    let mut stream = hub.subscribe(topic()).queue(usize::MAX).open()?;
+    hub.publish(&topic(), Event::new("x").retry(FOR_EVER)).await?;
+    assert!(stream.recv().await.is_some());
+    let mut begun = hub.subscribe(topic()).start(Start::Last(usize::MAX)).open()?;
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    hub.publish(&topic(), Event::new("y")).await?;
+    assert!(begun.recv().await.is_some());
+    hub.drain().end(usize::MAX, sse_kit::broadcast::Goodbye::ComeBack { within: FOR_EVER });
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_of_a_broadcaster() -> TestResult {
+    let most = usize::MAX;
+    let settings: Vec<(&str, fn(Builder) -> Builder)> = vec![
+        ("heartbeat", |b| b.heartbeat(FOR_EVER)),
+        ("history", |b| b.history(usize::MAX)),
+        ("history_age", |b| b.history_age(FOR_EVER)),
+        ("history_bytes", |b| b.history_bytes(usize::MAX)),
+        ("hook_timeout", |b| b.hook_timeout(FOR_EVER)),
+        ("turn_timeout", |b| b.turn_timeout(FOR_EVER)),
+        ("queue", |b| b.queue(usize::MAX).queue_bytes(usize::MAX)),
+        ("patterns_alike", |b| b.patterns_alike(usize::MAX)),
+    ];
+    for (setting, set) in settings {
+        let keep = |_| Ok(sse_kit::broadcast::Verdict::Keep);
+        let hub = set(Broadcaster::builder()).on_broadcast(keep).build()?;
+        works(&hub).await.map_err(|error| format!("{setting}: {error}"))?;
+    }
+    let refused = Broadcaster::builder().log_buffer(most).build();
+    assert!(matches!(refused, Err(BuildError::TooMany { setting: "log_buffer", .. })));
+    let refused = Broadcaster::builder().shards(most).build();
+    assert!(matches!(refused, Err(BuildError::TooMany { setting: "shards", .. })));
+    let refused = Broadcaster::builder().max_delay(FOR_EVER).build();
+    assert!(matches!(refused, Err(BuildError::TooLong { setting: "max_delay", .. })));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_of_middleware() -> TestResult {
+    let most = NonZero::<u32>::MAX;
+    let dispatcher = Dispatcher::new();
+    dispatcher.middleware(Timeout::new(FOR_EVER));
+    dispatcher.middleware(RateLimit::new(most, FOR_EVER).types(usize::MAX));
+    let by_data = |event: &DomainEvent| Some(event.data().to_string());
+    dispatcher.middleware(Deduplicate::new(FOR_EVER, by_data).keys(usize::MAX));
+    dispatcher.on("t", |_| json!("handled"))?;
+    for n in 0..3 {
+        let dispatched = dispatcher.dispatch(DomainEvent::new("t", &n)?).await?;
+        assert_eq!(dispatched.results.len(), 1);
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_of_a_stream_and_its_limits() -> TestResult {
+    let hub = Broadcaster::new();
+    let permit = Limits::new(usize::MAX, usize::MAX).admit([127, 0, 0, 1].into())?;
+    let share = Quota::new(usize::MAX).admit("somebody")?;
+    let response = SseResponse::new(hub.subscribe(topic()).open()?).keep((permit, share));
+    let mut body = response.max_age(FOR_EVER).retry(FOR_EVER).into_response().into_body();
+    assert!(body.frame().await.is_some());
+    let config = MonitorConfig::new().heartbeat_timeout(FOR_EVER).reconnect_delay(FOR_EVER);
+    assert!(config.data_block().to_string().contains("heartbeatTimeout"));
+    let (most, folder) = (NonZero::<u32>::MAX, "/assets".parse()?);
+    let config = TabsConfig::new([]).replay_events(most).replay_characters(most);
+    assert!(config.settings(&folder).to_string().contains(&u32::MAX.to_string()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn settings_of_a_server() -> TestResult {
+    let answer = |_: hyper::Request<Incoming>, _: SocketAddr| async {
+        Ok::<_, Infallible>(hyper::Response::new(Full::new(Bytes::from_static(b"ok"))))
+    };
+    let server = Server::bind("127.0.0.1:0".parse()?)
+        .await?
+        .header_timeout(FOR_EVER)
+        .write_timeout(FOR_EVER)
+        .user_timeout(FOR_EVER)
+        .send_buffer(usize::MAX)
+        .receive_buffer(usize::MAX);
+    let address = server.local_addr()?;
+    let serving = tokio::spawn(server.serve(answer, std::future::pending::<()>(), FOR_EVER));
+    let socket = tokio::net::TcpStream::connect(address).await?;
+    let (mut client, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
+    let connection = tokio::spawn(connection);
+    let request = hyper::Request::get("/").header("host", "x").body(Empty::<Bytes>::new())?;
+    assert_eq!(client.send_request(request).await?.status(), 200);
+    connection.abort();
+    serving.abort();
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_of_a_shutdown() -> TestResult {
+    let builder = || {
+        let hub = Broadcaster::new();
+        Shutdown::builder().broadcaster(hub).progress_line(ProgressLine::Never)
+    };
+    let most = NonZero::<u32>::MAX;
+    let shutdowns = [
+        builder().deadline(FOR_EVER).shutdown_delay(FOR_EVER).streams_per_second(most),
+        builder().pre_drain(FOR_EVER).deadline(Duration::from_secs(60)),
+    ];
+    for shutdown in shutdowns {
+        let shutdown = shutdown.build();
+        let stopping = shutdown.clone();
+        let server = async move { stopping.stopping().await };
+        shutdown.trigger();
+        let outcome =
+            tokio::time::timeout(Duration::from_secs(3600), shutdown.run(None, server)).await;
+        assert!(outcome.is_ok(), "it ends when the server does, or at the deadline");
+    }
+    Ok(())
+}
+
+/// The public constructors and setters in a file that take a number or a time.
+fn settings_in(path: &Path) -> Result<BTreeSet<String>, Box<dyn std::error::Error>> {
+    const TYPES: [&str; 6] = ["Duration", "usize", "u64", "u32", "NonZeroU32", "NonZero<"];
+    let text = fs::read_to_string(path)?;
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let mut found = BTreeSet::new();
+    for item in text.split("pub fn ").skip(1) {
+        let signature = item.split('{').next().unwrap_or_default();
+        let signature = signature.split("where").next().unwrap_or_default();
+        let name = item.split(['(', '<']).next().unwrap_or_default();
+        let Some((parameters, output)) = signature.rsplit_once("->") else { continue };
+        let makes_itself = output.split_whitespace().next() == Some("Self");
+        let is_setter = parameters.contains("(self, ") || parameters.contains("(mut self, ");
+        let takes_a_number = TYPES.iter().any(|number| parameters.contains(number));
+        if makes_itself && (is_setter || name == "new") && takes_a_number {
+            found.insert(format!("{stem}::{name}"));
+        }
+    }
+    Ok(found)
+}
+
+fn sources(folder: &Path, into: &mut Vec<PathBuf>) -> TestResult {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            sources(&path, into)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push(path);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn no_setting_is_forgotten() -> TestResult {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut found = BTreeSet::new();
+    for package in fs::read_dir(crates)? {
+        let package = package?;
+        let mut files = Vec::new();
+        sources(&package.path().join("src"), &mut files)?;
+        for file in files {
+            let name = package.file_name().into_string().map_err(|_| "a name in UTF-8")?;
+            found.extend(settings_in(&file)?.into_iter().map(|one| format!("{name}/{one}")));
+        }
+    }
+    // Values of an app, and no settings: what they are is for the app to say.
+    let values = ["sse-kit-event/id::new", "sse-kit-htmx/job_span::new"];
+    let tried: BTreeSet<_> = TRIED.iter().map(|one| (*one).to_owned()).collect();
+    let settings = found.iter().filter(|one| !one.starts_with(TRIED_ELSEWHERE));
+    let settings: BTreeSet<_> =
+        settings.filter(|one| !values.contains(&one.as_str())).cloned().collect();
+    assert_eq!(settings, tried);
+    Ok(())
+}
