@@ -2,6 +2,7 @@
 //! in a file of its own, from what it looks at to the offences it finds.
 
 mod arrows;
+mod bounds;
 mod links;
 mod manifests;
 mod markdown;
@@ -24,8 +25,8 @@ const REQUIRED: &[&str] =
 /// Check the house rules that no compiler knows
 ///
 /// Arrows between crates, lengths of files, what packages inherit from the workspace, crate
-/// docs, licences, links in the docs, random inputs without the seed of tests, words that must
-/// not be there. Prints one line per offence and fails when there are any.
+/// docs, licences, links in the docs, tests with a bound on time or random inputs without the seed,
+/// words that must not be there. Prints one line per offence and fails when there are any.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -63,6 +64,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
         }
     }
     for source in &sources {
+        offences.extend(bounds::offences(source));
         offences.extend(seeds::offences(source));
         offences.extend(sizes::offences(source));
         offences.extend(words::offences(source));

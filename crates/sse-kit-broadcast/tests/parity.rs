@@ -463,7 +463,7 @@ async fn presence_names_who_is_there_and_tells_who_comes_and_goes() -> TestResul
     drop(by_pattern);
     let mut changes = Vec::new();
     for _ in 0..3 {
-        let change = tokio::time::timeout(Duration::from_secs(60), watch.change()).await??;
+        let change = sse_kit_test_support::in_time("a change", watch.change()).await?;
         changes.push(match change {
             PresenceChange::Join(connection) => format!("+{}", connection.id()),
             PresenceChange::Leave(connection, why) => format!("-{} {why:?}", connection.id()),

@@ -12,7 +12,7 @@ use sse_kit_test_support::cases;
 
 #[test]
 fn a_pattern_matches_what_is_written_down_in_its_docs() {
-    let mut runner = TestRunner::new(cases(3_000));
+    let mut runner = TestRunner::new(cases(1_000));
     let outcome = runner.run(&(pattern(), vec(event_type(), 16)), |(pattern, event_types)| {
         let topics = TopicPattern::new(pattern.as_str());
         for event_type in event_types {
@@ -31,7 +31,7 @@ fn a_pattern_matches_what_is_written_down_in_its_docs() {
 
 #[test]
 fn a_pattern_matches_what_it_is_filled_in_with_and_nothing_that_begins_otherwise() {
-    let mut runner = TestRunner::new(cases(3_000));
+    let mut runner = TestRunner::new(cases(1_000));
     let outcome = runner.run(&pattern(), |pattern| {
         let filled = filled_in(&pattern);
         prop_assert!(pattern.matches(&filled), "{} on {}", pattern, filled);
@@ -49,7 +49,7 @@ fn a_pattern_matches_what_it_is_filled_in_with_and_nothing_that_begins_otherwise
 #[test]
 fn a_dispatcher_calls_the_handlers_whose_patterns_match() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let mut runner = TestRunner::new(cases(500));
+    let mut runner = TestRunner::new(cases(200));
     let outcome =
         runner.run(&(vec(pattern(), 1..40), vec(event_type(), 8)), |(patterns, mut types)| {
             // One that is surely handled.
@@ -88,7 +88,7 @@ fn patterns_too_many_for_one_set_are_found_all_the_same() {
 
 #[test]
 fn no_text_makes_a_constructor_panic() {
-    let mut runner = TestRunner::new(cases(100_000));
+    let mut runner = TestRunner::new(cases(20_000));
     let outcome = runner.run(&hostile_text(), |text| {
         let pattern = Pattern::new(&text);
         let event_type = EventType::new(&text);

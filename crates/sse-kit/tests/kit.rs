@@ -10,6 +10,7 @@ use sse_kit::dispatch::Ending;
 use sse_kit::event::Topic;
 use sse_kit::htmx::{Dialect, Html, Shape, Update};
 use sse_kit::{Broadcaster, DomainEvent, EmitFailure, SseKit};
+use sse_kit_test_support::in_time;
 
 type Test = Result<(), Box<dyn std::error::Error>>;
 
@@ -27,8 +28,7 @@ fn kit() -> SseKit {
 
 async fn next(page: &mut Subscription) -> String {
     // A wake that is lost is an error, and not a test that never ends.
-    let next = tokio::time::timeout(std::time::Duration::from_secs(60), page.recv());
-    match next.await.expect("an event in time") {
+    match in_time("an event", page.recv()).await {
         Some(Delivery::Entry(entry)) => String::from_utf8_lossy(entry.frame()).into_owned(),
         other => panic!("not an event: {other:?}"),
     }

@@ -44,7 +44,7 @@ fn begins_a_path(line: &str, path: &str) -> bool {
 }
 
 /// Whether the name is there and is not the end of a longer one.
-fn stands_alone(line: &str, name: &str) -> bool {
+pub(super) fn stands_alone(line: &str, name: &str) -> bool {
     line.match_indices(name)
         .any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use sse_kit::broadcast::{Delivery, Entry, Subscription};
+use sse_kit_test_support::in_time;
 
 use super::*;
 use crate::digest::Digest;
@@ -24,8 +24,7 @@ async fn ids(board: &Board) -> Vec<String> {
 
 /// The next event of a page that watches.
 async fn next(watch: &mut Subscription) -> Arc<Entry> {
-    let next = tokio::time::timeout(Duration::from_secs(60), watch.recv());
-    match next.await.expect("an event in time") {
+    match in_time("an event", watch.recv()).await {
         Some(Delivery::Entry(entry)) => entry,
         other => panic!("{other:?}"),
     }
