@@ -14,11 +14,12 @@ use crate::workspace::cargo;
 const FILES: u64 = 12_000;
 
 /// Packages and their tests that have a full size.
-const TESTS: [(&str, &str); 4] = [
+const TESTS: [(&str, &str); 5] = [
     ("hub", "endurance"),
     ("hub", "endurance_own_lane"),
     ("hub", "cluster"),
     ("sse-kit-serve", "http2"),
+    ("sse-kit-serve", "lanes"),
 ];
 
 /// Run the endurance tests in full size, and print their figures
@@ -26,7 +27,7 @@ const TESTS: [(&str, &str); 4] = [
 /// `cargo xtask test` runs the same tests at a size that takes seconds. Here it is: shutdown with
 /// 10,000 streams, and with 500 that never read among them; 10,000 connections that come and go and
 /// 5,000 resets in the middle of a frame; 200 of 2,000 clients stuck; slowloris by 1,000; 100,000
-/// streams of HTTP/2 that are reset at once; and three hubs on one Redis of which, under 300
+/// streams of HTTP/2 that are reset at once; 20,000 sequences of pipelined requests on both lanes; and three hubs on one Redis of which, under 300
 /// clients and 10,000 messages, 20 are killed and 10 restarted, and Redis too. All in release, one after another. Facts are
 /// asserted; times and memory are printed, for comparison on one machine.
 #[derive(Debug, clap::Args)]

@@ -33,9 +33,17 @@ impl Socket {
         Self { stream, write_timeout, stalled: None, unread: None }
     }
 
-    /// Takes back what was read; the next read gives it again.
+    /// Puts bytes back in front of everything that is still to be read.
     pub(crate) fn unread(&mut self, bytes: &[u8]) {
-        self.unread = (!bytes.is_empty()).then(|| bytes.into());
+        let behind = self.unread.take().unwrap_or_default();
+        let all = [bytes, &*behind].concat();
+        self.unread = (!all.is_empty()).then(|| all.into());
+    }
+
+    /// Keeps bytes that were read too early, behind those that are kept already.
+    fn keep(&mut self, bytes: &[u8]) {
+        let all = [&*self.unread.take().unwrap_or_default(), bytes].concat();
+        self.unread = Some(all.into());
     }
 
     /// Looks whether the client is still there. What it says meanwhile is read again later; who says
@@ -53,10 +61,7 @@ impl Socket {
                 Poll::Ready(()) if said.filled().is_empty() => {
                     return Err(io::ErrorKind::ConnectionAborted.into());
                 }
-                Poll::Ready(()) => {
-                    let before = self.unread.take().unwrap_or_default();
-                    self.unread(&[&before, said.filled()].concat());
-                }
+                Poll::Ready(()) => self.keep(said.filled()),
             }
         }
         Ok(())
