@@ -1,9 +1,10 @@
 //! A client's socket, with a limit on how long it may take no bytes.
 
 use std::error::Error;
+use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -65,6 +66,26 @@ impl Socket {
             }
         }
         Ok(())
+    }
+
+    /// Waits for a future, but no longer than the client is there.
+    ///
+    /// # Errors
+    ///
+    /// When the client is gone; then the future is dropped.
+    pub(crate) async fn unless_gone<T>(
+        &mut self,
+        future: impl Future<Output = T>,
+    ) -> io::Result<T> {
+        let mut future = pin!(future);
+        poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Ok(done)),
+            Poll::Pending => match self.poll_listen(cx) {
+                Ok(()) => Poll::Pending,
+                Err(gone) => Poll::Ready(Err(gone)),
+            },
+        })
+        .await
     }
 
     fn poll_stream(self: Pin<&mut Self>) -> Pin<&mut TcpStream> {
