@@ -14,12 +14,13 @@ use crate::workspace::cargo;
 const FILES: u64 = 12_000;
 
 /// Packages and their tests that have a full size.
-const TESTS: [(&str, &str); 5] = [
+const TESTS: [(&str, &str); 6] = [
     ("hub", "endurance"),
     ("hub", "endurance_own_lane"),
     ("hub", "cluster"),
     ("sse-kit-serve", "http2"),
     ("sse-kit-serve", "lanes"),
+    ("sse-kit-http", "gate"),
 ];
 
 /// Run the endurance tests in full size, and print their figures
