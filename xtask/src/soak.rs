@@ -29,7 +29,8 @@ const RANDOM: &[(&str, &[&str])] = &[
 /// Packages and their tests that have a full size.
 const ENDURANCE: &[(&str, &[&str])] = &[
     ("hub", &["--test=endurance", "--test=endurance_own_lane", "--test=cluster"]),
-    ("sse-kit-serve", &["--test=http2"]),
+    ("sse-kit-serve", &["--test=http2", "--test=lanes"]),
+    ("sse-kit-http", &["--test=gate"]),
 ];
 
 /// The variable with the seed of random inputs, read by `tests/support`.
@@ -43,7 +44,7 @@ const SEED: &str = "SSE_KIT_TEST_SEED";
 /// `cargo xtask test` runs the same tests at a size that takes seconds. Here it is: shutdown with
 /// 10,000 streams, and with 500 that never read among them; 10,000 connections that come and go and
 /// 5,000 resets in the middle of a frame; 200 of 2,000 clients stuck; slowloris by 1,000; 100,000
-/// streams of HTTP/2 that are reset at once; and three hubs on one Redis of which, under 300
+/// streams of HTTP/2 that are reset at once; 20,000 sequences of pipelined requests on both lanes; and three hubs on one Redis of which, under 300
 /// clients and 10,000 messages, 20 are killed and 10 restarted, and Redis too. All in release, one after another. Facts are
 /// asserted; times and memory are printed, for comparison on one machine.
 #[derive(Debug, clap::Args)]

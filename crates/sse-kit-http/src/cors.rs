@@ -8,7 +8,7 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN,
     VARY,
 };
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 /// The origins whose pages may read streams, cookies and all. Each is compared as a whole: there are
 /// no wildcards, and `null` is none of them.
@@ -28,12 +28,38 @@ use http::{HeaderMap, HeaderValue, Uri};
 #[derive(Clone, Debug)]
 pub struct Cors {
     origins: Box<[Origin]>,
+    /// The request headers that a page may set, as a preflight's answer lists them.
+    request_headers: HeaderValue,
 }
 
 impl Cors {
-    /// Pages of these origins.
+    /// Allows pages of these origins.
     pub fn new(origins: impl IntoIterator<Item = Origin>) -> Self {
-        Self { origins: origins.into_iter().collect() }
+        let origins = origins.into_iter().collect();
+        Self { origins, request_headers: HeaderValue::from_static("last-event-id") }
+    }
+
+    /// Allows pages to set these request headers too, besides `last-event-id`: `authorization` for
+    /// clients that send a token, `cache-control` for polyfills of `EventSource` that send it,
+    /// `content-type` for those that post. Replaces an earlier list.
+    ///
+    /// ```
+    /// use http::header::{AUTHORIZATION, CACHE_CONTROL};
+    /// use sse_kit_http::Cors;
+    ///
+    /// let cors = Cors::new(["https://app.example".parse()?])
+    ///     .request_headers([AUTHORIZATION, CACHE_CONTROL]);
+    /// # Ok::<(), sse_kit_http::OriginError>(())
+    /// ```
+    pub fn request_headers(self, names: impl IntoIterator<Item = HeaderName>) -> Self {
+        let mut list = "last-event-id".to_owned();
+        for name in names {
+            list.push_str(", ");
+            list.push_str(name.as_str());
+        }
+        let request_headers =
+            HeaderValue::try_from(list).expect("names of headers are visible ASCII");
+        Self { request_headers, ..self }
     }
 
     /// Adds to a response what lets the browser hand it to the page that asked, if that page's origin
@@ -50,14 +76,10 @@ impl Cors {
         response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, asking.clone());
         response.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         if request.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
-            for (name, value) in [
-                (ACCESS_CONTROL_ALLOW_METHODS, "GET"),
-                // Set by clients that read streams by `fetch`; `EventSource` needs no leave for it.
-                (ACCESS_CONTROL_ALLOW_HEADERS, "last-event-id"),
-                (ACCESS_CONTROL_MAX_AGE, "600"),
-            ] {
-                response.insert(name, HeaderValue::from_static(value));
-            }
+            response.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET"));
+            // Clients that read streams by `fetch` set them; `EventSource` needs no permission.
+            response.insert(ACCESS_CONTROL_ALLOW_HEADERS, self.request_headers.clone());
+            response.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
         }
     }
 }
@@ -115,7 +137,10 @@ mod tests {
     use super::*;
 
     fn asked(headers: &[(&'static str, &'static str)]) -> HeaderMap {
-        let cors = Cors::new(["https://a.test".parse().unwrap()]);
+        asked_of(&Cors::new(["https://a.test".parse().unwrap()]), headers)
+    }
+
+    fn asked_of(cors: &Cors, headers: &[(&'static str, &'static str)]) -> HeaderMap {
         let headers = headers.iter().map(|(name, value)| {
             (http::HeaderName::from_static(name), HeaderValue::from_static(value))
         });
@@ -173,6 +198,17 @@ mod tests {
         let allowed = asked(&preflight);
         assert_eq!(allowed["access-control-allow-headers"], "last-event-id");
         assert_eq!(allowed["access-control-allow-methods"], "GET");
+    }
+
+    #[test]
+    fn a_preflight_may_send_what_the_app_allows_too() {
+        let preflight = [("origin", "https://a.test"), ("access-control-request-method", "GET")];
+        let cors = Cors::new(["https://a.test".parse().unwrap()]);
+        let cors = cors.request_headers([http::header::AUTHORIZATION, http::header::CONTENT_TYPE]);
+        let allowed = &asked_of(&cors, &preflight)["access-control-allow-headers"];
+        assert_eq!(allowed, "last-event-id, authorization, content-type");
+        let other = [("origin", "https://b.test"), preflight[1]];
+        assert!(!asked_of(&cors, &other).contains_key("access-control-allow-headers"));
     }
 
     #[test]

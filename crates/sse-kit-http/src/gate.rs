@@ -1,36 +1,36 @@
 //! Opening streams for those who may see them, and ending them when they may not any longer.
 
+mod renewals;
+
 use std::collections::HashMap;
 use std::fmt;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::stream::{self, StreamExt};
 use parking_lot::Mutex;
 use sse_kit_broadcast::{Broadcaster, ConnectionId, Goodbye, Subscribe, SubscribeError};
 use sse_kit_event::Topics;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 
+use self::renewals::Renewals;
 use crate::authorizer::{Access, Authorizer, Denied, Grant, Wanted};
 use crate::response::SseResponse;
 
-/// How often it looks for grants that have run out.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often a principal may be revoked while [`Gate::open`] asks for it, before the answer is no.
+const MOST_REVOCATIONS: usize = 3;
 
-/// How long an authorizer may take to renew a grant.
-const RENEW_WITHIN: Duration = Duration::from_millis(500);
+/// How long a stream stays open without an answer, unless the app says otherwise.
+const GRACE: Duration = Duration::from_secs(30);
 
-/// After how long those come back whom the authorizer had no answer for: at most this, at random.
-const COME_BACK_WITHIN: Duration = Duration::from_secs(5);
-
-/// Opens streams for those who may see them. Cheap to clone; all clones are one.
+/// Opens streams for principals that may see them. Cheap to clone; all clones are one gate.
 ///
-/// The [`Authorizer`] is asked when a stream is opened, before anything of it is read. When its grant
-/// has run out it is asked again, and when it says no, or the grant is [revoked](Gate::revoke), the
-/// stream ends by the event `sse-kit:close` within a second. That needs [`Gate::watch`] to run; one
-/// timer serves all streams.
+/// The gate asks the [`Authorizer`] before it opens a stream, and again when the grant has run out. When
+/// the answer is no, or the grant is [revoked](Gate::revoke), the stream ends with the event
+/// `sse-kit:close`. This needs [`Gate::watch`] to run; one timer serves all streams.
+///
+/// Renewing never ends the stream of a principal that is still allowed: the gate asks for at most 32
+/// streams at a time, each call has half a second of its own, and a stream without an answer stays
+/// open for a [grace period](Gate::grace).
 ///
 /// ```
 /// use sse_kit_broadcast::Broadcaster;
@@ -72,6 +72,7 @@ const COME_BACK_WITHIN: Duration = Duration::from_secs(5);
 /// ```
 pub struct Gate<A: Authorizer> {
     shared: Arc<Shared<A>>,
+    grace: Duration,
 }
 
 struct Shared<A: Authorizer> {
@@ -82,31 +83,77 @@ struct Shared<A: Authorizer> {
 
 struct Admitted<P> {
     streams: HashMap<ConnectionId, Arc<Stream<P>>>,
-    /// How often something was revoked: whoever is being asked for meanwhile is asked for again.
-    revocations: u64,
+    /// Requests for which the authorizer is being asked.
+    pending: HashMap<u64, Pending<P>>,
+    next_pending: u64,
+    /// The app has announced changes since the last look for streams that are due.
+    changed: bool,
 }
 
-/// An open stream, and until when it may be.
+/// A stream that is not open yet, and what has happened to its rights meanwhile.
+struct Pending<P> {
+    principal: Arc<P>,
+    topics: Topics,
+    revoked: bool,
+    renewed: bool,
+}
+
+/// An open stream, and how long it may stay open.
 struct Stream<P> {
     principal: Arc<P>,
     topics: Topics,
     access: Access,
-    until: Mutex<Option<Instant>>,
+    lease: Mutex<Lease>,
+}
+
+/// When the authorizer is asked for a stream again.
+struct Lease {
+    due: Option<Instant>,
+    /// The app has announced a change that no call has seen yet.
+    changed: bool,
+    /// A call for this stream is under way.
+    asking: bool,
+    /// The first of the calls that came to nothing, since the last answer.
+    failing_since: Option<Instant>,
+}
+
+impl Lease {
+    fn new(grant: Grant) -> Self {
+        Self { due: grant.until, changed: false, asking: false, failing_since: None }
+    }
 }
 
 impl<A: Authorizer> Gate<A> {
-    /// A gate to the streams of `hub`.
+    /// Makes a gate to the streams of `hub`.
     pub fn new(hub: Broadcaster, authorizer: A) -> Self {
-        let admitted = Mutex::new(Admitted { streams: HashMap::new(), revocations: 0 });
-        Self { shared: Arc::new(Shared { hub, authorizer, admitted }) }
+        let admitted = Admitted {
+            streams: HashMap::new(),
+            pending: HashMap::new(),
+            next_pending: 0,
+            changed: false,
+        };
+        let admitted = Mutex::new(admitted);
+        Self { shared: Arc::new(Shared { hub, authorizer, admitted }), grace: GRACE }
     }
 
-    /// Opens a stream, when `principal` may see all of its topics.
+    /// Sets how long a stream stays open when its grant is to be renewed and the authorizer has no
+    /// answer: it panics, takes longer than half a second, or answers nobody. After that the client is
+    /// asked to come back, and the authorizer is asked anew. Default: 30 s.
+    ///
+    /// This clone alone has the setting: call [`Gate::watch`] on it.
+    pub fn grace(self, time: Duration) -> Self {
+        Self { grace: time, ..self }
+    }
+
+    /// Opens a stream if `principal` may see all of its topics.
+    ///
+    /// A [revocation](Gate::revoke) of this principal while the authorizer is asked has it asked again,
+    /// at most twice; after a third one the answer is no. Revocations of others change nothing.
     ///
     /// # Errors
     ///
-    /// [`OpenError`] says whether it may not, which is to be answered by 401 or 403, or could not be
-    /// opened.
+    /// [`OpenError`] says whether the principal may not see a topic, which an app answers with 401 or
+    /// 403, or the subscription could not be opened.
     ///
     /// # Cancel safety
     ///
@@ -119,102 +166,95 @@ impl<A: Authorizer> Gate<A> {
         let access = if subscribe.resumes() { Access::Replay } else { Access::Live };
         let topics = subscribe.topics().clone();
         let principal = Arc::new(principal);
-        loop {
-            let before = self.shared.admitted.lock().revocations;
+        let asking = self.shared.register(&principal, &topics);
+        for attempt in 0..MOST_REVOCATIONS {
             let grant = self.shared.ask(&principal, &topics, access).await?;
-            subscribe = subscribe.reach_back().await;
+            if attempt == 0 {
+                subscribe = subscribe.reach_back().await;
+            }
             let mut admitted = self.shared.admitted.lock();
-            if admitted.revocations != before {
-                // It may be this very grant that was revoked, and nobody would find it.
+            let Some(pending) = admitted.pending.get_mut(&asking.number) else { break };
+            if std::mem::take(&mut pending.revoked) {
+                // The authorizer may have answered before it knew.
                 continue;
+            }
+            let mut lease = Lease::new(grant);
+            if pending.renewed {
+                (lease.due, lease.changed) = (Some(Instant::now()), true);
             }
             let subscription = subscribe.open()?;
             let id = subscription.connection().id().clone();
-            let until = Mutex::new(grant.until);
-            let stream = Arc::new(Stream { principal, topics, access, until });
+            let lease = Mutex::new(lease);
+            let stream = Arc::new(Stream { principal, topics, access, lease });
             admitted.streams.insert(id.clone(), Arc::clone(&stream));
             drop(admitted);
             let entry = Entry { id, stream, shared: Arc::clone(&self.shared) };
             return Ok(SseResponse::new(subscription).keep(entry));
         }
+        Err(OpenError::Denied)
     }
 
-    /// Ends the streams that `affected` says so of, at once and for good; returns how many there were.
+    /// Ends the streams for which `affected` returns `true`, at once and for good; returns how many
+    /// there were.
     ///
-    /// `affected` is called under a lock, and must not call the gate.
+    /// Calls `affected` under a lock; it must not call the gate.
     pub fn revoke(&self, affected: impl Fn(&A::Principal, &Topics) -> bool) -> usize {
         let mut admitted = self.shared.admitted.lock();
-        admitted.revocations += 1;
+        for pending in admitted.pending.values_mut() {
+            pending.revoked |= affected(&pending.principal, &pending.topics);
+        }
         let ended = admitted.streams.extract_if(|_, s| affected(&s.principal, &s.topics));
         let ended: Vec<_> = ended.map(|(id, _)| id).collect();
         // The hub takes locks of its own, and runs nothing of ours.
         ended.iter().filter(|id| self.shared.hub.dismiss(id, Goodbye::StayAway)).count()
     }
 
-    /// Has the authorizer asked again, within a second, for the streams that `affected` says so of:
-    /// when somebody's rights have changed, and it is the authorizer that knows how. `affected` is called
-    /// under a lock, and must not call the gate.
+    /// Has the authorizer asked again for the streams for which `affected` returns `true`: when
+    /// rights have changed, and the authorizer knows how. These streams go before those whose grants
+    /// have run out.
+    ///
+    /// Calls `affected` under a lock; it must not call the gate.
     pub fn renew(&self, affected: impl Fn(&A::Principal, &Topics) -> bool) {
         let mut admitted = self.shared.admitted.lock();
-        admitted.revocations += 1;
+        admitted.changed = true;
+        for pending in admitted.pending.values_mut() {
+            pending.renewed |= affected(&pending.principal, &pending.topics);
+        }
         let now = Instant::now();
         for stream in admitted.streams.values() {
             if affected(&stream.principal, &stream.topics) {
-                *stream.until.lock() = Some(now);
+                let mut lease = stream.lease.lock();
+                (lease.due, lease.changed) = (Some(now), true);
             }
         }
     }
 
-    /// Ends streams whose grants have run out and are not renewed; for ever, in a task of the app's.
+    /// Renews grants that have run out, and ends streams that may not go on. Never returns: run it
+    /// in a task of the app's.
     ///
-    /// An authorizer that panics or takes longer than half a second has not said no: the client is
-    /// asked to come back, and then it is asked again.
+    /// Looks four times a second, and asks for up to 32 streams at a time. An authorizer that
+    /// panics, or takes longer than half a second, has given no answer; the gate asks again after a
+    /// second, for as long as the [grace period](Gate::grace).
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, nothing is renewed any longer; a later `watch` goes on from there.
     pub async fn watch(self) {
-        let mut ticks = tokio::time::interval(LOOK_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            let renewing = stream::iter(self.run_out());
-            renewing.for_each_concurrent(None, |(id, stream)| self.renew_one(id, stream)).await;
-        }
-    }
-
-    fn run_out(&self) -> Vec<(ConnectionId, Arc<Stream<A::Principal>>)> {
-        let now = Instant::now();
-        let admitted = self.shared.admitted.lock();
-        let over = admitted.streams.iter();
-        let over = over.filter(|(_, stream)| stream.until.lock().is_some_and(|until| until <= now));
-        over.map(|(id, stream)| (id.clone(), Arc::clone(stream))).collect()
-    }
-
-    async fn renew_one(&self, id: ConnectionId, stream: Arc<Stream<A::Principal>>) {
-        let found = *stream.until.lock();
-        let asking = self.shared.ask(&stream.principal, &stream.topics, stream.access);
-        let asking = AssertUnwindSafe(asking).catch_unwind();
-        let goodbye = match tokio::time::timeout(RENEW_WITHIN, asking).await {
-            Ok(Ok(Ok(grant))) => {
-                let mut until = stream.until.lock();
-                // When it was to be renewed again meanwhile, this answer may be an old one.
-                if *until == found {
-                    *until = grant.until;
-                }
-                return;
-            }
-            Ok(Ok(Err(Denied))) => Goodbye::StayAway,
-            Ok(Err(_)) | Err(_) => {
-                tracing::error!("an authorizer panicked or took too long");
-                Goodbye::ComeBack { within: COME_BACK_WITHIN }
-            }
-        };
-        let mut admitted = self.shared.admitted.lock();
-        // Under the lock, as a client may come back with the same id just now.
-        if admitted.forget(&id, &stream) {
-            self.shared.hub.dismiss(&id, goodbye);
-        }
+        Renewals::new(self.shared, self.grace).run().await;
     }
 }
 
 impl<A: Authorizer> Shared<A> {
+    fn register(self: &Arc<Self>, principal: &Arc<A::Principal>, topics: &Topics) -> Asking<A> {
+        let mut admitted = self.admitted.lock();
+        let number = admitted.next_pending;
+        admitted.next_pending += 1;
+        let (principal, topics) = (Arc::clone(principal), topics.clone());
+        let pending = Pending { principal, topics, revoked: false, renewed: false };
+        admitted.pending.insert(number, pending);
+        Asking { number, shared: Arc::clone(self) }
+    }
+
     /// Asks for each topic and pattern in turn; the first no is the answer.
     async fn ask(
         &self,
@@ -245,7 +285,7 @@ impl<P> Admitted<P> {
 
 impl<A: Authorizer> Clone for Gate<A> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self { shared: Arc::clone(&self.shared), grace: self.grace }
     }
 }
 
@@ -256,7 +296,19 @@ impl<A: Authorizer> fmt::Debug for Gate<A> {
     }
 }
 
-/// Kept with the stream: it is forgotten when that ends.
+/// A call of [`Gate::open`] under way; dropping it forgets the request.
+struct Asking<A: Authorizer> {
+    number: u64,
+    shared: Arc<Shared<A>>,
+}
+
+impl<A: Authorizer> Drop for Asking<A> {
+    fn drop(&mut self) {
+        self.shared.admitted.lock().pending.remove(&self.number);
+    }
+}
+
+/// Kept with the stream: dropping it forgets the stream.
 struct Entry<A: Authorizer> {
     id: ConnectionId,
     stream: Arc<Stream<A::Principal>>,

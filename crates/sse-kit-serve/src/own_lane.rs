@@ -65,7 +65,9 @@ where
     ) -> Pinned<'a, io::Result<Pinned<'a, io::Result<()>>>> {
         let answer = (self.answer)(request, client);
         Box::pin(async move {
-            let (parts, body) = answer.await.map_err(io::Error::other)?.into_parts();
+            // The client may leave while the app is still at it; then so does the app's work.
+            let answer = socket.unless_gone(answer).await?;
+            let (parts, body) = answer.map_err(io::Error::other)?.into_parts();
             let framing = Framing::of(&parts, &body);
             let head = response_head(parts, framing, keep_alive);
             Ok(Box::pin(BodyWriter::new(head, framing, body, socket)) as Pinned<'a, _>)

@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use hyper_util::server::graceful::GracefulShutdown;
 use sse_kit_http::{LimitError, Limits, Permit};
 use sse_kit_shutdown::{Outcome, Phase, Shutdown, Signals, Tracked};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -24,6 +24,9 @@ use crate::outage::Outage;
 use crate::own_lane::Routes;
 use crate::socket_options::SocketOptions;
 use crate::stats::ServeStats;
+
+/// How many clients may wait to be accepted.
+const BACKLOG: u32 = 4096;
 
 /// A bound server of HTTP/1.1, and of HTTP/2 where it is asked for.
 #[derive(Debug)]
@@ -37,14 +40,24 @@ pub struct Server {
 impl Server {
     /// Listens on an address; port 0 takes a free one.
     ///
+    /// Up to 4,096 clients may wait to be accepted, as far as the system allows it
+    /// (`net.core.somaxconn`): so many come back at once when a node goes down. Of clients beyond that, and
+    /// beyond the 128 that `TcpListener::bind` allows, TCP tries again only after 1 s, 2 s and so on.
+    ///
     /// # Errors
     ///
     /// When the operating system refuses the address.
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
-        Ok(Self::new(TcpListener::bind(address).await?))
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // As `TcpListener::bind` does: a server that is started again need not wait for the sockets of
+        // the one before it.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(Self::new(socket.listen(BACKLOG)?))
     }
 
-    /// Serves a listener that is bound already.
+    /// Serves a listener that is bound already. How many clients may wait to be accepted was decided
+    /// when it was bound; [`Server::bind`] has room for a herd.
     pub fn new(listener: TcpListener) -> Self {
         Self {
             listener,
@@ -82,6 +95,15 @@ impl Server {
     /// `None` leaves that to the system, which may take a quarter of an hour. Default: 30 s.
     pub fn user_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.connections.options.user_timeout = timeout.into();
+        self
+    }
+
+    /// Sets after how long without a byte in either direction the kernel asks whether the peer is still
+    /// there (`SO_KEEPALIVE`). When three such probes, 10 s apart, stay without an answer, the
+    /// connection ends: so peers that are gone without a word are found where no heartbeat is sent.
+    /// `None` asks never. Default: 30 s.
+    pub fn tcp_keepalive(mut self, quiet: impl Into<Option<Duration>>) -> Self {
+        self.connections.options.tcp_keepalive = quiet.into();
         self
     }
 

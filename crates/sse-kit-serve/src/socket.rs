@@ -1,9 +1,10 @@
 //! A client's socket, with a limit on how long it may take no bytes.
 
 use std::error::Error;
+use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -33,9 +34,17 @@ impl Socket {
         Self { stream, write_timeout, stalled: None, unread: None }
     }
 
-    /// Takes back what was read; the next read gives it again.
+    /// Puts bytes back in front of everything that is still to be read.
     pub(crate) fn unread(&mut self, bytes: &[u8]) {
-        self.unread = (!bytes.is_empty()).then(|| bytes.into());
+        let behind = self.unread.take().unwrap_or_default();
+        let all = [bytes, &*behind].concat();
+        self.unread = (!all.is_empty()).then(|| all.into());
+    }
+
+    /// Keeps bytes that were read too early, behind those that are kept already.
+    fn keep(&mut self, bytes: &[u8]) {
+        let all = [&*self.unread.take().unwrap_or_default(), bytes].concat();
+        self.unread = Some(all.into());
     }
 
     /// Looks whether the client is still there. What it says meanwhile is read again later; who says
@@ -53,13 +62,30 @@ impl Socket {
                 Poll::Ready(()) if said.filled().is_empty() => {
                     return Err(io::ErrorKind::ConnectionAborted.into());
                 }
-                Poll::Ready(()) => {
-                    let before = self.unread.take().unwrap_or_default();
-                    self.unread(&[&before, said.filled()].concat());
-                }
+                Poll::Ready(()) => self.keep(said.filled()),
             }
         }
         Ok(())
+    }
+
+    /// Waits for a future, but no longer than the client is there.
+    ///
+    /// # Errors
+    ///
+    /// When the client is gone; then the future is dropped.
+    pub(crate) async fn unless_gone<T>(
+        &mut self,
+        future: impl Future<Output = T>,
+    ) -> io::Result<T> {
+        let mut future = pin!(future);
+        poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Ok(done)),
+            Poll::Pending => match self.poll_listen(cx) {
+                Ok(()) => Poll::Pending,
+                Err(gone) => Poll::Ready(Err(gone)),
+            },
+        })
+        .await
     }
 
     fn poll_stream(self: Pin<&mut Self>) -> Pin<&mut TcpStream> {

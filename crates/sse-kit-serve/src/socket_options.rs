@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
 /// Options of each connection. (They could be inherited from the socket that listens, but not by those
@@ -13,7 +13,16 @@ pub(crate) struct SocketOptions {
     pub(crate) send_buffer: Option<usize>,
     pub(crate) receive_buffer: Option<usize>,
     pub(crate) user_timeout: Option<Duration>,
+    pub(crate) tcp_keepalive: Option<Duration>,
 }
+
+/// The kernel takes the size of a buffer as an `int`, and doubles it.
+const LARGEST_BUFFER: usize = 1 << 29;
+
+/// How often the kernel asks a peer that has not answered, and how many times, before it ends the
+/// connection.
+const PROBE_EVERY: Duration = Duration::from_secs(10);
+const PROBES: u32 = 3;
 
 impl Default for SocketOptions {
     fn default() -> Self {
@@ -21,6 +30,7 @@ impl Default for SocketOptions {
             send_buffer: Some(64 * 1024),
             receive_buffer: None,
             user_timeout: Some(Duration::from_secs(30)),
+            tcp_keepalive: Some(Duration::from_secs(30)),
         }
     }
 }
@@ -31,15 +41,68 @@ impl SocketOptions {
         // An event is sent when it happens, not when there is more to send with it.
         socket.set_tcp_nodelay(true)?;
         if let Some(bytes) = self.send_buffer {
-            socket.set_send_buffer_size(bytes)?;
+            socket.set_send_buffer_size(bytes.min(LARGEST_BUFFER))?;
         }
         if let Some(bytes) = self.receive_buffer {
-            socket.set_recv_buffer_size(bytes)?;
+            socket.set_recv_buffer_size(bytes.min(LARGEST_BUFFER))?;
+        }
+        if let Some(quiet) = self.tcp_keepalive {
+            // Kernels count in whole seconds, and Linux takes at most 32,767 of them.
+            let quiet = quiet.clamp(Duration::from_secs(1), Duration::from_secs(32_767));
+            let probes = TcpKeepalive::new().with_time(quiet);
+            let probes = probes.with_interval(PROBE_EVERY).with_retries(PROBES);
+            socket.set_tcp_keepalive(&probes)?;
         }
         #[cfg(target_os = "linux")]
-        if self.user_timeout.is_some() {
-            socket.set_tcp_user_timeout(self.user_timeout)?;
+        if let Some(timeout) = self.user_timeout {
+            // The kernel counts milliseconds in an `int`, and takes 0 for its own default.
+            let longest = Duration::from_millis(i32::MAX.unsigned_abs().into());
+            let timeout = timeout.clamp(Duration::from_millis(1), longest);
+            socket.set_tcp_user_timeout(Some(timeout))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn applied(options: SocketOptions) -> TcpStream {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stream, _peer) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let stream = stream.unwrap();
+        options.apply(&stream).unwrap();
+        stream
+    }
+
+    #[tokio::test]
+    async fn a_quiet_peer_is_asked_whether_it_is_there() {
+        let stream = applied(SocketOptions::default()).await;
+        let socket = SockRef::from(&stream);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(30));
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), PROBE_EVERY);
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), PROBES);
+    }
+
+    #[tokio::test]
+    async fn extreme_settings_are_taken() {
+        for time in [Duration::ZERO, Duration::MAX] {
+            let times = Some(time);
+            let bytes = Some(if time.is_zero() { 0 } else { usize::MAX });
+            let options = SocketOptions {
+                send_buffer: bytes,
+                receive_buffer: bytes,
+                user_timeout: times,
+                tcp_keepalive: times,
+            };
+            applied(options).await;
+        }
+        let off = SocketOptions { tcp_keepalive: None, ..SocketOptions::default() };
+        assert!(!SockRef::from(&applied(off).await).keepalive().unwrap());
     }
 }

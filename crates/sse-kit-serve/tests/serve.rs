@@ -127,3 +127,28 @@ async fn who_has_not_ended_by_the_deadline_is_cut_off_and_counted() {
     serving.stop.send(()).expect("it serves");
     assert_eq!(serving.outcome.await.expect("no panic"), 2);
 }
+
+#[tokio::test]
+async fn a_herd_waits_to_be_accepted_and_is_not_dropped() {
+    let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
+    let server = server.expect("a free port");
+    let address = server.local_addr().expect("an address");
+    let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").expect("Linux");
+    let herd = most.trim().parse::<usize>().expect("a number").min(600);
+    // Nobody accepts them yet. TCP would try again for ever, and never come in.
+    let connecting = (0..herd).map(|_| TcpStream::connect(address));
+    let connecting = futures_util::future::try_join_all(connecting);
+    let connected = tokio::time::timeout(Duration::from_secs(60), connecting).await;
+    let mut connected = connected.expect("room for all").expect("it listens");
+    let (stop, stopped) = oneshot::channel();
+    let outcome = tokio::spawn(server.serve(answer, stopped, Duration::from_secs(60)));
+    for socket in &mut connected {
+        let request = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        socket.write_all(request).await.expect("it reads");
+    }
+    for socket in connected {
+        assert!(rest(socket).await.ends_with("ok"));
+    }
+    stop.send(()).expect("it serves");
+    assert_eq!(outcome.await.expect("no panic"), 0);
+}

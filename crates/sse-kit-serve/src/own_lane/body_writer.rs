@@ -52,7 +52,27 @@ where
     type Output = io::Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_listen(cx)?;
+        // A client that has closed its side still gets what is there already, as it does by hyper.
+        let written = self.poll_write_out(cx);
+        if written.is_pending() {
+            self.socket.poll_listen(cx)?;
+        }
+        written
+    }
+}
+
+impl<'a, B> BodyWriter<'a, B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    pub(crate) fn new(head: Vec<u8>, framing: Framing, body: B, socket: &'a mut Socket) -> Self {
+        let rest = Some(Box::new(rest(head.into(), Bytes::new(), b"")));
+        Self { body, socket, framing, rest, ended: framing == Framing::Nothing, failure: None }
+    }
+
+    /// Writes until the body has ended, or there is nothing to write, or no room for it.
+    fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(self.poll_rest(cx))?;
             if self.ended {
@@ -73,17 +93,6 @@ where
                 return Poll::Pending;
             }
         }
-    }
-}
-
-impl<'a, B> BodyWriter<'a, B>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    pub(crate) fn new(head: Vec<u8>, framing: Framing, body: B, socket: &'a mut Socket) -> Self {
-        let rest = Some(Box::new(rest(head.into(), Bytes::new(), b"")));
-        Self { body, socket, framing, rest, ended: framing == Framing::Nothing, failure: None }
     }
 
     /// Puts together what there is; returns a frame that is too long for that.

@@ -109,6 +109,29 @@ async fn await_files(hub: &Server, most: usize) -> Resources {
     Resources::of(hub.pid())
 }
 
+/// As after a node has gone down, or a deploy.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_herd_that_connects_at_once_is_served() {
+    let _alone = alone().await;
+    let herd = scaled(400, 4_000);
+    let hub = Server::start("").await;
+    let opening = (0..herd).map(|_| async {
+        let began = Instant::now();
+        let socket = Socket::open(&hub.address, "topic=a").await;
+        (began.elapsed(), socket)
+    });
+    let mut opened = futures_util::future::join_all(opening).await;
+    hub.await_stat("connections", |connections| connections == herd as u64).await;
+    opened.sort_unstable_by_key(|(after, _)| *after);
+    let at = |percent: usize| opened[(herd - 1) * percent / 100].0;
+    report(&format!(
+        "{herd} streams at once, until the first event: p50 {:?}, p99 {:?}, longest {:?}",
+        at(50),
+        at(99),
+        at(100)
+    ));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenth_that_never_reads_delays_nobody_and_is_evicted() {
     let _alone = alone().await;

@@ -1,0 +1,107 @@
+//! A client that leaves takes everything along that was done for it, on either lane.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use sse_kit_http::{Limits, Permit};
+use sse_kit_serve::Server;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// As many handlers as there may be.
+const MOST: usize = 20;
+
+type Answer = Result<Response<Full<Bytes>>, Infallible>;
+
+/// Answers `/quick` at once, and all else never, with a permit as long as that takes.
+async fn answer(limits: Limits, path: String, client: SocketAddr) -> Answer {
+    let text = match limits.admit(client.ip()) {
+        Ok(permit) if path == "/slow" => never(permit).await,
+        Ok(_permit) => "there is room",
+        Err(_) => "there is no room",
+    };
+    Ok(Response::new(Full::new(Bytes::from_static(text.as_bytes()))))
+}
+
+async fn never(permit: Permit) -> &'static str {
+    pending::<()>().await;
+    drop(permit);
+    ""
+}
+
+/// Both lanes of a server, by the path that their requests begin with.
+async fn start() -> SocketAddr {
+    let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
+    let lanes = [Limits::new(MOST, MOST), Limits::new(MOST, MOST)];
+    let [ours, hypers] = lanes;
+    let server = server.expect("a free port").own_lane(
+        |request| request.uri().path().starts_with("/ours"),
+        move |request: Request<()>, client| {
+            answer(ours.clone(), request.uri().path().replace("/ours", ""), client)
+        },
+    );
+    let address = server.local_addr().expect("an address");
+    let service = move |request: Request<Incoming>, client| {
+        answer(hypers.clone(), request.uri().path().replace("/hypers", ""), client)
+    };
+    tokio::spawn(server.serve(service, pending::<()>(), Duration::ZERO));
+    address
+}
+
+async fn ask(address: SocketAddr, path: &str) -> TcpStream {
+    let mut socket = TcpStream::connect(address).await.expect("it listens");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.expect("it reads");
+    socket
+}
+
+async fn answer_to(address: SocketAddr, path: &str) -> String {
+    let mut socket = ask(address, path).await;
+    socket.shutdown().await.expect("half of it is closed");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.expect("an answer");
+    answer
+}
+
+/// Only a broken server makes this take long.
+async fn until(address: SocketAddr, path: &str, answer: &str) {
+    for _ in 0..6000 {
+        if answer_to(address, path).await.ends_with(answer) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("{path} never says: {answer}");
+}
+
+#[tokio::test]
+async fn a_handler_ends_with_its_client() {
+    let address = start().await;
+    for lane in ["/ours", "/hypers"] {
+        let (slow, quick) = (format!("{lane}/slow"), format!("{lane}/quick"));
+        let mut clients = Vec::new();
+        for _ in 0..MOST {
+            clients.push(ask(address, &slow).await);
+        }
+        until(address, &quick, "there is no room").await;
+        drop(clients);
+        until(address, &quick, "there is room").await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_closes_its_side_still_gets_a_short_answer() {
+    let address = start().await;
+    for lane in ["/ours", "/hypers"] {
+        for _ in 0..50 {
+            let answer = answer_to(address, &format!("{lane}/quick")).await;
+            assert!(answer.ends_with("there is room"), "{lane}: {answer}");
+        }
+    }
+}
