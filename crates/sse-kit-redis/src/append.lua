@@ -6,9 +6,11 @@
 --       5 a random text, the same when the same append is tried again
 --       6 how many records to keep   7 for how long to know the idempotency key, in milliseconds
 --       8 the epoch and 9 the offset of the newest record that the publisher has seen, '' and 0 for none
+--
+-- An error that begins with REFUSED says that nothing was written, and then what Redis said.
 
 local known = redis.call('GET', KEYS[3])
-if known then
+if known and known ~= '' then
   local dash = string.find(known, '-', 1, true)
   return {string.sub(known, 1, dash - 1), string.sub(known, dash + 1)}
 end
@@ -19,21 +21,43 @@ local function new_epoch()
   return (string.gsub(string.sub(hash, 1, 16), '^0+', ''))
 end
 
-local meta = redis.call('HMGET', KEYS[2], 'epoch', 'last')
-local epoch = meta[1]
-if not epoch then
-  epoch = new_epoch()
-  redis.call('HSET', KEYS[2], 'epoch', epoch, 'since', '0', 'last', '0')
-  redis.call('DEL', KEYS[1])
-elseif epoch == ARGV[8] and tonumber(meta[2]) < tonumber(ARGV[9]) then
-  -- The end of the log was lost. Its offsets are about to be given again, so the epoch changes.
-  epoch = new_epoch()
-  redis.call('HSET', KEYS[2], 'epoch', epoch, 'since', meta[2])
+-- Runs a command, and returns what Redis said against it, or nil.
+local function refusal(...)
+  local answer = redis.pcall(...)
+  return type(answer) == 'table' and answer.err or nil
 end
 
-local offset = string.format('%.0f', redis.call('HINCRBY', KEYS[2], 'last', 1))
-local at = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[6], offset .. '-0',
-  'topic', ARGV[1], 'event', ARGV[2], 'key', ARGV[3], 'except', ARGV[4], 'once', ARGV[5], 'at', at)
-redis.call('SET', KEYS[3], epoch .. '-' .. offset, 'PX', ARGV[7])
+-- Writes the idempotency key, the offset and the record: all of them, or none.
+local function write(epoch, last)
+  local offset = string.format('%.0f', last + 1)
+  local at = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+  local refused = refusal('SET', KEYS[3], epoch .. '-' .. offset, 'PX', ARGV[7])
+  if refused then return nil, refused end
+  refused = refusal('HSET', KEYS[2], 'last', offset)
+  if not refused then
+    refused = refusal('XADD', KEYS[1], 'MAXLEN', '~', ARGV[6], offset .. '-0', 'topic', ARGV[1],
+      'event', ARGV[2], 'key', ARGV[3], 'except', ARGV[4], 'once', ARGV[5], 'at', at)
+    if refused then redis.call('HSET', KEYS[2], 'last', last) end
+  end
+  -- No DEL, which a user of Redis may not be allowed: SET is.
+  if refused then redis.call('SET', KEYS[3], '', 'PX', 1) end
+  return offset, refused
+end
+
+local refused = nil
+local meta = redis.call('HMGET', KEYS[2], 'epoch', 'last')
+local epoch, last = meta[1], meta[2]
+if not epoch then
+  epoch, last = new_epoch(), '0'
+  refused = refusal('HSET', KEYS[2], 'epoch', epoch, 'since', '0', 'last', '0')
+    or refusal('DEL', KEYS[1])
+elseif epoch == ARGV[8] and tonumber(last) < tonumber(ARGV[9]) then
+  -- The end of the log was lost. Its offsets are about to be given again, so the epoch changes.
+  epoch = new_epoch()
+  refused = refusal('HSET', KEYS[2], 'epoch', epoch, 'since', last)
+end
+
+local offset = nil
+if not refused then offset, refused = write(epoch, last) end
+if refused then return redis.error_reply('REFUSED ' .. refused) end
 return {epoch, offset}
