@@ -14,6 +14,8 @@
 --      10 a digest of what is published, or ''
 --      11 the epoch and 12 the offset of the newest record that is expected for these topics, or ''
 --      13 to 16, 17 to 20, ... as 1 to 4 for each follow-up
+--
+-- An error that begins with REFUSED says that nothing was written, and then what Redis said.
 
 local stream, meta_key, once_key = KEYS[1], KEYS[2], KEYS[3]
 local attempt, digest = ARGV[5], ARGV[10] or ''
@@ -28,7 +30,7 @@ local function text(number)
 end
 
 local known = redis.call('GET', once_key)
-if known then
+if known and known ~= '' then
   local epoch, offset, by, of = string.match(known, '^(%x+)-(%d+) (%S*) (%S*)$')
   local outcome = 'repeated'
   if by == attempt then outcome = 'appended' elseif of ~= digest then outcome = 'reused' end
@@ -41,16 +43,10 @@ local function new_epoch()
   return (string.gsub(string.sub(hash, 1, 16), '^0+', ''))
 end
 
-local meta = redis.call('HMGET', meta_key, 'epoch', 'last')
-local epoch, last = meta[1], tonumber(meta[2] or '0')
-if not epoch then
-  epoch = new_epoch()
-  redis.call('HSET', meta_key, 'epoch', epoch, 'since', '0', 'last', '0')
-  redis.call('DEL', stream)
-elseif epoch == ARGV[8] and last < tonumber(ARGV[9]) then
-  -- The end of the log was lost. Its offsets are about to be given again, so the epoch changes.
-  epoch = new_epoch()
-  redis.call('HSET', meta_key, 'epoch', epoch, 'since', text(last))
+-- Runs a command, and returns what Redis said against it, or nil.
+local function refusal(...)
+  local answer = redis.pcall(...)
+  return type(answer) == 'table' and answer.err or nil
 end
 
 local function topics_of(joined)
@@ -72,7 +68,7 @@ end
 
 -- The offset of the newest record for these topics that came after the expected one; where that cannot
 -- be said, the last offset.
-local function newest_since(expected)
+local function newest_since(expected, last)
   local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
   if last > expected and (not first or offset_of(first) > expected + 1) then return last end
   local wanted, looked, to = topics_of(ARGV[1]), 0, '+'
@@ -89,27 +85,62 @@ local function newest_since(expected)
   return last
 end
 
-if expected_offset then
-  local newest = last
-  if epoch == expected_epoch and expected_offset <= last then
-    newest = newest_since(expected_offset)
-  end
-  if newest then return {epoch, text(newest), 'conflict'} end
+-- The offset of a record that is in the way of the terms of this append, or nil.
+local function conflict(epoch, last)
+  if not expected_offset then return nil end
+  if epoch ~= expected_epoch or expected_offset > last then return last end
+  return newest_since(expected_offset, last)
 end
 
-local at = text(time[1] * 1000 + math.floor(time[2] / 1000))
 local function add(offset, topics, event, key, except)
-  redis.call('XADD', stream, 'MAXLEN', '~', ARGV[6], text(offset) .. '-0',
+  local at = text(time[1] * 1000 + math.floor(time[2] / 1000))
+  return refusal('XADD', stream, 'MAXLEN', '~', ARGV[6], text(offset) .. '-0',
     'topic', topics, 'event', event, 'key', key, 'except', except, 'once', attempt, 'at', at)
 end
 
-local offset = last + 1
-add(offset, ARGV[1], ARGV[2], ARGV[3], ARGV[4])
-last = offset
-for from = 13, #ARGV, 4 do
-  last = last + 1
-  add(last, ARGV[from], ARGV[from + 1], ARGV[from + 2], ARGV[from + 3])
+-- Writes the idempotency key, the offset and the records: all of them, or none.
+local function write(epoch, last)
+  local offset, follow_ups = last + 1, math.floor((#ARGV - 12) / 4)
+  local refused = refusal('SET', once_key,
+    epoch .. '-' .. text(offset) .. ' ' .. attempt .. ' ' .. digest, 'PX', ARGV[7])
+  if refused then return nil, refused end
+  refused = refusal('HSET', meta_key, 'last', text(offset + math.max(follow_ups, 0)))
+  if not refused then
+    refused = add(offset, ARGV[1], ARGV[2], ARGV[3], ARGV[4])
+    if refused then redis.call('HSET', meta_key, 'last', text(last)) end
+  end
+  if refused then
+    -- No DEL, which a user of Redis may not be allowed: SET is.
+    redis.call('SET', once_key, '', 'PX', 1)
+    return nil, refused
+  end
+  -- Where the first one was taken, so are those that come next.
+  for nth = 1, follow_ups do
+    local from = 9 + 4 * nth
+    refused = add(offset + nth, ARGV[from], ARGV[from + 1], ARGV[from + 2], ARGV[from + 3])
+    if refused then error(refused) end
+  end
+  return offset, nil
 end
-redis.call('HSET', meta_key, 'last', text(last))
-redis.call('SET', once_key, epoch .. '-' .. text(offset) .. ' ' .. attempt .. ' ' .. digest, 'PX', ARGV[7])
+
+local refused = nil
+local meta = redis.call('HMGET', meta_key, 'epoch', 'last')
+local epoch, last = meta[1], tonumber(meta[2] or '0')
+if not epoch then
+  epoch, last = new_epoch(), 0
+  refused = refusal('HSET', meta_key, 'epoch', epoch, 'since', '0', 'last', '0')
+    or refusal('DEL', stream)
+elseif epoch == ARGV[8] and last < tonumber(ARGV[9]) then
+  -- The end of the log was lost. Its offsets are about to be given again, so the epoch changes.
+  epoch = new_epoch()
+  refused = refusal('HSET', meta_key, 'epoch', epoch, 'since', text(last))
+end
+
+local offset = nil
+if not refused then
+  local newest = conflict(epoch, last)
+  if newest then return {epoch, text(newest), 'conflict'} end
+  offset, refused = write(epoch, last)
+end
+if refused then return redis.error_reply('REFUSED ' .. refused) end
 return {epoch, text(offset), 'appended'}

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use redis::{ErrorKind, RedisError, Script, ServerErrorKind};
+use redis::{RedisError, Script};
 use sse_kit_broadcast::{Append, AppendError, Appended, Once};
 use sse_kit_event::EventId;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -14,6 +13,8 @@ use crate::config::RedisConfig;
 use crate::entry::{Fields, written};
 use crate::link::Link;
 use crate::monitor::Shared;
+use crate::outage::Outage;
+use crate::refusal::Refusal;
 
 /// How long to wait before an attempt is made again.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -25,8 +26,7 @@ pub(crate) struct Appender {
     script: Script,
     shared: Arc<Shared>,
     link: Link,
-    /// Since when every attempt has failed.
-    failing_since: Mutex<Option<Instant>>,
+    outage: Outage,
 }
 
 /// An append, as it is sent with each attempt.
@@ -62,7 +62,7 @@ impl Appender {
             config,
             script: Script::new(crate::APPEND_SCRIPT),
             shared,
-            failing_since: Mutex::default(),
+            outage: Outage::default(),
         }
     }
 
@@ -73,10 +73,13 @@ impl Appender {
         let appended = self.append_by_deadline(&request).await;
         match &appended {
             Ok(appended) => {
+                self.outage.end();
                 self.shared.see(request.last(appended));
                 self.shared.appended.add(u64::from(!appended.repeated));
             }
+            Err(AppendError::KeyReused { .. } | AppendError::Conflict { .. }) => self.outage.end(),
             Err(error) => {
+                self.outage.failed(error);
                 self.shared.failed.add(1);
                 self.shared.ambiguous.add(u64::from(matches!(error, AppendError::Ambiguous(_))));
             }
@@ -110,10 +113,7 @@ impl Appender {
             sent.store(false, Ordering::Relaxed);
             let attempt = self.attempt(request, &sent);
             let error = match timeout_at(deadline, attempt).await {
-                Ok(Ok(reply)) => {
-                    *self.failing_since.lock() = None;
-                    return request.outcome(reply);
-                }
+                Ok(Ok(reply)) => return request.outcome(reply),
                 Ok(Err(Failure::Final(error))) if !unknown => return Err(error),
                 Ok(Err(Failure::Final(error))) => return Err(AppendError::Ambiguous(error.into())),
                 Ok(Err(Failure::NotWritten(error))) => error,
@@ -138,11 +138,10 @@ impl Appender {
         Err(if unknown { AppendError::Ambiguous(error) } else { AppendError::Unavailable(error) })
     }
 
-    /// Notes a failure; true when they have been going on for longer than any append may take. Then
-    /// publishers are not made to wait once more.
+    /// Notes a failed attempt; true when attempts have failed for longer than any append may take.
+    /// Then publishers are not made to wait once more.
     fn is_hopeless(&self) -> bool {
-        let since = *self.failing_since.lock().get_or_insert_with(Instant::now);
-        since.elapsed() > self.config.append_deadline
+        self.outage.goes_on(self.config.append_deadline, self.shared.read_at())
     }
 
     async fn attempt(&self, request: &Request, sent: &AtomicBool) -> Result<Reply, Failure> {
@@ -167,11 +166,12 @@ impl Appender {
         match call.invoke_async::<Reply>(&mut connection).await {
             Ok(reply) => Ok(reply),
             Err(error) => {
-                let failure = Failure::of(error);
-                if !matches!(failure, Failure::Final(_)) {
+                let refusal = Refusal::of(&error);
+                // Whatever else the server says, another one may have taken its place.
+                if refusal != Some(Refusal::Full) {
                     self.link.discard(number).await;
                 }
-                Err(failure)
+                Err(Failure::of(error, refusal))
             }
         }
     }
@@ -203,20 +203,12 @@ fn no_answer() -> AppendError {
 }
 
 impl Failure {
-    fn of(error: RedisError) -> Self {
-        use ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, ReadOnly, TryAgain};
-        match (error.kind(), error.code()) {
-            (_, Some("OOM")) => Self::Final(AppendError::Full),
-            (
-                ErrorKind::Server(BusyLoading | ClusterDown | MasterDown | ReadOnly | TryAgain),
-                _,
-            )
-            | (_, Some("BUSY" | "MISCONF" | "NOREPLICAS")) => Self::NotWritten(error),
-            // The script was refused, or stopped before it wrote the record.
-            (ErrorKind::Server(_), _) | (_, Some(_)) => {
-                Self::Final(AppendError::Unavailable(error.into()))
-            }
-            _ => Self::Unknown(error),
+    fn of(error: RedisError, refusal: Option<Refusal>) -> Self {
+        match refusal {
+            Some(Refusal::Full) => Self::Final(AppendError::Full),
+            Some(Refusal::Later) => Self::NotWritten(error),
+            Some(Refusal::Never) => Self::Final(AppendError::Unavailable(error.into())),
+            Some(Refusal::Unknown) | None => Self::Unknown(error),
         }
     }
 }

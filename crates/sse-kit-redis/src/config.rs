@@ -5,6 +5,15 @@ use std::time::Duration;
 
 use sse_kit_event::Topic;
 
+/// The longest time that a setting takes; longer ones are shortened to this. A hundred years.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// The largest number that Redis takes.
+const MOST: u64 = i64::MAX.unsigned_abs();
+
+/// The largest record that Redis could take: half of what it allows for one text.
+const LARGEST_RECORD: usize = 256 << 20;
+
 /// Where the log is, what it keeps, and how long to wait for it.
 ///
 /// ```
@@ -61,13 +70,13 @@ impl RedisConfig {
 
     /// About how many records Redis keeps, at least this many. Default: 100,000.
     pub fn keep_events(self, events: u64) -> Self {
-        Self { keep_events: events.max(1), ..self }
+        Self { keep_events: events.clamp(1, MOST), ..self }
     }
 
     /// How long Redis keeps a record at most, to about [`RedisConfig::tick`]. Default: as long as there
     /// is room.
     pub fn keep_for(self, age: Duration) -> Self {
-        Self { keep_for: Some(age), ..self }
+        Self { keep_for: Some(age.min(LONGEST)), ..self }
     }
 
     /// How many of the newest records a node reads when it starts, to serve clients that resume on it.
@@ -78,30 +87,39 @@ impl RedisConfig {
 
     /// How long an append may take, retries included, before it is an error. Default: 3 s.
     pub fn append_deadline(self, deadline: Duration) -> Self {
-        Self { append_deadline: deadline, ..self }
+        Self { append_deadline: deadline.min(LONGEST), ..self }
     }
 
     /// How long to wait for a connection, or for one reply, before it is tried again on a new
     /// connection. Default: 1 s.
     pub fn attempt_timeout(self, timeout: Duration) -> Self {
-        Self { attempt_timeout: timeout, ..self }
+        Self { attempt_timeout: timeout.min(LONGEST), ..self }
     }
 
-    /// For how long Redis knows the idempotency key of a record: longer than anybody retries. Each
-    /// takes about 150 bytes there meanwhile. Default: 120 s.
+    /// How long Redis knows the idempotency key of a record: longer than any publisher retries. Each
+    /// key takes about 150 bytes there meanwhile. Default: 120 s.
+    ///
+    /// A window shorter than [`RedisConfig::append_deadline`] and [`RedisConfig::attempt_timeout`]
+    /// together could let a retry append twice; [`RedisLog::connect`](crate::RedisLog::connect)
+    /// refuses it.
     pub fn idempotency(self, window: Duration) -> Self {
-        Self { idempotency: window, ..self }
+        Self { idempotency: window.min(LONGEST), ..self }
     }
 
-    /// The largest record that is appended, in bytes. Default: 8 MiB.
+    /// The largest record that is appended, in bytes; at most 256 MiB. Default: 8 MiB.
     pub fn max_record_bytes(self, bytes: usize) -> Self {
-        Self { max_record_bytes: bytes, ..self }
+        Self { max_record_bytes: bytes.min(LARGEST_RECORD), ..self }
     }
 
     /// How often the state of the log is looked at: a log that was wiped is noticed within this and
     /// the time that it takes to connect. Default: 1 s.
     pub fn tick(self, every: Duration) -> Self {
-        Self { tick: every.max(Duration::from_millis(10)), ..self }
+        Self { tick: every.clamp(Duration::from_millis(10), LONGEST), ..self }
+    }
+
+    /// The shortest idempotency window with which no retry can append twice.
+    pub(crate) fn shortest_window(&self) -> Duration {
+        self.append_deadline + self.attempt_timeout
     }
 
     pub(crate) fn stream_key(&self) -> String {

@@ -40,9 +40,11 @@ mod config;
 mod entry;
 mod link;
 mod monitor;
+mod outage;
 mod presence;
 mod reader;
 mod redis_log;
+mod refusal;
 
 pub use config::{LogName, LogNameError, RedisConfig, RedisConfigError};
 pub use monitor::{RedisHealth, RedisMonitor, RedisStats};

@@ -86,6 +86,8 @@ pub struct RedisStats {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) health: Mutex<RedisHealth>,
+    /// When the log was last found to be readable.
+    read_at: Mutex<Option<tokio::time::Instant>>,
     /// The newest record that this node knows of.
     seen: Mutex<EventId>,
     pub(crate) appended: Counter,
@@ -104,6 +106,7 @@ impl Shared {
     pub(crate) fn new(seen: EventId) -> Self {
         Self {
             health: Mutex::new(RedisHealth::Up),
+            read_at: Mutex::default(),
             seen: Mutex::new(seen),
             appended: Counter::default(),
             retried: Counter::default(),
@@ -141,7 +144,12 @@ impl Shared {
     }
 
     pub(crate) fn up(&self) {
+        *self.read_at.lock() = Some(tokio::time::Instant::now());
         self.turn(RedisHealth::Up);
+    }
+
+    pub(crate) fn read_at(&self) -> Option<tokio::time::Instant> {
+        *self.read_at.lock()
     }
 
     pub(crate) fn down(&self, error: &redis::RedisError) {

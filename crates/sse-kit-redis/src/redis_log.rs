@@ -1,6 +1,7 @@
 //! A log that several nodes share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use sse_kit_broadcast::{Append, AppendError, Appended, BoxFuture, Inlet, Log, Page, ReadError};
@@ -38,7 +39,12 @@ impl RedisLog {
     ///
     /// Cancel safe: nothing but the log itself is made.
     pub async fn connect(config: RedisConfig) -> Result<Self, ConnectError> {
-        let (reader, warm_up) = Reader::warm_up(config.clone()).await.map_err(ConnectError)?;
+        let (window, shortest) = (config.idempotency, config.shortest_window());
+        if window < shortest {
+            return Err(ConnectError::ShortWindow { window, shortest });
+        }
+        let (reader, warm_up) =
+            Reader::warm_up(config.clone()).await.map_err(ConnectError::Redis)?;
         let shared = Arc::new(Shared::new(warm_up.begin));
         Ok(Self {
             archive: Archive::new(config.clone()),
@@ -109,7 +115,22 @@ impl Drop for RedisLog {
     }
 }
 
-/// Why there is no log.
+/// The error of [`RedisLog::connect`].
 #[derive(Debug, thiserror::Error)]
-#[error("cannot reach the log in Redis")]
-pub struct ConnectError(#[source] redis::RedisError);
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The idempotency window ends before the last retry of an append may arrive.
+    #[error(
+        "the idempotency window of {window:?} is shorter than an append with its retries may take; \
+         set it to at least {shortest:?}"
+    )]
+    ShortWindow {
+        /// The window that was configured.
+        window: Duration,
+        /// The shortest one that is safe.
+        shortest: Duration,
+    },
+    /// Redis cannot be reached, or refused.
+    #[error("cannot reach the log in Redis")]
+    Redis(#[source] redis::RedisError),
+}

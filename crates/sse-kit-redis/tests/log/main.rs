@@ -6,6 +6,7 @@ mod presence;
 mod proxy;
 mod publishers;
 mod reading;
+mod refusing;
 mod server;
 
 use std::time::Duration;

@@ -1,7 +1,8 @@
-//! A network that can be cut, between nodes and their Redis.
+//! A network that can be cut, slowed down and led elsewhere, between nodes and their Redis.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,7 +16,14 @@ pub(crate) struct Proxy {
 }
 
 struct State {
-    to: u16,
+    /// The port that new connections lead to; 0 when nobody is there.
+    to: AtomicU16,
+    /// How many bytes a second all connections together may bring to the nodes; 0 for any number.
+    rate: AtomicUsize,
+    /// Bytes that came from the server.
+    received: AtomicUsize,
+    /// When the line is free for the next bytes.
+    line: tokio::sync::Mutex<()>,
     /// Every change cuts all connections.
     cut: watch::Sender<u64>,
     /// How many more requests that append are to lose their reply, and their connection.
@@ -28,7 +36,10 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("it is bound").port();
         let state = Arc::new(State {
-            to,
+            to: AtomicU16::new(to),
+            rate: AtomicUsize::new(0),
+            received: AtomicUsize::new(0),
+            line: tokio::sync::Mutex::default(),
             cut: watch::Sender::new(0),
             lose_replies: AtomicUsize::new(0),
             lost_replies: AtomicUsize::new(0),
@@ -51,6 +62,21 @@ impl Proxy {
         self.state.cut.send_modify(|cut| *cut += 1);
     }
 
+    /// Leads new connections to another port, or to none; those that are open stay.
+    pub(crate) fn lead_to(&self, port: u16) {
+        self.state.to.store(port, Ordering::SeqCst);
+    }
+
+    /// Lets only so many bytes a second through to the nodes.
+    pub(crate) fn throttle(&self, bytes_per_second: usize) {
+        self.state.rate.store(bytes_per_second, Ordering::SeqCst);
+    }
+
+    /// The bytes that came from the server so far.
+    pub(crate) fn received(&self) -> usize {
+        self.state.received.load(Ordering::SeqCst)
+    }
+
     /// The next so many appends are carried out, but nobody is told.
     pub(crate) fn lose_replies(&self, count: usize) {
         self.state.lose_replies.store(count, Ordering::SeqCst);
@@ -70,7 +96,8 @@ impl Drop for Proxy {
 
 async fn pass(mut client: TcpStream, state: Arc<State>) {
     let mut cut = state.cut.subscribe();
-    let Ok(mut server) = TcpStream::connect(("127.0.0.1", state.to)).await else { return };
+    let to = state.to.load(Ordering::SeqCst);
+    let Ok(mut server) = TcpStream::connect(("127.0.0.1", to)).await else { return };
     let (mut from_client, mut from_server) = ([0; 16384], [0; 16384]);
     let mut losing = false;
     loop {
@@ -94,8 +121,21 @@ async fn pass(mut client: TcpStream, state: Arc<State>) {
                     state.lost_replies.fetch_add(1, Ordering::SeqCst);
                     return;
                 }
+                state.take_time_for(bytes).await;
                 if client.write_all(reply).await.is_err() { return }
             }
+        }
+    }
+}
+
+impl State {
+    async fn take_time_for(&self, bytes: usize) {
+        self.received.fetch_add(bytes, Ordering::SeqCst);
+        let rate = self.rate.load(Ordering::SeqCst);
+        if rate > 0 {
+            let _line = self.line.lock().await;
+            let nanos = bytes as u64 * 1_000_000_000 / rate as u64;
+            tokio::time::sleep(Duration::from_nanos(nanos)).await;
         }
     }
 }

@@ -46,6 +46,27 @@ impl Server {
         cmd.query_async(&mut connection).await.expect("an answer")
     }
 
+    /// Makes it a replica of another, and waits until it has all that the other has.
+    pub(crate) async fn replicate(&self, primary: &Self) {
+        let port = primary.port.to_string();
+        let _: String = self.command(&["REPLICAOF", "127.0.0.1", &port]).await;
+        let in_step = async {
+            loop {
+                let info: String = self.command(&["INFO", "replication"]).await;
+                if info.contains("master_link_status:up") && !info.contains("sync_in_progress:1") {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, in_step).await.expect("it becomes a replica");
+    }
+
+    /// Makes a replica the primary.
+    pub(crate) async fn promote(&self) {
+        let _: String = self.command(&["REPLICAOF", "NO", "ONE"]).await;
+    }
+
     /// SIGKILL: nothing is written any more.
     pub(crate) async fn kill(&mut self) {
         self.process.kill().await.expect("it was running");
@@ -77,6 +98,7 @@ fn spawn(port: u16, folder: &TempDir, options: &[String]) -> Child {
     let program = program.unwrap_or_else(|| "redis-server".into());
     let command = Command::new(&program)
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+        .args(["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"])
         .args(options)
         .current_dir(folder.path())
         .stdin(Stdio::null())
