@@ -26,7 +26,8 @@ struct Node {
 /// What is to succeed does so on a busy machine too; what is to fail is [`hasty`].
 fn config(url: &str) -> RedisConfig {
     let config = RedisConfig::new(url).expect("an address").tick(Duration::from_millis(100));
-    config.append_deadline(PATIENCE).attempt_timeout(PATIENCE / 2)
+    let config = config.append_deadline(PATIENCE).attempt_timeout(PATIENCE / 2);
+    config.idempotency(2 * PATIENCE)
 }
 
 /// For appends that are to fail, after others that are not.

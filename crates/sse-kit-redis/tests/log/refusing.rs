@@ -8,7 +8,7 @@ use sse_kit_redis::{ConnectError, RedisConfig, RedisHealth, RedisLog};
 
 use crate::proxy::Proxy;
 use crate::server::Server;
-use crate::{Node, config, event, node, node_with, publish, topic, until};
+use crate::{Node, config, event, hasty, node, node_with, publish, topic, until};
 
 async fn try_publish(node: &Node) -> Result<Receipt, AppendError> {
     match node.hub.publish(&topic("a"), Event::new("x")).await {
@@ -40,7 +40,9 @@ async fn a_primary_that_becomes_a_replica_and_keeps_its_connections_is_left() {
 async fn an_append_is_tried_again_while_replicas_are_missing() {
     let redis = Server::start(&[]).await;
     let replica = Server::start(&[]).await;
-    let node = node(&redis.url()).await;
+    let settings = |config| node_with(config, Broadcaster::builder());
+    let (node, patient) =
+        (settings(hasty(&redis.url())).await, settings(config(&redis.url())).await);
     publish(&node, "a", "1").await;
     let _: String = redis.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]).await;
     let next = match try_publish(&node).await {
@@ -53,7 +55,7 @@ async fn an_append_is_tried_again_while_replicas_are_missing() {
         }
     };
     replica.replicate(&redis).await;
-    assert_eq!(publish(&node, "a", "2").await.offset(), next, "no offset was spent");
+    assert_eq!(publish(&patient, "a", "2").await.offset(), next, "no offset was spent");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,9 +148,10 @@ async fn settings_at_their_largest_value_work() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idempotency_window_shorter_than_an_append_is_refused() {
     let redis = Server::start(&[]).await;
-    let short = config(&redis.url()).idempotency(Duration::from_millis(3999));
+    let usual = RedisConfig::new(&redis.url()).unwrap();
+    let short = usual.clone().idempotency(Duration::from_millis(3999));
     let error = RedisLog::connect(short).await.unwrap_err().to_string();
     assert!(error.contains("3.999s") && error.contains("4s"), "{error}");
-    let enough = config(&redis.url()).idempotency(Duration::from_secs(4));
+    let enough = usual.idempotency(Duration::from_secs(4));
     assert!(RedisLog::connect(enough).await.is_ok());
 }
