@@ -13,7 +13,7 @@ use crate::node::Node;
 use crate::queue::{QueueLimits, SlowConsumer};
 
 /// The number of records that are read at once.
-const PAGE: u64 = 256;
+const PAGE: usize = 256;
 
 /// The largest distance from the position of this node, in records of whichever topics, over which the
 /// log is read. A client that lacks more gets a gap, before anything is read for it.
@@ -77,7 +77,7 @@ impl Backfill {
         let (mut entries, mut bytes, mut records) = (VecDeque::new(), 0, 0);
         let mut through = after;
         while self.node.lacks(request.topics, through) {
-            let page = match self.log.read(through, PAGE as usize).await {
+            let page = match self.log.read(through, PAGE).await {
                 Ok(page) => page,
                 Err(error) => {
                     tracing::debug!(%error, %through, "the log does not reach back either");
@@ -109,11 +109,10 @@ impl Backfill {
     async fn reader(&self, after: EventId) -> Option<SemaphorePermit<'_>> {
         let position = self.node.state.lock().position;
         let distance = position.offset().saturating_sub(after.offset());
-        let readers = match distance {
-            ..=PAGE => &self.short,
-            ..=MAX_RECORDS => &self.long,
-            _ => return None,
-        };
+        if distance > MAX_RECORDS {
+            return None;
+        }
+        let readers = if distance <= PAGE as u64 { &self.short } else { &self.long };
         tokio::time::timeout(MAX_WAIT, readers.acquire()).await.ok()?.ok()
     }
 }

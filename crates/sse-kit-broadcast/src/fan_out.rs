@@ -143,7 +143,9 @@ impl FanOut {
             shard.visit(list, offer).await;
         }
         if let Some(node) = node.upgrade() {
-            too_slow.iter().for_each(|connection| node.leave(connection));
+            for connection in &too_slow {
+                node.leave(connection);
+            }
         }
     }
 

@@ -104,7 +104,7 @@ impl HubState {
             audience => {
                 let topics = audience.topics();
                 let keys: Vec<_> = topics.iter().map(|t| self.topics.find_or_insert(t)).collect();
-                let found = union(keys.iter().map(|key| self.lists_of(*key)).collect());
+                let found = union(&keys.iter().map(|key| self.lists_of(*key)).collect::<Vec<_>>());
                 for key in keys {
                     self.history.push(&mut self.topics, key, &entry);
                 }
@@ -122,7 +122,7 @@ impl HubState {
             Audience::Topic(topic) => self.lists_of_topic(topic),
             audience => {
                 let topics = audience.topics().iter();
-                union(topics.map(|topic| self.lists_of_topic(topic)).collect())
+                union(&topics.map(|topic| self.lists_of_topic(topic)).collect::<Vec<_>>())
             }
         }
     }
@@ -209,7 +209,7 @@ impl HubState {
 }
 
 /// All lists of several topics, and the sum of their subscribers.
-fn union(found: Vec<(ListIds, usize)>) -> (ListIds, usize) {
+fn union(found: &[(ListIds, usize)]) -> (ListIds, usize) {
     let sum = found.iter().map(|(_, subscribers)| subscribers).sum();
     let mut all: Vec<_> = found.iter().flat_map(|(lists, _)| lists.iter()).collect();
     all.sort_unstable();

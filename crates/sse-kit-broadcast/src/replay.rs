@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sse_kit_event::{Topic, Topics};
+use sse_kit_event::{Topic, TopicPattern, Topics};
 
 use crate::entry::Entry;
 use crate::history::{History, Place};
@@ -22,7 +22,7 @@ pub(crate) struct Replay<'a> {
 }
 
 /// A page of what a subscriber missed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Missed {
     /// The oldest events, by offset.
     pub(crate) entries: Vec<Arc<Entry>>,
@@ -114,7 +114,7 @@ impl<'a> Replay<'a> {
         let keys = own.chain([self.topics.everyone()]);
         let mut states: Vec<_> = keys.filter_map(|key| self.topics.get(key)).collect();
         let patterns = self.wanted.patterns();
-        let mut prefixes: Vec<_> = patterns.iter().map(|one| one.literal_prefix()).collect();
+        let mut prefixes: Vec<_> = patterns.iter().map(TopicPattern::literal_prefix).collect();
         prefixes.sort_unstable();
         // What begins as one that begins as a shorter one is found with that.
         prefixes.dedup_by(|longer, shorter| longer.starts_with(&**shorter));
@@ -251,12 +251,6 @@ fn newest_of(states: &[&TopicState], before: u64, limit: usize) -> Newest {
         newest.first_key_value().map_or(before, |(first, _)| *first)
     });
     Newest { entries: newest.into_values().rev().cloned().collect(), more_before }
-}
-
-impl Default for Missed {
-    fn default() -> Self {
-        Self { entries: Vec::new(), more_after: None, lost_through: None }
-    }
 }
 
 impl Missed {

@@ -25,6 +25,7 @@ pub(crate) struct Waiting {
     /// No item before this number is an entry.
     entries_from: u64,
     /// The number of the newest entry of each key, where entries are conflated.
+    #[expect(clippy::box_collection, reason = "few queues conflate, and all others stay small")]
     newest: Option<Box<HashMap<Subject, u64>>>,
 }
 

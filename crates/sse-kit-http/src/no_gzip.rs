@@ -12,10 +12,6 @@ impl Gzip {
         match *self {}
     }
 
-    pub(crate) fn frame(&mut self, _: &Bytes) -> Bytes {
-        match *self {}
-    }
-
     pub(crate) fn end(self) -> Bytes {
         match self {}
     }

@@ -10,6 +10,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use sse_kit_serve::{ServeStats, Server};
+use sse_kit_test_support::in_time;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -64,7 +65,7 @@ async fn rest(mut socket: TcpStream) -> String {
     let mut all = Vec::new();
     let reading = socket.read_to_end(&mut all);
     // A connection that is cut off may be reset; what came before counts.
-    let _ = sse_kit_test_support::in_time("an end", reading).await;
+    let _ = in_time("an end", reading).await;
     String::from_utf8_lossy(&all).into_owned()
 }
 
@@ -138,8 +139,7 @@ async fn a_herd_waits_to_be_accepted_and_is_not_dropped() {
     // Nobody accepts them yet. TCP would try again for ever, and never come in.
     let connecting = (0..herd).map(|_| TcpStream::connect(address));
     let connecting = futures_util::future::try_join_all(connecting);
-    let connected = tokio::time::timeout(Duration::from_secs(60), connecting).await;
-    let mut connected = connected.expect("room for all").expect("it listens");
+    let mut connected = in_time("there is room for all", connecting).await.expect("it listens");
     let (stop, stopped) = oneshot::channel();
     let outcome = tokio::spawn(server.serve(answer, stopped, Duration::from_secs(60)));
     for socket in &mut connected {

@@ -32,8 +32,7 @@ use sse_kit::serve::Server;
 use sse_kit::shutdown::{ProgressLine, Shutdown};
 use sse_kit::tabs::TabsConfig;
 use sse_kit::{Broadcaster, Dispatcher, DomainEvent};
-
-type TestResult = Result<(), Box<dyn std::error::Error>>;
+use sse_kit_test_support::{TestResult, in_time};
 
 const FOR_EVER: Duration = Duration::MAX;
 
@@ -197,9 +196,7 @@ async fn settings_of_a_shutdown() -> TestResult {
         let stopping = shutdown.clone();
         let server = async move { stopping.stopping().await };
         shutdown.trigger();
-        let outcome =
-            tokio::time::timeout(Duration::from_secs(3600), shutdown.run(None, server)).await;
-        assert!(outcome.is_ok(), "it ends when the server does, or at the deadline");
+        in_time("it ends", shutdown.run(None, server)).await;
     }
     Ok(())
 }

@@ -1,0 +1,101 @@
+//! A node on the log that is tried, and how it is asked.
+
+use std::time::Duration;
+
+use sse_kit_event::control::GapReason;
+use sse_kit_event::{ConnectionId, Event, EventId, IdempotencyKey, LastEventId, Topic};
+
+use super::{Broken, Subject};
+use crate::broadcaster::Broadcaster;
+use crate::connection_set::ConnectionSet;
+use crate::delivery::Delivery;
+use crate::log::Log;
+use crate::record::Record;
+use crate::subscription::Subscription;
+
+/// How long anything may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many events each node publishes.
+pub(super) const EVENTS: usize = 100;
+
+/// A broadcaster on the log.
+pub(super) struct Node {
+    pub(super) hub: Broadcaster,
+    pub(super) is_shared: bool,
+}
+
+impl Node {
+    pub(super) fn open(&self, resume: Option<EventId>) -> Result<Subscription, Broken> {
+        let subscribe = self.hub.subscribe(topic()).resume(resume.map(LastEventId::Known));
+        subscribe.open().map_err(|error| broken("streams open", &error))
+    }
+}
+
+pub(super) async fn node<S: Subject>(subject: &mut S) -> Result<Node, Broken> {
+    let log = subject.node().await;
+    let is_shared = log.is_shared();
+    let builder = Broadcaster::builder().heartbeat(None).history(1000).log(log);
+    let hub = builder.build().map_err(|error| broken("a broadcaster can be built", &error))?;
+    Ok(Node { hub, is_shared })
+}
+
+pub(super) fn topic() -> Topic {
+    "conformance".parse().expect("a word is a topic")
+}
+
+pub(super) fn second_topic() -> Topic {
+    "conformance:two".parse().expect("two words are a topic")
+}
+
+pub(super) fn record(data: &str) -> Record {
+    let event = Event::new(data).encode();
+    Record { audience: topic().into(), key: None, except: ConnectionSet::default(), event }
+}
+
+/// A key that nobody has used.
+pub(super) fn random_key(promise: &'static str) -> Result<IdempotencyKey, Broken> {
+    let key = ConnectionId::random().map_err(|error| broken(promise, &error))?;
+    key.as_str().parse().map_err(|error| broken(promise, &error))
+}
+
+pub(super) async fn publish(hub: &Broadcaster, data: &str) -> Result<EventId, Broken> {
+    let receipt = hub.publish(&topic(), Event::new(data)).await;
+    receipt.map(|receipt| receipt.id).map_err(|error| broken("appends succeed", &error))
+}
+
+pub(super) async fn next(
+    promise: &'static str,
+    stream: &mut Subscription,
+) -> Result<Delivery, Broken> {
+    let delivery = tokio::time::timeout(PATIENCE, stream.recv()).await;
+    let delivery = delivery.map_err(|_| broken(promise, "nothing came"))?;
+    delivery.ok_or_else(|| broken(promise, "the stream has ended"))
+}
+
+/// The id and the data of the next event.
+pub(super) async fn event(
+    promise: &'static str,
+    stream: &mut Subscription,
+) -> Result<(EventId, String), Broken> {
+    let Delivery::Entry(entry) = next(promise, stream).await? else {
+        return Err(broken(promise, "a gap came instead of an event"));
+    };
+    let frame = String::from_utf8_lossy(entry.frame());
+    let data: Vec<_> = frame.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+    Ok((entry.id(), data.join("\n")))
+}
+
+pub(super) async fn gap(
+    promise: &'static str,
+    stream: &mut Subscription,
+) -> Result<GapReason, Broken> {
+    match next(promise, stream).await? {
+        Delivery::Gap(gap) => Ok(gap.reason),
+        other => Err(broken(promise, &format!("this came instead of a gap: {other:?}"))),
+    }
+}
+
+pub(super) fn broken(promise: &'static str, found: &(impl ToString + ?Sized)) -> Broken {
+    Broken { promise, found: found.to_string() }
+}
