@@ -142,7 +142,7 @@ impl TopicTable {
         if key == self.everyone {
             return;
         }
-        let state = &mut *self.states[key.0];
+        let Some(state) = self.states.get_mut(key.0) else { return };
         let is_idle = state.entries.is_empty() && state.own_list.is_none();
         if is_idle == state.idle_since.is_some() {
             return;
@@ -198,7 +198,8 @@ impl TopicTable {
     pub(crate) fn begin_epoch(&mut self, begins_after: u64) {
         let keys: Vec<_> = self.states.keys().map(TopicKey).collect();
         for key in keys {
-            let state = &mut *self.states[key.0];
+            // Some are forgotten on the way, as there are too many idle ones.
+            let Some(state) = self.get_mut(key) else { continue };
             state.entries = VecDeque::new();
             state.trimmed_through = 0;
             self.note_idle(key);
