@@ -72,7 +72,7 @@ impl<'a> Replay<'a> {
             Source::Topics(states) => self.missed_of(&states, after, limit),
             Source::Order => self.missed_in_order(after, told, limit),
         };
-        if !self.wanted.patterns().is_empty() {
+        if self.wants_forgotten() {
             missed.lose(self.topics.forgotten_through());
         }
         missed.lost_through = missed.lost_through.filter(|lost| *lost > told.max(after));
@@ -84,8 +84,7 @@ impl<'a> Replay<'a> {
         let lost = |through: u64| through > after;
         match self.source() {
             Source::Topics(states) => {
-                let forgotten =
-                    !self.wanted.patterns().is_empty() && lost(self.topics.forgotten_through());
+                let forgotten = self.wants_forgotten() && lost(self.topics.forgotten_through());
                 let trimmed = |state: &&TopicState| lost(self.topics.trimmed_through(state));
                 let is_lost = forgotten || states.iter().any(trimmed);
                 if is_lost { Loss::Some } else { Loss::None }
@@ -210,6 +209,13 @@ impl<'a> Replay<'a> {
             return Found::NotWanted;
         };
         state.entry(offset).map_or(Found::Trimmed, Found::Entry)
+    }
+
+    /// Returns `true` if a topic that was forgotten may be wanted. Those of a subscription that has joined
+    /// are known, but not those of one that is about to.
+    fn wants_forgotten(self) -> bool {
+        let is_unknown = |topic| self.topics.find(topic).is_none();
+        !self.wanted.patterns().is_empty() || self.wanted.topics().iter().any(is_unknown)
     }
 
     fn wants(self, key: TopicKey, name: Option<&Topic>) -> bool {

@@ -179,14 +179,13 @@ impl TopicTable {
         self.forgotten_through.max(self.lost_through)
     }
 
-    /// The newest offset that a record on a topic can have that is not in the table, or has no
-    /// entries.
+    /// The newest offset that a record on a topic can have, whether it is in the table or not.
     pub(crate) fn newest(&self, key: Option<TopicKey>) -> u64 {
         let Some(state) = key.and_then(|key| self.get(key)) else {
             return self.forgotten_through();
         };
         let newest = state.entries.back().map(|entry| entry.id().offset());
-        newest.unwrap_or_else(|| self.trimmed_through(state))
+        newest.map_or_else(|| self.trimmed_through(state), |newest| newest.max(self.lost_through))
     }
 
     /// Whatever there was up to `offset` may be missing, of any topic.
