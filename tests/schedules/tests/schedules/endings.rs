@@ -21,7 +21,6 @@ fn a_drain_gives_what_was_published_before_and_then_the_goodbye() {
                 // Of this nobody knows whether those who end get it.
                 publish(&hub, &topic("a").into());
                 drain.end(1, BACK);
-                hub.shut_down(BACK);
             })
         };
         let events = readers.map(|reader| reader.join().expect("it held"));
@@ -29,6 +28,24 @@ fn a_drain_gives_what_was_published_before_and_then_the_goodbye() {
         // Only the first to be drained may have ended before the third event.
         assert!(events.iter().all(|events| *events >= 2), "{events:?}");
         assert!(events.contains(&3), "{events:?}");
+    });
+}
+
+#[test]
+fn a_drain_that_a_shutdown_overtakes_gives_everything_too() {
+    explore(120, &SETTINGS, |setting| {
+        let hub = setting.hub();
+        let open = || hub.subscribe(topic("a")).open().expect("it is open");
+        let readers = [open(), open()]
+            .map(|subscription| thread::spawn(move || Reader::new(subscription).read_to_goodbye()));
+        let mut drain = hub.drain();
+        publish(&hub, &topic("a").into());
+        let drainer = thread::spawn(move || drain.end(1, BACK));
+        hub.shut_down(BACK);
+        for reader in readers {
+            assert_eq!(reader.join().expect("it held"), 1);
+        }
+        drainer.join().expect("it held");
     });
 }
 

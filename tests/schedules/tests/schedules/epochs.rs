@@ -86,13 +86,48 @@ fn a_new_epoch_comes_after_what_was_queued_and_nothing_of_it_is_lost() {
 }
 
 #[test]
-fn who_comes_from_a_node_that_is_further_gets_what_follows_or_a_gap() {
+fn who_comes_from_a_node_that_is_further_is_told_of_no_gap() {
+    explore(120, &SETTINGS, |setting| {
+        let log = Remote::default();
+        let hub = setting.hub_of(log.clone());
+        // How many records there are, of which this node has had some.
+        let length = Arc::new(shuttle::sync::Mutex::new(0));
+        let appender = {
+            let length = Arc::clone(&length);
+            thread::spawn(move || (0..4).for_each(|_| *length.lock().expect("no panic") += 1))
+        };
+        let log = {
+            let length = Arc::clone(&length);
+            thread::spawn(move || {
+                let (inlet, mut at) = (log.inlet(), 0);
+                while at < 4 {
+                    let mark = inlet.mark().expect("it is open");
+                    let length = *length.lock().expect("no panic");
+                    (at + 1..=length).for_each(|offset| deliver(&inlet, id(1, offset)));
+                    at = length;
+                    inlet.settle(mark);
+                    thread::yield_now();
+                }
+            })
+        };
+        let client = thread::spawn(move || {
+            let at = *length.lock().expect("no panic");
+            let subscribe = hub.subscribe(topic("a")).resume(LastEventId::from(id(1, at)));
+            let mut reader = Reader::new(subscribe.open().expect("it is open"));
+            reader.read(usize::try_from(4 - at).expect("few"));
+        });
+        [appender, log, client].into_iter().for_each(|one| one.join().expect("it held"));
+    });
+}
+
+#[test]
+fn who_claims_to_have_seen_what_never_was_is_told_of_a_gap_and_goes_on() {
     explore(120, &SETTINGS, |setting| {
         let log = Remote::default();
         let hub = setting.hub_of(log.clone());
         let log = thread::spawn(move || {
             let inlet = log.inlet();
-            deliver(&inlet, id(1, 1));
+            inlet.lose_through(1).expect("it is open");
             let mark = inlet.mark().expect("it is open");
             deliver(&inlet, id(1, 2));
             inlet.settle(mark);
