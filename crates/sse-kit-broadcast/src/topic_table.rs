@@ -241,6 +241,18 @@ impl TopicState {
         &self.entries
     }
 
+    /// The entries after this offset, oldest first.
+    pub(crate) fn after(&self, offset: u64) -> impl Iterator<Item = &Arc<Entry>> {
+        let from = self.entries.partition_point(|entry| entry.id().offset() <= offset);
+        self.entries.range(from..)
+    }
+
+    /// The entries before this offset, newest first.
+    pub(crate) fn before(&self, offset: u64) -> impl Iterator<Item = &Arc<Entry>> {
+        let to = self.entries.partition_point(|entry| entry.id().offset() < offset);
+        self.entries.range(..to).rev()
+    }
+
     /// The entry at this offset, while it is kept.
     pub(crate) fn entry(&self, offset: u64) -> Option<&Arc<Entry>> {
         let at = self.entries.binary_search_by_key(&offset, |entry| entry.id().offset()).ok()?;
