@@ -215,9 +215,13 @@ impl Node {
         self.counters.conflated.add(conflated);
     }
 
-    /// Reads the newest events on these topics before an offset.
-    pub(crate) fn newest_before(&self, topics: &Topics, before: u64, limit: usize) -> Newest {
-        self.state.lock().replay(topics).newest(before, limit)
+    /// Reads the newest events on these topics before a position; none of an epoch that has ended.
+    pub(crate) fn newest_before(&self, topics: &Topics, before: EventId, limit: usize) -> Newest {
+        let state = self.state.lock();
+        if state.position.epoch() != before.epoch() {
+            return Newest::default();
+        }
+        state.replay(topics).newest(before.offset(), limit)
     }
 
     /// Returns `true` if history may lack events on these topics after an event of this epoch.

@@ -48,7 +48,7 @@ pub(crate) enum Loss {
 }
 
 /// A page of the newest events.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Newest {
     /// The newest first.
     pub(crate) entries: Vec<Arc<Entry>>,
