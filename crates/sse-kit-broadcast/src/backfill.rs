@@ -70,13 +70,13 @@ impl Backfill {
         request: &BackfillRequest<'_>,
         after: EventId,
     ) -> Option<Backfilled> {
-        if !self.node.lacks(request.topics, after) {
+        if !self.node.lacks(request.topics, after).await {
             return None;
         }
         let _reader = self.reader(after).await?;
         let (mut entries, mut bytes, mut records) = (VecDeque::new(), 0, 0);
         let mut through = after;
-        while self.node.lacks(request.topics, through) {
+        while self.node.lacks(request.topics, through).await {
             let page = match self.log.read(through, PAGE).await {
                 Ok(page) => page,
                 Err(error) => {

@@ -68,6 +68,11 @@ impl Connection {
         self.queue.lock().last_activity()
     }
 
+    /// The lists that the connection stands in.
+    pub(crate) fn lists(&self) -> impl Iterator<Item = ListId> {
+        self.places.get().into_iter().flatten().map(|place| place.list)
+    }
+
     /// The place of the connection in a list that it stands in.
     pub(crate) fn place(&self, list: ListId) -> Option<&Place> {
         self.places.get().into_iter().flatten().find(|place| place.list == list)

@@ -86,8 +86,9 @@ impl History {
         self.bytes += entry.weight();
         self.order.push_back((entry.id().offset(), key));
         self.account_for(surplus.as_ref());
-        self.trim(topics, entry.at);
+        // Before others become idle, or the topic could be the one that is forgotten for them.
         topics.note_idle(key);
+        self.trim(topics, entry.at);
         if self.order.len() > 2 * (self.entries + topics.known()) + 64 {
             self.compact(topics);
         }

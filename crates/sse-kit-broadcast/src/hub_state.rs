@@ -102,10 +102,10 @@ impl HubState {
                 found
             }
             audience => {
-                let topics = audience.topics();
-                let keys: Vec<_> = topics.iter().map(|t| self.topics.find_or_insert(t)).collect();
-                let found = union(&keys.iter().map(|key| self.lists_of(*key)).collect::<Vec<_>>());
-                for key in keys {
+                let found = self.lists_for(audience);
+                for topic in audience.topics() {
+                    // One after another: what the first displaces may make the next forgotten.
+                    let key = self.topics.find_or_insert(topic);
                     self.history.push(&mut self.topics, key, &entry);
                 }
                 found

@@ -21,13 +21,18 @@ pub(crate) struct ListId(pub(crate) DefaultKey);
 pub(crate) struct ListIds {
     /// The list of the one topic that the event is for, or of everyone.
     pub(crate) own: Option<ListId>,
-    /// The lists of the patterns that match; of an event for several topics, all lists.
+    /// The lists of the patterns that match, in order; of an event for several topics, all lists.
     pub(crate) others: Arc<[ListId]>,
 }
 
 impl ListIds {
     pub(crate) fn iter(&self) -> impl Iterator<Item = ListId> {
         self.own.into_iter().chain(self.others.iter().copied())
+    }
+
+    /// Returns `true` if this is one of them.
+    pub(crate) fn contain(&self, list: ListId) -> bool {
+        self.own == Some(list) || self.others.binary_search(&list).is_ok()
     }
 
     /// Returns `true` only if both are the same lists, as far as that is seen without comparing them

@@ -215,26 +215,36 @@ impl Node {
         self.counters.conflated.add(conflated);
     }
 
-    /// Reads the newest events on these topics before an offset.
-    pub(crate) fn newest_before(&self, topics: &Topics, before: u64, limit: usize) -> Newest {
-        self.state.lock().replay(topics).newest(before, limit)
+    /// Reads the newest events on these topics before a position; none of an epoch that has ended.
+    pub(crate) fn newest_before(&self, topics: &Topics, before: EventId, limit: usize) -> Newest {
+        let state = self.state.lock();
+        if state.position.epoch() != before.epoch() {
+            return Newest::default();
+        }
+        state.replay(topics).newest(before.offset(), limit)
     }
 
     /// Returns `true` if history may lack events on these topics after an event of this epoch.
-    pub(crate) fn lacks(&self, topics: &Topics, after: EventId) -> bool {
+    ///
+    /// It looks through a page at a time, and lets others run in between.
+    pub(crate) async fn lacks(&self, topics: &Topics, after: EventId) -> bool {
         let mut offset = after.offset();
         loop {
-            let state = self.state.lock();
-            if state.position.epoch() != after.epoch() {
-                return false;
-            }
-            // The lock is given up between pages.
-            match state.replay(topics).loss(offset) {
+            match self.loss(topics, EventId::new(after.epoch(), offset)) {
                 Loss::None => return false,
                 Loss::Some => return true,
                 Loss::Unknown { after } => offset = after,
             }
+            tokio::task::yield_now().await;
         }
+    }
+
+    fn loss(&self, topics: &Topics, after: EventId) -> Loss {
+        let state = self.state.lock();
+        if state.position.epoch() != after.epoch() {
+            return Loss::None;
+        }
+        state.replay(topics).loss(after.offset())
     }
 
     /// Ends all streams once they have what was published before, and refuses what comes after.

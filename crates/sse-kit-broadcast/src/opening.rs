@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use sse_kit_event::{Audience, EventKey};
+use sse_kit_event::{Audience, EventId, EventKey};
 
 use crate::connection::Connection;
 use crate::entry::Entry;
@@ -26,10 +26,12 @@ pub(crate) enum Opening {
 #[derive(Debug)]
 pub(crate) struct Search {
     /// Everything from here on has been looked at.
-    before: u64,
+    before: EventId,
     wanted: Wanted,
     /// The newest first.
     found: Vec<Arc<Entry>>,
+    /// What more may be found, in bytes: what is found is kept until the client has taken it.
+    room: usize,
 }
 
 /// The events that are looked for.
@@ -56,10 +58,11 @@ impl Default for Opening {
 }
 
 impl Opening {
-    /// A search through all that was published before this subscription joined.
-    pub(crate) fn search(through: u64, wanted: Wanted) -> Self {
-        let before = through.saturating_add(1);
-        Self::Search(Box::new(Search { before, wanted, found: Vec::new() }))
+    /// A search through all that was published before this subscription joined, for as much as there is
+    /// room for.
+    pub(crate) fn search(through: EventId, wanted: Wanted, room: usize) -> Self {
+        let before = EventId::new(through.epoch(), through.offset().saturating_add(1));
+        Self::Search(Box::new(Search { before, wanted, found: Vec::new(), room }))
     }
 
     /// The next event, or a step of the search for it.
@@ -91,18 +94,19 @@ impl Search {
                 break;
             }
             if !entry.leaves_out(&connection.id) && self.wanted.take(&entry) {
+                self.room = self.room.saturating_sub(entry.weight());
                 self.found.push(entry);
             }
         }
         if let Some(before) = page.more_before.filter(|_| !self.is_done()) {
-            self.before = before;
+            self.before = EventId::new(self.before.epoch(), before);
             return None;
         }
         Some(std::mem::take(&mut self.found).into_iter().rev().collect())
     }
 
     fn is_done(&self) -> bool {
-        matches!(self.wanted, Wanted::Last(0))
+        self.room == 0 || matches!(self.wanted, Wanted::Last(0))
     }
 }
 

@@ -170,15 +170,15 @@ impl Queue {
         }
     }
 
-    /// An event for this connection alone; false when there is no room.
+    /// An event for this connection alone; false when there is no room, or the connection ends.
     pub(crate) fn offer_direct(&mut self, frame: Bytes) -> bool {
-        let full = self.is_full_for(&frame);
-        if !full {
+        let takes = !self.is_ending() && !self.is_full_for(&frame);
+        if takes {
             self.waiting.push(Item::Direct(Box::new(frame)));
             self.last_activity = Instant::now();
             self.wake();
         }
-        !full
+        takes
     }
 
     /// A sign of life, when nothing else is on its way. All events up to `position` were offered
@@ -241,7 +241,7 @@ impl Queue {
 
     /// From now on events after `after` come from history.
     pub(crate) fn fall_behind(&mut self, after: Option<EventId>, reason: GapReason) {
-        if !self.is_behind() {
+        if !self.is_behind() && !self.has_all() {
             let after = after.filter(|after| after.epoch() == self.epoch).map(EventId::offset);
             self.mode = Mode::behind(after.unwrap_or(0).max(self.offered_through), reason);
             self.wake();
@@ -273,7 +273,7 @@ impl Queue {
             Mode::Live => self.offered_through,
             Mode::Behind { after, .. } => after,
         };
-        if self.epoch != position.epoch() || at <= position.offset() {
+        if self.has_all() || self.epoch != position.epoch() || at <= position.offset() {
             return;
         }
         let from = Some(self.id(at));
@@ -288,6 +288,9 @@ impl Queue {
     /// Goes on in another epoch of the log. What is queued is still given, and then a gap: whatever
     /// else there was of the old epoch is not to be had any more.
     pub(crate) fn begin_epoch(&mut self, position: EventId) {
+        if self.has_all() {
+            return;
+        }
         let from = match self.mode {
             Mode::Live => self.offered_through,
             Mode::Behind { after, .. } => after,
@@ -399,6 +402,11 @@ impl Queue {
 
     pub(crate) fn last_activity(&self) -> Instant {
         self.last_activity
+    }
+
+    /// It ends after what is queued, and nothing more comes: the goodbye may have been given already.
+    fn has_all(&self) -> bool {
+        self.is_ending() && !self.is_behind()
     }
 
     fn is_behind(&self) -> bool {

@@ -1,6 +1,10 @@
 //! Reading history for one subscription: a page at a time, so that no page holds up publishers.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+use std::convert::identity;
+use std::iter::Peekable;
 use std::sync::Arc;
 
 use sse_kit_event::{Topic, TopicPattern, Topics};
@@ -44,7 +48,7 @@ pub(crate) enum Loss {
 }
 
 /// A page of the newest events.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Newest {
     /// The newest first.
     pub(crate) entries: Vec<Arc<Entry>>,
@@ -72,7 +76,7 @@ impl<'a> Replay<'a> {
             Source::Topics(states) => self.missed_of(&states, after, limit),
             Source::Order => self.missed_in_order(after, told, limit),
         };
-        if !self.wanted.patterns().is_empty() {
+        if self.wants_forgotten() {
             missed.lose(self.topics.forgotten_through());
         }
         missed.lost_through = missed.lost_through.filter(|lost| *lost > told.max(after));
@@ -84,8 +88,7 @@ impl<'a> Replay<'a> {
         let lost = |through: u64| through > after;
         match self.source() {
             Source::Topics(states) => {
-                let forgotten =
-                    !self.wanted.patterns().is_empty() && lost(self.topics.forgotten_through());
+                let forgotten = self.wants_forgotten() && lost(self.topics.forgotten_through());
                 let trimmed = |state: &&TopicState| lost(self.topics.trimmed_through(state));
                 let is_lost = forgotten || states.iter().any(trimmed);
                 if is_lost { Loss::Some } else { Loss::None }
@@ -133,28 +136,15 @@ impl<'a> Replay<'a> {
 
     fn missed_of(self, states: &[&TopicState], after: u64, limit: usize) -> Missed {
         let mut missed = Missed::default();
-        let mut oldest = BTreeMap::new();
         for state in states {
             missed.lose(self.topics.trimmed_through(state));
-            let entries = state.entries();
-            let from = entries.partition_point(|entry| entry.id().offset() <= after);
-            for entry in entries.range(from..) {
-                let offset = entry.id().offset();
-                let last = oldest.last_key_value();
-                if oldest.len() > limit && last.is_some_and(|(last, _)| *last < offset) {
-                    break;
-                }
-                oldest.insert(offset, entry);
-                if oldest.len() > limit.saturating_add(1) {
-                    oldest.pop_last();
-                }
-            }
         }
-        if oldest.len() > limit {
-            oldest.pop_last();
-            missed.more_after = Some(oldest.last_key_value().map_or(after, |(last, _)| *last));
+        let mut oldest = merged(states.iter().map(|state| state.after(after)), Reverse);
+        missed.entries = oldest.by_ref().take(limit).cloned().collect();
+        if oldest.next().is_some() {
+            missed.more_after =
+                Some(missed.entries.last().map_or(after, |entry| entry.id().offset()));
         }
-        missed.entries = oldest.into_values().cloned().collect();
         missed
     }
 
@@ -212,6 +202,13 @@ impl<'a> Replay<'a> {
         state.entry(offset).map_or(Found::Trimmed, Found::Entry)
     }
 
+    /// Returns `true` if a topic that was forgotten may be wanted. Those of a subscription that has joined
+    /// are known, but not those of one that is about to.
+    fn wants_forgotten(self) -> bool {
+        let is_unknown = |topic| self.topics.find(topic).is_none();
+        !self.wanted.patterns().is_empty() || self.wanted.topics().iter().any(is_unknown)
+    }
+
     fn wants(self, key: TopicKey, name: Option<&Topic>) -> bool {
         key == self.topics.everyone() || name.is_some_and(|topic| self.wanted.cover(topic))
     }
@@ -230,27 +227,46 @@ fn is_next_of(entries: &[Arc<Entry>], offset: u64) -> bool {
 }
 
 fn newest_of(states: &[&TopicState], before: u64, limit: usize) -> Newest {
-    let mut newest = BTreeMap::new();
-    for state in states {
-        let entries = state.entries();
-        let to = entries.partition_point(|entry| entry.id().offset() < before);
-        for entry in entries.range(..to).rev() {
-            let offset = entry.id().offset();
-            let first = newest.first_key_value();
-            if newest.len() > limit && first.is_some_and(|(first, _)| *first > offset) {
-                break;
+    let mut newest = merged(states.iter().map(|state| state.before(before)), identity);
+    let entries: Vec<_> = newest.by_ref().take(limit).cloned().collect();
+    let more_before = newest
+        .next()
+        .map(|_| entries.last().map_or(before, |entry: &Arc<Entry>| entry.id().offset()));
+    Newest { entries, more_before }
+}
+
+/// Goes through the entries of several topics, each of which has its own in order, by what `order` makes
+/// of their offsets: the greatest first, and each once. Costs what is taken, and a little for each
+/// topic.
+fn merged<'a, I, K>(
+    topics: impl Iterator<Item = I>,
+    order: fn(u64) -> K,
+) -> impl Iterator<Item = &'a Arc<Entry>>
+where
+    I: Iterator<Item = &'a Arc<Entry>>,
+    K: Ord + Copy,
+{
+    let place = move |rest: &mut Peekable<I>| rest.peek().map(|entry| order(entry.id().offset()));
+    let mut rests: Vec<_> = topics.map(Iterator::peekable).collect();
+    let firsts = rests.iter_mut().enumerate();
+    let mut firsts: BinaryHeap<_> =
+        firsts.filter_map(|(topic, rest)| Some((place(rest)?, topic))).collect();
+    let mut last = None;
+    std::iter::from_fn(move || {
+        loop {
+            let mut first = firsts.peek_mut()?;
+            let (at, topic) = *first;
+            let entry = rests[topic].next()?;
+            match place(&mut rests[topic]) {
+                Some(next) => first.0 = next,
+                None => _ = PeekMut::pop(first),
             }
-            newest.insert(offset, entry);
-            if newest.len() > limit.saturating_add(1) {
-                newest.pop_first();
+            // An event for several topics stands with each of them.
+            if last.replace(at) != Some(at) {
+                return Some(entry);
             }
         }
-    }
-    let more_before = (newest.len() > limit).then(|| {
-        newest.pop_first();
-        newest.first_key_value().map_or(before, |(first, _)| *first)
-    });
-    Newest { entries: newest.into_values().rev().cloned().collect(), more_before }
+    })
 }
 
 impl Missed {

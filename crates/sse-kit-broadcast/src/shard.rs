@@ -67,16 +67,16 @@ impl Shard {
     /// Counts the connections in these lists, each once. The longest list is not looked through.
     pub(crate) fn count(&self, ids: &ListIds) -> usize {
         let lists = self.lists.lock();
-        let mut found: Vec<_> = ids.iter().filter_map(|id| Some((id, lists.get(&id)?))).collect();
-        found.sort_unstable_by_key(|(_, list)| list.len());
-        let Some(((_, longest), shorter)) = found.split_last() else { return 0 };
-        let mut count = longest.len();
-        for (nth, (_, list)) in shorter.iter().enumerate() {
-            let longer = &found[nth + 1..];
-            let stands_in = |c: &Connection| longer.iter().any(|(id, _)| c.place(*id).is_some());
-            count += list.iter().filter(|connection| !stands_in(connection)).count();
-        }
-        count
+        let found = || ids.iter().filter_map(|id| Some((id, lists.get(&id)?)));
+        let Some((longest, most)) = found().max_by_key(|(_, list)| list.len()) else { return 0 };
+        // Of those that a connection stands in, it counts in the longest of all, or else in the first.
+        let counts_in = |id: ListId, connection: &Connection| {
+            connection.place(longest).is_none()
+                && connection.lists().find(|list| ids.contain(*list)) == Some(id)
+        };
+        let others = found().filter(|(id, _)| *id != longest);
+        let other = others.map(|(id, list)| list.iter().filter(|c| counts_in(id, c)).count());
+        most.len() + other.sum::<usize>()
     }
 
     /// Calls `act` for every connection in the list, and lets others run in between.

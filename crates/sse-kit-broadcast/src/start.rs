@@ -19,10 +19,12 @@ pub enum Start {
     /// Only what is published from now on.
     #[default]
     Now,
-    /// The newest events, as many as this, of all topics of the subscription together.
+    /// The newest events, as many as this, of all topics of the subscription together; fewer, where
+    /// these are more bytes than [may wait](crate::Builder::queue_bytes) for a connection.
     Last(usize),
     /// The newest event of each topic and [key](sse_kit_event::EventKey), such as that of each
-    /// progress bar. Events without a key are left out.
+    /// progress bar; up to as many bytes as [may wait](crate::Builder::queue_bytes) for a connection,
+    /// the newest first. Events without a key are left out.
     PerKey,
     /// Everything that history has.
     All,

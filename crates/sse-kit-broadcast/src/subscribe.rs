@@ -188,7 +188,7 @@ impl Subscribe {
         let (cursor, begins_at_cursor) = begin.cursor(now_at);
         let cursor = begins_at.unwrap_or(cursor);
         let opening = match begin {
-            Begin::Search(search) => Opening::search(now_at.offset(), search.wanted()),
+            Begin::Search(search) => Opening::search(now_at, search.wanted(), limits.bytes),
             _ => Opening::Entries(old),
         };
         Ok(Subscription::new(node, connection, (cursor, begins_at_cursor), opening))

@@ -142,7 +142,7 @@ impl TopicTable {
         if key == self.everyone {
             return;
         }
-        let state = &mut *self.states[key.0];
+        let Some(state) = self.states.get_mut(key.0) else { return };
         let is_idle = state.entries.is_empty() && state.own_list.is_none();
         if is_idle == state.idle_since.is_some() {
             return;
@@ -179,14 +179,13 @@ impl TopicTable {
         self.forgotten_through.max(self.lost_through)
     }
 
-    /// The newest offset that a record on a topic can have that is not in the table, or has no
-    /// entries.
+    /// The newest offset that a record on a topic can have, whether it is in the table or not.
     pub(crate) fn newest(&self, key: Option<TopicKey>) -> u64 {
         let Some(state) = key.and_then(|key| self.get(key)) else {
             return self.forgotten_through();
         };
         let newest = state.entries.back().map(|entry| entry.id().offset());
-        newest.unwrap_or_else(|| self.trimmed_through(state))
+        newest.map_or_else(|| self.trimmed_through(state), |newest| newest.max(self.lost_through))
     }
 
     /// Whatever there was up to `offset` may be missing, of any topic.
@@ -198,7 +197,8 @@ impl TopicTable {
     pub(crate) fn begin_epoch(&mut self, begins_after: u64) {
         let keys: Vec<_> = self.states.keys().map(TopicKey).collect();
         for key in keys {
-            let state = &mut *self.states[key.0];
+            // Some are forgotten on the way, as there are too many idle ones.
+            let Some(state) = self.get_mut(key) else { continue };
             state.entries = VecDeque::new();
             state.trimmed_through = 0;
             self.note_idle(key);
@@ -239,6 +239,18 @@ impl TopicState {
     /// The entries, oldest first.
     pub(crate) fn entries(&self) -> &VecDeque<Arc<Entry>> {
         &self.entries
+    }
+
+    /// The entries after this offset, oldest first.
+    pub(crate) fn after(&self, offset: u64) -> impl Iterator<Item = &Arc<Entry>> {
+        let from = self.entries.partition_point(|entry| entry.id().offset() <= offset);
+        self.entries.range(from..)
+    }
+
+    /// The entries before this offset, newest first.
+    pub(crate) fn before(&self, offset: u64) -> impl Iterator<Item = &Arc<Entry>> {
+        let to = self.entries.partition_point(|entry| entry.id().offset() < offset);
+        self.entries.range(..to).rev()
     }
 
     /// The entry at this offset, while it is kept.

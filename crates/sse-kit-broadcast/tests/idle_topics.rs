@@ -1,0 +1,83 @@
+//! More topics than are remembered: those that are forgotten do no harm.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use sse_kit_broadcast::{
+    Append, AppendError, Appended, BoxFuture, Broadcaster, ConnectionSet, Inlet, Log, Record,
+};
+use sse_kit_event::{Audience, Epoch, Event, EventId, Topic};
+
+type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+/// The number of topics that are remembered although nothing of them is left.
+const REMEMBERED: usize = 16_384;
+
+/// A log whose way back is in the hands of the test.
+#[derive(Clone, Debug, Default)]
+struct Remote(Arc<Mutex<Option<Inlet>>>);
+
+impl Log for Remote {
+    fn position(&self) -> EventId {
+        id(1, 0)
+    }
+
+    fn attach(&self, inlet: Inlet) {
+        *self.0.lock() = Some(inlet);
+    }
+
+    fn append(&self, _: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
+        Box::pin(std::future::ready(Err(AppendError::Full)))
+    }
+}
+
+fn id(epoch: u64, offset: u64) -> EventId {
+    EventId::new(Epoch::new(epoch), offset)
+}
+
+fn topic(n: usize) -> Topic {
+    format!("users:{n}").parse().expect("a topic")
+}
+
+#[tokio::test]
+async fn the_topic_that_has_been_idle_for_longest_is_published_to() -> TestResult {
+    // Room for two events of some hundred bytes: each event makes another topic idle.
+    let hub = Broadcaster::builder().history_bytes(600).build()?;
+    for n in (0..REMEMBERED + 2).chain(0..10) {
+        hub.publish(&topic(n), Event::new("x")).await?;
+    }
+    assert_eq!((hub.stats().history, hub.history(&topic(9), 1).len()), (2, 1));
+    // The next two have been idle for longest, and an event is so large that two others become idle.
+    let [one, other] = [10, 11].map(topic);
+    let both = Audience::several([one.clone(), other.clone()])?;
+    hub.publish(both, Event::new("x".repeat(300))).await?;
+    assert_eq!((hub.history(&one, 1).len(), hub.history(&other, 1).len()), (0, 1));
+    assert_eq!(hub.stats().history, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_new_epoch_begins_with_more_topics_than_are_remembered() -> TestResult {
+    let log = Remote::default();
+    let hub = Broadcaster::builder().log(log.clone()).history(1).build()?;
+    let inlet = log.0.lock();
+    let inlet = inlet.as_ref().expect("it was attached");
+    let record = |n| Record {
+        audience: topic(n).into(),
+        key: None,
+        except: ConnectionSet::default(),
+        event: Event::new("x").encode(),
+    };
+    for (n, offset) in (0..REMEMBERED).zip(1..) {
+        inlet.deliver(id(1, offset), record(n))?;
+    }
+    // These are idle already, and are forgotten when those become so too.
+    for n in 0..100 {
+        drop(hub.subscribe(topic(REMEMBERED + n)).open()?);
+    }
+    inlet.begin_epoch(id(2, 0))?;
+    assert_eq!((hub.stats().topics, hub.stats().history), (0, 0));
+    inlet.deliver(id(2, 1), record(1))?;
+    assert_eq!(hub.history(&topic(1), 1).len(), 1);
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! What a shared log may say while events are on their way: that some are lost, that it begins anew,
+//! and that a position was never reached.
+
+use std::sync::{Arc, Mutex};
+
+use shuttle::thread;
+use sse_kit_event::control::GapReason;
+use sse_kit_event::{Epoch, Event, EventId, LastEventId};
+use sse_kit_schedules::{
+    Append, AppendError, Appended, BoxFuture, ConnectionSet, Delivery, Inlet, Log, Record,
+};
+
+use crate::explore::{Reader, SETTINGS, explore, topic};
+
+/// A log whose way back is in the hands of the test.
+#[derive(Clone, Debug, Default)]
+struct Remote(Arc<Mutex<Option<Inlet>>>);
+
+impl Log for Remote {
+    fn position(&self) -> EventId {
+        id(1, 0)
+    }
+
+    fn attach(&self, inlet: Inlet) {
+        *self.0.lock().expect("nobody panicked") = Some(inlet);
+    }
+
+    fn append(&self, _: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
+        Box::pin(std::future::ready(Err(AppendError::Full)))
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+}
+
+impl Remote {
+    /// The inlet, for the one thread that is the log.
+    fn inlet(&self) -> Inlet {
+        self.0.lock().expect("nobody panicked").take().expect("it was attached")
+    }
+}
+
+fn id(epoch: u64, offset: u64) -> EventId {
+    EventId::new(Epoch::new(epoch), offset)
+}
+
+fn deliver(inlet: &Inlet, id: EventId) {
+    let record = Record {
+        audience: topic("a").into(),
+        key: None,
+        except: ConnectionSet::default(),
+        event: Event::new("x").encode(),
+    };
+    inlet.deliver(id, record).expect("it follows");
+}
+
+#[test]
+fn a_new_epoch_comes_after_what_was_queued_and_nothing_of_it_is_lost() {
+    explore(120, &SETTINGS, |setting| {
+        let log = Remote::default();
+        let hub = setting.hub_of(log.clone());
+        let mut reader = Reader::new(hub.subscribe(topic("a")).open().expect("it is open"));
+        let log = thread::spawn(move || {
+            let inlet = log.inlet();
+            (1..=3).for_each(|offset| deliver(&inlet, id(1, offset)));
+            inlet.begin_epoch(id(2, 0)).expect("it is new");
+            (1..=2).for_each(|offset| deliver(&inlet, id(2, offset)));
+        });
+        let from = loop {
+            match reader.next() {
+                Some(Delivery::Entry(entry)) => assert_eq!(entry.id().epoch(), Epoch::new(1)),
+                Some(Delivery::Gap(gap)) if gap.reason == GapReason::UnknownEpoch => {
+                    assert_eq!(gap.to, id(2, 0));
+                    break gap.from.expect("it was somewhere");
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(from, reader.at, "what lacks begins where it stands");
+        reader.at = id(2, 0);
+        reader.read(2);
+        assert_eq!(reader.at, id(2, 2));
+        log.join().expect("it held");
+    });
+}
+
+#[test]
+fn who_comes_from_a_node_that_is_further_is_told_of_no_gap() {
+    explore(120, &SETTINGS, |setting| {
+        let log = Remote::default();
+        let hub = setting.hub_of(log.clone());
+        // How many records there are, of which this node has had some.
+        let length = Arc::new(shuttle::sync::Mutex::new(0));
+        let appender = {
+            let length = Arc::clone(&length);
+            thread::spawn(move || (0..4).for_each(|_| *length.lock().expect("no panic") += 1))
+        };
+        let log = {
+            let length = Arc::clone(&length);
+            thread::spawn(move || {
+                let (inlet, mut at) = (log.inlet(), 0);
+                while at < 4 {
+                    let mark = inlet.mark().expect("it is open");
+                    let length = *length.lock().expect("no panic");
+                    (at + 1..=length).for_each(|offset| deliver(&inlet, id(1, offset)));
+                    at = length;
+                    inlet.settle(mark);
+                    thread::yield_now();
+                }
+            })
+        };
+        let client = thread::spawn(move || {
+            let at = *length.lock().expect("no panic");
+            let subscribe = hub.subscribe(topic("a")).resume(LastEventId::from(id(1, at)));
+            let mut reader = Reader::new(subscribe.open().expect("it is open"));
+            reader.read(usize::try_from(4 - at).expect("few"));
+        });
+        [appender, log, client].into_iter().for_each(|one| one.join().expect("it held"));
+    });
+}
+
+#[test]
+fn who_claims_to_have_seen_what_never_was_is_told_of_a_gap_and_goes_on() {
+    explore(120, &SETTINGS, |setting| {
+        let log = Remote::default();
+        let hub = setting.hub_of(log.clone());
+        let log = thread::spawn(move || {
+            let inlet = log.inlet();
+            inlet.lose_through(1).expect("it is open");
+            let mark = inlet.mark().expect("it is open");
+            deliver(&inlet, id(1, 2));
+            inlet.settle(mark);
+            deliver(&inlet, id(1, 3));
+            deliver(&inlet, id(1, 4));
+            inlet.settle(inlet.mark().expect("it is open"));
+        });
+        // One that was there, and one that was not when the mark was made.
+        let readers = [2, 3].map(|at| {
+            let subscribe = hub.subscribe(topic("a")).resume(LastEventId::from(id(1, at)));
+            let mut reader = Reader::new(subscribe.open().expect("it is open"));
+            thread::spawn(move || {
+                while reader.at != id(1, 4) {
+                    match reader.next() {
+                        Some(Delivery::Entry(_)) => {}
+                        Some(Delivery::Gap(gap)) if gap.reason == GapReason::Future => {
+                            assert!(gap.to.offset() < reader.at.offset());
+                            reader.at = gap.to;
+                        }
+                        other => panic!("{other:?}"),
+                    }
+                }
+            })
+        });
+        readers.into_iter().chain([log]).for_each(|one| one.join().expect("it held"));
+    });
+}
+
+#[test]
+fn what_is_lost_is_told_and_what_is_not_comes() {
+    explore(120, &SETTINGS, |setting| {
+        let log = Remote::default();
+        let hub = setting.hub_of(log.clone());
+        let mut reader = Reader::new(hub.subscribe(topic("a")).open().expect("it is open"));
+        let log = thread::spawn(move || {
+            let inlet = log.inlet();
+            (1..=2).for_each(|offset| deliver(&inlet, id(1, offset)));
+            inlet.lose_through(5).expect("it is open");
+            (6..=7).for_each(|offset| deliver(&inlet, id(1, offset)));
+        });
+        let (mut given, mut told) = (Vec::new(), 0);
+        while reader.at != id(1, 7) {
+            match reader.next() {
+                Some(Delivery::Entry(entry)) => given.push(entry.id().offset()),
+                Some(Delivery::Gap(gap)) => {
+                    assert_eq!(gap.from, Some(reader.at), "after {given:?}");
+                    assert_eq!(gap.to, id(1, 5));
+                    told += 1;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(told, 1);
+        assert!(given.ends_with(&[6, 7]), "{given:?}");
+        log.join().expect("it held");
+    });
+}

@@ -1,0 +1,9 @@
+//! What the broadcast core uses of Tokio, under the scheduler of shuttle: tasks are shuttle's, and time
+//! passes when the scheduler lets it.
+
+pub use shuttle::future::spawn;
+pub use tokio::{sync, task_local};
+
+pub mod runtime;
+pub mod task;
+pub mod time;
