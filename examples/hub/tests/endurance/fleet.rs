@@ -4,6 +4,7 @@
 use std::io::{Write, stdout};
 use std::process::Stdio;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::stream::{self, StreamExt};
@@ -71,6 +72,11 @@ impl Fleet {
         fleet
     }
 
+    /// Waits until each of those that measure has read one more event.
+    pub(crate) async fn has_read(&mut self) {
+        self.line_after("fleet read").await;
+    }
+
     /// Waits until all streams have ended.
     pub(crate) async fn end(mut self) -> Seen {
         let line = self.line_after("fleet seen").await;
@@ -111,8 +117,9 @@ pub(crate) async fn play() {
         Behaviour::NeverReads | Behaviour::NeverReadsA => std::future::pending().await,
         Behaviour::Reads | Behaviour::Measures => {}
     }
+    let told = if behaviour == Behaviour::Measures { clients } else { usize::MAX };
     let reading: Vec<_> =
-        sockets.into_iter().map(|socket| tokio::spawn(read_to_end(socket))).collect();
+        sockets.into_iter().map(|socket| tokio::spawn(read_to_end(socket, told))).collect();
     let (mut goodbyes, mut ends, mut events, mut ages) = (0, 0, 0, Vec::new());
     for reading in reading {
         let one = reading.await.expect("no panic");
@@ -135,11 +142,17 @@ struct One {
 }
 
 /// Looks at each event as it comes; the bytes of a stream may be many, and are looked at once.
-async fn read_to_end(mut socket: Socket) -> One {
+///
+/// The parent is told each time that all of them have read so many events.
+async fn read_to_end(mut socket: Socket, told: usize) -> One {
+    static EVENTS: AtomicUsize = AtomicUsize::new(0);
     let (mut one, mut bytes, mut looked_at) = (One::default(), Vec::new(), 0);
     while socket.read(&mut bytes).await {
         while let Some(end) = bytes[looked_at..].windows(2).position(|two| two == b"\n\n") {
-            one.look_at(&bytes[..looked_at + end]);
+            let is_event = one.look_at(&bytes[..looked_at + end]);
+            if is_event && (EVENTS.fetch_add(1, Ordering::SeqCst) + 1).is_multiple_of(told) {
+                say("fleet read");
+            }
             bytes.drain(..looked_at + end + 2);
             looked_at = 0;
         }
@@ -151,14 +164,16 @@ async fn read_to_end(mut socket: Socket) -> One {
 }
 
 impl One {
-    fn look_at(&mut self, event: &[u8]) {
+    /// True when it is not one of sse-kit itself.
+    fn look_at(&mut self, event: &[u8]) -> bool {
         let beginning = &event[..event.len().min(100)];
-        if contains(beginning, b"event: sse-kit:shutdown") {
-            self.goodbye = true;
-        } else if !contains(beginning, b"event: sse-kit:") {
-            self.events += 1;
-            self.ages.extend(age(beginning));
+        if contains(beginning, b"event: sse-kit:") {
+            self.goodbye |= contains(beginning, b"event: sse-kit:shutdown");
+            return false;
         }
+        self.events += 1;
+        self.ages.extend(age(beginning));
+        true
     }
 }
 
