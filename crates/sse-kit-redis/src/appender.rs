@@ -151,14 +151,23 @@ impl Appender {
             .arg(millis(self.config.idempotency))
             .arg(seen.epoch().to_string())
             .arg(seen.offset())
-            .invoke_async::<(String, String)>(&mut connection)
+            .invoke_async::<(String, String, String)>(&mut connection)
             .await;
         match reply {
-            Ok((epoch, offset)) => format!("{epoch}-{offset}").parse().map_err(|_| {
-                let error = (ErrorKind::UnexpectedReturnType, "the log gave no id");
-                Failure::Unknown(error.into())
-            }),
+            Ok((epoch, offset, server)) => {
+                if !self.shared.appends_to(&server) {
+                    // The address has led to two servers. It is asked again by both connections.
+                    self.link.discard(number).await;
+                }
+                format!("{epoch}-{offset}").parse().map_err(|_| {
+                    let error = (ErrorKind::UnexpectedReturnType, "the log gave no id");
+                    Failure::Unknown(error.into())
+                })
+            }
             Err(error) => {
+                if let Some(server) = unproven(&error) {
+                    self.shared.appends_to(server);
+                }
                 let refusal = Refusal::of(&error);
                 // Whatever else the server says, another one may have taken its place.
                 if refusal != Some(Refusal::Full) {
@@ -179,6 +188,12 @@ impl Failure {
             Some(Refusal::Unknown) | None => Self::Unknown(error),
         }
     }
+}
+
+/// The server that is not proven to have the end of the log, where an append was refused for that.
+fn unproven(error: &RedisError) -> Option<&str> {
+    let (_, after) = error.detail()?.split_once("UNPROVEN ")?;
+    after.split_whitespace().next()
 }
 
 /// 128 random bits.

@@ -38,6 +38,8 @@ pub struct RedisConfig {
     pub(crate) idempotency: Duration,
     pub(crate) max_record_bytes: usize,
     pub(crate) tick: Duration,
+    pub(crate) roll_call: Duration,
+    pub(crate) start_deadline: Duration,
 }
 
 impl RedisConfig {
@@ -60,6 +62,8 @@ impl RedisConfig {
             idempotency: Duration::from_secs(120),
             max_record_bytes: 8 << 20,
             tick: Duration::from_secs(1),
+            roll_call: Duration::from_secs(2),
+            start_deadline: Duration::from_secs(10),
         })
     }
 
@@ -117,6 +121,23 @@ impl RedisConfig {
         Self { tick: every.clamp(Duration::from_millis(10), LONGEST), ..self }
     }
 
+    /// How long the log waits for its nodes after another server has taken over, or the same one was
+    /// started again. Default: 2 s.
+    ///
+    /// Redis may have lost the end of the log then. The log takes no events until every node that
+    /// was there in the last ten seconds has looked, and goes on in the same epoch when none of them
+    /// knows of more than Redis has. When a node does not come in time, the log begins a new epoch,
+    /// and every page is told of a gap.
+    pub fn roll_call(self, patience: Duration) -> Self {
+        Self { roll_call: patience.min(LONGEST), ..self }
+    }
+
+    /// How long [`RedisLog::connect`](crate::RedisLog::connect) tries again while Redis cannot be
+    /// reached. Default: 10 s.
+    pub fn start_deadline(self, deadline: Duration) -> Self {
+        Self { start_deadline: deadline.min(LONGEST), ..self }
+    }
+
     /// The shortest idempotency window with which no retry can append twice.
     pub(crate) fn shortest_window(&self) -> Duration {
         self.append_deadline + self.attempt_timeout
@@ -128,6 +149,10 @@ impl RedisConfig {
 
     pub(crate) fn meta_key(&self) -> String {
         format!("{{{}}}:meta", self.name.0)
+    }
+
+    pub(crate) fn nodes_key(&self) -> String {
+        format!("{{{}}}:nodes", self.name.0)
     }
 
     pub(crate) fn presence_key(&self, topic: &Topic) -> String {
@@ -184,7 +209,9 @@ mod tests {
     #[test]
     fn all_keys_are_in_the_slot_of_the_name() {
         let config = RedisConfig::new("redis://localhost").unwrap().name("shop".parse().unwrap());
-        for key in [config.stream_key(), config.meta_key(), config.once_key("{x}")] {
+        for key in
+            [config.stream_key(), config.meta_key(), config.nodes_key(), config.once_key("{x}")]
+        {
             assert!(key.starts_with("{shop}:"), "{key}");
         }
         assert_eq!("a}b".parse::<LogName>(), Err(LogNameError));

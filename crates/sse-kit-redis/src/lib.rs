@@ -41,10 +41,12 @@ mod entry;
 mod link;
 mod monitor;
 mod outage;
+mod page;
 mod presence;
 mod reader;
 mod redis_log;
 mod refusal;
+mod warm_up;
 
 pub use config::{LogName, LogNameError, RedisConfig, RedisConfigError};
 pub use monitor::{RedisHealth, RedisMonitor, RedisStats};

@@ -1,7 +1,10 @@
 //! The log against a real Redis server.
 
+mod behind;
 mod conformance;
 mod failing;
+mod failover;
+mod foreign;
 mod presence;
 mod proxy;
 mod publishers;

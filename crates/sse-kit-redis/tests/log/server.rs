@@ -39,7 +39,9 @@ impl Server {
     /// As `redis-cli` would.
     pub(crate) async fn command<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
         let client = redis::Client::open(self.url()).expect("an address");
-        let mut connection = client.get_multiplexed_async_connection().await.expect("a connection");
+        let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+        let connection = client.get_multiplexed_async_connection_with_config(&patient).await;
+        let mut connection = connection.expect("a connection");
         let mut cmd = redis::cmd(command[0]);
         cmd.arg(&command[1..]);
         cmd.query_async(&mut connection).await.expect("an answer")
@@ -47,8 +49,12 @@ impl Server {
 
     /// Makes it a replica of another, and waits until it has all that the other has.
     pub(crate) async fn replicate(&self, primary: &Self) {
-        let port = primary.port.to_string();
-        let _: String = self.command(&["REPLICAOF", "127.0.0.1", &port]).await;
+        self.replicate_from(primary.port).await;
+    }
+
+    /// The same, by the port of a proxy.
+    pub(crate) async fn replicate_from(&self, port: u16) {
+        let _: String = self.command(&["REPLICAOF", "127.0.0.1", &port.to_string()]).await;
         let in_step = async {
             loop {
                 let info: String = self.command(&["INFO", "replication"]).await;
