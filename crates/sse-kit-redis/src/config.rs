@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use sse_kit_event::Topic;
 
+use crate::address::Address;
+
 /// The longest time that a setting takes; longer ones are shortened to this. A hundred years.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
@@ -28,7 +30,7 @@ const LARGEST_RECORD: usize = 256 << 20;
 /// ```
 #[derive(Clone)]
 pub struct RedisConfig {
-    pub(crate) client: redis::Client,
+    pub(crate) address: Address,
     pub(crate) name: LogName,
     pub(crate) keep_events: u64,
     pub(crate) keep_for: Option<Duration>,
@@ -43,16 +45,26 @@ pub struct RedisConfig {
 }
 
 impl RedisConfig {
-    /// The log at this address: `redis://[user:password@]host[:port][/db]`, `rediss://…` with the
-    /// feature `tls`, or `redis+unix:///path`.
+    /// The log at this address:
+    ///
+    /// | address | server |
+    /// |---|---|
+    /// | `redis://[user:password@]host[:port][/db]` | this one |
+    /// | `redis+unix:///path` | this one, on the same machine |
+    /// | `redis+sentinel://[user:password@]host:port,…/name[/db]` | the primary that the sentinels know by this name |
+    /// | `redis+cluster://[user:password@]host:port,…` | the node of the cluster that has the slot of the log |
+    ///
+    /// With the feature `tls` the same with `rediss`. Sentinels and nodes are asked again for every
+    /// new connection, and one that does not answer is passed over; at most 16 of them may be named.
+    /// Sentinels are asked without a password.
     ///
     /// # Errors
     ///
     /// When it is no such address.
     pub fn new(url: &str) -> Result<Self, RedisConfigError> {
-        let client = redis::Client::open(url).map_err(RedisConfigError)?;
+        let address = Address::parse(url).map_err(RedisConfigError)?;
         Ok(Self {
-            client,
+            address,
             name: LogName(String::from("sse-kit")),
             keep_events: 100_000,
             keep_for: None,

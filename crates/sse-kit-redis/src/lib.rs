@@ -34,6 +34,7 @@
 //! Anything that speaks to Redis can publish, by running [`APPEND_SCRIPT`]. `publishers` beside the
 //! sources of this crate has a program that does in Python and one in JavaScript.
 
+mod address;
 mod appender;
 mod archive;
 mod config;
