@@ -57,7 +57,11 @@ fn first_line(file: &Path) -> anyhow::Result<String> {
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("cannot read the address of Redis from {}", file.display()))?;
     let line = text.lines().next().unwrap_or_default().trim();
-    anyhow::ensure!(!line.is_empty(), "{} has no address of Redis in its first line", file.display());
+    anyhow::ensure!(
+        !line.is_empty(),
+        "{} has no address of Redis in its first line",
+        file.display()
+    );
     Ok(line.to_owned())
 }
 
