@@ -1,5 +1,5 @@
 -- Appends a record to the log, at the next offset, and its follow-ups right after it; all of them, or
--- none. Returns {epoch, offset, outcome}, where the outcome is
+-- none. Returns {epoch, offset, outcome, server}, where the outcome is
 --   'appended'   under this id
 --   'repeated'   the same publish was appended before, under this id; nothing was this time
 --   'reused'     the idempotency key was used for something else, under this id
@@ -15,7 +15,8 @@
 --      11 the epoch and 12 the offset of the newest record that is expected for these topics, or ''
 --      13 to 16, 17 to 20, ... as 1 to 4 for each follow-up
 --
--- An error that begins with REFUSED says that nothing was written, and then what Redis said.
+-- An error that begins with REFUSED says that nothing was written, and then why. After UNPROVEN and
+-- FOREIGN, the nodes of the log put it right within a moment: then the append is to be tried again.
 
 local stream, meta_key, once_key = KEYS[1], KEYS[2], KEYS[3]
 local attempt, digest = ARGV[5], ARGV[10] or ''
@@ -29,12 +30,15 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
-local known = redis.call('GET', once_key)
-if known and known ~= '' then
+-- It changes when the server starts, and when a replica becomes the primary.
+local server = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)') or 'unknown'
+
+local known = redis.pcall('GET', once_key)
+if type(known) == 'string' and known ~= '' then
   local epoch, offset, by, of = string.match(known, '^(%x+)-(%d+) (%S*) (%S*)$')
   local outcome = 'repeated'
   if by == attempt then outcome = 'appended' elseif of ~= digest then outcome = 'reused' end
-  return {epoch, offset, outcome}
+  return {epoch, offset, outcome, server}
 end
 
 local time = redis.call('TIME')
@@ -108,6 +112,11 @@ local function write(epoch, last)
   if not refused then
     refused = add(offset, ARGV[1], ARGV[2], ARGV[3], ARGV[4])
     if refused then redis.call('HSET', meta_key, 'last', text(last)) end
+    if refused and string.find(refused, 'equal or smaller', 1, true) then
+      -- Somebody else has added an entry that comes after this one.
+      redis.call('HSET', meta_key, 'blocked', '1')
+      refused = 'FOREIGN an entry stands where the record would be'
+    end
   end
   if refused then
     -- No DEL, which a user of Redis may not be allowed: SET is.
@@ -124,12 +133,15 @@ local function write(epoch, last)
 end
 
 local refused = nil
-local meta = redis.call('HMGET', meta_key, 'epoch', 'last')
-local epoch, last = meta[1], tonumber(meta[2] or '0')
-if not epoch then
+local meta = redis.call('HMGET', meta_key, 'epoch', 'last', 'server')
+local epoch, last = meta[1], tonumber(meta[2] or '')
+if not (epoch and last) then
   epoch, last = new_epoch(), 0
-  refused = refusal('HSET', meta_key, 'epoch', epoch, 'since', '0', 'last', '0')
+  refused = refusal('HSET', meta_key, 'epoch', epoch, 'since', '0', 'last', '0', 'server', server)
     or refusal('DEL', stream)
+elseif meta[3] ~= server then
+  -- It may lack the end of the log, and offsets must not be given again.
+  refused = 'UNPROVEN ' .. server
 elseif epoch == ARGV[8] and last < tonumber(ARGV[9]) then
   -- The end of the log was lost. Its offsets are about to be given again, so the epoch changes.
   epoch = new_epoch()
@@ -139,8 +151,8 @@ end
 local offset = nil
 if not refused then
   local newest = conflict(epoch, last)
-  if newest then return {epoch, text(newest), 'conflict'} end
+  if newest then return {epoch, text(newest), 'conflict', server} end
   offset, refused = write(epoch, last)
 end
 if refused then return redis.error_reply('REFUSED ' .. refused) end
-return {epoch, text(offset), 'appended'}
+return {epoch, text(offset), 'appended', server}

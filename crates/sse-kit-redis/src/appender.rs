@@ -42,8 +42,8 @@ struct Request {
     attempt: String,
 }
 
-/// The reply of the script: epoch, offset, and what came of it.
-type Reply = (String, String, String);
+/// The reply of the script: epoch, offset, what came of it, and which server says so.
+type Reply = (String, String, String, String);
 
 /// Why one attempt has failed.
 enum Failure {
@@ -164,8 +164,17 @@ impl Appender {
             follow_up.add_to(&mut call);
         }
         match call.invoke_async::<Reply>(&mut connection).await {
-            Ok(reply) => Ok(reply),
+            Ok(reply) => {
+                if !self.shared.appends_to(&reply.3) {
+                    // The address has led to two servers. It is asked again by both connections.
+                    self.link.discard(number).await;
+                }
+                Ok(reply)
+            }
             Err(error) => {
+                if let Some(server) = unproven(&error) {
+                    self.shared.appends_to(server);
+                }
                 let refusal = Refusal::of(&error);
                 // Whatever else the server says, another one may have taken its place.
                 if refusal != Some(Refusal::Full) {
@@ -179,7 +188,7 @@ impl Appender {
 
 impl Request {
     /// What the reply of the script says.
-    fn outcome(&self, (epoch, offset, outcome): Reply) -> Result<Appended, AppendError> {
+    fn outcome(&self, (epoch, offset, outcome, _): Reply) -> Result<Appended, AppendError> {
         let id: EventId = format!("{epoch}-{offset}").parse().map_err(|_| no_answer())?;
         match (outcome.as_str(), &self.once, self.expected) {
             ("appended", ..) => Ok(Appended { id, receivers: None, repeated: false }),
@@ -211,6 +220,12 @@ impl Failure {
             Some(Refusal::Unknown) | None => Self::Unknown(error),
         }
     }
+}
+
+/// The server that is not proven to have the end of the log, where an append was refused for that.
+fn unproven(error: &RedisError) -> Option<&str> {
+    let (_, after) = error.detail()?.split_once("UNPROVEN ")?;
+    after.split_whitespace().next()
 }
 
 /// 128 random bits.

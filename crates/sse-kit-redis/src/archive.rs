@@ -1,46 +1,73 @@
 //! The log as it was: what nodes do not have any more.
 
-use redis::{RedisError, Value};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use redis::RedisError;
 use sse_kit_broadcast::ReadError;
 use sse_kit_event::EventId;
 
 use crate::config::RedisConfig;
-use crate::entry::{self, Entry};
+use crate::entry::Entry;
 use crate::link::Link;
+use crate::monitor::Shared;
+use crate::page::{Budget, From, Pages};
+
+/// How far back anybody may reach. A broadcaster gives up after as many records: what lies further
+/// back is not read in the first place.
+const FURTHEST: u64 = 10_000;
 
 /// Reads again what was read long ago, on a connection of its own: appends do not wait for it.
 #[derive(Debug)]
 pub(crate) struct Archive {
     config: RedisConfig,
     link: Link,
+    pages: Pages,
+    budget: Mutex<Budget>,
+    shared: Arc<Shared>,
 }
 
 impl Archive {
-    pub(crate) fn new(config: RedisConfig) -> Self {
-        Self { link: Link::new(config.clone()), config }
+    pub(crate) fn new(config: RedisConfig, shared: Arc<Shared>) -> Self {
+        Self {
+            link: Link::new(config.clone()),
+            config,
+            pages: Pages::new(),
+            budget: Mutex::default(),
+            shared,
+        }
     }
 
     /// The records after one, oldest first.
     pub(crate) async fn read(&self, after: EventId, limit: usize) -> Result<Vec<Entry>, ReadError> {
         let unavailable = |error: RedisError| ReadError::Unavailable(error.into());
+        if !self.shared.may_reach_back_to(after, FURTHEST) {
+            return Err(ReadError::NotKept);
+        }
         let (number, mut connection) = self.link.connection().await.map_err(unavailable)?;
-        let mut pipe = redis::pipe();
-        pipe.cmd("XRANGE").arg(self.config.stream_key());
-        pipe.arg(format!("({}-0", after.offset())).arg("+").arg("COUNT").arg(limit);
-        // After the records: that the epoch is still the same says that they are of it.
-        pipe.cmd("HGET").arg(self.config.meta_key()).arg("epoch");
-        let read = pipe.query_async::<(Value, Option<String>)>(&mut connection).await;
-        let (records, epoch) = match read {
-            Ok(read) => read,
+        let (budget, from) = (*self.budget.lock(), From::After(after.offset(), 0));
+        let read = self.pages.read(&mut connection, &self.config, from, limit, budget).await;
+        let page = match read {
+            Ok(page) => page,
             Err(error) => {
+                if error.is_timeout() {
+                    self.budget.lock().shrink();
+                }
                 self.link.discard(number).await;
                 return Err(unavailable(error));
             }
         };
-        let entries = entry::entries(records).map_err(unavailable)?;
+        self.budget.lock().grow();
+        if page.epoch != after.epoch().to_string() {
+            return Err(ReadError::NotKept);
+        }
         // Offsets have no holes, so one that is missing was trimmed.
-        let is_whole = entries.first().is_some_and(|first| first.offset == after.offset() + 1)
-            && epoch == Some(after.epoch().to_string());
-        is_whole.then_some(entries).ok_or(ReadError::NotKept)
+        let ours =
+            page.entries.into_iter().filter(|entry| entry.is_ours() && entry.offset <= page.last);
+        let entries: Vec<_> = (after.offset() + 1..)
+            .zip(ours)
+            .map_while(|(offset, entry)| (entry.offset == offset).then_some(entry))
+            .collect();
+        if entries.is_empty() { Err(ReadError::NotKept) } else { Ok(entries) }
     }
 }

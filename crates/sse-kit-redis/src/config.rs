@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use sse_kit_event::Topic;
 
+use crate::address::Address;
+
 /// The longest time that a setting takes; longer ones are shortened to this. A hundred years.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
@@ -28,7 +30,7 @@ const LARGEST_RECORD: usize = 256 << 20;
 /// ```
 #[derive(Clone)]
 pub struct RedisConfig {
-    pub(crate) client: redis::Client,
+    pub(crate) address: Address,
     pub(crate) name: LogName,
     pub(crate) keep_events: u64,
     pub(crate) keep_for: Option<Duration>,
@@ -38,19 +40,31 @@ pub struct RedisConfig {
     pub(crate) idempotency: Duration,
     pub(crate) max_record_bytes: usize,
     pub(crate) tick: Duration,
+    pub(crate) roll_call: Duration,
+    pub(crate) start_deadline: Duration,
 }
 
 impl RedisConfig {
-    /// The log at this address: `redis://[user:password@]host[:port][/db]`, `rediss://…` with the
-    /// feature `tls`, or `redis+unix:///path`.
+    /// The log at this address:
+    ///
+    /// | address | server |
+    /// |---|---|
+    /// | `redis://[user:password@]host[:port][/db]` | this one |
+    /// | `redis+unix:///path` | this one, on the same machine |
+    /// | `redis+sentinel://[user:password@]host:port,…/name[/db]` | the primary that the sentinels know by this name |
+    /// | `redis+cluster://[user:password@]host:port,…` | the node of the cluster that has the slot of the log |
+    ///
+    /// With the feature `tls` the same with `rediss`. Sentinels and nodes are asked again for every
+    /// new connection, and one that does not answer is passed over; at most 16 of them may be named.
+    /// Sentinels are asked without a password.
     ///
     /// # Errors
     ///
     /// When it is no such address.
     pub fn new(url: &str) -> Result<Self, RedisConfigError> {
-        let client = redis::Client::open(url).map_err(RedisConfigError)?;
+        let address = Address::parse(url).map_err(RedisConfigError)?;
         Ok(Self {
-            client,
+            address,
             name: LogName(String::from("sse-kit")),
             keep_events: 100_000,
             keep_for: None,
@@ -60,6 +74,8 @@ impl RedisConfig {
             idempotency: Duration::from_secs(120),
             max_record_bytes: 8 << 20,
             tick: Duration::from_secs(1),
+            roll_call: Duration::from_secs(2),
+            start_deadline: Duration::from_secs(10),
         })
     }
 
@@ -117,6 +133,23 @@ impl RedisConfig {
         Self { tick: every.clamp(Duration::from_millis(10), LONGEST), ..self }
     }
 
+    /// How long the log waits for its nodes after another server has taken over, or the same one was
+    /// started again. Default: 2 s.
+    ///
+    /// Redis may have lost the end of the log then. The log takes no events until every node that
+    /// was there in the last ten seconds has looked, and goes on in the same epoch when none of them
+    /// knows of more than Redis has. When a node does not come in time, the log begins a new epoch,
+    /// and every page is told of a gap.
+    pub fn roll_call(self, patience: Duration) -> Self {
+        Self { roll_call: patience.min(LONGEST), ..self }
+    }
+
+    /// How long [`RedisLog::connect`](crate::RedisLog::connect) tries again while Redis cannot be
+    /// reached. Default: 10 s.
+    pub fn start_deadline(self, deadline: Duration) -> Self {
+        Self { start_deadline: deadline.min(LONGEST), ..self }
+    }
+
     /// The shortest idempotency window with which no retry can append twice.
     pub(crate) fn shortest_window(&self) -> Duration {
         self.append_deadline + self.attempt_timeout
@@ -128,6 +161,10 @@ impl RedisConfig {
 
     pub(crate) fn meta_key(&self) -> String {
         format!("{{{}}}:meta", self.name.0)
+    }
+
+    pub(crate) fn nodes_key(&self) -> String {
+        format!("{{{}}}:nodes", self.name.0)
     }
 
     pub(crate) fn presence_key(&self, topic: &Topic) -> String {
@@ -184,7 +221,9 @@ mod tests {
     #[test]
     fn all_keys_are_in_the_slot_of_the_name() {
         let config = RedisConfig::new("redis://localhost").unwrap().name("shop".parse().unwrap());
-        for key in [config.stream_key(), config.meta_key(), config.once_key("{x}")] {
+        for key in
+            [config.stream_key(), config.meta_key(), config.nodes_key(), config.once_key("{x}")]
+        {
             assert!(key.starts_with("{shop}:"), "{key}");
         }
         assert_eq!("a}b".parse::<LogName>(), Err(LogNameError));

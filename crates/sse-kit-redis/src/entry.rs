@@ -11,9 +11,20 @@ const BETWEEN_TOPICS: &str = "\n";
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) offset: u64,
+    /// The second part of its id, which is 0 in those that the log gives.
+    pub(crate) sequence: u64,
+    /// The size of its fields.
+    pub(crate) bytes: usize,
     /// The random text by which it is known again.
     pub(crate) once: String,
     pub(crate) record: Result<Record, EntryError>,
+}
+
+impl Entry {
+    /// Whether its id is one that the log gives.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.sequence == 0
+    }
 }
 
 /// Why an entry is no record: somebody else than a node wrote it.
@@ -67,23 +78,26 @@ impl Fields {
 }
 
 fn entry(id: &str, fields: Vec<Value>) -> Result<Entry, redis::RedisError> {
-    let offset = id.split_once('-').and_then(|(offset, _)| offset.parse().ok());
-    let offset = offset.ok_or((redis::ErrorKind::Parse, "an entry of the log has no offset"))?;
-    let mut found = Found::default();
+    let wrong = (redis::ErrorKind::Parse, "an entry of the log has no offset");
+    let (offset, sequence) = id.split_once('-').ok_or(wrong)?;
+    let (offset, sequence) =
+        (offset.parse().map_err(|_| wrong)?, sequence.parse().map_err(|_| wrong)?);
+    let (mut found, mut bytes) = (Found::default(), 0);
     let mut fields = fields.into_iter();
     while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
         let value = Vec::<u8>::from_redis_value(value)?;
-        match String::from_redis_value(name)?.as_str() {
-            "topic" => found.topic = value,
-            "event" => found.event = value,
-            "key" => found.key = value,
-            "except" => found.except = value,
-            "once" => found.once = String::from_utf8_lossy(&value).into_owned(),
+        bytes += value.len();
+        match Vec::<u8>::from_redis_value(name)?.as_slice() {
+            b"topic" => found.topic = value,
+            b"event" => found.event = value,
+            b"key" => found.key = value,
+            b"except" => found.except = value,
+            b"once" => found.once = String::from_utf8_lossy(&value).into_owned(),
             _ => {}
         }
     }
     let once = std::mem::take(&mut found.once);
-    Ok(Entry { offset, once, record: found.record() })
+    Ok(Entry { offset, sequence, bytes, once, record: found.record() })
 }
 
 /// The fields as they are found, whoever wrote them.

@@ -34,6 +34,7 @@
 //! Anything that speaks to Redis can publish, by running [`APPEND_SCRIPT`]. `publishers` beside the
 //! sources of this crate has a program that does in Python and one in JavaScript.
 
+mod address;
 mod appender;
 mod archive;
 mod config;
@@ -41,10 +42,12 @@ mod entry;
 mod link;
 mod monitor;
 mod outage;
+mod page;
 mod presence;
 mod reader;
 mod redis_log;
 mod refusal;
+mod warm_up;
 
 pub use config::{LogName, LogNameError, RedisConfig, RedisConfigError};
 pub use monitor::{RedisHealth, RedisMonitor, RedisStats};

@@ -66,5 +66,6 @@ pub(crate) async fn connect(
     let settings = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(config.attempt_timeout))
         .set_response_timeout(Some(response_timeout));
-    config.client.get_multiplexed_async_connection_with_config(&settings).await
+    let server = config.address.server(&config.meta_key(), config.attempt_timeout).await?;
+    server.get_multiplexed_async_connection_with_config(&settings).await
 }

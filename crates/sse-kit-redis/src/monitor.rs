@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 use sse_kit_event::EventId;
+use tokio::sync::Notify;
 
 /// Looks at a [`RedisLog`](crate::RedisLog) that a broadcaster owns: see
 /// [`RedisLog::monitor`](crate::RedisLog::monitor). Cheap to clone.
@@ -34,7 +35,7 @@ impl RedisMonitor {
             lost: shared.lost.get(),
             epochs: shared.epochs.get(),
             reconnects: shared.reconnects.get(),
-            lag: shared.lag.get(),
+            lag: shared.lag(),
         }
     }
 }
@@ -70,7 +71,7 @@ pub struct RedisStats {
     pub ambiguous: u64,
     /// Records that were read back, those of all nodes.
     pub read: u64,
-    /// Entries of the stream that are no records, and were passed over.
+    /// Entries of the stream that are no records: they were passed over, or removed where they blocked it.
     pub malformed: u64,
     /// Records that were trimmed before this node had read them; its streams were told of a gap.
     pub lost: u64,
@@ -78,7 +79,7 @@ pub struct RedisStats {
     pub epochs: u64,
     /// How many times the connection that reads was made again.
     pub reconnects: u64,
-    /// How many records there were, a moment ago, that this node had not read yet.
+    /// How many records this node knows of and has not read yet.
     pub lag: u64,
 }
 
@@ -90,6 +91,14 @@ pub(crate) struct Shared {
     read_at: Mutex<Option<tokio::time::Instant>>,
     /// The newest record that this node knows of.
     seen: Mutex<EventId>,
+    /// The newest record that this node has read.
+    read_through: Mutex<EventId>,
+    /// The server that the reader looked at last, by its replication id.
+    server: Mutex<String>,
+    /// The offset of the newest record that Redis no longer has, as of the last look.
+    kept_after: AtomicU64,
+    /// The appender is at another server than the reader.
+    elsewhere: Notify,
     pub(crate) appended: Counter,
     pub(crate) retried: Counter,
     pub(crate) failed: Counter,
@@ -99,7 +108,6 @@ pub(crate) struct Shared {
     pub(crate) lost: Counter,
     pub(crate) epochs: Counter,
     pub(crate) reconnects: Counter,
-    pub(crate) lag: Counter,
 }
 
 impl Shared {
@@ -108,6 +116,10 @@ impl Shared {
             health: Mutex::new(RedisHealth::Up),
             read_at: Mutex::default(),
             seen: Mutex::new(seen),
+            read_through: Mutex::new(seen),
+            server: Mutex::default(),
+            kept_after: AtomicU64::new(0),
+            elsewhere: Notify::new(),
             appended: Counter::default(),
             retried: Counter::default(),
             failed: Counter::default(),
@@ -117,7 +129,6 @@ impl Shared {
             lost: Counter::default(),
             epochs: Counter::default(),
             reconnects: Counter::default(),
-            lag: Counter::default(),
         }
     }
 
@@ -128,6 +139,49 @@ impl Shared {
     /// The log is in this epoch, at this offset.
     pub(crate) fn begin(&self, position: EventId) {
         *self.seen.lock() = position;
+        self.read_through(position);
+    }
+
+    /// The reader has read all records through this one.
+    pub(crate) fn read_through(&self, id: EventId) {
+        *self.read_through.lock() = id;
+        self.see(id);
+    }
+
+    /// How many records this node knows of and has not read.
+    fn lag(&self) -> u64 {
+        let read = *self.read_through.lock();
+        let seen = self.seen();
+        if seen.epoch() == read.epoch() { seen.offset().saturating_sub(read.offset()) } else { 0 }
+    }
+
+    /// Whether the log may have what comes after a record, and it is not too much to read.
+    pub(crate) fn may_reach_back_to(&self, after: EventId, furthest: u64) -> bool {
+        let seen = self.seen();
+        after.epoch() == seen.epoch()
+            && seen.offset().saturating_sub(after.offset()) <= furthest
+            && after.offset() >= self.kept_after.load(Ordering::Relaxed)
+    }
+
+    /// The reader has looked at this server, which has the records after an offset.
+    pub(crate) fn reads_from(&self, server: &str, kept_after: u64) {
+        server.clone_into(&mut self.server.lock());
+        self.kept_after.store(kept_after, Ordering::Relaxed);
+    }
+
+    /// An append was answered by this server. False when the reader is at another one: then it takes
+    /// a new connection.
+    pub(crate) fn appends_to(&self, server: &str) -> bool {
+        let is_same = *self.server.lock() == server;
+        if !is_same {
+            self.elsewhere.notify_one();
+        }
+        is_same
+    }
+
+    /// Waits until the appender is at another server than the reader.
+    pub(crate) async fn elsewhere(&self) {
+        self.elsewhere.notified().await;
     }
 
     /// A record stands in the log. One of another epoch is left to the reader, which has not come
@@ -179,10 +233,6 @@ pub(crate) struct Counter(AtomicU64);
 impl Counter {
     pub(crate) fn add(&self, n: u64) {
         self.0.fetch_add(n, Ordering::Relaxed);
-    }
-
-    pub(crate) fn set(&self, n: u64) {
-        self.0.store(n, Ordering::Relaxed);
     }
 
     fn get(&self) -> u64 {

@@ -5,28 +5,44 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{RedisError, RedisResult, Script, Value};
-use sse_kit_broadcast::{Inlet, InletError};
+use sse_kit_broadcast::{Inlet, InletError, Mark};
 use sse_kit_event::{Epoch, EventId};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::appender::{millis, random};
 use crate::config::RedisConfig;
 use crate::entry::{self, Entry};
 use crate::link::connect;
 use crate::monitor::Shared;
-
-/// How many records are read at once.
-const PAGE: usize = 256;
+use crate::page::{Budget, From, Page, Pages};
+use crate::warm_up::WarmUp;
 
 /// How long to wait before the first new connection, and at most.
-const PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(1)];
+const PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(500)];
+
+/// How old a connection grows before a new one takes its place: the address may lead to another
+/// server by then, while the old one goes on running.
+const LONGEST_CONNECTION: Duration = Duration::from_secs(5);
+
+/// How old a connection is at least before the appender, which finds itself at another server, may have
+/// it replaced.
+const SHORTEST_CONNECTION: Duration = Duration::from_millis(250);
+
+/// How often to look while it is not proven that a server has the end of the log.
+const UNPROVEN_TICK: Duration = Duration::from_millis(50);
 
 /// Reads the log, on a connection of its own as reading blocks it.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    config: RedisConfig,
+    pub(crate) config: RedisConfig,
+    pub(crate) budget: Budget,
     inspect: Script,
+    pages: Pages,
+    /// The name of this node in the log.
+    node: String,
     place: Place,
+    /// How many entries were removed from the log before this node looked, once it has.
+    removed: Option<u64>,
 }
 
 /// What a reader has read up to.
@@ -35,30 +51,41 @@ struct Place {
     at: EventId,
     /// The random text of that record, where it is known.
     once: String,
+    /// The sequence of the last entry that somebody else has put behind that record, and that was
+    /// passed over.
+    sequence: u64,
 }
 
 /// Where the log is.
-#[derive(Clone, Copy, Debug)]
-struct State {
-    epoch: Epoch,
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    pub(crate) epoch: Epoch,
     /// The offset at which its epoch began.
-    since: u64,
+    pub(crate) since: u64,
     /// The offset of its oldest record, 0 when it has none.
-    first: u64,
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    /// The server that answered.
+    server: String,
+    /// Whether that server has the end of the log.
+    is_proven: bool,
+    /// How many entries were removed from the log, by any node.
+    removed: u64,
+}
+
+/// A connection, and what is known of it.
+struct Line {
+    connection: MultiplexedConnection,
+    since: Instant,
+    /// Whether the appender is at another server.
+    is_elsewhere: bool,
+    /// When to look again.
+    look_at: Instant,
+    /// How far the log was known to reach.
     last: u64,
-}
-
-/// What is read before a node serves anybody.
-pub(crate) struct WarmUp {
-    pub(crate) begin: EventId,
-    pub(crate) entries: Vec<Entry>,
-    pub(crate) connection: MultiplexedConnection,
-}
-
-impl std::fmt::Debug for WarmUp {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WarmUp").field("begin", &self.begin).finish_non_exhaustive()
-    }
+    /// How far it reached at some look, and who had joined by then: once all of that is delivered, they
+    /// have what they may claim to have seen.
+    goal: Option<(u64, Mark)>,
 }
 
 /// Why reading has stopped.
@@ -67,7 +94,7 @@ enum Stopped {
     Closed,
 }
 
-impl From<RedisError> for Stopped {
+impl std::convert::From<RedisError> for Stopped {
     fn from(error: RedisError) -> Self {
         Self::Failed(error)
     }
@@ -76,27 +103,35 @@ impl From<RedisError> for Stopped {
 impl Reader {
     /// Connects, and reads the newest records.
     pub(crate) async fn warm_up(config: RedisConfig) -> RedisResult<(Self, WarmUp)> {
-        let inspect = Script::new(include_str!("inspect.lua"));
-        let place = Place { at: EventId::new(Epoch::new(0), 0), once: String::new() };
-        let mut reader = Self { config, inspect, place };
+        let place = Place::new(EventId::new(Epoch::new(0), 0));
+        let mut reader = Self {
+            config,
+            budget: Budget::default(),
+            inspect: Script::new(include_str!("inspect.lua")),
+            pages: Pages::new(),
+            node: random().map_err(|_| unexpected("no random number for the name of a node"))?,
+            place,
+            removed: None,
+        };
         let mut connection = reader.connect().await?;
-        let state = reader.inspect(&mut connection, "").await?;
-        let from = state.first.max(1) - 1;
-        let from = from.max(state.since).max(state.last.saturating_sub(reader.config.warm_up));
-        let begin = EventId::new(state.epoch, from.min(state.last));
-        reader.place = Place { at: begin, once: String::new() };
-        let mut all = Vec::new();
-        while reader.place.at.offset() < state.last {
-            let page = reader.page(&mut connection).await?;
-            let Some(newest) = page.last() else { break };
-            reader.place.arrive(newest);
-            all.extend(page);
+        let state = reader.inspect(&mut connection, 0).await?;
+        let warm_up = WarmUp::read(&mut reader, connection, &state).await?;
+        reader.removed = Some(state.removed);
+        reader.place.at = EventId::new(state.epoch, state.last);
+        if let Some(newest) = warm_up.entries.back() {
+            reader.place.once.clone_from(&newest.once);
         }
-        Ok((reader, WarmUp { begin, entries: all, connection }))
+        Ok((reader, warm_up))
     }
 
     /// Delivers what was read before anybody was there.
-    pub(crate) fn warm(&self, begin: EventId, entries: Vec<Entry>, inlet: &Inlet, shared: &Shared) {
+    pub(crate) fn warm(
+        &self,
+        begin: EventId,
+        entries: impl IntoIterator<Item = Entry>,
+        inlet: &Inlet,
+        shared: &Shared,
+    ) {
         for entry in entries {
             let id = EventId::new(begin.epoch(), entry.offset);
             if deliver(id, entry, inlet, shared).is_err() {
@@ -123,13 +158,13 @@ impl Reader {
                     shared.down(&error);
                 }
             }
-            tokio::time::sleep(pause).await;
+            sleep(pause).await;
             pause = (pause * 2).min(PAUSES[1]);
             shared.reconnects.add(1);
         }
     }
 
-    /// Reads on one connection for as long as that goes well.
+    /// Reads for as long as that goes well.
     async fn read(
         &mut self,
         connection: Option<MultiplexedConnection>,
@@ -137,99 +172,205 @@ impl Reader {
         shared: &Shared,
         pause: &mut Duration,
     ) -> Stopped {
-        let mut connection = match connection {
+        let connection = match connection {
             Some(connection) => connection,
             None => match self.connect().await {
                 Ok(connection) => connection,
                 Err(error) => return error.into(),
             },
         };
-        let mut looked = None::<Instant>;
+        let mut line = Line::new(connection);
         loop {
-            if looked.is_none_or(|looked| looked.elapsed() >= self.config.tick) {
-                if let Err(stopped) = self.look(&mut connection, inlet, shared).await {
-                    return stopped;
-                }
-                looked = Some(Instant::now());
-                shared.up();
-                *pause = PAUSES[0];
+            self.renew(&mut line).await;
+            if let Err(stopped) = self.step(&mut line, inlet, shared).await {
+                return stopped;
             }
-            match self.read_once(&mut connection, inlet, shared).await {
-                Ok(true) => {}
-                // Nothing came, or not what was expected.
-                Ok(false) => looked = None,
-                Err(stopped) => return stopped,
+            if line.last <= self.place.at.offset() {
+                self.budget.rest();
             }
+            *pause = PAUSES[0];
         }
     }
 
-    /// Waits for the next records and delivers them; false when there are none of this epoch.
-    async fn read_once(
+    /// Takes a new connection in place of one that is old, or that leads elsewhere than the appender's.
+    async fn renew(&self, line: &mut Line) {
+        let age = line.since.elapsed();
+        let is_old = age >= LONGEST_CONNECTION || (age >= SHORTEST_CONNECTION && line.is_elsewhere);
+        // One that cannot be replaced is used for as long as it works.
+        if is_old && let Ok(connection) = self.connect().await {
+            *line = Line::new(connection);
+        }
+    }
+
+    /// Looks where that is due, and reads once.
+    async fn step(
         &mut self,
-        connection: &mut MultiplexedConnection,
+        line: &mut Line,
+        inlet: &Inlet,
+        shared: &Shared,
+    ) -> Result<(), Stopped> {
+        if line.look_at <= Instant::now() {
+            self.look(line, inlet, shared).await?;
+            line.settle(self.place.at, inlet);
+        }
+        let has_read = if line.last > self.place.at.offset() {
+            self.read_page(line, inlet, shared).await?
+        } else {
+            shared.up();
+            tokio::select! {
+                has_read = self.wait(line, inlet, shared) => has_read?,
+                () = shared.elsewhere() => {
+                    line.is_elsewhere = true;
+                    return Ok(());
+                }
+            }
+        };
+        line.settle(self.place.at, inlet);
+        if has_read {
+            shared.up();
+        } else {
+            // Nothing came, or not what was expected.
+            line.look_at = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// Waits for the next record and delivers it; false when there is none of this epoch.
+    async fn wait(
+        &mut self,
+        line: &mut Line,
         inlet: &Inlet,
         shared: &Shared,
     ) -> Result<bool, Stopped> {
-        // The epoch is asked for after the records. As no epoch ever comes back, that it is still
-        // ours says that the records are of it too.
+        // The epoch is asked for after the record. As no epoch ever comes back, that it is still
+        // ours says that the record is of it too.
+        let wait = line.look_at.saturating_duration_since(Instant::now());
         let mut pipe = redis::pipe();
-        pipe.cmd("XREAD")
-            .arg("COUNT")
-            .arg(PAGE)
-            .arg("BLOCK")
-            .arg(millis(self.config.tick))
-            .arg("STREAMS")
-            .arg(self.config.stream_key())
-            .arg(format!("{}-0", self.place.at.offset()));
+        pipe.cmd("XREAD").arg("COUNT").arg(1).arg("BLOCK").arg(millis(wait));
+        pipe.arg("STREAMS").arg(self.config.stream_key()).arg(format!(
+            "{}-{}",
+            self.place.at.offset(),
+            self.place.sequence
+        ));
         pipe.cmd("HMGET").arg(self.config.meta_key()).arg("epoch").arg("last");
         let (read, meta): (Value, (Option<String>, Option<u64>)) =
-            pipe.query_async(connection).await?;
+            self.in_time(pipe.query_async(&mut line.connection).await)?;
         let (epoch, last) = meta;
         let entries = entry::read_entries(read)?;
-        if entries.is_empty() || epoch != Some(self.place.at.epoch().to_string()) {
+        let page = Page { epoch: epoch.unwrap_or_default(), last: last.unwrap_or(0), entries };
+        if page.entries.is_empty() || page.epoch != self.place.at.epoch().to_string() {
             return Ok(false);
         }
-        for entry in entries {
-            self.deliver(entry, inlet, shared)?;
+        line.last = page.last;
+        let has_read = self.take(page, inlet, shared)?;
+        if !has_read {
+            // It is removed by the next look. Should that be refused, this does not run in circles.
+            sleep(Duration::from_millis(5)).await;
         }
-        shared.lag.set(last.unwrap_or(0).saturating_sub(self.place.at.offset()));
+        Ok(has_read)
+    }
+
+    /// Reads a page and delivers it; false when the epoch has changed.
+    async fn read_page(
+        &mut self,
+        line: &mut Line,
+        inlet: &Inlet,
+        shared: &Shared,
+    ) -> Result<bool, Stopped> {
+        let from = From::After(self.place.at.offset(), self.place.sequence);
+        let page = self.page(&mut line.connection, from, usize::MAX).await;
+        let page = self.in_time(page)?;
+        if page.epoch != self.place.at.epoch().to_string() {
+            return Ok(false);
+        }
+        self.budget.grow();
+        line.last = page.last;
+        if page.entries.is_empty() {
+            // Records that were there are not any more.
+            self.skip_through(page.last, inlet, shared)?;
+        } else {
+            self.take(page, inlet, shared)?;
+        }
         Ok(true)
+    }
+
+    /// Reads less at a time where a reply was late.
+    fn in_time<T>(&mut self, reply: RedisResult<T>) -> RedisResult<T> {
+        if reply.as_ref().is_err_and(RedisError::is_timeout) {
+            self.budget.shrink();
+        }
+        reply
+    }
+
+    /// Delivers the records of a page; false when the next look has to remove what is there.
+    fn take(&mut self, page: Page, inlet: &Inlet, shared: &Shared) -> Result<bool, Stopped> {
+        let mut has_read = false;
+        for entry in page.entries {
+            if entry.is_ours() && entry.offset <= page.last {
+                self.deliver(entry, inlet, shared)?;
+                has_read = true;
+            } else if entry.offset < page.last {
+                tracing::error!(offset = entry.offset, "an entry of the log has no id of the log");
+                shared.malformed.add(1);
+                self.skip_through(entry.offset, inlet, shared)?;
+                self.place.sequence = entry.sequence;
+                has_read = true;
+            } else {
+                // An entry after the last record is removed, and counted, by the next look.
+                break;
+            }
+        }
+        shared.see(EventId::new(self.place.at.epoch(), page.last));
+        Ok(has_read)
     }
 
     /// Looks where the log is, and tells the broadcaster what was lost.
     async fn look(
         &mut self,
-        connection: &mut MultiplexedConnection,
+        line: &mut Line,
         inlet: &Inlet,
         shared: &Shared,
     ) -> Result<(), Stopped> {
-        let once = self.place.once.clone();
         let mark = inlet.mark().map_err(|_| Stopped::Closed)?;
-        let state = self.inspect(connection, &once).await?;
-        let epoch = self.place.at.epoch();
-        if state.epoch != epoch {
-            let begin = EventId::new(state.epoch, state.since);
-            tracing::warn!(from = %self.place.at, to = %begin, "the log was lost and begins anew");
-            self.place = Place { at: begin, once: String::new() };
-            shared.begin(begin);
-            shared.epochs.add(1);
-            heard(inlet.begin_epoch(begin))?;
-        }
+        let state = self.inspect(&mut line.connection, shared.seen().offset()).await?;
         // Dense offsets: what comes before the oldest record, or after the last with no record there,
         // was trimmed.
         let trimmed = if state.first == 0 { state.last } else { state.first - 1 };
-        self.skip_through(trimmed, inlet, shared)?;
-        if state.last == self.place.at.offset() {
-            inlet.settle(mark);
+        shared.reads_from(&state.server, trimmed);
+        let tick = if state.is_proven { self.config.tick } else { UNPROVEN_TICK };
+        line.look_at = Instant::now() + tick;
+        line.last = state.last;
+        if state.epoch != self.place.at.epoch() {
+            let begin = EventId::new(state.epoch, state.since);
+            tracing::warn!(from = %self.place.at, to = %begin, "the log was lost and begins anew");
+            self.place = Place::new(begin);
+            shared.begin(begin);
+            shared.epochs.add(1);
+            line.goal = None;
+            heard(inlet.begin_epoch(begin))?;
         }
-        shared.lag.set(state.last.saturating_sub(self.place.at.offset()));
+        // One goal at a time, or under load it would always be a little further.
+        line.goal.get_or_insert((state.last, mark));
+        self.count_removed(state.removed, shared);
+        self.skip_through(trimmed, inlet, shared)?;
+        shared.see(EventId::new(state.epoch, state.last));
         Ok(())
+    }
+
+    /// Counts what nodes have removed from the log since this one looked last.
+    fn count_removed(&mut self, removed: u64, shared: &Shared) {
+        let before = self.removed.replace(removed).unwrap_or(removed);
+        if removed > before {
+            let count = removed - before;
+            tracing::error!(count, "entries that were no part of the log were removed from it");
+            shared.malformed.add(count);
+        }
     }
 
     fn deliver(&mut self, entry: Entry, inlet: &Inlet, shared: &Shared) -> Result<(), Stopped> {
         self.skip_through(entry.offset.saturating_sub(1), inlet, shared)?;
         self.place.arrive(&entry);
-        shared.see(self.place.at);
+        shared.read_through(self.place.at);
         shared.read.add(1);
         deliver(self.place.at, entry, inlet, shared)
     }
@@ -244,57 +385,86 @@ impl Reader {
                 "records were trimmed before they were read"
             );
             shared.lost.add(offset - before);
-            self.place =
-                Place { at: EventId::new(self.place.at.epoch(), offset), once: String::new() };
+            self.place = Place::new(EventId::new(self.place.at.epoch(), offset));
+            shared.read_through(self.place.at);
             heard(inlet.lose_through(offset))?;
         }
         Ok(())
     }
 
-    async fn connect(&self) -> RedisResult<MultiplexedConnection> {
+    pub(crate) async fn connect(&self) -> RedisResult<MultiplexedConnection> {
         // Replies to reads that block come a tick later than others.
-        connect(&self.config, self.config.tick + self.config.attempt_timeout).await
+        let usual = self.config.tick + self.config.attempt_timeout;
+        connect(&self.config, usual.saturating_mul(self.budget.patience)).await
+    }
+
+    /// Reads a page within the budget.
+    pub(crate) async fn page(
+        &self,
+        connection: &mut MultiplexedConnection,
+        from: From,
+        limit: usize,
+    ) -> RedisResult<Page> {
+        self.pages.read(connection, &self.config, from, limit, self.budget).await
     }
 
     async fn inspect(
         &self,
         connection: &mut MultiplexedConnection,
-        once: &str,
+        seen: u64,
     ) -> RedisResult<State> {
-        let wrong = |what| RedisError::from((redis::ErrorKind::UnexpectedReturnType, what));
-        let random = random().map_err(|_| wrong("no random number for an epoch"))?;
-        let reply: (String, u64, u64, u64) = self
+        let random = random().map_err(|_| unexpected("no random number for an epoch"))?;
+        let reply: (String, u64, u64, u64, String, bool, u64) = self
             .inspect
             .key(self.config.stream_key())
             .key(self.config.meta_key())
+            .key(self.config.nodes_key())
             .arg(self.place.at.epoch().to_string())
             .arg(self.place.at.offset())
-            .arg(once)
+            .arg(&self.place.once)
             .arg(self.config.keep_for.map_or(0, millis))
             .arg(random)
+            .arg(&self.node)
+            .arg(seen.max(self.place.at.offset()))
+            .arg(millis(self.config.roll_call))
             .invoke_async(connection)
             .await?;
-        let (epoch, since, first, last) = reply;
+        let (epoch, since, first, last, server, is_proven, removed) = reply;
         // The one place where its spelling is known is the id.
         let begin: EventId =
-            format!("{epoch}-{since}").parse().map_err(|_| wrong("the log has no epoch"))?;
-        Ok(State { epoch: begin.epoch(), since, first, last })
+            format!("{epoch}-{since}").parse().map_err(|_| unexpected("the log has no epoch"))?;
+        Ok(State { epoch: begin.epoch(), since, first, last, server, is_proven, removed })
+    }
+}
+
+impl Line {
+    fn new(connection: MultiplexedConnection) -> Self {
+        let now = Instant::now();
+        Self { connection, since: now, is_elsewhere: false, look_at: now, last: 0, goal: None }
     }
 
-    /// The next records, without waiting.
-    async fn page(&self, connection: &mut MultiplexedConnection) -> RedisResult<Vec<Entry>> {
-        let mut command = redis::cmd("XRANGE");
-        command.arg(self.config.stream_key()).arg(format!("{}-0", self.place.at.offset() + 1));
-        command.arg("+").arg("COUNT").arg(PAGE);
-        entry::entries(command.query_async(connection).await?)
+    /// Says that the goal is reached, where it is.
+    fn settle(&mut self, at: EventId, inlet: &Inlet) {
+        if let Some((_, mark)) = self.goal.take_if(|(goal, _)| *goal <= at.offset()) {
+            inlet.settle(mark);
+        }
     }
 }
 
 impl Place {
+    fn new(at: EventId) -> Self {
+        Self { at, once: String::new(), sequence: 0 }
+    }
+
     fn arrive(&mut self, entry: &Entry) {
         self.at = EventId::new(self.at.epoch(), entry.offset);
         self.once.clone_from(&entry.once);
+        self.sequence = 0;
     }
+}
+
+fn unexpected(what: &'static str) -> RedisError {
+    (redis::ErrorKind::UnexpectedReturnType, what).into()
 }
 
 /// Hands a record to the broadcaster. What is no record is passed over: it would be none for anybody.

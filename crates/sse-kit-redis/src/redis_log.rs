@@ -7,12 +7,15 @@ use parking_lot::Mutex;
 use sse_kit_broadcast::{Append, AppendError, Appended, BoxFuture, Inlet, Log, Page, ReadError};
 use sse_kit_event::EventId;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use crate::appender::Appender;
 use crate::archive::Archive;
 use crate::config::RedisConfig;
 use crate::monitor::{RedisMonitor, Shared};
-use crate::reader::{Reader, WarmUp};
+use crate::reader::Reader;
+use crate::refusal::Refusal;
+use crate::warm_up::WarmUp;
 
 /// The log of a hub that is several nodes, on a stream in Redis.
 ///
@@ -32,8 +35,8 @@ impl RedisLog {
     ///
     /// # Errors
     ///
-    /// When Redis cannot be reached or says no. Whether to try again is for the caller to decide: from
-    /// here on the log does so by itself.
+    /// When the configuration would let events come twice, when Redis says no, or when it cannot be
+    /// reached until [`RedisConfig::start_deadline`]. From here on the log tries again without an end.
     ///
     /// # Cancel safety
     ///
@@ -43,11 +46,10 @@ impl RedisLog {
         if window < shortest {
             return Err(ConnectError::ShortWindow { window, shortest });
         }
-        let (reader, warm_up) =
-            Reader::warm_up(config.clone()).await.map_err(ConnectError::Redis)?;
+        let (reader, warm_up) = begin(&config).await.map_err(ConnectError::Redis)?;
         let shared = Arc::new(Shared::new(warm_up.begin));
         Ok(Self {
-            archive: Archive::new(config.clone()),
+            archive: Archive::new(config.clone(), Arc::clone(&shared)),
             appender: Arc::new(Appender::new(config, Arc::clone(&shared))),
             shared,
             start: Mutex::new(Some((reader, warm_up))),
@@ -112,6 +114,30 @@ impl Drop for RedisLog {
         if let Some(reading) = self.reading.lock().take() {
             reading.abort();
         }
+    }
+}
+
+/// Connects and warms up, again and again until the deadline.
+async fn begin(config: &RedisConfig) -> redis::RedisResult<(Reader, WarmUp)> {
+    /// How long to wait before the next attempt.
+    const PAUSE: Duration = Duration::from_millis(200);
+
+    let deadline = Instant::now() + config.start_deadline;
+    let mut is_logged = false;
+    loop {
+        let error = match Reader::warm_up(config.clone()).await {
+            Ok(begun) => return Ok(begun),
+            Err(error) => error,
+        };
+        // A wrong password stays wrong.
+        let is_final = Refusal::of(&error) == Some(Refusal::Never);
+        if is_final || Instant::now() + PAUSE >= deadline {
+            return Err(error);
+        }
+        if !std::mem::replace(&mut is_logged, true) {
+            tracing::warn!(%error, deadline = ?config.start_deadline, "waiting for Redis");
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

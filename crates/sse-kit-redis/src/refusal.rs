@@ -17,11 +17,13 @@ pub(crate) enum Refusal {
 }
 
 /// Codes of a server that takes no writes now: it is a replica, is loading, has lost its replicas or
-/// its disk, or does not have the slot.
-const LATER: [&str; 10] = [
+/// its disk, or does not have the slot. And what the reader of a node puts right: `FOREIGN`,
+/// `UNPROVEN` and `WRONGTYPE`.
+const LATER: [&str; 13] = [
     "ASK",
     "BUSY",
     "CLUSTERDOWN",
+    "FOREIGN",
     "LOADING",
     "MASTERDOWN",
     "MISCONF",
@@ -29,6 +31,8 @@ const LATER: [&str; 10] = [
     "NOREPLICAS",
     "READONLY",
     "TRYAGAIN",
+    "UNPROVEN",
+    "WRONGTYPE",
 ];
 
 /// Codes that Redis gives before it runs the script, or that the script gives when it has written

@@ -3,6 +3,7 @@
 mod hub;
 mod options;
 mod publish;
+mod redis_options;
 mod reply;
 mod status;
 
@@ -39,7 +40,7 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("cannot listen on {}", options.listen))?
         .write_timeout(options.write_timeout())
         .user_timeout(options.write_timeout());
-    let log = match options.redis()? {
+    let log = match options.redis.config()? {
         Some(config) => Some(RedisLog::connect(config).await?),
         None => None,
     };

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use sse_kit::http::HostName;
-use sse_kit::redis::{RedisConfig, RedisConfigError};
+
+use crate::redis_options::RedisOptions;
 
 /// A small stand-alone hub for Server-Sent Events.
 #[derive(Clone, Debug, clap::Parser)]
@@ -55,13 +56,8 @@ pub(crate) struct Options {
     /// Seconds for which a client may take no bytes before it is cut off; 0 for ever.
     #[arg(long, value_name = "SECS", default_value_t = 30.0, value_parser = seconds)]
     write_timeout: f64,
-    /// A Redis server that several hubs share: `redis://HOST:PORT`, or `rediss://` with TLS. What is
-    /// published on one of them is delivered by all, in the same order.
-    #[arg(long, value_name = "URL")]
-    redis: Option<String>,
-    /// Seconds that publishing may take when Redis does not answer.
-    #[arg(long, value_name = "SECS", default_value_t = 3.0, value_parser = seconds, requires = "redis")]
-    redis_deadline: f64,
+    #[command(flatten)]
+    pub(crate) redis: RedisOptions,
     /// Threads that serve; otherwise as many as there are processors.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     threads: Option<usize>,
@@ -88,13 +84,6 @@ impl Options {
         none_if_zero(self.write_timeout)
     }
 
-    /// Where the log is, unless it is in memory.
-    pub(crate) fn redis(&self) -> Result<Option<RedisConfig>, RedisConfigError> {
-        let deadline = Duration::from_secs_f64(self.redis_deadline);
-        let config = |url: &String| Ok(RedisConfig::new(url)?.append_deadline(deadline));
-        self.redis.as_ref().map(config).transpose()
-    }
-
     /// A runtime with the threads asked for. One thread needs none of the machinery that several
     /// share.
     pub(crate) fn runtime(&self) -> anyhow::Result<tokio::runtime::Runtime> {
@@ -114,7 +103,7 @@ fn none_if_zero(seconds: f64) -> Option<Duration> {
     (seconds > 0.0).then(|| Duration::from_secs_f64(seconds))
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
+pub(crate) fn seconds(text: &str) -> Result<f64, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds")?;
     if (0.0..=1e9).contains(&seconds) { Ok(seconds) } else { Err("out of range".into()) }
 }

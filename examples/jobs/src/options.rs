@@ -48,8 +48,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECS", default_value = "30", value_parser = seconds)]
     write_timeout: Duration,
     /// A Redis server that several job boards share. A job runs on the board that took it, and shows on
-    /// the pages of all.
-    #[arg(long, value_name = "URL")]
+    /// the pages of all. A password is better given in the environment, where others do not see it.
+    #[arg(long, value_name = "URL", env = "SSE_KIT_REDIS_URL", hide_env_values = true)]
     pub(crate) redis: Option<String>,
     /// Threads that serve; otherwise as many as there are processors.
     #[arg(long, value_name = "N", value_parser = at_least_one)]

@@ -1,7 +1,12 @@
 //! The log against a real Redis server.
 
+mod behind;
 mod conformance;
 mod failing;
+mod failover;
+mod following;
+mod foreign;
+mod managed;
 mod presence;
 mod proxy;
 mod publishers;

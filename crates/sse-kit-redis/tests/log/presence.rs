@@ -58,10 +58,8 @@ async fn members_of_all_nodes_are_known_to_all_and_those_of_a_dead_node_are_forg
     shares[1].abort();
     until(&asking, &["a"]).await;
     let made = connections(&redis).await - clients;
-    assert_eq!(
-        made, 1,
-        "all is said over the same connections; the one is to ask for their number"
-    );
+    // One is to ask for their number, and the two that read the log are renewed every few seconds.
+    assert!(made < 10, "all is said over the same connections: {made}");
     nodes[0].hub.shut_down(sse_kit_broadcast::Goodbye::StayAway);
     until(&asking, &[]).await;
 }

@@ -49,7 +49,10 @@ async fn an_append_is_tried_again_while_replicas_are_missing() {
         // Redis 6.2 does not look for replicas when a script writes.
         Ok(receipt) => receipt.id.offset() + 1,
         Err(error) => {
-            assert!(matches!(error, AppendError::Unavailable(_)), "surely not written: {error:?}");
+            // The last attempt may have been under way at the deadline.
+            let (AppendError::Unavailable(_) | AppendError::Ambiguous(_)) = error else {
+                panic!("{error:?}")
+            };
             assert!(node.redis.stats().retried > 0);
             2
         }

@@ -14,6 +14,8 @@ pub(crate) struct Server {
     process: Child,
     folder: TempDir,
     options: Vec<String>,
+    /// The folder of the file that it began with.
+    settings: Option<TempDir>,
     pub(crate) port: u16,
 }
 
@@ -27,10 +29,22 @@ impl Server {
             let port = free_port();
             let mut process = spawn(port, &folder, &options);
             if is_up(&mut process, port).await {
-                return Self { process, folder, options, port };
+                return Self { process, folder, options, settings: None, port };
             }
         }
         panic!("redis-server does not start");
+    }
+
+    /// A server that begins with a file of settings, as sentinels do.
+    pub(crate) async fn start_with(settings: &str, options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("settings.conf");
+        std::fs::write(&file, settings).expect("it can be written");
+        let mut all = vec![file.to_str().expect("UTF-8")];
+        all.extend(options);
+        let mut server = Self::start(&all).await;
+        server.settings = Some(folder);
+        server
     }
 
     pub(crate) fn url(&self) -> String {
@@ -39,17 +53,28 @@ impl Server {
 
     /// As `redis-cli` would.
     pub(crate) async fn command<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
+        let reply = self.try_command(command).await.expect("an answer");
+        redis::from_redis_value(reply).expect("the answer is of the kind that was expected")
+    }
+
+    /// The same, and what the server says against it.
+    pub(crate) async fn try_command(&self, command: &[&str]) -> redis::RedisResult<redis::Value> {
         let client = redis::Client::open(self.url()).expect("an address");
-        let mut connection = client.get_multiplexed_async_connection().await.expect("a connection");
+        let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+        let mut connection = client.get_multiplexed_async_connection_with_config(&patient).await?;
         let mut cmd = redis::cmd(command[0]);
         cmd.arg(&command[1..]);
-        cmd.query_async(&mut connection).await.expect("an answer")
+        cmd.query_async(&mut connection).await
     }
 
     /// Makes it a replica of another, and waits until it has all that the other has.
     pub(crate) async fn replicate(&self, primary: &Self) {
-        let port = primary.port.to_string();
-        let _: String = self.command(&["REPLICAOF", "127.0.0.1", &port]).await;
+        self.replicate_from(primary.port).await;
+    }
+
+    /// The same, by the port of a proxy.
+    pub(crate) async fn replicate_from(&self, port: u16) {
+        let _: String = self.command(&["REPLICAOF", "127.0.0.1", &port.to_string()]).await;
         let in_step = async {
             loop {
                 let info: String = self.command(&["INFO", "replication"]).await;
@@ -96,7 +121,15 @@ impl Server {
 fn spawn(port: u16, folder: &TempDir, options: &[String]) -> Child {
     let program = std::env::var_os("SSE_KIT_REDIS_SERVER");
     let program = program.unwrap_or_else(|| "redis-server".into());
+    let (file, options) = match options {
+        // A file of settings comes first.
+        [file, options @ ..] if !file.starts_with("--") && file.ends_with(".conf") => {
+            (Some(file), options)
+        }
+        options => (None, options),
+    };
     let command = Command::new(&program)
+        .args(file)
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
         .args(["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"])
         .args(options)
@@ -135,14 +168,16 @@ async fn is_up(process: &mut Child, port: u16) -> bool {
     tokio::time::timeout(PATIENCE, up).await.expect("redis-server answers")
 }
 
-/// None of those that the system gives to connections, of which one could have it while Redis is being
-/// restarted. They begin at 32,768.
-fn free_port() -> u16 {
+/// A port that is free, and so is the one that is 10,000 higher, by which nodes of a cluster talk. None
+/// of those that the system gives to connections, of which one could have it while Redis is being
+/// restarted: they begin at 32,768.
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
+    let is_free = |port| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
     loop {
         let n = std::process::id().wrapping_mul(31) + NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = 10_000 + u16::try_from(n % 20_000).expect("it is small");
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        let port = 10_000 + u16::try_from(n % 10_000).expect("it is small");
+        if is_free(port) && is_free(port + 10_000) {
             return port;
         }
     }

@@ -30,6 +30,18 @@ pub(crate) struct Seen {
     pub(crate) gaps: usize,
     /// How long each change of nodes took, from the end of one stream to the hello of the next.
     pub(crate) failovers: Vec<Duration>,
+    /// The longest time between two messages.
+    pub(crate) longest_pause: Duration,
+    last_message: Option<Instant>,
+}
+
+impl Seen {
+    fn message(&mut self, id: String, data: String) {
+        let now = Instant::now();
+        let pause = self.last_message.replace(now).map_or(Duration::ZERO, |last| now - last);
+        self.longest_pause = self.longest_pause.max(pause);
+        self.messages.push((id, data));
+    }
 }
 
 impl Client {
@@ -96,7 +108,7 @@ async fn read(
                     telling.send_replace(Some(Instant::now()));
                 }
                 "message" if message.data == END => return true,
-                "message" => seen.messages.push((message.last_event_id.clone(), message.data)),
+                "message" => seen.message(message.last_event_id.clone(), message.data),
                 _ => {}
             }
             *last_id = Some(message.last_event_id).filter(|id| !id.is_empty());

@@ -4,9 +4,12 @@
 //! chapter on scaling, and shows the figures.
 
 mod client;
+mod failover;
+#[path = "../../../../crates/sse-kit-redis/tests/log/managed.rs"]
+mod managed;
 mod nodes;
 #[path = "../../../../crates/sse-kit-redis/tests/log/server.rs"]
-mod redis_server;
+mod server;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -15,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use client::{Client, Seen};
 use nodes::Nodes;
-use redis_server::Server as Redis;
+use server::Server as Redis;
 use sse_kit_test_support::rng;
 
 /// How much is done.

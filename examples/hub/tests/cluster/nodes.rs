@@ -15,7 +15,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 
-use crate::redis_server::PATIENCE;
+use crate::server::PATIENCE;
 
 pub(crate) struct Nodes {
     redis: String,

@@ -1,0 +1,74 @@
+//! The records that a node reads before it serves anybody.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use redis::RedisResult;
+use redis::aio::MultiplexedConnection;
+use sse_kit_event::EventId;
+use tokio::time::Instant;
+
+use crate::entry::Entry;
+use crate::page::From;
+use crate::reader::{Reader, State};
+
+/// The most bytes that a node reads at its start.
+const MOST_BYTES: usize = 64 << 20;
+
+/// How long a node reads at its start. On a slow link it begins with less history then.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// The newest records of the log.
+pub(crate) struct WarmUp {
+    /// The records begin after this position.
+    pub(crate) begin: EventId,
+    pub(crate) entries: VecDeque<Entry>,
+    pub(crate) connection: MultiplexedConnection,
+}
+
+impl std::fmt::Debug for WarmUp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WarmUp").field("begin", &self.begin).finish_non_exhaustive()
+    }
+}
+
+impl WarmUp {
+    /// Reads backwards from the newest record. So it may end at any time with what it has.
+    pub(crate) async fn read(
+        reader: &mut Reader,
+        mut connection: MultiplexedConnection,
+        state: &State,
+    ) -> RedisResult<Self> {
+        let deadline = Instant::now() + LONGEST;
+        let floor = state.since.max(state.first.max(1) - 1);
+        let floor = floor.max(state.last.saturating_sub(reader.config.warm_up));
+        let (mut begin, mut bytes, mut entries) = (state.last, 0, VecDeque::new());
+        'pages: while begin > floor && Instant::now() < deadline {
+            let limit = usize::try_from(begin - floor).unwrap_or(usize::MAX);
+            let from = From::Before(begin + 1);
+            let page = match reader.page(&mut connection, from, limit).await {
+                Ok(page) => page,
+                Err(error) if error.is_timeout() => {
+                    reader.budget.shrink();
+                    connection = reader.connect().await?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            reader.budget.grow();
+            if page.entries.is_empty() || page.epoch != state.epoch.to_string() {
+                break;
+            }
+            for entry in page.entries.into_iter().filter(Entry::is_ours) {
+                bytes += entry.bytes;
+                // Below a hole, clients could not be told what they lack.
+                if entry.offset != begin || entry.offset <= floor || bytes > MOST_BYTES {
+                    break 'pages;
+                }
+                begin = entry.offset - 1;
+                entries.push_front(entry);
+            }
+        }
+        Ok(Self { begin: EventId::new(state.epoch, begin), entries, connection })
+    }
+}

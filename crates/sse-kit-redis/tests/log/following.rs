@@ -1,0 +1,93 @@
+//! Logs behind sentinels and in a cluster.
+
+use sse_kit_broadcast::Subscription;
+use sse_kit_redis::{ConnectError, RedisLog};
+
+use crate::managed::{Cluster, Sentinels};
+use crate::{Node, config, event, node, publish, topic};
+
+/// Publishes by turns and sees that everything comes to the streams, in order.
+async fn goes_on(nodes: &[Node], streams: &mut [Subscription], count: &mut usize) {
+    for _ in 0..10 {
+        *count += 1;
+        let id = publish(&nodes[*count % nodes.len()], "a", count.to_string()).await;
+        assert_eq!(id.offset(), *count as u64);
+        for stream in &mut *streams {
+            assert_eq!(event(stream).await.1, count.to_string());
+        }
+    }
+}
+
+async fn two(url: &str) -> (Vec<Node>, Vec<Subscription>) {
+    let nodes = vec![node_with_patience(url).await, node_with_patience(url).await];
+    let streams = nodes.iter().map(|n| n.hub.subscribe(topic("a")).open().unwrap()).collect();
+    (nodes, streams)
+}
+
+/// Servers need some seconds to agree on another one.
+async fn node_with_patience(url: &str) -> Node {
+    let deadline = crate::server::PATIENCE;
+    crate::node_with(
+        config(url).append_deadline(deadline),
+        sse_kit_broadcast::Broadcaster::builder(),
+    )
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sentinels_are_asked_for_the_primary() {
+    let mut redis = Sentinels::start().await;
+    let (nodes, mut streams) = two(&redis.url()).await;
+    let mut count = 0;
+    goes_on(&nodes, &mut streams, &mut count).await;
+    // One sentinel is gone, and then the primary.
+    redis.sentinels[0].kill().await;
+    let lost = redis.servers[1].command::<u64>(&["XLEN", "{sse-kit}:log"]).await;
+    assert_eq!(lost, count as u64, "the replica has everything");
+    redis.servers[0].kill().await;
+    goes_on(&nodes, &mut streams, &mut count).await;
+    let role: (String, u64, Vec<redis::Value>) = redis.servers[1].command(&["ROLE"]).await;
+    assert_eq!(role.0, "master");
+    // A node that starts now finds it too.
+    let other = node(&redis.url()).await;
+    assert_eq!(other.hub.cursor().offset(), count as u64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_no_sentinel_knows_is_told() {
+    let redis = Sentinels::start().await;
+    let url = redis.url().replace("/main", "/other");
+    let config = config(&url).start_deadline(std::time::Duration::from_millis(300));
+    let error = RedisLog::connect(config).await.unwrap_err();
+    let ConnectError::Redis(error) = error else { panic!("{error}") };
+    assert!(error.to_string().contains("other"), "{error}");
+    assert_eq!(redis.primary().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_that_moves_to_another_node_of_a_cluster_is_followed() {
+    let redis = Cluster::start().await;
+    let (nodes, mut streams) = two(&redis.url()).await;
+    let mut count = 0;
+    goes_on(&nodes, &mut streams, &mut count).await;
+    let owner = redis.owner().await;
+    redis.move_slot(owner, (owner + 1) % 3).await;
+    goes_on(&nodes, &mut streams, &mut count).await;
+    for node in &nodes {
+        assert_eq!((node.redis.stats().epochs, node.redis.stats().failed), (0, 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_of_a_cluster_that_dies_is_replaced() {
+    let mut redis = Cluster::start().await;
+    let (nodes, mut streams) = two(&redis.url()).await;
+    let mut count = 0;
+    goes_on(&nodes, &mut streams, &mut count).await;
+    let owner = redis.owner().await;
+    redis.servers[owner].kill().await;
+    goes_on(&nodes, &mut streams, &mut count).await;
+    for node in &nodes {
+        assert_eq!(node.redis.stats().epochs, 0, "nothing was lost");
+    }
+}
