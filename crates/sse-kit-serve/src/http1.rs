@@ -177,6 +177,7 @@ impl Connections {
         let mut connection = Box::new(http.serve_connection(io, service));
         let mut stopping = Box::pin(one.terms.stopping());
         let mut is_stopping = false;
+        let mut last_chance = None;
         loop {
             let bytes = match next {
                 Next::Hyper(bytes) => Some(bytes),
@@ -197,6 +198,11 @@ impl Connections {
                     let mut loan = loan.lock();
                     if loan.is_over() {
                         return Poll::Ready(Ok(None));
+                    }
+                    if loan.is_cut_off() {
+                        let timer = || Box::pin(tokio::time::sleep(LINGER));
+                        let over = last_chance.get_or_insert_with(timer).as_mut().poll(cx);
+                        return over.map(|()| Err(io::ErrorKind::ConnectionAborted.into()));
                     }
                     match loan.poll_listen(cx) {
                         Ok(true) => {}

@@ -32,8 +32,10 @@ pub(super) struct Loan<I> {
     flushed: bool,
     /// hyper has come back for another request.
     over: bool,
-    /// hyper has tried to read since the last look.
+    /// hyper waits for more of the request, as of its last try to read.
     reading: bool,
+    /// The client closed its side in the middle of a body.
+    cut_off: bool,
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Loan<I> {
@@ -45,6 +47,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Loan<I> {
             flushed: false,
             over: true,
             reading: false,
+            cut_off: false,
         }))
     }
 
@@ -63,6 +66,12 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Loan<I> {
     /// Whether hyper has answered, and waits for another request.
     pub(super) fn is_over(&self) -> bool {
         self.over
+    }
+
+    /// Whether the client closed its side in the middle of a body. The app may still have an answer to
+    /// that.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.cut_off
     }
 
     /// Takes the connection back, while hyper waits or when it has ended.
@@ -123,13 +132,15 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for Lent<I> {
             loan.over |= loan.flushed;
             return Poll::Pending;
         }
-        loan.reading = true;
         let most = usize::try_from(*left).unwrap_or(usize::MAX).min(buf.remaining());
         let mut part = ReadBuf::new(buf.initialize_unfilled_to(most));
-        std::task::ready!(Pin::new(line).poll_read(cx, &mut part))?;
+        let read = Pin::new(line).poll_read(cx, &mut part);
+        loan.reading = read.is_pending();
+        std::task::ready!(read)?;
         let read = part.filled().len();
         buf.advance(read);
         *left -= read as u64;
+        loan.cut_off |= read == 0 && most > 0;
         Poll::Ready(Ok(()))
     }
 }
