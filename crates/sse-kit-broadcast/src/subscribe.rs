@@ -99,9 +99,10 @@ impl Subscribe {
         &self.topics
     }
 
-    /// Whether it begins in the past, where that can be had.
+    /// Whether it begins in the past, where that can be had: after an event that the client saw, or
+    /// with some of history. So it may give what was published before.
     pub fn resumes(&self) -> bool {
-        self.resume.is_some()
+        self.resume.is_some() || self.start != Start::Now
     }
 
     /// Reads from the log what the history of this node does not have any more, where it is to begin in the

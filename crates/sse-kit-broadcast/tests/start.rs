@@ -106,8 +106,11 @@ async fn a_client_may_resume_from_the_beginning_only_where_it_misses_nothing() -
     let hub = with_history().await?;
     let open = |start| hub.subscribe(topic("jobs:1")).start(start).open();
     assert_eq!(open(Start::Now)?.resumes_from(), Some(hub.cursor()));
+    assert!(!hub.subscribe(topic("jobs:1")).resumes());
     for start in [Start::Last(1), Start::PerKey, Start::All] {
         assert_eq!(open(start)?.resumes_from(), None, "{start:?}");
+        // A gate asks for more than what comes from now on.
+        assert!(hub.subscribe(topic("jobs:1")).start(start).resumes(), "{start:?}");
     }
     Ok(())
 }

@@ -34,11 +34,17 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod answer;
 mod connection;
+mod http1;
+mod http2;
+mod line;
 mod outage;
-mod own_lane;
+mod peer;
 mod preface;
 mod refusal;
+mod request_body;
+mod respond;
 mod server;
 mod socket;
 mod socket_options;
@@ -46,6 +52,7 @@ mod stats;
 #[cfg(feature = "tls")]
 mod tls;
 
+pub use request_body::{RequestBody, RequestBodyError};
 pub use server::Server;
 pub use stats::ServeStats;
 #[cfg(feature = "tls")]

@@ -1,6 +1,5 @@
 //! The accept loop, and how it ends.
 
-use std::error::Error;
 use std::future::{pending, ready};
 use std::io;
 use std::net::SocketAddr;
@@ -8,22 +7,24 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body;
-use hyper::body::Incoming;
-use hyper_util::server::graceful::GracefulShutdown;
-use sse_kit_http::{LimitError, Limits, Permit};
+use http::Request;
+use sse_kit_http::Limits;
 use sse_kit_shutdown::{Outcome, Phase, Shutdown, Signals, Tracked};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::connection::{Connections, One, Terms};
+use crate::answer::{Answer, Service};
+use crate::connection::{Connections, One, Stopping, Terms};
+use crate::http1::{OwnLane, Routes};
 use crate::outage::Outage;
-use crate::own_lane::Routes;
+use crate::peer::Peer;
+use crate::request_body::RequestBody;
 use crate::socket_options::SocketOptions;
 use crate::stats::ServeStats;
+
+/// The upper bound for timeouts that hyper adds to an instant, which does not reach to the end of time.
+const MAX_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// How many clients may wait to be accepted.
 const BACKLOG: u32 = 4096;
@@ -33,8 +34,24 @@ const BACKLOG: u32 = 4096;
 pub struct Server {
     listener: TcpListener,
     limits: Option<Limits>,
-    connections: Connections,
+    settings: Settings,
     outage: Outage,
+}
+
+/// How connections are served.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) options: SocketOptions,
+    pub(crate) header_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) body_timeout: Option<Duration>,
+    pub(crate) write_timeout: Option<Duration>,
+    pub(crate) prior_knowledge: bool,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<crate::Tls>,
+    pub(crate) streams: Option<Arc<dyn OwnLane>>,
+    pub(crate) own_lane: bool,
+    pub(crate) stats: Arc<ServeStats>,
 }
 
 impl Server {
@@ -63,14 +80,17 @@ impl Server {
             listener,
             limits: None,
             outage: Outage::default(),
-            connections: Connections {
+            settings: Settings {
                 options: SocketOptions::default(),
                 header_timeout: Duration::from_secs(5),
+                idle_timeout: Duration::from_secs(75),
+                body_timeout: Some(Duration::from_secs(30)),
                 write_timeout: Some(Duration::from_secs(30)),
                 prior_knowledge: false,
                 #[cfg(feature = "tls")]
                 tls: None,
-                own_lane: None,
+                streams: None,
+                own_lane: false,
                 stats: Arc::default(),
             },
         }
@@ -78,15 +98,31 @@ impl Server {
 
     /// How long a client may take to send the head of a request, at most a year. Default: 5 s.
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
-        // hyper adds it to an instant, which does not reach to the end of time.
-        self.connections.header_timeout = timeout.min(Duration::from_secs(365 * 24 * 3600));
+        self.settings.header_timeout = timeout.min(MAX_TIMEOUT);
+        self
+    }
+
+    /// Sets how long a connection may wait for its next request, once it has had an answer, and how long
+    /// one of HTTP/2 may be open without a stream. A shutdown ends such connections at once.
+    ///
+    /// Longer than proxies keep theirs, or a proxy sends a request into a connection that is just being
+    /// closed: nginx and most load balancers keep them for 60 s. Default: 75 s.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.idle_timeout = timeout.min(MAX_TIMEOUT);
+        self
+    }
+
+    /// Sets how long a client may send nothing of a request's body while the app waits for it; `None`
+    /// waits for ever. Default: 30 s.
+    pub fn body_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.settings.body_timeout = timeout.into();
         self
     }
 
     /// How long a client may take no bytes while there are some for it; `None` for ever.
     /// Default: 30 s.
     pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.connections.write_timeout = timeout.into();
+        self.settings.write_timeout = timeout.into();
         self
     }
 
@@ -94,7 +130,7 @@ impl Server {
     /// connection (`TCP_USER_TIMEOUT`; Linux): so it finds peers that are gone without a word.
     /// `None` leaves that to the system, which may take a quarter of an hour. Default: 30 s.
     pub fn user_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.connections.options.user_timeout = timeout.into();
+        self.settings.options.user_timeout = timeout.into();
         self
     }
 
@@ -103,7 +139,7 @@ impl Server {
     /// connection ends: so peers that are gone without a word are found where no heartbeat is sent.
     /// `None` asks never. Default: 30 s.
     pub fn tcp_keepalive(mut self, quiet: impl Into<Option<Duration>>) -> Self {
-        self.connections.options.tcp_keepalive = quiet.into();
+        self.settings.options.tcp_keepalive = quiet.into();
         self
     }
 
@@ -111,14 +147,14 @@ impl Server {
     /// for its own books). `None` leaves it to the system, which goes up to some megabytes for each.
     /// Default: 64 KiB, with which a client 100 ms away can get half a megabyte in a second.
     pub fn send_buffer(mut self, bytes: impl Into<Option<usize>>) -> Self {
-        self.connections.options.send_buffer = bytes.into();
+        self.settings.options.send_buffer = bytes.into();
         self
     }
 
     /// How many bytes of a client's the kernel may keep until they are read (`SO_RCVBUF`). Default:
     /// `None`, which leaves it to the system.
     pub fn receive_buffer(mut self, bytes: impl Into<Option<usize>>) -> Self {
-        self.connections.options.receive_buffer = bytes.into();
+        self.settings.options.receive_buffer = bytes.into();
         self
     }
 
@@ -135,56 +171,57 @@ impl Server {
     /// Serves HTTP/2 too, for clients that know of it without being told: `curl
     /// --http2-prior-knowledge`, and proxies that are configured so. Browsers need TLS for it.
     pub fn http2_prior_knowledge(mut self) -> Self {
-        self.connections.prior_knowledge = true;
+        self.settings.prior_knowledge = true;
         self
     }
 
     /// Serves TLS, with HTTP/2 for clients that can.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: crate::Tls) -> Self {
-        self.connections.tls = Some(tls);
+        self.settings.tls = Some(tls);
         self
     }
 
-    /// Answers requests for event streams on a lane of our own, without hyper: an open stream then
-    /// takes a fifth of the memory, and an event less time. `is_stream` says which requests those are,
-    /// and `answer` answers them, as the service that is given to [`Server::serve`] does all others;
-    /// on the wire there is no difference.
-    ///
-    /// The lane is for `GET` over HTTP/1.1 without TLS. It has the same limits, timeouts and shutdown.
-    /// All else is served by hyper, the rest of its connection included; and so the service must
-    /// answer requests for streams too. [`ServeStats::own_lane`] counts what went by this lane.
+    /// Sets which requests ask for event streams, and who answers them: `is_stream` is asked about each
+    /// `GET` and `HEAD`, and `answer` has those for which it returns `true`. The service that is given
+    /// to [`Server::serve`] answers all others.
     ///
     /// ```no_run
     /// # use std::convert::Infallible;
-    /// # use std::net::SocketAddr;
     /// # use http::{Request, Response};
     /// # use sse_kit_broadcast::Broadcaster;
     /// # use sse_kit_event::Topics;
     /// # use sse_kit_http::{SseBody, SseResponse};
     /// # use sse_kit_serve::Server;
-    /// async fn stream<B>(hub: Broadcaster, request: Request<B>) -> Result<Response<SseBody>, Infallible> {
+    /// async fn stream(hub: Broadcaster) -> Result<Response<SseBody>, Infallible> {
     ///     let subscribed = hub.subscribe(Topics::none()).open();
     ///     Ok(subscribed.map_or_else(|_| SseResponse::close(), |s| SseResponse::new(s).into_response()))
     /// }
     ///
     /// # async fn example(server: Server, hub: Broadcaster) {
-    /// let server = server.own_lane(
+    /// let server = server.streams(
     ///     |request| request.uri().path() == "/events",
-    ///     move |request, _client| stream(hub.clone(), request),
+    ///     move |_request, _client| stream(hub.clone()),
     /// );
     /// # }
     /// ```
-    pub fn own_lane<P, A, F, B, E>(mut self, is_stream: P, answer: A) -> Self
+    pub fn streams<P, A>(mut self, is_stream: P, answer: A) -> Self
     where
         P: Fn(&Request<()>) -> bool + Send + Sync + 'static,
-        A: Fn(Request<()>, SocketAddr) -> F + Send + Sync + 'static,
-        F: Future<Output = Result<Response<B>, E>> + Send + 'static,
-        B: Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
-        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+        A: Answer<Request<()>, Body: Unpin>,
     {
-        self.connections.own_lane = Some(Arc::new(Routes { is_stream, answer }));
+        self.settings.streams = Some(Arc::new(Routes { is_stream, answer }));
+        self
+    }
+
+    /// Answers [streams](Server::streams) without hyper: an open stream then takes a fifth of the memory,
+    /// and an event less time. On the wire there is no difference.
+    ///
+    /// This is for `GET` over HTTP/1.1 without TLS. hyper answers all else, request by request: a stream
+    /// that a browser opens on a connection that it has used before is on this lane too.
+    /// [`ServeStats::own_lane`] counts the requests that were.
+    pub fn own_lane(mut self) -> Self {
+        self.settings.own_lane = true;
         self
     }
 
@@ -199,7 +236,7 @@ impl Server {
 
     /// What happens to it, to be read while it serves.
     pub fn stats(&self) -> Arc<ServeStats> {
-        Arc::clone(&self.connections.stats)
+        Arc::clone(&self.settings.stats)
     }
 
     /// Serves until `shutdown` says that it is time to stop, because of a signal or because the app
@@ -207,24 +244,22 @@ impl Server {
     ///
     /// Every connection is [tracked](Shutdown::track). Requests that come while it drains are still
     /// answered, one for each connection, so that health checks can be told.
-    pub async fn serve_until_shutdown<S, F, B, E>(
+    pub async fn serve_until_shutdown<S>(
         self,
         shutdown: &Shutdown,
         signals: impl Into<Option<Signals>>,
         service: S,
     ) -> Outcome<()>
     where
-        S: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
-        F: Future<Output = Result<Response<B>, E>> + Send + 'static,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
-        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+        S: Answer<Request<RequestBody>>,
     {
         let track = || Some(shutdown.track());
         let told = shutdown.reached(Phase::Closed);
+        let leaving = shutdown.clone();
+        let leaving = Box::new(move || !leaving.is_ready());
         // A shutdown has a deadline of its own, and drops what serves then.
-        let serving = self.run(service, shutdown.stopping(), told, pending::<()>(), track);
+        let service = Box::new(service);
+        let serving = self.run(service, leaving, shutdown.stopping(), told, pending::<()>(), track);
         shutdown.run(signals, async { _ = serving.await }).await
     }
 
@@ -233,39 +268,28 @@ impl Server {
     ///
     /// For those who end their streams by themselves; late requests are answered as with
     /// [`Server::serve_until_shutdown`].
-    pub async fn serve<S, F, B, E>(self, service: S, stop: impl Future, drain: Duration) -> usize
+    pub async fn serve<S>(self, service: S, stop: impl Future, drain: Duration) -> usize
     where
-        S: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
-        F: Future<Output = Result<Response<B>, E>> + Send + 'static,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
-        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+        S: Answer<Request<RequestBody>>,
     {
         // From when it is polled first, which is when `stop` is ready.
         let deadline = async { tokio::time::sleep(drain).await };
-        self.run(service, stop, ready(()), deadline, || None).await
+        let (service, leaving) = (Box::new(service), Box::new(|| false));
+        self.run(service, leaving, stop, ready(()), deadline, || None).await
     }
 
-    async fn run<S, F, B, E>(
+    async fn run(
         self,
-        service: S,
+        service: Box<dyn Service>,
+        leaving: Box<dyn Fn() -> bool + Send + Sync>,
         stop: impl Future,
         told: impl Future,
         deadline: impl Future,
         track: impl Fn() -> Option<Tracked>,
-    ) -> usize
-    where
-        S: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
-        F: Future<Output = Result<Response<B>, E>> + Send + 'static,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
-        E: Into<Box<dyn Error + Send + Sync>> + 'static,
-    {
-        let settings = Arc::new(self.connections.clone());
-        let (mut connections, mut refused) = (JoinSet::new(), JoinSet::new());
-        let (graceful, late) = (GracefulShutdown::new(), GracefulShutdown::new());
+    ) -> usize {
+        let settings = self.settings.clone();
+        let connections = Arc::new(Connections { settings, service, leaving });
+        let (mut early, mut late, mut refused) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
         let (serving, stopping) = watch::channel(());
         let mut stop = pin!(stop);
         loop {
@@ -273,51 +297,61 @@ impl Server {
                 biased;
                 _ = &mut stop => break,
                 // Ended tasks are taken away first, or they would keep their memory.
-                Some(_) = connections.join_next() => {}
+                Some(_) = early.join_next() => {}
                 Some(_) = refused.join_next() => {}
-                (stream, client) = self.accept() => match self.admit(client) {
-                    Ok(permit) => {
-                        let terms = Terms::Watched(graceful.watcher(), stopping.clone());
-                        let one = One { client, service: service.clone(), terms };
-                        settings.spawn(&mut connections, stream, one, (track(), permit));
-                    }
-                    Err(error) => settings.refuse(stream, client, error, &mut refused),
-                },
+                accepted = self.accept() => {
+                    let terms = Terms::Watched(Stopping::clone(&stopping));
+                    self.take(&connections, accepted, terms, &track, &mut early, &mut refused);
+                }
             }
         }
         drop(serving);
         let (answering, stopping) = watch::channel(());
         let mut deadline = pin!(deadline);
-        // Who comes late is answered until all is told, or there would be nobody to say so.
-        let ended = async { tokio::join!(graceful.shutdown(), told) };
-        let mut ended = pin!(ended);
-        loop {
+        // Clients that come late are answered until all streams have ended, or there would be nobody to
+        // say so.
+        let (mut told, mut is_told) = (pin!(told), false);
+        while !(is_told && early.is_empty()) {
             tokio::select! {
                 biased;
-                _ = &mut ended => break,
-                _ = &mut deadline => return cut_off(connections).await,
-                Some(_) = connections.join_next() => {}
+                _ = &mut told, if !is_told => is_told = true,
+                _ = &mut deadline => return cut_off(early).await + cut_off(late).await,
+                Some(_) = early.join_next() => {}
+                Some(_) = late.join_next() => {}
                 Some(_) = refused.join_next() => {}
-                (stream, client) = self.accept() => match self.admit(client) {
-                    Ok(permit) => {
-                        let terms = Terms::Late(late.watcher(), stopping.clone());
-                        let one = One { client, service: service.clone(), terms };
-                        settings.spawn(&mut connections, stream, one, (track(), permit));
-                    }
-                    Err(error) => settings.refuse(stream, client, error, &mut refused),
-                },
+                accepted = self.accept() => {
+                    let terms = Terms::Late(Stopping::clone(&stopping));
+                    self.take(&connections, accepted, terms, &track, &mut late, &mut refused);
+                }
             }
         }
         drop(answering);
-        tokio::select! {
-            biased;
-            () = late.shutdown() => 0,
-            _ = &mut deadline => cut_off(connections).await,
+        loop {
+            tokio::select! {
+                biased;
+                ended = late.join_next() => if ended.is_none() { return 0 },
+                _ = &mut deadline => return cut_off(late).await,
+            }
         }
     }
 
-    fn admit(&self, client: SocketAddr) -> Result<Option<Permit>, LimitError> {
-        self.limits.as_ref().map(|limits| limits.admit(client.ip())).transpose()
+    /// Serves a connection that was accepted, if there is room for it.
+    fn take(
+        &self,
+        connections: &Arc<Connections>,
+        (stream, client): (TcpStream, SocketAddr),
+        terms: Terms,
+        track: &impl Fn() -> Option<Tracked>,
+        tasks: &mut JoinSet<()>,
+        refused: &mut JoinSet<()>,
+    ) {
+        match Peer::admit(client, self.limits.clone()) {
+            Ok(peer) => {
+                let one = One { peer: Arc::new(peer), terms };
+                connections.spawn(tasks, stream, one, track());
+            }
+            Err(error) => connections.refuse(stream, client, error, refused),
+        }
     }
 
     /// The next connection, however long it takes.
@@ -325,7 +359,7 @@ impl Server {
         loop {
             match self.listener.accept().await {
                 Ok(accepted) => {
-                    self.connections.stats.accept();
+                    self.settings.stats.accept();
                     return accepted;
                 }
                 Err(error) if is_about_one_client(&error) => {}

@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use sse_kit_broadcast::Broadcaster;
 use sse_kit_event::{Decoded, Decoder, Event, Topic};
 use sse_kit_http::{SseBody, SseRequest, SseResponse};
-use sse_kit_serve::Server;
+use sse_kit_serve::{RequestBody, Server};
 use sse_kit_shutdown::{Ended, ProgressLine, Shutdown};
 use sse_kit_test_support::until;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -46,7 +46,7 @@ impl Serving {
             .build();
         let (running, events) = (shutdown.clone(), hub.clone());
         let ended = tokio::spawn(async move {
-            let service = move |request: Request<Incoming>, _| {
+            let service = move |request: Request<RequestBody>, _| {
                 let stream = stream(&events, &request);
                 async move { Ok::<_, Infallible>(stream) }
             };
@@ -60,7 +60,7 @@ impl Serving {
     }
 }
 
-fn stream(hub: &Broadcaster, request: &Request<Incoming>) -> Response<SseBody> {
+fn stream(hub: &Broadcaster, request: &Request<RequestBody>) -> Response<SseBody> {
     let seen = SseRequest::from(request).last_event_id();
     match hub.subscribe(topic()).resume(seen).open() {
         Ok(subscription) => SseResponse::new(subscription).into_response(),

@@ -17,9 +17,12 @@ use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Incoming;
-use sse_kit_serve::Server;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use sse_kit_serve::{RequestBody, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 /// How many sequences run at a time.
 const TOGETHER: usize = 16;
@@ -46,7 +49,7 @@ fn stream(path: &str) -> Response<Body> {
     Response::new(StreamBody::new(frames).boxed_unsync())
 }
 
-async fn answer(request: Request<Incoming>, _: SocketAddr) -> Result<Response<Body>, Infallible> {
+async fn answer<B: http_body::Body>(request: Request<B>) -> Result<Response<Body>, Infallible> {
     let path = request.uri().path().to_owned();
     if path.starts_with("/stream") {
         return Ok(stream(&path));
@@ -61,20 +64,33 @@ async fn answer(request: Request<Incoming>, _: SocketAddr) -> Result<Response<Bo
     Ok(response)
 }
 
-async fn start(own_lane: bool) -> SocketAddr {
+/// Our server, with both lanes.
+async fn ours() -> SocketAddr {
     let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
-    let mut server = server.expect("a free port");
-    if own_lane {
-        server = server.own_lane(
-            |request| request.uri().path().starts_with("/stream"),
-            |request: Request<()>, _| {
-                let response = stream(request.uri().path());
-                async move { Ok::<_, Infallible>(response) }
-            },
-        );
-    }
+    let server = server.expect("a free port").own_lane().streams(
+        |request| request.uri().path().starts_with("/stream"),
+        |request: Request<()>, _| {
+            let response = stream(request.uri().path());
+            async move { Ok::<_, Infallible>(response) }
+        },
+    );
     let address = server.local_addr().expect("an address");
-    tokio::spawn(server.serve(answer, std::future::pending::<()>(), Duration::ZERO));
+    let service = |request: Request<RequestBody>, _| answer(request);
+    tokio::spawn(server.serve(service, std::future::pending::<()>(), Duration::ZERO));
+    address
+}
+
+/// hyper as it is, for comparison.
+async fn hypers() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        loop {
+            let (socket, _) = listener.accept().await.expect("a client");
+            let service = service_fn(answer::<Incoming>);
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(socket), service));
+        }
+    });
     address
 }
 
@@ -260,7 +276,7 @@ fn seeds() -> Vec<u64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pipelined_requests_get_the_answers_that_hyper_gives() {
-    let (ours, hypers) = (start(true).await, start(false).await);
+    let (ours, hypers) = (ours().await, hypers().await);
     stream::iter(seeds())
         .for_each_concurrent(TOGETHER, |seed| async move {
             let sequence = Sequence::random(seed);

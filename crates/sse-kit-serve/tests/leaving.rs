@@ -8,9 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use sse_kit_http::{Limits, Permit};
-use sse_kit_serve::Server;
+use sse_kit_serve::{RequestBody, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -40,14 +39,14 @@ async fn start() -> SocketAddr {
     let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
     let lanes = [Limits::new(MOST, MOST), Limits::new(MOST, MOST)];
     let [ours, hypers] = lanes;
-    let server = server.expect("a free port").own_lane(
+    let server = server.expect("a free port").own_lane().streams(
         |request| request.uri().path().starts_with("/ours"),
         move |request: Request<()>, client| {
             answer(ours.clone(), request.uri().path().replace("/ours", ""), client)
         },
     );
     let address = server.local_addr().expect("an address");
-    let service = move |request: Request<Incoming>, client| {
+    let service = move |request: Request<RequestBody>, client| {
         answer(hypers.clone(), request.uri().path().replace("/hypers", ""), client)
     };
     tokio::spawn(server.serve(service, pending::<()>(), Duration::ZERO));

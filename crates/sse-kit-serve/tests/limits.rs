@@ -11,9 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame};
-use hyper::body::Incoming;
 use sse_kit_http::Limits;
-use sse_kit_serve::{ServeStats, Server};
+use sse_kit_serve::{RequestBody, ServeStats, Server};
 use sse_kit_shutdown::{Ended, ProgressLine, Shutdown};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -52,7 +51,7 @@ impl Serving {
         let shutdown = Shutdown::builder().progress_line(ProgressLine::Never).build();
         let (running, taken) = (shutdown.clone(), Arc::<AtomicUsize>::default());
         let counter = Arc::clone(&taken);
-        let service = move |_: Request<Incoming>, _| {
+        let service = move |_: Request<RequestBody>, _| {
             let body = Endless(Arc::clone(&counter));
             async move { Ok::<_, Infallible>(Response::new(body)) }
         };

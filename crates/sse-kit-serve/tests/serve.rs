@@ -8,8 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use hyper::body::Incoming;
-use sse_kit_serve::{ServeStats, Server};
+use sse_kit_serve::{RequestBody, ServeStats, Server};
 use sse_kit_test_support::in_time;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -21,7 +20,7 @@ const LARGE: usize = 64 << 20;
 
 /// `/large` is large; all else is `ok`.
 async fn answer(
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     _client: SocketAddr,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     Ok(Response::new(Full::new(match request.uri().path() {

@@ -17,18 +17,19 @@ use std::fs;
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty, Full};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use sse_kit::broadcast::{BuildError, Builder, Start};
 use sse_kit::dispatch::middleware::{Deduplicate, RateLimit, Timeout};
 use sse_kit::event::{Event, Topic};
-use sse_kit::http::{Limits, Quota, SseResponse};
+use sse_kit::http::{Access, Authorizer, Denied, Gate, Grant, Limits, Quota, SseResponse, Wanted};
 use sse_kit::monitor::MonitorConfig;
-use sse_kit::serve::Server;
+use sse_kit::serve::{RequestBody, Server};
 use sse_kit::shutdown::{ProgressLine, Shutdown};
 use sse_kit::tabs::TabsConfig;
 use sse_kit::{Broadcaster, Dispatcher, DomainEvent};
@@ -57,15 +58,19 @@ const TRIED: &[&str] = &[
     "sse-kit-dispatch/rate_limit::types",
     "sse-kit-dispatch/timeout::new",
     "sse-kit-event/event::retry",
+    "sse-kit-http/gate::grace",
     "sse-kit-http/limits::new",
     "sse-kit-http/quota::new",
     "sse-kit-http/response::max_age",
     "sse-kit-http/response::retry",
     "sse-kit-monitor/config::heartbeat_timeout",
     "sse-kit-monitor/config::reconnect_delay",
+    "sse-kit-serve/server::body_timeout",
     "sse-kit-serve/server::header_timeout",
+    "sse-kit-serve/server::idle_timeout",
     "sse-kit-serve/server::receive_buffer",
     "sse-kit-serve/server::send_buffer",
+    "sse-kit-serve/server::tcp_keepalive",
     "sse-kit-serve/server::user_timeout",
     "sse-kit-serve/server::write_timeout",
     "sse-kit-shutdown/builder::deadline",
@@ -155,14 +160,44 @@ async fn settings_of_a_stream_and_its_limits() -> TestResult {
     Ok(())
 }
 
+/// Grants for so short a time that it is asked again, and then has no answer.
+struct Undecided(AtomicBool);
+
+impl Authorizer for Undecided {
+    type Principal = ();
+
+    async fn authorize(&self, (): &(), _: Wanted<'_>, _: Access) -> Result<Grant, Denied> {
+        if self.0.swap(true, Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        Ok(Grant::lasting(Duration::from_secs(1)))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_of_a_gate() -> TestResult {
+    let hub = Broadcaster::new();
+    let gate = Gate::new(hub.clone(), Undecided(AtomicBool::new(false))).grace(FOR_EVER);
+    let watching = tokio::spawn(gate.clone().watch());
+    let stream = gate.open((), hub.subscribe(topic())).await?;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(hub.connection_count(), 1, "it is kept for ever");
+    drop(stream);
+    watching.abort();
+    Ok(())
+}
+
 #[tokio::test]
 async fn settings_of_a_server() -> TestResult {
-    let answer = |_: hyper::Request<Incoming>, _: SocketAddr| async {
+    let answer = |_: hyper::Request<RequestBody>, _: SocketAddr| async {
         Ok::<_, Infallible>(hyper::Response::new(Full::new(Bytes::from_static(b"ok"))))
     };
     let server = Server::bind("127.0.0.1:0".parse()?)
         .await?
         .header_timeout(FOR_EVER)
+        .idle_timeout(FOR_EVER)
+        .body_timeout(FOR_EVER)
+        .tcp_keepalive(FOR_EVER)
         .write_timeout(FOR_EVER)
         .user_timeout(FOR_EVER)
         .send_buffer(usize::MAX)

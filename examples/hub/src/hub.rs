@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, Request, StatusCode};
-use hyper::body::Incoming;
 use serde_json::json;
 use sse_kit::Broadcaster;
 use sse_kit::broadcast::{BuildError, Stats, SubscribeError};
 use sse_kit::event::Topics;
 use sse_kit::http::{HostRules, Limits, SseRequest, SseResponse};
 use sse_kit::redis::{RedisHealth, RedisLog, RedisMonitor};
-use sse_kit::serve::ServeStats;
+use sse_kit::serve::{RequestBody, ServeStats};
 use sse_kit::shutdown::{Farewell, Shutdown, Spread};
 
 use crate::options::Options;
@@ -23,6 +22,10 @@ use crate::status::{self, Rate, Status};
 
 /// After how long clients come back that were sent away: at most this, at random.
 const COME_BACK_WITHIN: Duration = Duration::from_secs(5);
+
+/// The paths of the streams.
+const EVENTS: &str = "/events";
+const STATUS_EVENTS: &str = "/status/events";
 
 /// What all requests share.
 pub(crate) struct Hub {
@@ -67,11 +70,8 @@ impl Hub {
         Ok(Self { events, status, server, limits, gzip, redis, shutdown, hosts })
     }
 
-    pub(crate) async fn answer(
-        &self,
-        request: Request<Incoming>,
-        client: SocketAddr,
-    ) -> Result<Reply, Infallible> {
+    /// Answers what is no request for a stream.
+    pub(crate) async fn answer(&self, request: Request<RequestBody>) -> Result<Reply, Infallible> {
         if let Some(refusal) = self.misnamed(&request) {
             return Ok(refusal);
         }
@@ -79,9 +79,6 @@ impl Hub {
         let head = request.method() == Method::HEAD;
         let method = if head { &Method::GET } else { request.method() };
         Ok(match (method, request.uri().path()) {
-            (&Method::GET, "/events" | "/status/events") => {
-                self.stream(SseRequest::from(&request), request.uri().path(), client).await
-            }
             (&Method::POST, "/publish") => publish::publish(&self.events, request).await,
             (&Method::GET, "/") => self.status.page(),
             (&Method::GET, "/status.js") => Status::script(),
@@ -90,20 +87,21 @@ impl Hub {
             (&Method::GET, "/stats") => reply::json(StatusCode::OK, &self.stats()),
             (&Method::GET, "/healthz") => self.health(),
             (_, "/publish") => reply::not_allowed("POST"),
-            (
-                _,
-                "/events" | "/" | "/status.js" | "/status.css" | "/icon.svg" | "/status/events"
-                | "/stats" | "/healthz",
-            ) => reply::not_allowed("GET, HEAD"),
+            (_, "/" | "/status.js" | "/status.css" | "/icon.svg" | "/stats" | "/healthz") => {
+                reply::not_allowed("GET, HEAD")
+            }
+            // Of another method than those that the server takes for streams.
+            (_, EVENTS | STATUS_EVENTS) => reply::not_allowed("GET, HEAD"),
             _ => reply::error(StatusCode::NOT_FOUND, "there is nothing here"),
         })
     }
 
-    /// Whether it asks for a stream, and so may be answered by [`Hub::answer_stream`].
+    /// Returns whether a request is for [`Hub::answer_stream`].
     pub(crate) fn is_stream(request: &Request<()>) -> bool {
-        matches!(request.uri().path(), "/events" | "/status/events")
+        matches!(request.uri().path(), EVENTS | STATUS_EVENTS)
     }
 
+    /// Answers a request for a stream.
     pub(crate) async fn answer_stream(
         &self,
         request: Request<()>,
@@ -154,7 +152,7 @@ impl Hub {
     }
 
     async fn stream(&self, request: SseRequest<'_>, path: &str, client: SocketAddr) -> Reply {
-        if path == "/status/events" {
+        if path == STATUS_EVENTS {
             let topics = status::topic().into();
             return self.subscribe(&self.status.stream, topics, request, client).await;
         }

@@ -50,17 +50,18 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let status = tokio::spawn(Arc::clone(&hub).publish_status());
     let service = {
         let hub = Arc::clone(&hub);
-        move |request, client| {
+        move |request, _client| {
             let hub = Arc::clone(&hub);
-            async move { hub.answer(request, client).await }
+            async move { hub.answer(request).await }
         }
     };
+    let streams = Arc::clone(&hub);
+    server = server.streams(Hub::is_stream, move |request, client| {
+        let hub = Arc::clone(&streams);
+        async move { hub.answer_stream(request, client).await }
+    });
     if options.own_lane {
-        let hub = Arc::clone(&hub);
-        server = server.own_lane(Hub::is_stream, move |request, client| {
-            let hub = Arc::clone(&hub);
-            async move { hub.answer_stream(request, client).await }
-        });
+        server = server.own_lane();
     }
     let outcome = server.serve_until_shutdown(&hub.shutdown, signals, service).await;
     status.abort();

@@ -38,6 +38,8 @@ where
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
 {
     let (parts, body) = request.into_parts();
+    // Read first, whatever becomes of it: a client that is still sending would lose the answer.
+    let data = tokio::time::timeout(DATA_TIMEOUT, Limited::new(body, MAX_DATA).collect()).await;
     if let Err(error) = ensure_same_site(&parts.uri, &parts.headers) {
         return reply::error(StatusCode::FORBIDDEN, &error.to_string());
     }
@@ -56,8 +58,7 @@ where
         }
         Err(error) => return reply::error(StatusCode::BAD_REQUEST, &error.to_string()),
     };
-    let data = Limited::new(body, MAX_DATA).collect();
-    let Ok(data) = tokio::time::timeout(DATA_TIMEOUT, data).await else {
+    let Ok(data) = data else {
         return reply::error(StatusCode::REQUEST_TIMEOUT, "the data took too long to arrive");
     };
     let data = match data {

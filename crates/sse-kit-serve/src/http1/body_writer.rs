@@ -12,6 +12,7 @@ use http_body::Body;
 use tokio::io::AsyncWrite;
 
 use super::response_head::Framing;
+use crate::line::Line;
 use crate::socket::Socket;
 
 /// What is written at once, at most; a longer frame is not copied.
@@ -33,7 +34,7 @@ thread_local! {
 #[derive(Debug)]
 pub(crate) struct BodyWriter<'a, B> {
     body: B,
-    socket: &'a mut Socket,
+    line: &'a mut Line<Socket>,
     framing: Framing,
     /// What comes before anything else.
     rest: Option<Box<Rest>>,
@@ -55,7 +56,7 @@ where
         // A client that has closed its side still gets what is there already, as it does by hyper.
         let written = self.poll_write_out(cx);
         if written.is_pending() {
-            self.socket.poll_listen(cx)?;
+            self.line.poll_listen(cx)?;
         }
         written
     }
@@ -66,9 +67,14 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    pub(crate) fn new(head: Vec<u8>, framing: Framing, body: B, socket: &'a mut Socket) -> Self {
+    pub(crate) fn new(
+        head: Vec<u8>,
+        framing: Framing,
+        body: B,
+        line: &'a mut Line<Socket>,
+    ) -> Self {
         let rest = Some(Box::new(rest(head.into(), Bytes::new(), b"")));
-        Self { body, socket, framing, rest, ended: framing == Framing::Nothing, failure: None }
+        Self { body, line, framing, rest, ended: framing == Framing::Nothing, failure: None }
     }
 
     /// Writes until the body has ended, or there is nothing to write, or no room for it.
@@ -139,7 +145,7 @@ where
             let end = if self.framing == Framing::Chunked { LINE_END } else { b"" };
             self.rest = Some(Box::new(rest(Bytes::copy_from_slice(next), long, end)));
         } else if !next.is_empty() {
-            let written = match Pin::new(&mut *self.socket).poll_write(cx, next) {
+            let written = match Pin::new(&mut *self.line).poll_write(cx, next) {
                 Poll::Ready(written) => written?,
                 Poll::Pending => 0,
             };
@@ -155,7 +161,7 @@ where
         while let Some(rest) = &mut self.rest {
             let mut pieces = [IoSlice::new(&[]); 3];
             let count = rest.chunks_vectored(&mut pieces);
-            let write = Pin::new(&mut *self.socket).poll_write_vectored(cx, &pieces[..count]);
+            let write = Pin::new(&mut *self.line).poll_write_vectored(cx, &pieces[..count]);
             let written = ready!(write)?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));

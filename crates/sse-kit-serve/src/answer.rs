@@ -1,0 +1,100 @@
+//! An app's functions that answer requests, and how connections call them.
+
+use std::error::Error;
+use std::fmt;
+use std::net::SocketAddr;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
+
+use crate::request_body::RequestBody;
+
+/// Why a connection, or an answer, ended before its time.
+pub(crate) type Failure = Box<dyn Error + Send + Sync>;
+
+/// Why the app has no answer, or only a part of one.
+#[derive(Debug, thiserror::Error)]
+#[error("the app's answer failed")]
+pub(crate) struct AppError(#[source] Failure);
+
+impl AppError {
+    pub(crate) fn new(error: impl Into<Failure>) -> Self {
+        Self(error.into())
+    }
+}
+
+/// The body of any answer.
+pub(crate) type AnswerBody = UnsyncBoxBody<Bytes, AppError>;
+
+pub(crate) type Pinned<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A function that answers requests: `Fn(R, SocketAddr)` whose future gives a response of bytes, or an
+/// error, which ends the connection.
+///
+/// Every such function has it. It is a name for what would otherwise stand at each function that takes
+/// one.
+pub trait Answer<R>:
+    Fn(R, SocketAddr) -> <Self as Answer<R>>::Future + Send + Sync + 'static
+{
+    /// What the function returns.
+    type Future: Future<Output = Result<Response<Self::Body>, Self::Error>> + Send + 'static;
+    /// The body of the response.
+    type Body: Body<Data = Bytes, Error: Into<Failure>> + Send + 'static;
+    /// Why there is no response.
+    type Error: Into<Failure>;
+}
+
+impl<T, R, F, B, E> Answer<R> for T
+where
+    T: Fn(R, SocketAddr) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<Response<B>, E>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Failure>> + Send + 'static,
+    E: Into<Failure>,
+{
+    type Future = F;
+    type Body = B;
+    type Error = E;
+}
+
+/// An [`Answer`] whose types do not matter any more.
+pub(crate) trait Service: Send + Sync {
+    fn answer(
+        &self,
+        request: Request<RequestBody>,
+        client: SocketAddr,
+    ) -> Pinned<'static, Result<Response<AnswerBody>, AppError>>;
+}
+
+impl<A: Answer<Request<RequestBody>>> Service for A {
+    fn answer(
+        &self,
+        request: Request<RequestBody>,
+        client: SocketAddr,
+    ) -> Pinned<'static, Result<Response<AnswerBody>, AppError>> {
+        boxed(self(request, client))
+    }
+}
+
+impl fmt::Debug for dyn Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Service")
+    }
+}
+
+/// An answer whose types do not matter any more.
+pub(crate) fn boxed<B, E>(
+    answer: impl Future<Output = Result<Response<B>, E>> + Send + 'static,
+) -> Pinned<'static, Result<Response<AnswerBody>, AppError>>
+where
+    B: Body<Data = Bytes, Error: Into<Failure>> + Send + 'static,
+    E: Into<Failure>,
+{
+    Box::pin(async move {
+        let response = answer.await.map_err(AppError::new)?;
+        Ok(response.map(|body| body.map_err(AppError::new).boxed_unsync()))
+    })
+}

@@ -1,0 +1,99 @@
+//! Streams: which requests ask for one, and how each lane answers them.
+
+use std::fmt;
+use std::future::ready;
+use std::io;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+
+use super::body_writer::BodyWriter;
+use super::response_head::{Framing, response_head};
+use crate::answer::{Answer, AnswerBody, AppError, Failure, Pinned, boxed};
+use crate::line::Line;
+use crate::socket::Socket;
+
+/// The requests that ask for streams, and the app's answers to them.
+pub(crate) trait OwnLane: Send + Sync {
+    /// Returns whether a request asks for a stream.
+    fn takes(&self, request: &Request<()>) -> bool;
+
+    /// Answers a request that hyper has read.
+    fn answer(
+        &self,
+        request: Request<()>,
+        client: SocketAddr,
+    ) -> Pinned<'static, Result<Response<AnswerBody>, AppError>>;
+
+    /// Answers a request without hyper. Two futures, so that the app's state is gone before the long
+    /// write begins: the first has the response, the second writes it.
+    fn write<'a>(
+        &self,
+        request: Request<()>,
+        client: SocketAddr,
+        line: &'a mut Line<Socket>,
+        keep_alive: bool,
+    ) -> Pinned<'a, io::Result<Pinned<'a, io::Result<()>>>>;
+}
+
+impl fmt::Debug for dyn OwnLane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OwnLane")
+    }
+}
+
+/// The two functions that [`Server::streams`](crate::Server::streams) was given.
+pub(crate) struct Routes<P, A> {
+    pub(crate) is_stream: P,
+    pub(crate) answer: A,
+}
+
+impl<P, A> OwnLane for Routes<P, A>
+where
+    P: Fn(&Request<()>) -> bool + Send + Sync,
+    A: Answer<Request<()>, Body: Unpin>,
+{
+    fn takes(&self, request: &Request<()>) -> bool {
+        (self.is_stream)(request)
+    }
+
+    fn answer(
+        &self,
+        request: Request<()>,
+        client: SocketAddr,
+    ) -> Pinned<'static, Result<Response<AnswerBody>, AppError>> {
+        boxed((self.answer)(request, client))
+    }
+
+    fn write<'a>(
+        &self,
+        request: Request<()>,
+        client: SocketAddr,
+        line: &'a mut Line<Socket>,
+        keep_alive: bool,
+    ) -> Pinned<'a, io::Result<Pinned<'a, io::Result<()>>>> {
+        let answer = (self.answer)(request, client);
+        Box::pin(async move {
+            // The client may leave while the app is still at it; then so does the app's work.
+            let answer = line.unless_gone(answer).await?;
+            write(answer.map_err(io::Error::other)?, line, keep_alive).await
+        })
+    }
+}
+
+/// Writes a response without hyper.
+pub(super) fn write<B>(
+    response: Response<B>,
+    line: &mut Line<Socket>,
+    keep_alive: bool,
+) -> Pinned<'_, io::Result<Pinned<'_, io::Result<()>>>>
+where
+    B: Body<Data = Bytes, Error: Into<Failure>> + Send + Unpin + 'static,
+{
+    let (parts, body) = response.into_parts();
+    let framing = Framing::of(&parts, &body);
+    let head = response_head(parts, framing, keep_alive);
+    Box::pin(ready(Ok(Box::pin(BodyWriter::new(head, framing, body, line)) as Pinned<'_, _>)))
+}

@@ -1,0 +1,75 @@
+//! The client at the other end of a connection, and its share of the limits.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use sse_kit_http::{LimitError, Limits, Permit};
+
+/// The client at the other end of a connection.
+///
+/// A connection counts as one stream, as it may open one at any time. Every further stream that is open
+/// on it at the same time, as HTTP/2 allows, counts as one more.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    limits: Option<Limits>,
+    /// The connection's own permit, while no stream has it.
+    spare: Mutex<Option<Permit>>,
+}
+
+impl Peer {
+    /// Counts the connection.
+    ///
+    /// # Errors
+    ///
+    /// [`LimitError`] says which limit is reached.
+    pub(crate) fn admit(address: SocketAddr, limits: Option<Limits>) -> Result<Self, LimitError> {
+        let permit = limits.as_ref().map(|limits| limits.admit(address.ip())).transpose()?;
+        Ok(Self { address, limits, spare: Mutex::new(permit) })
+    }
+
+    /// A client that is only told that there is no room for it.
+    pub(crate) fn refused(address: SocketAddr) -> Self {
+        Self { address, limits: None, spare: Mutex::default() }
+    }
+
+    /// Counts a request, from its head to the end of its answer.
+    ///
+    /// # Errors
+    ///
+    /// [`LimitError`] says which limit is reached.
+    pub(crate) fn begin(self: &Arc<Self>) -> Result<Exchange, LimitError> {
+        let permit = match (&self.limits, self.spare.lock().take()) {
+            (_, Some(spare)) => Some(spare),
+            (Some(limits), None) => Some(limits.admit(self.address.ip())?),
+            (None, None) => None,
+        };
+        Ok(Exchange { permit, peer: Arc::clone(self) })
+    }
+}
+
+/// A request under way, which counts as one stream.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    permit: Option<Permit>,
+    peer: Arc<Peer>,
+}
+
+impl Exchange {
+    /// The client that asks.
+    pub(crate) fn client(&self) -> SocketAddr {
+        self.peer.address
+    }
+}
+
+impl Drop for Exchange {
+    /// One of the permits stays with the connection.
+    fn drop(&mut self) {
+        let permit = self.permit.take();
+        let mut spare = self.peer.spare.lock();
+        if spare.is_none() {
+            *spare = permit;
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The body of a request, with a limit on how long the client may send nothing of it.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Sleep;
+
+/// The body of a request.
+///
+/// Reading it fails when the client sends nothing of it for the
+/// [body timeout](crate::Server::body_timeout). The clock runs only while the app waits for bytes.
+pub struct RequestBody {
+    incoming: Incoming,
+    timeout: Option<Duration>,
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl RequestBody {
+    pub(crate) fn new(incoming: Incoming, timeout: Option<Duration>) -> Self {
+        Self { incoming, timeout, waiting: None }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = RequestBodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        let frame = Pin::new(&mut self.incoming).poll_frame(cx);
+        if let Poll::Ready(frame) = frame {
+            self.waiting = None;
+            return Poll::Ready(frame.map(|frame| frame.map_err(RequestBodyError::Http)));
+        }
+        let Some(timeout) = self.timeout else { return Poll::Pending };
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        waiting.as_mut().poll(cx).map(|()| Some(Err(RequestBodyError::TimedOut)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+impl fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestBody").field("incoming", &self.incoming).finish_non_exhaustive()
+    }
+}
+
+/// Why the body of a request cannot be read to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestBodyError {
+    /// The client has sent nothing for the [body timeout](crate::Server::body_timeout).
+    #[error("the client sent nothing of the request's body for too long")]
+    TimedOut,
+    /// The client has left, or what it sent is not HTTP.
+    #[error("the request's body cannot be read")]
+    Http(#[source] hyper::Error),
+}

@@ -1,0 +1,135 @@
+//! One request: admitted, answered by the app, and counted until its answer has ended.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONNECTION, HOST, RETRY_AFTER};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use sse_kit_http::SseResponse;
+
+use crate::answer::{AnswerBody, AppError};
+use crate::connection::Connections;
+use crate::peer::{Exchange, Peer};
+use crate::request_body::RequestBody;
+
+/// After how long a client comes back that was refused: at most this, at random where that can be said.
+const COME_BACK_WITHIN: Duration = Duration::from_secs(5);
+
+impl Connections {
+    /// Admits a request before the app sees it.
+    ///
+    /// # Errors
+    ///
+    /// What the client is told instead.
+    pub(crate) fn admit<B>(
+        &self,
+        request: &Request<B>,
+        peer: &Arc<Peer>,
+    ) -> Result<Exchange, Box<Response<AnswerBody>>> {
+        // RFC 9112, section 3.2. Of HTTP/2, hyper has looked at the authority.
+        if request.version() == Version::HTTP_11
+            && request.headers().get_all(HOST).iter().count() != 1
+        {
+            let mut response = Response::new(text("a request of HTTP/1.1 has one header `Host`"));
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+            return Err(Box::new(response));
+        }
+        peer.begin().map_err(|error| {
+            self.stats.refuse();
+            tracing::debug!(client = %peer.address, %error, "a stream is refused");
+            Box::new(busy(request))
+        })
+    }
+
+    /// Answers a request that hyper has read.
+    pub(crate) async fn respond(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: Arc<Peer>,
+        is_refused: bool,
+    ) -> Result<Response<AnswerBody>, AppError> {
+        if is_refused {
+            return Ok(busy(&request));
+        }
+        let exchange = match self.admit(&request, &peer) {
+            Ok(exchange) => exchange,
+            Err(refusal) => return Ok(*refusal),
+        };
+        let version = request.version();
+        let mut response = self.call(request, exchange.client()).await?;
+        // Another node has the next request. (HTTP/2 has frames for that.)
+        if self.is_leaving() && version <= Version::HTTP_11 {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response.map(|body| Counted { body, _exchange: exchange }.boxed_unsync()))
+    }
+
+    /// Calls the app: for streams one of its functions, for all else the other.
+    async fn call(
+        &self,
+        request: Request<Incoming>,
+        client: SocketAddr,
+    ) -> Result<Response<AnswerBody>, AppError> {
+        let (head, body) = request.into_parts();
+        let head = Request::from_parts(head, ());
+        if let Some(streams) = &self.streams
+            && matches!(*head.method(), Method::GET | Method::HEAD)
+            && streams.takes(&head)
+        {
+            return streams.answer(head, client).await;
+        }
+        let body = RequestBody::new(body, self.body_timeout);
+        self.service.answer(head.map(|()| body), client).await
+    }
+}
+
+/// Asks to come back: a stream by an event, as `EventSource` gives up for good on any status but 200;
+/// all else by a status.
+fn busy<B>(request: &Request<B>) -> Response<AnswerBody> {
+    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    if accept.is_some_and(|accept| accept.contains("text/event-stream")) {
+        let busy = SseResponse::busy(COME_BACK_WITHIN);
+        return busy.map(|body| body.map_err(|never| match never {}).boxed_unsync());
+    }
+    let mut response = Response::new(text(""));
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(COME_BACK_WITHIN.as_secs()));
+    response
+}
+
+fn text(text: &'static str) -> AnswerBody {
+    Full::new(Bytes::from_static(text.as_bytes())).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body that counts as a stream until it has ended.
+struct Counted {
+    body: AnswerBody,
+    _exchange: Exchange,
+}
+
+impl Body for Counted {
+    type Data = Bytes;
+    type Error = AppError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, AppError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
