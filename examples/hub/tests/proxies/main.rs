@@ -1,8 +1,9 @@
 //! The snippets of the page "Running in production", each as it stands there, with the proxy from Debian
 //! that it is for.
 //!
-//! `cargo xtask test` finds or installs the proxies and names them; without that there is nothing to
-//! test here.
+//! `cargo xtask test` finds or installs the proxies and names them, in `SSE_KIT_NGINX` and
+//! `SSE_KIT_CADDY`; otherwise `nginx` and `caddy` are what the shell finds. These tests fail where they are
+//! missing.
 
 #[expect(dead_code, reason = "not everything of it is used by both")]
 #[path = "../contract/server.rs"]
@@ -21,16 +22,14 @@ const GUIDE: &str = include_str!("../../../../docs/src/production.md");
 
 #[tokio::test]
 async fn nginx_passes_on_each_event_at_once() {
-    let Some(nginx) = std::env::var_os("SSE_KIT_NGINX") else { return };
     let hub = Server::start("--heartbeat 0 --shutdown-delay 30").await;
-    streams_work(&Proxy::nginx(nginx, GUIDE, &hub.address).await, hub).await;
+    streams_work(&Proxy::nginx(GUIDE, &hub.address).await, hub).await;
 }
 
 #[tokio::test]
 async fn caddy_passes_on_each_event_at_once() {
-    let Some(caddy) = std::env::var_os("SSE_KIT_CADDY") else { return };
     let hub = Server::start("--heartbeat 0 --shutdown-delay 30").await;
-    streams_work(&Proxy::caddy(caddy, GUIDE, &hub.address).await, hub).await;
+    streams_work(&Proxy::caddy(GUIDE, &hub.address).await, hub).await;
 }
 
 async fn streams_work(proxy: &Proxy, mut hub: Server) {
