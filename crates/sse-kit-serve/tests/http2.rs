@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,8 +13,8 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use sse_kit_broadcast::Broadcaster;
 use sse_kit_event::{Decoded, Decoder, Event, Topic};
-use sse_kit_http::{SseBody, SseRequest, SseResponse};
-use sse_kit_serve::{RequestBody, Server};
+use sse_kit_http::{Limits, SseBody, SseRequest, SseResponse};
+use sse_kit_serve::{RequestBody, ServeStats, Server};
 use sse_kit_shutdown::{Ended, ProgressLine, Shutdown};
 use sse_kit_test_support::until;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -28,6 +29,7 @@ fn topic() -> Topic {
 struct Serving {
     hub: Broadcaster,
     address: SocketAddr,
+    stats: Arc<ServeStats>,
     shutdown: Shutdown,
     ended: JoinHandle<Ended>,
 }
@@ -36,7 +38,7 @@ impl Serving {
     async fn start(settings: impl FnOnce(Server) -> Server) -> Self {
         let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
         let server = settings(server.expect("a free port"));
-        let address = server.local_addr().expect("an address");
+        let (address, stats) = (server.local_addr().expect("an address"), server.stats());
         let hub = Broadcaster::new();
         let shutdown = Shutdown::builder()
             .broadcaster(hub.clone())
@@ -52,7 +54,7 @@ impl Serving {
             };
             server.serve_until_shutdown(&running, None, service).await.ended
         });
-        Self { hub, address, shutdown, ended }
+        Self { hub, address, stats, shutdown, ended }
     }
 
     async fn socket(&self) -> TcpStream {
@@ -170,6 +172,92 @@ async fn a_stream_that_is_not_read_holds_up_no_other_on_its_connection() {
     drop(stuck);
 }
 
+/// Only a broken server makes this take long.
+async fn until(holds: impl Fn() -> bool) {
+    for _ in 0..12_000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("it never comes to that");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_read_ends_after_the_write_timeout_and_the_others_go_on() {
+    let short = Duration::from_millis(200);
+    let serving = Serving::start(|s| s.http2_prior_knowledge().write_timeout(short)).await;
+    // This client answers pings, and reads whatever it is asked to read.
+    let mut client = http2(serving.socket().await).await;
+    let mut good = open(&mut client).await;
+    let mut stuck = Vec::new();
+    // More than two have all of the connection's window, and then the good one gets nothing either.
+    for _ in 0..2 {
+        stuck.push(open(&mut client).await);
+    }
+    for n in 0..40 {
+        let data = format!("{n} {}", "x".repeat(100_000));
+        serving.hub.publish(&topic(), Event::new(data.clone())).await.expect("it is open");
+        assert_eq!(good.next().await, Some(data));
+    }
+    until(|| serving.stats.write_timeouts() == 2).await;
+    assert_eq!(serving.hub.connection_count(), 1, "what they held is free");
+    serving.hub.publish(&topic(), Event::new("more")).await.expect("it is open");
+    assert_eq!(good.next().await.as_deref(), Some("more"));
+    // A client learns of it when it reads on.
+    let mut late = stuck.remove(0).body;
+    drop(stuck);
+    let reading = async { while late.frame().await.is_some_and(|frame| frame.is_ok()) {} };
+    tokio::time::timeout(Duration::from_secs(60), reading).await.expect("an end");
+}
+
+#[tokio::test]
+async fn a_stream_with_nothing_to_send_is_not_stuck() {
+    let short = Duration::from_millis(50);
+    let serving = Serving::start(|s| s.http2_prior_knowledge().write_timeout(short)).await;
+    let mut client = http2(serving.socket().await).await;
+    let mut quiet = open(&mut client).await;
+    tokio::time::sleep(10 * short).await;
+    serving.hub.publish(&topic(), Event::new("after a while")).await.expect("it is open");
+    assert_eq!(quiet.next().await.as_deref(), Some("after a while"));
+    assert_eq!(serving.stats.write_timeouts(), 0);
+}
+
+#[tokio::test]
+async fn a_connection_without_streams_ends_after_the_idle_timeout() {
+    let short = Duration::from_millis(100);
+    let serving = Serving::start(|s| s.http2_prior_knowledge().idle_timeout(short)).await;
+    let socket = serving.socket().await;
+    let shaken = http2::handshake(TokioExecutor::new(), TokioIo::new(socket)).await;
+    let (mut client, connection): (Client, _) = shaken.expect("HTTP/2");
+    let connection = tokio::spawn(connection);
+    let stream = open(&mut client).await;
+    tokio::time::sleep(5 * short).await;
+    assert!(!connection.is_finished(), "a stream is no idleness");
+    drop(stream);
+    connection.await.expect("no panic").expect("a proper end");
+}
+
+#[tokio::test]
+async fn every_stream_counts_for_the_limits() {
+    let settings = |server: Server| server.http2_prior_knowledge().limits(Limits::new(100, 3));
+    let serving = Serving::start(settings).await;
+    let mut client = http2(serving.socket().await).await;
+    let first = open(&mut client).await;
+    let _kept = [open(&mut client).await, open(&mut client).await];
+    let again = async |client: &mut Client| {
+        let request = Request::get("http://x/events").header("accept", "text/event-stream");
+        let request = request.body(Empty::new()).expect("a request");
+        let response = client.send_request(request).await.expect("an answer");
+        let mut stream = Stream { body: response.into_body(), decoder: Decoder::new() };
+        stream.next().await
+    };
+    assert_eq!(again(&mut client).await.as_deref(), Some("sse-kit:busy"));
+    drop(first);
+    until(|| serving.hub.connection_count() == 2).await;
+    assert_eq!(again(&mut client).await.as_deref(), Some("sse-kit:hello"));
+}
+
 #[tokio::test]
 async fn http1_is_spoken_on_the_same_port() {
     let serving = Serving::start(Server::http2_prior_knowledge).await;
@@ -248,8 +336,6 @@ fn request_and_reset(stream: usize) -> Vec<u8> {
 
 #[cfg(feature = "tls")]
 mod tls {
-    use std::sync::Arc;
-
     use sse_kit_serve::Tls;
     use tokio_rustls::rustls::pki_types::ServerName;
     use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};

@@ -1,15 +1,15 @@
 //! The snippets of the page "Running in production", each as it stands there, with the proxy from Debian
 //! that it is for.
 //!
-//! `cargo xtask test` finds or installs the proxies and names them; without that they are those in `PATH`.
+//! `cargo xtask test` finds or installs the proxies and names them, in `SSE_KIT_NGINX` and
+//! `SSE_KIT_CADDY`; otherwise `nginx` and `caddy` are what the shell finds. These tests fail where they are
+//! missing.
 
 #[expect(dead_code, reason = "not everything of it is used by both")]
 #[path = "../contract/server.rs"]
 mod server;
 
 mod proxy;
-
-use std::ffi::OsString;
 
 use http::Request;
 use proxy::Proxy;
@@ -22,21 +22,14 @@ const GUIDE: &str = include_str!("../../../../docs/src/production.md");
 
 #[tokio::test]
 async fn nginx_passes_on_each_event_at_once() {
-    let nginx = program("SSE_KIT_NGINX", "nginx");
     let hub = Server::start("--heartbeat 0 --shutdown-delay 600").await;
-    streams_work(&Proxy::nginx(nginx, GUIDE, &hub.address).await, hub).await;
+    streams_work(&Proxy::nginx(GUIDE, &hub.address).await, hub).await;
 }
 
 #[tokio::test]
 async fn caddy_passes_on_each_event_at_once() {
-    let caddy = program("SSE_KIT_CADDY", "caddy");
     let hub = Server::start("--heartbeat 0 --shutdown-delay 600").await;
-    streams_work(&Proxy::caddy(caddy, GUIDE, &hub.address).await, hub).await;
-}
-
-/// The program that the variable names, or else that of this name.
-fn program(variable: &str, name: &str) -> OsString {
-    std::env::var_os(variable).unwrap_or_else(|| name.into())
+    streams_work(&Proxy::caddy(GUIDE, &hub.address).await, hub).await;
 }
 
 async fn streams_work(proxy: &Proxy, mut hub: Server) {

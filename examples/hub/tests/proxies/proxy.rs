@@ -1,12 +1,16 @@
 //! A proxy in a process of its own, configured by a snippet of the documents.
 
-use std::ffi::OsString;
 use std::net::TcpListener;
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
+
+/// The program that a variable names, or else the shell.
+fn program(variable: &str, name: &str) -> Command {
+    Command::new(std::env::var_os(variable).unwrap_or_else(|| name.into()))
+}
 
 pub(crate) struct Proxy {
     pub(crate) address: String,
@@ -15,7 +19,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    pub(crate) async fn nginx(program: OsString, guide: &str, hub: &str) -> Self {
+    pub(crate) async fn nginx(guide: &str, hub: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (address, snippet) = configured(guide, "nginx", "listen 8000", "listen ", hub);
         let at = |name: &str| folder.path().join(name).display().to_string();
@@ -28,18 +32,18 @@ impl Proxy {
             at("pid")
         );
         std::fs::write(at("nginx.conf"), configuration).expect("it can be written");
-        let mut command = Command::new(program);
+        let mut command = program("SSE_KIT_NGINX", "nginx");
         command.args(["-p", &at(""), "-c", &at("nginx.conf"), "-e", "stderr"]);
         Self::start(command, address, folder).await
     }
 
-    pub(crate) async fn caddy(program: OsString, guide: &str, hub: &str) -> Self {
+    pub(crate) async fn caddy(guide: &str, hub: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (address, snippet) = configured(guide, "caddyfile", ":8000", ":", hub);
         let file = folder.path().join("Caddyfile");
         std::fs::write(&file, format!("{{\n\tadmin off\n}}\n{snippet}"))
             .expect("it can be written");
-        let mut command = Command::new(program);
+        let mut command = program("SSE_KIT_CADDY", "caddy");
         command.args(["run", "--adapter", "caddyfile", "--config"]).arg(&file);
         command.env("HOME", folder.path()).env("XDG_DATA_HOME", folder.path());
         command.env("XDG_CONFIG_HOME", folder.path());
@@ -49,8 +53,7 @@ impl Proxy {
     async fn start(mut command: Command, address: String, folder: tempfile::TempDir) -> Self {
         let log = std::fs::File::create(folder.path().join("log")).expect("it can be written");
         let process = command.stdout(Stdio::null()).stderr(log).kill_on_drop(true).spawn();
-        let mut proxy =
-            Self { address, process: process.expect("the proxy is installed, and starts"), folder };
+        let mut proxy = Self { address, process: process.expect("the proxy is installed"), folder };
         for _ in 0..6000 {
             if TcpStream::connect(&proxy.address).await.is_ok() {
                 return proxy;
