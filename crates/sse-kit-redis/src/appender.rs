@@ -154,16 +154,17 @@ impl Appender {
             .invoke_async::<(String, String, String)>(&mut connection)
             .await;
         match reply {
-            Ok((epoch, offset, server)) => {
-                if !self.shared.appends_to(&server) {
-                    // The address has led to two servers. It is asked again by both connections.
-                    self.link.discard(number).await;
-                }
-                format!("{epoch}-{offset}").parse().map_err(|_| {
-                    let error = (ErrorKind::UnexpectedReturnType, "the log gave no id");
-                    Failure::Unknown(error.into())
-                })
+            // The address has led to two servers, and one of them does not have the log any more. Both
+            // connections are made again; where it was the right one, the next attempt finds the record.
+            Ok((_, _, server)) if !self.shared.appends_to(&server) => {
+                self.link.discard(number).await;
+                let error = "the record stands on another server than the one that is read";
+                Err(Failure::Unknown((ErrorKind::Client, error).into()))
             }
+            Ok((epoch, offset, _)) => format!("{epoch}-{offset}").parse().map_err(|_| {
+                let error = (ErrorKind::UnexpectedReturnType, "the log gave no id");
+                Failure::Unknown(error.into())
+            }),
             Err(error) => {
                 if let Some(server) = unproven(&error) {
                     self.shared.appends_to(server);
