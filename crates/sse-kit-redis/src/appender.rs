@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use redis::{RedisError, Script};
+use redis::{ErrorKind, RedisError, Script};
 use sse_kit_broadcast::{Append, AppendError, Appended, Once};
 use sse_kit_event::EventId;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -164,13 +164,14 @@ impl Appender {
             follow_up.add_to(&mut call);
         }
         match call.invoke_async::<Reply>(&mut connection).await {
-            Ok(reply) => {
-                if !self.shared.appends_to(&reply.3) {
-                    // The address has led to two servers. It is asked again by both connections.
-                    self.link.discard(number).await;
-                }
-                Ok(reply)
+            // The address has led to two servers, and one of them does not have the log any more. Both
+            // connections are made again; where it was the right one, the next attempt finds the record.
+            Ok((_, _, _, server)) if !self.shared.appends_to(&server) => {
+                self.link.discard(number).await;
+                let error = "the record stands on another server than the one that is read";
+                Err(Failure::Unknown((ErrorKind::Client, error).into()))
             }
+            Ok(reply) => Ok(reply),
             Err(error) => {
                 if let Some(server) = unproven(&error) {
                     self.shared.appends_to(server);

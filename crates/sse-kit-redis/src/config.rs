@@ -10,6 +10,9 @@ use crate::address::Address;
 /// The longest time that a setting takes; longer ones are shortened to this. A hundred years.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
+/// The shortest and the longest tick. Nodes that are silent for longer than some ticks are forgotten.
+const TICKS: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(2)];
+
 /// The largest number that Redis takes.
 const MOST: u64 = i64::MAX.unsigned_abs();
 
@@ -127,10 +130,10 @@ impl RedisConfig {
         Self { max_record_bytes: bytes.min(LARGEST_RECORD), ..self }
     }
 
-    /// How often the state of the log is looked at: a log that was wiped is noticed within this and
-    /// the time that it takes to connect. Default: 1 s.
+    /// How often the state of the log is looked at, at least every 2 s: a log that was wiped is noticed
+    /// within this and the time that it takes to connect. Default: 1 s.
     pub fn tick(self, every: Duration) -> Self {
-        Self { tick: every.clamp(Duration::from_millis(10), LONGEST), ..self }
+        Self { tick: every.clamp(TICKS[0], TICKS[1]), ..self }
     }
 
     /// How long the log waits for its nodes after another server has taken over, or the same one was

@@ -22,9 +22,11 @@
 //!
 //! Streams stay open, heartbeats and replay from memory go on. An append is tried again until its
 //! deadline, under an idempotency key, so that it is not written twice; then its error says whether it
-//! may have been written. When Redis comes back without the events that it had (it was wiped, or lost
-//! its last second), its log gets a new epoch, and every stream is told of a gap. No event is promised
-//! to survive a loss of power.
+//! may have been written.
+//!
+//! When Redis restarts, or another server takes over, the log waits for its nodes: see
+//! [`RedisConfig::roll_call`]. It goes on where none of them knows of more than Redis has. Otherwise the
+//! log gets a new epoch, and every stream gets a gap. No event is promised to survive a loss of power.
 //!
 //! `maxmemory-policy` must be `noeviction`: any other may evict the log. A full Redis is then
 //! [`AppendError::Full`](sse_kit_broadcast::AppendError::Full).

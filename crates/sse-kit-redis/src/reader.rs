@@ -66,7 +66,7 @@ pub(crate) struct State {
     pub(crate) first: u64,
     pub(crate) last: u64,
     /// The server that answered.
-    server: String,
+    pub(crate) server: String,
     /// Whether that server has the end of the log.
     is_proven: bool,
     /// How many entries were removed from the log, by any node.
@@ -196,9 +196,15 @@ impl Reader {
     async fn renew(&self, line: &mut Line) {
         let age = line.since.elapsed();
         let is_old = age >= LONGEST_CONNECTION || (age >= SHORTEST_CONNECTION && line.is_elsewhere);
-        // One that cannot be replaced is used for as long as it works.
-        if is_old && let Ok(connection) = self.connect().await {
-            *line = Line::new(connection);
+        if is_old {
+            match self.connect().await {
+                Ok(connection) => *line = Line::new(connection),
+                // It is used for as long as it works.
+                Err(error) => {
+                    tracing::debug!(%error, "the connection that reads the log is not renewed");
+                    line.since = Instant::now();
+                }
+            }
         }
     }
 

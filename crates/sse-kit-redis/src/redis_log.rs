@@ -48,6 +48,7 @@ impl RedisLog {
         }
         let (reader, warm_up) = begin(&config).await.map_err(ConnectError::Redis)?;
         let shared = Arc::new(Shared::new(warm_up.begin));
+        shared.reads_from(&warm_up.server, 0);
         Ok(Self {
             archive: Archive::new(config.clone(), Arc::clone(&shared)),
             appender: Arc::new(Appender::new(config, Arc::clone(&shared))),

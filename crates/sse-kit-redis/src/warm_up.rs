@@ -23,6 +23,8 @@ pub(crate) struct WarmUp {
     /// The records begin after this position.
     pub(crate) begin: EventId,
     pub(crate) entries: VecDeque<Entry>,
+    /// The server that they come from.
+    pub(crate) server: String,
     pub(crate) connection: MultiplexedConnection,
 }
 
@@ -69,6 +71,7 @@ impl WarmUp {
                 entries.push_front(entry);
             }
         }
-        Ok(Self { begin: EventId::new(state.epoch, begin), entries, connection })
+        let (begin, server) = (EventId::new(state.epoch, begin), state.server.clone());
+        Ok(Self { begin, entries, server, connection })
     }
 }

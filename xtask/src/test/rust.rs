@@ -5,10 +5,11 @@ use std::ffi::OsString;
 use anyhow::Result;
 
 use super::{Tally, heading};
-use crate::workspace::cargo;
+use crate::wheels::{self, Wheel};
+use crate::workspace::{Workspace, cargo};
 use crate::{process, tools};
 
-pub(super) fn run(args: &[OsString]) -> Result<Tally> {
+pub(super) fn run(workspace: &Workspace, args: &[OsString]) -> Result<Tally> {
     heading("rust: cargo test");
     let redis = tools::REDIS.find_or_install()?;
     let mut tally = Tally::default();
@@ -26,7 +27,30 @@ pub(super) fn run(args: &[OsString]) -> Result<Tally> {
     if !status.success() && tally.failed == 0 {
         tally.fail(format!("cargo test failed outside of any test: {status}"));
     }
+    if args.is_empty() {
+        for server in &wheels::SERVERS {
+            if let Err(error) = run_with(server, workspace, &mut tally) {
+                tally.fail(format!("{error:#}"));
+            }
+        }
+    }
     Ok(tally)
+}
+
+/// Runs the tests of the log on Redis once more, with another server.
+fn run_with(server: &Wheel, workspace: &Workspace, tally: &mut Tally) -> Result<()> {
+    heading(&format!("rust: the log on {}", server.name));
+    let path = server.find_or_download(workspace.target_dir())?;
+    let mut command = cargo("test");
+    // The whole workspace again, so that nothing is built with other features than before.
+    command.args(["--workspace", "--all-features", "--no-fail-fast", "--test", "log"]);
+    command.env("SSE_KIT_REDIS_SERVER", path);
+    let failed = tally.failed;
+    let status = process::read_along(&mut command, |line| count(tally, line))?;
+    if !status.success() && tally.failed == failed {
+        tally.fail(format!("the tests with {} failed outside of any test: {status}", server.name));
+    }
+    Ok(())
 }
 
 /// Takes in one line of a test run.
