@@ -130,3 +130,38 @@ fn raise_file_limit() -> Result<()> {
 fn raise_file_limit() -> Result<()> {
     Err(anyhow::anyhow!("the endurance tests are for Unix"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// Whether a test program takes its inputs from the seed.
+    fn is_random(program: &Path) -> bool {
+        let main = if program.is_dir() { program.join("main.rs") } else { program.to_owned() };
+        let text = fs::read_to_string(main).unwrap_or_default();
+        text.contains("sse_kit_test_support") && (text.contains("cases(") || text.contains("rng()"))
+    }
+
+    #[test]
+    fn every_test_with_random_inputs_is_run() {
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
+        let mut missing = Vec::new();
+        for package in fs::read_dir(crates).expect("the crates") {
+            let package = package.expect("a crate").path();
+            let name = package.file_name().and_then(|name| name.to_str()).expect("a name");
+            let run =
+                RANDOM.iter().find(|(package, _)| *package == name).map_or(&[][..], |it| it.1);
+            for program in fs::read_dir(package.join("tests")).into_iter().flatten() {
+                let program = program.expect("a test program").path();
+                let stem = program.file_stem().and_then(|stem| stem.to_str()).expect("a name");
+                if is_random(&program) && !run.contains(&&*format!("--test={stem}")) {
+                    missing.push(format!("{name}: {stem}"));
+                }
+            }
+        }
+        assert!(missing.is_empty(), "not in the soak: {missing:?}");
+    }
+}

@@ -2,8 +2,12 @@
 
 use std::io::{BufRead, BufReader, Lines, Write, stdout};
 use std::process::{ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag::register_conditional_default;
 use sse_kit_shutdown::{Shutdown, Signals};
 use sse_kit_test_support::PATIENCE;
 
@@ -35,6 +39,7 @@ impl Child {
     }
 
     fn spawn(command: &mut Command) -> Self {
+        handle_signals();
         let mut process = command.stdout(Stdio::piped()).spawn().expect("it starts");
         let stdout = process.stdout.take().expect("it is piped");
         let mut child = Self { process, lines: BufReader::new(stdout).lines() };
@@ -69,6 +74,20 @@ impl Child {
         }
         panic!("the child does not end");
     }
+}
+
+/// Makes this process handle the signals, with their default effect.
+///
+/// A child inherits what is ignored, and `INT` is where a script runs tests in the background. What is
+/// handled is reset to the default in a child.
+fn handle_signals() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        for signal in [SIGINT, SIGTERM] {
+            register_conditional_default(signal, Arc::new(AtomicBool::new(true)))
+                .expect("it can be handled");
+        }
+    });
 }
 
 impl Drop for Child {
