@@ -19,7 +19,8 @@ const FILES: u64 = 12_000;
 /// Packages and their tests whose inputs are random.
 const RANDOM: &[(&str, &[&str])] = &[
     ("sse-kit-event", &["--test=fuzzed", "--test=patterns", "--test=wire"]),
-    ("sse-kit-broadcast", &["--test=model", "--test=stress"]),
+    ("sse-kit-broadcast", &["--test=foreign", "--test=model", "--test=overlaps", "--test=stress"]),
+    ("sse-kit-schedules", &["--test=schedules"]),
     ("sse-kit-dispatch", &["--test=patterns"]),
     ("sse-kit-htmx", &["--lib", "--test=escaping"]),
     ("sse-kit-http", &["--lib", "--test=hostile"]),

@@ -340,7 +340,8 @@ impl Builder {
             runtime.spawn(tick(every, Arc::downgrade(&node), Node::send_heartbeat));
         }
         if self.retention.age.is_some() {
-            let trim = |node: &Node| node.state.lock().trim_history();
+            // Others may have the lock in between.
+            let trim = |node: &Node| while node.state.lock().trim_history() {};
             runtime.spawn(tick(Duration::from_secs(1), Arc::downgrade(&node), trim));
         }
         let backfill = Arc::new(Backfill::new(Arc::clone(&log), Arc::clone(&node)));

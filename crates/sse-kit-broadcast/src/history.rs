@@ -9,6 +9,10 @@ use tokio::time::Instant;
 use crate::entry::Entry;
 use crate::topic_table::{TopicKey, TopicTable};
 
+/// The most entries that are dropped at once because they are too old: many may become so at the same
+/// moment, and publishers wait meanwhile.
+const MAX_EXPIRED: usize = 256;
+
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Retention {
@@ -94,15 +98,20 @@ impl History {
         }
     }
 
-    /// Drops what is too old or too much.
-    pub(crate) fn trim(&mut self, topics: &mut TopicTable, now: Instant) {
+    /// Drops what is too much, and of what is too old as much as one call should take. Returns `true`
+    /// if there is more that is too old.
+    pub(crate) fn trim(&mut self, topics: &mut TopicTable, now: Instant) -> bool {
         let oldest = self.retention.age.and_then(|age| now.checked_sub(age));
+        let mut budget = MAX_EXPIRED;
         while let Some((offset, key)) = self.order.get(self.trimmed).copied() {
             let front = topics.get_mut(key).filter(|state| state.begins_with(offset));
             if let Some(state) = front {
                 let expired = oldest.is_some_and(|oldest| state.entries()[0].at < oldest);
-                if !expired && self.bytes <= self.retention.bytes {
-                    return;
+                if self.bytes <= self.retention.bytes {
+                    if !expired || budget == 0 {
+                        return expired;
+                    }
+                    budget -= 1;
                 }
                 let trimmed = state.trim_front();
                 self.account_for(trimmed.as_ref());
@@ -110,6 +119,7 @@ impl History {
             }
             self.trimmed += 1;
         }
+        false
     }
 
     fn account_for(&mut self, trimmed: Option<&Arc<Entry>>) {

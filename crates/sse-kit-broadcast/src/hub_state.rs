@@ -196,8 +196,9 @@ impl HubState {
         entries.range(entries.len().saturating_sub(limit)..).cloned().collect()
     }
 
-    pub(crate) fn trim_history(&mut self) {
-        self.history.trim(&mut self.topics, Instant::now());
+    /// Drops some of what is too old; `true` when there is more of it.
+    pub(crate) fn trim_history(&mut self) -> bool {
+        self.history.trim(&mut self.topics, Instant::now())
     }
 
     /// The number of these connections that would get what goes to `audience`.

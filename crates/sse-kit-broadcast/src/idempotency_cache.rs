@@ -41,8 +41,8 @@ pub(crate) enum Seen {
 }
 
 impl IdempotencyCache {
-    pub(crate) fn find(&mut self, once: &Once) -> Seen {
-        self.forget_old();
+    pub(crate) fn find(&mut self, once: &Once, now: Instant) -> Seen {
+        self.forget_old(now);
         match self.publishes.get(&(once.scope.clone(), once.key.clone())) {
             None => Seen::Never,
             Some(taken) if taken.digest == once.digest => Seen::At(taken.offset),
@@ -51,14 +51,13 @@ impl IdempotencyCache {
     }
 
     /// Remembers a publish whose key is not known.
-    pub(crate) fn remember(&mut self, once: Once, offset: u64) {
+    pub(crate) fn remember(&mut self, once: Once, offset: u64, now: Instant) {
         let Once { scope, key, digest } = once;
         self.publishes.insert((scope.clone(), key.clone()), Taken { offset, digest });
-        self.by_age.push_back((Instant::now(), (scope, key)));
+        self.by_age.push_back((now, (scope, key)));
     }
 
-    fn forget_old(&mut self) {
-        let now = Instant::now();
+    fn forget_old(&mut self, now: Instant) {
         while let Some((since, _)) = self.by_age.front() {
             if self.by_age.len() <= MAX_KEYS && now.duration_since(*since) < KNOWN_FOR {
                 break;
@@ -79,34 +78,33 @@ mod tests {
         Once { scope, key: IdempotencyKey::new(&key.to_string()).unwrap(), digest }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_key_is_known_for_two_minutes() {
-        let mut cache = IdempotencyCache::default();
-        cache.remember(once("a", 1, 0), 7);
-        tokio::time::advance(KNOWN_FOR.mul_f64(0.999)).await;
-        assert_eq!(cache.find(&once("a", 1, 0)), Seen::At(7));
-        tokio::time::advance(KNOWN_FOR.mul_f64(0.001)).await;
-        assert_eq!(cache.find(&once("a", 1, 0)), Seen::Never);
+    #[test]
+    fn a_key_is_known_for_two_minutes() {
+        let (mut cache, now) = (IdempotencyCache::default(), Instant::now());
+        cache.remember(once("a", 1, 0), 7, now);
+        let nearly = now + KNOWN_FOR.mul_f64(0.999);
+        assert_eq!(cache.find(&once("a", 1, 0), nearly), Seen::At(7));
+        assert_eq!(cache.find(&once("a", 1, 0), now + KNOWN_FOR), Seen::Never);
         assert!(cache.publishes.is_empty());
     }
 
-    #[tokio::test]
-    async fn a_key_belongs_to_one_topic_and_one_payload() {
-        let mut cache = IdempotencyCache::default();
-        cache.remember(once("orders", 1, 5), 7);
-        assert_eq!(cache.find(&once("invoices", 1, 5)), Seen::Never);
-        assert_eq!(cache.find(&once("orders", 1, 6)), Seen::WithOtherPayload);
+    #[test]
+    fn a_key_belongs_to_one_topic_and_one_payload() {
+        let (mut cache, now) = (IdempotencyCache::default(), Instant::now());
+        cache.remember(once("orders", 1, 5), 7, now);
+        assert_eq!(cache.find(&once("invoices", 1, 5), now), Seen::Never);
+        assert_eq!(cache.find(&once("orders", 1, 6), now), Seen::WithOtherPayload);
     }
 
-    #[tokio::test]
-    async fn there_are_only_so_many() {
-        let mut cache = IdempotencyCache::default();
+    #[test]
+    fn there_are_only_so_many() {
+        let (mut cache, now) = (IdempotencyCache::default(), Instant::now());
         for n in 0..MAX_KEYS + 5 {
-            assert_eq!(cache.find(&once("a", n, 0)), Seen::Never);
-            cache.remember(once("a", n, 0), n as u64);
+            assert_eq!(cache.find(&once("a", n, 0), now), Seen::Never);
+            cache.remember(once("a", n, 0), n as u64, now);
         }
-        assert_eq!(cache.find(&once("a", 0, 0)), Seen::Never);
-        assert_eq!(cache.find(&once("a", MAX_KEYS, 0)), Seen::At(MAX_KEYS as u64));
+        assert_eq!(cache.find(&once("a", 0, 0), now), Seen::Never);
+        assert_eq!(cache.find(&once("a", MAX_KEYS, 0), now), Seen::At(MAX_KEYS as u64));
         assert!(cache.publishes.len() <= MAX_KEYS + 1);
     }
 }

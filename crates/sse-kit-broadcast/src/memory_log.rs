@@ -5,6 +5,7 @@ use std::future;
 use futures_core::future::BoxFuture;
 use parking_lot::Mutex;
 use sse_kit_event::{Epoch, EventId};
+use tokio::time::Instant;
 
 use crate::idempotency_cache::{IdempotencyCache, Seen};
 use crate::inlet::Inlet;
@@ -81,14 +82,14 @@ impl State {
         let receivers = delivered.map_err(|_| AppendError::Closed)?;
         self.last += records;
         if let Some(once) = once {
-            self.keys.remember(once, id.offset());
+            self.keys.remember(once, id.offset(), Instant::now());
         }
         Ok(Appended { id, receivers: Some(receivers), repeated: false })
     }
 
     /// The offset under which the same publish was appended before.
     fn repeated(&mut self, once: &Once) -> Result<Option<u64>, AppendError> {
-        match self.keys.find(once) {
+        match self.keys.find(once, Instant::now()) {
             Seen::Never => Ok(None),
             Seen::At(offset) => Ok(Some(offset)),
             Seen::WithOtherPayload => Err(AppendError::KeyReused { key: once.key.clone() }),

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, BoxFuture, Broadcaster, ConnectionId, Delivery, Inlet, Log,
-    LogFailure, MemoryLog, Subscription,
+    Append, AppendError, Appended, BoxFuture, Broadcaster, ConnectionId, Delivery, Goodbye, Inlet,
+    Log, LogFailure, MemoryLog, Subscription,
 };
 use sse_kit_event::{Audience, Event, EventId, Topic, Topics};
-use sse_kit_test_support::{in_time, rng, scaled};
+use sse_kit_test_support::{in_time, rng, scaled, until};
 
 /// Deliveries that are looked at; a million in `cargo xtask soak`.
 const DELIVERIES: u32 = 50_000;
@@ -141,11 +141,18 @@ async fn no_event_reaches_somebody_who_does_not_subscribe_to_it() {
     let pages: Vec<_> = pages.collect();
     let publishers = (0..PUBLISHERS)
         .map(|_| tokio::spawn(publisher(hub.clone(), Arc::clone(&given), random.fork())));
-    for publisher in publishers.collect::<Vec<_>>() {
-        in_time("enough was given", publisher).await.expect("it published");
+    let publishers: Vec<_> = publishers.collect();
+    // However many they are, some more come each time.
+    while !given.is_enough() {
+        let events = || given.events.load(Ordering::Relaxed);
+        let so_far = events();
+        until("more was given", || given.is_enough() || events() > so_far).await;
+    }
+    for publisher in publishers {
+        in_time("all was published", publisher).await.expect("it published");
     }
     // Whoever still waits is let go.
-    hub.shut_down(sse_kit_broadcast::Goodbye::StayAway);
+    hub.shut_down(Goodbye::StayAway);
     for page in pages {
         in_time("all have left", page).await.expect("what it got was well formed");
     }

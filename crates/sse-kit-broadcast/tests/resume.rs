@@ -258,3 +258,18 @@ async fn a_fan_out_task_that_lags_behind_the_log_loses_nothing() -> TestResult {
     assert!(hub.stats().fan_out_lags > 0, "or the test shows nothing");
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_becomes_too_old_at_once_is_dropped_in_portions() -> TestResult {
+    let age = Duration::from_millis(500);
+    let hub = Broadcaster::builder().history(10_000).history_age(age).build()?;
+    for n in 0..1000 {
+        hub.publish(&topic("a"), Event::new(n.to_string())).await?;
+    }
+    tokio::time::advance(age * 3 / 2).await;
+    hub.publish(&topic("a"), Event::new("new")).await?;
+    assert_eq!(hub.stats().history, 1001 - 256, "no publisher waits for all of it");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(hub.stats().history, 1, "the rest goes by itself");
+    Ok(())
+}

@@ -26,7 +26,7 @@ const FACADE: &str = "sse-kit";
 /// Crates of others that are one crate's business, and the folders outside `crates/`
 /// whose packages may name them too.
 const GUARDED: &[(&str, &str, &[&str])] = &[
-    ("async-broadcast", "sse-kit-broadcast", &[]),
+    ("async-broadcast", "sse-kit-broadcast", &["tests"]),
     ("globset", "sse-kit-dispatch", &["xtask"]),
     ("redis", "sse-kit-redis", &[]),
     ("hyper", "sse-kit-serve", &["examples", "tests", "xtask"]),

@@ -4,7 +4,7 @@ use shuttle::thread;
 use sse_kit_event::{Audience, LastEventId, Topics};
 use sse_kit_schedules::SlowConsumer;
 
-use crate::explore::{Reader, SETTINGS, Setting, explore, publish_on_thread, topic};
+use crate::explore::{Reader, SETTINGS, Setting, explore, join, publish_on_thread, topic};
 
 /// To `a` go two of these, to a pattern of all topics three, to `b` two.
 fn audiences() -> Vec<Audience> {
@@ -14,7 +14,7 @@ fn audiences() -> Vec<Audience> {
 
 #[test]
 fn who_is_there_gets_everything() {
-    explore(120, &SETTINGS, |setting: Setting| {
+    explore(100, &SETTINGS, |setting: Setting| {
         let hub = setting.hub();
         let readers = [(vec!["a"], 4), (vec!["a", "*"], 6)].map(|(topics, events)| {
             let topics = Topics::parse(topics).expect("topics");
@@ -22,13 +22,13 @@ fn who_is_there_gets_everything() {
             thread::spawn(move || Reader::new(subscription).read(events))
         });
         let publishers = [(); 2].map(|()| publish_on_thread(&hub, 1, audiences()));
-        publishers.into_iter().chain(readers).for_each(|one| one.join().expect("it held"));
+        join(publishers.into_iter().chain(readers));
     });
 }
 
 #[test]
 fn who_resumes_in_the_middle_of_it_gets_everything() {
-    explore(120, &SETTINGS, |setting| {
+    explore(100, &SETTINGS, |setting| {
         let hub = setting.hub();
         let begin = LastEventId::from(hub.cursor());
         let publisher = publish_on_thread(&hub, 2, audiences());
@@ -47,13 +47,13 @@ fn who_resumes_in_the_middle_of_it_gets_everything() {
                 }
             })
         });
-        readers.into_iter().chain([publisher]).for_each(|one| one.join().expect("it held"));
+        join(readers.into_iter().chain([publisher]));
     });
 }
 
 #[test]
 fn who_begins_now_gets_all_that_comes_after_its_cursor() {
-    explore(120, &SETTINGS, |setting| {
+    explore(100, &SETTINGS, |setting| {
         let hub = setting.hub();
         let publisher = publish_on_thread(&hub, 4, vec![topic("a").into()]);
         let reader = {
@@ -64,6 +64,6 @@ fn who_begins_now_gets_all_that_comes_after_its_cursor() {
                 reader.read(usize::try_from(missing).expect("small"));
             })
         };
-        [publisher, reader].into_iter().for_each(|one| one.join().expect("it held"));
+        join([publisher, reader]);
     });
 }

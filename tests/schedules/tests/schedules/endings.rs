@@ -6,7 +6,7 @@ use crate::explore::{BACK, Reader, SETTINGS, explore, publish, topic};
 
 #[test]
 fn a_drain_gives_what_was_published_before_and_then_the_goodbye() {
-    explore(120, &SETTINGS, |setting| {
+    explore(100, &SETTINGS, |setting| {
         let hub = setting.hub();
         let open = || hub.subscribe(topic("a")).open().expect("it is open");
         let readers = [open(), open()]
@@ -33,7 +33,7 @@ fn a_drain_gives_what_was_published_before_and_then_the_goodbye() {
 
 #[test]
 fn a_drain_that_a_shutdown_overtakes_gives_everything_too() {
-    explore(120, &SETTINGS, |setting| {
+    explore(100, &SETTINGS, |setting| {
         let hub = setting.hub();
         let open = || hub.subscribe(topic("a")).open().expect("it is open");
         let readers = [open(), open()]
@@ -51,7 +51,7 @@ fn a_drain_that_a_shutdown_overtakes_gives_everything_too() {
 
 #[test]
 fn a_shutdown_gives_all_that_was_published_and_then_the_goodbye() {
-    explore(120, &SETTINGS, |setting| {
+    explore(100, &SETTINGS, |setting| {
         let hub = setting.hub();
         let open = || hub.subscribe(topic("a")).open().expect("it is open");
         let readers = [open(), open()]

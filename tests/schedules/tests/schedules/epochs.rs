@@ -10,7 +10,7 @@ use sse_kit_schedules::{
     Append, AppendError, Appended, BoxFuture, ConnectionSet, Delivery, Inlet, Log, Record,
 };
 
-use crate::explore::{Reader, SETTINGS, explore, topic};
+use crate::explore::{Reader, SETTINGS, explore, join, topic};
 
 /// A log whose way back is in the hands of the test.
 #[derive(Clone, Debug, Default)]
@@ -57,7 +57,7 @@ fn deliver(inlet: &Inlet, id: EventId) {
 
 #[test]
 fn a_new_epoch_comes_after_what_was_queued_and_nothing_of_it_is_lost() {
-    explore(120, &SETTINGS, |setting| {
+    explore(100, &SETTINGS, |setting| {
         let log = Remote::default();
         let hub = setting.hub_of(log.clone());
         let mut reader = Reader::new(hub.subscribe(topic("a")).open().expect("it is open"));
@@ -87,7 +87,7 @@ fn a_new_epoch_comes_after_what_was_queued_and_nothing_of_it_is_lost() {
 
 #[test]
 fn who_comes_from_a_node_that_is_further_is_told_of_no_gap() {
-    explore(120, &SETTINGS, |setting| {
+    explore(100, &SETTINGS, |setting| {
         let log = Remote::default();
         let hub = setting.hub_of(log.clone());
         // How many records there are, of which this node has had some.
@@ -110,19 +110,18 @@ fn who_comes_from_a_node_that_is_further_is_told_of_no_gap() {
                 }
             })
         };
-        let client = thread::spawn(move || {
-            let at = *length.lock().expect("no panic");
-            let subscribe = hub.subscribe(topic("a")).resume(LastEventId::from(id(1, at)));
-            let mut reader = Reader::new(subscribe.open().expect("it is open"));
-            reader.read(usize::try_from(4 - at).expect("few"));
-        });
-        [appender, log, client].into_iter().for_each(|one| one.join().expect("it held"));
+        // The client has seen all of them.
+        let at = *length.lock().expect("no panic");
+        let subscribe = hub.subscribe(topic("a")).resume(LastEventId::from(id(1, at)));
+        let mut reader = Reader::new(subscribe.open().expect("it is open"));
+        reader.read(usize::try_from(4 - at).expect("few"));
+        join([appender, log]);
     });
 }
 
 #[test]
 fn who_claims_to_have_seen_what_never_was_is_told_of_a_gap_and_goes_on() {
-    explore(120, &SETTINGS, |setting| {
+    explore(100, &SETTINGS, |setting| {
         let log = Remote::default();
         let hub = setting.hub_of(log.clone());
         let log = thread::spawn(move || {
@@ -152,13 +151,13 @@ fn who_claims_to_have_seen_what_never_was_is_told_of_a_gap_and_goes_on() {
                 }
             })
         });
-        readers.into_iter().chain([log]).for_each(|one| one.join().expect("it held"));
+        join(readers.into_iter().chain([log]));
     });
 }
 
 #[test]
 fn what_is_lost_is_told_and_what_is_not_comes() {
-    explore(120, &SETTINGS, |setting| {
+    explore(100, &SETTINGS, |setting| {
         let log = Remote::default();
         let hub = setting.hub_of(log.clone());
         let mut reader = Reader::new(hub.subscribe(topic("a")).open().expect("it is open"));

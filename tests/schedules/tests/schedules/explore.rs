@@ -98,6 +98,13 @@ pub(crate) fn publish_on_thread(
     })
 }
 
+/// Waits for all of these, which end when what they are to see is so.
+pub(crate) fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
+    for thread in threads {
+        thread.join().expect("it held");
+    }
+}
+
 pub(crate) fn publish(hub: &Broadcaster, audience: &Audience) -> EventId {
     let event = Event::new(audience.to_string());
     shuttle::future::block_on(hub.publish(audience, event)).expect("it is open").id

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use shuttle::thread;
 use sse_kit_schedules::{Delivery, Departure};
 
-use crate::explore::{BACK, Reader, SETTINGS, explore, publish, publish_on_thread, topic};
+use crate::explore::{BACK, Reader, SETTINGS, explore, join, publish, publish_on_thread, topic};
 
 #[test]
 fn a_connection_that_has_left_is_handed_nothing_more() {
-    explore(120, &SETTINGS, |setting| {
+    explore(100, &SETTINGS, |setting| {
         let hub = setting.hub();
         let open = || Reader::new(hub.subscribe(topic("a")).open().expect("it is open"));
         let (mut leaver, mut stayer) = (open(), open());
@@ -28,14 +28,14 @@ fn a_connection_that_has_left_is_handed_nothing_more() {
             }
         });
         stayer.read(4);
-        [publisher, leaver].into_iter().for_each(|one| one.join().expect("it held"));
+        join([publisher, leaver]);
         assert_eq!(hub.connection_count(), 1);
     });
 }
 
 #[test]
 fn nothing_keeps_a_connection_that_has_left() {
-    explore(120, &SETTINGS, |setting| {
+    explore(100, &SETTINGS, |setting| {
         let hub = setting.hub();
         let open = || Reader::new(hub.subscribe(topic("a")).open().expect("it is open"));
         let (leaver, mut stayer) = (open(), open());
@@ -43,7 +43,7 @@ fn nothing_keeps_a_connection_that_has_left() {
         let connection = Arc::downgrade(leaver.subscription.connection());
         let leaver = thread::spawn(move || drop(leaver));
         stayer.read(2);
-        [publisher, leaver].into_iter().for_each(|one| one.join().expect("it held"));
+        join([publisher, leaver]);
         while connection.upgrade().is_some() {
             thread::yield_now();
         }
@@ -52,7 +52,7 @@ fn nothing_keeps_a_connection_that_has_left() {
 
 #[test]
 fn a_connection_with_the_same_id_takes_the_place_of_an_older_one() {
-    explore(120, &SETTINGS, |setting| {
+    explore(100, &SETTINGS, |setting| {
         let hub = setting.hub();
         let mut older = Reader::new(hub.subscribe(topic("a")).open().expect("it is open"));
         let id = older.subscription.connection().id().clone();
@@ -92,16 +92,18 @@ fn nobody_is_passed_over_while_others_leave_and_join() {
         let comings = {
             let hub = hub.clone();
             thread::spawn(move || {
-                leavers.into_iter().for_each(|leaver| {
+                for leaver in leavers {
                     drop(leaver);
                     thread::yield_now();
-                });
+                }
                 Reader::new(hub.subscribe(topic("a")).open().expect("it is open"))
             })
         };
         publish(&hub, &topic("a").into());
         publish(&hub, &topic("a").into());
-        stayers.iter_mut().for_each(|stayer| stayer.read(2));
+        for stayer in &mut stayers {
+            stayer.read(2);
+        }
         let mut joined = comings.join().expect("it held");
         joined.read(usize::try_from(2 - joined.at.offset()).expect("few"));
     });

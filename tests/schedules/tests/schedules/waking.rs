@@ -6,11 +6,11 @@ use shuttle::thread;
 use sse_kit_event::Event;
 use sse_kit_schedules::Delivery;
 
-use crate::explore::{BACK, Reader, SETTINGS, explore, publish_on_thread, topic};
+use crate::explore::{BACK, Reader, SETTINGS, explore, join, publish_on_thread, topic};
 
 #[test]
 fn events_messages_and_the_end_wake_a_subscriber() {
-    explore(120, &SETTINGS, |setting| {
+    explore(100, &SETTINGS, |setting| {
         let hub = setting.hub();
         let mut reader = Reader::new(hub.subscribe(topic("a")).queue(8).open().expect("open"));
         let id = reader.subscription.connection().id().clone();
@@ -36,7 +36,7 @@ fn events_messages_and_the_end_wake_a_subscriber() {
             assert!(matches!(reader.next(), Some(Delivery::Goodbye(BACK))));
             assert!(reader.next().is_none());
         });
-        [publisher, sender].into_iter().for_each(|one| one.join().expect("it held"));
+        join([publisher, sender]);
         while hub.stats().delivered < 5 {
             thread::yield_now();
         }
@@ -47,7 +47,7 @@ fn events_messages_and_the_end_wake_a_subscriber() {
 
 #[test]
 fn a_subscriber_that_goes_from_task_to_task_misses_no_wake_up() {
-    explore(120, &SETTINGS, |setting| {
+    explore(100, &SETTINGS, |setting| {
         let hub = setting.hub();
         let mut reader = Reader::new(hub.subscribe(topic("a")).open().expect("it is open"));
         let publisher = publish_on_thread(&hub, 4, vec![topic("a").into()]);
@@ -72,7 +72,7 @@ fn a_subscriber_that_goes_from_task_to_task_misses_no_wake_up() {
 
 #[test]
 fn a_heartbeat_says_no_position_of_which_something_is_still_to_come() {
-    explore(120, &SETTINGS, |setting| {
+    explore(100, &SETTINGS, |setting| {
         let hub = setting.hub_with(|builder| builder.heartbeat(Duration::from_secs(1)));
         let topics = ["a", "b"].map(topic);
         let readers = topics.clone().map(|topic| {
@@ -93,6 +93,6 @@ fn a_heartbeat_says_no_position_of_which_something_is_still_to_come() {
             })
         });
         let publisher = publish_on_thread(&hub, 2, topics.map(Into::into).into());
-        readers.into_iter().chain([publisher]).for_each(|one| one.join().expect("it held"));
+        join(readers.into_iter().chain([publisher]));
     });
 }

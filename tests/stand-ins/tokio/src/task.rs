@@ -4,6 +4,10 @@ pub use shuttle::future::yield_now;
 
 /// The budget of a task.
 pub mod coop {
+    use std::future::{Ready, ready};
+
     /// A task has no budget here: shuttle lets others run wherever there is a lock.
-    pub async fn consume_budget() {}
+    pub fn consume_budget() -> Ready<()> {
+        ready(())
+    }
 }
