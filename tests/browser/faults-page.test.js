@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launchBrowser } from './launch.js';
 import { answer } from './proxy.js';
-import { connect, hasLog, isIn, log, openProfile, STATUS, setHidden, startSite, until } from './site.js';
+import { connect, hasLog, isIn, log, logOf, openProfile, STATUS, setHidden, startSite, until } from './site.js';
 
 /** @typedef {import('./site.js').Transport} Transport */
 
@@ -330,3 +330,78 @@ test('B15: a hidden tab stays paused when another is opened', { timeout: 60_000 
   await isIn(first, 'live');
   await hasLog(first, ['1']);
 });
+
+for (const client of /** @type {const} */ ([4, 2])) {
+  for (const gap of /** @type {const} */ (['reload', 'wait'])) {
+    test(`B16: a gap loses nothing that is half written, ${gap}, htmx ${client}`, { timeout: 90_000 }, async (t) => {
+      const site = await startSite(t, { client, mode: 'monitor', monitor: { gap } });
+      const form = `<form onsubmit="return false"><textarea id="text"></textarea><input id="check" type="checkbox">
+        <select id="select"><option>a</option><option>b</option></select><button>send</button></form>`;
+      site.page('/a', `${STATUS}${log()}${form}${connect(client, '/events?topic=a')}`);
+      const { open, complaints } = await openProfile(t, browser, site);
+      const page = await open();
+      await isIn(page, 'live');
+      await site.append('old');
+      await hasLog(page, ['old']);
+      await page.fill('#text', 'half written');
+      await page.check('#check');
+      await page.selectOption('#select', 'b');
+      await page.evaluate(() => {
+        window.isOld = true;
+      });
+      await site.restart();
+      if (gap === 'wait') {
+        await page.waitForSelector('#connection-status[data-reload="waiting"]', { state: 'attached' });
+        assert.equal(await page.evaluate(() => window.isOld), true);
+        assert.equal(await page.inputValue('#text'), 'half written');
+        await page.click('button');
+      }
+      await page.waitForFunction(() => !window.isOld);
+      await isIn(page, 'live');
+      const values = [await page.inputValue('#text'), await page.isChecked('#check'), await page.inputValue('#select')];
+      assert.deepEqual(values, gap === 'reload' ? ['half written', true, 'b'] : ['', false, 'a']);
+      await site.append('new');
+      await hasLog(page, ['new']);
+      assert.deepEqual(complaints, []);
+    });
+  }
+
+  for (const mode of /** @type {const} */ (['bare', 'monitor', 'tabs'])) {
+    test(`B10: view transitions do not make a page fall behind, htmx ${client}, ${mode}`, {
+      timeout: 90_000,
+    }, async (t) => {
+      const htmx = client === 4 ? { transitions: true } : { globalViewTransitions: true };
+      const site = await startSite(t, { client, mode, htmx });
+      // A control: a swap that is none of the stream's has its transition.
+      const button = '<button hx-get="/other" hx-target="#other">b</button><b id="other"></b>';
+      site.page('/a', `${STATUS}${log()}<p id="p"></p>${button}${connect(client, '/events?topic=a')}`);
+      site.serve('/other', 'swapped');
+      const { context, open, complaints } = await openProfile(t, browser, site);
+      await context.addInitScript(() => {
+        const start = document.startViewTransition.bind(document);
+        window.transitions = 0;
+        document.startViewTransition = (update) => {
+          window.transitions += 1;
+          return start(update);
+        };
+      });
+      const page = await open();
+      await site.hasConnections(1);
+      const numbers = Array.from({ length: 100 }, (_, n) => `${n}`);
+      for (const n of numbers) {
+        await site.publish(`<hx-partial hx-target="#p" hx-swap="innerHTML">${n}</hx-partial>`);
+        await site.append(n);
+      }
+      await hasLog(page, numbers);
+      assert.equal(await page.textContent('#p'), '99');
+      assert.equal((await logOf(page)).length, 100);
+      assert.equal(await page.evaluate(() => window.transitions), 0);
+      await page.click('button');
+      await page.waitForFunction(() => document.getElementById('other')?.textContent === 'swapped');
+      assert.equal(await page.evaluate(() => window.transitions), 1);
+      await site.append('last');
+      await hasLog(page, [...numbers, 'last']);
+      assert.deepEqual(complaints, []);
+    });
+  }
+}

@@ -1,17 +1,13 @@
 //! Settings as a script reads them.
 
-use serde::Serialize;
+use serde_json::Value;
 use sse_kit_htmx::Html;
 
 /// Writes settings as a block of JSON that runs nothing: it needs no nonce, and nothing in it ends
 /// its tag. `attributes` are markup, with a space before each.
-///
-/// # Errors
-///
-/// When the settings cannot be written as JSON.
-pub fn data_block(attributes: &str, settings: &impl Serialize) -> serde_json::Result<Html> {
-    let json = escaped(&serde_json::to_string(settings)?);
-    Ok(Html::trusted(format!("<script type=\"application/json\"{attributes}>{json}</script>")))
+pub fn data_block(attributes: &str, settings: &Value) -> Html {
+    let json = escaped(&settings.to_string());
+    Html::trusted(format!("<script type=\"application/json\"{attributes}>{json}</script>"))
 }
 
 /// Escapes what could end a tag, begin a comment, or end a line of a script. In JSON these

@@ -11,12 +11,11 @@
 //! ```
 //! use serde_json::json;
 //!
-//! let block = sse_kit_client::data_block(" id=\"settings\"", &json!({ "text": "</script>" }))?;
+//! let block = sse_kit_client::data_block(" id=\"settings\"", &json!({ "text": "</script>" }));
 //! assert_eq!(
 //!     block.as_str(),
 //!     "<script type=\"application/json\" id=\"settings\">{\"text\":\"\\u003c/script\\u003e\"}</script>",
 //! );
-//! # Ok::<(), serde_json::Error>(())
 //! ```
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

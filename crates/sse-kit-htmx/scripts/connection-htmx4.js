@@ -61,10 +61,14 @@ export function serveHtmx4(unwatched) {
   // Each message would wait for the transition of the one before, about 0.4 s, and the page fall behind.
   // What says `transition:true` has one.
   addEventListener(
-    'htmx:before:response',
+    'htmx:before:swap',
     (event) => {
-      const { ctx } = /** @type {CustomEvent} */ (event).detail;
-      if (ctx.response.headers.get('Content-Type')?.includes('text/event-stream')) ctx.transition = false;
+      const { ctx, tasks } = /** @type {CustomEvent} */ (event).detail;
+      if (!ctx.response?.headers.get('Content-Type')?.includes('text/event-stream')) return;
+      for (const task of tasks) {
+        task.swapSpec ??= {};
+        task.swapSpec.transition ??= false;
+      }
     },
     true,
   );

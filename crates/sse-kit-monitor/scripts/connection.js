@@ -13,7 +13,7 @@ import { splitCursor } from '../../sse-kit-htmx/scripts/stream-url.js';
  * @property {boolean} autoReconnect
  * @property {number} reconnectDelay in milliseconds
  * @property {number | null} heartbeatTimeout in milliseconds; null: what the server says
- * @property {'reload' | 'report'} gap
+ * @property {'reload' | 'wait' | 'report'} gap
  * @property {boolean} debug
  * @property {boolean} overlay
  * @property {Partial<Record<State, {text: string} | {html: string}>>} indicators
@@ -50,6 +50,7 @@ export class Connection {
   #lastBeat = 0;
   #heartbeat = 0;
   #hurries = false;
+  #waits = false;
   /** The status element as it was painted last. @type {Element | null} */
   #painted = null;
 
@@ -280,6 +281,14 @@ export class Connection {
     this.watch(this);
   }
 
+  /** Says that the page has to be loaded anew, and waits for a field that is edited. */
+  waits() {
+    if (this.#waits) return;
+    this.#waits = true;
+    this.paint();
+    (this.element ?? document).dispatchEvent(new CustomEvent('sse-kit:reload', { bubbles: true }));
+  }
+
   /** Paints a status element that has come into the page since. */
   repaint() {
     if (document.getElementById(this.config.status) !== this.#painted) this.paint();
@@ -291,6 +300,7 @@ export class Connection {
     this.#painted = status;
     if (!status) return;
     status.dataset.state = this.state;
+    if (this.#waits) status.dataset.reload = 'waiting';
     const indicator = this.config.indicators[this.state] ?? { text: this.state };
     if ('html' in indicator) status.innerHTML = indicator.html;
     else status.textContent = indicator.text;

@@ -6,9 +6,7 @@ import { Connection } from './connection.js';
 import { observe, open, serveHtmx2 } from './htmx2.js';
 import { endRemoved, instrument, serveHtmx4 } from './htmx4.js';
 import { show } from './overlay.js';
-
-/** How old a page is before it loads itself anew: a server may say "gap" each time. In milliseconds. */
-const RELOAD_INTERVAL = 5000;
+import { reload, watchFields } from './reload.js';
 
 /** By the ids of their elements. @type {Map<string, Connection>} */
 const connections = new Map();
@@ -95,13 +93,9 @@ function on(name, act) {
   });
 }
 
-function reload() {
-  // By the page's own age, which needs no storage.
-  setTimeout(() => location.reload(), Math.max(0, RELOAD_INTERVAL - performance.now()));
-}
-
 function start() {
   serveHtmx4(on);
+  watchFields();
   // Whoever shows these sources heals them.
   on('htmx:sseOpen', (connection, { source }) => observe(connection, source));
   on('htmx:sseClose', (connection, { type }) => connection.ends(type));
@@ -109,7 +103,7 @@ function start() {
     on(`sse-kit:${name}`, (connection, { data }) => connection.hears(name, data));
   }
   on('sse-kit:gap', (connection, _, event) => {
-    if (connection.config.gap === 'reload' && !event.defaultPrevented) reload();
+    if (connection.config.gap !== 'report' && !event.defaultPrevented) reload(connection);
   });
 
   const all = (/** @type {(connection: Connection) => void} */ act) => connections.forEach(act);

@@ -17,6 +17,7 @@ pub(crate) fn data_block(config: &MonitorConfig) -> Html {
         "heartbeatTimeout": config.heartbeat_timeout.map(milliseconds),
         "gap": match config.on_gap {
             OnGap::Reload => "reload",
+            OnGap::Wait => "wait",
             OnGap::Report => "report",
         },
         "debug": config.debug == Debug::On,
@@ -24,7 +25,6 @@ pub(crate) fn data_block(config: &MonitorConfig) -> Html {
         "indicators": indicators(config),
     });
     sse_kit_client::data_block(" data-sse-kit-monitor", &json)
-        .expect("a JSON value can be written as JSON")
 }
 
 fn milliseconds(time: Duration) -> u64 {

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde_json::json;
 use sse_kit_htmx::{Endpoint, Html, Nonce, Script};
 
 use crate::identity::Identity;
@@ -25,23 +25,6 @@ pub struct TabsConfig {
     replay_events: NonZeroU32,
     replay_characters: NonZeroU32,
     reconnect_delay: Duration,
-}
-
-/// As the script reads it (`scripts/streams.js`).
-#[derive(Serialize)]
-struct Settings<'a> {
-    streams: &'a [StreamPath],
-    identity: &'a Identity,
-    worker: String,
-    options: Options,
-}
-
-#[derive(Serialize)]
-struct Options {
-    events: NonZeroU32,
-    characters: NonZeroU32,
-    #[serde(rename = "reconnectDelay")]
-    reconnect_delay: u64,
 }
 
 impl TabsConfig {
@@ -124,18 +107,17 @@ impl TabsConfig {
     /// data block, which no policy keeps from being read, so it needs no nonce.
     pub fn settings(&self, folder: &Endpoint) -> Html {
         let folder = folder.as_str().trim_end_matches('/');
-        let settings = Settings {
-            streams: &self.streams,
-            identity: &self.identity,
-            worker: format!("{folder}/{}", Self::script().file_name()),
-            options: Options {
-                events: self.replay_events,
-                characters: self.replay_characters,
-                reconnect_delay: u64::try_from(self.reconnect_delay.as_millis())
-                    .expect("a clamped delay fits"),
+        let settings = json!({
+            "streams": self.streams,
+            "identity": self.identity,
+            "worker": format!("{folder}/{}", Self::script().file_name()),
+            "options": {
+                "events": self.replay_events,
+                "characters": self.replay_characters,
+                "reconnectDelay": u64::try_from(self.reconnect_delay.as_millis())
+                    .unwrap_or(u64::MAX),
             },
-        };
+        });
         sse_kit_client::data_block(" id=\"sse-kit-tabs\"", &settings)
-            .expect("texts and numbers can be written as JSON")
     }
 }
