@@ -185,30 +185,39 @@ export async function until(ask, isRight, what) {
   }
 }
 
-/** @param {Page} page @returns {Promise<string[]>} what is in its log */
-export const logOf = (page) => page.locator('#log i').allTextContents();
+/**
+ * A page of playwright, or of puppeteer for Firefox.
+ *
+ * @typedef {{evaluate: (ask: (what?: any) => any, what?: any) => Promise<any>}} Tab
+ */
+
+/** @param {Tab} page @returns {Promise<string[]>} what is in its log */
+export const logOf = (page) =>
+  page.evaluate(() => [...document.querySelectorAll('#log i')].map(({ textContent }) => textContent));
 
 /**
  * Waits until the last entry of the log is there; then the log has these entries and no others.
  *
- * @param {Page} page
+ * @param {Tab} page
  * @param {(string | number)[]} expected
  */
 export async function hasLog(page, expected) {
   const wanted = expected.map(String);
-  const last = wanted.at(-1) ?? '';
-  await page.waitForFunction(
-    (last) =>
-      document.querySelector('#log i:last-child')?.textContent === last || (!last && !document.querySelector('#log i')),
-    last,
+  const found = await until(
+    () => logOf(page).catch(() => []), // the page may be loading
+    (items) => items.at(-1) === wanted.at(-1),
+    `the log, which should end with ${wanted.at(-1)}`,
   );
-  const found = await logOf(page);
   if (found.join() !== wanted.join()) throw new Error(`the log has ${found.join()} and not ${wanted.join()}`);
 }
 
-/** @param {Page} page @param {string} state */
+/** @param {Tab} page @param {string} state */
 export async function isIn(page, state) {
-  await page.waitForSelector(`#connection-status[data-state="${state}"]`, { state: 'attached' });
+  await until(
+    () => page.evaluate(() => document.getElementById('connection-status')?.dataset.state).catch(() => ''),
+    (found) => found === state,
+    `the page should be ${state}`,
+  );
 }
 
 /** In a page: as if the tab was put behind another, or in front again. @param {boolean} isHidden */

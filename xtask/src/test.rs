@@ -16,7 +16,7 @@ use crate::workspace::Workspace;
 /// Run every test, of Rust, of the scripts and in a browser
 ///
 /// What is needed is found or installed: the npm packages of tests/browser and of the
-/// examples always; Redis, Chromium, nginx and Caddy from Debian's packages when we are root. What cannot be had is a
+/// examples always; Redis, Chromium, Firefox, nginx and Caddy from Debian's packages when we are root. What cannot be had is a
 /// failure that says so; nothing is skipped in silence, and an ignored test counts as failed.
 /// The last line is the sum: `N passed, N failed`.
 #[derive(Debug, clap::Args)]
@@ -31,6 +31,7 @@ Examples:
 
 Environment:
   SSE_KIT_CHROMIUM      the browser to test with, when it is not in PATH
+  SSE_KIT_FIREFOX       the Firefox to test with, when it is not in PATH
   SSE_KIT_REDIS_SERVER  the Redis server to test with, when it is not in PATH
   SSE_KIT_NGINX         the same for nginx, and
   SSE_KIT_CADDY         for Caddy; the tests of snippets in the guide are given both
@@ -38,6 +39,7 @@ Environment:
 The tests in tests/browser are given, in their environment:
   SSE_KIT_BIN_DIR       the folder with the examples' programs
   SSE_KIT_CHROMIUM      the browser
+  SSE_KIT_FIREFOX       the other browser
   SSE_KIT_REDIS_SERVER  the Redis server
   SSE_KIT_ASSETS        the folder to serve browser files from, for the option --assets")]
 pub(crate) struct Test {
