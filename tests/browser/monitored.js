@@ -187,9 +187,14 @@ export async function changes(page) {
   return page.evaluate(() => JSON.parse(sessionStorage.getItem('states') ?? '[]'));
 }
 
-/** Waits until the page shows a state. @param {Page} page @param {string} state @param {number} [timeout] */
-export async function shows(page, state, timeout = 10_000) {
-  await page.waitForSelector(`#connection-status[data-state="${state}"]`, { state: 'attached', timeout });
+/** How long something may take, in milliseconds; far more than it does, on a busy machine too. */
+const PATIENCE_MS = 45_000;
+
+/** Waits until the page shows a state. @param {Page} page @param {string} state @returns how long that took, in milliseconds */
+export async function shows(page, state) {
+  const before = performance.now();
+  await page.waitForSelector(`#connection-status[data-state="${state}"]`, { state: 'attached', timeout: PATIENCE_MS });
+  return Math.round(performance.now() - before);
 }
 
 /** What has been appended, one for each event. @param {Page} page */
@@ -207,7 +212,7 @@ export async function has(page, expected) {
   await page.waitForFunction(
     (count) => document.querySelectorAll('#sse-connection i').length >= count,
     expected.length,
-    { timeout: 15_000 },
+    { timeout: PATIENCE_MS },
   );
   const found = await texts(page);
   if (JSON.stringify(found) !== JSON.stringify(expected)) {

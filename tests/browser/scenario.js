@@ -8,7 +8,7 @@ import { keep, openPage, servedScript, startHub } from './monitored.js';
  * @typedef {import('./monitored.js').Dialect} Dialect
  * @typedef {Parameters<typeof openPage>[1]} PageOptions
  * @typedef {Awaited<ReturnType<typeof startHub>>} Hub
- * @typedef {{hub: Hub, open: (how?: Partial<PageOptions>) => Promise<Awaited<ReturnType<typeof openPage>>>}} Stage
+ * @typedef {{hub: Hub, open: (how?: Partial<PageOptions>) => Promise<Awaited<ReturnType<typeof openPage>>>, note: (figure: string) => void}} Stage
  */
 
 /** @type {import('playwright-core').Browser} */
@@ -31,7 +31,7 @@ after(() => browser.close());
  * @param {string[]} [options] the hub's
  */
 export function scenario(dialect, name, act, options) {
-  test(`${label(dialect)}: ${name}`, { timeout: 60_000 }, async (t) => {
+  test(`${label(dialect)}: ${name}`, { timeout: 180_000 }, async (t) => {
     const hub = await startHub(t, options);
     /** @type {Awaited<ReturnType<typeof openPage>> | undefined} */
     let opened;
@@ -40,7 +40,7 @@ export function scenario(dialect, name, act, options) {
       return opened;
     };
     try {
-      await act({ hub, open });
+      await act({ hub, open, note: (figure) => t.diagnostic(figure) });
       assert.deepEqual(opened?.complaints, [], 'the page does not complain, of its policy neither');
     } catch (error) {
       if (opened) await keep(`${label(dialect)} ${name}`, opened.page, hub.stats, hub.proxy.events);

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 
-const SCRIPTS = join(import.meta.dirname, '../../crates/sse-kit-htmx/scripts');
+const SCRIPTS = join(import.meta.dirname, '../../crates/sse-kit-htmx/dist');
 
 /**
  * Where a script of the page is, by its name; our own have a hash in theirs.

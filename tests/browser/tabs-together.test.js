@@ -69,7 +69,7 @@ describe('what a browser has, and what a policy allows', { timeout: 300_000 }, (
   });
 });
 
-describe('between tabs', { timeout: 60_000 }, () => {
+describe('between tabs', { timeout: 300_000 }, () => {
   tabsTest('13: a hidden tab of htmx 4 gets in order what it has missed, and the others go on', async (t) => {
     const server = await serveTabs(t);
     const { open, complaints } = await profile(t, server);

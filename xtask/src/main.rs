@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a command-line tool talks on stdout")]
 
 mod bench;
+mod bundle;
 mod ci;
 mod demo;
 mod examples;
@@ -53,6 +54,7 @@ enum Verb {
     Test(test::Test),
     Soak(soak::Soak),
     Bench(bench::Bench),
+    Bundle(bundle::Bundle),
     Tidy(tidy::Tidy),
     Ci(ci::Ci),
 }
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         Verb::Test(verb) => verb.run(),
         Verb::Soak(verb) => verb.run(),
         Verb::Bench(verb) => verb.run(),
+        Verb::Bundle(verb) => verb.run(),
         Verb::Tidy(verb) => verb.run(),
         Verb::Ci(verb) => verb.run(),
     };

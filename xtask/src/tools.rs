@@ -34,6 +34,12 @@ pub(crate) const CHROMIUM: Tool = Tool {
     variable: Some("SSE_KIT_CHROMIUM"),
     package: Some("chromium"),
 };
+pub(crate) const FIREFOX: Tool = Tool {
+    name: "Firefox",
+    programs: &["firefox-esr", "firefox"],
+    variable: Some("SSE_KIT_FIREFOX"),
+    package: Some("firefox-esr"),
+};
 pub(crate) const REDIS: Tool = Tool {
     name: "Redis 6.2 or newer",
     programs: &["redis-server"],

@@ -57,8 +57,9 @@
         sourceElement: element,
         target: internals.attributeValue(element, 'hx-target') ?? element,
         text,
-        // What comes out of band only must not empty the target.
-        swap: `${style} swapEmpty:false`,
+        // What comes out of band only must not empty the target; and a page that waits for a
+        // transition with each event falls behind.
+        swap: `${style} swapEmpty:false${/\btransition:/.test(style) ? '' : ' transition:false'}`,
         request: {},
       });
     };

@@ -51,6 +51,7 @@ mod element_id;
 mod selector;
 mod target;
 
+mod modifiers;
 mod shape;
 mod swap;
 mod update;
@@ -90,6 +91,7 @@ pub use fragment::{Fragment, RenderError};
 pub use head::HeadError;
 pub use html::Html;
 pub use job_span::{JobSpan, JobSpanError};
+pub use modifiers::{Edge, FocusScroll, Transition};
 pub use named_swap::{NamedSwap, NamedSwapError};
 pub use nonce::{Nonce, NonceError};
 pub use page_scripts::PageScripts;

@@ -39,13 +39,13 @@ impl Script {
 
     /// Swaps named events into elements with `sse-kit-swap`, for htmx 4.
     pub fn swap() -> Self {
-        Self::new("sse-kit-swap", include_str!("../scripts/sse-kit-swap.js"))
+        Self::new("sse-kit-swap", include_str!("../dist/sse-kit-swap.js"))
     }
 
     /// Closes connections when a page is left, and opens them when it comes back out of the browser's
     /// back/forward cache; and keeps those closed that are not to reconnect.
     pub fn connection() -> Self {
-        Self::new("sse-kit-connection", include_str!("../scripts/sse-kit-connection.js"))
+        Self::new("sse-kit-connection", include_str!("../dist/sse-kit-connection.js"))
     }
 
     /// Its name.

@@ -1,8 +1,11 @@
 //! A change to one target.
 
+use std::time::Duration;
+
 use crate::element_id::ElementId;
 use crate::fragment::{Fragment, RenderError};
 use crate::html::Html;
+use crate::modifiers::{Edge, FocusScroll, Modifiers, Transition};
 use crate::shape::Shape;
 use crate::swap::{Swap, UnsupportedSwap};
 use crate::target::Target;
@@ -30,6 +33,7 @@ pub struct Update {
     otherwise: Option<Swap>,
     content: Html,
     cumulative: bool,
+    modifiers: Modifiers,
 }
 
 impl Update {
@@ -144,10 +148,49 @@ impl Update {
         Self { cumulative: true, ..self }
     }
 
+    /// Has a view transition, or none. Unless this is said an update of a stream has none, whatever
+    /// htmx is configured to do: each update would wait for the transition of the one before, and the
+    /// page would fall behind.
+    pub fn transition(mut self, transition: Transition) -> Self {
+        self.modifiers.transition = Some(transition);
+        self
+    }
+
+    /// Scrolls the target to its upper or lower end after the swap, as in a chat.
+    pub fn scroll(mut self, edge: Edge) -> Self {
+        self.modifiers.scroll = Some(edge);
+        self
+    }
+
+    /// Scrolls the page after the swap, until this edge of the target is in view.
+    pub fn show(mut self, edge: Edge) -> Self {
+        self.modifiers.show = Some(edge);
+        self
+    }
+
+    /// Settles so long after the swap, in whole milliseconds, for transitions of CSS.
+    pub fn settle(mut self, delay: Duration) -> Self {
+        self.modifiers.settle = Some(delay);
+        self
+    }
+
+    /// Scrolls to an element that keeps the focus over the swap, or does not.
+    ///
+    /// The two versions of htmx write this differently: it is for
+    /// [`Shape::V4`](crate::Shape::V4) alone.
+    pub fn focus_scroll(mut self, focus: FocusScroll) -> Self {
+        self.modifiers.focus_scroll = Some(focus);
+        self
+    }
+
+    pub(crate) fn modifiers(&self) -> Modifiers {
+        self.modifiers
+    }
+
     fn with(target: Target, swap: Swap, content: Html) -> Self {
         let cumulative =
             matches!(swap, Swap::BeforeBegin | Swap::AfterBegin | Swap::BeforeEnd | Swap::AfterEnd);
-        Self { target, swap, otherwise: None, content, cumulative }
+        Self { target, swap, otherwise: None, content, cumulative, modifiers: Modifiers::default() }
     }
 
     /// What is changed.

@@ -2,6 +2,7 @@
 
 use crate::escape::write_escaped;
 use crate::html::Html;
+use crate::modifiers::Modifiers;
 use crate::out_of_band::write_out_of_band;
 use crate::root::RootError;
 use crate::selector::Selector;
@@ -73,6 +74,16 @@ impl Updates {
                 selector: selector.as_ref().clone(),
                 source,
             })?;
+            let modifiers = update.modifiers();
+            let unknown = match shape {
+                Shape::V2 => modifiers.unknown_out_of_band(),
+                Shape::Both => modifiers.unknown_to_both(),
+                Shape::V4 => None,
+            };
+            if let Some(modifier) = unknown {
+                let selector = selector.into_owned();
+                return Err(UpdatesError::Modifier { selector, modifier, shape });
+            }
             match (shape, swap) {
                 (Shape::V2 | Shape::Both, Swap::TextContent) => {
                     return Err(UpdatesError::TextContent { selector: selector.into_owned() });
@@ -81,7 +92,7 @@ impl Updates {
                     write_out_of_band(&mut message, &selector, swap, update.content())?;
                 }
                 (Shape::V4 | Shape::Both, _) => {
-                    write_partial(&mut message, &selector, swap, update.content());
+                    write_partial(&mut message, &selector, swap, modifiers, update.content());
                 }
             }
         }
@@ -90,11 +101,18 @@ impl Updates {
 }
 
 /// It is read as a `<template>`, so that whatever stands in it survives the parser.
-fn write_partial(message: &mut String, selector: &Selector, swap: Swap, content: &Html) {
+fn write_partial(
+    message: &mut String,
+    selector: &Selector,
+    swap: Swap,
+    modifiers: Modifiers,
+    content: &Html,
+) {
     message.push_str("<hx-partial hx-target=\"");
     write_escaped(message, selector);
     message.push_str("\" hx-swap=\"");
     write_escaped(message, swap);
+    write_escaped(message, modifiers);
     message.push_str("\">");
     message.push_str(content.as_str());
     message.push_str("</hx-partial>");
@@ -157,6 +175,18 @@ pub enum UpdatesError {
         /// What was to be changed.
         selector: Selector,
     },
+    /// A message of this shape cannot carry this modifier.
+    #[error(
+        "the update of `{selector}` has `{modifier}`, which a message of {shape:?} cannot carry"
+    )]
+    Modifier {
+        /// What was to be changed.
+        selector: Selector,
+        /// Which modifier, by the name of its setter.
+        modifier: &'static str,
+        /// Which shape.
+        shape: Shape,
+    },
     /// With htmx 2 what comes instead of an element is exactly one element.
     #[error("what comes instead of `{selector}` is not one element")]
     Root {
@@ -165,4 +195,47 @@ pub enum UpdatesError {
         /// What it is.
         source: RootError,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::element_id::ElementId;
+    use crate::modifiers::{Edge, FocusScroll, Transition};
+
+    fn update() -> Update {
+        let id = ElementId::new("a").expect("an id");
+        Update::append(id, &Html::text("x")).expect("a text can be rendered")
+    }
+
+    #[test]
+    fn modifiers_are_written_where_they_are_given() {
+        let update = update()
+            .transition(Transition::On)
+            .scroll(Edge::Bottom)
+            .show(Edge::Top)
+            .settle(Duration::from_millis(20));
+        let message = Updates::from(update).render(Shape::Both).map(Html::into_string);
+        assert_eq!(
+            message.as_deref(),
+            Ok("<hx-partial hx-target=\"#a\" hx-swap=\"beforeend transition:true scroll:bottom \
+                show:top settle:20ms\">x</hx-partial>"),
+        );
+    }
+
+    #[test]
+    fn what_a_shape_cannot_carry_is_an_error() {
+        let refused = |update: Update, shape| match Updates::from(update).render(shape) {
+            Err(UpdatesError::Modifier { modifier, .. }) => Some(modifier),
+            _ => None,
+        };
+        let focused = || update().focus_scroll(FocusScroll::Off);
+        assert_eq!(refused(focused(), Shape::Both), Some("focus_scroll"));
+        assert_eq!(refused(focused(), Shape::V4), None);
+        assert_eq!(refused(update().scroll(Edge::Top), Shape::V2), Some("scroll"));
+        assert_eq!(refused(update().transition(Transition::On), Shape::V2), Some("transition"));
+        assert_eq!(refused(update().transition(Transition::Off), Shape::V2), None);
+    }
 }

@@ -81,7 +81,7 @@ fn bug_9_an_initial_zero_is_kept() -> TestResult {
 fn bug_11_nothing_happens_before_the_page_is_really_left() {
     // tests/browser/connection.test.js cancels a leave.
     let listens_to = |event: &str| {
-        Script::connection().source().contains(&format!("addEventListener('{event}'"))
+        Script::connection().source().contains(&format!("addEventListener(\"{event}\""))
     };
     assert!(listens_to("pagehide"));
     assert!(!listens_to("beforeunload") && !listens_to("unload"));

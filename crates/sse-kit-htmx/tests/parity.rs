@@ -315,9 +315,9 @@ fn d6_tags_are_those_of_the_cdn_or_of_a_folder() -> TestResult {
 fn d7_connections_are_closed_when_the_page_is_left() {
     // That it does so is for tests/browser/connection.test.js to see.
     let source = Script::connection().source().to_owned();
-    assert!(source.contains("addEventListener('pagehide'"));
-    assert!(source.contains("addEventListener('pageshow'"));
-    assert!(!source.contains("addEventListener('beforeunload'"));
+    assert!(source.contains(r#"addEventListener("pagehide""#));
+    assert!(source.contains(r#"addEventListener("pageshow""#));
+    assert!(!source.contains(r#"addEventListener("beforeunload""#));
     for dialect in Dialect::ALL {
         assert!(PageScripts::cdn(dialect).files().contains(&Script::connection()));
     }

@@ -1,6 +1,8 @@
-import { backoff } from './backoff.js';
-import { later } from './cursor.js';
-import { patience, timeLeft } from './watchdog.js';
+import { Backoff } from '../../sse-kit-client/scripts/backoff.js';
+import { readControl } from '../../sse-kit-client/scripts/control.js';
+import { later } from '../../sse-kit-client/scripts/cursor.js';
+import { Watchdog } from '../../sse-kit-client/scripts/watchdog.js';
+import { splitCursor } from '../../sse-kit-htmx/scripts/stream-url.js';
 
 /**
  * @typedef {'connecting' | 'live' | 'stale' | 'reconnecting' | 'paused' | 'offline' | 'closed'} State
@@ -11,36 +13,24 @@ import { patience, timeLeft } from './watchdog.js';
  * @property {boolean} autoReconnect
  * @property {number} reconnectDelay in milliseconds
  * @property {number | null} heartbeatTimeout in milliseconds; null: what the server says
- * @property {'reload' | 'report'} gap
+ * @property {'reload' | 'wait' | 'report'} gap
  * @property {boolean} debug
  * @property {boolean} overlay
  * @property {Partial<Record<State, {text: string} | {html: string}>>} indicators
  *
  * @typedef {object} Transport what carries the stream
- * @property {() => void} cut ends what is under way, which is then tried again
- * @property {() => void} hurry waits no longer for the next try
+ * @property {() => void} cut ends the attempt that is under way, which is then tried again
+ * @property {() => void} hurry tries again now, if it waits
  * @property {() => void} stop ends it for good
  */
 
-/** A stream that lasted so long, in milliseconds, was no failure. */
-const STEADY = 5000;
-
-/** After its patience is over a stream has this long for one more sign of life, in milliseconds. */
-const GRACE = 1000;
-
-/** After these statuses asking again would only get the same answer. */
-const FINAL = [204, 401, 403, 404, 410];
-
-/** @param {number | undefined} status */
-export const isFinal = (status) => FINAL.includes(status ?? 0);
-
-/** One connection of the page: what is known of it, and what its state is. */
+/** One connection of the page: what is known of it, and its state. */
 export class Connection {
   /** @type {State} */
   state = 'connecting';
   /** Why it is closed. @type {string | undefined} */
   closed;
-  /** The last reconnection time that the server asked for, in milliseconds. @type {number | undefined} */
+  /** The last reconnection time that the server sent, in milliseconds. @type {number | undefined} */
   retry;
   cursor = '';
   reconnects = 0;
@@ -48,28 +38,35 @@ export class Connection {
   /** How late the last heartbeat was, in milliseconds. @type {number | undefined} */
   latency;
 
-  /** @type {Transport | undefined} */
-  transport;
-  #failures = -1;
+  /** All that carry this connection; the newest is last. @type {Transport[]} */
+  #transports = [];
+  /** The element and the stream that the cursor belongs to. @type {WeakRef<Element> | undefined} */
+  #holder;
+  #stream = '';
+  #backoff;
+  #watchdog;
   #wasOpen = false;
   #isOpen = false;
-  #openedAt = 0;
-  #lastSign = 0;
   #lastBeat = 0;
-  /** @type {number | undefined} */
-  #heartbeat;
-  #isAskedBack = false;
+  #heartbeat = 0;
   #hurries = false;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer;
+  #waits = false;
+  /** The status element as it was painted last. @type {Element | null} */
+  #painted = null;
 
   /**
    * @param {MonitorConfig} config
-   * @param {(connection: Connection) => void} watch is told of everything that happens
+   * @param {(connection: Connection) => void} watch is called after every change
    */
   constructor(config, watch) {
     this.config = config;
     this.watch = watch;
+    this.#backoff = new Backoff(config.reconnectDelay);
+    this.#watchdog = new Watchdog(
+      config.heartbeatTimeout,
+      () => this.state === 'live' && this.become('stale', 'silent'),
+      () => this.transport?.cut(),
+    );
     this.paint();
   }
 
@@ -77,41 +74,74 @@ export class Connection {
     return document.getElementById(this.config.connection);
   }
 
-  get patience() {
-    return patience(this.config.heartbeatTimeout, this.#heartbeat);
+  get transport() {
+    return this.#transports.at(-1);
   }
 
-  /** A request is sent. */
+  get patience() {
+    return this.#watchdog.patience;
+  }
+
+  /**
+   * Returns where a stream begins that the element of this connection asks for now: at the cursor in
+   * its URL, or at the later one that the same element has reached in the same stream.
+   *
+   * @param {string} url
+   */
+  from(url) {
+    const { stream, cursor } = splitCursor(url);
+    const { element } = this;
+    const isSame = element !== null && element === this.#holder?.deref() && stream === this.#stream;
+    this.#holder = element ? new WeakRef(element) : undefined;
+    this.#stream = stream;
+    this.cursor = isSame ? later(cursor, this.cursor) : cursor;
+    return this.cursor;
+  }
+
+  /** @param {Transport} transport which carries this connection from now on */
+  carriedBy(transport) {
+    this.#transports.push(transport);
+  }
+
+  /**
+   * Notes that a transport is over. The connection is, when no other carries it.
+   *
+   * @param {Transport} transport
+   * @param {string} reason
+   */
+  leaves(transport, reason) {
+    this.#transports = this.#transports.filter((other) => other !== transport);
+    if (!this.transport) this.ends(reason);
+  }
+
+  /** Notes that a request is sent. */
   asks() {
     this.closed = undefined;
     this.#hurries = false;
-    this.#lastSign = performance.now();
-    this.#watchdog();
+    this.#watchdog.asks();
   }
 
-  /** A stream has begun. */
+  /** Notes that a stream has begun. */
   opened() {
     if (this.#wasOpen) this.reconnects += 1;
     this.#wasOpen = true;
     this.#isOpen = true;
-    this.#openedAt = performance.now();
-    this.#isAskedBack = false;
+    this.#backoff.opened();
     this.become('live', 'open');
     this.alive();
   }
 
-  /** Something has come. */
+  /** Notes that something has arrived. */
   alive() {
-    this.#lastSign = performance.now();
     if (this.#isOpen && (this.state === 'stale' || this.state === 'offline')) this.become('live', 'heard again');
-    this.#watchdog();
+    this.#watchdog.alive();
   }
 
   /**
-   * An event has come.
+   * Notes that an event has arrived.
    *
    * @param {string} name
-   * @param {string} id
+   * @param {string} id its own, or ''
    */
   receives(name, id) {
     this.cursor = later(this.cursor, id);
@@ -121,31 +151,31 @@ export class Connection {
   }
 
   /**
-   * The server says something about the stream itself.
+   * Notes what the server says about the stream itself.
    *
    * @param {string} name
    * @param {string} data
    */
   hears(name, data) {
     if (name === 'hello') {
-      this.#heartbeat = Number(read(data).heartbeat_ms ?? 0);
+      this.#heartbeat = Number(readControl(data).heartbeat_ms ?? 0);
       this.#lastBeat = performance.now();
-      this.#watchdog();
+      this.#watchdog.expects(this.#heartbeat);
     } else if (name === 'heartbeat') {
       const now = performance.now();
-      this.latency = Math.max(0, now - this.#lastBeat - (this.#heartbeat ?? 0));
+      this.latency = Math.max(0, now - this.#lastBeat - this.#heartbeat);
       this.#lastBeat = now;
       this.watch(this);
     } else if (name === 'close') {
       this.ends('told to');
     } else {
-      this.#isAskedBack = true;
+      this.#backoff.excuse(this.retry);
       this.lost(name);
     }
   }
 
   /**
-   * The stream is over, or the request failed.
+   * Notes that the stream is over, or that the request failed.
    *
    * @param {string} reason
    */
@@ -158,21 +188,31 @@ export class Connection {
   }
 
   /**
-   * All tabs share the stream, and so is its connection to the server.
+   * Notes how the one connection is that all tabs share.
    *
    * @param {'connecting' | 'live' | 'stale' | 'reconnecting' | 'closed'} state
    * @param {string} reason
    */
   shares(state, reason) {
     if (state === 'closed') this.ends(reason);
+    // A hidden page has given its stream up, however the others' is.
+    else if (this.closed || this.state === 'paused') return;
     else if (state === 'live' && this.#isOpen) this.become('live', 'open');
-    else if ((state === 'stale' || state === 'reconnecting') && !this.closed && this.state !== 'paused') {
-      this.become(navigator.onLine ? state : 'offline', reason);
-    }
+    else if (state === 'stale' || state === 'reconnecting') this.become(navigator.onLine ? state : 'offline', reason);
   }
 
   /**
-   * It is over for good.
+   * Shows the one connection that all tabs share, of which the page has nothing else.
+   *
+   * @param {State} state
+   * @param {string} reason
+   */
+  follows(state, reason) {
+    this.become(state === 'live' || state === 'closed' || navigator.onLine ? state : 'offline', reason);
+  }
+
+  /**
+   * Ends it for good.
    *
    * @param {string} reason
    */
@@ -180,21 +220,23 @@ export class Connection {
     if (this.closed) return;
     this.closed = reason;
     this.#isOpen = false;
+    this.#watchdog.stop();
     this.become('closed', reason);
-    this.transport?.stop();
+    const transports = this.#transports;
+    this.#transports = [];
+    for (const transport of transports) transport.stop();
   }
 
-  /** In how many milliseconds to try again; to be asked once for each time. */
-  retryDelay() {
-    const steady = this.#openedAt > 0 && performance.now() - this.#openedAt >= STEADY;
-    const [hurries, isAskedBack] = [this.#hurries, this.#isAskedBack];
-    this.#openedAt = 0;
-    this.#hurries = this.#isAskedBack = false;
-    if (hurries) return 0;
-    this.#failures = steady || isAskedBack ? 0 : this.#failures + 1;
-    // A server that sends its pages away spreads them itself.
-    if (isAskedBack && this.retry !== undefined) return this.retry;
-    return backoff(this.#failures, this.config.reconnectDelay, Math.random());
+  /**
+   * Returns the wait until the next try, in milliseconds; to be called once for each.
+   *
+   * @param {number} atLeast what the server asked for by `Retry-After`
+   */
+  retryDelay(atLeast = 0) {
+    this.#watchdog.stop();
+    const delay = this.#hurries ? 0 : this.#backoff.next(atLeast);
+    this.#hurries = false;
+    return delay;
   }
 
   /** Tries again now, and does not trust what is open. */
@@ -208,6 +250,8 @@ export class Connection {
   seen(isHidden, pauses = false) {
     if (this.closed) return;
     if (isHidden && pauses) {
+      this.#isOpen = false;
+      this.#watchdog.stop();
       this.become('paused', 'hidden');
     } else if (this.state === 'paused') {
       this.#hurries = true;
@@ -215,7 +259,7 @@ export class Connection {
       this.transport?.hurry();
     } else if (!isHidden && this.#isOpen) {
       // Timers of hidden pages are late.
-      this.#watchdog();
+      this.#watchdog.check();
     } else if (!isHidden) {
       this.#hurries = true;
       this.transport?.hurry();
@@ -237,44 +281,28 @@ export class Connection {
     this.watch(this);
   }
 
+  /** Says that the page has to be loaded anew, and waits for a field that is edited. */
+  waits() {
+    if (this.#waits) return;
+    this.#waits = true;
+    this.paint();
+    (this.element ?? document).dispatchEvent(new CustomEvent('sse-kit:reload', { bubbles: true }));
+  }
+
+  /** Paints a status element that has come into the page since. */
+  repaint() {
+    if (document.getElementById(this.config.status) !== this.#painted) this.paint();
+  }
+
   /** Shows the state. */
   paint() {
     const status = document.getElementById(this.config.status);
+    this.#painted = status;
     if (!status) return;
     status.dataset.state = this.state;
+    if (this.#waits) status.dataset.reload = 'waiting';
     const indicator = this.config.indicators[this.state] ?? { text: this.state };
     if ('html' in indicator) status.innerHTML = indicator.html;
     else status.textContent = indicator.text;
-  }
-
-  #watchdog() {
-    clearTimeout(this.#timer);
-    if (this.closed || this.patience === Infinity) return;
-    const left = timeLeft(this.#lastSign, performance.now(), this.patience);
-    this.#timer = setTimeout(() => this.#barks(), left + (this.state === 'stale' ? GRACE : 0));
-  }
-
-  #barks() {
-    if (this.closed || this.state === 'paused') return;
-    if (timeLeft(this.#lastSign, performance.now(), this.patience) > 0) {
-      this.#watchdog();
-    } else if (this.state === 'live') {
-      this.become('stale', 'silent');
-      this.#watchdog();
-    } else {
-      this.transport?.cut();
-    }
-  }
-}
-
-/**
- * @param {string} data
- * @returns {Record<string, unknown>}
- */
-function read(data) {
-  try {
-    return JSON.parse(data) ?? {};
-  } catch {
-    return {};
   }
 }

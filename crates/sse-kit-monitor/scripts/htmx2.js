@@ -1,9 +1,10 @@
+import { BUSY, CLOSE, GAP, HEARTBEAT, HELLO, SHUTDOWN } from '../../sse-kit-client/scripts/control.js';
 import { MonitoredEventSource } from './source.js';
 
 /** @import { Connection } from './connection.js' */
 
 /** What `EventSource` has to be told to listen for. */
-const CONTROL = ['hello', 'heartbeat', 'gap', 'shutdown', 'busy', 'close'].map((name) => `sse-kit:${name}`);
+const CONTROL = [HELLO, HEARTBEAT, GAP, SHUTDOWN, BUSY, CLOSE];
 
 /** @type {Set<WeakRef<MonitoredEventSource>>} */
 const opened = new Set();
@@ -50,7 +51,8 @@ export function observe(connection, source) {
 
   source.addEventListener('open', () => connection.opened());
   source.addEventListener('error', () => connection.lost('error'));
-  connection.transport = {
+  connection.from(/** @type {EventSource} */ (source).url);
+  connection.carriedBy({
     cut: () => {
       // htmx makes another one when it finds this closed.
       source.close();
@@ -58,7 +60,7 @@ export function observe(connection, source) {
     },
     hurry: () => {},
     stop: () => source.close(),
-  };
+  });
   connection.asks();
   if (source.readyState === EventSource.OPEN) connection.opened();
 }

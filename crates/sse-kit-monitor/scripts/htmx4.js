@@ -1,5 +1,5 @@
-import { isFinal } from './connection.js';
-import { resuming } from './cursor.js';
+import { isFinal, isStream, retryAfter } from '../../sse-kit-client/scripts/answer.js';
+import { resuming, splitCursor } from '../../sse-kit-htmx/scripts/stream-url.js';
 
 /** @import { Connection } from './connection.js' */
 
@@ -9,8 +9,11 @@ const FOREVER = 2 ** 31 - 1;
 /** Whether the page is in the back/forward cache, or on its way. */
 let isParked = false;
 
-/** @type {Set<Connection>} */
-const served = new Set();
+/** How each connection is carried. @type {Map<Connection, ReturnType<typeof transportOf>>} */
+const served = new Map();
+
+/** What the last answer of each stream asked for by `Retry-After`, in milliseconds. @type {Map<string, number>} */
+const waits = new Map();
 
 /** @returns {any} */
 const htmx4 = () => /** @type {any} */ (window).htmx;
@@ -42,14 +45,13 @@ function isForStream(connection, { request }) {
  * @param {any} stream
  */
 export function instrument(connection, stream) {
-  served.add(connection);
-  connection.transport = transportOf(connection);
+  serve(connection);
   Object.assign(stream.config, { reconnectJitter: 0, reconnectMaxDelay: FOREVER });
   Object.defineProperties(stream.config, {
     connectTimeout: { get: () => Math.min(connection.patience, FOREVER) },
     reconnectDelay: {
       get() {
-        const delay = isParked ? FOREVER : connection.retryDelay();
+        const delay = isParked ? FOREVER : connection.retryDelay(waitOf(stream.url));
         return delay / 2 ** (stream.attempt - 1);
       },
       set(retry) {
@@ -57,6 +59,33 @@ export function instrument(connection, stream) {
       },
     },
   });
+}
+
+/** Ends connections whose elements have left the document, of which htmx tells nobody. */
+export function endRemoved() {
+  for (const connection of served.keys()) {
+    if (connection.transport && !connection.element) connection.ends('its element is gone');
+  }
+}
+
+/** @param {string} url */
+function waitOf(url) {
+  const { stream } = splitCursor(url);
+  const wait = waits.get(stream);
+  waits.delete(stream);
+  return wait;
+}
+
+/**
+ * Has htmx carry a connection.
+ *
+ * @param {Connection} connection
+ */
+function serve(connection) {
+  const transport = served.get(connection) ?? transportOf(connection);
+  served.set(connection, transport);
+  if (!connection.transport) connection.carriedBy(transport);
+  return transport;
 }
 
 /** @param {Connection} connection */
@@ -69,7 +98,7 @@ function transportOf(connection) {
     const url = urlFor4(connection.element);
     if (url === null || streamOf(connection) || connection.closed) return;
     connection.asks();
-    htmx4().ajax('GET', resuming(url, connection.cursor, document.baseURI), { source: connection.element });
+    htmx4().ajax('GET', resuming(url, connection.cursor), { source: connection.element });
   };
   const cut = () => {
     const stream = streamOf(connection);
@@ -84,8 +113,9 @@ function transportOf(connection) {
       cut();
     },
     /** htmx itself never tries again when the first request fails. */
-    retryFirst: () => {
-      timer = setTimeout(connect, connection.retryDelay());
+    retryFirst: (/** @type {number} */ atLeast) => {
+      clearTimeout(timer);
+      timer = setTimeout(connect, connection.retryDelay(atLeast));
     },
   };
 }
@@ -98,14 +128,14 @@ function transportOf(connection) {
 export function serveHtmx4(on) {
   on('htmx:before:request', (connection, { ctx }) => {
     if (!isForStream(connection, ctx) || streamOf(connection)) return;
-    connection.transport ??= transportOf(connection);
+    serve(connection);
+    connection.from(ctx.request.action);
     connection.asks();
     if (connection.state === 'closed') connection.become('connecting', 'asked');
   });
   on('htmx:before:response', (connection, { ctx }, event) => {
     // What is no stream, such as a login page, must not be swapped in.
-    const type = ctx.response.headers.get('Content-Type') ?? '';
-    if (isForStream(connection, ctx) && !type.includes('text/event-stream')) event.preventDefault();
+    if (isForStream(connection, ctx) && !isStream(ctx.response.headers)) event.preventDefault();
   });
   on('htmx:finally:request', (connection, { ctx }) => {
     if (!isForStream(connection, ctx) || streamOf(connection) || connection.closed) return;
@@ -114,9 +144,7 @@ export function serveHtmx4(on) {
     if (isFinal(status)) connection.ends(reason);
     else connection.lost(reason);
     if (connection.closed) return;
-    const transport = transportOf(connection);
-    connection.transport = transport;
-    transport.retryFirst();
+    serve(connection).retryFirst(retryAfter(ctx.response?.headers));
   });
   on('htmx:sse:before:connection', (connection, detail, event) => {
     if (detail.connection.attempt === 0) return instrument(connection, detail.connection);
@@ -136,14 +164,33 @@ export function serveHtmx4(on) {
     if (isFinal(status)) connection.ends(`status ${status}`);
     else connection.lost(String(error?.message));
   });
-  on('htmx:sse:close', (connection, { reason }) => connection.ends(reason));
+  on('htmx:sse:close', (connection, detail) => {
+    // The element may have another stream already.
+    const current = streamOf(connection);
+    if (!current || current === detail.connection) connection.ends(detail.reason);
+  });
+  noteWaits();
+}
+
+/** htmx says of a refused reconnect no more than its status: the headers are seen where they pass. */
+function noteWaits() {
+  const { fetch } = globalThis;
+  globalThis.fetch = async (input, init) => {
+    const response = await fetch.call(globalThis, input, init);
+    const wait = response.ok ? 0 : retryAfter(response.headers);
+    const url = typeof input === 'string' ? input : undefined;
+    for (const connection of served.keys()) {
+      if (wait && url !== undefined && streamOf(connection)?.url === url) waits.set(splitCursor(url).stream, wait);
+    }
+    return response;
+  };
 }
 
 addEventListener('pagehide', () => {
   isParked = true;
-  for (const connection of served) streamOf(connection)?.reader?.cancel();
+  for (const connection of served.keys()) streamOf(connection)?.reader?.cancel();
 });
 addEventListener('pageshow', ({ persisted }) => {
   isParked = false;
-  if (persisted) for (const connection of served) connection.refresh();
+  if (persisted) for (const connection of served.keys()) connection.refresh();
 });

@@ -1,13 +1,12 @@
 // Watches the connections of a page, shows how they are, and heals them: with htmx 2, with htmx 4 and
 // without htmx. What to watch stands in blocks `<script type="application/json" data-sse-kit-monitor>`.
 
+import { splitCursor } from '../../sse-kit-htmx/scripts/stream-url.js';
 import { Connection } from './connection.js';
 import { observe, open, serveHtmx2 } from './htmx2.js';
-import { instrument, serveHtmx4 } from './htmx4.js';
+import { endRemoved, instrument, serveHtmx4 } from './htmx4.js';
 import { show } from './overlay.js';
-
-/** How old a page is before it loads itself anew: a server may say "gap" each time. In milliseconds. */
-const RELOAD_INTERVAL = 5000;
+import { reload, watchFields } from './reload.js';
 
 /** By the ids of their elements. @type {Map<string, Connection>} */
 const connections = new Map();
@@ -38,6 +37,7 @@ function adopt(connection) {
   const element = /** @type {any} */ (connection.element);
   const [stream, source] = [element?._htmx?.sse, element?.['htmx-internal-data']?.sseEventSource];
   if (stream) {
+    connection.from(stream.url);
     instrument(connection, stream);
     connection.asks();
     if (stream.reader) connection.opened();
@@ -62,6 +62,15 @@ function connectionTo(url) {
   return candidates.find(({ transport, closed }) => !transport || closed) ?? candidates[0];
 }
 
+/** @param {Element | null} element */
+function urlOf(element) {
+  const attributes = ['hx-sse:connect', 'data-hx-sse:connect', 'sse-connect', 'data-sse-connect'];
+  return attributes.map((name) => element?.getAttribute(name)).find(Boolean);
+}
+
+/** @param {Connection} connection */
+const isUnused = ({ element, transport }) => !urlOf(element) && !transport;
+
 /**
  * Whether a connection is to a stream, wherever in it it began.
  *
@@ -69,12 +78,9 @@ function connectionTo(url) {
  * @param {string} url whole, and without a cursor
  */
 function isTo({ element }, url) {
-  const attributes = ['hx-sse:connect', 'data-hx-sse:connect', 'sse-connect', 'data-sse-connect'];
-  const own = attributes.map((name) => element?.getAttribute(name)).find(Boolean);
+  const own = urlOf(element);
   if (!own) return false;
-  const begun = new URL(own, document.baseURI);
-  begun.searchParams.delete('last_event_id');
-  return begun.href === url;
+  return splitCursor(own).stream === url;
 }
 
 /** @type {Parameters<typeof serveHtmx4>[0]} */
@@ -87,13 +93,9 @@ function on(name, act) {
   });
 }
 
-function reload() {
-  // By the page's own age, which needs no storage.
-  setTimeout(() => location.reload(), Math.max(0, RELOAD_INTERVAL - performance.now()));
-}
-
 function start() {
   serveHtmx4(on);
+  watchFields();
   // Whoever shows these sources heals them.
   on('htmx:sseOpen', (connection, { source }) => observe(connection, source));
   on('htmx:sseClose', (connection, { type }) => connection.ends(type));
@@ -101,13 +103,19 @@ function start() {
     on(`sse-kit:${name}`, (connection, { data }) => connection.hears(name, data));
   }
   on('sse-kit:gap', (connection, _, event) => {
-    if (connection.config.gap === 'reload' && !event.defaultPrevented) reload();
+    if (connection.config.gap !== 'report' && !event.defaultPrevented) reload(connection);
   });
 
   const all = (/** @type {(connection: Connection) => void} */ act) => connections.forEach(act);
   // Of a stream that all tabs share only whoever has the connection sees how it is.
-  const heed = (/** @type {any} */ { url, state, reason }) =>
-    all((connection) => isTo(connection, url) && connection.shares(state, reason));
+  const heed = (/** @type {any} */ { url, state, reason }) => {
+    const found = [...connections.values()].filter((connection) => isTo(connection, url));
+    for (const connection of found) connection.shares(state, reason);
+    // A plain page's source says nothing of itself: what is shared and nobody's is that of the one
+    // connection that has nothing.
+    const idle = [...connections.values()].filter(isUnused);
+    if (!found.length && idle.length === 1) idle[0]?.follows(state, reason);
+  };
   addEventListener('sse-kit:upstream', (event) => heed(/** @type {CustomEvent} */ (event).detail));
   document.addEventListener('visibilitychange', () => {
     all((connection) => {
@@ -116,13 +124,26 @@ function start() {
     });
   });
   addEventListener('offline', () => all((connection) => connection.closed || connection.become('offline', 'offline')));
-  addEventListener('online', () => all((connection) => connection.state === 'offline' && connection.refresh()));
+  const heedAll = () => page.sseKit.tabs?.upstreams().forEach(heed);
+  addEventListener('online', () => {
+    all((connection) => connection.state === 'offline' && connection.refresh());
+    heedAll();
+  });
+
+  // A status element may come late, and the element of a connection may go without htmx.
+  new MutationObserver(() => {
+    endRemoved();
+    all((connection) => connection.repaint());
+  }).observe(document, {
+    childList: true,
+    subtree: true,
+  });
 
   const begin = () => {
     const { htmx } = /** @type {any} */ (window);
     if (htmx && !htmx.version?.startsWith('4')) serveHtmx2(htmx, connectionTo);
     discover();
-    page.sseKit.tabs?.upstreams().forEach(heed);
+    heedAll();
   };
   begin();
   // htmx may come later, and so may the blocks.

@@ -39,9 +39,17 @@ pub struct MonitorConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnGap {
-    /// It loads itself anew, once it is five seconds old, and so every five seconds at most.
+    /// The page loads itself anew, once it is five seconds old, and so every five seconds at most.
+    ///
+    /// Fields that people have edited keep their values, by their ids. If one cannot be kept (it has no
+    /// id, it is a password or a file, or the browser refuses storage) the page waits as with
+    /// [`Wait`](Self::Wait).
     #[default]
     Reload,
+    /// As [`Reload`](Self::Reload), but the page waits until no field is edited any more: until its form
+    /// is sent or reset, or the field is as it was. Until then the status element has
+    /// `data-reload="waiting"`, and the element of the connection gets an event `sse-kit:reload`.
+    Wait,
     /// It does nothing. Scripts of yours hear of the gap by the event `sse-kit:gap`.
     Report,
 }

@@ -17,16 +17,14 @@ pub(crate) fn data_block(config: &MonitorConfig) -> Html {
         "heartbeatTimeout": config.heartbeat_timeout.map(milliseconds),
         "gap": match config.on_gap {
             OnGap::Reload => "reload",
+            OnGap::Wait => "wait",
             OnGap::Report => "report",
         },
         "debug": config.debug == Debug::On,
         "overlay": config.overlay == Overlay::On,
         "indicators": indicators(config),
     });
-    Html::trusted(format!(
-        "<script type=\"application/json\" data-sse-kit-monitor>{}</script>",
-        escaped(&json)
-    ))
+    sse_kit_client::data_block(" data-sse-kit-monitor", &json)
 }
 
 fn milliseconds(time: Duration) -> u64 {
@@ -40,21 +38,4 @@ fn indicators(config: &MonitorConfig) -> Map<String, Value> {
     };
     let all = config.indicators.iter();
     all.map(|(state, indicator)| (state.to_string(), value(indicator))).collect()
-}
-
-/// JSON in which nothing ends a tag, begins a comment, or is a line end to a script. These characters
-/// can only stand in strings, where an escape means the same.
-fn escaped(json: &Value) -> String {
-    let mut safe = String::new();
-    for c in json.to_string().chars() {
-        match c {
-            '<' => safe.push_str("\\u003c"),
-            '>' => safe.push_str("\\u003e"),
-            '&' => safe.push_str("\\u0026"),
-            '\u{2028}' => safe.push_str("\\u2028"),
-            '\u{2029}' => safe.push_str("\\u2029"),
-            c => safe.push(c),
-        }
-    }
-    safe
 }

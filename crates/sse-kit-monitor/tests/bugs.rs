@@ -112,8 +112,8 @@ fn bug_10_delay_and_timeout_are_settings_of_the_data_and_not_of_the_code() {
 #[test]
 fn bug_10_no_event_is_relied_on_that_no_htmx_has() {
     let source = script().source().to_owned();
-    let quoted = source.match_indices("'htmx:").map(|(at, _)| &source[at + 1..]);
-    let events: Vec<&str> = quoted.filter_map(|text| text.split('\'').next()).collect();
+    let quoted = source.match_indices("\"htmx:").map(|(at, _)| &source[at + 1..]);
+    let events: Vec<&str> = quoted.filter_map(|text| text.split('"').next()).collect();
     assert!(events.len() > 8);
     for event in events {
         assert!(KNOWN.contains(&event), "{event}");

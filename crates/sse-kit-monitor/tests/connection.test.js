@@ -10,6 +10,7 @@ beforeEach((t) => {
   changes = [];
   now = 1000;
   const page = {
+    baseURI: 'http://a.test/page',
     getElementById: () => null,
     dispatchEvent: (/** @type {CustomEvent} */ { detail }) => changes.push(`${detail.from} ${detail.to}`),
   };
@@ -58,10 +59,10 @@ test('streams that end at once are asked for ever less, until one lasts', () => 
 test('a server that says goodbye says when to come back, once', () => {
   const connection = make();
   lose(connection, 10);
-  connection.retry = 77;
+  connection.retry = 777;
   connection.opened();
   connection.hears('shutdown', '{}');
-  assert.equal(connection.retryDelay(), 77);
+  assert.equal(connection.retryDelay(), 777);
   assert.equal(connection.retryDelay(), 1500);
 });
 
@@ -78,7 +79,7 @@ test('silence makes it stale, a sign of life live again, and more silence is the
   /** @type {number[]} */
   const cuts = [];
   const connection = make({ heartbeatTimeout: 1000 });
-  connection.transport = { cut: () => cuts.push(now), hurry: () => {}, stop: () => {} };
+  connection.carriedBy({ cut: () => cuts.push(now), hurry: () => {}, stop: () => {} });
   const pass = (/** @type {number} */ time) => {
     now += time;
     t.mock.timers.tick(time);
@@ -134,4 +135,33 @@ test('without network it is offline, and a sign of life is believed', () => {
   Object.defineProperty(globalThis, 'navigator', { value: { onLine: false }, configurable: true });
   connection.lost('ended');
   assert.deepEqual(changes, ['connecting live', 'live offline', 'offline live', 'live offline']);
+});
+
+test('a connection is over when the last source that carries it is', () => {
+  const connection = make();
+  const transport = () => ({ cut: () => {}, hurry: () => {}, stop: () => {} });
+  const [older, newer] = [transport(), transport()];
+  connection.carriedBy(older);
+  connection.carriedBy(newer);
+  connection.opened();
+  connection.leaves(newer, 'closed by the page');
+  assert.equal(connection.state, 'live');
+  assert.equal(connection.transport, older);
+  connection.leaves(older, 'closed by the page');
+  assert.equal(connection.state, 'closed');
+});
+
+test('a hidden page stays paused, however the stream of the other tabs is', () => {
+  const connection = make();
+  connection.opened();
+  connection.seen(true, true);
+  for (const state of /** @type {const} */ (['live', 'stale', 'reconnecting'])) connection.shares(state, 'other tabs');
+  assert.deepEqual(changes, ['connecting live', 'live paused']);
+});
+
+test('a cursor belongs to one stream', () => {
+  const connection = make();
+  assert.equal(connection.from('/e?topic=a&last_event_id=5f-3'), '5f-3');
+  connection.receives('message', '5f-7');
+  assert.equal(connection.from('/e?topic=b&last_event_id=5f-4'), '5f-4');
 });

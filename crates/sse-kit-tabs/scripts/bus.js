@@ -1,5 +1,8 @@
 // What tabs say to each other, and how many they are.
 
+import { guarded } from '../../sse-kit-client/scripts/connect.js';
+import { openChannel } from './locks.js';
+
 /** How long tabs have to answer a call. */
 const ROLL_CALL_MS = 100;
 
@@ -17,8 +20,8 @@ export class TabBus {
   #name;
   #tab;
   #onCount;
-  /** @type {BroadcastChannel | undefined} */
-  #channel;
+  /** @type {BroadcastChannel | null} */
+  #channel = null;
   /** @type {Set<string>} */
   #others = new Set();
   /** @type {Map<string, Set<(data: any) => void>>} */
@@ -39,8 +42,8 @@ export class TabBus {
   }
 
   open() {
-    if (!globalThis.BroadcastChannel) return;
-    this.#channel = new BroadcastChannel(this.#name);
+    this.#channel = openChannel(this.#name);
+    if (!this.#channel) return;
     this.#channel.onmessage = ({ data }) => this.#hear(data);
     this.call();
   }
@@ -48,7 +51,7 @@ export class TabBus {
   close() {
     this.#say({ does: 'goes', tab: this.#tab });
     this.#channel?.close();
-    this.#channel = undefined;
+    this.#channel = null;
   }
 
   /** Counts anew: a tab that has crashed does not say so. */
@@ -84,7 +87,7 @@ export class TabBus {
   /** @param {BusWord} word */
   #hear(word) {
     if (word.does === 'says') {
-      for (const act of this.#handlers.get(word.name) ?? []) act(word.data);
+      for (const act of this.#handlers.get(word.name) ?? []) guarded(() => act(word.data));
       return;
     }
     if (word.does === 'calls') {

@@ -1,6 +1,8 @@
 /** @import { HubMessage, HubOptions, Send, StateMessage, StreamMessage } from './protocol.js' */
-import { compareCursors, earlier } from './cursor.js';
-import { CLOSE, GAP, HELLO, readControl, stateMessage } from './protocol.js';
+import { guarded } from '../../sse-kit-client/scripts/connect.js';
+import { CLOSE, GAP, HELLO } from '../../sse-kit-client/scripts/control.js';
+import { compareCursors, earlier } from '../../sse-kit-client/scripts/cursor.js';
+import { stateMessage } from './protocol.js';
 import { ReplayBuffer } from './replay.js';
 import { Upstream } from './upstream.js';
 
@@ -10,8 +12,6 @@ const GATHER_MS = 20;
 const STAY_AWAY_MS = 30_000;
 /** For how long a stream waits for its next listener: htmx 4 leaves and comes back when it reconnects. */
 const LINGER_MS = 3_000;
-/** How many heartbeats may fail to come. */
-const PATIENCE = 2.5;
 
 /** One stream of the server, for many listeners, each of which may have seen another part of it. */
 export class Hub {
@@ -39,6 +39,7 @@ export class Hub {
     this.#replay = new ReplayBuffer(options.events, options.characters);
     this.#upstream = new Upstream(
       url,
+      options.reconnectDelay,
       fetch,
       (state) => this.#take(state),
       (message) => this.#forward(message),
@@ -170,8 +171,6 @@ export class Hub {
 
   /** @param {StreamMessage} hello */
   #greet({ id, data }) {
-    const { heartbeat_ms: heartbeat = 0 } = readControl(data);
-    this.#upstream.patience = PATIENCE * heartbeat;
     this.#hello = data;
     this.#cursor = id || this.#cursor;
     this.#replay.floor ||= id;
@@ -188,6 +187,7 @@ export class Hub {
 
   /** @param {HubMessage} message */
   #tell(message) {
-    for (const send of this.#listeners.values()) send(message);
+    // One that throws must not take the stream from the others.
+    for (const send of this.#listeners.values()) guarded(() => send(message));
   }
 }

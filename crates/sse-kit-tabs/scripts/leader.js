@@ -1,32 +1,44 @@
 /** @import { HubMessage, HubOptions } from './protocol.js' */
 /** @import { Subscription } from './subscription.js' */
+import { Watchdog } from '../../sse-kit-client/scripts/watchdog.js';
 import { Hub } from './hub.js';
-import { locks, uniqueName } from './locks.js';
+import { locks, openChannel, uniqueName } from './locks.js';
+import { stateMessage } from './protocol.js';
+
+/** After this silence a follower asks whether the leader is there, in milliseconds. */
+const SILENCE_MS = 5_000;
+
+/** A leader that does not answer for so long does not run: its tab is frozen, busy, or shows a dialog. */
+const ANSWER_MS = 3_000;
 
 /**
- * What tabs say to each other. Whoever holds the lock leads; each that leads has a term of its own,
- * by which followers tell a late word of the last leader from one of this.
+ * What tabs say to each other. The tab that holds the lock leads; each leader has a term of its own, by
+ * which followers tell a late word of the last leader from one of this.
  *
  * @typedef {{does: 'leads', term: string}
+ *   | {does: 'asks'}
  *   | {does: 'joins', who: string, cursor: string}
- *   | {does: 'tells', term: string, message: HubMessage, to?: string}} Word
+ *   | {does: 'tells', term: string, message?: HubMessage, to?: string}} Word
  */
 
-/** One of the tabs has the connection, and passes on what it hears. */
+/** One of the tabs has the connection, and passes on what it receives. */
 export class LeaderTransport {
   name = 'leader';
   #options;
   #fetch;
+  #onFailure;
   /** @type {Map<string, Led>} */
   #streams = new Map();
 
   /**
    * @param {HubOptions} options
    * @param {typeof globalThis.fetch} fetch the browser's own
+   * @param {() => void} onFailure is called, perhaps more than once, when the browser refuses
    */
-  constructor(options, fetch) {
+  constructor(options, fetch, onFailure) {
     this.#options = options;
     this.#fetch = fetch;
+    this.#onFailure = onFailure;
     globalThis.addEventListener('online', () => {
       for (const stream of this.#streams.values()) stream.wake();
     });
@@ -37,7 +49,10 @@ export class LeaderTransport {
     const { key, url } = subscription;
     let stream = this.#streams.get(key);
     if (!stream) {
-      stream = new Led(key, new Hub(url, this.#options, this.#fetch), () => this.#streams.delete(key));
+      const channel = openChannel(`sse-kit-stream:${key}`);
+      if (!channel) return queueMicrotask(this.#onFailure);
+      const onClose = () => this.#streams.delete(key);
+      stream = new Led(key, channel, () => new Hub(url, this.#options, this.#fetch), onClose, this.#onFailure);
       this.#streams.set(key, stream);
     }
     stream.add(subscription);
@@ -55,10 +70,14 @@ export class LeaderTransport {
 
 /** A stream that tabs share under a leader, as one of them sees it. */
 class Led {
-  #hub;
-  #onClose;
+  #lock;
   #channel;
+  #makeHub;
+  #onClose;
+  #onFailure;
+  #hub;
   #isLeader = false;
+  #isClosed = false;
   #term = '';
   /** @type {Map<string, Subscription>} */
   #own = new Map();
@@ -66,21 +85,29 @@ class Led {
   #welcomed = new Set();
   #campaign = new AbortController();
   #resign = () => {};
+  #watchdog;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #linger;
 
   /**
    * @param {string} key
-   * @param {Hub} hub that is opened when this tab leads
+   * @param {BroadcastChannel} channel
+   * @param {() => Hub} makeHub
    * @param {() => void} onClose
+   * @param {() => void} onFailure
    */
-  constructor(key, hub, onClose) {
-    this.#hub = hub;
+  constructor(key, channel, makeHub, onClose, onFailure) {
+    this.#lock = `sse-kit-leader:${key}`;
+    this.#channel = channel;
+    this.#makeHub = makeHub;
     this.#onClose = onClose;
-    this.#channel = new BroadcastChannel(`sse-kit-stream:${key}`);
+    this.#onFailure = onFailure;
+    this.#hub = makeHub();
     this.#channel.onmessage = ({ data }) => this.#hear(data);
-    const { signal } = this.#campaign;
-    locks.request(`sse-kit-leader:${key}`, { signal }, () => this.#lead()).catch(() => {}); // closed
+    const ask = () => this.#say({ does: 'asks' });
+    this.#watchdog = new Watchdog(SILENCE_MS, ask, () => this.#steal(), ANSWER_MS);
+    this.#watchdog.alive();
+    this.#run({ signal: this.#campaign.signal });
   }
 
   /** @param {Subscription} subscription */
@@ -105,7 +132,9 @@ class Led {
   }
 
   close() {
+    this.#isClosed = true;
     clearTimeout(this.#linger);
+    this.#watchdog.stop();
     this.#campaign.abort();
     this.#hub.close();
     this.#channel.close();
@@ -113,16 +142,56 @@ class Led {
     this.#onClose();
   }
 
-  /** @returns {Promise<void>} that ends with the leadership */
+  /**
+   * Runs for the leadership.
+   *
+   * @param {LockOptions} options
+   */
+  async #run(options) {
+    try {
+      await locks.request(this.#lock, options, () => this.#lead());
+    } catch (error) {
+      if (this.#isClosed || options.signal?.aborted) return;
+      // Another reason than a theft is that the browser refuses, as it does where cookies are blocked.
+      if (/** @type {Error} */ (error).name !== 'AbortError') this.#onFailure();
+      else if (this.#isLeader) this.#stepDown();
+    }
+  }
+
+  /** Takes the leadership from a tab that does not run. */
+  #steal() {
+    for (const subscription of this.#own.values()) {
+      subscription.receive(stateMessage('stale', 'the leading tab does not answer'));
+    }
+    this.#campaign.abort();
+    this.#campaign = new AbortController();
+    this.#run({ steal: true });
+  }
+
+  /** Follows whichever tab has taken the leadership while this one did not run. */
+  #stepDown() {
+    this.#isLeader = false;
+    this.#term = '';
+    this.#resign();
+    this.#hub.close();
+    this.#hub = this.#makeHub();
+    this.#campaign = new AbortController();
+    this.#run({ signal: this.#campaign.signal });
+    this.#watchdog.alive();
+    for (const subscription of this.#own.values()) this.#join(subscription);
+  }
+
+  /** Leads. @returns {Promise<void>} that ends with the leadership */
   #lead() {
+    if (this.#isClosed) return Promise.resolve();
     this.#isLeader = true;
+    this.#watchdog.stop();
     this.#term = uniqueName();
     this.#say({ does: 'leads', term: this.#term });
     this.#hub.listen('followers', (message) => this.#say({ does: 'tells', term: this.#term, message }));
     for (const subscription of this.#own.values()) this.#join(subscription);
     return new Promise((resolve) => {
       this.#resign = resolve;
-      if (this.#campaign.signal.aborted) resolve();
     });
   }
 
@@ -136,11 +205,13 @@ class Led {
   /** @param {Word} word */
   #hear(word) {
     if (word.does === 'joins') this.#welcome(word.who, word.cursor);
+    else if (word.does === 'asks') this.#answer();
     else if (word.does === 'leads') this.#follow(word.term);
-    else if (word.to) this.#takeOwn(word.to, word.term, word.message);
-    else if (word.term === this.#term) {
-      for (const id of this.#welcomed) this.#own.get(id)?.receive(word.message);
-    }
+    else if (!this.#isLeader) this.#take(word);
+  }
+
+  #answer() {
+    if (this.#isLeader) this.#say({ does: 'tells', term: this.#term });
   }
 
   /**
@@ -154,26 +225,31 @@ class Led {
 
   /** @param {string} term */
   #follow(term) {
+    if (this.#isLeader) this.#stepDown();
     this.#term = term;
+    this.#watchdog.alive();
     this.#welcomed.clear();
     for (const subscription of this.#own.values()) this.#join(subscription);
   }
 
-  /**
-   * @param {string} id
-   * @param {string} term
-   * @param {HubMessage} message
-   */
-  #takeOwn(id, term, message) {
-    const subscription = this.#own.get(id);
-    if (!subscription || (this.#term && this.#term !== term)) return;
+  /** @param {Word & {does: 'tells'}} word of the leader */
+  #take({ term, message, to }) {
+    if (this.#term && this.#term !== term) return;
+    this.#watchdog.alive();
+    if (!message) return;
+    if (!to) {
+      for (const id of this.#welcomed) this.#own.get(id)?.receive(message);
+      return;
+    }
+    const subscription = this.#own.get(to);
+    if (!subscription) return;
     this.#term = term;
-    this.#welcomed.add(id);
+    this.#welcomed.add(to);
     subscription.receive(message);
   }
 
   /** @param {Word} word */
   #say(word) {
-    this.#channel.postMessage(word);
+    if (!this.#isClosed) this.#channel.postMessage(word);
   }
 }

@@ -1,11 +1,13 @@
-// Web Locks as signs of life: a lock is free again when whoever holds it is closed, or crashes.
+// Web Locks as signs of life: a lock is free again when its holder is closed, or crashes.
 
-/** Not on pages of plain `http`, but for localhost. */
+/** Missing on pages of plain `http`, but for localhost. */
 export const locks = globalThis.navigator?.locks;
 
 /**
+ * Holds a lock.
+ *
  * @param {string} name
- * @returns {Promise<() => void>} once it is held; called, it releases it
+ * @returns {Promise<() => void>} once it is held; called, it releases it. Rejects if the browser refuses
  */
 export function hold(name) {
   return new Promise((held, failed) => {
@@ -25,7 +27,20 @@ export function whenFree(name, signal, act) {
   locks.request(name, { signal }, act).catch(() => {}); // the wait has ended
 }
 
-/** A name that nothing else has. `crypto.randomUUID` is missing on pages of plain `http`. */
+/** Returns a name that nothing else has. `crypto.randomUUID` is missing on pages of plain `http`. */
 export function uniqueName() {
   return crypto.getRandomValues(new Uint32Array(3)).join('-');
+}
+
+/**
+ * Opens a channel to the other tabs; null where the browser refuses it.
+ *
+ * @param {string} name
+ */
+export function openChannel(name) {
+  try {
+    return new BroadcastChannel(name);
+  } catch {
+    return null; // cookies are blocked, or there are no channels
+  }
 }

@@ -30,25 +30,8 @@
  * @typedef {object} HubOptions
  * @property {number} events how many events are kept for tabs that come later
  * @property {number} characters of how many characters in all
+ * @property {number} reconnectDelay the upper bound of the first wait, in milliseconds
  */
-
-export const HELLO = 'sse-kit:hello';
-export const GAP = 'sse-kit:gap';
-export const CLOSE = 'sse-kit:close';
-
-/**
- * The data of a control event, or nothing when it is none of ours.
- *
- * @param {string} data
- * @returns {Record<string, any>}
- */
-export function readControl(data) {
-  try {
-    return JSON.parse(data) ?? {};
-  } catch {
-    return {};
-  }
-}
 
 /**
  * @param {State} state

@@ -1,6 +1,6 @@
 /** @import { StreamMessage } from './protocol.js' */
-import { isSeen } from './cursor.js';
-import { GAP, readControl } from './protocol.js';
+import { GAP, readControl } from '../../sse-kit-client/scripts/control.js';
+import { isSeen } from '../../sse-kit-client/scripts/cursor.js';
 
 /** The newest events of a stream, for those that come later: a bounded number of bounded size. */
 export class ReplayBuffer {

@@ -83,7 +83,7 @@ class SharedResponse {
       this.#answer(new Response(this.#body, { headers: { 'Content-Type': EVENT_STREAM } }));
     } else if (state === 'closed') {
       this.#close(status);
-    } else if (this.#isAnswered && state !== 'live' && state !== 'connecting') {
+    } else if (this.#isAnswered && state === 'reconnecting') {
       this.#end();
     }
     // Not answered yet, and the server is away: to wait until it is back is better than to fail, as

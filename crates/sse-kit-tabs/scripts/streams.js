@@ -1,15 +1,17 @@
 /** @import { HubOptions, StateMessage } from './protocol.js' */
 /** @import { Listener } from './subscription.js' */
+import { CLOSE } from '../../sse-kit-client/scripts/control.js';
+import { splitCursor } from '../../sse-kit-htmx/scripts/stream-url.js';
 import { DirectTransport } from './direct.js';
 import { Hubs } from './hubs.js';
 import { LeaderTransport } from './leader.js';
 import { locks } from './locks.js';
-import { CLOSE, stateMessage } from './protocol.js';
+import { stateMessage } from './protocol.js';
 import { Subscription } from './subscription.js';
 import { WorkerTransport } from './worker-client.js';
 
-/** By which a page that was rendered at some moment goes on from there. */
-const CURSOR_PARAMETER = 'last_event_id';
+/** For how long a stream that the page has left is listed: htmx 4 leaves and returns when it reconnects. */
+const LINGER_MS = 3_000;
 
 /**
  * @typedef {object} StreamsConfig
@@ -41,6 +43,8 @@ export class Streams {
   #count = 0;
   /** @type {Set<Subscription>} */
   #subscriptions = new Set();
+  /** Those of them that have not joined yet. @type {Set<Subscription>} */
+  #waiting = new Set();
   /** @type {Map<string, StateMessage & {url: string}>} */
   #states = new Map();
 
@@ -56,10 +60,13 @@ export class Streams {
     this.#onState = onState;
     const { worker, options } = config;
     const nativeFetch = globalThis.fetch.bind(globalThis);
+    const failure = (/** @type {string} */ name) => () => this.#fallBack(name);
     if (globalThis.SharedWorker) {
-      this.#ways.push(() => new WorkerTransport({ worker, tab, bus, options }, () => this.#fallBack()));
+      this.#ways.push(() => new WorkerTransport({ worker, tab, bus, options }, failure('worker')));
     }
-    if (locks && globalThis.BroadcastChannel) this.#ways.push(() => new LeaderTransport(options, nativeFetch));
+    if (locks && globalThis.BroadcastChannel) {
+      this.#ways.push(() => new LeaderTransport(options, nativeFetch, failure('leader')));
+    }
     this.#ways.push(() => new DirectTransport(new Hubs(options, nativeFetch)));
     this.#transport = this.#nextWay();
   }
@@ -69,7 +76,7 @@ export class Streams {
     return this.#transport.name;
   }
 
-  /** How each stream is that this page has listened to. */
+  /** How each stream is that this page listens to, or that the server has closed. */
   get states() {
     return [...this.#states.values()];
   }
@@ -80,44 +87,51 @@ export class Streams {
    * @param {string | URL} url
    */
   includes(url) {
-    const { origin, pathname } = new URL(url, location.href);
+    const { origin, pathname } = new URL(url, document.baseURI);
     if (origin !== location.origin) return false;
     return this.#config.streams.some((path) => (path.endsWith('/') ? pathname.startsWith(path) : pathname === path));
   }
 
   /**
-   * Listens to a stream, from a cursor, or from the one in its URL.
+   * Listens to a stream, from a cursor, or from the one in its URL. The listener is never called
+   * before this has returned, and the caller with it.
    *
    * @param {string | URL} url
    * @param {string} cursor
    * @param {Listener} listener
    */
   subscribe(url, cursor, listener) {
-    const target = new URL(url, location.href);
-    const from = cursor || target.searchParams.get(CURSOR_PARAMETER) || '';
-    target.searchParams.delete(CURSOR_PARAMETER);
-    target.hash = '';
-    const key = `${this.#config.identity} ${target.href}`;
+    const target = splitCursor(url);
+    const key = `${this.#config.identity} ${target.stream}`;
     this.#count += 1;
-    const subscription = new Subscription(`${this.#tab}/${this.#count}`, target.href, key, from, {
+    const subscription = new Subscription(`${this.#tab}/${this.#count}`, target.stream, key, cursor || target.cursor, {
       onMessage: (message) => {
         // A page that is bound to this event leaves at once, and would not hear of the state.
-        if (message.event === CLOSE) this.#note(target.href, stateMessage('closed'));
+        if (message.event === CLOSE) this.#note(target.stream, stateMessage('closed'));
         listener.onMessage(message);
       },
       onState: (state) => {
-        this.#note(target.href, state);
+        this.#note(target.stream, state);
         listener.onState(state);
       },
     });
     this.#subscriptions.add(subscription);
-    this.#transport.join(subscription);
+    this.#waiting.add(subscription);
+    queueMicrotask(() => this.#waiting.delete(subscription) && this.#transport.join(subscription));
     return subscription;
   }
 
   /** @param {Subscription} subscription */
   unsubscribe(subscription) {
-    if (this.#subscriptions.delete(subscription)) this.#transport.leave(subscription);
+    if (!this.#subscriptions.delete(subscription)) return;
+    if (!this.#waiting.delete(subscription)) this.#transport.leave(subscription);
+    setTimeout(() => this.#forget(subscription.url), LINGER_MS);
+  }
+
+  /** @param {string} url */
+  #forget(url) {
+    const isUsed = [...this.#subscriptions].some((subscription) => subscription.url === url);
+    if (!isUsed && this.#states.get(url)?.state !== 'closed') this.#states.delete(url);
   }
 
   /** The page goes, perhaps into the back/forward cache. */
@@ -127,10 +141,13 @@ export class Streams {
 
   /** It is back. */
   resume() {
+    this.#waiting.clear();
     for (const subscription of this.#subscriptions) this.#transport.join(subscription);
   }
 
-  #fallBack() {
+  /** @param {string} name of the transport that failed; it may say so more than once */
+  #fallBack(name) {
+    if (name !== this.transport) return;
     this.#transport.suspend();
     this.#transport = this.#nextWay();
     this.resume();

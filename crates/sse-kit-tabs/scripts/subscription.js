@@ -1,6 +1,7 @@
 /** @import { HubMessage, StateMessage, StreamMessage } from './protocol.js' */
-import { isSeen } from './cursor.js';
-import { GAP, HELLO, readControl } from './protocol.js';
+import { guarded } from '../../sse-kit-client/scripts/connect.js';
+import { GAP, HELLO, readControl } from '../../sse-kit-client/scripts/control.js';
+import { isSeen } from '../../sse-kit-client/scripts/cursor.js';
 
 /**
  * Who listens in a page.
@@ -31,7 +32,7 @@ export class Subscription {
 
   /** @param {HubMessage} message */
   receive(message) {
-    if (message.kind === 'state') this.#listener.onState(message);
+    if (message.kind === 'state') guarded(() => this.#listener.onState(message));
     else if (message.event === HELLO) this.#begin(message);
     else if (message.event === GAP) this.#miss(message);
     else if (!message.id || !isSeen(message.id, this.cursor)) this.#pass(message);
@@ -47,7 +48,7 @@ export class Subscription {
     if (hello.data) {
       // The connection is that of all tabs: whoever left it out would leave all of them out.
       const data = { ...readControl(hello.data), cursor: this.cursor, connection: '' };
-      this.#listener.onMessage({ ...hello, id: isLost || !id ? '' : this.cursor, data: JSON.stringify(data) });
+      this.#show({ ...hello, id: isLost || !id ? '' : this.cursor, data: JSON.stringify(data) });
     }
     if (!isLost) return;
     const gap = { from: cursor, to: id, reason: 'unknown-epoch' };
@@ -67,6 +68,11 @@ export class Subscription {
   /** @param {StreamMessage} message */
   #pass(message) {
     this.cursor = message.id || this.cursor;
-    this.#listener.onMessage(message);
+    this.#show(message);
+  }
+
+  /** @param {StreamMessage} message */
+  #show(message) {
+    guarded(() => this.#listener.onMessage(message));
   }
 }

@@ -115,12 +115,13 @@ export class WorkerTransport {
    * @param {MessagePort} port
    */
   async #live(port) {
-    if (!locks) return;
     const { tab, bus } = this.#config;
     const lock = `sse-kit-tab:${tab}`;
     this.#release();
     this.#release = () => {};
-    const release = await hold(lock);
+    // Without a lock the worker goes by pings.
+    const release = locks && (await hold(lock).catch(() => null));
+    if (!release) return;
     if (port !== this.#port) {
       release();
       return;
@@ -141,8 +142,8 @@ export class WorkerTransport {
     clearTimeout(this.#timer);
     this.#hasGreeted = true;
     this.#unanswered = 0;
-    if (!locks || !lock) this.#timer = setInterval(() => this.#ping(), PING_MS);
-    else whenFree(lock, this.#watching.signal, () => this.#lose());
+    this.#timer = setInterval(() => this.#ping(), PING_MS);
+    if (locks && lock) whenFree(lock, this.#watching.signal, () => this.#lose());
   }
 
   #ping() {

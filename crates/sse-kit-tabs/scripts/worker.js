@@ -2,7 +2,7 @@
 
 /** @import { PageWord, WorkerWord } from './worker-client.js' */
 import { Hubs } from './hubs.js';
-import { hold, locks, uniqueName, whenFree } from './locks.js';
+import { hold, locks, openChannel, uniqueName, whenFree } from './locks.js';
 
 /** After how long a tab without Web Locks counts as gone. Hidden tabs ping once a minute. */
 const SILENCE_MS = 150_000;
@@ -91,9 +91,14 @@ export function startWorker() {
   let hubs;
   /** @type {Set<Tab>} */
   const tabs = new Set();
-  const lock = locks ? `sse-kit-worker:${uniqueName()}` : '';
-  // A tab that hears of the lock before it is held would take this worker for dead.
-  const isHeld = lock ? hold(lock) : Promise.resolve();
+  const name = `sse-kit-worker:${uniqueName()}`;
+  /** Its lock, once it is held: a tab that knew of it before would take this worker for dead. */
+  const isHeld = locks
+    ? hold(name).then(
+        () => name,
+        () => '', // the browser refuses it
+      )
+    : Promise.resolve('');
 
   /** @type {any} */ (globalThis).onconnect = (/** @type {MessageEvent} */ { ports: [port] }) => {
     if (!port) return;
@@ -101,7 +106,7 @@ export function startWorker() {
       hubs ??= new Hubs(options, fetch.bind(globalThis));
       const tab = new Tab(port, hubs);
       tabs.add(tab);
-      isHeld.then(() => tab.say({ does: 'greets', lock }));
+      isHeld.then((lock) => tab.say({ does: 'greets', lock }));
     };
   };
 
@@ -120,7 +125,7 @@ export function startWorker() {
  * @param {string} name of their channel
  */
 function call(name) {
-  const bus = new BroadcastChannel(name);
-  bus.postMessage({ does: 'calls' });
-  bus.close();
+  const bus = openChannel(name);
+  bus?.postMessage({ does: 'calls' });
+  bus?.close();
 }

@@ -1,13 +1,12 @@
 //! What the script is told.
 
 use std::num::NonZeroU32;
-use std::sync::LazyLock;
+use std::time::Duration;
 
-use serde::Serialize;
+use serde_json::json;
 use sse_kit_htmx::{Endpoint, Html, Nonce, Script};
 
 use crate::identity::Identity;
-use crate::joined::joined;
 use crate::stream_path::StreamPath;
 
 /// Which streams the tabs of a browser share, and how.
@@ -25,46 +24,8 @@ pub struct TabsConfig {
     identity: Identity,
     replay_events: NonZeroU32,
     replay_characters: NonZeroU32,
+    reconnect_delay: Duration,
 }
-
-/// As the script reads it (`scripts/streams.js`).
-#[derive(Serialize)]
-struct Settings<'a> {
-    streams: &'a [StreamPath],
-    identity: &'a Identity,
-    worker: String,
-    options: Options,
-}
-
-#[derive(Serialize)]
-struct Options {
-    events: NonZeroU32,
-    characters: NonZeroU32,
-}
-
-/// The modules of the script, each behind those that it imports.
-const MODULES: [&str; 20] = [
-    include_str!("../scripts/cursor.js"),
-    include_str!("../scripts/protocol.js"),
-    include_str!("../scripts/parser.js"),
-    include_str!("../scripts/replay.js"),
-    include_str!("../scripts/backoff.js"),
-    include_str!("../scripts/upstream.js"),
-    include_str!("../scripts/hub.js"),
-    include_str!("../scripts/hubs.js"),
-    include_str!("../scripts/locks.js"),
-    include_str!("../scripts/subscription.js"),
-    include_str!("../scripts/worker-client.js"),
-    include_str!("../scripts/leader.js"),
-    include_str!("../scripts/direct.js"),
-    include_str!("../scripts/streams.js"),
-    include_str!("../scripts/event-source.js"),
-    include_str!("../scripts/shared-fetch.js"),
-    include_str!("../scripts/bus.js"),
-    include_str!("../scripts/page.js"),
-    include_str!("../scripts/worker.js"),
-    include_str!("../scripts/tabs.js"),
-];
 
 impl TabsConfig {
     /// How many events are kept for tabs that come later, unless something else is said.
@@ -72,6 +33,15 @@ impl TabsConfig {
 
     /// How many characters of data they may have in all, unless something else is said.
     pub const REPLAY_CHARACTERS: NonZeroU32 = NonZeroU32::new(4 << 20).expect("not zero");
+
+    /// The upper bound of the first wait for a lost connection, unless something else is said; the
+    /// same as the monitor's.
+    pub const RECONNECT_DELAY: Duration = Duration::from_secs(3);
+
+    /// The bounds of the delay. A shorter one would have pages ask without end; scripts take no
+    /// longer one.
+    const DELAYS: (Duration, Duration) =
+        (Duration::from_millis(100), Duration::from_millis(i32::MAX as u64));
 
     /// Shares the streams at these paths, among all tabs of the browser.
     ///
@@ -82,6 +52,7 @@ impl TabsConfig {
             identity: Identity::anyone(),
             replay_events: Self::REPLAY_EVENTS,
             replay_characters: Self::REPLAY_CHARACTERS,
+            reconnect_delay: Self::RECONNECT_DELAY,
         }
     }
 
@@ -104,6 +75,16 @@ impl TabsConfig {
         self
     }
 
+    /// Sets the upper bound of the first wait for a lost connection. Each wait is 1.5 times as long as
+    /// the one before, up to 30 s, and random: at least half of that. Clamped to at least 100 ms.
+    ///
+    /// A server that says goodbye says when to come back, and that holds.
+    pub fn reconnect_delay(mut self, delay: Duration) -> Self {
+        let (shortest, longest) = Self::DELAYS;
+        self.reconnect_delay = delay.clamp(shortest, longest);
+        self
+    }
+
     /// The script, for pages and for the worker alike: to be served as a file of its [name], from the
     /// folder that the [tags](Self::tags) name, and from the page's own origin.
     ///
@@ -111,9 +92,7 @@ impl TabsConfig {
     ///
     /// [name]: Script::file_name
     pub fn script() -> Script {
-        static SCRIPT: LazyLock<Script> =
-            LazyLock::new(|| Script::new("sse-kit-tabs", joined(&MODULES)));
-        SCRIPT.clone()
+        Script::new("sse-kit-tabs", include_str!("../dist/sse-kit-tabs.js"))
     }
 
     /// The tags for the `<head>` of a page: the settings, and the script, which is in this folder.
@@ -128,21 +107,17 @@ impl TabsConfig {
     /// data block, which no policy keeps from being read, so it needs no nonce.
     pub fn settings(&self, folder: &Endpoint) -> Html {
         let folder = folder.as_str().trim_end_matches('/');
-        let settings = json(&Settings {
-            streams: &self.streams,
-            identity: &self.identity,
-            worker: format!("{folder}/{}", Self::script().file_name()),
-            options: Options { events: self.replay_events, characters: self.replay_characters },
+        let settings = json!({
+            "streams": self.streams,
+            "identity": self.identity,
+            "worker": format!("{folder}/{}", Self::script().file_name()),
+            "options": {
+                "events": self.replay_events,
+                "characters": self.replay_characters,
+                "reconnectDelay": u64::try_from(self.reconnect_delay.as_millis())
+                    .unwrap_or(u64::MAX),
+            },
         });
-        Html::trusted(format!(
-            "<script type=\"application/json\" id=\"sse-kit-tabs\">{settings}</script>"
-        ))
+        sse_kit_client::data_block(" id=\"sse-kit-tabs\"", &settings)
     }
-}
-
-/// The settings as they may stand in a page: in JSON these characters are in strings only, and without
-/// `<` there is no end of the block.
-fn json(settings: &Settings<'_>) -> String {
-    let json = serde_json::to_string(settings).expect("texts and numbers are always JSON");
-    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }

@@ -35,7 +35,6 @@
 
 mod config;
 mod identity;
-mod joined;
 mod stream_path;
 
 pub use config::TabsConfig;

@@ -5,7 +5,14 @@ import { Hub } from '../scripts/hub.js';
 
 /** @typedef {import('../scripts/protocol.js').HubMessage} HubMessage */
 
-beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }));
+/** A listener that throws is reported. @type {unknown[]} */
+let reported = [];
+
+beforeEach(() => {
+  reported = [];
+  Object.assign(globalThis, { reportError: (/** @type {unknown} */ error) => reported.push(error) });
+  mock.timers.enable({ apis: ['setTimeout'] });
+});
 afterEach(() => mock.timers.reset());
 
 /** Lets everything happen that waits for nothing but its turn. */
@@ -39,7 +46,7 @@ function server() {
   return { fetch, requests, answer };
 }
 
-const OPTIONS = { events: 3, characters: 1000 };
+const OPTIONS = { events: 3, characters: 1000, reconnectDelay: 500 };
 
 /** @param {string} cursor */
 const hello = (cursor) => `event: sse-kit:hello\nid: ${cursor}\ndata: {"cursor":"${cursor}","heartbeat_ms":1000}\n\n`;
@@ -133,10 +140,13 @@ test('a stream without a sign of life is dead', async () => {
   mock.timers.tick(200);
   await settle();
   assert.equal(first.at(-1), 'stale');
+  mock.timers.tick(1000);
+  await settle();
+  assert.equal(first.at(-1), 'reconnecting');
 });
 
 test('a last word is a last word, for all who come soon', async () => {
-  for (const status of [204, 401, 403, 404, 410]) {
+  for (const status of [204, 400, 401, 403, 404, 410]) {
     const from = server();
     from.answer(new Response(null, { status }));
     const hub = new Hub('/events', OPTIONS, from.fetch);
@@ -190,4 +200,18 @@ test('nobody gets what came before a new epoch', async () => {
   assert.equal(first.at(-1), 'sse-kit:gap b-3');
   assert.deepEqual(join(hub, '2', 'a-5'), ['live', 'sse-kit:hello b-3']);
   assert.deepEqual(join(hub, '3', 'b-3'), ['live', 'sse-kit:hello b-3']);
+});
+
+test('a listener that throws takes the stream from nobody', async () => {
+  const from = server();
+  const { hub, first } = await opened(from);
+  hub.listen('bad', () => {
+    throw new Error('bad');
+  });
+  const other = join(hub, '3', 'a-5');
+  from.requests[0]?.send(event('a-6'));
+  await settle();
+  assert.deepEqual([first.at(-1), other.at(-1)], ['message a-6', 'message a-6']);
+  assert.equal(from.requests.length, 1);
+  assert.deepEqual(reported.map(String), ['Error: bad']);
 });

@@ -13,6 +13,7 @@ pub(super) fn run(workspace: &Workspace, args: &[OsString]) -> Result<Tally> {
     let folder = workspace.root().join("tests/browser");
     let node = node::find()?;
     let chromium = tools::CHROMIUM.find_or_install()?;
+    let firefox = tools::FIREFOX.find_or_install()?;
     let redis = tools::REDIS.find_or_install()?;
     npm::install(&folder)?;
     let assets = assets::install(workspace)?;
@@ -24,6 +25,7 @@ pub(super) fn run(workspace: &Workspace, args: &[OsString]) -> Result<Tally> {
         .env("SSE_KIT_ASSETS", assets)
         .env("SSE_KIT_BIN_DIR", workspace.target_dir().join("debug"))
         .env("SSE_KIT_CHROMIUM", chromium)
+        .env("SSE_KIT_FIREFOX", firefox)
         .env("SSE_KIT_REDIS_SERVER", redis);
     node::run_counted(workspace, "browser", &mut runner, args)
 }

@@ -1,4 +1,4 @@
-//! The scripts of the crates and the tests: their form, their types, their logic and their size.
+//! The scripts of the crates and the tests: their form, their types, their logic, their bundles and their size.
 
 use std::ffi::OsString;
 use std::fs;
@@ -28,7 +28,7 @@ const CHECKS: &[(&str, &[&str])] = &[
     ),
     ("types of the tests", &["node_modules/typescript/bin/tsc", "-p", "tsconfig.json"]),
     ("types of the scripts", &["node_modules/typescript/bin/tsc", "-p", "tsconfig.scripts.json"]),
-    ("sizes", &["sizes.js"]),
+    ("bundles", &["bundle.js", "--check"]),
 ];
 
 pub(super) fn run(workspace: &Workspace, args: &[OsString]) -> Result<Tally> {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { SseParser } from '../scripts/parser.js';
+import { EventStreamParser } from '../scripts/parser.js';
 
-/** @typedef {{id: string, event: string, data: string}} Read */
+/** @typedef {{id: string, ownId?: string, event: string, data: string}} Read */
 
 const corpus = new URL('../../sse-kit-event/tests/awkward-bodies.json', import.meta.url);
 /** @type {string[]} */
@@ -13,13 +13,13 @@ const bodies = JSON.parse(await readFile(corpus, 'utf8'));
 function read(pieces) {
   /** @type {Read[]} */
   const messages = [];
-  /** @type {number[]} */
+  /** @type {(number | undefined)[]} */
   const retries = [];
-  const parser = new SseParser(
-    ({ id, event, data }) => messages.push({ id, event, data }),
-    (milliseconds) => retries.push(milliseconds),
-  );
-  for (const piece of pieces) parser.push(piece);
+  const parser = new EventStreamParser(({ id, ownId, event, data }) => messages.push({ id, ownId, event, data }));
+  for (const piece of pieces) {
+    parser.push(piece);
+    if (parser.retry !== retries.at(-1)) retries.push(parser.retry);
+  }
   return { messages, retries };
 }
 
@@ -34,7 +34,12 @@ test(`${bodies.length} awkward bodies come out as they were, with any line ends,
         .map((line) => `data: ${line}${end}`);
       return `event: e${end}${data.join('')}id: a-${n + 1}${end}${end}`;
     });
-    const expected = bodies.map((body, n) => ({ id: `a-${n + 1}`, event: 'e', data: normalised(body) }));
+    const expected = bodies.map((body, n) => ({
+      id: `a-${n + 1}`,
+      ownId: `a-${n + 1}`,
+      event: 'e',
+      data: normalised(body),
+    }));
     const whole = stream.join('');
     for (const size of [1, 2, 3, 7, whole.length]) {
       const pieces = Array.from({ length: Math.ceil(whole.length / size) }, (_, n) =>
@@ -56,17 +61,25 @@ test('fields are read as the standard says', () => {
     ['Data: a\nunknown: b\n\n', []],
     ['data: unfinished\n', []],
   ]);
-  for (const [stream, expected] of cases) assert.deepEqual(read([stream]).messages, expected, stream);
+  for (const [stream, expected] of cases) {
+    const messages = read([stream]).messages.map(({ id, event, data }) => ({ id, event, data }));
+    assert.deepEqual(messages, expected, stream);
+  }
 });
 
-test('an event without an id has none, whatever came before', () => {
-  const { messages } = read(['id: 1\ndata: a\n\ndata: b\n\n']);
+test('an event without an id has the last one of the stream, and none of its own', () => {
+  const { messages } = read(['id: 1\ndata: a\n\ndata: b\n\nid\ndata: c\n\n']);
   assert.deepEqual(
-    messages.map(({ id }) => id),
-    ['1', ''],
+    messages.map(({ id, ownId }) => [id, ownId]),
+    [
+      ['1', '1'],
+      ['1', ''],
+      ['', ''],
+    ],
   );
 });
 
-test('a reconnection time is a number and nothing else', () => {
-  assert.deepEqual(read(['retry: 10\nretry: 1e3\nretry: -1\nretry\nretry: 0\n']).retries, [10, 0]);
+test('a reconnection time is a number and nothing else, and needs no data', () => {
+  const lines = ['retry: 10\n', 'retry: 1e3\n', 'retry: -1\n', 'retry\n', 'retry: 0\n\n'];
+  assert.deepEqual(read(lines).retries, [10, 0]);
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { compareCursors, earlier, isSeen } from '../scripts/cursor.js';
+import { compareCursors, earlier, isSeen, later } from '../scripts/cursor.js';
 
 test('offsets of one epoch have an order, beyond what a number holds', () => {
   assert.equal(compareCursors('a-1', 'a-1'), 0);
@@ -34,4 +34,13 @@ test('the earlier cursor wins, and a known one', () => {
   assert.equal(earlier('', 'a-5'), 'a-5');
   assert.equal(earlier('a-5', ''), 'a-5');
   assert.equal(earlier('a-5', 'b-1'), 'a-5', 'the first, where nobody can tell');
+});
+
+test('the later cursor wins, and what has no order is replaced', () => {
+  assert.equal(later('5f-9', '5f-10'), '5f-10');
+  assert.equal(later('5f-10', '5f-9'), '5f-10');
+  assert.equal(later('', '5f-1'), '5f-1');
+  assert.equal(later('5f-9', '60-1'), '60-1');
+  assert.equal(later('17', '3'), '3');
+  assert.equal(later('5f-1', ''), '5f-1');
 });

@@ -1,0 +1,79 @@
+import { isFinal, isStream, retryAfter } from './answer.js';
+import { EventStreamParser } from './parser.js';
+
+/** @import { StreamEvent } from './parser.js' */
+
+/**
+ * How one attempt ended.
+ *
+ * @typedef {object} Ending
+ * @property {string} reason for people
+ * @property {number} status of the answer; 0 when there was none, or when it was a stream
+ * @property {boolean} isFinal whether asking again would get the same answer
+ * @property {number} retryAfter in milliseconds
+ */
+
+/**
+ * @typedef {object} Attempt
+ * @property {typeof globalThis.fetch} [fetch]
+ * @property {RequestInit} init
+ * @property {AbortSignal} signal ends it; nothing is called after that
+ * @property {() => void} opened is called when the answer is a stream
+ * @property {() => void} alive is called for each piece that arrives
+ * @property {(event: StreamEvent, retry: number | undefined) => void} receive is called for each event
+ */
+
+/**
+ * Asks for a stream once, and reads it to its end. The request and its body are over when this
+ * returns, whatever happens, the callbacks' exceptions included.
+ *
+ * @param {string} url
+ * @param {Attempt} attempt
+ * @returns {Promise<Ending>}
+ */
+export async function connect(url, { fetch = globalThis.fetch, init, signal, opened, alive, receive }) {
+  const request = new AbortController();
+  const abort = () => request.abort();
+  signal.addEventListener('abort', abort);
+  const ending = { status: 0, isFinal: false, retryAfter: 0 };
+  try {
+    const headers = { ...init.headers, Accept: 'text/event-stream' };
+    const response = await fetch(url, { cache: 'no-store', ...init, headers, signal: request.signal });
+    const { status, ok, body } = response;
+    if (isFinal(status)) return { ...ending, reason: `status ${status}`, status, isFinal: true };
+    if (!ok || !body || !isStream(response.headers)) {
+      const reason = ok ? 'the answer is no stream' : `status ${status}`;
+      return { ...ending, reason, status, retryAfter: retryAfter(response.headers) };
+    }
+    opened();
+    const parser = new EventStreamParser((event) => {
+      if (!signal.aborted) guarded(() => receive(event, parser.retry));
+    });
+    const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+    while (!signal.aborted) {
+      const { done, value } = await reader.read();
+      if (done || signal.aborted) break;
+      alive();
+      parser.push(value);
+    }
+    return { ...ending, reason: 'the stream has ended' };
+  } catch (error) {
+    return { ...ending, reason: String(error) };
+  } finally {
+    signal.removeEventListener('abort', abort);
+    abort(); // what was refused is not read
+  }
+}
+
+/**
+ * Calls what may throw, being of the page. The exception is reported, and changes nothing else.
+ *
+ * @param {() => void} act
+ */
+export function guarded(act) {
+  try {
+    act();
+  } catch (error) {
+    reportError(error);
+  }
+}

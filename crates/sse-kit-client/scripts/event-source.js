@@ -1,0 +1,44 @@
+/** What our sources have in common with the browser's `EventSource`. */
+export class StreamSource extends EventTarget {
+  static CONNECTING = 0;
+  static OPEN = 1;
+  static CLOSED = 2;
+  CONNECTING = /** @type {const} */ (0);
+  OPEN = /** @type {const} */ (1);
+  CLOSED = /** @type {const} */ (2);
+  withCredentials = true;
+  readyState = 0;
+  /** @type {((event: Event) => void) | null} */
+  onopen = null;
+  /** @type {((event: MessageEvent) => void) | null} */
+  onmessage = null;
+  /** @type {((event: Event) => void) | null} */
+  onerror = null;
+
+  /** @param {string} url */
+  constructor(url) {
+    super();
+    this.url = url;
+    // As listeners: what they throw is reported by the browser, and goes no further.
+    this.addEventListener('open', (event) => this.onopen?.(event));
+    this.addEventListener('message', (event) => this.onmessage?.(/** @type {MessageEvent} */ (event)));
+    this.addEventListener('error', (event) => this.onerror?.(event));
+  }
+
+  close() {
+    this.readyState = this.CLOSED;
+  }
+
+  /**
+   * Dispatches an event of the stream, unless this is closed.
+   *
+   * @param {string} name
+   * @param {string} data
+   * @param {string} lastEventId
+   */
+  show(name, data, lastEventId) {
+    if (this.readyState === this.CLOSED) return;
+    const { origin } = new URL(this.url, document.baseURI);
+    this.dispatchEvent(new MessageEvent(name, { data, lastEventId, origin }));
+  }
+}

@@ -1,0 +1,45 @@
+//! Settings as a script reads them.
+
+use serde_json::Value;
+use sse_kit_htmx::Html;
+
+/// Writes settings as a block of JSON that runs nothing: it needs no nonce, and nothing in it ends
+/// its tag. `attributes` are markup, with a space before each.
+pub fn data_block(attributes: &str, settings: &Value) -> Html {
+    let json = escaped(&settings.to_string());
+    Html::trusted(format!("<script type=\"application/json\"{attributes}>{json}</script>"))
+}
+
+/// Escapes what could end a tag, begin a comment, or end a line of a script. In JSON these
+/// characters stand in strings only, where an escape means the same.
+fn escaped(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '<' => safe.push_str("\\u003c"),
+            '>' => safe.push_str("\\u003e"),
+            '&' => safe.push_str("\\u0026"),
+            '\u{2028}' => safe.push_str("\\u2028"),
+            '\u{2029}' => safe.push_str("\\u2029"),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_escaped_reads_as_before(text in any::<String>()) {
+            let safe = escaped(&serde_json::to_string(&text).unwrap());
+            let is_safe = !safe.contains(['<', '>', '&', '\u{2028}', '\u{2029}']);
+            prop_assert!(is_safe);
+            prop_assert_eq!(serde_json::from_str::<String>(&safe).unwrap(), text);
+        }
+    }
+}

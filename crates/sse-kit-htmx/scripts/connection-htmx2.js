@@ -1,0 +1,162 @@
+import { splitCursor } from './stream-url.js';
+
+const CONNECTIONS = '[sse-connect], [data-sse-connect]';
+const LISTENERS = '[sse-swap], [data-sse-swap], [hx-trigger*="sse:"], [data-hx-trigger*="sse:"]';
+
+/** @param {Element} element */
+const dataOf = (element) =>
+  /** @type {Element & {'htmx-internal-data'?: {sseEventSource?: EventSource}}} */ (element)['htmx-internal-data'];
+
+/** @param {Element} element */
+const sourceOf = (element) => dataOf(element)?.sseEventSource;
+
+/** @param {Element} element */
+const isOpen = (element) => (sourceOf(element)?.readyState ?? EventSource.CLOSED) !== EventSource.CLOSED;
+
+/** @param {Element} element @param {string} event */
+const trigger = (element, event) => /** @type {any} */ (window).htmx?.trigger(element, event);
+
+/** @param {Element} element */
+const connectAttribute = (element) => (element.hasAttribute('sse-connect') ? 'sse-connect' : 'data-sse-connect');
+
+/** What an element's listeners were made of. @param {Element} element */
+const namesOf = (element) =>
+  ['sse-swap', 'data-sse-swap', 'sse-close', 'data-sse-close', 'hx-trigger', 'data-hx-trigger']
+    .map((name) => element.getAttribute(name))
+    .join('|');
+
+/** @param {Element} element */
+const streamOf = (element) => splitCursor(element.getAttribute(connectAttribute(element)) ?? '').stream;
+
+/** The id that each stream saw last, which a new EventSource does not know. @type {WeakMap<object, string>} */
+const lastIds = new WeakMap();
+
+/** The elements that have a stream, with its URL. @type {Map<Element, string>} */
+const connected = new Map();
+
+/** What the listeners of each element listen to, and by which names. @type {WeakMap<Element, {source: object | undefined, names: string}>} */
+const listening = new WeakMap();
+
+/** Writes the newest cursor of an element into its URL. @param {Element} element */
+const writeCursor = (element) => {
+  const id = lastIds.get(sourceOf(element) ?? element);
+  if (!id) return;
+  const attribute = connectAttribute(element);
+  const url = new URL(element.getAttribute(attribute) ?? '', document.baseURI);
+  url.searchParams.set('last_event_id', id);
+  element.setAttribute(attribute, url.href);
+};
+
+/** Has those within an element that listen find its new source. @param {Element} element */
+const listenAnew = (element) => {
+  for (const listener of element.querySelectorAll(LISTENERS)) {
+    if (!listener.matches(CONNECTIONS)) trigger(listener, 'htmx:afterProcessNode');
+  }
+};
+
+/**
+ * Keeps an element that htmx processes again from getting a second stream.
+ *
+ * @param {Event} event `htmx:afterProcessNode`, before the extension sees it
+ */
+const process = (event) => {
+  const element = /** @type {Element} */ (event.target);
+  if (element.matches(CONNECTIONS)) {
+    const stream = streamOf(element);
+    const names = namesOf(element);
+    if (isOpen(element)) {
+      if (connected.get(element) === stream && listening.get(element)?.names === names) return event.preventDefault();
+      if (connected.get(element) === stream) writeCursor(element);
+      sourceOf(element)?.close();
+      queueMicrotask(() => listenAnew(element));
+    }
+    connected.set(element, stream);
+    listening.set(element, { source: undefined, names });
+    // htmx forgets what it can enumerate when it processes an element again.
+    const data = dataOf(element);
+    if (data) {
+      const hidden = { value: undefined, writable: true, configurable: true, enumerable: false };
+      Object.defineProperty(data, 'sseEventSource', hidden);
+    }
+  } else if (element.matches(LISTENERS)) {
+    let holder = element.parentElement;
+    while (holder && !sourceOf(holder)) holder = holder.parentElement;
+    const [source, names] = [holder ? sourceOf(holder) : undefined, namesOf(element)];
+    const before = listening.get(element);
+    if (source && before?.source === source && before.names === names) event.preventDefault();
+    else listening.set(element, { source, names });
+  }
+};
+
+/**
+ * @param {(selector: string) => Element[]} unwatched finds elements that no monitor watches
+ * @returns {() => void} ends the streams of elements that have left the document
+ */
+export function serveHtmx2(unwatched) {
+  /** What is to be opened again. @type {Set<Element>} */
+  const closed = new Set();
+
+  addEventListener('htmx:afterProcessNode', process, true);
+
+  // With a transition for each message all but the last are skipped, with an error each. What says
+  // `transition:true` has one.
+  let isMessage = false;
+  document.addEventListener('htmx:sseBeforeMessage', () => {
+    isMessage = true;
+    queueMicrotask(() => {
+      isMessage = false;
+    });
+  });
+  document.addEventListener('htmx:beforeTransition', (event) => {
+    const swap = /** @type {Element} */ (event.target).closest('[hx-swap], [data-hx-swap]');
+    const style = swap?.getAttribute('hx-swap') ?? swap?.getAttribute('data-hx-swap');
+    if (isMessage && !style?.includes('transition:true')) event.preventDefault();
+  });
+
+  document.addEventListener('htmx:sseMessage', (event) => {
+    // The detail is the event of the EventSource itself.
+    const { target, lastEventId } = /** @type {CustomEvent<MessageEvent>} */ (event).detail;
+    if (target && lastEventId) lastIds.set(target, lastEventId);
+  });
+
+  document.addEventListener('htmx:sseError', (event) => {
+    const element = /** @type {Element} */ (event.target);
+    if (element.getAttribute('sse-kit-reconnect') !== 'off') return;
+    // Without the attribute the extension has nothing to connect to.
+    element.removeAttribute(connectAttribute(element));
+    /** @type {CustomEvent<{source?: EventSource}>} */ (event).detail.source?.close();
+  });
+
+  // The snapshot has the content of now, and so it needs the cursor of now.
+  document.addEventListener('htmx:beforeHistorySave', () =>
+    document.querySelectorAll(CONNECTIONS).forEach(writeCursor),
+  );
+
+  addEventListener('pagehide', () => {
+    for (const element of unwatched(CONNECTIONS)) {
+      if (!isOpen(element)) continue;
+      sourceOf(element)?.close();
+      closed.add(element);
+    }
+  });
+
+  addEventListener('pageshow', ({ persisted }) => {
+    if (!persisted) return;
+    for (const element of closed) {
+      if (!element.isConnected) continue;
+      writeCursor(element);
+      // This is what the extension connects at.
+      trigger(element, 'htmx:afterProcessNode');
+      listenAnew(element);
+    }
+    closed.clear();
+  });
+
+  return () => {
+    for (const element of connected.keys()) {
+      if (element.isConnected) continue;
+      connected.delete(element);
+      sourceOf(element)?.close();
+    }
+  };
+}

@@ -1,0 +1,100 @@
+import { splitCursor } from './stream-url.js';
+
+/**
+ * @typedef {object} Stream what htmx keeps of a stream
+ * @property {ReadableStreamDefaultReader | null} reader
+ * @property {number} attempt
+ */
+
+const ATTRIBUTES = ['hx-sse:connect', 'data-hx-sse:connect'];
+
+/** @param {Element} element */
+const htmxOf = (element) => /** @type {Element & {_htmx?: {sse?: Stream}}} */ (element)._htmx;
+
+/** The elements that have a stream. @type {Set<Element>} */
+const connected = new Set();
+
+/**
+ * Keeps the URL of an element that goes on with the same stream: htmx would forget the stream that it
+ * has, and open another from a cursor that is older than what the page shows by then.
+ *
+ * @param {Element} oldNode
+ * @param {Node} newNode
+ */
+function keepUrl(oldNode, newNode) {
+  if (!(newNode instanceof Element)) return;
+  for (const name of ATTRIBUTES) {
+    const [own, other] = [oldNode.getAttribute(name), newNode.getAttribute(name)];
+    if (own && other && splitCursor(own).stream === splitCursor(other).stream) newNode.setAttribute(name, own);
+  }
+}
+
+/**
+ * @param {(selector: string) => Element[]} unwatched finds elements that no monitor watches
+ * @returns {() => void} ends the streams of elements that have left the document
+ */
+export function serveHtmx4(unwatched) {
+  /**
+   * Ends the loop of a stream that htmx has forgotten, without the new one of its element.
+   *
+   * @param {Event} event of a stream
+   */
+  const endForgotten = (event) => {
+    const { target, detail } = /** @type {CustomEvent<{connection: Stream}>} */ (event);
+    const element = /** @type {Element} */ (target);
+    connected.add(element);
+    const htmx = htmxOf(element);
+    const current = htmx?.sse;
+    if (current === detail.connection) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (!htmx || !current || event.type.endsWith('message')) return;
+    // The loop ends now, and takes with it whatever stands here.
+    htmx.sse = undefined;
+    queueMicrotask(() => {
+      htmx.sse ??= current;
+    });
+  };
+  addEventListener('htmx:sse:before:connection', endForgotten, true);
+  addEventListener('htmx:sse:before:message', endForgotten, true);
+
+  // Each message would wait for the transition of the one before, about 0.4 s, and the page fall behind.
+  // What says `transition:true` has one.
+  addEventListener(
+    'htmx:before:swap',
+    (event) => {
+      const { ctx, tasks } = /** @type {CustomEvent} */ (event).detail;
+      if (!ctx.response?.headers.get('Content-Type')?.includes('text/event-stream')) return;
+      for (const task of tasks) {
+        task.swapSpec ??= {};
+        task.swapSpec.transition ??= false;
+      }
+    },
+    true,
+  );
+
+  const register = () => {
+    const { htmx } = /** @type {any} */ (window);
+    if (!htmx?.registerExtension) return;
+    htmx.registerExtension('sse-kit-connection', {
+      /** @type {(element: Element, detail: {oldNode: Element, newNode: Node}) => void} */
+      htmx_before_morph_node: (_, { oldNode, newNode }) => keepUrl(oldNode, newNode),
+    });
+  };
+  // htmx may be deferred, or stand further down.
+  if (/** @type {any} */ (window).htmx) register();
+  else document.addEventListener('DOMContentLoaded', register);
+
+  addEventListener('pagehide', () => {
+    // htmx comes back by itself, from the id that it saw last.
+    for (const element of unwatched('[data-htmx-powered]')) htmxOf(element)?.sse?.reader?.cancel();
+  });
+
+  return () => {
+    for (const element of connected) {
+      if (element.isConnected) continue;
+      connected.delete(element);
+      htmxOf(element)?.sse?.reader?.cancel();
+    }
+  };
+}

@@ -1,0 +1,197 @@
+// One element has one stream, whatever htmx or the page does to it: in all modes, with both htmx.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { launchBrowser } from './launch.js';
+import { connect, hasLog, isIn, log, openProfile, STATUS, startSite, until } from './site.js';
+
+/** @typedef {import('./site.js').Mode} Mode */
+
+/** @type {import('playwright-core').Browser} */
+let browser;
+before(async () => {
+  browser = await launchBrowser();
+});
+after(() => browser.close());
+
+const MODES = /** @type {Mode[]} */ (['bare', 'monitor', 'tabs']);
+
+/** @param {{connections: () => Promise<number>}} site */
+const oneStream = (site) =>
+  until(
+    () => site.connections(),
+    (found) => found === 1,
+    'one stream',
+  );
+
+for (const mode of MODES) {
+  describe(`htmx 4, ${mode}`, { timeout: 120_000 }, () => {
+    for (const swap of ['outerMorph', 'innerMorph', 'outerHTML']) {
+      test(`B4: ${swap} of a region with the connection, rendered at a newer cursor`, async (t) => {
+        const site = await startSite(t, { client: 4, mode });
+        const region = (/** @type {string} */ cursor, /** @type {string[]} */ ...items) => {
+          const url = `/events?topic=a${cursor && `&last_event_id=${cursor}`}`;
+          const inner = `${log(...items)}${connect(4, url)}`;
+          return swap === 'innerMorph' ? inner : `<main id="main">${inner}</main>`;
+        };
+        const first = await site.append('0');
+        const page = `${STATUS}<main id="main">${log('0')}${connect(4, `/events?topic=a&last_event_id=${first}`)}</main>
+          <button hx-get="/region" hx-target="#main" hx-swap="${swap}">b</button>`;
+        site.page('/a', page);
+        const { open, complaints } = await openProfile(t, browser, site);
+        const tab = await open();
+        await site.hasConnections(1);
+        const shown = ['0'];
+        for (const n of ['1', '2', '3']) {
+          const cursor = await site.append(n);
+          shown.push(n);
+          await hasLog(tab, shown);
+          site.serve('/region', region(cursor, ...shown));
+          const swapped = tab.waitForResponse('**/region');
+          await tab.click('button');
+          await swapped;
+          await oneStream(site);
+        }
+        await site.append('4', '5');
+        await hasLog(tab, [...shown, '4', '5']);
+        assert.equal(await site.connections(), 1);
+        if (mode !== 'bare') await isIn(tab, 'live');
+        assert.deepEqual(complaints, []);
+      });
+    }
+
+    test('B4: a morph to another stream leaves the first', async (t) => {
+      const site = await startSite(t, { client: 4, mode });
+      site.page(
+        '/a',
+        `${STATUS}<main id="main">${log()}${connect(4, '/events?topic=a')}</main>
+        <button hx-get="/region" hx-target="#main" hx-swap="outerMorph">b</button>`,
+      );
+      site.serve('/region', `<main id="main">${log()}${connect(4, '/events?topic=b')}</main>`);
+      const { open } = await openProfile(t, browser, site);
+      const tab = await open();
+      await site.hasConnections(1);
+      await tab.click('button');
+      await until(
+        () => site.proxy.events.at(-1)?.url ?? '',
+        (url) => url.includes('topic=b'),
+        'the other stream',
+      );
+      await oneStream(site);
+      await site.publish('<i>not this</i>');
+      await site.publish('<i>this</i>', '?topic=b');
+      await hasLog(tab, ['this']);
+      assert.equal(site.proxy.events.length, 2);
+    });
+  });
+
+  describe(`htmx 2, ${mode}`, { timeout: 120_000 }, () => {
+    test('B11: an element that is processed again has one stream, and each event once', async (t) => {
+      const site = await startSite(t, { client: 2, mode });
+      const inner = `<p id="named" sse-swap="n" hx-target="this" hx-swap="beforeend"></p>`;
+      site.page('/a', `${STATUS}${log()}${connect(2, '/events?topic=a').replace('></div>', `>${inner}</div>`)}`);
+      const { open, complaints } = await openProfile(t, browser, site);
+      const tab = await open();
+      await site.hasConnections(1);
+      for (const n of ['1', '2', '3']) {
+        await tab.evaluate((n) => {
+          for (const id of ['sse-connection', 'named']) {
+            const element = document.getElementById(id);
+            if (element) element.className = `x${n}`;
+          }
+          window.htmx.process(document.body);
+        }, n);
+        await site.publish(n, '?topic=a&event=n');
+        await site.append(n);
+      }
+      await hasLog(tab, ['1', '2', '3']);
+      assert.equal(await tab.textContent('#named'), '123');
+      assert.equal(await site.connections(), 1);
+      assert.equal(site.proxy.events.length, 1);
+      assert.deepEqual(complaints, []);
+    });
+
+    test('B7: an element that is preserved keeps its stream, and it heals', async (t) => {
+      const site = await startSite(t, { client: 2, mode });
+      const kept = connect(2, '/events?topic=a', 'hx-preserve="true"');
+      site.page('/a', `${STATUS}${log()}<div id="all">${kept}</div><button hx-get="/f" hx-target="#all">b</button>`);
+      site.serve('/f', `<b id="swapped"></b>${kept}`);
+      const { open, complaints } = await openProfile(t, browser, site);
+      const tab = await open();
+      await site.hasConnections(1);
+      await tab.click('button');
+      await tab.waitForSelector('#swapped', { state: 'attached' });
+      await site.append('1');
+      await hasLog(tab, ['1']);
+      if (mode !== 'bare') await isIn(tab, 'live');
+      site.proxy.cut();
+      await site.append('2');
+      await hasLog(tab, ['1', '2']);
+      await oneStream(site);
+      if (mode !== 'bare') await isIn(tab, 'live');
+      assert.deepEqual(complaints, []);
+    });
+
+    test('B5: a boosted link to another stream begins where its page says', async (t) => {
+      const site = await startSite(t, { client: 2, mode });
+      site.page(
+        '/a',
+        `<main hx-boost="true">${STATUS}${log()}<a href="/b">b</a>${connect(2, '/events?topic=a')}</main>`,
+      );
+      const { open } = await openProfile(t, browser, site);
+      const tab = await open();
+      await site.hasConnections(1);
+      await site.append('a1');
+      await hasLog(tab, ['a1']);
+      let cursor = '';
+      for (const n of ['b1', 'b2', 'b3']) cursor = await site.publish(`<i>${n}</i>`, '?topic=b');
+      const url = `/events?topic=b&last_event_id=${cursor}`;
+      site.page('/b', `<main hx-boost="true">${STATUS}${log('b1', 'b2', 'b3')}${connect(2, url)}</main>`);
+      await tab.click('a');
+      await until(
+        () => site.proxy.events.at(-1)?.url ?? '',
+        (asked) => asked.includes('topic=b'),
+        'the other stream',
+      );
+      await site.publish('<i>b4</i>', '?topic=b');
+      await hasLog(tab, ['b1', 'b2', 'b3', 'b4']);
+    });
+
+    test('B14: a page out of the history resumes where its content is', async (t) => {
+      const site = await startSite(t, { client: 2, mode });
+      const cursor = await site.publish('<i>b3</i>', '?topic=b');
+      const url = `/events?topic=b&last_event_id=${cursor}`;
+      site.page('/b', `${STATUS}${log('b3')}<a hx-boost="true" href="/a">a</a>${connect(2, url)}`);
+      site.page('/a', `${STATUS}<ul id="log"></ul><b id="other"></b>`);
+      const { open } = await openProfile(t, browser, site);
+      const tab = await open('/b');
+      await site.hasConnections(1);
+      await site.publish('<i>b4</i>', '?topic=b');
+      await hasLog(tab, ['b3', 'b4']);
+      await tab.click('a');
+      await tab.waitForSelector('#other', { state: 'attached' });
+      await tab.goBack();
+      await tab.waitForSelector('#sse-connection', { state: 'attached' });
+      await site.publish('<i>b5</i>', '?topic=b');
+      await hasLog(tab, ['b3', 'b4', 'b5']);
+    });
+  });
+
+  for (const client of /** @type {const} */ ([4, 2])) {
+    test(`B11: htmx ${client}, ${mode}: an element that the page removes has no stream any more`, async (t) => {
+      const site = await startSite(t, { client, mode, heartbeat: 0 });
+      site.page('/a', `${STATUS}<main>${log()}${connect(client, '/events?topic=a')}</main>`);
+      const { open, complaints } = await openProfile(t, browser, site, 'direct');
+      const tab = await open();
+      await site.hasConnections(1);
+      await site.append('1');
+      await hasLog(tab, ['1']);
+      await tab.evaluate(() => {
+        const main = document.querySelector('main');
+        if (main) main.innerHTML = '';
+      });
+      await site.hasConnections(0);
+      if (mode !== 'bare') await isIn(tab, 'closed');
+      assert.deepEqual(complaints, []);
+    });
+  }
+}
