@@ -52,14 +52,7 @@ impl Cors {
     /// # Ok::<(), sse_kit_http::OriginError>(())
     /// ```
     pub fn request_headers(self, names: impl IntoIterator<Item = HeaderName>) -> Self {
-        let mut list = "last-event-id".to_owned();
-        for name in names {
-            list.push_str(", ");
-            list.push_str(name.as_str());
-        }
-        let request_headers =
-            HeaderValue::try_from(list).expect("names of headers are visible ASCII");
-        Self { request_headers, ..self }
+        Self { request_headers: with_last_event_id(names), ..self }
     }
 
     /// Adds to a response what lets the browser hand it to the page that asked, if that page's origin
@@ -131,6 +124,16 @@ impl fmt::Display for Origin {
     "an origin is written `https://host` or `https://host:port`, in lower case, without a path"
 )]
 pub struct OriginError;
+
+/// The list of these names, after `last-event-id`.
+fn with_last_event_id(names: impl IntoIterator<Item = HeaderName>) -> HeaderValue {
+    let mut list = "last-event-id".to_owned();
+    for name in names {
+        list.push_str(", ");
+        list.push_str(name.as_str());
+    }
+    HeaderValue::try_from(list).expect("names of headers are visible ASCII")
+}
 
 #[cfg(test)]
 mod tests {
