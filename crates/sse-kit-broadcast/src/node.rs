@@ -57,7 +57,7 @@ impl Node {
             return Err(InletError::OutOfOrder { id, position });
         }
         let receivers = self.take_in(&mut state, id, record);
-        for (offset, follow_up) in (id.offset() + 1..).zip(follow_ups) {
+        for (offset, follow_up) in (id.offset()..=u64::MAX).skip(1).zip(follow_ups) {
             self.take_in(&mut state, EventId::new(id.epoch(), offset), follow_up);
         }
         Ok(receivers)

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use receiving::{Received, data, received, settle};
 use sse_kit_broadcast::{
     Append, AppendError, Appended, BoxFuture, Broadcaster, ConnectionId, ConnectionSet, Inlet,
-    InletError, Log, Record, SlowConsumer,
+    InletError, Log, Record, SlowConsumer, Start,
 };
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic};
@@ -99,6 +99,18 @@ async fn what_does_not_follow_is_refused() -> TestResult {
     far.hub.shut_down(sse_kit_broadcast::Goodbye::StayAway);
     assert_eq!(far.inlet().deliver(id(1, 10), record("x")), Err(InletError::Closed));
     assert_eq!(far.inlet().begin_epoch(id(2, 0)), Err(InletError::Closed));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_offset_there_is_can_be_delivered() -> TestResult {
+    let far = Far::new(id(1, u64::MAX - 1), &[])?;
+    let mut subscription = far.hub.subscribe(topic()).open()?;
+    far.inlet().deliver(id(1, u64::MAX), record("x"))?;
+    settle().await;
+    assert_eq!(received(&mut subscription).await, [data("x")]);
+    let mut newest = far.hub.subscribe(topic()).start(Start::Last(1)).open()?;
+    received(&mut newest).await;
     Ok(())
 }
 
