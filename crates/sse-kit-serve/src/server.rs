@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
-use sse_kit_http::Limits;
+use sse_kit_http::{Limits, TrustedProxies};
 use sse_kit_shutdown::{Outcome, Phase, Shutdown, Signals, Tracked};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
@@ -18,7 +18,6 @@ use crate::answer::{Answer, Service};
 use crate::connection::{Connections, One, Stopping, Terms};
 use crate::http1::{OwnLane, Routes};
 use crate::outage::Outage;
-use crate::peer::Peer;
 use crate::request_body::RequestBody;
 use crate::socket_options::SocketOptions;
 use crate::stats::ServeStats;
@@ -30,7 +29,6 @@ const BACKLOG: u32 = 4096;
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
-    limits: Option<Limits>,
     settings: Settings,
     outage: Outage,
 }
@@ -38,6 +36,9 @@ pub struct Server {
 /// How connections are served.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
+    pub(crate) limits: Option<Limits>,
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) proxy_protocol: bool,
     pub(crate) options: SocketOptions,
     pub(crate) header_timeout: Duration,
     pub(crate) idle_timeout: Duration,
@@ -75,9 +76,11 @@ impl Server {
     pub fn new(listener: TcpListener) -> Self {
         Self {
             listener,
-            limits: None,
             outage: Outage::default(),
             settings: Settings {
+                limits: None,
+                proxies: TrustedProxies::default(),
+                proxy_protocol: false,
                 options: SocketOptions::default(),
                 header_timeout: Duration::from_secs(5),
                 idle_timeout: Duration::from_secs(75),
@@ -160,9 +163,29 @@ impl Server {
     ///
     /// Whoever is beyond it is told to come back: a stream by the event `sse-kit:busy`, any other
     /// request by status 503. That needs a connection for a moment, and there are 64 of these; who
-    /// finds none of them free is closed without a word. Behind a proxy all come from its address.
-    pub fn limits(self, limits: Limits) -> Self {
-        Self { limits: Some(limits), ..self }
+    /// finds none of them free is closed without a word.
+    ///
+    /// A connection counts as one, and so does every further stream that is open on it at the same
+    /// time. Connections from [trusted proxies](Server::trust) do not count; the requests that they
+    /// pass on do, each for its client.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.settings.limits = Some(limits);
+        self
+    }
+
+    /// Trusts proxies to tell the address of a client, by a header of each request: the service, the
+    /// limits and the logs then have the client's address, with port 0. Default: trusts nobody.
+    pub fn trust(mut self, proxies: TrustedProxies) -> Self {
+        self.settings.proxies = proxies;
+        self
+    }
+
+    /// Expects connections from [trusted proxies](Server::trust) to begin with the PROXY protocol, version
+    /// 1 or 2, and takes the client's address from there; a connection without it is closed. All other
+    /// connections are served as they come.
+    pub fn proxy_protocol(mut self) -> Self {
+        self.settings.proxy_protocol = true;
+        self
     }
 
     /// Serves HTTP/2 too, for clients that know of it without being told: `curl
@@ -342,9 +365,9 @@ impl Server {
         tasks: &mut JoinSet<()>,
         refused: &mut JoinSet<()>,
     ) {
-        match Peer::admit(client, self.limits.clone()) {
+        match connections.peer(client) {
             Ok(peer) => {
-                let one = One { peer: Arc::new(peer), terms };
+                let one = One { peer, terms };
                 connections.spawn(tasks, stream, one, track());
             }
             Err(error) => connections.refuse(stream, client, error, refused),

@@ -37,8 +37,12 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let mut server = Server::bind(options.listen)
         .await
         .with_context(|| format!("cannot listen on {}", options.listen))?
+        .trust(options.trusted())
         .write_timeout(options.write_timeout())
         .user_timeout(options.write_timeout());
+    if options.proxy_protocol {
+        server = server.proxy_protocol();
+    }
     let log = match options.redis()? {
         Some(config) => Some(RedisLog::connect(config).await?),
         None => None,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sse_kit::http::HostName;
+use sse_kit::http::{HostName, Network, TrustedProxies};
 use sse_kit::redis::{RedisConfig, RedisConfigError};
 
 /// A small stand-alone hub for Server-Sent Events.
@@ -39,6 +39,12 @@ pub(crate) struct Options {
     /// Seconds for which it serves on after a signal, while it says that it is not ready.
     #[arg(long, value_name = "SECS", default_value_t = 0.0, value_parser = seconds)]
     pre_drain: f64,
+    /// A network of proxies that may tell a client's address by `X-Forwarded-For`; may be repeated.
+    #[arg(long = "trust-proxy", value_name = "CIDR")]
+    trusted: Vec<Network>,
+    /// Expect trusted proxies to begin each connection with the PROXY protocol, version 1 or 2.
+    #[arg(long, requires = "trusted")]
+    pub(crate) proxy_protocol: bool,
     /// Event streams that may be open; more are asked to come back later.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub(crate) max_connections: usize,
@@ -86,6 +92,10 @@ impl Options {
 
     pub(crate) fn write_timeout(&self) -> Option<Duration> {
         none_if_zero(self.write_timeout)
+    }
+
+    pub(crate) fn trusted(&self) -> TrustedProxies {
+        TrustedProxies::new(self.trusted.iter().copied())
     }
 
     /// Where the log is, unless it is in memory.
