@@ -16,7 +16,7 @@ const FILES: u64 = 12_000;
 /// Packages and their tests that have a full size.
 const TESTS: [(&str, &str); 6] = [
     ("hub", "endurance"),
-    ("hub", "endurance_own_lane"),
+    ("hub", "endurance_fast_path"),
     ("hub", "cluster"),
     ("sse-kit-serve", "http2"),
     ("sse-kit-serve", "lanes"),

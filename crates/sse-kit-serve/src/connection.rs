@@ -14,7 +14,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::answer::{Failure, Service};
-use crate::http1::OwnLane;
+#[cfg(feature = "fast-path")]
+use crate::http1::StreamRoutes;
 use crate::line::Line;
 use crate::peer::Peer;
 use crate::preface;
@@ -118,9 +119,12 @@ impl Connections {
             tasks.spawn(Arc::clone(self).introduced(line, one).map(ended));
         } else if !self.is_settled() {
             tasks.spawn(Arc::clone(self).negotiate(line, one).map(ended));
-        } else if let Some(lane) = self.lane_for(&one.terms) {
-            tasks.spawn(Arc::clone(self).both_lanes(lane, line, one).map(ended));
         } else {
+            #[cfg(feature = "fast-path")]
+            if let Some(routes) = self.fast_routes(&one.terms) {
+                tasks.spawn(Arc::clone(self).both_lanes(routes, line, one).map(ended));
+                return;
+            }
             tasks.spawn(Arc::clone(self).http1(line, one).map(ended));
         }
     }
@@ -190,25 +194,24 @@ impl Connections {
                 self.http1(Line::new(stream), one).await
             };
         }
-        if self.is_settled() {
-            return match self.lane_for(&one.terms) {
-                Some(lane) => Box::pin(self.both_lanes(lane, line, one)).await,
-                None => self.http1(line, one).await,
-            };
+        if self.prior_knowledge {
+            match self.in_time(preface::is_http2(&mut line), &one.terms).await {
+                Some(true) => return self.http2(line, one).await,
+                Some(false) => {}
+                None => return Ok(()),
+            }
         }
-        match self.in_time(preface::is_http2(&mut line), &one.terms).await {
-            Some(true) => self.http2(line, one).await,
-            Some(false) => match self.lane_for(&one.terms) {
-                Some(lane) => Box::pin(self.both_lanes(lane, line, one)).await,
-                None => self.http1(line, one).await,
-            },
-            None => Ok(()),
+        #[cfg(feature = "fast-path")]
+        if let Some(routes) = self.fast_routes(&one.terms) {
+            return Box::pin(self.both_lanes(routes, line, one)).await;
         }
+        self.http1(line, one).await
     }
 
-    /// The lane for streams, for clients that are served as long as they like.
-    fn lane_for(&self, terms: &Terms) -> Option<Arc<dyn OwnLane>> {
-        self.streams.clone().filter(|_| self.own_lane && !terms.is_refused())
+    /// Returns the streams for the fast path, for clients that are served as long as they like.
+    #[cfg(feature = "fast-path")]
+    fn fast_routes(&self, terms: &Terms) -> Option<Arc<dyn StreamRoutes>> {
+        self.streams.clone().filter(|_| self.fast_path && !terms.is_refused())
     }
 
     /// Waits for a beginning, unless it takes too long or the server ends meanwhile.

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::answer::{Answer, Service};
 use crate::connection::{Connections, One, Stopping, Terms};
-use crate::http1::{OwnLane, Routes};
+use crate::http1::{Routes, StreamRoutes};
 use crate::outage::Outage;
 use crate::request_body::RequestBody;
 use crate::socket_options::SocketOptions;
@@ -47,8 +47,9 @@ pub(crate) struct Settings {
     pub(crate) prior_knowledge: bool,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<crate::Tls>,
-    pub(crate) streams: Option<Arc<dyn OwnLane>>,
-    pub(crate) own_lane: bool,
+    pub(crate) streams: Option<Arc<dyn StreamRoutes>>,
+    #[cfg(feature = "fast-path")]
+    pub(crate) fast_path: bool,
     pub(crate) stats: Arc<ServeStats>,
 }
 
@@ -90,7 +91,8 @@ impl Server {
                 #[cfg(feature = "tls")]
                 tls: None,
                 streams: None,
-                own_lane: false,
+                #[cfg(feature = "fast-path")]
+                fast_path: false,
                 stats: Arc::default(),
             },
         }
@@ -239,9 +241,10 @@ impl Server {
     ///
     /// This is for `GET` over HTTP/1.1 without TLS. hyper answers all else, request by request: a stream
     /// that a browser opens on a connection that it has used before is on this lane too.
-    /// [`ServeStats::own_lane`] counts the requests that were.
-    pub fn own_lane(mut self) -> Self {
-        self.settings.own_lane = true;
+    /// [`ServeStats::fast_path`] counts the requests that were.
+    #[cfg(feature = "fast-path")]
+    pub fn fast_path(mut self) -> Self {
+        self.settings.fast_path = true;
         self
     }
 

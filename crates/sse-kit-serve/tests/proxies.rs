@@ -17,12 +17,17 @@ fn trusting(network: &str) -> TrustedProxies {
     TrustedProxies::new([network.parse().expect("a network")])
 }
 
-/// Says whom it takes for the client; `/own` does so on the own lane.
+/// Says whom it takes for the client; `/own` does so on the fast path.
 async fn start(settings: impl FnOnce(Server) -> Server) -> (SocketAddr, Arc<ServeStats>) {
     let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
-    let server = settings(server.expect("a free port")).own_lane().streams(
-        |request| request.uri().path() == "/own",
-        |_, client| async move { Ok::<_, Infallible>(Response::new(client.to_string())) },
+    let server = settings(server.expect("a free port")).fast_path().streams(
+        |request| matches!(request.uri().path(), "/own" | "/never"),
+        |request: Request<()>, client| async move {
+            if request.uri().path() == "/never" {
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, Infallible>(Response::new(client.to_string()))
+        },
     );
     let (address, stats) = (server.local_addr().expect("an address"), server.stats());
     let service = |_: Request<RequestBody>, client: SocketAddr| async move {
@@ -105,6 +110,20 @@ async fn limits_count_the_clients_of_a_proxy_and_not_the_proxy() {
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
     assert_eq!(stats.refused(), 0);
+    // As long as a stream is answered, its client has no other, on whichever connection.
+    let mut stream = TcpStream::connect(address).await.expect("it listens");
+    let request = "GET /never HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.expect("it reads");
+    while stats.fast_path() < 2 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    for path in ["/own", "/other"] {
+        let answer = ask(address, b"", "X-Forwarded-For: 192.0.2.7\r\n", path).await;
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        let answer = ask(address, b"", "X-Forwarded-For: 192.0.2.8\r\n", path).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    drop(stream);
     // By the PROXY protocol the connection is the client's.
     let (address, stats) = start(|s| settings(s).proxy_protocol()).await;
     let mut first = TcpStream::connect(address).await.expect("it listens");

@@ -63,8 +63,8 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
         let hub = Arc::clone(&streams);
         async move { hub.answer_stream(request, client).await }
     });
-    if options.own_lane {
-        server = server.own_lane();
+    if options.fast_path {
+        server = server.fast_path();
     }
     let outcome = server.serve_until_shutdown(&hub.shutdown, signals, service).await;
     status.abort();

@@ -57,7 +57,7 @@ pub(crate) struct Options {
     pub(crate) gzip: bool,
     /// Answer streams without hyper, where they come over HTTP/1.1: less memory and time for each.
     #[arg(long)]
-    pub(crate) own_lane: bool,
+    pub(crate) fast_path: bool,
     /// Seconds for which a client may take no bytes before it is cut off; 0 for ever.
     #[arg(long, value_name = "SECS", default_value_t = 30.0, value_parser = seconds)]
     write_timeout: f64,
