@@ -22,7 +22,7 @@ const expected = bodies.map(normalised);
 /** How a hub may send its streams, and the `Content-Encoding` that is seen of it. */
 const WAYS = [
   { way: 'by hyper', options: [], encoding: null },
-  { way: 'on the own lane, in gzip', options: ['--own-lane', '--gzip'], encoding: 'gzip' },
+  { way: 'on the fast path, in gzip', options: ['--fast-path', '--gzip'], encoding: 'gzip' },
 ];
 
 /**

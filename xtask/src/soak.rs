@@ -30,7 +30,7 @@ const RANDOM: &[(&str, &[&str])] = &[
 
 /// Packages and their tests that have a full size.
 const ENDURANCE: &[(&str, &[&str])] = &[
-    ("hub", &["--test=endurance", "--test=endurance_own_lane", "--test=cluster"]),
+    ("hub", &["--test=endurance", "--test=endurance_fast_path", "--test=cluster"]),
     ("sse-kit-serve", &["--test=http2", "--test=lanes"]),
     ("sse-kit-http", &["--test=gate"]),
 ];

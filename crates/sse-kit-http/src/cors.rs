@@ -144,9 +144,9 @@ mod tests {
     }
 
     fn asked_of(cors: &Cors, headers: &[(&'static str, &'static str)]) -> HeaderMap {
-        let headers = headers.iter().map(|(name, value)| {
-            (http::HeaderName::from_static(name), HeaderValue::from_static(value))
-        });
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         let mut response = HeaderMap::new();
         cors.allow(&headers.collect(), &mut response);
         response

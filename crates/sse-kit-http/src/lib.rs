@@ -24,6 +24,7 @@
 //!   they may not any longer.
 //! - With the feature `gzip`, a stream can be compressed at the cost of one compression for all.
 //! - [`query_parameters`] reads what else is in a query, and takes nothing for what it is not.
+//! - [`TrustedProxies`] finds the client's own address behind proxies.
 //! - [`ensure_same_site`] keeps other sites' pages from publishing, [`HostRules`] keeps those out that
 //!   come under a name of their own, and [`Cors`] lets those of some origins listen.
 
@@ -41,6 +42,7 @@ mod quota;
 mod request;
 mod response;
 mod same_site;
+mod trusted_proxies;
 
 pub use authorizer::{Access, Authorizer, Denied, Grant, Wanted};
 pub use body::SseBody;
@@ -53,3 +55,4 @@ pub use quota::{OverQuota, Quota, Share};
 pub use request::SseRequest;
 pub use response::SseResponse;
 pub use same_site::{CrossSite, ensure_same_site};
+pub use trusted_proxies::{Network, NetworkError, TrustedProxies};

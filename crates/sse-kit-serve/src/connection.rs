@@ -8,15 +8,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use sse_kit_http::LimitError;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::answer::{Failure, Service};
-use crate::http1::OwnLane;
+#[cfg(feature = "fast-path")]
+use crate::http1::StreamRoutes;
 use crate::line::Line;
 use crate::peer::Peer;
 use crate::preface;
+use crate::proxy_protocol;
 use crate::server::Settings;
 use crate::socket::{self, Socket};
 #[cfg(feature = "tls")]
@@ -112,13 +115,47 @@ impl Connections {
         let line = Line::new(Socket::new(stream, self.write_timeout));
         let ended = self.ended(client, kept);
         // Futures of three sizes: a connection has no room for what it does not become.
-        if !self.is_settled() {
+        if self.proxy_protocol && self.proxies.trusts(client.ip()) {
+            tasks.spawn(Arc::clone(self).introduced(line, one).map(ended));
+        } else if !self.is_settled() {
             tasks.spawn(Arc::clone(self).negotiate(line, one).map(ended));
-        } else if let Some(lane) = self.lane_for(&one.terms) {
-            tasks.spawn(Arc::clone(self).both_lanes(lane, line, one).map(ended));
         } else {
+            #[cfg(feature = "fast-path")]
+            if let Some(routes) = self.fast_routes(&one.terms) {
+                tasks.spawn(Arc::clone(self).both_lanes(routes, line, one).map(ended));
+                return;
+            }
             tasks.spawn(Arc::clone(self).http1(line, one).map(ended));
         }
+    }
+
+    /// Returns the peer of a connection from this address, and counts it.
+    ///
+    /// # Errors
+    ///
+    /// [`LimitError`] says which limit is reached.
+    pub(crate) fn peer(&self, address: SocketAddr) -> Result<Arc<Peer>, LimitError> {
+        let limits = self.limits.clone();
+        if self.proxies.trusts(address.ip()) {
+            return Ok(Arc::new(Peer::proxy(address, limits)));
+        }
+        Peer::admit(address, limits).map(Arc::new)
+    }
+
+    /// Serves a connection whose proxy says first who the client is.
+    async fn introduced(self: Arc<Self>, mut line: Line<Socket>, one: One) -> Result<(), Failure> {
+        let introduction = proxy_protocol::read(&mut line);
+        let Some(client) = self.in_time(introduction, &one.terms).await else { return Ok(()) };
+        let one = match client.map(|client| (client, self.peer(client))) {
+            None => one,
+            Some((_, Ok(peer))) => One { peer, ..one },
+            Some((client, Err(error))) => {
+                self.stats.refuse();
+                tracing::debug!(%client, %error, "a connection is refused");
+                One { peer: Arc::new(Peer::refused(client)), terms: Terms::Refused }
+            }
+        };
+        Box::pin(self.negotiate(line, one)).await
     }
 
     /// Notes how a connection has ended.
@@ -157,19 +194,24 @@ impl Connections {
                 self.http1(Line::new(stream), one).await
             };
         }
-        match self.in_time(preface::is_http2(&mut line), &one.terms).await {
-            Some(true) => self.http2(line, one).await,
-            Some(false) => match self.lane_for(&one.terms) {
-                Some(lane) => Box::pin(self.both_lanes(lane, line, one)).await,
-                None => self.http1(line, one).await,
-            },
-            None => Ok(()),
+        if self.prior_knowledge {
+            match self.in_time(preface::is_http2(&mut line), &one.terms).await {
+                Some(true) => return self.http2(line, one).await,
+                Some(false) => {}
+                None => return Ok(()),
+            }
         }
+        #[cfg(feature = "fast-path")]
+        if let Some(routes) = self.fast_routes(&one.terms) {
+            return Box::pin(self.both_lanes(routes, line, one)).await;
+        }
+        self.http1(line, one).await
     }
 
-    /// The lane for streams, for clients that are served as long as they like.
-    fn lane_for(&self, terms: &Terms) -> Option<Arc<dyn OwnLane>> {
-        self.streams.clone().filter(|_| self.own_lane && !terms.is_refused())
+    /// Returns the streams for the fast path, for clients that are served as long as they like.
+    #[cfg(feature = "fast-path")]
+    fn fast_routes(&self, terms: &Terms) -> Option<Arc<dyn StreamRoutes>> {
+        self.streams.clone().filter(|_| self.fast_path && !terms.is_refused())
     }
 
     /// Waits for a beginning, unless it takes too long or the server ends meanwhile.

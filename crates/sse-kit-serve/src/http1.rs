@@ -1,10 +1,14 @@
 //! A connection of HTTP/1.1: one request after another, each on its lane.
 
+#[cfg(feature = "fast-path")]
 mod body_writer;
+#[cfg(feature = "fast-path")]
+mod fast_path;
 mod lent;
-mod own_lane;
 mod request_head;
+#[cfg(feature = "fast-path")]
 mod response_head;
+mod streams;
 
 use std::future::poll_fn;
 use std::io;
@@ -21,12 +25,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use self::lent::{Lent, Loan};
-pub(crate) use self::own_lane::{OwnLane, Routes};
-use self::request_head::{Next, next, wants_close};
-use crate::answer::{AppError, Failure, Pinned};
+use self::request_head::{Next, next};
+pub(crate) use self::streams::{Routes, StreamRoutes};
+use crate::answer::{AppError, Failure};
 use crate::connection::{Connections, One, SEND_BUFFER};
 use crate::line::Line;
-use crate::socket::{self, Socket};
+use crate::socket;
 
 /// How long a server reads on after its last answer, for a client that still sends, so that the answer
 /// arrives (RFC 9112, section 9.6).
@@ -38,69 +42,16 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// What becomes of a connection when hyper is done for now.
 enum Back<I> {
     /// The next request is a stream of ours.
+    #[cfg_attr(
+        not(feature = "fast-path"),
+        expect(dead_code, reason = "without a fast path nobody asks for the request")
+    )]
     Own(Line<I>, Box<Request<()>>),
     /// There is nothing more to answer.
     Ended,
 }
 
 impl Connections {
-    /// Serves a connection on both lanes.
-    pub(crate) async fn both_lanes(
-        self: Arc<Self>,
-        lane: Arc<dyn OwnLane>,
-        mut line: Line<Socket>,
-        one: One,
-    ) -> Result<(), Failure> {
-        // Boxed, as all is that comes before a stream: a stream has no room for how it came about.
-        let first = Box::pin(self.in_time(next(&mut line, Some(&*lane)), &one.terms)).await;
-        let mut next = first.unwrap_or(Next::End);
-        loop {
-            next = match next {
-                Next::End => return Ok(()),
-                Next::Own(request) => {
-                    let keep_alive =
-                        one.terms.keep_alive() && !wants_close(&request) && !self.is_leaving();
-                    self.stats.answer_on_own_lane();
-                    self.write(&*lane, *request, &mut line, &one, keep_alive).await?.await?;
-                    if !keep_alive {
-                        Box::pin(close(line, false)).await;
-                        return Ok(());
-                    }
-                    Box::pin(self.another(&mut line, Some(&*lane), &one)).await?
-                }
-                hypers => {
-                    let lending = Arc::clone(&self).lend(line, hypers, Some(&*lane), &one);
-                    match Box::pin(lending).await? {
-                        Back::Own(back, request) => {
-                            line = back;
-                            Next::Own(request)
-                        }
-                        Back::Ended => return Ok(()),
-                    }
-                }
-            };
-        }
-    }
-
-    /// Answers a request without hyper, unless it is to be refused: then this is the answer. Two
-    /// futures, as in [`OwnLane::write`].
-    fn write<'a>(
-        &self,
-        lane: &dyn OwnLane,
-        request: Request<()>,
-        line: &'a mut Line<Socket>,
-        one: &One,
-        keep_alive: bool,
-    ) -> Pinned<'a, io::Result<Pinned<'a, io::Result<()>>>> {
-        match self.admit(&request, &one.peer) {
-            Ok(exchange) => {
-                let client = exchange.client();
-                lane.write(request, client, line, keep_alive)
-            }
-            Err(refusal) => own_lane::write(*refusal, line, keep_alive),
-        }
-    }
-
     /// Serves a connection by hyper alone.
     pub(crate) async fn http1<I>(
         self: Arc<Self>,
@@ -119,7 +70,7 @@ impl Connections {
     async fn another<I>(
         &self,
         line: &mut Line<I>,
-        lane: Option<&dyn OwnLane>,
+        lane: Option<&dyn StreamRoutes>,
         one: &One,
     ) -> io::Result<Next>
     where
@@ -148,7 +99,7 @@ impl Connections {
         self: Arc<Self>,
         mut line: Line<I>,
         mut next: Next,
-        lane: Option<&dyn OwnLane>,
+        lane: Option<&dyn StreamRoutes>,
         one: &One,
     ) -> Result<Back<I>, Failure>
     where

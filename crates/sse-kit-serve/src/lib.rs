@@ -42,6 +42,7 @@ mod line;
 mod outage;
 mod peer;
 mod preface;
+mod proxy_protocol;
 mod refusal;
 mod request_body;
 mod respond;

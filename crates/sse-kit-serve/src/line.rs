@@ -1,9 +1,8 @@
 //! The bytes of a connection, with a queue for those that were read too early.
 
-use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, BytesMut};
@@ -82,12 +81,13 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
     /// # Errors
     ///
     /// When the client is gone; then the future is dropped.
+    #[cfg(feature = "fast-path")]
     pub(crate) async fn unless_gone<T>(
         &mut self,
         future: impl Future<Output = T>,
     ) -> io::Result<T> {
-        let mut future = pin!(future);
-        poll_fn(|cx| match future.as_mut().poll(cx) {
+        let mut future = std::pin::pin!(future);
+        std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
             Poll::Ready(done) => Poll::Ready(Ok(done)),
             Poll::Pending => match self.poll_listen(cx) {
                 Ok(()) => Poll::Pending,

@@ -16,6 +16,7 @@ pub(crate) struct Peer {
     limits: Option<Limits>,
     /// The connection's own permit, while no stream has it.
     spare: Mutex<Option<Permit>>,
+    is_proxy: bool,
 }
 
 impl Peer {
@@ -26,12 +27,17 @@ impl Peer {
     /// [`LimitError`] says which limit is reached.
     pub(crate) fn admit(address: SocketAddr, limits: Option<Limits>) -> Result<Self, LimitError> {
         let permit = limits.as_ref().map(|limits| limits.admit(address.ip())).transpose()?;
-        Ok(Self { address, limits, spare: Mutex::new(permit) })
+        Ok(Self { address, limits, spare: Mutex::new(permit), is_proxy: false })
+    }
+
+    /// A trusted proxy. It does not count; its clients do.
+    pub(crate) fn proxy(address: SocketAddr, limits: Option<Limits>) -> Self {
+        Self { address, limits, spare: Mutex::default(), is_proxy: true }
     }
 
     /// A client that is only told that there is no room for it.
     pub(crate) fn refused(address: SocketAddr) -> Self {
-        Self { address, limits: None, spare: Mutex::default() }
+        Self { address, limits: None, spare: Mutex::default(), is_proxy: false }
     }
 
     /// Counts a request, from its head to the end of its answer.
@@ -39,13 +45,13 @@ impl Peer {
     /// # Errors
     ///
     /// [`LimitError`] says which limit is reached.
-    pub(crate) fn begin(self: &Arc<Self>) -> Result<Exchange, LimitError> {
+    pub(crate) fn begin(self: &Arc<Self>, client: SocketAddr) -> Result<Exchange, LimitError> {
         let permit = match (&self.limits, self.spare.lock().take()) {
             (_, Some(spare)) => Some(spare),
-            (Some(limits), None) => Some(limits.admit(self.address.ip())?),
+            (Some(limits), None) => Some(limits.admit(client.ip())?),
             (None, None) => None,
         };
-        Ok(Exchange { permit, peer: Arc::clone(self) })
+        Ok(Exchange { permit, client, peer: Arc::clone(self) })
     }
 }
 
@@ -53,19 +59,23 @@ impl Peer {
 #[derive(Debug)]
 pub(crate) struct Exchange {
     permit: Option<Permit>,
+    client: SocketAddr,
     peer: Arc<Peer>,
 }
 
 impl Exchange {
     /// The client that asks.
     pub(crate) fn client(&self) -> SocketAddr {
-        self.peer.address
+        self.client
     }
 }
 
 impl Drop for Exchange {
     /// One of the permits stays with the connection.
     fn drop(&mut self) {
+        if self.peer.is_proxy {
+            return;
+        }
         let permit = self.permit.take();
         let mut spare = self.peer.spare.lock();
         if spare.is_none() {

@@ -41,9 +41,13 @@ impl Connections {
             *response.status_mut() = StatusCode::BAD_REQUEST;
             return Err(Box::new(response));
         }
-        peer.begin().map_err(|error| {
+        let client = match self.proxies.client(peer.address.ip(), request.headers()) {
+            same if same == peer.address.ip() => peer.address,
+            other => SocketAddr::new(other, 0),
+        };
+        peer.begin(client).map_err(|error| {
             self.stats.refuse();
-            tracing::debug!(client = %peer.address, %error, "a stream is refused");
+            tracing::debug!(%client, %error, "a stream is refused");
             Box::new(busy(request))
         })
     }

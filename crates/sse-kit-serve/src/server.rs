@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
-use sse_kit_http::Limits;
+use sse_kit_http::{Limits, TrustedProxies};
 use sse_kit_shutdown::{Outcome, Phase, Shutdown, Signals, Tracked};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
@@ -16,9 +16,8 @@ use tokio::task::JoinSet;
 
 use crate::answer::{Answer, Service};
 use crate::connection::{Connections, One, Stopping, Terms};
-use crate::http1::{OwnLane, Routes};
+use crate::http1::{Routes, StreamRoutes};
 use crate::outage::Outage;
-use crate::peer::Peer;
 use crate::request_body::RequestBody;
 use crate::socket_options::SocketOptions;
 use crate::stats::ServeStats;
@@ -33,7 +32,6 @@ const BACKLOG: u32 = 4096;
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
-    limits: Option<Limits>,
     settings: Settings,
     outage: Outage,
 }
@@ -41,6 +39,9 @@ pub struct Server {
 /// How connections are served.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
+    pub(crate) limits: Option<Limits>,
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) proxy_protocol: bool,
     pub(crate) options: SocketOptions,
     pub(crate) header_timeout: Duration,
     pub(crate) idle_timeout: Duration,
@@ -49,8 +50,9 @@ pub(crate) struct Settings {
     pub(crate) prior_knowledge: bool,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<crate::Tls>,
-    pub(crate) streams: Option<Arc<dyn OwnLane>>,
-    pub(crate) own_lane: bool,
+    pub(crate) streams: Option<Arc<dyn StreamRoutes>>,
+    #[cfg(feature = "fast-path")]
+    pub(crate) fast_path: bool,
     pub(crate) stats: Arc<ServeStats>,
 }
 
@@ -78,9 +80,11 @@ impl Server {
     pub fn new(listener: TcpListener) -> Self {
         Self {
             listener,
-            limits: None,
             outage: Outage::default(),
             settings: Settings {
+                limits: None,
+                proxies: TrustedProxies::default(),
+                proxy_protocol: false,
                 options: SocketOptions::default(),
                 header_timeout: Duration::from_secs(5),
                 idle_timeout: Duration::from_secs(75),
@@ -90,7 +94,8 @@ impl Server {
                 #[cfg(feature = "tls")]
                 tls: None,
                 streams: None,
-                own_lane: false,
+                #[cfg(feature = "fast-path")]
+                fast_path: false,
                 stats: Arc::default(),
             },
         }
@@ -163,9 +168,29 @@ impl Server {
     ///
     /// Whoever is beyond it is told to come back: a stream by the event `sse-kit:busy`, any other
     /// request by status 503. That needs a connection for a moment, and there are 64 of these; who
-    /// finds none of them free is closed without a word. Behind a proxy all come from its address.
-    pub fn limits(self, limits: Limits) -> Self {
-        Self { limits: Some(limits), ..self }
+    /// finds none of them free is closed without a word.
+    ///
+    /// A connection counts as one, and so does every further stream that is open on it at the same
+    /// time. Connections from [trusted proxies](Server::trust) do not count; the requests that they
+    /// pass on do, each for its client.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.settings.limits = Some(limits);
+        self
+    }
+
+    /// Trusts proxies to tell the address of a client, by a header of each request: the service, the
+    /// limits and the logs then have the client's address, with port 0. Default: trusts nobody.
+    pub fn trust(mut self, proxies: TrustedProxies) -> Self {
+        self.settings.proxies = proxies;
+        self
+    }
+
+    /// Expects connections from [trusted proxies](Server::trust) to begin with the PROXY protocol, version
+    /// 1 or 2, and takes the client's address from there; a connection without it is closed. All other
+    /// connections are served as they come.
+    pub fn proxy_protocol(mut self) -> Self {
+        self.settings.proxy_protocol = true;
+        self
     }
 
     /// Serves HTTP/2 too, for clients that know of it without being told: `curl
@@ -219,9 +244,10 @@ impl Server {
     ///
     /// This is for `GET` over HTTP/1.1 without TLS. hyper answers all else, request by request: a stream
     /// that a browser opens on a connection that it has used before is on this lane too.
-    /// [`ServeStats::own_lane`] counts the requests that were.
-    pub fn own_lane(mut self) -> Self {
-        self.settings.own_lane = true;
+    /// [`ServeStats::fast_path`] counts the requests that were.
+    #[cfg(feature = "fast-path")]
+    pub fn fast_path(mut self) -> Self {
+        self.settings.fast_path = true;
         self
     }
 
@@ -345,9 +371,9 @@ impl Server {
         tasks: &mut JoinSet<()>,
         refused: &mut JoinSet<()>,
     ) {
-        match Peer::admit(client, self.limits.clone()) {
+        match connections.peer(client) {
             Ok(peer) => {
-                let one = One { peer: Arc::new(peer), terms };
+                let one = One { peer, terms };
                 connections.spawn(tasks, stream, one, track());
             }
             Err(error) => connections.refuse(stream, client, error, refused),

@@ -9,7 +9,7 @@ pub struct ServeStats {
     refused: AtomicU64,
     write_timeouts: AtomicU64,
     handshake_failures: AtomicU64,
-    own_lane: AtomicU64,
+    fast_path: AtomicU64,
 }
 
 impl ServeStats {
@@ -34,13 +34,14 @@ impl ServeStats {
         self.handshake_failures.load(Ordering::Relaxed)
     }
 
-    /// Requests answered on the [own lane](crate::Server::own_lane).
-    pub fn own_lane(&self) -> u64 {
-        self.own_lane.load(Ordering::Relaxed)
+    /// Requests answered on the fast path: see the feature `fast-path`.
+    pub fn fast_path(&self) -> u64 {
+        self.fast_path.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn answer_on_own_lane(&self) {
-        self.own_lane.fetch_add(1, Ordering::Relaxed);
+    #[cfg(feature = "fast-path")]
+    pub(crate) fn answer_on_fast_path(&self) {
+        self.fast_path.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn accept(&self) {

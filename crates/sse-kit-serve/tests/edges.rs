@@ -43,10 +43,10 @@ struct Serving {
 }
 
 impl Serving {
-    /// On the own lane are the paths that begin with `/own`.
+    /// On the fast path are the paths that begin with `/own`.
     async fn start(pre_drain: Duration, settings: impl FnOnce(Server) -> Server) -> Self {
         let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
-        let server = settings(server.expect("a free port")).own_lane().streams(
+        let server = settings(server.expect("a free port")).fast_path().streams(
             |request| request.uri().path().starts_with("/own"),
             |_, _| async { Ok::<_, Infallible>(Response::new(Full::from("own"))) },
         );
@@ -205,7 +205,7 @@ async fn what_is_sent_behind_a_body_that_nobody_reads_is_no_request() {
         let answer = rest(socket).await;
         assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
     }
-    assert_eq!(serving.stats.own_lane(), 0);
+    assert_eq!(serving.stats.fast_path(), 0);
 }
 
 #[tokio::test]

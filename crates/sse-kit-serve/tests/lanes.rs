@@ -1,4 +1,4 @@
-//! The own lane held to hyper: random sequences of pipelined requests, cut at random places, get the
+//! The fast path held to hyper: random sequences of pipelined requests, cut at random places, get the
 //! same answers on both.
 //!
 //! `cargo test` runs 1,000 sequences with fixed seeds, `cargo xtask soak` 20,000 with fresh ones. A
@@ -67,7 +67,7 @@ async fn answer<B: http_body::Body>(request: Request<B>) -> Result<Response<Body
 /// Our server, with both lanes.
 async fn ours() -> SocketAddr {
     let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
-    let server = server.expect("a free port").own_lane().streams(
+    let server = server.expect("a free port").fast_path().streams(
         |request| request.uri().path().starts_with("/stream"),
         |request: Request<()>, _| {
             let response = stream(request.uri().path());

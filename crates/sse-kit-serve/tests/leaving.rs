@@ -39,7 +39,7 @@ async fn start() -> SocketAddr {
     let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
     let lanes = [Limits::new(MOST, MOST), Limits::new(MOST, MOST)];
     let [ours, hypers] = lanes;
-    let server = server.expect("a free port").own_lane().streams(
+    let server = server.expect("a free port").fast_path().streams(
         |request| request.uri().path().starts_with("/ours"),
         move |request: Request<()>, client| {
             answer(ours.clone(), request.uri().path().replace("/ours", ""), client)

@@ -49,7 +49,7 @@
 //! | `monitor` | `monitor` | a page that knows whether it is live, shows it, and heals itself |
 //! | `kit` | | `SseKit`: dispatcher, updater and broadcaster behind one `emit` |
 //! | `shutdown` | `shutdown` | signals, goodbye, drain, deadline |
-//! | `serve`, `tls` | `serve` | a server over hyper-util, and TLS for it |
+//! | `serve`, `fast-path`, `tls` | `serve` | a server over hyper-util, a fast path for its streams, and TLS |
 //! | `tabs` | `tabs` | one connection for all tabs of a browser |
 //!
 //! `broadcast` and `http` are on by default. Features only ever add.

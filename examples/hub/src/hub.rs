@@ -137,7 +137,7 @@ impl Hub {
         all["evicted"] = self.evicted(&stats).into();
         all["refused"] = (stats.refused + self.limits.refused()).into();
         all["accepted"] = self.server.accepted().into();
-        all["own_lane"] = self.server.own_lane().into();
+        all["fast_path"] = self.server.fast_path().into();
         if let Some(redis) = &self.redis {
             all["redis"] = json!(redis.stats());
             all["redis"]["up"] = (redis.health() == RedisHealth::Up).into();

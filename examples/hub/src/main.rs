@@ -38,8 +38,12 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let mut server = Server::bind(options.listen)
         .await
         .with_context(|| format!("cannot listen on {}", options.listen))?
+        .trust(options.trusted())
         .write_timeout(options.write_timeout())
         .user_timeout(options.write_timeout());
+    if options.proxy_protocol {
+        server = server.proxy_protocol();
+    }
     let log = match options.redis.config()? {
         Some(config) => Some(RedisLog::connect(config).await?),
         None => None,
@@ -60,8 +64,8 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
         let hub = Arc::clone(&streams);
         async move { hub.answer_stream(request, client).await }
     });
-    if options.own_lane {
-        server = server.own_lane();
+    if options.fast_path {
+        server = server.fast_path();
     }
     let outcome = server.serve_until_shutdown(&hub.shutdown, signals, service).await;
     status.abort();

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sse_kit::http::HostName;
+use sse_kit::http::{HostName, Network, TrustedProxies};
 
 use crate::redis_options::RedisOptions;
 
@@ -40,6 +40,12 @@ pub(crate) struct Options {
     /// Seconds for which it serves on after a signal, while it says that it is not ready.
     #[arg(long, value_name = "SECS", default_value_t = 0.0, value_parser = seconds)]
     pre_drain: f64,
+    /// A network of proxies that may tell a client's address by `X-Forwarded-For`; may be repeated.
+    #[arg(long = "trust-proxy", value_name = "CIDR")]
+    trusted: Vec<Network>,
+    /// Expect trusted proxies to begin each connection with the PROXY protocol, version 1 or 2.
+    #[arg(long, requires = "trusted")]
+    pub(crate) proxy_protocol: bool,
     /// Event streams that may be open; more are asked to come back later.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub(crate) max_connections: usize,
@@ -52,7 +58,7 @@ pub(crate) struct Options {
     pub(crate) gzip: bool,
     /// Answer streams without hyper, where they come over HTTP/1.1: less memory and time for each.
     #[arg(long)]
-    pub(crate) own_lane: bool,
+    pub(crate) fast_path: bool,
     /// Seconds for which a client may take no bytes before it is cut off; 0 for ever.
     #[arg(long, value_name = "SECS", default_value_t = 30.0, value_parser = seconds)]
     write_timeout: f64,
@@ -82,6 +88,10 @@ impl Options {
 
     pub(crate) fn write_timeout(&self) -> Option<Duration> {
         none_if_zero(self.write_timeout)
+    }
+
+    pub(crate) fn trusted(&self) -> TrustedProxies {
+        TrustedProxies::new(self.trusted.iter().copied())
     }
 
     /// A runtime with the threads asked for. One thread needs none of the machinery that several

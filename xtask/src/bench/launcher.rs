@@ -42,7 +42,7 @@ impl Launcher {
         let peers = workspace.root().join("xtask/fanbench/peers");
         Ok(match peer {
             Peer::Hub => built("hub", &[]),
-            Peer::HubLane => built("hub", &["--own-lane"]),
+            Peer::HubLane => built("hub", &["--fast-path"]),
             Peer::Epoll => built("peer-epoll", &[]),
             Peer::Axum => built("peer-axum", &[]),
             Peer::BetterSse => {

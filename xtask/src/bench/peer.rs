@@ -5,7 +5,7 @@
 pub(super) enum Peer {
     /// The example `hub`: sse-kit with its defaults
     Hub,
-    /// The same, with streams on the server's own lane
+    /// The same, with streams on the server's fast path
     HubLane,
     /// A bare epoll loop of writes: what the kernel alone costs
     Epoll,

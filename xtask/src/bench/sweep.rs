@@ -41,7 +41,7 @@ const fn line(label: &'static str, peer: Peer) -> Line {
 }
 
 const HUB: Line = line("hub", Peer::Hub);
-const HUB_LANE: Line = line("hub, own lane", Peer::HubLane);
+const HUB_LANE: Line = line("hub, fast path", Peer::HubLane);
 const EPOLL: Line = line("epoll loop", Peer::Epoll);
 const AXUM: Line = line("axum and tokio", Peer::Axum);
 const NCHAN: Line = line("nchan", Peer::Nchan);

@@ -2,11 +2,13 @@
 
 use std::io;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE};
+#[cfg(feature = "fast-path")]
+use http::header::CONNECTION;
+use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::own_lane::OwnLane;
+use super::streams::StreamRoutes;
 use crate::line::{Line, has_head};
 
 /// What a head may have, as with hyper, which answers whoever goes beyond it.
@@ -32,7 +34,7 @@ pub(crate) enum Next {
 /// # Cancel safety
 ///
 /// When the future is dropped, what was read stays in the line.
-pub(crate) async fn next<I>(line: &mut Line<I>, lane: Option<&dyn OwnLane>) -> io::Result<Next>
+pub(crate) async fn next<I>(line: &mut Line<I>, lane: Option<&dyn StreamRoutes>) -> io::Result<Next>
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
@@ -110,6 +112,7 @@ fn is_plain(request: &Request<()>) -> bool {
 }
 
 /// Whether the client asks for its connection to end with the response.
+#[cfg(feature = "fast-path")]
 pub(crate) fn wants_close(request: &Request<()>) -> bool {
     let options = request.headers().get_all(CONNECTION).iter().filter_map(|v| v.to_str().ok());
     let mut options = options.flat_map(|options| options.split(','));

@@ -14,6 +14,8 @@ mod proxy;
 use http::Request;
 use proxy::Proxy;
 use server::Server;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
 
 /// Options of every hub.
 const LANE: &[&str] = &[];
@@ -30,6 +32,66 @@ async fn nginx_passes_on_each_event_at_once() {
 async fn caddy_passes_on_each_event_at_once() {
     let hub = Server::start("--heartbeat 0 --shutdown-delay 600").await;
     streams_work(&Proxy::caddy(GUIDE, &hub.address).await, hub).await;
+}
+
+#[tokio::test]
+async fn behind_nginx_limits_see_the_client() {
+    let hub = Server::start("--trust-proxy 127.0.0.1 --max-per-ip 1").await;
+    limits_see_the_client(&Proxy::nginx(GUIDE, &hub.address).await).await;
+}
+
+#[tokio::test]
+async fn behind_caddy_limits_see_the_client() {
+    let hub = Server::start("--trust-proxy 127.0.0.1 --max-per-ip 1").await;
+    limits_see_the_client(&Proxy::caddy(GUIDE, &hub.address).await).await;
+}
+
+/// Clients have addresses of their own on the loopback.
+async fn limits_see_the_client(proxy: &Proxy) {
+    let first = async |from: &str, headers: &str| {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(format!("{from}:0").parse().expect("an address")).expect("it is ours");
+        let address = proxy.address.parse().expect("an address");
+        let mut socket = socket.connect(address).await.expect("it listens");
+        let request = format!("GET /events?topic=a HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
+        socket.write_all(request.as_bytes()).await.expect("it reads");
+        let mut bytes = Vec::new();
+        while !String::from_utf8_lossy(&bytes).contains("\n\n") {
+            assert!(socket.read_buf(&mut bytes).await.expect("no reset") > 0, "the end");
+        }
+        let is_hello = String::from_utf8_lossy(&bytes).contains("event: sse-kit:hello");
+        (socket, is_hello)
+    };
+    let (_two, is_hello) = first("127.0.0.2", "").await;
+    assert!(is_hello);
+    let (_, is_hello) = first("127.0.0.2", "").await;
+    assert!(!is_hello, "it has one already");
+    let (_three, is_hello) = first("127.0.0.3", "").await;
+    assert!(is_hello);
+    for invented in ["X-Forwarded-For: 127.0.0.9\r\n", "Forwarded: for=127.0.0.9\r\n"] {
+        let (_, is_hello) = first("127.0.0.2", invented).await;
+        assert!(!is_hello, "{invented}");
+    }
+}
+
+#[tokio::test]
+async fn through_nginx_an_error_for_a_large_body_arrives() {
+    let hub = Server::start("").await;
+    let proxy = Proxy::nginx(GUIDE, &hub.address).await;
+    let body = "x".repeat(1_000_000);
+    for _ in 0..20 {
+        let mut socket = TcpStream::connect(&proxy.address).await.expect("it listens");
+        let head = format!(
+            "POST /publish?topic=a* HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        socket.write_all(head.as_bytes()).await.expect("it reads");
+        socket.write_all(body.as_bytes()).await.expect("it reads");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    }
 }
 
 async fn streams_work(proxy: &Proxy, mut hub: Server) {

@@ -1,22 +1,26 @@
 //! Streams: which requests ask for one, and how each lane answers them.
 
 use std::fmt;
-use std::future::ready;
-use std::io;
 use std::net::SocketAddr;
+#[cfg(feature = "fast-path")]
+use std::{future::ready, io};
 
+#[cfg(feature = "fast-path")]
 use bytes::Bytes;
 use http::{Request, Response};
+#[cfg(feature = "fast-path")]
 use http_body::Body;
 
+#[cfg(feature = "fast-path")]
 use super::body_writer::BodyWriter;
+#[cfg(feature = "fast-path")]
 use super::response_head::{Framing, response_head};
-use crate::answer::{Answer, AnswerBody, AppError, Failure, Pinned, boxed};
-use crate::line::Line;
-use crate::socket::Socket;
+use crate::answer::{Answer, AnswerBody, AppError, Pinned, boxed};
+#[cfg(feature = "fast-path")]
+use crate::{answer::Failure, line::Line, socket::Socket};
 
 /// The requests that ask for streams, and the app's answers to them.
-pub(crate) trait OwnLane: Send + Sync {
+pub(crate) trait StreamRoutes: Send + Sync {
     /// Returns whether a request asks for a stream.
     fn takes(&self, request: &Request<()>) -> bool;
 
@@ -29,6 +33,7 @@ pub(crate) trait OwnLane: Send + Sync {
 
     /// Answers a request without hyper. Two futures, so that the app's state is gone before the long
     /// write begins: the first has the response, the second writes it.
+    #[cfg(feature = "fast-path")]
     fn write<'a>(
         &self,
         request: Request<()>,
@@ -38,9 +43,9 @@ pub(crate) trait OwnLane: Send + Sync {
     ) -> Pinned<'a, io::Result<Pinned<'a, io::Result<()>>>>;
 }
 
-impl fmt::Debug for dyn OwnLane {
+impl fmt::Debug for dyn StreamRoutes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OwnLane")
+        f.write_str("StreamRoutes")
     }
 }
 
@@ -50,7 +55,7 @@ pub(crate) struct Routes<P, A> {
     pub(crate) answer: A,
 }
 
-impl<P, A> OwnLane for Routes<P, A>
+impl<P, A> StreamRoutes for Routes<P, A>
 where
     P: Fn(&Request<()>) -> bool + Send + Sync,
     A: Answer<Request<()>, Body: Unpin>,
@@ -67,6 +72,7 @@ where
         boxed((self.answer)(request, client))
     }
 
+    #[cfg(feature = "fast-path")]
     fn write<'a>(
         &self,
         request: Request<()>,
@@ -84,6 +90,7 @@ where
 }
 
 /// Writes a response without hyper.
+#[cfg(feature = "fast-path")]
 pub(super) fn write<B>(
     response: Response<B>,
     line: &mut Line<Socket>,

@@ -1,4 +1,4 @@
-//! The same contract, with streams on the server's own lane: nobody is to see a difference.
+//! The same contract, with streams on the server's fast path: nobody is to see a difference.
 
 #[path = "../contract/contract.rs"]
 mod contract;
@@ -8,11 +8,11 @@ mod server;
 use server::Server;
 
 /// Options of every hub.
-const LANE: &[&str] = &["--own-lane"];
+const LANE: &[&str] = &["--fast-path"];
 
 #[tokio::test]
-async fn they_are_on_their_own_lane() {
+async fn they_are_on_the_fast_path() {
     let hub = Server::start("").await;
     let _stream = hub.open("topic=a").await;
-    assert_eq!(hub.get("/stats").await.1["own_lane"], 1);
+    assert_eq!(hub.get("/stats").await.1["fast_path"], 1);
 }

@@ -1,4 +1,4 @@
-//! Streams on the server's own lane: as hyper would serve them, to the byte.
+//! Streams on the server's fast path: as hyper would serve them, to the byte.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -111,10 +111,10 @@ struct Serving {
 }
 
 impl Serving {
-    /// On the own lane are `GET`s of all paths that do not begin with `/hyper`.
+    /// On the fast path are `GET`s of all paths that do not begin with `/hyper`.
     async fn start(settings: impl FnOnce(Server) -> Server) -> Self {
         let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
-        let server = settings(server.expect("a free port")).own_lane().streams(
+        let server = settings(server.expect("a free port")).fast_path().streams(
             |request| !request.uri().path().starts_with("/hyper"),
             |request: Request<()>, _| std::future::ready(answer(request.uri().path())),
         );
@@ -175,7 +175,7 @@ async fn responses_are_those_of_hyper() {
         assert_eq!(ours.0, hypers.0, "{script}");
         assert!(ours.1 == hypers.1, "{script}: {} and {} bytes", ours.1.len(), hypers.1.len());
     }
-    assert_eq!(serving.stats.own_lane(), scripts.len() as u64);
+    assert_eq!(serving.stats.fast_path(), scripts.len() as u64);
     for path in ["/s", "/hyper/s"] {
         let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: x, Close\r\n\r\n");
         let (head, body) = parts(&rest(serving.open(&request).await).await);
@@ -228,7 +228,7 @@ async fn a_request_is_read_however_it_was_cut() {
         }
         assert!(heard(socket).await.ends_with(b"\r\n0\r\n\r\n"));
     }
-    assert_eq!(serving.stats.own_lane(), 3);
+    assert_eq!(serving.stats.fast_path(), 3);
 }
 
 #[tokio::test]
@@ -241,7 +241,7 @@ async fn one_connection_bears_one_request_after_another_on_either_lane() {
     let paths: Vec<_> = heard.lines().filter_map(|line| line.strip_prefix("x-path: ")).collect();
     assert_eq!(paths, ["/ws", "/s", "/s", "/s"]);
     assert_eq!(heard.matches("data: short").count(), 4);
-    assert_eq!(serving.stats.own_lane(), 3, "hyper gives the connection back");
+    assert_eq!(serving.stats.fast_path(), 3, "hyper gives the connection back");
 }
 
 #[tokio::test]
@@ -261,7 +261,7 @@ async fn what_is_not_for_the_lane_goes_to_hyper_with_all_that_was_read() {
         let begin = String::from_utf8_lossy(&begin).into_owned();
         assert_eq!(begin.split(' ').nth(1), Some(status), "{request:.60}: {begin}");
     }
-    assert_eq!(serving.stats.own_lane(), 0);
+    assert_eq!(serving.stats.fast_path(), 0);
 }
 
 #[tokio::test]
@@ -305,7 +305,7 @@ async fn when_it_is_told_to_stop_who_waits_goes_and_who_streams_may_end() {
     let silent = serving.open("GET /").await;
     let idle = serving.open(&get("/s")).await;
     let streaming = serving.open(&get("/swwwwwwwwwwwwwwwwwwwwwwwwwwwwwws")).await;
-    until(|| serving.stats.own_lane() == 2).await;
+    until(|| serving.stats.fast_path() == 2).await;
     serving.stop.send(()).expect("it serves");
     let (silent, idle, streaming) = tokio::join!(rest(silent), rest(idle), rest(streaming));
     assert!(silent.is_empty());
@@ -327,7 +327,7 @@ async fn who_says_nothing_more_is_closed_after_the_header_timeout() {
 async fn with_prior_knowledge_both_versions_find_their_way() {
     let serving = Serving::start(Server::http2_prior_knowledge).await;
     assert!(heard(serving.open(&get("/s")).await).await.ends_with(b"0\r\n\r\n"));
-    assert_eq!(serving.stats.own_lane(), 1);
+    assert_eq!(serving.stats.fast_path(), 1);
     let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0";
     let begin = begin(serving.open(preface).await, 4).await;
     assert_eq!(begin[3], 4, "settings");

@@ -1,4 +1,4 @@
-//! What a hub endures whose streams are on the server's own lane.
+//! What a hub endures whose streams are on the server's fast path.
 
 #[expect(dead_code, reason = "not everything of it is used by both")]
 #[path = "../contract/server.rs"]
@@ -16,4 +16,4 @@ mod process;
 mod scale;
 
 /// Options of every hub.
-const LANE: &[&str] = &["--own-lane"];
+const LANE: &[&str] = &["--fast-path"];

@@ -1,0 +1,140 @@
+//! Clients behind proxies, trusted and not.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use sse_kit_http::{Limits, TrustedProxies};
+use sse_kit_serve::{RequestBody, ServeStats, Server};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+const LOOPBACK: &str = "127.0.0.0/8";
+
+fn trusting(network: &str) -> TrustedProxies {
+    TrustedProxies::new([network.parse().expect("a network")])
+}
+
+/// Says whom it takes for the client; `/own` does so on the fast path.
+async fn start(settings: impl FnOnce(Server) -> Server) -> (SocketAddr, Arc<ServeStats>) {
+    let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
+    let server = settings(server.expect("a free port")).fast_path().streams(
+        |request| matches!(request.uri().path(), "/own" | "/never"),
+        |request: Request<()>, client| async move {
+            if request.uri().path() == "/never" {
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, Infallible>(Response::new(client.to_string()))
+        },
+    );
+    let (address, stats) = (server.local_addr().expect("an address"), server.stats());
+    let service = |_: Request<RequestBody>, client: SocketAddr| async move {
+        Ok::<_, Infallible>(Response::new(client.to_string()))
+    };
+    tokio::spawn(server.serve(service, std::future::pending::<()>(), Duration::ZERO));
+    (address, stats)
+}
+
+/// What comes until the end, which may be a reset.
+async fn ask(address: SocketAddr, introduction: &[u8], headers: &str, path: &str) -> String {
+    let mut socket = TcpStream::connect(address).await.expect("it listens");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+    let all = [introduction, request.as_bytes()].concat();
+    for piece in all.chunks(7) {
+        // A server that has had enough may be gone.
+        if socket.write_all(piece).await.is_err() {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    let mut answer = Vec::new();
+    _ = socket.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_tells_the_address_and_others_do_not() {
+    let header = "X-Forwarded-For: 1.1.1.1, 192.0.2.7\r\n";
+    for path in ["/own", "/other"] {
+        let (address, _) = start(|server| server.trust(trusting(LOOPBACK))).await;
+        let answer = ask(address, b"", header, path).await;
+        assert!(answer.ends_with("\r\n192.0.2.7:0"), "{answer}");
+        let (address, _) = start(|server| server.trust(trusting("10.0.0.0/8"))).await;
+        let answer = ask(address, b"", header, path).await;
+        assert!(answer.contains("\r\n127.0.0.1:"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn the_proxy_protocol_is_for_trusted_proxies() {
+    let v1 = b"PROXY TCP4 192.0.2.7 10.0.0.1 4711 80\r\n";
+    let v2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x07\x0a\0\0\x01\x12\x67\0\x50";
+    let spoof = "X-Forwarded-For: 1.1.1.1\r\n";
+    for prior_knowledge in [false, true] {
+        let (address, stats) = start(|server| {
+            let server = server.trust(trusting(LOOPBACK)).proxy_protocol();
+            if prior_knowledge { server.http2_prior_knowledge() } else { server }
+        })
+        .await;
+        for path in ["/own", "/other"] {
+            for introduction in [&v1[..], v2] {
+                let answer = ask(address, introduction, spoof, path).await;
+                assert!(answer.ends_with("\r\n192.0.2.7:4711"), "{answer}");
+            }
+            let answer = ask(address, b"PROXY UNKNOWN\r\n", "", path).await;
+            assert!(answer.contains("\r\n127.0.0.1:"), "{answer}");
+        }
+        assert_eq!(ask(address, b"", "", "/own").await, "", "it did not say whose it is");
+        assert_eq!(stats.handshake_failures(), 1);
+    }
+    let (address, _) = start(|s| s.trust(trusting("10.0.0.0/8")).proxy_protocol()).await;
+    let answer = ask(address, b"", "", "/own").await;
+    assert!(answer.contains("\r\n127.0.0.1:"), "{answer}");
+    let answer = ask(address, v1, "", "/own").await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+}
+
+#[tokio::test]
+async fn limits_count_the_clients_of_a_proxy_and_not_the_proxy() {
+    let settings = |s: Server| s.trust(trusting(LOOPBACK)).limits(Limits::new(3, 1));
+    let (address, stats) = start(settings).await;
+    // Connections that a proxy keeps for later.
+    let mut kept = Vec::new();
+    for _ in 0..10 {
+        kept.push(TcpStream::connect(address).await.expect("it listens"));
+    }
+    for path in ["/own", "/other"] {
+        let answer = ask(address, b"", "X-Forwarded-For: 192.0.2.7\r\n", path).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    assert_eq!(stats.refused(), 0);
+    // As long as a stream is answered, its client has no other, on whichever connection.
+    let mut stream = TcpStream::connect(address).await.expect("it listens");
+    let request = "GET /never HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.expect("it reads");
+    while stats.fast_path() < 2 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    for path in ["/own", "/other"] {
+        let answer = ask(address, b"", "X-Forwarded-For: 192.0.2.7\r\n", path).await;
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        let answer = ask(address, b"", "X-Forwarded-For: 192.0.2.8\r\n", path).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    drop(stream);
+    // By the PROXY protocol the connection is the client's.
+    let (address, stats) = start(|s| settings(s).proxy_protocol()).await;
+    let mut first = TcpStream::connect(address).await.expect("it listens");
+    let v1 = b"PROXY TCP4 192.0.2.7 10.0.0.1 4711 80\r\n";
+    first.write_all(v1).await.expect("it reads");
+    first.write_all(b"GET /own HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("it reads");
+    assert!(first.read(&mut [0; 100]).await.expect("an answer") > 0);
+    let answer = ask(address, v1, "", "/own").await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert_eq!(stats.refused(), 1);
+    let other = b"PROXY TCP4 192.0.2.8 10.0.0.1 4711 80\r\n";
+    assert!(ask(address, other, "", "/own").await.starts_with("HTTP/1.1 200"));
+    drop(kept);
+}
