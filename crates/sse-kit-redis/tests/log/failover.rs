@@ -52,8 +52,9 @@ async fn rest(stream: &mut Subscription) -> (Vec<String>, bool) {
         match crate::next(stream).await {
             Delivery::Gap(_) => is_told = true,
             Delivery::Entry(entry) => {
-                let frame = String::from_utf8(entry.frame().to_vec()).unwrap();
-                let data = frame.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+                let frame = String::from_utf8_lossy(entry.frame());
+                let data = frame.lines().find_map(|line| line.strip_prefix("data: "));
+                let data = data.expect("it has data");
                 if data == "end" {
                     return (all, is_told);
                 }
@@ -70,8 +71,8 @@ async fn rest(stream: &mut Subscription) -> (Vec<String>, bool) {
 async fn lose_the_end(late: Duration) {
     let pair = Pair::start().await;
     let (first, second) = (pair.node(0).await, pair.node(1).await);
-    let mut moving = first.hub.subscribe(topic("a")).open().unwrap();
-    let mut staying = second.hub.subscribe(topic("a")).open().unwrap();
+    let mut moving = first.hub.subscribe(topic("a")).open().expect("it is open");
+    let mut staying = second.hub.subscribe(topic("a")).open().expect("it is open");
     for i in 0..10 {
         publish(&second, "a", format!("old {i}")).await;
         event(&mut moving).await;
@@ -96,7 +97,8 @@ async fn lose_the_end(late: Duration) {
     let resume = async {
         tokio::time::sleep(late).await;
         let resume = last.map(LastEventId::Known);
-        let mut stream = second.hub.subscribe(topic("a")).resume(resume).open().unwrap();
+        let mut stream =
+            second.hub.subscribe(topic("a")).resume(resume).open().expect("it is open");
         rest(&mut stream).await
     };
     let publishing = async {

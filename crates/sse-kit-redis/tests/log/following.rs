@@ -20,7 +20,8 @@ async fn goes_on(nodes: &[Node], streams: &mut [Subscription], count: &mut usize
 
 async fn two(url: &str) -> (Vec<Node>, Vec<Subscription>) {
     let nodes = vec![node_with_patience(url).await, node_with_patience(url).await];
-    let streams = nodes.iter().map(|n| n.hub.subscribe(topic("a")).open().unwrap()).collect();
+    let streams =
+        nodes.iter().map(|n| n.hub.subscribe(topic("a")).open().expect("it is open")).collect();
     (nodes, streams)
 }
 

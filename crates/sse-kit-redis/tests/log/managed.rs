@@ -53,7 +53,11 @@ impl Sentinels {
                 let (_, port): (String, u16) = sentinel.command(&ask).await;
                 ports.push(port);
             }
-            agreed = self.servers.iter().position(|server| server.port == ports[0]).unwrap();
+            agreed = self
+                .servers
+                .iter()
+                .position(|server| server.port == ports[0])
+                .expect("it is one of the two");
             ports.iter().all(|port| *port == ports[0])
         })
         .await;

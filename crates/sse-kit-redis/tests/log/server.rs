@@ -123,9 +123,7 @@ fn spawn(port: u16, folder: &TempDir, options: &[String]) -> Child {
     let program = program.unwrap_or_else(|| "redis-server".into());
     let (file, options) = match options {
         // A file of settings comes first.
-        [file, options @ ..] if !file.starts_with("--") && file.ends_with(".conf") => {
-            (Some(file), options)
-        }
+        [file, options @ ..] if !file.starts_with("--") => (Some(file), options),
         options => (None, options),
     };
     let command = Command::new(&program)
