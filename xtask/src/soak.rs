@@ -1,17 +1,21 @@
 //! `cargo xtask soak`: what a server endures, in full.
 
 use std::ffi::OsString;
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::process;
 use crate::progress::heading;
 use crate::tools;
-use crate::workspace::cargo;
+use crate::workspace::{Workspace, cargo};
+use crate::{assets, examples, npm, process};
 
 /// Descriptors that the largest test needs, in the hub and in its clients each.
 #[cfg(unix)]
 const FILES: u64 = 12_000;
+
+/// How often the browser's tabs are walked through.
+const WALKS: &str = "500";
 
 /// Packages and their tests that have a full size.
 const TESTS: [(&str, &str); 4] = [
@@ -27,7 +31,8 @@ const TESTS: [(&str, &str); 4] = [
 /// 10,000 streams, and with 500 that never read among them; 10,000 connections that come and go and
 /// 5,000 resets in the middle of a frame; 200 of 2,000 clients stuck; slowloris by 1,000; 100,000
 /// streams of HTTP/2 that are reset at once; and three hubs on one Redis of which, under 300
-/// clients and 10,000 messages, 20 are killed and 10 restarted, and Redis too. All in release, one after another. Facts are
+/// clients and 10,000 messages, 20 are killed and 10 restarted, and Redis too; and 500 random walks
+/// through the tabs of a browser. All but the last in release, one after another. Facts are
 /// asserted; times and memory are printed, for comparison on one machine.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -56,8 +61,29 @@ impl Soak {
             command.env("SSE_KIT_SOAK", "1").env("SSE_KIT_REDIS_SERVER", &redis);
             process::run(&mut command)?;
         }
-        Ok(())
+        // A filter is for the test programs.
+        if self.args.is_empty() { walk_in_browser() } else { Ok(()) }
     }
+}
+
+/// Walks at random through what people, browsers and servers do to tabs, with fresh seeds; a walk that
+/// ends with a difference prints its seed, for `SSE_KIT_WALK_SEED`.
+fn walk_in_browser() -> Result<()> {
+    heading("soak: random walks in the browser");
+    let workspace = Workspace::load()?;
+    let folder = workspace.root().join("tests/browser");
+    npm::install(&folder)?;
+    let assets = assets::install(&workspace)?;
+    process::run(&mut examples::build(&workspace))?;
+    let mut command = Command::new(tools::NODE.find_or_install()?);
+    command
+        .args(["--test", "walk.test.js"])
+        .current_dir(folder)
+        .env("SSE_KIT_WALKS", WALKS)
+        .env("SSE_KIT_ASSETS", assets)
+        .env("SSE_KIT_BIN_DIR", workspace.target_dir().join("debug"))
+        .env("SSE_KIT_CHROMIUM", tools::CHROMIUM.find_or_install()?);
+    process::run(&mut command)
 }
 
 /// Lets this process, and those that it starts, have the descriptors that are needed.
