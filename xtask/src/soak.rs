@@ -3,18 +3,21 @@
 use std::env;
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::process;
 use crate::progress::heading;
 use crate::tools;
-use crate::wheels;
 use crate::workspace::{Workspace, cargo};
+use crate::{assets, examples, npm, process, wheels};
 
 /// Descriptors that the largest test needs, in the hub and in its clients each.
 #[cfg(unix)]
 const FILES: u64 = 12_000;
+
+/// How often the browser's tabs are walked through.
+const WALKS: &str = "500";
 
 /// Packages and their tests whose inputs are random.
 const RANDOM: &[(&str, &[&str])] = &[
@@ -48,8 +51,8 @@ const SEED: &str = "SSE_KIT_TEST_SEED";
 /// 5,000 resets in the middle of a frame; 200 of 2,000 clients stuck; slowloris by 1,000; 100,000
 /// streams of HTTP/2 that are reset at once; 20,000 sequences of pipelined requests on both lanes; three hubs
 /// on one Redis of which, under 300 clients and 10,000 messages, 20 are killed and 10 restarted, and Redis
-/// too; and failovers of Redis 6.2 and 7 and of Valkey, by hand, by sentinels and in a cluster. All in
-/// release, one after another. Facts are
+/// too; failovers of Redis 6.2 and 7 and of Valkey, by hand, by sentinels and in a cluster; and 500 random
+/// walks through the tabs of a browser. All but the last in release, one after another. Facts are
 /// asserted; times and memory are printed, for comparison on one machine.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -83,7 +86,9 @@ impl Soak {
             command.env("SSE_KIT_SOAK", "1").env(SEED, &seed).env("SSE_KIT_REDIS_SERVER", &redis);
             process::run(&mut command)?;
         }
-        self.fail_over()
+        self.fail_over()?;
+        // A filter is for the test programs.
+        if self.args.is_empty() { walk_in_browser() } else { Ok(()) }
     }
 
     /// Runs failovers against every kind of server, one after another, for their figures.
@@ -108,6 +113,26 @@ impl Soak {
 /// A number that nobody chose: the standard library's hashers begin with one of the system's.
 fn fresh_seed() -> u64 {
     RandomState::new().hash_one(SEED)
+}
+
+/// Walks at random through what people, browsers and servers do to tabs, with fresh seeds; a walk that
+/// ends with a difference prints its seed, for `SSE_KIT_WALK_SEED`.
+fn walk_in_browser() -> Result<()> {
+    heading("soak: random walks in the browser");
+    let workspace = Workspace::load()?;
+    let folder = workspace.root().join("tests/browser");
+    npm::install(&folder)?;
+    let assets = assets::install(&workspace)?;
+    process::run(&mut examples::build(&workspace))?;
+    let mut command = Command::new(tools::NODE.find_or_install()?);
+    command
+        .args(["--test", "walk.test.js"])
+        .current_dir(folder)
+        .env("SSE_KIT_WALKS", WALKS)
+        .env("SSE_KIT_ASSETS", assets)
+        .env("SSE_KIT_BIN_DIR", workspace.target_dir().join("debug"))
+        .env("SSE_KIT_CHROMIUM", tools::CHROMIUM.find_or_install()?);
+    process::run(&mut command)
 }
 
 /// Lets this process, and those that it starts, have the descriptors that are needed.

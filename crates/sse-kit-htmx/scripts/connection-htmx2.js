@@ -1,3 +1,4 @@
+import { isSeen } from './cursor.js';
 import { splitCursor } from './stream-url.js';
 
 const CONNECTIONS = '[sse-connect], [data-sse-connect]';
@@ -26,12 +27,12 @@ const namesOf = (element) =>
     .join('|');
 
 /** @param {Element} element */
-const streamOf = (element) => splitCursor(element.getAttribute(connectAttribute(element)) ?? '').stream;
+const askedOf = (element) => splitCursor(element.getAttribute(connectAttribute(element)) ?? '');
 
 /** The id that each stream saw last, which a new EventSource does not know. @type {WeakMap<object, string>} */
 const lastIds = new WeakMap();
 
-/** The elements that have a stream, with its URL. @type {Map<Element, string>} */
+/** The elements that have a stream, with what they asked for. @type {Map<Element, {stream: string, cursor: string}>} */
 const connected = new Map();
 
 /** What the listeners of each element listen to, and by which names. @type {WeakMap<Element, {source: object | undefined, names: string}>} */
@@ -62,15 +63,21 @@ const listenAnew = (element) => {
 const process = (event) => {
   const element = /** @type {Element} */ (event.target);
   if (element.matches(CONNECTIONS)) {
-    const stream = streamOf(element);
+    const asked = askedOf(element);
     const names = namesOf(element);
-    if (isOpen(element)) {
-      if (connected.get(element) === stream && listening.get(element)?.names === names) return event.preventDefault();
-      if (connected.get(element) === stream) writeCursor(element);
-      sourceOf(element)?.close();
+    const source = sourceOf(element);
+    if (source && isOpen(element)) {
+      const before = connected.get(element);
+      const isSame = before?.stream === asked.stream;
+      // The page may have been rendered at a later event than the stream has brought.
+      const position = lastIds.get(source) || before?.cursor || '';
+      const isBehind = asked.cursor !== '' && position !== '' && !isSeen(asked.cursor, position);
+      if (isSame && !isBehind && listening.get(element)?.names === names) return event.preventDefault();
+      if (isSame && !isBehind) writeCursor(element);
+      source.close();
       queueMicrotask(() => listenAnew(element));
     }
-    connected.set(element, stream);
+    connected.set(element, asked);
     listening.set(element, { source: undefined, names });
     // htmx forgets what it can enumerate when it processes an element again.
     const data = dataOf(element);

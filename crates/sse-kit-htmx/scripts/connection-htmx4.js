@@ -1,9 +1,11 @@
+import { isSeen, later } from './cursor.js';
 import { splitCursor } from './stream-url.js';
 
 /**
  * @typedef {object} Stream what htmx keeps of a stream
  * @property {ReadableStreamDefaultReader | null} reader
  * @property {number} attempt
+ * @property {string} lastEventId
  */
 
 const ATTRIBUTES = ['hx-sse:connect', 'data-hx-sse:connect'];
@@ -14,9 +16,12 @@ const htmxOf = (element) => /** @type {Element & {_htmx?: {sse?: Stream}}} */ (e
 /** The elements that have a stream. @type {Set<Element>} */
 const connected = new Set();
 
+/** Up to where the content of an element was rendered while its stream went on. @type {WeakMap<Element, string>} */
+const rendered = new WeakMap();
+
 /**
  * Keeps the URL of an element that goes on with the same stream: htmx would forget the stream that it
- * has, and open another from a cursor that is older than what the page shows by then.
+ * has, and open another. What the stream still brings of the content that was rendered is passed over.
  *
  * @param {Element} oldNode
  * @param {Node} newNode
@@ -25,7 +30,13 @@ function keepUrl(oldNode, newNode) {
   if (!(newNode instanceof Element)) return;
   for (const name of ATTRIBUTES) {
     const [own, other] = [oldNode.getAttribute(name), newNode.getAttribute(name)];
-    if (own && other && splitCursor(own).stream === splitCursor(other).stream) newNode.setAttribute(name, own);
+    if (!own || !other) continue;
+    const { stream, cursor } = splitCursor(other);
+    if (splitCursor(own).stream !== stream) continue;
+    newNode.setAttribute(name, own);
+    const current = htmxOf(oldNode)?.sse;
+    rendered.set(oldNode, later(rendered.get(oldNode) ?? '', cursor));
+    if (current) current.lastEventId = later(cursor, current.lastEventId);
   }
 }
 
@@ -40,12 +51,19 @@ export function serveHtmx4(unwatched) {
    * @param {Event} event of a stream
    */
   const endForgotten = (event) => {
-    const { target, detail } = /** @type {CustomEvent<{connection: Stream}>} */ (event);
+    const { target, detail } = /** @type {CustomEvent<{connection: Stream, message?: {id: string, event: string}}>} */ (
+      event
+    );
     const element = /** @type {Element} */ (target);
     connected.add(element);
     const htmx = htmxOf(element);
     const current = htmx?.sse;
-    if (current === detail.connection) return;
+    if (current === detail.connection) {
+      const { id = '', event: name = '' } = detail.message ?? {};
+      const isShown = id !== '' && !name.startsWith('sse-kit:') && isSeen(id, rendered.get(element) ?? '');
+      if (isShown) event.preventDefault();
+      return;
+    }
     event.preventDefault();
     event.stopImmediatePropagation();
     if (!htmx || !current || event.type.endsWith('message')) return;

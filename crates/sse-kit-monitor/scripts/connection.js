@@ -1,7 +1,7 @@
 import { Backoff } from '../../sse-kit-client/scripts/backoff.js';
 import { readControl } from '../../sse-kit-client/scripts/control.js';
-import { later } from '../../sse-kit-client/scripts/cursor.js';
 import { Watchdog } from '../../sse-kit-client/scripts/watchdog.js';
+import { later } from '../../sse-kit-htmx/scripts/cursor.js';
 import { splitCursor } from '../../sse-kit-htmx/scripts/stream-url.js';
 
 /**

@@ -98,7 +98,7 @@ function transportOf(connection) {
     const url = urlFor4(connection.element);
     if (url === null || streamOf(connection) || connection.closed) return;
     connection.asks();
-    htmx4().ajax('GET', resuming(url, connection.cursor), { source: connection.element });
+    htmx4().ajax('GET', resuming(url, connection.from(url)), { source: connection.element });
   };
   const cut = () => {
     const stream = streamOf(connection);
@@ -111,6 +111,11 @@ function transportOf(connection) {
     stop: () => {
       clearTimeout(timer);
       cut();
+    },
+    /** A request is sent already, by this or by an element that took its place. */
+    begins: () => {
+      clearTimeout(timer);
+      timer = undefined;
     },
     /** htmx itself never tries again when the first request fails. */
     retryFirst: (/** @type {number} */ atLeast) => {
@@ -128,7 +133,7 @@ function transportOf(connection) {
 export function serveHtmx4(on) {
   on('htmx:before:request', (connection, { ctx }) => {
     if (!isForStream(connection, ctx) || streamOf(connection)) return;
-    serve(connection);
+    serve(connection).begins();
     connection.from(ctx.request.action);
     connection.asks();
     if (connection.state === 'closed') connection.become('connecting', 'asked');

@@ -1,6 +1,6 @@
 import { connect } from '../../sse-kit-client/scripts/connect.js';
-import { later } from '../../sse-kit-client/scripts/cursor.js';
 import { StreamSource } from '../../sse-kit-client/scripts/event-source.js';
+import { later } from '../../sse-kit-htmx/scripts/cursor.js';
 import { resuming } from '../../sse-kit-htmx/scripts/stream-url.js';
 
 /** @import { Connection } from './connection.js' */

@@ -1,7 +1,7 @@
 /** @import { HubMessage, HubOptions, Send, StateMessage, StreamMessage } from './protocol.js' */
 import { guarded } from '../../sse-kit-client/scripts/connect.js';
 import { CLOSE, GAP, HELLO } from '../../sse-kit-client/scripts/control.js';
-import { compareCursors, earlier } from '../../sse-kit-client/scripts/cursor.js';
+import { compareCursors, earlier } from '../../sse-kit-htmx/scripts/cursor.js';
 import { stateMessage } from './protocol.js';
 import { ReplayBuffer } from './replay.js';
 import { Upstream } from './upstream.js';

@@ -1,6 +1,6 @@
 /** @import { StreamMessage } from './protocol.js' */
 import { GAP, readControl } from '../../sse-kit-client/scripts/control.js';
-import { isSeen } from '../../sse-kit-client/scripts/cursor.js';
+import { isSeen } from '../../sse-kit-htmx/scripts/cursor.js';
 
 /** The newest events of a stream, for those that come later: a bounded number of bounded size. */
 export class ReplayBuffer {

@@ -1,7 +1,7 @@
 /** @import { HubMessage, StateMessage, StreamMessage } from './protocol.js' */
 import { guarded } from '../../sse-kit-client/scripts/connect.js';
 import { GAP, HELLO, readControl } from '../../sse-kit-client/scripts/control.js';
-import { isSeen } from '../../sse-kit-client/scripts/cursor.js';
+import { isSeen } from '../../sse-kit-htmx/scripts/cursor.js';
 
 /**
  * Who listens in a page.

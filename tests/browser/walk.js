@@ -1,0 +1,131 @@
+// A random walk: tabs of one browser do what people, browsers and servers do to them. At its end every
+// tab shows what a fresh page shows, and there is one connection for each stream that is shared.
+import { answer } from './proxy.js';
+import { connect, logOf, openProfile, STATUS, setHidden, startSite, until } from './site.js';
+
+/**
+ * @typedef {import('./site.js').Client} Client
+ * @typedef {import('./site.js').Transport} Transport
+ * @typedef {import('playwright-core').Page} Page
+ */
+
+const MAX_TABS = 4;
+
+/** Numbers that are as random as they need be, the same for a seed. @param {number} seed */
+function randomFrom(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/**
+ * Walks once, and throws when a tab differs from a fresh page.
+ *
+ * @param {import('node:test').TestContext} t
+ * @param {import('playwright-core').Browser} browser
+ * @param {{seed: number, steps: number}} how
+ */
+export async function walk(t, browser, { seed, steps }) {
+  const random = randomFrom(seed);
+  /** @template T @param {T[]} list @returns {T} */
+  const pick = (list) => /** @type {T} */ (list[Math.floor(random() * list.length)]);
+  const client = pick(/** @type {Exclude<Client, 'plain'>[]} */ ([4, 2]));
+  const mode = pick(/** @type {const} */ (['monitor', 'tabs', 'tabs']));
+  const transport = mode === 'tabs' ? pick(/** @type {Transport[]} */ (['worker', 'leader', 'direct'])) : 'direct';
+  const site = await startSite(t, { client, mode });
+  const { context, open } = await openProfile(t, browser, site, transport);
+  /** @type {string[]} */
+  const trail = [`htmx ${client}`, mode, transport];
+
+  /** What a fresh page shows. @type {string[]} */
+  const shown = [];
+  let cursor = '';
+  const render = () => {
+    const region = `<main id="main"><ul id="log">${shown.map((n) => `<i>${n}</i>`).join('')}</ul>${connect(client, `/events?topic=a&last_event_id=${cursor}`)}</main>`;
+    const swap = client === 4 ? 'outerMorph' : 'outerHTML';
+    site.page(
+      '/a',
+      `${STATUS}<button id="morph" hx-get="/region" hx-target="#main" hx-swap="${swap}">m</button>
+       <a id="boost" hx-boost="true" href="/a">b</a>${region}`,
+      { 'Cache-Control': 'no-store' },
+    );
+    site.serve('/region', region, { 'Cache-Control': 'no-store' });
+  };
+  const publish = async () => {
+    shown.push(`${shown.length + 1}`);
+    cursor = await site.append(`${shown.length}`);
+    render();
+  };
+  await publish();
+
+  /** @type {Page[]} */
+  let tabs = [await open(), await open()];
+  /** Without a server a page cannot be had: those are what acts on pages needs. @type {Record<string, () => Promise<unknown>>} */
+  const acts = {
+    publish,
+    burst: async () => {
+      for (let n = 0; n < 5; n += 1) await publish();
+    },
+    open: async () => tabs.length < MAX_TABS && tabs.push(await open()),
+    close: async () => {
+      if (tabs.length < 2) return;
+      const tab = pick(tabs);
+      tabs = tabs.filter((other) => other !== tab);
+      await tab.close();
+    },
+    crash: async () => {
+      if (tabs.length < 2) return;
+      const tab = pick(tabs);
+      tabs = tabs.filter((other) => other !== tab);
+      const session = await context.newCDPSession(tab);
+      session.send('Page.crash').catch(() => {}); // it does not live to answer
+      await tab.waitForEvent('crash');
+    },
+    hide: () => pick(tabs).evaluate(setHidden, true),
+    show: () => pick(tabs).evaluate(setHidden, false),
+    reload: () => pick(tabs).reload(),
+    morph: () => pick(tabs).click('#morph'),
+    boost: () => pick(tabs).click('#boost'),
+    process: () =>
+      pick(tabs).evaluate(() => {
+        const element = document.getElementById('sse-connection');
+        if (element) element.className = `${Math.random()}`;
+        window.htmx.process(document.body);
+      }),
+    cut: async () => site.proxy.cut(),
+    stall: async () => site.proxy.stall(),
+    refuse: async () => {
+      site.proxy.faults(answer(503), answer(503));
+      site.proxy.cut();
+    },
+    wait: () => new Promise((resolve) => setTimeout(resolve, random() * 300)),
+  };
+  for (let step = 0; step < steps; step += 1) {
+    const name = pick(Object.keys(acts));
+    trail.push(name);
+    await acts[name]?.();
+  }
+
+  // The dust settles: everything is shown, and one more event reaches all.
+  for (const tab of tabs) await tab.evaluate(setHidden, false);
+  await publish();
+  const wanted = shown.join();
+  try {
+    for (const [n, tab] of tabs.entries()) {
+      await until(
+        async () => (await logOf(tab).catch(() => [])).at(-1),
+        (last) => last === shown.at(-1),
+        `tab ${n} has not the last event`,
+      );
+      const found = (await logOf(tab)).join();
+      if (found !== wanted) throw new Error(`tab ${n} shows ${found} and not ${wanted}`);
+    }
+    await site.hasConnections(transport === 'direct' ? tabs.length : 1);
+  } catch (error) {
+    throw new Error(`seed ${seed}: ${trail.join(' ')}`, { cause: error });
+  }
+}

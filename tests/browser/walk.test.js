@@ -1,0 +1,22 @@
+// Random walks: 20 with fixed seeds, or as many as SSE_KIT_WALKS says, with fresh ones.
+import { after, before, describe, test } from 'node:test';
+import { launchBrowser } from './launch.js';
+import { walk } from './walk.js';
+
+const fresh = Number(process.env.SSE_KIT_WALKS ?? 0);
+const one = Number(process.env.SSE_KIT_WALK_SEED ?? 0);
+const first = fresh ? Math.floor(Math.random() * 2 ** 31) : 1;
+const seeds = one ? [one] : Array.from({ length: fresh || 20 }, (_, n) => first + n);
+
+/** @type {import('playwright-core').Browser} */
+let browser;
+before(async () => {
+  browser = await launchBrowser();
+});
+after(() => browser.close());
+
+describe('random walks', { concurrency: 2 }, () => {
+  for (const seed of seeds) {
+    test(`walk ${seed}`, { timeout: 240_000 }, (t) => walk(t, browser, { seed, steps: 25 }));
+  }
+});
