@@ -28,6 +28,7 @@ const RANDOM: &[(&str, &[&str])] = &[
 
 /// Packages and their tests that have a full size.
 const ENDURANCE: &[(&str, &[&str])] = &[
+    ("sse-kit-broadcast", &["--test=replay_latency"]),
     ("hub", &["--test=endurance", "--test=endurance_own_lane", "--test=cluster"]),
     ("sse-kit-serve", &["--test=http2"]),
 ];
@@ -44,8 +45,9 @@ const SEED: &str = "SSE_KIT_TEST_SEED";
 /// 10,000 streams, and with 500 that never read among them; 10,000 connections that come and go and
 /// 5,000 resets in the middle of a frame; 200 of 2,000 clients stuck; slowloris by 1,000; 100,000
 /// streams of HTTP/2 that are reset at once; and three hubs on one Redis of which, under 300
-/// clients and 10,000 messages, 20 are killed and 10 restarted, and Redis too. All in release, one after another. Facts are
-/// asserted; times and memory are printed, for comparison on one machine.
+/// clients and 10,000 messages, 20 are killed and 10 restarted, and Redis too. And publishing while four clients
+/// resume 50,000 topics, which may take twice as long as without them. All in release, one after another. Facts are
+/// asserted, and that ratio; times and memory are printed, for comparison on one machine.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
