@@ -1,11 +1,13 @@
 //! `cargo xtask bench`: what a delivery costs the hub, next to a raw loop and to others; and what a
 //! dispatch costs.
 
+mod callgrind;
 mod check;
 mod compare;
 mod cpus;
 mod dispatch;
 mod figures;
+mod growth;
 mod launcher;
 mod load;
 mod nchan;
@@ -50,7 +52,7 @@ Examples:
   cargo xtask bench --peers hub,epoll --json rows.jsonl > tables.md
   cargo xtask bench --report                    how costs grow, as plots for the docs; ten minutes
   cargo xtask bench --dispatch                  handlers among 1,000 patterns, half a minute
-  cargo xtask bench --check                     more instructions than at HEAD? a minute or two
+  cargo xtask bench --check                     more instructions than at HEAD? a few minutes
 
 Differences under 15 % are noise on a virtual machine.")]
 pub(crate) struct Bench {
@@ -75,7 +77,8 @@ pub(crate) struct Bench {
     dispatch: bool,
 
     /// Count the instructions of what happens for each event instead, at a revision of git and
-    /// here, and fail when they have grown by more than 5 %; with valgrind, which is installed
+    /// here, and fail when they have grown by more than 5 %, or when an operation grows with what is
+    /// none of its business: publishing with topics, say; with valgrind, which is installed
     /// from Debian's packages when we are root
     #[arg(long, value_name = "REVISION", num_args = 0..=1, default_missing_value = "HEAD")]
     #[arg(conflicts_with_all = ["peers", "scenarios", "json", "report", "dispatch", "reps", "quick"])]

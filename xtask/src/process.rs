@@ -84,6 +84,14 @@ pub(crate) fn become_program(command: &mut Command) -> Result<()> {
     run(command)
 }
 
+/// Runs with stderr passed on, and returns all of stdout; fails when the program does.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let output =
+        command.stderr(Stdio::inherit()).output().with_context(|| cannot_start(command))?;
+    check(command, output.status)?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// The first line a program prints, as for `--version`.
 pub(crate) fn first_line(command: &mut Command) -> Result<String> {
     let output = command.stderr(Stdio::null()).output().with_context(|| cannot_start(command))?;

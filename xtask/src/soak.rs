@@ -33,6 +33,7 @@ const RANDOM: &[(&str, &[&str])] = &[
 
 /// Packages and their tests that have a full size.
 const ENDURANCE: &[(&str, &[&str])] = &[
+    ("sse-kit-broadcast", &["--test=replay_latency"]),
     ("hub", &["--test=endurance", "--test=endurance_fast_path", "--test=cluster"]),
     ("sse-kit-serve", &["--test=http2", "--test=lanes"]),
     ("sse-kit-http", &["--test=gate"]),
@@ -52,8 +53,9 @@ const SEED: &str = "SSE_KIT_TEST_SEED";
 /// streams of HTTP/2 that are reset at once; 20,000 sequences of pipelined requests on both lanes; three hubs
 /// on one Redis of which, under 300 clients and 10,000 messages, 20 are killed and 10 restarted, and Redis
 /// too; failovers of Redis 6.2 and 7 and of Valkey, by hand, by sentinels and in a cluster; and 500 random
-/// walks through the tabs of a browser. All but the last in release, one after another. Facts are
-/// asserted; times and memory are printed, for comparison on one machine.
+/// walks through the tabs of a browser. And publishing while four clients resume 50,000 topics, which may take
+/// twice as long as without them. All but the walks in release, one after another. Facts are
+/// asserted, and that ratio; times and memory are printed, for comparison on one machine.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

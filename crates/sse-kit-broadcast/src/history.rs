@@ -1,12 +1,12 @@
 //! The bounds of what is kept for those who come back, over all topics.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::entry::Entry;
+use crate::log_order::{LogOrder, Place, Segment};
 use crate::topic_table::{TopicKey, TopicTable};
 
 /// The most entries that are dropped at once because they are too old: many may become so at the same
@@ -31,26 +31,14 @@ pub(crate) struct History {
     /// The place of each entry, oldest first over all topics. The newest entry that a topic has
     /// trimmed keeps its place, so that whoever looks for what he missed finds that it is missing.
     /// Other places that are of no use are dropped when there are many.
-    order: VecDeque<Place>,
-    /// The places at the front whose entries are surely trimmed.
-    trimmed: usize,
+    order: LogOrder,
     /// The newest offset that any topic has trimmed.
     trimmed_through: u64,
 }
 
-/// The place of an entry: its offset, and its topic.
-pub(crate) type Place = (u64, TopicKey);
-
 impl History {
     pub(crate) fn new(retention: Retention) -> Self {
-        Self {
-            retention,
-            bytes: 0,
-            entries: 0,
-            order: VecDeque::new(),
-            trimmed: 0,
-            trimmed_through: 0,
-        }
+        Self { retention, bytes: 0, entries: 0, order: LogOrder::default(), trimmed_through: 0 }
     }
 
     /// Forgets all places; the entries are dropped with [`TopicTable::begin_epoch`].
@@ -69,15 +57,18 @@ impl History {
     }
 
     /// The places of all entries after `offset`, oldest first.
-    pub(crate) fn after(&self, offset: u64) -> impl Iterator<Item = Place> {
-        let from = self.order.partition_point(|(place, _)| *place <= offset);
-        self.order.range(from..).copied()
+    pub(crate) fn after(&self, offset: u64) -> impl Iterator<Item = &Place> {
+        self.order.after(offset)
     }
 
     /// The places of all entries before `offset`, newest first.
-    pub(crate) fn before(&self, offset: u64) -> impl Iterator<Item = Place> {
-        let to = self.order.partition_point(|(place, _)| *place < offset);
-        self.order.range(..to).rev().copied()
+    pub(crate) fn before(&self, offset: u64) -> impl Iterator<Item = &Place> {
+        self.order.before(offset)
+    }
+
+    /// The next places after `offset`, unless they are among the newest of all.
+    pub(crate) fn segment_after(&self, offset: u64) -> Option<Segment> {
+        self.order.sealed_after(offset)
     }
 
     /// Keeps an entry with a topic, and drops what is too old or too much then.
@@ -88,8 +79,8 @@ impl History {
         let surplus = if surplus { state.trim_front() } else { None };
         self.entries += 1;
         self.bytes += entry.weight();
-        self.order.push_back((entry.id().offset(), key));
-        self.account_for(surplus.as_ref());
+        self.order.push(Place::new(key, state.name().cloned(), entry));
+        self.account_for(surplus.as_ref(), key);
         // Before others become idle, or the topic could be the one that is forgotten for them.
         topics.note_idle(key);
         self.trim(topics, entry.at);
@@ -103,7 +94,8 @@ impl History {
     pub(crate) fn trim(&mut self, topics: &mut TopicTable, now: Instant) -> bool {
         let oldest = self.retention.age.and_then(|age| now.checked_sub(age));
         let mut budget = MAX_EXPIRED;
-        while let Some((offset, key)) = self.order.get(self.trimmed).copied() {
+        while let Some(Place { offset, key, .. }) = self.order.oldest() {
+            let (offset, key) = (*offset, *key);
             let front = topics.get_mut(key).filter(|state| state.begins_with(offset));
             if let Some(state) = front {
                 let expired = oldest.is_some_and(|oldest| state.entries()[0].at < oldest);
@@ -114,16 +106,17 @@ impl History {
                     budget -= 1;
                 }
                 let trimmed = state.trim_front();
-                self.account_for(trimmed.as_ref());
+                self.account_for(trimmed.as_ref(), key);
                 topics.note_idle(key);
             }
-            self.trimmed += 1;
+            self.order.pass_oldest();
         }
         false
     }
 
-    fn account_for(&mut self, trimmed: Option<&Arc<Entry>>) {
+    fn account_for(&mut self, trimmed: Option<&Arc<Entry>>, key: TopicKey) {
         if let Some(entry) = trimmed {
+            self.order.trim(entry.id().offset(), key);
             self.entries -= 1;
             self.bytes -= entry.weight();
             self.trimmed_through = self.trimmed_through.max(entry.id().offset());
@@ -131,10 +124,7 @@ impl History {
     }
 
     fn compact(&mut self, topics: &TopicTable) {
-        let is_needed =
-            |(offset, key): &Place| topics.get(*key).is_some_and(|state| state.needs(*offset));
-        self.order.retain(is_needed);
-        // Found again by the next trim.
-        self.trimmed = 0;
+        let state = |key| topics.get(key);
+        self.order.retain(|place| state(place.key).is_some_and(|state| state.needs(place.offset)));
     }
 }

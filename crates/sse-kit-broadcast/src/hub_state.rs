@@ -14,8 +14,9 @@ use crate::history::{History, Retention};
 use crate::interests::{Interests, MatchedPatterns};
 use crate::lists::{ListId, ListIds};
 use crate::presence::Watched;
+use crate::queue::Behind;
 use crate::record::Record;
-use crate::replay::Replay;
+use crate::replay::{Replay, Stretch};
 use crate::topic_table::{TopicKey, TopicTable};
 
 /// The state behind the one lock of a node.
@@ -168,14 +169,18 @@ impl HubState {
         Replay::new(&self.topics, &self.history, wanted)
     }
 
-    /// Gives a connection that is behind its next page of history. Returns how many events newer ones
-    /// of the same key replaced.
-    pub(crate) fn catch_up(&self, connection: &Connection) -> u64 {
+    /// Gives a connection that is behind its next page of history, or finds where that is to be read.
+    pub(crate) fn catch_up(&self, connection: &Connection) -> CatchUp {
         let mut queue = connection.queue.lock();
-        let Some(behind) = queue.behind() else { return 0 };
+        let Some(behind) = queue.behind() else { return CatchUp::Done { conflated: 0 } };
+        let Behind { after, told, room, in_order, .. } = behind;
         let replay = self.replay(&connection.topics);
-        let missed = replay.missed(behind.after, behind.told, behind.room);
-        queue.catch_up(&missed, self.position.offset(), &connection.id)
+        let missed = match in_order.then(|| replay.stretch_after(after)) {
+            Some(Some(stretch)) => return CatchUp::Read(behind, stretch),
+            Some(None) => replay.missed_in_order(after, told, room),
+            None => replay.missed(after, told, room),
+        };
+        CatchUp::Done { conflated: queue.catch_up(&missed, self.position.offset(), &connection.id) }
     }
 
     /// The newest id that a record for this audience may have.
@@ -207,6 +212,15 @@ impl HubState {
         let connections = ids.filter_map(|id| self.connections.get(id));
         connections.filter(|connection| connection.topics.include(audience)).count()
     }
+}
+
+/// A step of a connection that is behind.
+#[derive(Debug)]
+pub(crate) enum CatchUp {
+    /// It has its page. So many events were replaced by newer ones of the same key.
+    Done { conflated: u64 },
+    /// Its page is to be read from here, without the lock.
+    Read(Behind, Stretch),
 }
 
 /// All lists of several topics, and the sum of their subscribers.

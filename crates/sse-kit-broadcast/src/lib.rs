@@ -72,6 +72,7 @@ mod interests;
 mod lifecycle;
 mod lists;
 mod log;
+mod log_order;
 mod memory_log;
 mod node;
 mod opening;

@@ -12,11 +12,11 @@ use crate::connection::Connection;
 use crate::connection_set::ConnectionSet;
 use crate::counters::{Counters, Stats};
 use crate::ending::{Departure, Goodbye};
-use crate::hub_state::{HubState, InletError};
+use crate::hub_state::{CatchUp, HubState, InletError};
 use crate::inlet::Mark;
 use crate::lifecycle::Lifecycle;
 use crate::lists::ListIds;
-use crate::queue::QueueLimits;
+use crate::queue::{Behind, QueueLimits};
 use crate::record::Record;
 use crate::replay::{Loss, Newest};
 use crate::ring::{RingMessage, UnloggedEvent};
@@ -211,7 +211,20 @@ impl Node {
 
     /// Gives a connection that is behind its next page of history.
     pub(crate) fn catch_up(&self, connection: &Connection) {
-        let conflated = self.state.lock().catch_up(connection);
+        let step = self.state.lock().catch_up(connection);
+        self.finish_catching_up(connection, step);
+    }
+
+    /// Reads the page of a connection that is behind, where that was left to be done without the lock.
+    pub(crate) fn finish_catching_up(&self, connection: &Connection, step: CatchUp) {
+        let conflated = match step {
+            CatchUp::Done { conflated } => conflated,
+            CatchUp::Read(behind, stretch) => {
+                let Behind { after, told, room, .. } = behind;
+                let missed = stretch.read(&connection.topics, after, told, room);
+                connection.queue.lock().take_page(&behind, &missed, &connection.id)
+            }
+        };
         self.counters.conflated.add(conflated);
     }
 

@@ -72,7 +72,7 @@ enum Mode {
     Live,
     /// Events after this one come from history, once the queue is empty. Of those that history has
     /// lost, the ones up to `told` have been told already.
-    Behind { after: u64, told: u64, reason: GapReason },
+    Behind { after: u64, told: u64, reason: GapReason, in_order: bool },
 }
 
 /// Where a connection has to catch up from, and how much it has room for.
@@ -81,6 +81,9 @@ pub(crate) struct Behind {
     pub(crate) after: u64,
     pub(crate) told: u64,
     pub(crate) room: usize,
+    /// Its pages are read in the order of the log.
+    pub(crate) in_order: bool,
+    pub(crate) epoch: Epoch,
 }
 
 /// What became of an event that was offered.
@@ -257,7 +260,8 @@ impl Queue {
     /// Begins with everything that history has. What it no longer has was never promised.
     pub(crate) fn begin_with_history(&mut self) {
         let (after, told) = (0, self.offered_through);
-        self.mode = Mode::Behind { after, told, reason: GapReason::Trimmed };
+        let reason = GapReason::Trimmed;
+        self.mode = Mode::Behind { after, told, reason, in_order: false };
     }
 
     /// Begins after an event that has not come yet.
@@ -306,8 +310,9 @@ impl Queue {
     pub(crate) fn behind(&self) -> Option<Behind> {
         match self.mode {
             Mode::Live => None,
-            Mode::Behind { after, told, .. } => {
-                Some(Behind { after, told, room: self.limits.events })
+            Mode::Behind { after, told, in_order, .. } => {
+                let (room, epoch) = (self.limits.events, self.epoch);
+                Some(Behind { after, told, room, in_order, epoch })
             }
         }
     }
@@ -317,7 +322,8 @@ impl Queue {
     ///
     /// Returns how many events newer ones of the same key replaced.
     pub(crate) fn catch_up(&mut self, missed: &Missed, now_at: u64, to: &ConnectionId) -> u64 {
-        let Mode::Behind { mut after, mut told, reason } = self.mode else { return 0 };
+        let Mode::Behind { mut after, mut told, reason, .. } = self.mode else { return 0 };
+        let in_order = missed.in_order;
         if let Some(lost) = missed.lost_through.filter(|lost| *lost > told) {
             self.push_gap(Gap { from: Some(self.id(after)), to: self.id(lost), reason });
             told = lost;
@@ -337,16 +343,24 @@ impl Queue {
         }
         match missed.more_after {
             Some(more_after) if fits => {
-                self.mode = Mode::Behind { after: more_after, told, reason };
+                self.mode = Mode::Behind { after: more_after, told, reason, in_order };
             }
             None if fits => {
                 self.mode = Mode::Live;
                 self.offered_through = now_at.max(after); // it may be ahead of this node
                 self.drained();
             }
-            _ => self.mode = Mode::Behind { after, told, reason },
+            _ => self.mode = Mode::Behind { after, told, reason, in_order },
         }
         conflated
+    }
+
+    /// As [`Queue::catch_up`], with a page that was read without the lock of the hub's state, and after
+    /// which there is more. It is of no use where the queue has gone on meanwhile.
+    pub(crate) fn take_page(&mut self, from: &Behind, missed: &Missed, to: &ConnectionId) -> u64 {
+        let is_there =
+            self.behind().is_some_and(|now| now.epoch == from.epoch && now.after == from.after);
+        if is_there { self.catch_up(missed, from.after, to) } else { 0 }
     }
 
     pub(crate) fn push_gap(&mut self, gap: Gap) {
@@ -490,6 +504,6 @@ impl Queue {
 
 impl Mode {
     fn behind(after: u64, reason: GapReason) -> Self {
-        Self::Behind { after, told: after, reason }
+        Self::Behind { after, told: after, reason, in_order: false }
     }
 }

@@ -7,11 +7,12 @@ use std::convert::identity;
 use std::iter::Peekable;
 use std::sync::Arc;
 
-use sse_kit_event::{Topic, TopicPattern, Topics};
+use sse_kit_event::{TopicPattern, Topics};
 
 use crate::entry::Entry;
-use crate::history::{History, Place};
-use crate::topic_table::{TopicKey, TopicState, TopicTable};
+use crate::history::History;
+use crate::log_order::{Place, Segment};
+use crate::topic_table::{TopicState, TopicTable};
 
 /// How often a topic is matched with a pattern for one page, at most. A page is read under the lock
 /// that publishers take, so this is what bounds their wait: some ten microseconds.
@@ -34,6 +35,17 @@ pub(crate) struct Missed {
     pub(crate) more_after: Option<u64>,
     /// The newest offset that may be missing for good.
     pub(crate) lost_through: Option<u64>,
+    /// Further pages are read in the order of the log.
+    pub(crate) in_order: bool,
+}
+
+/// A part of history that is read without the lock of the hub's state, so that a reader that has to wait
+/// for the processor holds up nobody.
+#[derive(Debug)]
+pub(crate) struct Stretch {
+    segment: Segment,
+    forgotten_through: u64,
+    trimmed_through: u64,
 }
 
 /// What is known of missing events after one page.
@@ -74,13 +86,29 @@ impl<'a> Replay<'a> {
     pub(crate) fn missed(self, after: u64, told: u64, limit: usize) -> Missed {
         let mut missed = match self.source() {
             Source::Topics(states) => self.missed_of(&states, after, limit),
-            Source::Order => self.missed_in_order(after, told, limit),
+            Source::Order => return self.missed_in_order(after, told, limit),
         };
         if self.wants_forgotten() {
             missed.lose(self.topics.forgotten_through());
         }
-        missed.lost_through = missed.lost_through.filter(|lost| *lost > told.max(after));
+        missed.forget_what_was_told(after, told);
         missed
+    }
+
+    /// As [`Replay::missed`], where it is known that too many topics begin as the patterns do.
+    pub(crate) fn missed_in_order(self, after: u64, told: u64, limit: usize) -> Missed {
+        let Self { topics, history, wanted } = self;
+        let lost = (topics.forgotten_through(), history.trimmed_through());
+        read_in_order(history.after(after), wanted, (after, told), limit, MAX_MATCHES, lost)
+    }
+
+    /// The next part of history after `after` that can be read without the lock.
+    pub(crate) fn stretch_after(self, after: u64) -> Option<Stretch> {
+        Some(Stretch {
+            segment: self.history.segment_after(after)?,
+            forgotten_through: self.topics.forgotten_through(),
+            trimmed_through: self.history.trimmed_through(),
+        })
     }
 
     /// Looks for events after `after` that are missing for good, a page further each time.
@@ -148,58 +176,25 @@ impl<'a> Replay<'a> {
         missed
     }
 
-    fn missed_in_order(self, after: u64, told: u64, limit: usize) -> Missed {
-        let mut missed = Missed::default();
-        missed.lose(self.topics.forgotten_through());
-        let mut budget = MAX_MATCHES;
-        let mut last = after;
-        for (offset, key) in self.history.after(after) {
-            // An event for several topics has as many places, and they are looked at together.
-            let is_next = offset != last;
-            if is_next && (budget == 0 || missed.entries.len() >= limit) {
-                missed.more_after = Some(last);
-                break;
-            }
-            last = offset;
-            budget = budget.saturating_sub(self.wanted.patterns().len());
-            match self.look_at((offset, key)) {
-                Found::Entry(entry) if is_next_of(&missed.entries, offset) => {
-                    missed.entries.push(Arc::clone(entry));
-                }
-                // That something is missing is told once, for all that may be.
-                Found::Trimmed if offset > told => missed.lose(self.history.trimmed_through()),
-                Found::Entry(_) | Found::Trimmed | Found::NotWanted => {}
-            }
-        }
-        missed
-    }
-
     fn newest_in_order(self, before: u64, limit: usize) -> Newest {
         let mut newest = Newest { entries: Vec::new(), more_before: None };
         let mut budget = MAX_MATCHES;
         let mut last = before;
-        for (offset, key) in self.history.before(before) {
-            let is_next = offset != last;
+        for place in self.history.before(before) {
+            let is_next = place.offset != last;
             if is_next && (budget == 0 || newest.entries.len() >= limit) {
                 newest.more_before = Some(last);
                 break;
             }
-            last = offset;
+            last = place.offset;
             budget = budget.saturating_sub(self.wanted.patterns().len());
-            if let Found::Entry(entry) = self.look_at((offset, key))
-                && is_next_of(&newest.entries, offset)
+            if let Found::Entry(entry) = look_at(place, self.wanted)
+                && is_next_of(&newest.entries, place.offset)
             {
-                newest.entries.push(Arc::clone(entry));
+                newest.entries.push(entry);
             }
         }
         newest
-    }
-
-    fn look_at(self, (offset, key): Place) -> Found<'a> {
-        let Some(state) = self.topics.get(key).filter(|state| self.wants(key, state.name())) else {
-            return Found::NotWanted;
-        };
-        state.entry(offset).map_or(Found::Trimmed, Found::Entry)
     }
 
     /// Returns `true` if a topic that was forgotten may be wanted. Those of a subscription that has joined
@@ -208,15 +203,68 @@ impl<'a> Replay<'a> {
         let is_unknown = |topic| self.topics.find(topic).is_none();
         !self.wanted.patterns().is_empty() || self.wanted.topics().iter().any(is_unknown)
     }
+}
 
-    fn wants(self, key: TopicKey, name: Option<&Topic>) -> bool {
-        key == self.topics.everyone() || name.is_some_and(|topic| self.wanted.cover(topic))
+impl Stretch {
+    /// As [`Replay::missed`], of this stretch: there is always more after it.
+    pub(crate) fn read(&self, wanted: &Topics, after: u64, told: u64, limit: usize) -> Missed {
+        let lost = (self.forgotten_through, self.trimmed_through);
+        let from = self.segment.partition_point(|place| place.offset <= after);
+        let places = &self.segment[from..];
+        let mut missed = read_in_order(places, wanted, (after, told), limit, usize::MAX, lost);
+        let last = self.segment.last().map_or(after, |place| place.offset);
+        missed.more_after.get_or_insert(last);
+        missed
     }
 }
 
+/// Reads places after `after` until there are `limit` events, or so many matches were tried. `lost` are the
+/// newest offsets that may be missing of topics that are forgotten, and of any topic.
+fn read_in_order<'a>(
+    places: impl IntoIterator<Item = &'a Place>,
+    wanted: &Topics,
+    (after, told): (u64, u64),
+    limit: usize,
+    mut budget: usize,
+    (forgotten_through, trimmed_through): (u64, u64),
+) -> Missed {
+    let mut missed = Missed { in_order: true, ..Missed::default() };
+    missed.lose(forgotten_through);
+    let mut last = after;
+    for place in places {
+        let offset = place.offset;
+        // An event for several topics has as many places, and they are looked at together.
+        let is_next = offset != last;
+        if is_next && (budget == 0 || missed.entries.len() >= limit) {
+            missed.more_after = Some(last);
+            break;
+        }
+        last = offset;
+        budget = budget.saturating_sub(wanted.patterns().len());
+        match look_at(place, wanted) {
+            Found::Entry(entry) if is_next_of(&missed.entries, offset) => {
+                missed.entries.push(entry);
+            }
+            // That something is missing is told once, for all that may be. It may have been trimmed
+            // since the lock was held.
+            Found::Trimmed if offset > told => missed.lose(trimmed_through.max(offset)),
+            Found::Entry(_) | Found::Trimmed | Found::NotWanted => {}
+        }
+    }
+    missed.forget_what_was_told(after, told);
+    missed
+}
+
+fn look_at(place: &Place, wanted: &Topics) -> Found {
+    if !place.topic.as_ref().is_none_or(|topic| wanted.cover(topic)) {
+        return Found::NotWanted;
+    }
+    place.entry().map_or(Found::Trimmed, Found::Entry)
+}
+
 /// What stands at a place.
-enum Found<'a> {
-    Entry(&'a Arc<Entry>),
+enum Found {
+    Entry(Arc<Entry>),
     Trimmed,
     NotWanted,
 }
@@ -270,6 +318,10 @@ where
 }
 
 impl Missed {
+    fn forget_what_was_told(&mut self, after: u64, told: u64) {
+        self.lost_through = self.lost_through.filter(|lost| *lost > told.max(after));
+    }
+
     fn lose(&mut self, through: u64) {
         self.lost_through = self.lost_through.max(Some(through));
     }

@@ -182,8 +182,9 @@ impl Subscribe {
             state.ahead.insert(number, Arc::clone(&connection));
         }
         node.join(&mut state, &connection);
-        node.counters.conflated.add(state.catch_up(&connection));
+        let step = state.catch_up(&connection);
         drop(state);
+        node.finish_catching_up(&connection, step);
 
         node.counters.resumed.add(u64::from(matches!(begin, Begin::After(_) | Begin::Ahead(_))));
         let (cursor, begins_at_cursor) = begin.cursor(now_at);

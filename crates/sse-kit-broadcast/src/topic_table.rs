@@ -19,7 +19,7 @@ const MAX_IDLE: usize = 16_384;
 
 /// A topic in the table. Never given again, so a key of a topic that is forgotten finds nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TopicKey(DefaultKey);
+pub(crate) struct TopicKey(pub(crate) DefaultKey);
 
 /// All that is known of one topic, or of what goes to everyone.
 #[derive(Debug, Default)]
@@ -251,12 +251,6 @@ impl TopicState {
     pub(crate) fn before(&self, offset: u64) -> impl Iterator<Item = &Arc<Entry>> {
         let to = self.entries.partition_point(|entry| entry.id().offset() < offset);
         self.entries.range(..to).rev()
-    }
-
-    /// The entry at this offset, while it is kept.
-    pub(crate) fn entry(&self, offset: u64) -> Option<&Arc<Entry>> {
-        let at = self.entries.binary_search_by_key(&offset, |entry| entry.id().offset()).ok()?;
-        self.entries.get(at)
     }
 
     pub(crate) fn push(&mut self, entry: &Arc<Entry>) {

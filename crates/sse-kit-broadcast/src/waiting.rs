@@ -74,10 +74,8 @@ impl Waiting {
             self.events += 1;
             self.bytes += frame.len();
         }
-        if let (Some(newest), Item::Entry(entry)) = (&mut self.newest, &item)
-            && let Some(subject) = subject(entry)
-        {
-            newest.insert(subject, self.first + self.items.len() as u64);
+        if self.newest.is_some() {
+            self.note_newest(&item);
         }
         self.items.push_back(Some(item));
     }
@@ -85,25 +83,47 @@ impl Waiting {
     pub(crate) fn pop(&mut self) -> Option<Item> {
         let item = self.items.pop_front()??;
         self.release(&item);
-        if let (Some(newest), Item::Entry(entry)) = (&mut self.newest, &item)
-            && let Some(subject) = subject(entry)
-            && newest.get(&subject) == Some(&self.first)
-        {
-            newest.remove(&subject);
+        if self.newest.is_some() {
+            self.forget_first(&item);
         }
         self.first += 1;
-        self.drop_leading_holes();
+        if self.holes > 0 {
+            self.drop_leading_holes();
+        }
         Some(item)
     }
 
     /// Removes the older event that `entry` stands in for, where entries are conflated. The newer one
     /// goes to the end of the queue, not to the older one's place, as ids must not go back.
     pub(crate) fn replace_same(&mut self, entry: &Entry) -> bool {
+        self.newest.is_some() && self.take_out_same(entry)
+    }
+
+    fn take_out_same(&mut self, entry: &Entry) -> bool {
         let Some(newest) = &self.newest else { return false };
         let Some(number) = subject(entry).and_then(|subject| newest.get(&subject).copied()) else {
             return false;
         };
         self.take_out(number).is_some()
+    }
+
+    /// Notes an item that goes to the end of the queue as the newest of its key.
+    fn note_newest(&mut self, item: &Item) {
+        if let (Some(newest), Item::Entry(entry)) = (&mut self.newest, item)
+            && let Some(subject) = subject(entry)
+        {
+            newest.insert(subject, self.first + self.items.len() as u64);
+        }
+    }
+
+    /// Forgets the first item as the newest of its key, if it is that.
+    fn forget_first(&mut self, item: &Item) {
+        if let (Some(newest), Item::Entry(entry)) = (&mut self.newest, item)
+            && let Some(subject) = subject(entry)
+            && newest.get(&subject) == Some(&self.first)
+        {
+            newest.remove(&subject);
+        }
     }
 
     /// Removes the oldest entry, wherever it stands.

@@ -1,49 +1,36 @@
-//! `cargo xtask bench --check`: does it take more instructions than it did?
+//! `cargo xtask bench --check`: does it take more instructions than it did, or grow with what is none of
+//! its business?
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::workspace::{Workspace, cargo};
-use crate::{process, tools};
-
-/// Must be that of the crate in Cargo.toml.
-const RUNNER: &str = "gungraun-runner@0.20.0";
+use super::callgrind::Callgrind;
+use super::growth;
+use crate::process;
 
 /// By how much the number of instructions may grow.
 const LIMIT: &str = "--callgrind-limits=ir=5%";
 
-/// Counts the instructions at a revision and then here, and fails when they have become more.
+/// Counts the instructions at a revision and then here, and fails when they have become more, or when
+/// one operation takes more than its class allows.
 ///
 /// Both are counted on this machine, by this compiler: a number that was written down before would
 /// be that of another.
 pub(super) fn run(revision: &str) -> Result<()> {
-    tools::VALGRIND.find_or_install()?;
-    let workspace = Workspace::load()?;
-    let target = workspace.target_dir();
-    let runner = install_runner(&target.join("tools"))?;
-    let checkout = Checkout::of(revision, workspace.root(), target.join("before"))?;
-    let counts = target.join("instructions");
-    // Each builds in a folder of its own: cargo takes two checkouts of a package for one.
+    let callgrind = Callgrind::install()?;
+    let workspace = callgrind.workspace();
+    growth::check(&callgrind)?;
+    let folder = workspace.target_dir().join("before");
+    let checkout = Checkout::of(revision, workspace.root(), folder)?;
     let count = |folder: &Path, arguments: &[&str]| {
-        let mut command = cargo("bench");
-        command.args(["--package", "microbench", "--bench", "instructions", "--"]);
-        command.arg("--callgrind-metrics=ir").args(arguments).current_dir(folder);
-        command.env("GUNGRAUN_HOME", &counts).env("GUNGRAUN_RUNNER", &runner);
-        command.env("CARGO_TARGET_DIR", folder.join("target"));
-        process::run(&mut command)
+        process::run(callgrind.bench("instructions", folder).args(arguments))
     };
     count(&checkout.folder, &["--save-baseline=before"])
         .with_context(|| format!("cannot count at {revision}"))?;
     count(workspace.root(), &["--baseline=before", LIMIT])
         .with_context(|| format!("it takes more instructions than at {revision}"))
-}
-
-fn install_runner(root: &Path) -> Result<PathBuf> {
-    let mut command = cargo("install");
-    process::run(command.args(["--quiet", "--locked", "--root"]).arg(root).arg(RUNNER))?;
-    Ok(root.join("bin/gungraun-runner"))
 }
 
 /// A revision in a folder of its own, which is removed when this is dropped.
