@@ -57,8 +57,8 @@ impl Cors {
             list.push_str(", ");
             list.push_str(name.as_str());
         }
-        let request_headers =
-            HeaderValue::try_from(list).expect("names of headers are visible ASCII");
+        // Names of headers are visible ASCII, and so is a list of them.
+        let request_headers = HeaderValue::try_from(list).unwrap_or(self.request_headers);
         Self { request_headers, ..self }
     }
 
