@@ -21,9 +21,12 @@
 //! # ) }
 //! ```
 //!
-//! - A client has 5 s to send the head of a request, and a connection that takes no bytes for the
-//!   write timeout is ended: a server cannot see otherwise that a reader is stuck, as hyper does not
-//!   poll a body that it cannot write.
+//! - A client has 5 s to send the head of a request, and 75 s between requests. A connection that takes
+//!   no bytes for the write timeout is closed, and so ends a stream of HTTP/2 that takes none: a server
+//!   cannot see otherwise that a reader is stuck, as hyper does not poll a body that it cannot write.
+//! - [`Server::streams`] says once which requests are streams; with the feature `fast-path`,
+//!   `Server::fast_path` answers them without hyper.
+//! - [`Server::trust`] names the proxies that may tell a client's address.
 //! - When it is told to stop, the server waits until the streams have ended; a
 //!   [`Shutdown`](sse_kit_shutdown::Shutdown) ends them before that.
 //! - What the kernel keeps for a client that does not read is bounded, as is how long it waits for one

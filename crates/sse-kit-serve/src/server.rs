@@ -66,6 +66,10 @@ impl Server {
     /// # Errors
     ///
     /// When the operating system refuses the address.
+    #[expect(
+        clippy::unused_async,
+        reason = "it must be called in a runtime, which then has the socket"
+    )]
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         // As `TcpListener::bind` does: a server that is started again need not wait for the sockets of
@@ -327,7 +331,7 @@ impl Server {
                 Some(_) = refused.join_next() => {}
                 accepted = self.accept() => {
                     let terms = Terms::Watched(Stopping::clone(&stopping));
-                    self.take(&connections, accepted, terms, &track, &mut early, &mut refused);
+                    take(&connections, accepted, terms, &track, &mut early, &mut refused);
                 }
             }
         }
@@ -347,7 +351,7 @@ impl Server {
                 Some(_) = refused.join_next() => {}
                 accepted = self.accept() => {
                     let terms = Terms::Late(Stopping::clone(&stopping));
-                    self.take(&connections, accepted, terms, &track, &mut late, &mut refused);
+                    take(&connections, accepted, terms, &track, &mut late, &mut refused);
                 }
             }
         }
@@ -358,25 +362,6 @@ impl Server {
                 ended = late.join_next() => if ended.is_none() { return 0 },
                 _ = &mut deadline => return cut_off(late).await,
             }
-        }
-    }
-
-    /// Serves a connection that was accepted, if there is room for it.
-    fn take(
-        &self,
-        connections: &Arc<Connections>,
-        (stream, client): (TcpStream, SocketAddr),
-        terms: Terms,
-        track: &impl Fn() -> Option<Tracked>,
-        tasks: &mut JoinSet<()>,
-        refused: &mut JoinSet<()>,
-    ) {
-        match connections.peer(client) {
-            Ok(peer) => {
-                let one = One { peer, terms };
-                connections.spawn(tasks, stream, one, track());
-            }
-            Err(error) => connections.refuse(stream, client, error, refused),
         }
     }
 
@@ -399,6 +384,24 @@ impl Server {
                 }
             }
         }
+    }
+}
+
+/// Serves a connection that was accepted, if there is room for it.
+fn take(
+    connections: &Arc<Connections>,
+    (stream, client): (TcpStream, SocketAddr),
+    terms: Terms,
+    track: &impl Fn() -> Option<Tracked>,
+    tasks: &mut JoinSet<()>,
+    refused: &mut JoinSet<()>,
+) {
+    match connections.peer(client) {
+        Ok(peer) => {
+            let one = One { peer, terms };
+            connections.spawn(tasks, stream, one, track());
+        }
+        Err(error) => connections.refuse(stream, client, error, refused),
     }
 }
 

@@ -179,9 +179,10 @@ async fn an_answer_to_a_body_that_nobody_reads_arrives() {
         for _ in 0..20 {
             let head = format!("POST /refuse HTTP/1.1\r\nHost: x\r\n{lines}\r\n\r\n");
             let mut socket = serving.open(head).await;
+            let piece = vec![b'x'; 100_000];
             // As `http.client` does: all of it is sent before anything is read.
             for _ in 0..50 {
-                socket.write_all(&[b'x'; 100_000]).await.expect("somebody reads");
+                socket.write_all(&piece).await.expect("somebody reads");
             }
             let answer = one_answer(&mut socket).await;
             assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");

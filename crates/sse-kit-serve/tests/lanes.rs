@@ -227,7 +227,7 @@ fn one_answer(bytes: &[u8], is_head: bool) -> Option<(Answer, usize)> {
     let text = |header: &httparse::Header| {
         format!("{}: {}", header.name, String::from_utf8_lossy(header.value)).to_lowercase()
     };
-    let mut head: Vec<String> = parsed.headers.iter().map(|header| text(header)).collect();
+    let mut head: Vec<String> = parsed.headers.iter().map(text).collect();
     head.retain(|line| !line.starts_with("date: "));
     head.sort_unstable();
     let length = head.iter().find_map(|line| line.strip_prefix("content-length: "));

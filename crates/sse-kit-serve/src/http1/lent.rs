@@ -28,14 +28,22 @@ pub(super) struct Loan<I> {
     /// hyper's.
     left: Option<u64>,
     answered: Arc<AtomicBool>,
-    /// All of the answer is written.
-    flushed: bool,
-    /// hyper has come back for another request.
-    over: bool,
+    stage: Stage,
     /// hyper waits for more of the request, as of its last try to read.
     reading: bool,
     /// The client closed its side in the middle of a body.
     cut_off: bool,
+}
+
+/// How far hyper is with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// hyper reads the request, or writes the answer.
+    Asked,
+    /// All of the answer is written.
+    Flushed,
+    /// hyper has come back for another request.
+    Over,
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Loan<I> {
@@ -44,8 +52,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Loan<I> {
             line: None,
             left: Some(0),
             answered: Arc::default(),
-            flushed: false,
-            over: true,
+            stage: Stage::Over,
             reading: false,
             cut_off: false,
         }))
@@ -60,12 +67,12 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Loan<I> {
     pub(super) fn lend(&mut self, line: Line<I>, bytes: Option<u64>) {
         self.answered.store(false, Ordering::Relaxed);
         self.line = Some(line);
-        (self.left, self.flushed, self.over) = (bytes, false, false);
+        (self.left, self.stage) = (bytes, Stage::Asked);
     }
 
     /// Whether hyper has answered, and waits for another request.
     pub(super) fn is_over(&self) -> bool {
-        self.over
+        self.stage == Stage::Over
     }
 
     /// Whether the client closed its side in the middle of a body. The app may still have an answer to
@@ -129,7 +136,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for Lent<I> {
         let Some(left) = &mut loan.left else { return Pin::new(line).poll_read(cx, buf) };
         if *left == 0 {
             // The one that serves the connection looks for more.
-            loan.over |= loan.flushed;
+            if loan.stage == Stage::Flushed {
+                loan.stage = Stage::Over;
+            }
             return Poll::Pending;
         }
         let most = usize::try_from(*left).unwrap_or(usize::MAX).min(buf.remaining());
@@ -173,7 +182,10 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lent<I> {
             Some(line) => Pin::new(line).poll_flush(cx),
             None => return Poll::Ready(Ok(())),
         };
-        loan.flushed |= flushed.is_ready() && loan.answered.load(Ordering::Relaxed);
+        if flushed.is_ready() && loan.stage == Stage::Asked && loan.answered.load(Ordering::Relaxed)
+        {
+            loan.stage = Stage::Flushed;
+        }
         flushed
     }
 
