@@ -1,7 +1,7 @@
 //! A network that can be cut, slowed down and led elsewhere, between nodes and their Redis.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,6 +20,8 @@ struct State {
     to: AtomicU16,
     /// How many bytes a second all connections together may bring to the nodes; 0 for any number.
     rate: AtomicUsize,
+    /// Milliseconds for which every reply is held back.
+    delay: AtomicU64,
     /// Bytes that came from the server.
     received: AtomicUsize,
     /// When the line is free for the next bytes.
@@ -38,6 +40,7 @@ impl Proxy {
         let state = Arc::new(State {
             to: AtomicU16::new(to),
             rate: AtomicUsize::new(0),
+            delay: AtomicU64::new(0),
             received: AtomicUsize::new(0),
             line: tokio::sync::Mutex::default(),
             cut: watch::Sender::new(0),
@@ -70,6 +73,11 @@ impl Proxy {
     /// Lets only so many bytes a second through to the nodes.
     pub(crate) fn throttle(&self, bytes_per_second: usize) {
         self.state.rate.store(bytes_per_second, Ordering::SeqCst);
+    }
+
+    /// Holds every reply back for so many milliseconds.
+    pub(crate) fn delay(&self, milliseconds: u64) {
+        self.state.delay.store(milliseconds, Ordering::SeqCst);
     }
 
     /// The bytes that came from the server so far.
@@ -131,6 +139,10 @@ async fn pass(mut client: TcpStream, state: Arc<State>) {
 impl State {
     async fn take_time_for(&self, bytes: usize) {
         self.received.fetch_add(bytes, Ordering::SeqCst);
+        let delay = self.delay.load(Ordering::SeqCst);
+        if delay > 0 {
+            tokio::time::sleep(Duration::from_millis(delay)).await;
+        }
         let rate = self.rate.load(Ordering::SeqCst);
         if rate > 0 {
             let _line = self.line.lock().await;

@@ -148,7 +148,8 @@ impl Nodes {
 impl Node {
     async fn start(redis: &str) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_hub"))
-            .args(["--listen", "127.0.0.1:0", "--redis", redis])
+            .args(["--listen", "127.0.0.1:0"])
+            .env("SSE_KIT_REDIS_URL", redis)
             .args(["--history", "100000", "--queue", "1000", "--shutdown-delay", "600"])
             .env("RUST_LOG", "error")
             .stdout(Stdio::piped())
