@@ -10,7 +10,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::entry::Entry;
 use crate::log::Log;
 use crate::node::Node;
-use crate::queue::{QueueLimits, SlowConsumer};
+use crate::queue::QueueLimits;
+use crate::slow_consumer::SlowConsumer;
 
 /// The number of records that are read at once.
 const PAGE: usize = 256;

@@ -16,7 +16,8 @@ use crate::entry::Entry;
 use crate::lifecycle::Lifecycle;
 use crate::node::Node;
 use crate::opening::{Opening, Wanted};
-use crate::queue::{Queue, QueueLimits, SlowConsumer};
+use crate::queue::{Queue, QueueLimits};
+use crate::slow_consumer::SlowConsumer;
 use crate::start::Start;
 use crate::subscription::Subscription;
 

@@ -145,7 +145,7 @@ fn with_follow_ups() -> Builder {
         match draft.event().data() {
             "parent" => {
                 draft.follow_up(draft.audience(), Event::new("child"));
-                draft.follow_up(&topic("other"), Event::new("elsewhere"));
+                draft.follow_up(topic("other"), Event::new("elsewhere"));
             }
             "child" => draft.follow_up(draft.audience(), Event::new("grandchild")),
             "vetoed" => {

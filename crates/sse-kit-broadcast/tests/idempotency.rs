@@ -23,7 +23,7 @@ async fn a_publish_that_is_tried_again_repeats_nothing() -> TestResult {
         .on_broadcast(move |draft| {
             count.fetch_add(1, Ordering::Relaxed);
             if draft.topic() == Some(&topic("orders")) {
-                draft.follow_up(&topic("audit"), Event::new("an order"));
+                draft.follow_up(topic("audit"), Event::new("an order"));
                 draft.follow_up(Audience::Everyone, Event::new("sold"));
             }
             Ok(Verdict::Keep)
@@ -49,7 +49,7 @@ async fn what_follows_a_vetoed_publish_is_not_repeated_either() -> TestResult {
             if draft.topic() == Some(&topic("audit")) {
                 return Ok(Verdict::Keep);
             }
-            draft.follow_up(&topic("audit"), Event::new("vetoed one"));
+            draft.follow_up(topic("audit"), Event::new("vetoed one"));
             Ok(Verdict::Veto)
         })
         .build()?;

@@ -30,10 +30,13 @@ fn escaped(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use sse_kit_test_support::cases;
 
     use super::*;
 
     proptest! {
+        #![proptest_config(cases(256))]
+
         #[test]
         fn what_is_escaped_reads_as_before(text in any::<String>()) {
             let safe = escaped(&serde_json::to_string(&text).unwrap());

@@ -16,7 +16,7 @@ use sse_kit_event::{Decoded, Decoder, Event, Topic};
 use sse_kit_http::{Limits, SseBody, SseRequest, SseResponse};
 use sse_kit_serve::{RequestBody, ServeStats, Server};
 use sse_kit_shutdown::{Ended, ProgressLine, Shutdown};
-use sse_kit_test_support::until;
+use sse_kit_test_support::{in_time, until};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -172,17 +172,6 @@ async fn a_stream_that_is_not_read_holds_up_no_other_on_its_connection() {
     drop(stuck);
 }
 
-/// Only a broken server makes this take long.
-async fn until(holds: impl Fn() -> bool) {
-    for _ in 0..12_000 {
-        if holds() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("it never comes to that");
-}
-
 #[tokio::test]
 async fn a_stream_that_is_not_read_ends_after_the_write_timeout_and_the_others_go_on() {
     let short = Duration::from_millis(200);
@@ -200,7 +189,7 @@ async fn a_stream_that_is_not_read_ends_after_the_write_timeout_and_the_others_g
         serving.hub.publish(&topic(), Event::new(data.clone())).await.expect("it is open");
         assert_eq!(good.next().await, Some(data));
     }
-    until(|| serving.stats.write_timeouts() == 2).await;
+    until("both are cut off", || serving.stats.write_timeouts() == 2).await;
     assert_eq!(serving.hub.connection_count(), 1, "what they held is free");
     serving.hub.publish(&topic(), Event::new("more")).await.expect("it is open");
     assert_eq!(good.next().await.as_deref(), Some("more"));
@@ -208,7 +197,7 @@ async fn a_stream_that_is_not_read_ends_after_the_write_timeout_and_the_others_g
     let mut late = stuck.remove(0).body;
     drop(stuck);
     let reading = async { while late.frame().await.is_some_and(|frame| frame.is_ok()) {} };
-    tokio::time::timeout(Duration::from_secs(60), reading).await.expect("an end");
+    in_time("an end", reading).await;
 }
 
 #[tokio::test]
@@ -254,7 +243,7 @@ async fn every_stream_counts_for_the_limits() {
     };
     assert_eq!(again(&mut client).await.as_deref(), Some("sse-kit:busy"));
     drop(first);
-    until(|| serving.hub.connection_count() == 2).await;
+    until("two streams are left", || serving.hub.connection_count() == 2).await;
     assert_eq!(again(&mut client).await.as_deref(), Some("sse-kit:hello"));
 }
 

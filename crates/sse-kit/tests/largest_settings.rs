@@ -37,6 +37,9 @@ use sse_kit_test_support::{TestResult, in_time};
 
 const FOR_EVER: Duration = Duration::MAX;
 
+/// Sets one thing.
+type Set = fn(Builder) -> Builder;
+
 /// The settings that are tried here, by file and name.
 const TRIED: &[&str] = &[
     "sse-kit-broadcast/builder::heartbeat",
@@ -104,7 +107,7 @@ async fn works(hub: &Broadcaster) -> TestResult {
 #[tokio::test(start_paused = true)]
 async fn settings_of_a_broadcaster() -> TestResult {
     let most = usize::MAX;
-    let settings: Vec<(&str, fn(Builder) -> Builder)> = vec![
+    let settings: [(&str, Set); 8] = [
         ("heartbeat", |b| b.heartbeat(FOR_EVER)),
         ("history", |b| b.history(usize::MAX)),
         ("history_age", |b| b.history_age(FOR_EVER)),
