@@ -22,7 +22,17 @@ const WALKS: &str = "500";
 /// Packages and their tests whose inputs are random.
 const RANDOM: &[(&str, &[&str])] = &[
     ("sse-kit-event", &["--test=fuzzed", "--test=patterns", "--test=wire"]),
-    ("sse-kit-broadcast", &["--test=foreign", "--test=model", "--test=overlaps", "--test=stress"]),
+    (
+        "sse-kit-broadcast",
+        &[
+            "--lib",
+            "--test=audience",
+            "--test=foreign",
+            "--test=model",
+            "--test=overlaps",
+            "--test=stress",
+        ],
+    ),
     ("sse-kit-schedules", &["--test=schedules"]),
     ("sse-kit-dispatch", &["--test=patterns"]),
     ("sse-kit-htmx", &["--lib", "--test=escaping"]),

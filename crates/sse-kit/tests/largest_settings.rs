@@ -27,6 +27,7 @@ use serde_json::json;
 use sse_kit::broadcast::{BuildError, Builder, Start};
 use sse_kit::dispatch::middleware::{Deduplicate, RateLimit, Timeout};
 use sse_kit::event::{Event, Topic};
+use sse_kit::htmx::{Html, Shape, Update, Updates};
 use sse_kit::http::{Access, Authorizer, Denied, Gate, Grant, Limits, Quota, SseResponse, Wanted};
 use sse_kit::monitor::MonitorConfig;
 use sse_kit::serve::{RequestBody, Server};
@@ -61,6 +62,7 @@ const TRIED: &[&str] = &[
     "sse-kit-dispatch/rate_limit::types",
     "sse-kit-dispatch/timeout::new",
     "sse-kit-event/event::retry",
+    "sse-kit-htmx/update::settle",
     "sse-kit-http/gate::grace",
     "sse-kit-http/limits::new",
     "sse-kit-http/quota::new",
@@ -80,6 +82,7 @@ const TRIED: &[&str] = &[
     "sse-kit-shutdown/builder::pre_drain",
     "sse-kit-shutdown/builder::shutdown_delay",
     "sse-kit-shutdown/builder::streams_per_second",
+    "sse-kit-tabs/config::reconnect_delay",
     "sse-kit-tabs/config::replay_characters",
     "sse-kit-tabs/config::replay_events",
 ];
@@ -147,6 +150,14 @@ async fn settings_of_middleware() -> TestResult {
     Ok(())
 }
 
+#[test]
+fn settings_of_an_update() -> TestResult {
+    let update = Update::fill("here".parse()?, &Html::text("x"))?.settle(FOR_EVER);
+    let html = Updates::from(update).render(Shape::V4)?;
+    assert!(html.to_string().contains(&format!("settle:{}ms", FOR_EVER.as_millis())), "{html}");
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn settings_of_a_stream_and_its_limits() -> TestResult {
     let hub = Broadcaster::new();
@@ -159,6 +170,7 @@ async fn settings_of_a_stream_and_its_limits() -> TestResult {
     assert!(config.data_block().to_string().contains("heartbeatTimeout"));
     let (most, folder) = (NonZero::<u32>::MAX, "/assets".parse()?);
     let config = TabsConfig::new([]).replay_events(most).replay_characters(most);
+    let config = config.reconnect_delay(FOR_EVER);
     assert!(config.settings(&folder).to_string().contains(&u32::MAX.to_string()));
     Ok(())
 }
