@@ -164,6 +164,8 @@ export function serveHtmx2(unwatched) {
       if (element.isConnected) continue;
       connected.delete(element);
       sourceOf(element)?.close();
+      // The extension would say so with the next event only, and here none comes.
+      dispatchEvent(new CustomEvent('sse-kit:removed', { detail: element.id }));
     }
   };
 }

@@ -99,6 +99,11 @@ function start() {
   // Whoever shows these sources heals them.
   on('htmx:sseOpen', (connection, { source }) => observe(connection, source));
   on('htmx:sseClose', (connection, { type }) => connection.ends(type));
+  addEventListener('sse-kit:removed', (event) => {
+    const id = /** @type {CustomEvent<string>} */ (event).detail;
+    // Not where another element has taken its place.
+    if (!document.getElementById(id)) connections.get(id)?.ends('removed');
+  });
   for (const name of ['hello', 'heartbeat', 'shutdown', 'busy', 'close']) {
     on(`sse-kit:${name}`, (connection, { data }) => connection.hears(name, data));
   }
