@@ -30,6 +30,7 @@ impl ConnectionSet {
     }
 
     /// Returns `true` if the connection is in the set.
+    #[inline]
     pub fn contains(&self, connection: &ConnectionId) -> bool {
         !self.0.is_empty() && self.0.binary_search(connection).is_ok()
     }

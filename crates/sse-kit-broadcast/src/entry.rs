@@ -74,6 +74,7 @@ impl Entry {
         self.frame.len() + OVERHEAD
     }
 
+    #[inline]
     pub(crate) fn leaves_out(&self, connection: &ConnectionId) -> bool {
         self.except.contains(connection)
     }

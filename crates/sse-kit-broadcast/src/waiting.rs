@@ -47,6 +47,7 @@ impl Waiting {
         Self { newest: conflates.then(Box::default), ..Self::default() }
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
@@ -61,6 +62,7 @@ impl Waiting {
 
     /// Returns `true` if a frame fits into so many bytes with all that waits. One always fits into an
     /// empty queue, however large.
+    #[inline]
     pub(crate) fn has_room_for(&self, frame: &Bytes, bytes: usize) -> bool {
         self.events == 0 || self.bytes.saturating_add(frame.len()) <= bytes
     }
@@ -69,6 +71,7 @@ impl Waiting {
         self.items.front()?.as_ref()
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, item: Item) {
         if let Some(frame) = item.frame() {
             self.events += 1;
@@ -80,6 +83,7 @@ impl Waiting {
         self.items.push_back(Some(item));
     }
 
+    #[inline]
     pub(crate) fn pop(&mut self) -> Option<Item> {
         let item = self.items.pop_front()??;
         self.release(&item);
@@ -95,6 +99,7 @@ impl Waiting {
 
     /// Removes the older event that `entry` stands in for, where entries are conflated. The newer one
     /// goes to the end of the queue, not to the older one's place, as ids must not go back.
+    #[inline]
     pub(crate) fn replace_same(&mut self, entry: &Entry) -> bool {
         self.newest.is_some() && self.take_out_same(entry)
     }
@@ -184,6 +189,7 @@ impl Waiting {
     }
 
     /// Subtracts an item that was removed from what waits.
+    #[inline]
     fn release(&mut self, item: &Item) {
         if let Some(frame) = item.frame() {
             self.events -= 1;
@@ -198,6 +204,7 @@ fn subject(entry: &Entry) -> Option<Subject> {
 
 impl Item {
     /// The bytes of an event; what the hub itself has to say is none.
+    #[inline]
     fn frame(&self) -> Option<&Bytes> {
         match self {
             Self::Entry(entry) => Some(&entry.frame),
