@@ -220,7 +220,7 @@ async fn nothing_is_missed_or_doubled_between_the_log_and_what_is_new() {
     };
     let mut readers = Vec::new();
     // They take turns at the log, and none waits for longer than a few seconds.
-    for _ in 0..12 {
+    for _ in 0..8 {
         let subscribe = node.hub.subscribe(topic("a")).resume(LastEventId::Known(begin));
         readers.push(tokio::spawn(async move {
             let mut stream = subscribe.queue(1000).reach_back().await.open().unwrap();
