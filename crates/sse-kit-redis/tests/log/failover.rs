@@ -240,7 +240,7 @@ async fn two_connections_that_lead_to_two_servers_come_together_again() {
 /// A node that died is waited for, but not for long.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_is_told_where_a_node_that_knew_more_may_be_gone() {
-    let mut redis = Server::start(&["--appendonly", "yes"]).await;
+    let mut redis = Server::start(&["--appendonly", "yes", "--appendfsync", "always"]).await;
     let config = config(&redis.url()).roll_call(Duration::from_millis(300));
     let dead = node_with(config.clone(), Broadcaster::builder()).await;
     let alive = node_with(config, Broadcaster::builder()).await;
