@@ -126,6 +126,7 @@ impl Publisher {
             return Err(refused.unwrap_or(PublishError::Vetoed));
         }
         let expected = expected.filter(|_| refused.is_none());
+        let once = if refused.is_some() { once.map(Once::of_what_follows) } else { once };
         let mut appending = self.log.append(Append { once, expected, ..to_append(&passed) });
         let first = poll_once(&mut appending).await;
         // The log has it; those who wait for their turn do not wait for the log's answer.

@@ -62,4 +62,12 @@ impl Once {
         let digest = fnv(event.encode().as_bytes()) ^ mixed(fnv(subject.as_bytes()));
         Some(Self { scope: audience.clone(), key, digest: mixed(digest) })
     }
+
+    /// The identity of what follows the publish where hooks refuse the event itself: another one, or a
+    /// publish that is tried again and passes then would be taken for a repetition, and be lost.
+    pub(crate) fn of_what_follows(self) -> Self {
+        let key = format!("refused-{:016x}", mixed(fnv(self.key.as_str().as_bytes())));
+        let key = IdempotencyKey::new(&key).expect("24 letters, digits and a dash");
+        Self { key, ..self }
+    }
 }

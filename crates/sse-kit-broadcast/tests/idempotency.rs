@@ -62,6 +62,25 @@ async fn what_follows_a_vetoed_publish_is_not_repeated_either() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_publish_that_was_vetoed_and_passes_later_is_not_lost() -> TestResult {
+    let asked = AtomicUsize::new(0);
+    let hub = Broadcaster::builder()
+        .on_broadcast(move |draft| {
+            if draft.topic() == Some(&topic("audit")) || asked.fetch_add(1, Ordering::Relaxed) > 0 {
+                return Ok(Verdict::Keep);
+            }
+            draft.follow_up(topic("audit"), Event::new("vetoed one"));
+            Ok(Verdict::Veto)
+        })
+        .build()?;
+    let vetoed = hub.publish(&topic("orders"), once("1", "key")).await;
+    assert!(matches!(vetoed, Err(PublishError::Vetoed)), "{vetoed:?}");
+    assert!(!hub.publish(&topic("orders"), once("1", "key")).await?.repeated);
+    assert_eq!(hub.history(&topic("orders"), 9).len(), 1);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_key_is_known_for_its_audience_alone() -> TestResult {
     let hub = Broadcaster::new();
     let (orders, invoices) = (topic("orders"), topic("invoices"));
