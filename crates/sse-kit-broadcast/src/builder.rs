@@ -136,8 +136,8 @@ impl Builder {
         self
     }
 
-    /// How many fan-out tasks share the connections, at most 1,024. Default: one for each worker of the
-    /// runtime.
+    /// Sets the number of fan-out tasks that share the connections, at most 1,024. Default: one for each
+    /// worker of the runtime.
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = Some(shards);
         self
@@ -181,7 +181,7 @@ impl Builder {
         self
     }
 
-    /// How long a publish may wait while the broadcast hooks are busy with other events, before it
+    /// Sets the longest wait of a publish while the broadcast hooks are busy with other events, before it
     /// fails with [`PublishError::HooksBusy`](crate::PublishError::HooksBusy). Default: 10 s.
     pub fn turn_timeout(mut self, timeout: Duration) -> Self {
         self.turn_timeout = timeout;
@@ -407,7 +407,7 @@ pub enum BuildError {
     TooMany {
         /// Its name.
         setting: &'static str,
-        /// How large it may be.
+        /// Its largest value.
         max: usize,
     },
     /// A setting is longer than makes sense.

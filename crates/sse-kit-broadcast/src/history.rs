@@ -46,7 +46,7 @@ impl History {
         *self = Self::new(self.retention);
     }
 
-    /// How many entries and bytes there are.
+    /// Returns the number of entries, and their bytes.
     pub(crate) fn size(&self) -> (usize, usize) {
         (self.entries, self.bytes)
     }

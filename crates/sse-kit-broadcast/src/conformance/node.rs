@@ -13,10 +13,10 @@ use crate::log::Log;
 use crate::record::Record;
 use crate::subscription::Subscription;
 
-/// How long anything may take.
+/// The longest time that anything may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How many events each node publishes.
+/// The number of events that each node publishes.
 pub(super) const EVENTS: usize = 100;
 
 /// A broadcaster on the log.
