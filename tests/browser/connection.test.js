@@ -1,12 +1,10 @@
 // What sse-kit-connection.js sees to, on both versions of htmx.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { launchBrowser } from './launch.js';
+import { launchBrowser, writtenMarkup } from './launch.js';
 import { serveStream } from './stream-server.js';
 
-const markup = JSON.parse(readFileSync(join(import.meta.dirname, 'markup.json'), 'utf8'));
+const markup = writtenMarkup();
 
 /** @type {import('playwright-core').Browser} */
 let browser;

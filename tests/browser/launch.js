@@ -1,5 +1,5 @@
 // Starts what the tests look at: a browser, and the examples' servers.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -28,6 +28,11 @@ const FLAGS = [
  */
 export function launchBrowser(options = {}) {
   return chromium.launch({ executablePath, args: FLAGS, ...options });
+}
+
+/** The pages and messages that sse-kit-htmx writes, by the version of htmx: see its example `markup`. */
+export function writtenMarkup() {
+  return JSON.parse(execFileSync(join(binaries, 'examples/markup'), { encoding: 'utf8' }));
 }
 
 /**

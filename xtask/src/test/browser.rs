@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use anyhow::Result;
 
 use super::{Tally, heading, node};
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, cargo};
 use crate::{assets, examples, npm, process, tools};
 
 pub(super) fn run(workspace: &Workspace, args: &[OsString]) -> Result<Tally> {
@@ -18,6 +18,7 @@ pub(super) fn run(workspace: &Workspace, args: &[OsString]) -> Result<Tally> {
     npm::install(&folder)?;
     let assets = assets::install(workspace)?;
     process::run(&mut examples::build(workspace))?;
+    process::run(cargo("build").args(["--package", "sse-kit-htmx", "--example", "markup"]))?;
 
     let mut runner = node::test_runner(&node);
     runner

@@ -1,11 +1,10 @@
-//! What the browser tests put on their pages is what this crate writes: it stands in
-//! `tests/browser/markup.json`, and this test says when it no longer does.
+//! Prints what this crate writes for both versions of htmx, as JSON: the pages and messages of the
+//! browser tests (`tests/browser/markup.test.js` and `connection.test.js`), which run it.
 //!
-//! `SSE_KIT_BLESS=1 cargo test -p sse-kit-htmx --test markup` writes it anew.
+//! `cargo run -p sse-kit-htmx --example markup`
 
 use std::error::Error;
-use std::fs;
-use std::path::Path;
+use std::io::{self, Write};
 
 use serde_json::{Value, json};
 use sse_kit_htmx::{
@@ -13,24 +12,17 @@ use sse_kit_htmx::{
     Reconnect, Selector, Shape, Swap, Tag, Update, Updates,
 };
 
-type TestResult<T = ()> = Result<T, Box<dyn Error>>;
+type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
-#[test]
-fn the_browser_tests_have_what_is_written_today() -> TestResult {
+fn main() -> Result {
     let mut all = serde_json::Map::new();
     for dialect in Dialect::ALL {
         all.insert(dialect.to_string(), markup(dialect)?);
     }
-    let today = serde_json::to_string_pretty(&Value::Object(all))? + "\n";
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/browser/markup.json");
-    if std::env::var_os("SSE_KIT_BLESS").is_some() {
-        fs::write(&file, &today)?;
-    }
-    assert_eq!(fs::read_to_string(file)?, today);
-    Ok(())
+    Ok(writeln!(io::stdout(), "{:#}", Value::Object(all))?)
 }
 
-fn markup(dialect: Dialect) -> TestResult<Value> {
+fn markup(dialect: Dialect) -> Result<Value> {
     let (mut messages, mut both) = (serde_json::Map::new(), serde_json::Map::new());
     for (name, updates) in updates(dialect)? {
         messages.insert(name.to_owned(), updates.render(dialect)?.as_str().into());
@@ -64,13 +56,13 @@ fn markup(dialect: Dialect) -> TestResult<Value> {
     }))
 }
 
-fn connection(connect: &Connect, dialect: Dialect) -> TestResult<Element> {
+fn connection(connect: &Connect, dialect: Dialect) -> Result<Element> {
     Ok(Element::new(Tag::DIV).id(&"stream".parse()?).sse(connect, dialect)?)
 }
 
 /// Elements within a connection that take in events by their names.
-fn named(dialect: Dialect) -> TestResult<Element> {
-    let element = |id: &str, attributes: Attributes| -> TestResult<Element> {
+fn named(dialect: Dialect) -> Result<Element> {
+    let element = |id: &str, attributes: Attributes| -> Result<Element> {
         Ok(Element::new(Tag::DIV).id(&id.parse()?).attributes(attributes))
     };
     let a = NamedSwap::new(["a".parse()?, "größer b".parse()?]).swap(Swap::BeforeEnd);
@@ -85,7 +77,7 @@ fn named(dialect: Dialect) -> TestResult<Element> {
         .child(element("four", trigger.attributes(dialect)?)?.attributes(fetches)))
 }
 
-fn updates(dialect: Dialect) -> TestResult<Vec<(&'static str, Updates)>> {
+fn updates(dialect: Dialect) -> Result<Vec<(&'static str, Updates)>> {
     let id = |id: &str| ElementId::new(id);
     let p = Html::trusted("<p id=\"a\">new <b>a</b></p>");
     let row = |n: u8| Html::trusted(format!("<tr id=\"r{n}\"><td>{n}!</td></tr>"));
