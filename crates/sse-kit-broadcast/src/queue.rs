@@ -97,7 +97,7 @@ pub(crate) enum Taken {
 impl Queue {
     pub(crate) fn new(start: EventId, limits: QueueLimits, policy: SlowConsumer) -> Self {
         Self {
-            waiting: Waiting::new(policy == SlowConsumer::Conflate),
+            waiting: Waiting::new(policy),
             limits,
             policy,
             waker: None,

@@ -8,6 +8,7 @@ use sse_kit_event::control::Gap;
 use sse_kit_event::{Audience, EventKey};
 
 use crate::entry::Entry;
+use crate::slow_consumer::SlowConsumer;
 
 /// The items that wait for one connection.
 ///
@@ -16,17 +17,24 @@ use crate::entry::Entry;
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
     items: VecDeque<Option<Item>>,
-    /// The number of the first item.
-    first: u64,
-    holes: usize,
     /// How many of the items are events, and what these weigh: the rest is not held to the limits.
     events: usize,
     bytes: usize,
+    /// Where items are taken out of the middle: most queues do without.
+    places: Option<Box<Places>>,
+}
+
+/// The places of the items in a queue from whose middle some are taken. What it does is marked as cold,
+/// so that it costs the other queues one comparison.
+#[derive(Debug, Default)]
+struct Places {
+    /// The number of the first item.
+    first: u64,
+    holes: usize,
     /// No item before this number is an entry.
     entries_from: u64,
     /// The number of the newest entry of each key, where entries are conflated.
-    #[expect(clippy::box_collection, reason = "few queues conflate, and all others stay small")]
-    newest: Option<Box<HashMap<Subject, u64>>>,
+    newest: Option<HashMap<Subject, u64>>,
 }
 
 /// What a keyed event is about: of two with the same subject the newer one stands in for the older.
@@ -42,9 +50,16 @@ pub(crate) enum Item {
 }
 
 impl Waiting {
-    /// Nothing, for a queue that conflates or not.
-    pub(crate) fn new(conflates: bool) -> Self {
-        Self { newest: conflates.then(Box::default), ..Self::default() }
+    /// Nothing, for a queue that deals with a slow consumer in this way.
+    pub(crate) fn new(policy: SlowConsumer) -> Self {
+        let places = match policy {
+            SlowConsumer::Heal | SlowConsumer::Disconnect => None,
+            SlowConsumer::DropOldest => Some(Places::default()),
+            SlowConsumer::Conflate => {
+                Some(Places { newest: Some(HashMap::new()), ..Places::default() })
+            }
+        };
+        Self { places: places.map(Box::new), ..Self::default() }
     }
 
     #[inline]
@@ -77,8 +92,8 @@ impl Waiting {
             self.events += 1;
             self.bytes += frame.len();
         }
-        if self.newest.is_some() {
-            self.note_newest(&item);
+        if let Some(places) = &mut self.places {
+            places.pushed(&item, self.items.len());
         }
         self.items.push_back(Some(item));
     }
@@ -87,12 +102,8 @@ impl Waiting {
     pub(crate) fn pop(&mut self) -> Option<Item> {
         let item = self.items.pop_front()??;
         self.release(&item);
-        if self.newest.is_some() {
-            self.forget_first(&item);
-        }
-        self.first += 1;
-        if self.holes > 0 {
-            self.drop_leading_holes();
+        if let Some(places) = &mut self.places {
+            places.popped(&item, &mut self.items);
         }
         Some(item)
     }
@@ -101,46 +112,19 @@ impl Waiting {
     /// goes to the end of the queue, not to the older one's place, as ids must not go back.
     #[inline]
     pub(crate) fn replace_same(&mut self, entry: &Entry) -> bool {
-        self.newest.is_some() && self.take_out_same(entry)
+        self.places.is_some() && self.take_out_same(entry)
     }
 
+    #[cold]
     fn take_out_same(&mut self, entry: &Entry) -> bool {
-        let Some(newest) = &self.newest else { return false };
-        let Some(number) = subject(entry).and_then(|subject| newest.get(&subject).copied()) else {
-            return false;
-        };
-        self.take_out(number).is_some()
+        let older = self.places.as_ref().and_then(|places| places.newest_like(entry));
+        older.is_some_and(|number| self.take_out(number).is_some())
     }
 
-    /// Notes an item that goes to the end of the queue as the newest of its key.
-    fn note_newest(&mut self, item: &Item) {
-        if let (Some(newest), Item::Entry(entry)) = (&mut self.newest, item)
-            && let Some(subject) = subject(entry)
-        {
-            newest.insert(subject, self.first + self.items.len() as u64);
-        }
-    }
-
-    /// Forgets the first item as the newest of its key, if it is that.
-    fn forget_first(&mut self, item: &Item) {
-        if let (Some(newest), Item::Entry(entry)) = (&mut self.newest, item)
-            && let Some(subject) = subject(entry)
-            && newest.get(&subject) == Some(&self.first)
-        {
-            newest.remove(&subject);
-        }
-    }
-
-    /// Removes the oldest entry, wherever it stands.
+    /// Removes the oldest entry, wherever it stands, of a queue that drops the oldest.
     pub(crate) fn remove_oldest_entry(&mut self) -> Option<Arc<Entry>> {
-        let from = self.index(self.entries_from.max(self.first))?;
-        let is_entry = |item: &Option<Item>| matches!(item, Some(Item::Entry(_)));
-        let Some(at) = self.items.range(from..).position(is_entry) else {
-            self.entries_from = self.first + self.items.len() as u64;
-            return None;
-        };
-        self.entries_from = self.first + (from + at) as u64;
-        match self.take_out(self.entries_from)? {
+        let number = self.places.as_mut()?.find_oldest_entry(&self.items)?;
+        match self.take_out(number)? {
             Item::Entry(entry) => Some(entry),
             Item::Direct(_) | Item::Gap(_) | Item::Heartbeat => None,
         }
@@ -148,44 +132,15 @@ impl Waiting {
 
     /// Takes an item out, whose place becomes a hole.
     fn take_out(&mut self, number: u64) -> Option<Item> {
-        let at = self.index(number)?;
-        let item = self.items.get_mut(at)?.take()?;
-        self.holes += 1;
+        let places = self.places.as_mut()?;
+        let item = self.items.get_mut(places.index(number)?)?.take()?;
+        places.holes += 1;
+        places.drop_leading_holes(&mut self.items);
+        if places.holes > 32 && places.holes * 2 > self.items.len() {
+            places.close_holes(&mut self.items);
+        }
         self.release(&item);
-        self.drop_leading_holes();
-        if self.holes > 32 && self.holes * 2 > self.items.len() {
-            self.close_holes();
-        }
         Some(item)
-    }
-
-    /// The place of an item that was not popped yet.
-    fn index(&self, number: u64) -> Option<usize> {
-        usize::try_from(number.checked_sub(self.first)?).ok().filter(|at| *at <= self.items.len())
-    }
-
-    fn drop_leading_holes(&mut self) {
-        while let Some(None) = self.items.front() {
-            self.items.pop_front();
-            self.first += 1;
-            self.holes -= 1;
-        }
-    }
-
-    /// Moves the items together, and numbers them anew.
-    fn close_holes(&mut self) {
-        self.items.retain(Option::is_some);
-        (self.holes, self.entries_from) = (0, self.first);
-        if let Some(newest) = &mut self.newest {
-            newest.clear();
-            for (number, item) in (self.first..).zip(&self.items) {
-                if let Some(Item::Entry(entry)) = item
-                    && let Some(subject) = subject(entry)
-                {
-                    newest.insert(subject, number);
-                }
-            }
-        }
     }
 
     /// Subtracts an item that was removed from what waits.
@@ -198,6 +153,74 @@ impl Waiting {
     }
 }
 
+impl Places {
+    /// Notes an item that goes to the end of the queue, behind so many others.
+    #[cold]
+    fn pushed(&mut self, item: &Item, behind: usize) {
+        if let (Some(newest), Item::Entry(entry)) = (&mut self.newest, item)
+            && let Some(subject) = subject(entry)
+        {
+            newest.insert(subject, self.first + behind as u64);
+        }
+    }
+
+    /// Forgets the first item, which has left the queue, and the holes behind it.
+    #[cold]
+    fn popped(&mut self, item: &Item, rest: &mut VecDeque<Option<Item>>) {
+        if let (Some(newest), Item::Entry(entry)) = (&mut self.newest, item)
+            && let Some(subject) = subject(entry)
+            && newest.get(&subject) == Some(&self.first)
+        {
+            newest.remove(&subject);
+        }
+        self.first += 1;
+        self.drop_leading_holes(rest);
+    }
+
+    /// The number of the newest entry that is about the same as this one.
+    fn newest_like(&self, entry: &Entry) -> Option<u64> {
+        self.newest.as_ref()?.get(&subject(entry)?).copied()
+    }
+
+    fn find_oldest_entry(&mut self, items: &VecDeque<Option<Item>>) -> Option<u64> {
+        let from = self.index(self.entries_from.max(self.first)).filter(|at| *at <= items.len())?;
+        let is_entry = |item: &Option<Item>| matches!(item, Some(Item::Entry(_)));
+        let ahead = items.range(from..).position(is_entry);
+        self.entries_from = self.first + ahead.map_or(items.len(), |ahead| from + ahead) as u64;
+        ahead.map(|_| self.entries_from)
+    }
+
+    /// The place of an item that was not popped yet.
+    fn index(&self, number: u64) -> Option<usize> {
+        usize::try_from(number.checked_sub(self.first)?).ok()
+    }
+
+    fn drop_leading_holes(&mut self, items: &mut VecDeque<Option<Item>>) {
+        while self.holes > 0 && matches!(items.front(), Some(None)) {
+            items.pop_front();
+            self.first += 1;
+            self.holes -= 1;
+        }
+    }
+
+    /// Moves the items together, and numbers them anew.
+    fn close_holes(&mut self, items: &mut VecDeque<Option<Item>>) {
+        items.retain(Option::is_some);
+        (self.holes, self.entries_from) = (0, self.first);
+        if let Some(newest) = &mut self.newest {
+            newest.clear();
+            for (number, item) in (self.first..).zip(items) {
+                if let Some(Item::Entry(entry)) = item
+                    && let Some(subject) = subject(entry)
+                {
+                    newest.insert(subject, number);
+                }
+            }
+        }
+    }
+}
+
+/// What a keyed event is about.
 fn subject(entry: &Entry) -> Option<Subject> {
     Some((entry.audience.clone(), entry.key.clone()?))
 }
