@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::request_head::{Next, next, wants_close};
+use super::keep_alive::wants_close;
+use super::request_head::{Next, next};
 use super::{Back, StreamRoutes, close, streams};
 use crate::answer::Failure;
 use crate::connection::{Connections, One};
@@ -24,8 +25,9 @@ impl Connections {
             next = match next {
                 Next::End => return Ok(()),
                 Next::Own(request) => {
-                    let keep_alive =
-                        one.terms.keep_alive() && !wants_close(&request) && !self.is_leaving();
+                    let keep_alive = one.terms.keep_alive()
+                        && !wants_close(request.headers())
+                        && !self.is_leaving();
                     self.stats.answer_on_fast_path();
                     match self.admit(&*request, &one.peer) {
                         Ok(exchange) => {
