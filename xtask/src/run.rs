@@ -9,7 +9,7 @@ use crate::{assets, process};
 
 /// Run an example by its name
 ///
-/// The examples are the packages under `examples/`. Each takes `--listen ADDR:PORT`, prints
+/// The examples are the packages under `examples/`. Each takes `--listen ADDR`, prints
 /// the address it listens on, logs to stderr and stops politely on Ctrl-C; `-- --help` lists
 /// the rest. Examples with pages are given the browser files from npm.
 #[derive(Debug, clap::Args)]

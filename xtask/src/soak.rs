@@ -37,6 +37,7 @@ const RANDOM: &[(&str, &[&str])] = &[
     ("sse-kit-dispatch", &["--test=patterns"]),
     ("sse-kit-htmx", &["--lib", "--test=escaping"]),
     ("sse-kit-http", &["--lib", "--test=hostile"]),
+    ("sse-kit-serve", &["--test=lanes"]),
     ("sse-kit-monitor", &["--test=bugs"]),
     ("sse-kit-tabs", &["--test=parity"]),
 ];
@@ -45,7 +46,7 @@ const RANDOM: &[(&str, &[&str])] = &[
 const ENDURANCE: &[(&str, &[&str])] = &[
     ("sse-kit-broadcast", &["--test=replay_latency"]),
     ("hub", &["--test=endurance", "--test=endurance_fast_path", "--test=cluster"]),
-    ("sse-kit-serve", &["--test=http2", "--test=lanes"]),
+    ("sse-kit-serve", &["--test=http2"]),
     ("sse-kit-http", &["--test=gate"]),
 ];
 

@@ -118,8 +118,11 @@ impl Builder {
         self
     }
 
-    /// How often connections get a sign of life; `None` for never. Default: 15 s, well below what
-    /// proxies call idle.
+    /// Sets how often connections get a sign of life. Default: 15 s, well below what proxies call idle.
+    ///
+    /// With `None` there is none. Then proxies end quiet streams, pages do not notice a dead connection, the age
+    /// of a stream is looked at only when it sends an event, and clients that are gone without a word are
+    /// found by the kernel alone.
     pub fn heartbeat(mut self, every: impl Into<Option<Duration>>) -> Self {
         self.heartbeat = every.into();
         self

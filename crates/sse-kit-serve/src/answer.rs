@@ -4,10 +4,11 @@ use std::error::Error;
 use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body::Body;
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 
@@ -29,6 +30,39 @@ impl AppError {
 
 /// The body of any answer.
 pub(crate) type AnswerBody = UnsyncBoxBody<Bytes, AppError>;
+
+/// A body that keeps something until it is dropped, which is when its answer has ended.
+#[derive(Debug)]
+pub(crate) struct Keeping<K> {
+    body: AnswerBody,
+    _kept: K,
+}
+
+impl<K> Keeping<K> {
+    pub(crate) fn new(body: AnswerBody, kept: K) -> Self {
+        Self { body, _kept: kept }
+    }
+}
+
+impl<K: Unpin> Body for Keeping<K> {
+    type Data = Bytes;
+    type Error = AppError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, AppError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
 
 pub(crate) type Pinned<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 

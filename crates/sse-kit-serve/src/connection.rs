@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use sse_kit_http::LimitError;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -21,7 +20,7 @@ use crate::peer::Peer;
 use crate::preface;
 use crate::proxy_protocol;
 use crate::server::Settings;
-use crate::socket::{self, Socket};
+use crate::socket::{self, Socket, Stream};
 #[cfg(feature = "tls")]
 use crate::tls::{self, Tls};
 
@@ -104,7 +103,7 @@ impl Connections {
     pub(crate) fn spawn(
         self: &Arc<Self>,
         tasks: &mut JoinSet<()>,
-        stream: TcpStream,
+        stream: Stream,
         one: One,
         kept: impl Send + 'static,
     ) {

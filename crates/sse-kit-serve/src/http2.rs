@@ -6,12 +6,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::{AbortHandle, Abortable};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -26,8 +28,7 @@ impl Connections {
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let One { peer, terms } = one;
-        // Each stream has a task, which hyper starts and which ends with the connection.
-        let mut http = http2::Builder::new(TokioExecutor::new());
+        let mut http = http2::Builder::new(StreamTasks);
         http.timer(TokioTimer::new())
             .max_concurrent_streams(100)
             .max_send_buf_size(SEND_BUFFER)
@@ -67,9 +68,16 @@ impl Connections {
                     if let Some(timeout) = self.write_timeout {
                         streams.end_stalled(timeout, &self.stats);
                     }
-                    if !is_stopping && streams.idle_for() > self.idle_timeout {
+                    let idle_for = streams.idle_for();
+                    if !is_stopping && idle_for > self.idle_timeout {
                         is_stopping = true;
                         connection.as_mut().graceful_shutdown();
+                    }
+                    // The end of an answer may still wait in hyper, for a client that takes none of it.
+                    let longest = self.idle_timeout.saturating_add(self.write_timeout.unwrap_or(Duration::MAX));
+                    if idle_for > longest {
+                        self.stats.write_timed_out();
+                        return Ok(());
                     }
                 }
             }
@@ -93,7 +101,7 @@ struct Counted {
     /// Since when none is open.
     idle_since: Instant,
     /// Those that are being answered.
-    answering: Vec<Weak<Mutex<Answering>>>,
+    answering: Vec<Weak<Answering>>,
 }
 
 impl Default for Streams {
@@ -114,23 +122,19 @@ impl Streams {
         if counted.open == 0 { counted.idle_since.elapsed() } else { Duration::ZERO }
     }
 
-    /// Drops the bodies of streams whose client took nothing for so long.
+    /// Resets the streams whose client took nothing for so long.
     fn end_stalled(&self, timeout: Duration, stats: &ServeStats) {
-        let mut counted = self.0.lock();
-        counted.answering.retain(|answering| answering.strong_count() > 0);
-        let answering: Vec<_> = counted.answering.iter().filter_map(Weak::upgrade).collect();
-        drop(counted);
-        for answering in answering {
-            let mut answering = answering.lock();
-            if answering.given_at.is_some_and(|at| at.elapsed() > timeout) {
-                let body = answering.body.take();
-                answering.given_at = None;
-                drop(answering);
-                // Where the app's code runs, no lock is held.
-                drop(body);
+        self.0.lock().answering.retain(|answering| {
+            let Some(answering) = answering.upgrade() else { return false };
+            let given_at = *answering.given_at.lock();
+            let is_stalled = given_at.is_some_and(|at| at.elapsed() > timeout);
+            if is_stalled {
+                // The task is woken, and drops what the app gave, without this lock.
+                answering.task.abort();
                 stats.write_timed_out();
             }
-        }
+            !is_stalled
+        });
     }
 }
 
@@ -139,10 +143,12 @@ impl Streams {
 struct Open(Arc<Streams>);
 
 impl Open {
+    /// Watches the answer; it must be called in the task of its stream.
     fn watch(self, body: AnswerBody) -> AnswerBody {
-        let answering = Arc::new(Mutex::new(Answering { body: Some(body), given_at: None }));
+        let task = TASK.get();
+        let answering = Arc::new(Answering { task, given_at: Mutex::default() });
         self.0.0.lock().answering.push(Arc::downgrade(&answering));
-        Watched { answering, _open: self }.boxed_unsync()
+        Watched { body, answering, _open: self }.boxed_unsync()
     }
 }
 
@@ -154,20 +160,40 @@ impl Drop for Open {
     }
 }
 
-#[derive(Debug)]
-struct Answering {
-    /// `None` when it was ended because the client took nothing.
-    body: Option<AnswerBody>,
-    /// When hyper was given a frame, for which it has not come back yet: it does so as soon as the
-    /// client's window has room for what it was given.
-    given_at: Option<Instant>,
+tokio::task_local! {
+    /// The task of a stream, which can be ended from outside.
+    static TASK: AbortHandle;
 }
 
-/// The body of a stream that ends when the client takes nothing of it for too long. (A socket cannot tell:
-/// the client may well take everything else.)
+/// Starts the task of each stream, which ends with the connection at the latest.
+///
+/// When a task is aborted, the stream is reset at once, whatever of it waits in hyper, and what it had of the
+/// connection's window is for the others.
+#[derive(Clone, Copy, Debug)]
+struct StreamTasks;
+
+impl<F: Future<Output: Send> + Send + 'static> Executor<F> for StreamTasks {
+    fn execute(&self, stream: F) {
+        let (task, registration) = AbortHandle::new_pair();
+        tokio::spawn(Abortable::new(TASK.scope(task, stream), registration));
+    }
+}
+
+/// An answer under way.
+#[derive(Debug)]
+struct Answering {
+    task: AbortHandle,
+    /// When hyper was given a frame, for which it has not come back yet: it does so as soon as the
+    /// client's window has room for what it was given.
+    given_at: Mutex<Option<Instant>>,
+}
+
+/// The body of a stream, which notes when it is asked for more. (A socket cannot tell that the client takes
+/// nothing of this stream: the client may well take everything else.)
 #[derive(Debug)]
 struct Watched {
-    answering: Arc<Mutex<Answering>>,
+    body: AnswerBody,
+    answering: Arc<Answering>,
     _open: Open,
 }
 
@@ -176,29 +202,20 @@ impl Body for Watched {
     type Error = AppError;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, AppError>>> {
-        let mut answering = self.answering.lock();
-        let Some(body) = &mut answering.body else {
-            return Poll::Ready(Some(Err(AppError::new(Stalled))));
-        };
-        let frame = Pin::new(body).poll_frame(cx);
-        answering.given_at = matches!(frame, Poll::Ready(Some(Ok(_)))).then(Instant::now);
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        let is_given = matches!(frame, Poll::Ready(Some(Ok(_))));
+        *self.answering.given_at.lock() = is_given.then(Instant::now);
         frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.answering.lock().body.as_ref().is_some_and(AnswerBody::is_end_stream)
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let answering = self.answering.lock();
-        answering.body.as_ref().map(AnswerBody::size_hint).unwrap_or_default()
+        self.body.size_hint()
     }
 }
-
-/// A client took nothing of a stream for the write timeout.
-#[derive(Debug, thiserror::Error)]
-#[error("the client took no bytes of the stream for too long")]
-struct Stalled;

@@ -32,6 +32,7 @@
 //! - What the kernel keeps for a client that does not read is bounded, as is how long it waits for one
 //!   that is gone; and so are connections, in all and per address, where [`Server::limits`] says so.
 //! - It serves HTTP/2 with prior knowledge, and by TLS with the feature `tls`.
+//! - A [`Listener`] is of TCP or of a Unix socket.
 //! - It is for Unix only, as the signals are that `sse-kit-shutdown` listens for.
 //! - Running out of file descriptors pauses accepting, and does not end the server.
 
@@ -42,6 +43,8 @@ mod connection;
 mod http1;
 mod http2;
 mod line;
+mod listen_address;
+mod listener;
 mod outage;
 mod peer;
 mod preface;
@@ -55,7 +58,10 @@ mod socket_options;
 mod stats;
 #[cfg(feature = "tls")]
 mod tls;
+mod unix_socket;
 
+pub use listen_address::{ListenAddress, ListenAddressError};
+pub use listener::{ListenError, Listener};
 pub use request_body::{RequestBody, RequestBodyError};
 pub use server::Server;
 pub use stats::ServeStats;

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sse_kit_http::LimitError;
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::connection::{Connections, One, Terms};
 use crate::peer::Peer;
+use crate::socket::Stream;
 
 /// How many are told at a time; more are closed without a word.
 const AT_ONCE: usize = 64;
@@ -17,7 +17,7 @@ impl Connections {
     /// Tells a client that there is no room for it.
     pub(crate) fn refuse(
         self: &Arc<Self>,
-        stream: TcpStream,
+        stream: Stream,
         client: SocketAddr,
         error: LimitError,
         refused: &mut JoinSet<()>,

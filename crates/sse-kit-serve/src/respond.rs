@@ -1,20 +1,17 @@
 //! One request: admitted, answered by the app, and counted until its answer has ended.
 
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONNECTION, HOST, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
-use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use sse_kit_http::SseResponse;
 
-use crate::answer::{AnswerBody, AppError};
+use crate::answer::{AnswerBody, AppError, Keeping};
 use crate::connection::Connections;
 use crate::peer::{Exchange, Peer};
 use crate::request_body::RequestBody;
@@ -72,7 +69,8 @@ impl Connections {
         if self.is_leaving() && version <= Version::HTTP_11 {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        Ok(response.map(|body| Counted { body, _exchange: exchange }.boxed_unsync()))
+        // It counts as a stream until its body has ended.
+        Ok(response.map(|body| Keeping::new(body, exchange).boxed_unsync()))
     }
 
     /// Calls the app: for streams one of its functions, for all else the other.
@@ -110,30 +108,4 @@ fn busy<B>(request: &Request<B>) -> Response<AnswerBody> {
 
 fn text(text: &'static str) -> AnswerBody {
     Full::new(Bytes::from_static(text.as_bytes())).map_err(|never| match never {}).boxed_unsync()
-}
-
-/// A body that counts as a stream until it has ended.
-struct Counted {
-    body: AnswerBody,
-    _exchange: Exchange,
-}
-
-impl Body for Counted {
-    type Data = Bytes;
-    type Error = AppError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, AppError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

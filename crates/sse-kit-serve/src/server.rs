@@ -10,28 +10,27 @@ use std::time::Duration;
 use http::Request;
 use sse_kit_http::{Limits, TrustedProxies};
 use sse_kit_shutdown::{Outcome, Phase, Shutdown, Signals, Tracked};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::answer::{Answer, Service};
 use crate::connection::{Connections, One, Stopping, Terms};
 use crate::http1::{Routes, StreamRoutes};
+use crate::listen_address::ListenAddress;
+use crate::listener::Listener;
 use crate::outage::Outage;
 use crate::request_body::RequestBody;
+use crate::socket::Stream;
 use crate::socket_options::SocketOptions;
 use crate::stats::ServeStats;
 
 /// The upper bound for timeouts that hyper adds to an instant, which does not reach to the end of time.
 const MAX_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// How many clients may wait to be accepted.
-const BACKLOG: u32 = 4096;
-
 /// A bound server of HTTP/1.1, and of HTTP/2 where it is asked for.
 #[derive(Debug)]
 pub struct Server {
-    listener: TcpListener,
+    listener: Listener,
     settings: Settings,
     outage: Outage,
 }
@@ -57,7 +56,8 @@ pub(crate) struct Settings {
 }
 
 impl Server {
-    /// Listens on an address; port 0 takes a free one.
+    /// Listens on an address of TCP; port 0 takes a free one. [`Listener::bind`] takes names of hosts and
+    /// Unix sockets, too.
     ///
     /// Up to 4,096 clients may wait to be accepted, as far as the system allows it
     /// (`net.core.somaxconn`): so many come back at once when a node goes down. Of clients beyond that, and
@@ -71,19 +71,15 @@ impl Server {
         reason = "it must be called in a runtime, which then has the socket"
     )]
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        // As `TcpListener::bind` does: a server that is started again need not wait for the sockets of
-        // the one before it.
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        Ok(Self::new(socket.listen(BACKLOG)?))
+        Ok(Self::new(Listener::tcp(address)?))
     }
 
-    /// Serves a listener that is bound already. How many clients may wait to be accepted was decided
-    /// when it was bound; [`Server::bind`] has room for a herd.
-    pub fn new(listener: TcpListener) -> Self {
+    /// Serves a listener that is bound already: a [`Listener`], or one of tokio's, of TCP or of Unix. How many
+    /// clients may wait to be accepted was decided when it was bound; [`Listener::bind`] has room for a
+    /// herd.
+    pub fn new(listener: impl Into<Listener>) -> Self {
         Self {
-            listener,
+            listener: listener.into(),
             outage: Outage::default(),
             settings: Settings {
                 limits: None,
@@ -255,13 +251,25 @@ impl Server {
         self
     }
 
-    /// Where it listens.
+    /// Returns where it listens, on TCP.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system does not say, or it listens on a Unix socket.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        match self.address()? {
+            ListenAddress::Tcp(address) => Ok(address),
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Returns where it listens, be it on TCP or on a Unix socket.
     ///
     /// # Errors
     ///
     /// When the operating system does not say.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    pub fn address(&self) -> io::Result<ListenAddress> {
+        self.listener.address()
     }
 
     /// What happens to it, to be read while it serves.
@@ -366,7 +374,7 @@ impl Server {
     }
 
     /// The next connection, however long it takes.
-    async fn accept(&self) -> (TcpStream, SocketAddr) {
+    async fn accept(&self) -> (Stream, SocketAddr) {
         loop {
             match self.listener.accept().await {
                 Ok(accepted) => {
@@ -390,7 +398,7 @@ impl Server {
 /// Serves a connection that was accepted, if there is room for it.
 fn take(
     connections: &Arc<Connections>,
-    (stream, client): (TcpStream, SocketAddr),
+    (stream, client): (Stream, SocketAddr),
     terms: Terms,
     track: &impl Fn() -> Option<Tracked>,
     tasks: &mut JoinSet<()>,

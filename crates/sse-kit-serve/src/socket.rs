@@ -7,8 +7,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Sleep;
+use tokio_util::either::Either;
+
+/// A connection as it was accepted.
+pub(crate) type Stream = Either<TcpStream, UnixStream>;
 
 /// A socket whose writes fail when the client takes no bytes for too long.
 ///
@@ -17,17 +21,17 @@ use tokio::time::Sleep;
 /// 10,000 connections, and 0.3 KiB for each.)
 #[derive(Debug)]
 pub(crate) struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     write_timeout: Option<Duration>,
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
-    pub(crate) fn new(stream: TcpStream, write_timeout: Option<Duration>) -> Self {
+    pub(crate) fn new(stream: Stream, write_timeout: Option<Duration>) -> Self {
         Self { stream, write_timeout, stalled: None }
     }
 
-    fn poll_stream(self: Pin<&mut Self>) -> Pin<&mut TcpStream> {
+    fn poll_stream(self: Pin<&mut Self>) -> Pin<&mut Stream> {
         Pin::new(&mut self.get_mut().stream)
     }
 

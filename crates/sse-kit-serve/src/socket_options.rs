@@ -6,6 +6,8 @@ use std::time::Duration;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
+use crate::socket::Stream;
+
 /// Options of each connection. (They could be inherited from the socket that listens, but not by those
 /// who were waiting there already.)
 #[derive(Clone, Copy, Debug)]
@@ -36,16 +38,31 @@ impl Default for SocketOptions {
 }
 
 impl SocketOptions {
-    pub(crate) fn apply(self, stream: &TcpStream) -> io::Result<()> {
-        let socket = SockRef::from(stream);
-        // An event is sent when it happens, not when there is more to send with it.
-        socket.set_tcp_nodelay(true)?;
+    pub(crate) fn apply(self, stream: &Stream) -> io::Result<()> {
+        match stream {
+            Stream::Left(tcp) => {
+                self.apply_buffers(&SockRef::from(tcp))?;
+                self.apply_tcp(tcp)
+            }
+            // The kernel knows at once when the other end is gone, which is on the same machine.
+            Stream::Right(unix) => self.apply_buffers(&SockRef::from(unix)),
+        }
+    }
+
+    fn apply_buffers(self, socket: &SockRef<'_>) -> io::Result<()> {
         if let Some(bytes) = self.send_buffer {
             socket.set_send_buffer_size(bytes.min(LARGEST_BUFFER))?;
         }
         if let Some(bytes) = self.receive_buffer {
             socket.set_recv_buffer_size(bytes.min(LARGEST_BUFFER))?;
         }
+        Ok(())
+    }
+
+    fn apply_tcp(self, stream: &TcpStream) -> io::Result<()> {
+        let socket = SockRef::from(stream);
+        // An event is sent when it happens, not when there is more to send with it.
+        socket.set_tcp_nodelay(true)?;
         if let Some(quiet) = self.tcp_keepalive {
             // Kernels count in whole seconds, and Linux takes at most 32,767 of them.
             let quiet = quiet.clamp(Duration::from_secs(1), Duration::from_secs(32_767));
@@ -75,7 +92,10 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let (stream, _peer) = tokio::join!(TcpStream::connect(address), listener.accept());
         let stream = stream.unwrap();
-        options.apply(&stream).unwrap();
+        options
+            .apply_buffers(&SockRef::from(&stream))
+            .and_then(|()| options.apply_tcp(&stream))
+            .unwrap();
         stream
     }
 

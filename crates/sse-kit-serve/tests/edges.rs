@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 /// Nothing takes this long; it only keeps a broken server from hanging the tests.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// `/refuse` answers before it has read anything, `/never` never; all else says how long the body is.
+/// `/refuse` answers before it has read anything, `/slow` after a while, `/never` never; all else says how long the body is.
 async fn answer(
     request: Request<RequestBody>,
     _: SocketAddr,
@@ -25,6 +25,10 @@ async fn answer(
     let (status, text) = match &*path {
         "/refuse" => (StatusCode::FORBIDDEN, "no".to_owned()),
         "/never" => std::future::pending().await,
+        "/slow" => {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            (StatusCode::OK, "late".to_owned())
+        }
         _ => match request.into_body().collect().await {
             Ok(body) => (StatusCode::OK, body.to_bytes().len().to_string()),
             Err(RequestBodyError::TimedOut) => (StatusCode::REQUEST_TIMEOUT, "slow".to_owned()),
@@ -134,6 +138,61 @@ async fn an_idle_connection_ends_after_its_own_timeout_and_with_a_drain() {
     for socket in idle {
         assert_eq!(rest(socket).await, "");
     }
+}
+
+/// Requests whose end only hyper can tell, so that it has the rest of their connection.
+const OF_HYPERS: [&str; 3] = [
+    "POST /post HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    "POST /post HTTP/1.1\r\nHost: x\r\nExpect: nothing\r\nContent-Length: 3\r\n\r\nabc",
+    "GET /post HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
+];
+
+#[tokio::test]
+async fn a_connection_that_hyper_keeps_has_the_same_timeouts() {
+    let short = Duration::from_millis(100);
+    let serving = Serving::start(Duration::ZERO, |s| s.header_timeout(short)).await;
+    for first in OF_HYPERS {
+        let mut socket = serving.open(first).await;
+        assert!(one_answer(&mut socket).await.starts_with("HTTP/1.1 200"), "{first}");
+        for second in OF_HYPERS.into_iter().chain([&*get("/own")]) {
+            tokio::time::sleep(5 * short).await;
+            socket.write_all(second.as_bytes()).await.expect("it reads");
+            assert!(one_answer(&mut socket).await.starts_with("HTTP/1.1 200"), "{second}");
+        }
+        // A handler may take longer than a head.
+        socket.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("it reads");
+        assert!(one_answer(&mut socket).await.starts_with("HTTP/1.1 200"), "a slow handler");
+        socket.write_all(b"GET /own HTTP/1.1\r\n").await.expect("it reads");
+        assert_eq!(rest(socket).await, "", "a head that does not come");
+    }
+    let serving = Serving::start(Duration::ZERO, |s| s.idle_timeout(short)).await;
+    for first in OF_HYPERS {
+        let mut socket = serving.open(first).await;
+        one_answer(&mut socket).await;
+        assert_eq!(rest(socket).await, "", "{first}");
+    }
+    let serving = Serving::start(Duration::ZERO, |s| s.idle_timeout(Duration::MAX)).await;
+    let mut socket = serving.open(OF_HYPERS[0]).await;
+    one_answer(&mut socket).await;
+    serving.shutdown.trigger();
+    assert_eq!(rest(socket).await, "", "a drain ends it at once");
+}
+
+#[tokio::test]
+async fn clients_are_told_how_long_an_idle_connection_is_kept() {
+    let serving = Serving::start(Duration::ZERO, |s| s).await;
+    let told = async |request: &str| {
+        one_answer(&mut serving.open(request).await)
+            .await
+            .contains("\r\nkeep-alive: timeout=74\r\n")
+    };
+    assert!(told(&get("/post")).await);
+    assert!(told(OF_HYPERS[0]).await);
+    assert!(!told("GET /post HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await);
+    assert!(!told("GET /post HTTP/1.0\r\nHost: x\r\n\r\n").await);
+    let serving = Serving::start(Duration::ZERO, |s| s.idle_timeout(Duration::from_secs(1))).await;
+    let answer = one_answer(&mut serving.open(get("/post")).await).await;
+    assert!(!answer.contains("keep-alive"), "too short to be of use: {answer}");
 }
 
 #[tokio::test]

@@ -148,12 +148,12 @@ async fn rest(mut socket: TcpStream) -> Vec<u8> {
     all
 }
 
-/// The head as lines, sorted, without the date; and the body.
+/// The head as lines, sorted, without the date and what only answers have that are no streams; and the body.
 fn parts(response: &[u8]) -> (Vec<String>, Vec<u8>) {
     let end = response.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
     let head = String::from_utf8_lossy(&response[..end]).into_owned();
     let mut lines: Vec<_> = head.lines().map(str::to_owned).collect();
-    lines.retain(|line| !line.starts_with("date: "));
+    lines.retain(|line| !line.starts_with("date: ") && !line.starts_with("keep-alive: "));
     lines[1..].sort_unstable();
     (lines, response[end + 4..].to_vec())
 }

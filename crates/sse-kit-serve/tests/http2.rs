@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, Version};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -200,6 +200,97 @@ async fn a_stream_that_is_not_read_ends_after_the_write_timeout_and_the_others_g
     in_time("an end", reading).await;
 }
 
+/// A client that speaks frames, and says nothing that it is not told to say.
+struct Frames(TcpStream);
+
+impl Frames {
+    async fn begin(address: SocketAddr) -> Self {
+        let mut socket = TcpStream::connect(address).await.expect("it listens");
+        let begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        socket.write_all(begin).await.expect("it reads");
+        Self(socket)
+    }
+
+    async fn ask(&mut self, stream: usize) {
+        self.0.write_all(&request(stream)).await.expect("it reads");
+    }
+
+    /// Reads a frame: its type, its stream, and its payload. `None` at the end.
+    async fn next(&mut self) -> Option<(u8, u32, Vec<u8>)> {
+        let mut head = [0; 9];
+        in_time("a frame or the end", self.0.read_exact(&mut head)).await.ok()?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; length as usize];
+        in_time("a payload", self.0.read_exact(&mut payload)).await.ok()?;
+        Some((head[3], u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload))
+    }
+
+    /// Waits for a frame of a type on a stream, and returns how much data came on any before it.
+    async fn until(&mut self, kind: u8, stream: u32) -> usize {
+        let mut data = 0;
+        loop {
+            let (is, on, payload) = self.next().await.expect("it goes on");
+            if (is, on) == (kind, stream) {
+                return data;
+            }
+            data += if is == DATA { payload.len() } else { 0 };
+        }
+    }
+}
+
+/// Types of frames.
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const GOAWAY: u8 = 7;
+
+/// As wide as the windows of a stream and of a connection are when a client says nothing.
+const WINDOW: usize = 65_535;
+
+#[tokio::test]
+async fn a_stuck_stream_that_has_all_of_its_connections_window_is_reset() {
+    let short = Duration::from_millis(200);
+    let serving = Serving::start(|s| s.http2_prior_knowledge().write_timeout(short)).await;
+    let mut client = Frames::begin(serving.address).await;
+    client.ask(1).await;
+    client.until(DATA, 1).await;
+    for n in 0..10 {
+        let data = format!("{n} {}", "x".repeat(100_000));
+        serving.hub.publish(&topic(), Event::new(data)).await.expect("it is open");
+    }
+    // What came before is the hello.
+    let data = client.until(RST_STREAM, 1).await;
+    assert!(data < WINDOW && data > WINDOW / 2, "no more than the window: {data}");
+    assert_eq!(serving.stats.write_timeouts(), 1);
+    until("what it held is free", || serving.hub.connection_count() == 0).await;
+
+    // As a client does when a stream is reset: what was sent of it takes no room any more.
+    let window = u32::try_from(WINDOW).expect("it is short").to_be_bytes();
+    let update = [&[0, 0, 4, 8, 0, 0, 0, 0, 0], &window[..]].concat();
+    client.0.write_all(&update).await.expect("it reads");
+    client.ask(3).await;
+    client.until(HEADERS, 3).await;
+    client.until(DATA, 3).await;
+}
+
+#[tokio::test]
+async fn an_answer_whose_end_is_not_taken_does_not_keep_its_connection() {
+    let short = Duration::from_millis(200);
+    let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
+    let server = server.expect("a free port").http2_prior_knowledge();
+    let server = server.write_timeout(short).idle_timeout(short);
+    let (address, stats) = (server.local_addr().expect("an address"), server.stats());
+    let large = |_: Request<RequestBody>, _| async {
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("x".repeat(2 * WINDOW))))
+    };
+    tokio::spawn(server.serve(large, std::future::pending::<()>(), Duration::ZERO));
+    let mut client = Frames::begin(address).await;
+    client.ask(1).await;
+    client.until(GOAWAY, 0).await;
+    while client.next().await.is_some() {}
+    assert_eq!(stats.write_timeouts(), 1);
+}
+
 #[tokio::test]
 async fn a_stream_with_nothing_to_send_is_not_stuck() {
     let short = Duration::from_millis(50);
@@ -312,15 +403,20 @@ async fn rapid_resets_end_their_connection_and_nothing_else() {
     until("one stream is left", || serving.hub.connection_count() == 1).await;
 }
 
-/// `GET / HTTP/2`, and its reset, in frames.
-fn request_and_reset(stream: usize) -> Vec<u8> {
+/// `GET / HTTP/2` in a frame.
+fn request(stream: usize) -> Vec<u8> {
     let id = u32::try_from(stream).expect("a stream id").to_be_bytes();
     // By HPACK's static table: GET, /, http; and an authority, which is a literal.
     let fields = [0x82, 0x84, 0x86, 0x41, 1, b'x'];
     let length = [0, 0, u8::try_from(fields.len()).expect("it is short")];
-    let headers = [&length[..], &[1, 0b101], &id, &fields].concat();
+    [&length[..], &[1, 0b101], &id, &fields].concat()
+}
+
+/// A request, and its reset, in frames.
+fn request_and_reset(stream: usize) -> Vec<u8> {
+    let id = u32::try_from(stream).expect("a stream id").to_be_bytes();
     let reset = [&[0, 0, 4, 3, 0], &id[..], &[0, 0, 0, 8]].concat();
-    [headers, reset].concat()
+    [request(stream), reset].concat()
 }
 
 #[cfg(feature = "tls")]

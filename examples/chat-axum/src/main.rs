@@ -57,7 +57,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         assets: Assets::new(options.assets.as_deref()),
         limits: Limits::new(options.max_connections, options.max_per_ip),
     };
-    let listener = TcpListener::bind(options.listen)
+    let listener = TcpListener::bind(&options.listen)
         .await
         .with_context(|| format!("cannot listen on {}", options.listen))?;
     writeln!(stdout(), "listening on http://{}", listener.local_addr()?)?;

@@ -1,6 +1,5 @@
 //! The command line.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,9 +7,9 @@ use std::time::Duration;
 #[derive(Clone, Debug, clap::Parser)]
 #[command(version)]
 pub(crate) struct Options {
-    /// Where to listen; port 0 takes a free one.
+    /// Where to listen: an IP address or the name of a host, and a port, of which 0 takes a free one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8082")]
-    pub(crate) listen: SocketAddr,
+    pub(crate) listen: String,
     /// A folder `node_modules` with htmx.org, htmx2 and htmx-ext-sse; otherwise pages take htmx from
     /// its CDN.
     #[arg(long, value_name = "DIR")]

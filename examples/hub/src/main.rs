@@ -11,10 +11,9 @@ use std::io::{Write, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context;
 use clap::Parser;
 use sse_kit::redis::RedisLog;
-use sse_kit::serve::Server;
+use sse_kit::serve::{ListenAddress, Listener, Server};
 use sse_kit::shutdown::Signals;
 
 use crate::hub::Hub;
@@ -35,9 +34,13 @@ fn main() -> anyhow::Result<ExitCode> {
 
 async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let signals = Signals::install()?;
-    let mut server = Server::bind(options.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", options.listen))?
+    if options.heartbeat().is_none() {
+        tracing::warn!(
+            "without heartbeats proxies end quiet streams, pages do not notice a connection that is dead, and \
+             clients that are gone without a word stay for a minute"
+        );
+    }
+    let mut server = Server::new(Listener::bind(&options.listen).await?)
         .trust(options.trusted())
         .write_timeout(options.write_timeout())
         .user_timeout(options.write_timeout());
@@ -49,7 +52,10 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
         None => None,
     };
     let hub = Arc::new(Hub::new(&options, log, server.stats())?);
-    writeln!(stdout(), "listening on http://{}", server.local_addr()?)?;
+    match server.address()? {
+        ListenAddress::Tcp(address) => writeln!(stdout(), "listening on http://{address}")?,
+        other => writeln!(stdout(), "listening on {other}")?,
+    }
 
     let status = tokio::spawn(Arc::clone(&hub).publish_status());
     let service = {

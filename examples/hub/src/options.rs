@@ -1,9 +1,9 @@
 //! The command line.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use sse_kit::http::{HostName, Network, TrustedProxies};
+use sse_kit::serve::ListenAddress;
 
 use crate::redis_options::RedisOptions;
 
@@ -16,9 +16,10 @@ Publish:  curl -d hello 'http://127.0.0.1:8081/publish?topic=news'
 Listen:   curl -N 'http://127.0.0.1:8081/events?topic=news&topic=jobs:*'"
 )]
 pub(crate) struct Options {
-    /// Where to listen; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8081")]
-    pub(crate) listen: SocketAddr,
+    /// Where to listen: an IP address or the name of a host, and a port, of which 0 takes a free one; or
+    /// `unix:PATH`.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081")]
+    pub(crate) listen: ListenAddress,
     /// A name by which the hub may be called, besides `localhost` and IP addresses; may be repeated.
     #[arg(long = "host", value_name = "NAME")]
     pub(crate) hosts: Vec<HostName>,

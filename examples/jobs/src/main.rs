@@ -30,12 +30,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::Parser;
 use sse_kit::Broadcaster;
 use sse_kit::http::{HostRules, Limits};
 use sse_kit::redis::{RedisConfig, RedisLog};
-use sse_kit::serve::Server;
+use sse_kit::serve::{ListenAddress, Listener, Server};
 use sse_kit::shutdown::{Farewell, Shutdown, Signals, Spread};
 use tracing_subscriber::EnvFilter;
 
@@ -66,9 +65,7 @@ fn main() -> anyhow::Result<ExitCode> {
 
 async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let signals = Signals::install()?;
-    let server = Server::bind(options.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", options.listen))?
+    let server = Server::new(Listener::bind(&options.listen).await?)
         .write_timeout(options.write_timeout())
         .user_timeout(options.write_timeout());
     let mut hub = Broadcaster::builder()
@@ -104,10 +101,14 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
         folder: options.folder,
     });
 
-    let address = server.local_addr()?;
-    writeln!(stdout(), "listening on http://{address}")?;
-    if !address.ip().is_loopback() {
-        tracing::warn!(%address, "whoever can reach this can have folders of this machine read");
+    match server.address()? {
+        ListenAddress::Tcp(address) => {
+            writeln!(stdout(), "listening on http://{address}")?;
+            if !address.ip().is_loopback() {
+                tracing::warn!(%address, "whoever can reach this can have folders of this machine read");
+            }
+        }
+        other => writeln!(stdout(), "listening on {other}")?,
     }
 
     let service = move |request, client: SocketAddr| {

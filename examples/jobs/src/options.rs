@@ -1,21 +1,22 @@
 //! The command line.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use sse_kit::http::HostName;
+use sse_kit::serve::ListenAddress;
 
 /// A job board: a job computes the SHA-256 of every file under a folder, and every open page
 /// watches.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(version)]
 pub(crate) struct Options {
-    /// Where to listen; port 0 takes a free one.
+    /// Where to listen: an IP address or the name of a host, and a port, of which 0 takes a free one; or
+    /// `unix:PATH`.
     ///
     /// Whoever can reach this address can have folders of this machine read.
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
-    pub(crate) listen: SocketAddr,
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: ListenAddress,
     /// A name by which it may be called, besides `localhost` and IP addresses; may be repeated.
     #[arg(long = "host", value_name = "NAME")]
     pub(crate) hosts: Vec<HostName>,

@@ -17,7 +17,7 @@ pub(super) fn run(workspace: &Workspace, args: &[OsString]) -> Result<Tally> {
     command.env("SSE_KIT_REDIS_SERVER", redis);
     command.args(["--workspace", "--all-features", "--no-fail-fast"]).args(args);
     for (variable, tool) in [("SSE_KIT_NGINX", &tools::NGINX), ("SSE_KIT_CADDY", &tools::CADDY)] {
-        // The tests with a proxy are passed over where it is not named; so that is a failure here.
+        // Its tests fail, too, where it is missing; this says how to get it.
         match tool.find_or_install() {
             Ok(path) => _ = command.env(variable, path),
             Err(error) => tally.fail(format!("{error:#}")),

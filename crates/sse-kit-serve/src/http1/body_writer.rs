@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::buf::Chain;
-use bytes::{Buf, Bytes};
+use bytes::{Buf, BufMut, Bytes};
 use http_body::Body;
 use tokio::io::AsyncWrite;
 
@@ -38,6 +38,8 @@ pub(crate) struct BodyWriter<'a, B> {
     framing: Framing,
     /// What comes before anything else.
     rest: Option<Box<Rest>>,
+    /// Nothing is written yet: the rest is the head, and goes with what there is of the body.
+    is_at_head: bool,
     ended: bool,
     failure: Option<io::Error>,
 }
@@ -74,17 +76,22 @@ where
         line: &'a mut Line<Socket>,
     ) -> Self {
         let rest = Some(Box::new(rest(head.into(), Bytes::new(), b"")));
-        Self { body, line, framing, rest, ended: framing == Framing::Nothing, failure: None }
+        let ended = framing == Framing::Nothing;
+        Self { body, line, framing, rest, is_at_head: true, ended, failure: None }
     }
 
     /// Writes until the body has ended, or there is nothing to write, or no room for it.
     fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
+            let head = if std::mem::take(&mut self.is_at_head) { self.rest.take() } else { None };
             ready!(self.poll_rest(cx))?;
-            if self.ended {
+            if self.ended && head.is_none() {
                 return Poll::Ready(self.failure.take().map_or(Ok(()), Err));
             }
             let mut next = NEXT.take();
+            if let Some(head) = head {
+                next.put(*head);
+            }
             let long = self.gather(cx, &mut next).unwrap_or_else(|error| {
                 // What came before it is still written.
                 (self.ended, self.failure) = (true, Some(error));
@@ -103,7 +110,7 @@ where
 
     /// Puts together what there is; returns a frame that is too long for that.
     fn gather(&mut self, cx: &mut Context<'_>, next: &mut Vec<u8>) -> io::Result<Option<Bytes>> {
-        while next.len() < TOGETHER {
+        while !self.ended && next.len() < TOGETHER {
             let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else { break };
             let Some(frame) = frame.transpose().map_err(io::Error::other)? else {
                 self.ended = true;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::request_head::{Next, next, wants_close};
+use super::keep_alive::wants_close;
+use super::request_head::{Next, next};
 use super::{Back, StreamRoutes, close, streams};
 use crate::answer::Failure;
 use crate::connection::{Connections, One};
@@ -11,48 +12,73 @@ use crate::socket::Socket;
 
 impl Connections {
     /// Serves a connection: streams on the fast path, all other requests by hyper.
-    pub(crate) async fn both_lanes(
+    #[expect(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice")]
+    pub(crate) fn both_lanes(
         self: Arc<Self>,
         routes: Arc<dyn StreamRoutes>,
         mut line: Line<Socket>,
         one: One,
-    ) -> Result<(), Failure> {
-        // Boxed, as all is that comes before a stream: a stream has no room for how it came about.
-        let first = Box::pin(self.in_time(next(&mut line, Some(&*routes)), &one.terms)).await;
-        let mut next = first.unwrap_or(Next::End);
-        loop {
-            next = match next {
-                Next::End => return Ok(()),
-                Next::Own(request) => {
-                    let keep_alive =
-                        one.terms.keep_alive() && !wants_close(&request) && !self.is_leaving();
-                    self.stats.answer_on_fast_path();
-                    match self.admit(&*request, &one.peer) {
-                        Ok(exchange) => {
-                            let client = exchange.client();
-                            routes.write(*request, client, &mut line, keep_alive).await?.await?;
+    ) -> impl Future<Output = Result<(), Failure>> + Send + 'static {
+        async move {
+            // Boxed, as all is that comes before a stream: a stream has no room for how it came about.
+            let first = Box::pin(self.in_time(next(&mut line, Some(&*routes)), &one.terms)).await;
+            let mut next = first.unwrap_or(Next::End);
+            loop {
+                next = match next {
+                    Next::End => return Ok(()),
+                    Next::Own(request) => {
+                        let keep_alive = one.terms.keep_alive()
+                            && !wants_close(request.headers())
+                            && !self.is_leaving();
+                        self.stats.answer_on_fast_path();
+                        match self.admit(&*request, &one.peer) {
+                            Ok(exchange) => {
+                                let client = exchange.client();
+                                routes
+                                    .write(*request, client, &mut line, keep_alive)
+                                    .await?
+                                    .await?;
+                            }
+                            Err(refusal) => {
+                                streams::write(*refusal, &mut line, keep_alive).await?.await?;
+                            }
                         }
-                        Err(refusal) => {
-                            streams::write(*refusal, &mut line, keep_alive).await?.await?;
+                        if !keep_alive {
+                            Box::pin(close(line, false)).await;
+                            return Ok(());
+                        }
+                        Box::pin(self.another(&mut line, Some(&*routes), &one)).await?
+                    }
+                    hypers => {
+                        let lending = Arc::clone(&self).lend(line, hypers, Some(&*routes), &one);
+                        match Box::pin(lending).await? {
+                            Back::Own(back, request) => {
+                                line = back;
+                                Next::Own(request)
+                            }
+                            Back::Ended => return Ok(()),
                         }
                     }
-                    if !keep_alive {
-                        Box::pin(close(line, false)).await;
-                        return Ok(());
-                    }
-                    Box::pin(self.another(&mut line, Some(&*routes), &one)).await?
-                }
-                hypers => {
-                    let lending = Arc::clone(&self).lend(line, hypers, Some(&*routes), &one);
-                    match Box::pin(lending).await? {
-                        Back::Own(back, request) => {
-                            line = back;
-                            Next::Own(request)
-                        }
-                        Back::Ended => return Ok(()),
-                    }
-                }
-            };
+                };
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Serve<F> = fn(Arc<Connections>, Arc<dyn StreamRoutes>, Line<Socket>, One) -> F;
+
+    fn size<F>(_: Serve<F>) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_stream_has_no_room_for_what_it_does_not_need() {
+        // It is 376 on 64 bits; written as an `async fn` it was 536.
+        let size = size(Connections::both_lanes);
+        assert!(size <= 400, "{size} bytes");
     }
 }

@@ -6,12 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::answer::{AnswerBody, AppError};
+use crate::answer::{AnswerBody, Keeping};
 use crate::line::Line;
 
 /// A connection that hyper has, of which it sees one request and then nothing, until there is another.
@@ -31,19 +29,24 @@ pub(super) struct Loan<I> {
     stage: Stage,
     /// hyper waits for more of the request, as of its last try to read.
     reading: bool,
-    /// The client closed its side in the middle of a body.
-    cut_off: bool,
 }
 
 /// How far hyper is with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     /// hyper reads the request, or writes the answer.
     Asked,
+    /// The same, and the client closed its side in the middle of the request's body. The app may still have
+    /// an answer to that.
+    CutOff,
     /// All of the answer is written.
     Flushed,
-    /// hyper has come back for another request.
+    /// hyper has come back for another request, and gets it from whoever looks for one.
     Over,
+    /// hyper has come back for another request, and reads it by itself.
+    Idle,
+    /// It has begun to.
+    Head,
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Loan<I> {
@@ -54,7 +57,6 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Loan<I> {
             answered: Arc::default(),
             stage: Stage::Over,
             reading: false,
-            cut_off: false,
         }))
     }
 
@@ -65,20 +67,20 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Loan<I> {
 
     /// Lets hyper read a request of so many bytes, or all that comes.
     pub(super) fn lend(&mut self, line: Line<I>, bytes: Option<u64>) {
-        self.answered.store(false, Ordering::Relaxed);
         self.line = Some(line);
-        (self.left, self.stage) = (bytes, Stage::Asked);
+        self.left = bytes;
+        self.begin();
     }
 
-    /// Whether hyper has answered, and waits for another request.
-    pub(super) fn is_over(&self) -> bool {
-        self.stage == Stage::Over
+    /// Notes that hyper has a request to be answered.
+    pub(super) fn begin(&mut self) {
+        self.answered.store(false, Ordering::Relaxed);
+        self.stage = Stage::Asked;
     }
 
-    /// Whether the client closed its side in the middle of a body. The app may still have an answer to
-    /// that.
-    pub(super) fn is_cut_off(&self) -> bool {
-        self.cut_off
+    /// Returns how far hyper is.
+    pub(super) fn stage(&self) -> Stage {
+        self.stage
     }
 
     /// Takes the connection back, while hyper waits or when it has ended.
@@ -133,9 +135,18 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for Lent<I> {
         let mut loan = self.0.lock();
         let loan = &mut *loan;
         let Some(line) = &mut loan.line else { return Poll::Pending };
-        let Some(left) = &mut loan.left else { return Pin::new(line).poll_read(cx, buf) };
+        let Some(left) = &mut loan.left else {
+            if loan.stage == Stage::Flushed {
+                loan.stage = Stage::Idle;
+            }
+            let before = buf.filled().len();
+            let read = Pin::new(line).poll_read(cx, buf);
+            if loan.stage == Stage::Idle && buf.filled().len() > before {
+                loan.stage = Stage::Head;
+            }
+            return read;
+        };
         if *left == 0 {
-            // The one that serves the connection looks for more.
             if loan.stage == Stage::Flushed {
                 loan.stage = Stage::Over;
             }
@@ -149,7 +160,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for Lent<I> {
         let read = part.filled().len();
         buf.advance(read);
         *left -= read as u64;
-        loan.cut_off |= read == 0 && most > 0;
+        if read == 0 && most > 0 && loan.stage == Stage::Asked {
+            loan.stage = Stage::CutOff;
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -182,8 +195,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lent<I> {
             Some(line) => Pin::new(line).poll_flush(cx),
             None => return Poll::Ready(Ok(())),
         };
-        if flushed.is_ready() && loan.stage == Stage::Asked && loan.answered.load(Ordering::Relaxed)
-        {
+        let is_under_way = matches!(loan.stage, Stage::Asked | Stage::CutOff);
+        if flushed.is_ready() && is_under_way && loan.answered.load(Ordering::Relaxed) {
             loan.stage = Stage::Flushed;
         }
         flushed
@@ -200,40 +213,18 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lent<I> {
 pub(super) struct Answered(Arc<AtomicBool>);
 
 impl Answered {
-    pub(super) fn after(self, body: AnswerBody) -> Last {
-        Last { body, answered: self }
+    /// Notes the end of an answer's body.
+    pub(super) fn after(self, body: AnswerBody) -> Keeping<AtEnd> {
+        Keeping::new(body, AtEnd(self.0))
     }
 }
 
-/// The body of an answer, whose end is noted.
+/// Sets a flag when it is dropped.
 #[derive(Debug)]
-pub(super) struct Last {
-    body: AnswerBody,
-    answered: Answered,
-}
+pub(super) struct AtEnd(Arc<AtomicBool>);
 
-impl Drop for Last {
+impl Drop for AtEnd {
     fn drop(&mut self) {
-        self.answered.0.store(true, Ordering::Relaxed);
-    }
-}
-
-impl Body for Last {
-    type Data = Bytes;
-    type Error = AppError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, AppError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.0.store(true, Ordering::Relaxed);
     }
 }

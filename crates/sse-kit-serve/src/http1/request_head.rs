@@ -2,8 +2,6 @@
 
 use std::io;
 
-#[cfg(feature = "fast-path")]
-use http::header::CONNECTION;
 use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -109,14 +107,6 @@ fn request(parsed: &httparse::Request<'_, '_>) -> Option<Request<()>> {
 fn is_plain(request: &Request<()>) -> bool {
     let more = [CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE, EXPECT];
     request.method() == Method::GET && !more.iter().any(|name| request.headers().contains_key(name))
-}
-
-/// Whether the client asks for its connection to end with the response.
-#[cfg(feature = "fast-path")]
-pub(crate) fn wants_close(request: &Request<()>) -> bool {
-    let options = request.headers().get_all(CONNECTION).iter().filter_map(|v| v.to_str().ok());
-    let mut options = options.flat_map(|options| options.split(','));
-    options.any(|option| option.trim().eq_ignore_ascii_case("close"))
 }
 
 #[cfg(test)]

@@ -24,15 +24,17 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a hub with these options on a free port.
+    /// Starts a hub with these options, on a free port if they do not say where.
     pub(crate) async fn start(options: &str) -> Self {
         Self::spawn(&mut Command::new(env!("CARGO_BIN_EXE_hub")), options).await
     }
 
     /// Starts it by a command that takes its options.
     pub(crate) async fn spawn(command: &mut Command, options: &str) -> Self {
+        if !options.contains("--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
         let mut process = command
-            .args(["--listen", "127.0.0.1:0"])
             .args(crate::LANE)
             .args(options.split_whitespace())
             .env("RUST_LOG", "warn")
@@ -43,7 +45,8 @@ impl Server {
         let stdout = process.stdout.take().expect("it is piped");
         let first = BufReader::new(stdout).lines().next_line().await;
         let first = first.expect("it can be read").expect("there is a first line");
-        let address = first.strip_prefix("listening on http://").expect("the contract");
+        let address = first.strip_prefix("listening on ").expect("the contract");
+        let address = address.strip_prefix("http://").unwrap_or(address);
         Self { process, address: address.to_owned() }
     }
 

@@ -1,0 +1,172 @@
+//! hyper on a connection that it is lent.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Sleep;
+
+use super::LINGER;
+use super::keep_alive::KeepAlive;
+use super::lent::{Answered, AtEnd, Lent, Loan, Stage};
+use crate::answer::{AppError, Keeping, Pinned};
+use crate::connection::{Connections, One, SEND_BUFFER};
+use crate::line::Line;
+use crate::peer::Peer;
+
+/// The longest time that hyper's timers bear.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// A connection of hyper's, and what it is lent: one request after another, or the rest.
+pub(super) struct Lending<'a, I: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
+    connections: &'a Connections,
+    loan: Arc<Mutex<Loan<I>>>,
+    hyper: Box<http1::Connection<TokioIo<Lent<I>>, Answers<I>>>,
+    /// Ready when the connection is to end; `None` when it has been told so.
+    stopping: Option<Pinned<'static, ()>>,
+    /// The limit on the time that the client takes for what it does just now.
+    timer: Option<(Stage, Pin<Box<Sleep>>)>,
+}
+
+/// How hyper left a connection.
+pub(super) enum Left {
+    /// It waits for another request.
+    Waiting,
+    /// It has ended.
+    Ended(hyper::Result<()>),
+}
+
+impl<'a, I: AsyncRead + AsyncWrite + Unpin + Send + 'static> Lending<'a, I> {
+    pub(super) fn new(connections: &'a Arc<Connections>, one: &One) -> Self {
+        let loan = Loan::new();
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            // Heads are timed here, as hyper knows of no idle connection. But without a timeout it does not
+            // come back for another request by itself.
+            .header_read_timeout(LONGEST)
+            .keep_alive(one.terms.keep_alive())
+            // One write of a flat buffer is cheaper than gathering the three pieces of a chunk.
+            .writev(false)
+            .max_buf_size(SEND_BUFFER);
+        let answers = Answers {
+            connections: Arc::clone(connections),
+            peer: Arc::clone(&one.peer),
+            loan: Arc::clone(&loan),
+            answered: loan.lock().answered(),
+            is_refused: one.terms.is_refused(),
+            keep_alive: KeepAlive::new(connections.idle_timeout, &one.terms),
+        };
+        let io = TokioIo::new(Lent::new(Arc::clone(&loan)));
+        Self {
+            connections,
+            loan,
+            hyper: Box::new(http.serve_connection(io, answers)),
+            stopping: Some(Box::pin(one.terms.stopping())),
+            timer: None,
+        }
+    }
+
+    /// Lends hyper a request of so many bytes, or all that comes. Returns how hyper left it, and the connection
+    /// with whether the client may still be sending what nobody has read.
+    ///
+    /// # Errors
+    ///
+    /// When the client is gone.
+    pub(super) async fn lend(
+        &mut self,
+        line: Line<I>,
+        bytes: Option<u64>,
+    ) -> io::Result<(Left, Option<Line<I>>, bool)> {
+        self.loan.lock().lend(line, bytes);
+        let left = poll_fn(|cx| self.poll(cx)).await?;
+        let mut loan = self.loan.lock();
+        Ok((left, loan.take(), loan.is_unread()))
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Left>> {
+        loop {
+            if let Some(stopping) = &mut self.stopping
+                && stopping.as_mut().poll(cx).is_ready()
+            {
+                self.stopping = None;
+                Pin::new(&mut *self.hyper).graceful_shutdown();
+            }
+            if let Poll::Ready(ended) = self.hyper.poll_without_shutdown(cx) {
+                return Poll::Ready(Ok(Left::Ended(ended)));
+            }
+            let stage = self.loan.lock().stage();
+            if stage == Stage::Over {
+                return Poll::Ready(Ok(Left::Waiting));
+            }
+            if self.poll_timer(cx, stage).is_ready() {
+                return Poll::Ready(match stage {
+                    Stage::CutOff => Err(io::ErrorKind::ConnectionAborted.into()),
+                    _ => Ok(Left::Ended(Ok(()))),
+                });
+            }
+            match self.loan.lock().poll_listen(cx) {
+                Ok(true) => {}
+                Ok(false) => return Poll::Pending,
+                Err(gone) => return Poll::Ready(Err(gone)),
+            }
+        }
+    }
+
+    /// Ready when the client takes too long.
+    fn poll_timer(&mut self, cx: &mut Context<'_>, stage: Stage) -> Poll<()> {
+        let longest = match stage {
+            Stage::Idle => self.connections.idle_timeout,
+            Stage::Head => self.connections.header_timeout,
+            Stage::CutOff => LINGER,
+            Stage::Asked | Stage::Flushed | Stage::Over => {
+                self.timer = None;
+                return Poll::Pending;
+            }
+        };
+        if self.timer.as_ref().is_none_or(|(of, _)| *of != stage) {
+            self.timer = Some((stage, Box::pin(tokio::time::sleep(longest))));
+        }
+        let timer = self.timer.as_mut().map(|(_, timer)| timer.as_mut());
+        timer.map_or(Poll::Pending, |timer| timer.poll(cx))
+    }
+}
+
+/// What hyper calls for each request.
+struct Answers<I> {
+    connections: Arc<Connections>,
+    peer: Arc<Peer>,
+    loan: Arc<Mutex<Loan<I>>>,
+    answered: Answered,
+    is_refused: bool,
+    keep_alive: KeepAlive,
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> Service<Request<Incoming>> for Answers<I> {
+    type Response = Response<Keeping<AtEnd>>;
+    type Error = AppError;
+    /// Boxed, as hyper keeps room for the answer to a request as long as the connection lives.
+    type Future = Pinned<'static, Result<Response<Keeping<AtEnd>>, AppError>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.loan.lock().begin();
+        let keep_alive = self.keep_alive.of(&request);
+        let answered = self.answered.clone();
+        let responding =
+            Arc::clone(&self.connections).respond(request, Arc::clone(&self.peer), self.is_refused);
+        Box::pin(async move {
+            let mut response = responding.await?;
+            keep_alive.tell(&mut response);
+            Ok(response.map(|body| answered.after(body)))
+        })
+    }
+}

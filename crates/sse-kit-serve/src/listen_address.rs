@@ -1,0 +1,170 @@
+//! Where a server listens, as an operator writes it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// How the name of a Unix socket begins.
+const UNIX: &str = "unix:";
+
+/// An address to listen on: `127.0.0.1:3000`, `[::]:3000`, `localhost:3000`, or `unix:/run/hub.sock`.
+///
+/// ```
+/// use sse_kit_serve::ListenAddress;
+///
+/// assert!(matches!("[::]:3000".parse()?, ListenAddress::Tcp(_)));
+/// assert!(matches!("localhost:3000".parse()?, ListenAddress::Name { port: 3000, .. }));
+/// assert!(matches!("unix:/run/hub.sock".parse()?, ListenAddress::Unix(_)));
+/// assert!("3000".parse::<ListenAddress>().is_err());
+/// # Ok::<(), sse_kit_serve::ListenAddressError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ListenAddress {
+    /// An IP address and a port. Port 0 takes a free one; `[::]` is every address of the machine, of IPv4 too
+    /// where the system allows it.
+    Tcp(SocketAddr),
+    /// The name of a host and a port. The server listens on the first of its addresses that it can have.
+    #[non_exhaustive]
+    Name {
+        /// The name, as a resolver takes it.
+        host: String,
+        /// The port; 0 takes a free one.
+        port: u16,
+    },
+    /// A path of a Unix socket.
+    Unix(PathBuf),
+}
+
+/// Why a text is no address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListenAddressError {
+    /// The text has no colon, and so no port.
+    #[error("`{0}` has no port; write `127.0.0.1:3000`, `localhost:3000` or `unix:/run/hub.sock`")]
+    NoPort(String),
+    /// Nothing stands before the port.
+    #[error("`{0}` has no host; write `127.0.0.1{0}`, or `[::]{0}` for all addresses")]
+    NoHost(String),
+    /// What follows the last colon is no port.
+    #[error("`{port}` in `{text}` is no port; ports are numbers from 0 to 65535")]
+    Port {
+        /// The whole text.
+        text: String,
+        /// What stands in place of a port.
+        port: String,
+    },
+    /// An IPv6 address has no brackets.
+    #[error("`{0}` has more than one colon; write IPv6 addresses in brackets, as in `[::1]:3000`")]
+    Colons(String),
+    /// The host is neither an IP address nor a name.
+    #[error("`{0}` is no host; names have letters, digits, `-`, `_` and `.`")]
+    Host(String),
+    /// No path follows `unix:`.
+    #[error("`unix:` has no path; write `unix:/run/hub.sock`")]
+    NoPath,
+}
+
+impl FromStr for ListenAddress {
+    type Err = ListenAddressError;
+
+    fn from_str(text: &str) -> Result<Self, ListenAddressError> {
+        if let Some(path) = text.strip_prefix(UNIX) {
+            return match path {
+                "" => Err(ListenAddressError::NoPath),
+                path => Ok(Self::Unix(path.into())),
+            };
+        }
+        if let Ok(address) = text.parse() {
+            return Ok(Self::Tcp(address));
+        }
+        let owned = || text.to_owned();
+        let (host, port) =
+            text.rsplit_once(':').ok_or_else(|| ListenAddressError::NoPort(owned()))?;
+        if host.contains(':') && !host.starts_with('[') {
+            return Err(ListenAddressError::Colons(owned()));
+        }
+        // `u16` alone would take `+80`.
+        let number = port.bytes().all(|byte| byte.is_ascii_digit()).then(|| port.parse().ok());
+        let Some(port) = number.flatten() else {
+            return Err(ListenAddressError::Port { text: owned(), port: port.to_owned() });
+        };
+        if host.is_empty() {
+            return Err(ListenAddressError::NoHost(owned()));
+        }
+        if !is_name(host) {
+            return Err(ListenAddressError::Host(host.to_owned()));
+        }
+        Ok(Self::Name { host: host.to_owned(), port })
+    }
+}
+
+/// Returns whether a text may be the name of a host. `300.1.1.1` is an address with a slip of the pen, which
+/// a resolver would look for.
+fn is_name(host: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    host.bytes().all(is_allowed) && host.bytes().any(|byte| byte.is_ascii_alphabetic())
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Name { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "{UNIX}{}", path.display()),
+        }
+    }
+}
+
+impl From<SocketAddr> for ListenAddress {
+    fn from(address: SocketAddr) -> Self {
+        Self::Tcp(address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_what_is_shown() {
+        for text in [
+            "127.0.0.1:0",
+            "[::]:3000",
+            "[::1]:65535",
+            "localhost:3000",
+            "my-host_1.example:80",
+            "unix:/run/hub.sock",
+            "unix:hub.sock",
+            "unix:/a:b",
+        ] {
+            assert_eq!(text.parse::<ListenAddress>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn an_error_names_what_is_wrong() {
+        for (text, part) in [
+            ("3000", "`3000` has no port"),
+            ("localhost", "`localhost` has no port"),
+            ("", "`` has no port"),
+            (":3000", "`[::]:3000` for all"),
+            ("localhost:", "`` in `localhost:` is no port"),
+            ("localhost:http", "`http` in"),
+            ("localhost:65536", "`65536` in"),
+            ("localhost:+80", "`+80` in"),
+            ("localhost:-1", "`-1` in"),
+            ("::1:3000", "in brackets"),
+            ("http://localhost:3000", "more than one colon"),
+            ("[::1]", "is no port"),
+            ("[::g]:1", "`[::g]` is no host"),
+            ("a b:1", "`a b` is no host"),
+            ("300.1.1.1:80", "`300.1.1.1` is no host"),
+            ("unix:", "has no path"),
+        ] {
+            let error = text.parse::<ListenAddress>().unwrap_err().to_string();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+}
