@@ -14,6 +14,8 @@ before(async () => {
 after(() => browser.close());
 
 const MODES = /** @type {Mode[]} */ (['bare', 'monitor', 'tabs']);
+/** @type {Record<Mode, import('./site.js').Transport[]>} */
+const TRANSPORTS = { bare: ['direct'], monitor: ['direct'], tabs: ['worker', 'leader', 'direct'] };
 
 /** @param {{connections: () => Promise<number>}} site */
 const oneStream = (site) =>
@@ -58,6 +60,65 @@ for (const mode of MODES) {
         assert.deepEqual(complaints, []);
       });
     }
+
+    for (const transport of TRANSPORTS[mode]) {
+      test(`B4: a morph while the first request waits asks for no second stream, ${transport}`, async (t) => {
+        const site = await startSite(t, { client: 4, mode });
+        const first = await site.append('0');
+        const region = `<main id="main">${log('0')}${connect(4, `/events?topic=a&last_event_id=${first}`)}</main>`;
+        site.page('/a', `${STATUS}${region}<button hx-get="/region" hx-target="#main" hx-swap="outerMorph">b</button>`);
+        site.serve('/region', region);
+        const { open, complaints } = await openProfile(t, browser, site, transport);
+        const release = site.proxy.hold();
+        const tab = await open();
+        for (let n = 0; n < 2; n += 1) {
+          const swapped = tab.evaluate(
+            () => new Promise((done) => addEventListener('htmx:after:swap', done, { once: true })),
+          );
+          await tab.click('button');
+          await swapped;
+        }
+        await site.append('1');
+        release();
+        await hasLog(tab, ['0', '1']);
+        await site.append('2');
+        await hasLog(tab, ['0', '1', '2']);
+        await oneStream(site);
+        assert.equal(site.proxy.events.length, 1);
+        if (mode !== 'bare') await isIn(tab, 'live');
+        assert.deepEqual(complaints, []);
+      });
+    }
+
+    test('B4: an element that is replaced while its request waits asks no more', async (t) => {
+      const site = await startSite(t, { client: 4, mode });
+      const region = (/** @type {string} */ topic) =>
+        `<main id="main">${log()}${connect(4, `/events?topic=${topic}`)}</main>`;
+      for (const swap of ['outerHTML', 'outerMorph']) {
+        site.page(
+          '/a',
+          `${STATUS}${region('a')}<button hx-get="/region" hx-target="#main" hx-swap="${swap}">b</button>`,
+        );
+        site.serve('/region', region('b'));
+        const { context, open, complaints } = await openProfile(t, browser, site, 'direct');
+        const release = site.proxy.hold();
+        const before = site.proxy.events.length;
+        const tab = await open();
+        await until(() => site.proxy.events.length - before, (count) => count === 1, 'the request');
+        await tab.click('button');
+        await until(() => site.proxy.events.at(-1)?.url ?? '', (url) => url.includes('topic=b'), 'the other stream');
+        release();
+        await oneStream(site);
+        await site.publish('<i>not this</i>');
+        await site.publish(`<i>${swap}</i>`, '?topic=b');
+        await hasLog(tab, [swap]);
+        await oneStream(site);
+        assert.equal(site.proxy.events.length - before, 2);
+        assert.deepEqual(complaints, []);
+        await context.close();
+        await site.hasConnections(0);
+      }
+    });
 
     test('B4: a morph to another stream leaves the first', async (t) => {
       const site = await startSite(t, { client: 4, mode });

@@ -13,8 +13,20 @@ const ATTRIBUTES = ['hx-sse:connect', 'data-hx-sse:connect'];
 /** @param {Element} element */
 const htmxOf = (element) => /** @type {Element & {_htmx?: {sse?: Stream}}} */ (element)._htmx;
 
+/** @param {Element} element */
+const urlOf = (element) => ATTRIBUTES.map((name) => element.getAttribute(name)).find(Boolean);
+
 /** The elements that have a stream. @type {Set<Element>} */
 const connected = new Set();
+
+/**
+ * @typedef {object} Request what htmx knows of a request
+ * @property {Element} sourceElement
+ * @property {{action: string, method: string, abort: () => void}} request
+ */
+
+/** Requests that wait for the first answer of a stream, by the elements that sent them. @type {Map<Element, Request>} */
+const asking = new Map();
 
 /** Up to where the content of an element was rendered while its stream went on. @type {WeakMap<Element, string>} */
 const rendered = new WeakMap();
@@ -38,6 +50,34 @@ function keepUrl(oldNode, newNode) {
     rendered.set(oldNode, later(rendered.get(oldNode) ?? '', cursor));
     if (current) current.lastEventId = later(cursor, current.lastEventId);
   }
+}
+
+/**
+ * Keeps an element from asking twice for its stream. htmx asks each time it processes an element that has
+ * none yet, as after a morph, and the second answer would repeat what the first has brought.
+ *
+ * @param {Event} event before a request is put in line, or sent
+ */
+function askOnce(event) {
+  const { ctx } = /** @type {CustomEvent<{ctx: Request}>} */ (event).detail;
+  const { sourceElement: element, request } = ctx;
+  const url = urlOf(element);
+  if (!url || request.method !== 'GET') return;
+  const { stream } = splitCursor(url);
+  if (splitCursor(request.action).stream !== stream) return;
+  const other = asking.get(element);
+  if (htmxOf(element)?.sse || (other && splitCursor(other.request.action).stream === stream)) {
+    event.preventDefault();
+    return;
+  }
+  other?.request.abort(); // for the stream that the element had before
+  if (event.type.endsWith('before:request')) asking.set(element, ctx);
+}
+
+/** @param {Event} event after a request */
+function noteAnswer(event) {
+  const { ctx } = /** @type {CustomEvent<{ctx: Request}>} */ (event).detail;
+  if (asking.get(ctx.sourceElement) === ctx) asking.delete(ctx.sourceElement);
 }
 
 /**
@@ -73,6 +113,9 @@ export function serveHtmx4(unwatched) {
       htmx.sse ??= current;
     });
   };
+  addEventListener('htmx:config:request', askOnce, true);
+  addEventListener('htmx:before:request', askOnce, true);
+  addEventListener('htmx:finally:request', noteAnswer, true);
   addEventListener('htmx:sse:before:connection', endForgotten, true);
   addEventListener('htmx:sse:before:message', endForgotten, true);
 
@@ -109,6 +152,9 @@ export function serveHtmx4(unwatched) {
   });
 
   return () => {
+    for (const [element, { request }] of asking) {
+      if (!element.isConnected) request.abort();
+    }
     for (const element of connected) {
       if (element.isConnected) continue;
       connected.delete(element);
