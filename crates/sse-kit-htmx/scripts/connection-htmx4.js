@@ -1,5 +1,6 @@
 import { isSeen, later } from './cursor.js';
-import { splitCursor } from './stream-url.js';
+import { rewind } from './rewind.js';
+import { resuming, splitCursor } from './stream-url.js';
 
 /**
  * @typedef {object} Stream what htmx keeps of a stream
@@ -31,24 +32,70 @@ const asking = new Map();
 /** Up to where the content of an element was rendered while its stream went on. @type {WeakMap<Element, string>} */
 const rendered = new WeakMap();
 
+/** What htmx made an element's stream of, beside its URL. @param {Element} element */
+const hxOf = (element) =>
+  [...element.attributes]
+    .filter(({ name }) => /^(data-)?hx-/.test(name) && !ATTRIBUTES.includes(name))
+    .map(({ name, value }) => `${name}=${value}`)
+    .sort()
+    .join();
+
 /**
- * Keeps the URL of an element that goes on with the same stream: htmx would forget the stream that it
- * has, and open another. What the stream still brings of the content that was rendered is passed over.
+ * Keeps the stream of an element that is morphed, where its content allows. The cursor in new content says
+ * up to where it was rendered. What the stream still brings of that is passed over; and content that is older
+ * than the stream has its stream opened anew, from where it was rendered.
  *
  * @param {Element} oldNode
  * @param {Node} newNode
  */
-function keepUrl(oldNode, newNode) {
+function keepStream(oldNode, newNode) {
   if (!(newNode instanceof Element)) return;
   for (const name of ATTRIBUTES) {
     const [own, other] = [oldNode.getAttribute(name), newNode.getAttribute(name)];
     if (!own || !other) continue;
-    const { stream, cursor } = splitCursor(other);
-    if (splitCursor(own).stream !== stream) continue;
-    newNode.setAttribute(name, own);
+    const [begun, asked] = [splitCursor(own), splitCursor(other)];
+    if (begun.stream !== asked.stream) continue;
     const current = htmxOf(oldNode)?.sse;
-    rendered.set(oldNode, later(rendered.get(oldNode) ?? '', cursor));
-    if (current) current.lastEventId = later(cursor, current.lastEventId);
+    const position = later(begun.cursor, current?.lastEventId ?? '');
+    if (asked.cursor && !isSeen(position, asked.cursor)) {
+      rewind(oldNode);
+      continue;
+    }
+    if (hxOf(oldNode) !== hxOf(newNode)) {
+      // htmx opens it anew, and content without a cursor is taken for that of now.
+      if (!asked.cursor) newNode.setAttribute(name, resuming(other, position));
+      continue;
+    }
+    // htmx would forget the stream, and open another.
+    newNode.setAttribute(name, own);
+    passOver(oldNode, asked.cursor);
+  }
+}
+
+/**
+ * Notes up to where content was rendered that came while the stream of an element went on.
+ *
+ * @param {Element} element
+ * @param {string} cursor
+ */
+function passOver(element, cursor) {
+  rendered.set(element, later(rendered.get(element) ?? '', cursor));
+  const current = htmxOf(element)?.sse;
+  if (current) current.lastEventId = later(cursor, current.lastEventId);
+}
+
+/**
+ * Notes up to where content was rendered that is about to come around elements that are preserved.
+ *
+ * @param {DocumentFragment} fragment
+ */
+function passOverPreserved(fragment) {
+  for (const kept of fragment.querySelectorAll('[hx-preserve], [data-hx-preserve]')) {
+    const element = document.getElementById(kept.id);
+    const [own, other] = [element && urlOf(element), urlOf(kept)];
+    if (!element || !own || !other) continue;
+    const { stream, cursor } = splitCursor(other);
+    if (splitCursor(own).stream === stream) passOver(element, cursor);
   }
 }
 
@@ -63,14 +110,16 @@ function askOnce(event) {
   const { sourceElement: element, request } = ctx;
   const url = urlOf(element);
   if (!url || request.method !== 'GET') return;
-  const { stream } = splitCursor(url);
-  if (splitCursor(request.action).stream !== stream) return;
+  const asked = splitCursor(request.action);
+  if (splitCursor(url).stream !== asked.stream) return;
   const other = asking.get(element);
-  if (htmxOf(element)?.sse || (other && splitCursor(other.request.action).stream === stream)) {
+  const before = other && splitCursor(other.request.action);
+  const isAsked = before?.stream === asked.stream && (!asked.cursor || isSeen(before.cursor, asked.cursor));
+  if (htmxOf(element)?.sse || isAsked) {
     event.preventDefault();
     return;
   }
-  other?.request.abort(); // for the stream that the element had before
+  other?.request.abort(); // for another stream, or from a later event
   if (event.type.endsWith('before:request')) asking.set(element, ctx);
 }
 
@@ -125,10 +174,14 @@ export function serveHtmx4(unwatched) {
     'htmx:before:swap',
     (event) => {
       const { ctx, tasks } = /** @type {CustomEvent} */ (event).detail;
+      for (const { fragment } of tasks) passOverPreserved(fragment);
       if (!ctx.response?.headers.get('Content-Type')?.includes('text/event-stream')) return;
       for (const task of tasks) {
         task.swapSpec ??= {};
         task.swapSpec.transition ??= false;
+        // htmx finds the target once, for all messages, and it may have been replaced since.
+        const { target } = task;
+        if (target?.isConnected === false) task.target = document.getElementById(target.id) ?? target;
       }
     },
     true,
@@ -139,7 +192,7 @@ export function serveHtmx4(unwatched) {
     if (!htmx?.registerExtension) return;
     htmx.registerExtension('sse-kit-connection', {
       /** @type {(element: Element, detail: {oldNode: Element, newNode: Node}) => void} */
-      htmx_before_morph_node: (_, { oldNode, newNode }) => keepUrl(oldNode, newNode),
+      htmx_before_morph_node: (_, { oldNode, newNode }) => keepStream(oldNode, newNode),
     });
   };
   // htmx may be deferred, or stand further down.

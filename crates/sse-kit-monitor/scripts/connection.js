@@ -98,6 +98,11 @@ export class Connection {
     return this.cursor;
   }
 
+  /** Forgets where it was: what is opened next begins where its content was rendered. */
+  forgets() {
+    this.#holder = undefined;
+  }
+
   /** @param {Transport} transport which carries this connection from now on */
   carriedBy(transport) {
     this.#transports.push(transport);
