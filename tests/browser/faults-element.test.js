@@ -158,6 +158,13 @@ for (const mode of MODES) {
         await tab.click('button');
         await publish('5');
         await hasLog(tab, ['1', '2', '3', '4', '5']);
+        // Once more, when it is what the element asks for already.
+        const again = tab.evaluate(
+          () => new Promise((done) => addEventListener('htmx:after:swap', done, { once: true })),
+        );
+        await tab.click('button');
+        await again;
+        await hasLog(tab, ['1', '2', '3', '4', '5']);
         // And as if what the stream brings was on its way.
         site.proxy.stall();
         await publish('6');

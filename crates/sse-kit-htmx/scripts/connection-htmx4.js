@@ -59,6 +59,7 @@ function keepStream(oldNode, newNode) {
     const position = later(begun.cursor, current?.lastEventId ?? '');
     if (asked.cursor && !isSeen(position, asked.cursor)) {
       rewind(oldNode);
+      oldNode.removeAttribute(name); // htmx opens it anew when the attribute changes
       continue;
     }
     if (hxOf(oldNode) !== hxOf(newNode)) {
