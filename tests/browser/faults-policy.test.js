@@ -26,7 +26,7 @@ function appendText() {
   const source = window.SharedEventSource
     ? new window.SharedEventSource(url)
     : window.sseKit.monitor.open('sse-connection', url);
-  source.onmessage = ({ data }) => {
+  source.onmessage = (/** @type {MessageEvent} */ { data }) => {
     const item = document.createElement('i');
     item.textContent = data;
     document.getElementById('log')?.append(item);
@@ -128,7 +128,7 @@ describe('a page within another site', { timeout: 120_000 }, () => {
 
 /** In a page: what browsers do in a frame of another site whose storage they refuse. */
 function refuseStorage() {
-  if (globalThis.top === globalThis) return;
+  if (window.top === window) return;
   const refuse = () => {
     throw new DOMException('refused', 'SecurityError');
   };

@@ -126,6 +126,11 @@ export async function startProxy(t, target) {
     faults(...faults) {
       next.push(...faults);
     },
+    /** Nothing goes wrong any more. */
+    mend() {
+      next.length = 0;
+      always = undefined;
+    },
     /** Answers to requests for streams come so much later. @param {number} milliseconds */
     delay(milliseconds) {
       delay = milliseconds;
