@@ -31,6 +31,9 @@ function randomFrom(seed) {
   };
 }
 
+/** Whether something failed because its page loads itself anew, as it does after a gap. @param {unknown} error */
+const isReload = (error) => /context was destroyed|interrupted by another navigation|ERR_ABORTED/.test(String(error));
+
 /**
  * Walks once, and throws when a tab differs from a fresh page.
  *
@@ -126,13 +129,24 @@ export async function walk(t, browser, { seed, steps }) {
   for (let step = 0; step < steps; step += 1) {
     const name = pick(Object.keys(acts));
     trail.push(name);
-    await acts[name]?.();
+    try {
+      await acts[name]?.();
+    } catch (error) {
+      if (!isReload(error)) throw error;
+    }
   }
 
   // The dust settles: everything is shown, and one more event reaches all. Refusals that are still to come
   // would make waits longer than the test's patience.
   site.proxy.mend();
-  for (const tab of tabs) await tab.evaluate(setHidden, false);
+  for (const tab of tabs) {
+    const show = () =>
+      tab.evaluate(setHidden, false).then(
+        () => true,
+        (error) => !isReload(error),
+      );
+    await until(show, Boolean, 'a page that does not load itself anew');
+  }
   await publish();
   const wanted = shown.join();
   try {
