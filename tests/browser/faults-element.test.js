@@ -14,6 +14,8 @@ before(async () => {
 after(() => browser.close());
 
 const MODES = /** @type {Mode[]} */ (['bare', 'monitor', 'tabs']);
+/** @type {Record<Mode, import('./site.js').Transport[]>} */
+const TRANSPORTS = { bare: ['direct'], monitor: ['direct'], tabs: ['worker', 'leader', 'direct'] };
 
 /** @param {{connections: () => Promise<number>}} site */
 const oneStream = (site) =>
@@ -58,6 +60,151 @@ for (const mode of MODES) {
         assert.deepEqual(complaints, []);
       });
     }
+
+    for (const transport of TRANSPORTS[mode]) {
+      test(`B4: a morph while the first request waits asks for no second stream, ${transport}`, async (t) => {
+        const site = await startSite(t, { client: 4, mode });
+        const first = await site.append('0');
+        const region = `<main id="main">${log('0')}${connect(4, `/events?topic=a&last_event_id=${first}`)}</main>`;
+        site.page('/a', `${STATUS}${region}<button hx-get="/region" hx-target="#main" hx-swap="outerMorph">b</button>`);
+        site.serve('/region', region);
+        const { open, complaints } = await openProfile(t, browser, site, transport);
+        const release = site.proxy.hold();
+        const tab = await open();
+        for (let n = 0; n < 2; n += 1) {
+          const swapped = tab.evaluate(
+            () => new Promise((done) => addEventListener('htmx:after:swap', done, { once: true })),
+          );
+          await tab.click('button');
+          await swapped;
+        }
+        await site.append('1');
+        release();
+        await hasLog(tab, ['0', '1']);
+        await site.append('2');
+        await hasLog(tab, ['0', '1', '2']);
+        await oneStream(site);
+        assert.equal(site.proxy.events.length, 1);
+        if (mode !== 'bare') await isIn(tab, 'live');
+        assert.deepEqual(complaints, []);
+      });
+    }
+
+    test('B4: an element that is replaced while its request waits asks no more', async (t) => {
+      const site = await startSite(t, { client: 4, mode });
+      const region = (/** @type {string} */ topic) =>
+        `<main id="main">${log()}${connect(4, `/events?topic=${topic}`)}</main>`;
+      for (const swap of ['outerHTML', 'outerMorph']) {
+        site.page(
+          '/a',
+          `${STATUS}${region('a')}<button hx-get="/region" hx-target="#main" hx-swap="${swap}">b</button>`,
+        );
+        site.serve('/region', region('b'));
+        const { context, open, complaints } = await openProfile(t, browser, site, 'direct');
+        const release = site.proxy.hold();
+        const before = site.proxy.events.length;
+        const tab = await open();
+        await until(
+          () => site.proxy.events.length - before,
+          (count) => count === 1,
+          'the request',
+        );
+        await tab.click('button');
+        await until(
+          () => site.proxy.events.at(-1)?.url ?? '',
+          (url) => url.includes('topic=b'),
+          'the other stream',
+        );
+        release();
+        await oneStream(site);
+        await site.publish('<i>not this</i>');
+        await site.publish(`<i>${swap}</i>`, '?topic=b');
+        await hasLog(tab, [swap]);
+        await oneStream(site);
+        assert.equal(site.proxy.events.length - before, 2);
+        assert.deepEqual(complaints, []);
+        await context.close();
+        await site.hasConnections(0);
+      }
+    });
+
+    for (const attributes of ['', 'hx-swap="beforeend show:none"']) {
+      test(`B4: a morph with content that is older than the stream, or newer ${attributes && ', and other attributes'}`, async (t) => {
+        const site = await startSite(t, { client: 4, mode });
+        const ids = ['', await site.append('1')];
+        const region = (/** @type {number} */ last, more = '') => {
+          const shown = Array.from({ length: last }, (_, n) => `${n + 1}`);
+          const held = connect(4, `/events?topic=a&last_event_id=${ids[last]}`);
+          const named = '<p id="named" sse-kit-swap="n" hx-target="this" hx-swap="beforeend"></p>';
+          const filled = named.replace('></p>', `>${shown.slice(1).join('')}</p>`);
+          const element = held.replace('></div>', `>${filled}</div>`);
+          return `<main id="main">${log(...shown)}${more ? element.replace('hx-swap="beforeend"', more) : element}</main>`;
+        };
+        site.page(
+          '/a',
+          `${STATUS}${region(1)}<button hx-get="/region" hx-target="#main" hx-swap="outerMorph">b</button>`,
+        );
+        const { open, complaints } = await openProfile(t, browser, site);
+        const tab = await open();
+        await site.hasConnections(1);
+        const publish = async (/** @type {string} */ n) => {
+          await site.publish(n, '?topic=a&event=n');
+          ids.push(await site.append(n));
+        };
+        for (const n of ['2', '3', '4']) await publish(n);
+        await hasLog(tab, ['1', '2', '3', '4']);
+        // As if it was rendered before the events that came while it was on its way.
+        site.serve('/region', region(2, attributes));
+        await tab.click('button');
+        await publish('5');
+        await hasLog(tab, ['1', '2', '3', '4', '5']);
+        // Once more, when it is what the element asks for already.
+        const again = tab.evaluate(
+          () => new Promise((done) => addEventListener('htmx:after:swap', done, { once: true })),
+        );
+        await tab.click('button');
+        await again;
+        await hasLog(tab, ['1', '2', '3', '4', '5']);
+        // And as if what the stream brings was on its way.
+        site.proxy.stall();
+        await publish('6');
+        site.serve('/region', region(6));
+        const swapped = tab.waitForResponse('**/region');
+        await tab.click('button');
+        await swapped;
+        site.proxy.cut();
+        await publish('7');
+        await hasLog(tab, ['1', '2', '3', '4', '5', '6', '7']);
+        assert.equal(await tab.textContent('#named'), '234567');
+        await oneStream(site);
+        if (mode !== 'bare') await isIn(tab, 'live');
+        assert.deepEqual(complaints, []);
+      });
+    }
+
+    test('B7: an element that is preserved passes over what newer content shows', async (t) => {
+      const site = await startSite(t, { client: 4, mode });
+      const kept = (/** @type {string} */ cursor) =>
+        connect(4, `/events?topic=a&last_event_id=${cursor}`, 'hx-preserve="true"');
+      const first = await site.append('1');
+      site.page(
+        '/a',
+        `${STATUS}<div id="all">${log('1')}${kept(first)}</div><button hx-get="/f" hx-target="#all" hx-swap="innerHTML">b</button>`,
+      );
+      const { open, complaints } = await openProfile(t, browser, site);
+      const tab = await open();
+      await site.hasConnections(1);
+      site.proxy.stall();
+      const second = await site.append('2');
+      site.serve('/f', `<b id="swapped"></b>${log('1', '2')}${kept(second)}`);
+      await tab.click('button');
+      await tab.waitForSelector('#swapped', { state: 'attached' });
+      site.proxy.cut();
+      await site.append('3');
+      await hasLog(tab, ['1', '2', '3']);
+      await oneStream(site);
+      assert.deepEqual(complaints, []);
+    });
 
     test('B4: a morph to another stream leaves the first', async (t) => {
       const site = await startSite(t, { client: 4, mode });
@@ -107,6 +254,31 @@ for (const mode of MODES) {
       assert.equal(await tab.textContent('#named'), '123');
       assert.equal(await site.connections(), 1);
       assert.equal(site.proxy.events.length, 1);
+      assert.deepEqual(complaints, []);
+    });
+
+    test('B11: an element whose content was rendered before what its stream has brought', async (t) => {
+      const site = await startSite(t, { client: 2, mode });
+      const first = await site.append('1');
+      const url = `/events?topic=a&last_event_id=${first}`;
+      site.page('/a', `${STATUS}${log('1')}${connect(2, url)}`);
+      const { open, complaints } = await openProfile(t, browser, site);
+      const tab = await open();
+      await site.hasConnections(1);
+      const second = await site.append('2');
+      await site.append('3');
+      await hasLog(tab, ['1', '2', '3']);
+      // What a morph does, of which htmx 2 has none of its own.
+      await tab.evaluate((to) => {
+        const [list, element] = [document.getElementById('log'), document.getElementById('sse-connection')];
+        if (list) list.innerHTML = '<i>1</i><i>2</i>';
+        element?.setAttribute('sse-connect', to);
+        window.htmx.process(document.body);
+      }, `/events?topic=a&last_event_id=${second}`);
+      await site.append('4');
+      await hasLog(tab, ['1', '2', '3', '4']);
+      await oneStream(site);
+      if (mode !== 'bare') await isIn(tab, 'live');
       assert.deepEqual(complaints, []);
     });
 

@@ -217,6 +217,63 @@ describe('B6: a leader that does not run', { timeout: 180_000 }, () => {
   }
 });
 
+/** In a page: time passes when the test says so, and a slow machine makes no difference. */
+function ownClock() {
+  let now = 0;
+  let last = 0;
+  /** @type {Map<number, {at: number, act: () => void}>} */
+  const timers = new Map();
+  const setTimeout = (/** @type {() => void} */ act, delay = 0) => {
+    last += 1;
+    timers.set(last, { at: now + delay, act });
+    return last;
+  };
+  const clearTimeout = (/** @type {number} */ id) => timers.delete(id);
+  const pass = (/** @type {number} */ milliseconds) => {
+    const end = now + milliseconds;
+    for (;;) {
+      const [first] = [...timers].sort(([, one], [, other]) => one.at - other.at);
+      if (!first || first[1].at > end) break;
+      timers.delete(first[0]);
+      now = first[1].at;
+      first[1].act();
+    }
+    now = end;
+  };
+  performance.now = () => now;
+  Object.assign(globalThis, { setTimeout, clearTimeout, pass });
+}
+
+for (const { heartbeat, tabs, timeout } of [
+  { heartbeat: 1, tabs: {}, timeout: 2500 },
+  { heartbeat: 60, tabs: { heartbeatTimeout: 4000 }, timeout: 4000 },
+]) {
+  test(`B6: followers notice within the heartbeat timeout, ${timeout} ms`, { timeout: 120_000 }, async (t) => {
+    const site = await startSite(t, { client: 'plain', mode: 'tabs', heartbeat, tabs });
+    site.page('/a', `${STATUS}${log()}${connect('plain', '/events?topic=a')}`);
+    const { open } = await openProfile(t, browser, site, 'leader');
+    const leader = await open();
+    const follower = await open('/nothing');
+    await follower.addInitScript(ownClock);
+    await follower.goto(`${site.base}/a`);
+    for (const tab of [leader, follower]) await tab.evaluate(openSource, /** @type {any} */ ({ kind: 'shared' }));
+    await until(
+      () => follower.evaluate(() => window.source.readyState),
+      (state) => state === 1,
+      'the follower is open',
+    );
+    leader.evaluate(() => setTimeout(() => confirm('Are you sure?')));
+    await leader.waitForEvent('dialog');
+    const holder = () =>
+      follower.evaluate(
+        async () => (await navigator.locks.query()).held?.find(({ name }) => name?.includes('leader'))?.clientId,
+      );
+    const before = await holder();
+    await follower.evaluate((milliseconds) => window.pass(milliseconds), timeout);
+    await until(holder, (found) => found !== undefined && found !== before, 'another leader');
+  });
+}
+
 for (const [what, refuse] of /** @type {[string, () => void][]} */ ([
   [
     'locks are refused, as where cookies are blocked',

@@ -49,6 +49,8 @@ export async function startProxy(t, target) {
   /** @type {Fault | undefined} */
   let always;
   let delay = 0;
+  /** Requests for streams that wait for an answer. @type {(() => void)[] | undefined} */
+  let held;
   /** What is served from here. @type {Map<string, {headers: Record<string, string>, body: string}>} */
   const files = new Map();
   /** @type {WeakSet<Response>} */
@@ -86,6 +88,10 @@ export async function startProxy(t, target) {
     asked.push({ url, lastEventId: headers['last-event-id']?.toString(), at: performance.now() });
     if (!url.startsWith('/events')) return pass(request, response);
     const fault = next.shift() ?? always ?? pass;
+    if (held) {
+      held.push(() => response.destroyed || fault(request, response));
+      return;
+    }
     // A test that is over does not wait for it.
     if (delay > 0) setTimeout(fault, delay, request, response).unref();
     else fault(request, response);
@@ -120,9 +126,23 @@ export async function startProxy(t, target) {
     faults(...faults) {
       next.push(...faults);
     },
+    /** Nothing goes wrong any more. */
+    mend() {
+      next.length = 0;
+      always = undefined;
+    },
     /** Answers to requests for streams come so much later. @param {number} milliseconds */
     delay(milliseconds) {
       delay = milliseconds;
+    },
+    /** Holds requests for streams back. @returns {() => void} lets them pass */
+    hold() {
+      held = [];
+      return () => {
+        const waiting = held ?? [];
+        held = undefined;
+        for (const pass of waiting) pass();
+      };
     },
     /** Cuts all streams, in the middle of what they say. */
     cut() {

@@ -52,9 +52,9 @@ export const STATUS = '<span id="connection-status" role="status" data-state="co
  * Starts a hub and the site before it, and stops both after the test.
  *
  * @param {Test} t
- * @param {{client: Client, mode: Mode, htmx?: object, monitor?: object, heartbeat?: number}} how
+ * @param {{client: Client, mode: Mode, htmx?: object, monitor?: object, tabs?: object, heartbeat?: number}} how
  */
-export async function startSite(t, { client, mode, htmx = {}, monitor = {}, heartbeat = 1 }) {
+export async function startSite(t, { client, mode, htmx = {}, monitor = {}, tabs = {}, heartbeat = 1 }) {
   const hubOptions = ['--heartbeat', `${heartbeat}`, '--history', '5000', '--queue', '5000'];
   let hub = await startExample(t, 'hub', hubOptions);
   const proxy = await startProxy(t, hub.base);
@@ -73,7 +73,7 @@ export async function startSite(t, { client, mode, htmx = {}, monitor = {}, hear
     streams: ['/events'],
     identity: '',
     worker: '/own/0.js',
-    options: { events: 1000, characters: 4 << 20, reconnectDelay: 300 },
+    options: { events: 1000, characters: 4 << 20, reconnectDelay: 300, heartbeatTimeout: null, ...tabs },
   };
   if (mode === 'tabs') load(await script('sse-kit-tabs', 'sse-kit-tabs'));
   if (client !== 'plain') {

@@ -7,6 +7,7 @@ mod bundle;
 mod ci;
 mod demo;
 mod examples;
+mod pictures;
 mod run;
 mod soak;
 mod test;
@@ -55,6 +56,7 @@ enum Verb {
     Soak(soak::Soak),
     Bench(bench::Bench),
     Bundle(bundle::Bundle),
+    Pictures(pictures::Pictures),
     Tidy(tidy::Tidy),
     Ci(ci::Ci),
 }
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Verb::Soak(verb) => verb.run(),
         Verb::Bench(verb) => verb.run(),
         Verb::Bundle(verb) => verb.run(),
+        Verb::Pictures(verb) => verb.run(),
         Verb::Tidy(verb) => verb.run(),
         Verb::Ci(verb) => verb.run(),
     };

@@ -139,7 +139,7 @@ fn walk_in_browser() -> Result<()> {
     process::run(&mut examples::build(&workspace))?;
     let mut command = Command::new(tools::NODE.find_or_install()?);
     command
-        .args(["--test", "walk-soak.js"])
+        .args(["--test", "walk.test.js"])
         .current_dir(folder)
         .env("SSE_KIT_WALKS", WALKS)
         .env("SSE_KIT_ASSETS", assets)

@@ -5,7 +5,7 @@ const DEFAULT_MS = 30_000;
 const GRACE_MS = 1_000;
 
 /** A heartbeat may be lost, and the next one late. */
-const HEARTBEATS = 2.5;
+export const HEARTBEATS = 2.5;
 
 /** Browsers cut longer timers to 0. */
 const LONGEST_MS = 2 ** 31 - 1;
@@ -15,7 +15,7 @@ export class Watchdog {
   #configured;
   #onSilent;
   #onDead;
-  #grace;
+  #grace = GRACE_MS;
   /** @type {number | undefined} */
   #heartbeat;
   #lastSign = 0;
@@ -27,13 +27,11 @@ export class Watchdog {
    * @param {number | null} configured how long silence may be, in milliseconds; null: what the server says
    * @param {() => void} onSilent is called when it has been silent for that long
    * @param {() => void} onDead is called when there is no sign of life by then
-   * @param {number} grace how much later, in milliseconds
    */
-  constructor(configured, onSilent, onDead, grace = GRACE_MS) {
+  constructor(configured, onSilent, onDead) {
     this.#configured = configured;
     this.#onSilent = onSilent;
     this.#onDead = onDead;
-    this.#grace = grace;
   }
 
   /** How long silence may be, in milliseconds; `Infinity` when the server sends no heartbeats. */
@@ -51,6 +49,18 @@ export class Watchdog {
    */
   expects(heartbeat) {
     this.#heartbeat = heartbeat;
+    this.check();
+  }
+
+  /**
+   * Sets how long silence may be, and how much later a sign of life may come, in milliseconds.
+   *
+   * @param {number} silence
+   * @param {number} grace
+   */
+  allows(silence, grace) {
+    this.#configured = silence;
+    this.#grace = grace;
     this.check();
   }
 

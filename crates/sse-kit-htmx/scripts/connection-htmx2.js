@@ -1,4 +1,5 @@
 import { isSeen } from './cursor.js';
+import { rewind } from './rewind.js';
 import { splitCursor } from './stream-url.js';
 
 const CONNECTIONS = '[sse-connect], [data-sse-connect]';
@@ -46,6 +47,8 @@ const writeCursor = (element) => {
   const url = new URL(element.getAttribute(attribute) ?? '', document.baseURI);
   url.searchParams.set('last_event_id', id);
   element.setAttribute(attribute, url.href);
+  const before = connected.get(element);
+  if (before) before.cursor = id;
 };
 
 /** Has those within an element that listen find its new source. @param {Element} element */
@@ -72,8 +75,12 @@ const process = (event) => {
       // The page may have been rendered at a later event than the stream has brought.
       const position = lastIds.get(source) || before?.cursor || '';
       const isBehind = asked.cursor !== '' && position !== '' && !isSeen(asked.cursor, position);
-      if (isSame && !isBehind && listening.get(element)?.names === names) return event.preventDefault();
-      if (isSame && !isBehind) writeCursor(element);
+      // Or its content was, by a morph, at an earlier one.
+      const isAhead = asked.cursor !== before?.cursor && asked.cursor !== '' && !isSeen(position, asked.cursor);
+      const isLevel = isSame && !isBehind && !isAhead;
+      if (isLevel && listening.get(element)?.names === names) return event.preventDefault();
+      if (isLevel) writeCursor(element);
+      if (isAhead) rewind(element);
       source.close();
       queueMicrotask(() => listenAnew(element));
     }

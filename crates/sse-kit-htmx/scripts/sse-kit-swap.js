@@ -64,30 +64,38 @@
       });
     };
 
+    /**
+     * Swaps a message into the elements that are bound to it; returns whether htmx is to swap it too.
+     *
+     * @param {Element} connection
+     * @param {MessageDetail} detail
+     */
+    const take = (connection, detail) => {
+      const isUnnamed = !detail.message.event;
+      const name = detail.message.event || 'message';
+      const listed = [connection, ...connection.querySelectorAll(`[${ATTRIBUTE}]`)].filter(
+        (element) => namesOf(element).includes(name) && connectionOf(element) === connection,
+      );
+      for (const element of listed) {
+        // htmx itself swaps an unnamed message into the element that holds the connection.
+        if (isUnnamed && element === connection) continue;
+        detail.waitUntil(swap(element, detail.message.data));
+      }
+      const isLeftOut = isUnnamed && connection.hasAttribute(ATTRIBUTE) && !listed.includes(connection);
+      return !isLeftOut;
+    };
     htmx.registerExtension(ATTRIBUTE, {
       /** @param {Internals} given */
       init: (given) => {
         internals = given;
       },
-
-      /**
-       * @param {Element} connection
-       * @param {MessageDetail} detail
-       */
-      htmx_sse_before_message: (connection, detail) => {
-        const isUnnamed = !detail.message.event;
-        const name = detail.message.event || 'message';
-        const listed = [connection, ...connection.querySelectorAll(`[${ATTRIBUTE}]`)].filter(
-          (element) => namesOf(element).includes(name) && connectionOf(element) === connection,
-        );
-        for (const element of listed) {
-          // htmx itself swaps an unnamed message into the element that holds the connection.
-          if (isUnnamed && element === connection) continue;
-          detail.waitUntil(swap(element, detail.message.data));
-        }
-        const isLeftOut = isUnnamed && connection.hasAttribute(ATTRIBUTE) && !listed.includes(connection);
-        return !isLeftOut;
-      },
+    });
+    // Behind sse-kit-connection, which passes over what the page shows already.
+    addEventListener('htmx:sse:before:message', (event) => {
+      const { target, detail } = /** @type {CustomEvent<MessageDetail>} */ (event);
+      // Of an element that has left the document the target is the document.
+      if (event.defaultPrevented || !(target instanceof Element)) return;
+      if (!take(target, detail)) event.preventDefault();
     });
   };
 

@@ -1,5 +1,6 @@
 import { Backoff } from '../../sse-kit-client/scripts/backoff.js';
 import { readControl } from '../../sse-kit-client/scripts/control.js';
+import { policy } from '../../sse-kit-client/scripts/trusted.js';
 import { Watchdog } from '../../sse-kit-client/scripts/watchdog.js';
 import { later } from '../../sse-kit-htmx/scripts/cursor.js';
 import { splitCursor } from '../../sse-kit-htmx/scripts/stream-url.js';
@@ -23,6 +24,8 @@ import { splitCursor } from '../../sse-kit-htmx/scripts/stream-url.js';
  * @property {() => void} hurry tries again now, if it waits
  * @property {() => void} stop ends it for good
  */
+
+const trusted = policy('sse-kit-monitor');
 
 /** One connection of the page: what is known of it, and its state. */
 export class Connection {
@@ -96,6 +99,11 @@ export class Connection {
     this.#stream = stream;
     this.cursor = isSame ? later(cursor, this.cursor) : cursor;
     return this.cursor;
+  }
+
+  /** Forgets where it was: what is opened next begins where its content was rendered. */
+  forgets() {
+    this.#holder = undefined;
   }
 
   /** @param {Transport} transport which carries this connection from now on */
@@ -302,7 +310,11 @@ export class Connection {
     status.dataset.state = this.state;
     if (this.#waits) status.dataset.reload = 'waiting';
     const indicator = this.config.indicators[this.state] ?? { text: this.state };
-    if ('html' in indicator) status.innerHTML = indicator.html;
-    else status.textContent = indicator.text;
+    try {
+      if ('html' in indicator) status.innerHTML = trusted.createHTML(indicator.html);
+      else status.textContent = indicator.text;
+    } catch {
+      status.textContent = this.state; // the page takes no HTML from us
+    }
   }
 }

@@ -104,6 +104,9 @@ function start() {
     // Not where another element has taken its place.
     if (!document.getElementById(id)) connections.get(id)?.ends('removed');
   });
+  addEventListener('sse-kit:rewound', (event) => {
+    connections.get(/** @type {CustomEvent<string>} */ (event).detail)?.forgets();
+  });
   for (const name of ['hello', 'heartbeat', 'shutdown', 'busy', 'close']) {
     on(`sse-kit:${name}`, (connection, { data }) => connection.hears(name, data));
   }

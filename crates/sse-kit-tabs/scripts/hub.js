@@ -1,6 +1,6 @@
 /** @import { HubMessage, HubOptions, Send, StateMessage, StreamMessage } from './protocol.js' */
 import { guarded } from '../../sse-kit-client/scripts/connect.js';
-import { CLOSE, GAP, HELLO } from '../../sse-kit-client/scripts/control.js';
+import { CLOSE, GAP, HEARTBEAT, HELLO } from '../../sse-kit-client/scripts/control.js';
 import { compareCursors, earlier } from '../../sse-kit-htmx/scripts/cursor.js';
 import { stateMessage } from './protocol.js';
 import { ReplayBuffer } from './replay.js';
@@ -39,7 +39,7 @@ export class Hub {
     this.#replay = new ReplayBuffer(options.events, options.characters);
     this.#upstream = new Upstream(
       url,
-      options.reconnectDelay,
+      options,
       fetch,
       (state) => this.#take(state),
       (message) => this.#forward(message),
@@ -161,7 +161,8 @@ export class Hub {
     }
     if (event === GAP && id) this.#replay.restart(id);
     this.#cursor = id || this.#cursor;
-    if (id || event === GAP) this.#replay.push(message);
+    // A heartbeat says where the stream is, and is nothing that anybody lacks later.
+    if (event === GAP || (id && event !== HEARTBEAT)) this.#replay.push(message);
     this.#tell(message);
     if (event === CLOSE) {
       this.#upstream.close();

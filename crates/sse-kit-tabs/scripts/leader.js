@@ -1,15 +1,11 @@
 /** @import { HubMessage, HubOptions } from './protocol.js' */
 /** @import { Subscription } from './subscription.js' */
+import { HELLO, readControl } from '../../sse-kit-client/scripts/control.js';
 import { Watchdog } from '../../sse-kit-client/scripts/watchdog.js';
 import { Hub } from './hub.js';
 import { locks, openChannel, uniqueName } from './locks.js';
+import { patienceWithLeader } from './patience.js';
 import { stateMessage } from './protocol.js';
-
-/** After this silence a follower asks whether the leader is there, in milliseconds. */
-const SILENCE_MS = 5_000;
-
-/** A leader that does not answer for so long does not run: its tab is frozen, busy, or shows a dialog. */
-const ANSWER_MS = 3_000;
 
 /**
  * What tabs say to each other. The tab that holds the lock leads; each leader has a term of its own, by
@@ -52,7 +48,14 @@ export class LeaderTransport {
       const channel = openChannel(`sse-kit-stream:${key}`);
       if (!channel) return queueMicrotask(this.#onFailure);
       const onClose = () => this.#streams.delete(key);
-      stream = new Led(key, channel, () => new Hub(url, this.#options, this.#fetch), onClose, this.#onFailure);
+      stream = new Led(
+        key,
+        channel,
+        this.#options,
+        () => new Hub(url, this.#options, this.#fetch),
+        onClose,
+        this.#onFailure,
+      );
       this.#streams.set(key, stream);
     }
     stream.add(subscription);
@@ -72,6 +75,7 @@ export class LeaderTransport {
 class Led {
   #lock;
   #channel;
+  #options;
   #makeHub;
   #onClose;
   #onFailure;
@@ -92,20 +96,23 @@ class Led {
   /**
    * @param {string} key
    * @param {BroadcastChannel} channel
+   * @param {HubOptions} options
    * @param {() => Hub} makeHub
    * @param {() => void} onClose
    * @param {() => void} onFailure
    */
-  constructor(key, channel, makeHub, onClose, onFailure) {
+  constructor(key, channel, options, makeHub, onClose, onFailure) {
     this.#lock = `sse-kit-leader:${key}`;
     this.#channel = channel;
+    this.#options = options;
     this.#makeHub = makeHub;
     this.#onClose = onClose;
     this.#onFailure = onFailure;
     this.#hub = makeHub();
     this.#channel.onmessage = ({ data }) => this.#hear(data);
     const ask = () => this.#say({ does: 'asks' });
-    this.#watchdog = new Watchdog(SILENCE_MS, ask, () => this.#steal(), ANSWER_MS);
+    this.#watchdog = new Watchdog(null, ask, () => this.#steal());
+    this.#expect(0);
     this.#watchdog.alive();
     this.#run({ signal: this.#campaign.signal });
   }
@@ -156,6 +163,12 @@ class Led {
       if (/** @type {Error} */ (error).name !== 'AbortError') this.#onFailure();
       else if (this.#isLeader) this.#stepDown();
     }
+  }
+
+  /** @param {number} heartbeat of the server, in milliseconds; 0: unknown */
+  #expect(heartbeat) {
+    const { silence, answer } = patienceWithLeader(this.#options.heartbeatTimeout, heartbeat);
+    this.#watchdog.allows(silence, answer);
   }
 
   /** Takes the leadership from a tab that does not run. */
@@ -237,6 +250,9 @@ class Led {
     if (this.#term && this.#term !== term) return;
     this.#watchdog.alive();
     if (!message) return;
+    if (message.kind === 'message' && message.event === HELLO) {
+      this.#expect(Number(readControl(message.data).heartbeat_ms ?? 0));
+    }
     if (!to) {
       for (const id of this.#welcomed) this.#own.get(id)?.receive(message);
       return;

@@ -31,6 +31,7 @@
  * @property {number} events how many events are kept for tabs that come later
  * @property {number} characters of how many characters in all
  * @property {number} reconnectDelay the upper bound of the first wait, in milliseconds
+ * @property {number | null} heartbeatTimeout how long silence may be, in milliseconds; null: what the server says
  */
 
 /**

@@ -1,6 +1,6 @@
 /** @import { HubMessage, StateMessage, StreamMessage } from './protocol.js' */
 import { guarded } from '../../sse-kit-client/scripts/connect.js';
-import { GAP, HELLO, readControl } from '../../sse-kit-client/scripts/control.js';
+import { GAP, HEARTBEAT, HELLO, readControl } from '../../sse-kit-client/scripts/control.js';
 import { isSeen } from '../../sse-kit-htmx/scripts/cursor.js';
 
 /**
@@ -36,6 +36,7 @@ export class Subscription {
     else if (message.event === HELLO) this.#begin(message);
     else if (message.event === GAP) this.#miss(message);
     else if (!message.id || !isSeen(message.id, this.cursor)) this.#pass(message);
+    else if (message.event === HEARTBEAT) this.#show({ ...message, id: '' }); // a sign of life still
   }
 
   /** @param {StreamMessage} hello */

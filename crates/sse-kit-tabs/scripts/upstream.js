@@ -5,7 +5,7 @@ import { Watchdog } from '../../sse-kit-client/scripts/watchdog.js';
 import { stateMessage } from './protocol.js';
 
 /** @import { StreamEvent } from '../../sse-kit-client/scripts/parser.js' */
-/** @import { StateMessage, StreamMessage } from './protocol.js' */
+/** @import { HubOptions, StateMessage, StreamMessage } from './protocol.js' */
 
 /**
  * The one connection to the server. It uses `fetch` and not `EventSource`, which cannot begin with a
@@ -13,6 +13,7 @@ import { stateMessage } from './protocol.js';
  */
 export class Upstream {
   #url;
+  #heartbeatTimeout;
   #fetch;
   #onState;
   #onMessage;
@@ -23,13 +24,14 @@ export class Upstream {
 
   /**
    * @param {string} url
-   * @param {number} reconnectDelay the upper bound of the first wait, in milliseconds
+   * @param {HubOptions} options
    * @param {typeof globalThis.fetch} fetch the browser's own
    * @param {(state: StateMessage) => void} onState
    * @param {(message: StreamMessage) => void} onMessage
    */
-  constructor(url, reconnectDelay, fetch, onState, onMessage) {
+  constructor(url, { reconnectDelay, heartbeatTimeout }, fetch, onState, onMessage) {
     this.#url = url;
+    this.#heartbeatTimeout = heartbeatTimeout;
     this.#backoff = new Backoff(reconnectDelay);
     this.#fetch = fetch;
     this.#onState = onState;
@@ -74,7 +76,7 @@ export class Upstream {
     let isLive = false;
     let isStale = false;
     const watchdog = new Watchdog(
-      null,
+      this.#heartbeatTimeout,
       () => {
         isStale = isLive;
         if (isLive) this.#onState(stateMessage('stale', 'silent'));

@@ -1,5 +1,6 @@
 /** @import { HubMessage, HubOptions } from './protocol.js' */
 /** @import { Subscription } from './subscription.js' */
+import { policy } from '../../sse-kit-client/scripts/trusted.js';
 import { hold, locks, whenFree } from './locks.js';
 
 /** After how long a worker that does not greet is given up: its script may have to be loaded. */
@@ -37,6 +38,8 @@ const MAX_PINGS = 3;
  * @property {string} bus the name of the channel by which tabs know each other
  * @property {HubOptions} options
  */
+
+const trusted = policy('sse-kit-tabs');
 
 /** The connections are those of a SharedWorker. */
 export class WorkerTransport {
@@ -91,7 +94,7 @@ export class WorkerTransport {
     this.#hasGreeted = false;
     let worker;
     try {
-      worker = new SharedWorker(url, { name: `sse-kit ${this.#generation}` });
+      worker = new SharedWorker(trusted.createScriptURL(url), { name: `sse-kit ${this.#generation}` });
     } catch {
       this.#onFailure();
       return;

@@ -25,6 +25,7 @@ pub struct TabsConfig {
     replay_events: NonZeroU32,
     replay_characters: NonZeroU32,
     reconnect_delay: Duration,
+    heartbeat_timeout: Option<Duration>,
 }
 
 impl TabsConfig {
@@ -38,9 +39,9 @@ impl TabsConfig {
     /// same as the monitor's.
     pub const RECONNECT_DELAY: Duration = Duration::from_secs(3);
 
-    /// The bounds of the delay. A shorter one would have pages ask without end; scripts take no
+    /// The bounds of the times. A shorter one would have pages ask without end; scripts take no
     /// longer one.
-    const DELAYS: (Duration, Duration) =
+    const TIMES: (Duration, Duration) =
         (Duration::from_millis(100), Duration::from_millis(i32::MAX as u64));
 
     /// Shares the streams at these paths, among all tabs of the browser.
@@ -53,6 +54,7 @@ impl TabsConfig {
             replay_events: Self::REPLAY_EVENTS,
             replay_characters: Self::REPLAY_CHARACTERS,
             reconnect_delay: Self::RECONNECT_DELAY,
+            heartbeat_timeout: None,
         }
     }
 
@@ -80,8 +82,17 @@ impl TabsConfig {
     ///
     /// A server that says goodbye says when to come back, and that holds.
     pub fn reconnect_delay(mut self, delay: Duration) -> Self {
-        let (shortest, longest) = Self::DELAYS;
-        self.reconnect_delay = delay.clamp(shortest, longest);
+        self.reconnect_delay = Self::in_bounds(delay);
+        self
+    }
+
+    /// Sets how long a stream may be silent until it is stale, unless it is 2.5 heartbeats of the server.
+    /// A second later the tabs drop the connection and try again. Clamped to at least 100 ms.
+    ///
+    /// It is also the time within which tabs notice that the one of them that holds the connection does not
+    /// run, between 2 s and 8 s. Set the same as in the monitor's configuration, if the page has one.
+    pub fn heartbeat_timeout(mut self, timeout: Duration) -> Self {
+        self.heartbeat_timeout = Some(Self::in_bounds(timeout));
         self
     }
 
@@ -114,10 +125,19 @@ impl TabsConfig {
             "options": {
                 "events": self.replay_events,
                 "characters": self.replay_characters,
-                "reconnectDelay": u64::try_from(self.reconnect_delay.as_millis())
-                    .unwrap_or(u64::MAX),
+                "reconnectDelay": milliseconds(self.reconnect_delay),
+                "heartbeatTimeout": self.heartbeat_timeout.map(milliseconds),
             },
         });
         sse_kit_client::data_block(" id=\"sse-kit-tabs\"", &settings)
     }
+
+    fn in_bounds(time: Duration) -> Duration {
+        let (shortest, longest) = Self::TIMES;
+        time.clamp(shortest, longest)
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

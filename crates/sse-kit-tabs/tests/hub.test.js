@@ -46,7 +46,7 @@ function server() {
   return { fetch, requests, answer };
 }
 
-const OPTIONS = { events: 3, characters: 1000, reconnectDelay: 500 };
+const OPTIONS = { events: 3, characters: 1000, reconnectDelay: 500, heartbeatTimeout: null };
 
 /** @param {string} cursor */
 const hello = (cursor) => `event: sse-kit:hello\nid: ${cursor}\ndata: {"cursor":"${cursor}","heartbeat_ms":1000}\n\n`;
@@ -95,6 +95,19 @@ test('who comes later has what it lacks from the buffer', async () => {
   assert.deepEqual(join(hub, '2', 'a-6'), ['live', 'sse-kit:hello a-6', 'message a-7']);
   assert.deepEqual(join(hub, '3', ''), ['live', 'sse-kit:hello a-7'], 'or the position of now');
   assert.deepEqual(join(hub, '4', 'b-9'), ['live', 'sse-kit:hello a-7'], 'by which it sees that it is lost');
+  assert.equal(from.requests.length, 1);
+});
+
+test('heartbeats move the cursor, and take no place in the buffer', async () => {
+  const from = server();
+  const { hub, first } = await opened(from);
+  const heartbeat = (/** @type {string} */ id) => `id: ${id}\nevent: sse-kit:heartbeat\ndata: {}\n\n`;
+  from.requests[0]?.send(event('a-6'));
+  for (let n = 7; n < 17; n += 1) from.requests[0]?.send(heartbeat(`a-${n}`));
+  await settle();
+  assert.equal(first.at(-1), 'sse-kit:heartbeat a-16');
+  assert.deepEqual(join(hub, '2', 'a-5'), ['live', 'sse-kit:hello a-5', 'message a-6']);
+  assert.deepEqual(join(hub, '3', ''), ['live', 'sse-kit:hello a-16']);
   assert.equal(from.requests.length, 1);
 });
 

@@ -28,11 +28,12 @@ fn g1_tabs_of_one_identity_share_the_streams_that_the_app_names() {
         .identity("me".parse().unwrap())
         .replay_events(7.try_into().unwrap())
         .replay_characters(70.try_into().unwrap())
-        .reconnect_delay(Duration::from_millis(1));
+        .reconnect_delay(Duration::from_millis(1))
+        .heartbeat_timeout(Duration::from_secs(4));
     let settings = settings(&page(&config, "/assets/"));
     assert_eq!(settings["streams"], serde_json::json!(["/events", "/jobs/"]));
     assert_eq!(settings["identity"], "me");
-    let options = serde_json::json!({ "events": 7, "characters": 70, "reconnectDelay": 100 });
+    let options = serde_json::json!({ "events": 7, "characters": 70, "reconnectDelay": 100, "heartbeatTimeout": 4000 });
     assert_eq!(settings["options"], options, "no delay is shorter than 100 ms");
 }
 

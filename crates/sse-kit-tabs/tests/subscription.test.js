@@ -24,6 +24,13 @@ test('every event comes once', () => {
   assert.equal(subscription.cursor, 'a-4');
 });
 
+test('a heartbeat behind this page is a sign of life, and takes it nowhere', () => {
+  const { subscription, names } = subscribe('a-7');
+  for (const id of ['a-5', '', 'a-9']) subscription.receive(message(id, 'sse-kit:heartbeat'));
+  assert.deepEqual(names(), ['sse-kit:heartbeat', 'sse-kit:heartbeat', 'sse-kit:heartbeat a-9']);
+  assert.equal(subscription.cursor, 'a-9');
+});
+
 test('a hello is for this page: its cursor, and no connection that is that of all', () => {
   const { subscription, heard } = subscribe('a-7');
   subscription.receive(message('a-2', 'sse-kit:hello', { cursor: 'a-2', connection: 'c', heartbeat_ms: 9 }));

@@ -1,6 +1,5 @@
-// Random walks: 20 with fixed seeds, or as many as SSE_KIT_WALKS says, with fresh ones. They are part of
-// `cargo xtask soak` alone until a fault that they found is mended: content that is brought anew while htmx 4
-// is about to swap in an event that it has too shows that event twice (seed 9).
+// Random walks: 20 with fixed seeds, or as many as SSE_KIT_WALKS says, with fresh ones; SSE_KIT_WALK_SEED
+// takes one of them again.
 import { after, before, describe, test } from 'node:test';
 import { launchBrowser } from './launch.js';
 import { walk } from './walk.js';
