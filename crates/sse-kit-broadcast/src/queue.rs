@@ -25,6 +25,8 @@ pub(crate) struct Queue {
     /// Somebody will wake it, some time later.
     deferred: bool,
     mode: Mode,
+    /// What comes before all that waits is being read, and nobody takes anything meanwhile.
+    held: bool,
     end: Option<Departure>,
     goodbye: Option<Goodbye>,
     /// The end comes once the connection has all that was published before this was set.
@@ -103,6 +105,7 @@ impl Queue {
             waker: None,
             deferred: false,
             mode: Mode::Live,
+            held: false,
             end: None,
             goodbye: None,
             draining: None,
@@ -129,7 +132,8 @@ impl Queue {
         let replaced = self.waiting.replace_same(entry);
         let mut dropped = 0;
         while self.is_full_for(&entry.frame) {
-            match self.policy {
+            // One that is held is not slow: it catches up from history afterwards.
+            match if self.held { SlowConsumer::Heal } else { self.policy } {
                 SlowConsumer::Heal | SlowConsumer::Conflate => {
                     self.mode = Mode::behind(before, GapReason::Lagged);
                     return Offer::Lagged;
@@ -170,7 +174,7 @@ impl Queue {
     /// A sign of life, when nothing else is on its way. All events up to `position` were offered
     /// before.
     pub(crate) fn offer_heartbeat(&mut self, position: EventId) {
-        if !self.waiting.is_empty() || self.is_ending() {
+        if !self.waiting.is_empty() || self.is_ending() || self.held {
             return;
         }
         if position.epoch() == self.epoch && !self.is_behind() {
@@ -238,6 +242,26 @@ impl Queue {
     pub(crate) fn begin_after(&mut self, after: EventId) {
         self.mode = Mode::behind(after.offset(), GapReason::Trimmed);
         self.delivered_through = after;
+    }
+
+    /// Lets everything wait, from now on, until what comes between `after` and now is at hand.
+    pub(crate) fn hold(&mut self, after: EventId) {
+        self.delivered_through = after;
+        self.held = true;
+    }
+
+    /// Goes on with what waits: everything before it is at hand.
+    pub(crate) fn release(&mut self) {
+        self.held = false;
+    }
+
+    /// Goes on after `after`, with events from history: those that wait come again from there.
+    pub(crate) fn release_after(&mut self, after: EventId) {
+        self.held = false;
+        self.waiting.remove_entries_of(after);
+        if after.epoch() == self.epoch {
+            self.begin_after(after);
+        }
     }
 
     /// Begins with everything that history has. What it no longer has was never promised.
@@ -403,7 +427,7 @@ impl Queue {
 
     /// It ends after what is queued, and nothing more comes: the goodbye may have been given already.
     fn has_all(&self) -> bool {
-        self.is_ending() && !self.is_behind()
+        self.is_ending() && !self.is_behind() && !self.held
     }
 
     fn is_behind(&self) -> bool {
