@@ -77,6 +77,7 @@ mod log;
 mod log_order;
 mod memory_log;
 mod node;
+mod offer;
 mod opening;
 mod pattern_index;
 mod presence;

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::delivery::Delivery;
 use crate::ending::{ConnectionState, Departure, Goodbye};
 use crate::entry::Entry;
+use crate::offer::{Offer, Taken};
 use crate::replay::Missed;
 use crate::slow_consumer::SlowConsumer;
 use crate::waiting::{Item, Waiting};
@@ -69,31 +70,6 @@ pub(crate) struct Behind {
     /// Its pages are read in the order of the log.
     pub(crate) in_order: bool,
     pub(crate) epoch: Epoch,
-}
-
-/// What became of an event that was offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Offer {
-    Queued,
-    /// It was queued in place of an older one.
-    Conflated,
-    /// It was queued, and this many older ones were dropped.
-    Dropped(usize),
-    /// It was not queued, but comes later from history.
-    Lagged,
-    /// It was not queued, and the connection ends.
-    TooSlow,
-    /// It is not for this connection, or was handed to it before.
-    NotWanted,
-}
-
-/// What a subscriber finds.
-pub(crate) enum Taken {
-    Delivery(Delivery),
-    /// Nothing is queued, but history has more.
-    Behind,
-    Nothing,
-    End,
 }
 
 impl Queue {

@@ -14,8 +14,8 @@ use crate::delivery::Delivery;
 use crate::ending::{Departure, Goodbye};
 use crate::entry::Entry;
 use crate::node::Node;
+use crate::offer::Taken;
 use crate::opening::{Next, Opening};
-use crate::queue::Taken;
 use crate::shard::Shard;
 
 /// The number of pages of history that one poll reads without finding anything.
