@@ -114,7 +114,7 @@ impl Builder {
         if delay > deadline {
             return Err(Contradiction::Delay { delay, deadline });
         }
-        if pre_drain > deadline - delay {
+        if pre_drain > deadline.saturating_sub(delay) {
             return Err(Contradiction::PreDrain { pre_drain, delay, deadline });
         }
         Ok(())
