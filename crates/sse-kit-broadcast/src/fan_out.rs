@@ -15,7 +15,7 @@ use crate::ending::Departure;
 use crate::entry::Entry;
 use crate::lists::{ListId, ListIds};
 use crate::node::Node;
-use crate::queue::Offer;
+use crate::offer::Offer;
 use crate::ring::{RingMessage, UnloggedEvent};
 use crate::shard::{BATCH, Shard};
 

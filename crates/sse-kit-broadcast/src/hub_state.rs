@@ -16,7 +16,7 @@ use crate::lists::{ListId, ListIds};
 use crate::presence::Watched;
 use crate::queue::Behind;
 use crate::record::Record;
-use crate::replay::{Replay, Stretch};
+use crate::replay::{Loss, Replay, Stretch};
 use crate::topic_table::{TopicKey, TopicTable};
 
 /// The state behind the one lock of a node.
@@ -167,6 +167,11 @@ impl HubState {
     /// Reads the history of these topics.
     pub(crate) fn replay<'a>(&'a self, wanted: &'a Topics) -> Replay<'a> {
         Replay::new(&self.topics, &self.history, wanted)
+    }
+
+    /// Returns `true` if history may lack events on these topics after an event of this epoch.
+    pub(crate) fn may_lack(&self, topics: &Topics, after: EventId) -> bool {
+        !matches!(self.replay(topics).loss(after.offset()), Loss::None)
     }
 
     /// Gives a connection that is behind its next page of history, or finds where that is to be read.

@@ -52,6 +52,7 @@
 mod backfill;
 mod broadcaster;
 mod builder;
+mod client_key;
 mod coalescer;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -69,12 +70,14 @@ mod hub_state;
 mod idempotency_cache;
 mod inlet;
 mod interests;
+mod joined;
 mod lifecycle;
 mod lists;
 mod log;
 mod log_order;
 mod memory_log;
 mod node;
+mod offer;
 mod opening;
 mod pattern_index;
 mod presence;
@@ -95,6 +98,7 @@ mod subscribe;
 mod subscription;
 mod tap;
 mod topic_table;
+mod turns;
 mod waiting;
 
 pub use futures_core::future::BoxFuture;
@@ -102,6 +106,7 @@ pub use sse_kit_event::{ConnectionId, ConnectionIdError};
 
 pub use crate::broadcaster::Broadcaster;
 pub use crate::builder::{BuildError, Builder};
+pub use crate::client_key::ClientKey;
 pub use crate::connection::Connection;
 pub use crate::connection_set::{ConnectionSet, ConnectionSetError};
 pub use crate::counters::Stats;
@@ -112,6 +117,7 @@ pub use crate::entry::Entry;
 pub use crate::hooks::{Draft, HookError, Verdict};
 pub use crate::hub_state::InletError;
 pub use crate::inlet::{Inlet, Mark};
+pub use crate::joined::Joined;
 pub use crate::log::{AppendError, Appended, Log, Page, ReadError};
 pub use crate::memory_log::MemoryLog;
 pub use crate::presence::{PresenceChange, PresenceError, PresenceWatch};

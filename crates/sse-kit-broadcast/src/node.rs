@@ -209,6 +209,29 @@ impl Node {
         }
     }
 
+    /// Lets a connection that was held go on after this event, with what history has.
+    ///
+    /// Returns `false`, and does nothing, where history has lost some of that by now; unless it is to
+    /// be told so.
+    pub(crate) fn release_after(
+        &self,
+        connection: &Connection,
+        after: EventId,
+        tell: bool,
+    ) -> bool {
+        let state = self.state.lock();
+        let is_over = state.position.epoch() != after.epoch();
+        let replay = state.replay(&connection.topics);
+        if !tell && !is_over && matches!(replay.loss(after.offset()), Loss::Some) {
+            return false;
+        }
+        connection.queue.lock().release_after(after);
+        let step = state.catch_up(connection);
+        drop(state);
+        self.finish_catching_up(connection, step);
+        true
+    }
+
     /// Gives a connection that is behind its next page of history.
     pub(crate) fn catch_up(&self, connection: &Connection) {
         let step = self.state.lock().catch_up(connection);

@@ -65,6 +65,11 @@ impl Opening {
         Self::Search(Box::new(Search { before, wanted, found: Vec::new(), room }))
     }
 
+    /// Returns `true` if there is nothing to give, and nothing to look for.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, Self::Entries(entries) if entries.is_empty())
+    }
+
     /// The next event, or a step of the search for it.
     pub(crate) fn next(&mut self, node: &Node, connection: &Connection) -> Next {
         match self {

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::delivery::Delivery;
 use crate::ending::{ConnectionState, Departure, Goodbye};
 use crate::entry::Entry;
+use crate::offer::{Offer, Taken};
 use crate::replay::Missed;
 use crate::slow_consumer::SlowConsumer;
 use crate::waiting::{Item, Waiting};
@@ -25,6 +26,8 @@ pub(crate) struct Queue {
     /// Somebody will wake it, some time later.
     deferred: bool,
     mode: Mode,
+    /// What comes before all that waits is being read, and nobody takes anything meanwhile.
+    held: bool,
     end: Option<Departure>,
     goodbye: Option<Goodbye>,
     /// The end comes once the connection has all that was published before this was set.
@@ -69,31 +72,6 @@ pub(crate) struct Behind {
     pub(crate) epoch: Epoch,
 }
 
-/// What became of an event that was offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Offer {
-    Queued,
-    /// It was queued in place of an older one.
-    Conflated,
-    /// It was queued, and this many older ones were dropped.
-    Dropped(usize),
-    /// It was not queued, but comes later from history.
-    Lagged,
-    /// It was not queued, and the connection ends.
-    TooSlow,
-    /// It is not for this connection, or was handed to it before.
-    NotWanted,
-}
-
-/// What a subscriber finds.
-pub(crate) enum Taken {
-    Delivery(Delivery),
-    /// Nothing is queued, but history has more.
-    Behind,
-    Nothing,
-    End,
-}
-
 impl Queue {
     pub(crate) fn new(start: EventId, limits: QueueLimits, policy: SlowConsumer) -> Self {
         Self {
@@ -103,6 +81,7 @@ impl Queue {
             waker: None,
             deferred: false,
             mode: Mode::Live,
+            held: false,
             end: None,
             goodbye: None,
             draining: None,
@@ -129,7 +108,8 @@ impl Queue {
         let replaced = self.waiting.replace_same(entry);
         let mut dropped = 0;
         while self.is_full_for(&entry.frame) {
-            match self.policy {
+            // One that is held is not slow: it catches up from history afterwards.
+            match if self.held { SlowConsumer::Heal } else { self.policy } {
                 SlowConsumer::Heal | SlowConsumer::Conflate => {
                     self.mode = Mode::behind(before, GapReason::Lagged);
                     return Offer::Lagged;
@@ -170,7 +150,7 @@ impl Queue {
     /// A sign of life, when nothing else is on its way. All events up to `position` were offered
     /// before.
     pub(crate) fn offer_heartbeat(&mut self, position: EventId) {
-        if !self.waiting.is_empty() || self.is_ending() {
+        if !self.waiting.is_empty() || self.is_ending() || self.held {
             return;
         }
         if position.epoch() == self.epoch && !self.is_behind() {
@@ -238,6 +218,26 @@ impl Queue {
     pub(crate) fn begin_after(&mut self, after: EventId) {
         self.mode = Mode::behind(after.offset(), GapReason::Trimmed);
         self.delivered_through = after;
+    }
+
+    /// Lets everything wait, from now on, until what comes between `after` and now is at hand.
+    pub(crate) fn hold(&mut self, after: EventId) {
+        self.delivered_through = after;
+        self.held = true;
+    }
+
+    /// Goes on with what waits: everything before it is at hand.
+    pub(crate) fn release(&mut self) {
+        self.held = false;
+    }
+
+    /// Goes on after `after`, with events from history: those that wait come again from there.
+    pub(crate) fn release_after(&mut self, after: EventId) {
+        self.held = false;
+        self.waiting.remove_entries_of(after);
+        if after.epoch() == self.epoch {
+            self.begin_after(after);
+        }
     }
 
     /// Begins with everything that history has. What it no longer has was never promised.
@@ -403,7 +403,7 @@ impl Queue {
 
     /// It ends after what is queued, and nothing more comes: the goodbye may have been given already.
     fn has_all(&self) -> bool {
-        self.is_ending() && !self.is_behind()
+        self.is_ending() && !self.is_behind() && !self.held
     }
 
     fn is_behind(&self) -> bool {

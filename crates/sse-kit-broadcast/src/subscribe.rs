@@ -1,6 +1,6 @@
 //! Opening a subscription.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
@@ -10,9 +10,10 @@ use serde_json::Value;
 use sse_kit_event::control::{Gap, GapReason};
 use sse_kit_event::{ConnectionId, EventId, LastEventId, Topics};
 
-use crate::backfill::{Backfill, BackfillRequest, Backfilled};
+use crate::backfill::{Backfill, BackfillRequest};
+use crate::client_key::ClientKey;
 use crate::connection::Connection;
-use crate::entry::Entry;
+use crate::joined::{Joined, Lacking};
 use crate::lifecycle::Lifecycle;
 use crate::node::Node;
 use crate::opening::{Opening, Wanted};
@@ -35,9 +36,7 @@ pub struct Subscribe {
     start: Start,
     policy: SlowConsumer,
     limits: QueueLimits,
-    /// What comes before all that history has, and after which event it does.
-    old: VecDeque<Arc<Entry>>,
-    begins_at: Option<EventId>,
+    client: Option<ClientKey>,
 }
 
 impl Subscribe {
@@ -53,8 +52,7 @@ impl Subscribe {
             start: Start::Now,
             policy: SlowConsumer::default(),
             limits,
-            old: VecDeque::new(),
-            begins_at: None,
+            client: None,
         }
     }
 
@@ -74,7 +72,7 @@ impl Subscribe {
     /// When events after it are not to be had any more, or when it is no id of this log, the
     /// subscription begins with a [`Delivery::Gap`](crate::Delivery::Gap).
     pub fn resume(self, last_event_id: impl Into<Option<LastEventId>>) -> Self {
-        Self { resume: last_event_id.into(), old: VecDeque::new(), begins_at: None, ..self }
+        Self { resume: last_event_id.into(), ..self }
     }
 
     /// Says where it begins when there is nothing to [resume](Self::resume) from. Default: now.
@@ -106,38 +104,54 @@ impl Subscribe {
         self.resume.is_some() || self.start != Start::Now
     }
 
-    /// Reads from the log what the history of this node does not have any more, where it is to begin in the
-    /// past and the log keeps more: up to 10,000 records, whichever topics they are of, and as many bytes of its
-    /// own as its queue may hold. It then begins with these. Beyond that, and where the log cannot be
-    /// read, it begins with a gap, as without this.
+    /// Says whose it is: the user, or the address that the client comes from. Streams of one client
+    /// share the turns at [reading the log](Self::reach_back). Without a key it shares with no other
+    /// stream, so that a client that opens many has a turn for each.
+    pub fn client(self, client: impl Into<ClientKey>) -> Self {
+        Self { client: Some(client.into()), ..self }
+    }
+
+    /// Opens it, and reads from the log what the history of this node does not have any more, where it
+    /// begins in the past and the log keeps more: up to 10,000 records, of whichever topics, and as many
+    /// bytes of its own as its queue may hold. It begins with these. Beyond that, and where the log
+    /// cannot be read, it begins with a gap, as with [`open`](Self::open).
     ///
-    /// A subscription that lacks more is not read for. At most four read the log at the same time; the
-    /// others wait, for at most 5 s, and those that lack a few hundred records do not wait for those
-    /// that lack many.
+    /// It joins first and reads then, so nothing that is published meanwhile is missed, however short
+    /// history is: events wait in its queue, and once that is full, in history.
+    ///
+    /// At most four subscriptions read the log at the same time, at most three of them of one
+    /// [client](Self::client), and of those that lack more than 256 records at most two. The others wait
+    /// for at most 5 s, and then begin with a gap. Clients come one after another, whatever number of
+    /// subscriptions each has.
     ///
     /// ```
     /// # use sse_kit_broadcast::{Broadcaster, SubscribeError, Subscription};
     /// # use sse_kit_event::{LastEventId, Topics};
-    /// # async fn open(hub: Broadcaster, topics: Topics, id: LastEventId) -> Result<Subscription, SubscribeError> {
-    /// hub.subscribe(topics).resume(id).reach_back().await.open()
+    /// # async fn open(hub: Broadcaster, topics: Topics, id: LastEventId, user: &str) -> Result<Subscription, SubscribeError> {
+    /// hub.subscribe(topics).resume(id).client(user).reach_back().await
     /// # }
     /// ```
     ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open), and [`SubscribeError::ReplaysCrowded`].
+    ///
     /// # Cancel safety
     ///
-    /// Cancel safe: nothing is subscribed to.
-    pub async fn reach_back(mut self) -> Self {
-        let Some(LastEventId::Known(cursor)) = self.resume else { return self };
-        // Whom events leave out is known by it. Where there is none, `open` says so.
-        let Some(id) = self.id.take().or_else(|| ConnectionId::random().ok()) else { return self };
-        let Self { topics, policy, limits, .. } = &self;
-        let request = BackfillRequest { topics, id: &id, policy: *policy, limits: *limits };
-        if let Some(Backfilled { entries, through }) = self.backfill.read(&request, cursor).await {
-            self.begins_at.get_or_insert(cursor);
-            self.resume = Some(LastEventId::Known(through));
-            self.old.extend(entries);
-        }
-        Self { id: Some(id), ..self }
+    /// When the future is dropped before it is ready, the connection ends.
+    pub async fn reach_back(self) -> Result<Subscription, SubscribeError> {
+        self.join()?.backfill().await
+    }
+
+    /// Opens it, without waiting for what has to be read from the log: the first half of
+    /// [`reach_back`](Self::reach_back), for those who have to do something with the connection at
+    /// once.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open).
+    pub fn join(self) -> Result<Joined, SubscribeError> {
+        self.begin(true)
     }
 
     /// Opens it: from here on, nothing that is published to its topics is missed.
@@ -146,13 +160,17 @@ impl Subscribe {
     ///
     /// [`SubscribeError`] when the broadcaster has shut down or cannot take more connections.
     pub fn open(self) -> Result<Subscription, SubscribeError> {
-        let Self { node, topics, metadata, resume, start, policy, limits, old, begins_at, .. } =
+        Ok(self.begin(false)?.subscription)
+    }
+
+    fn begin(self, reaches_back: bool) -> Result<Joined, SubscribeError> {
+        let Self { node, backfill, topics, id, metadata, resume, start, policy, limits, client } =
             self;
         if node.lifecycle.as_ref().is_some_and(Lifecycle::is_overloaded) {
             node.counters.refused.add(1);
             return Err(SubscribeError::HooksLag);
         }
-        let id = self.id.map_or_else(ConnectionId::random, Ok).map_err(SubscribeError::Random)?;
+        let id = id.map_or_else(ConnectionId::random, Ok).map_err(SubscribeError::Random)?;
 
         let mut state = node.state.lock();
         if state.draining {
@@ -164,8 +182,12 @@ impl Subscribe {
         }
         let now_at = state.position;
         let begin = Begin::at(now_at, resume.as_ref(), start, node.shares_log);
+        let lacks = begin.after().filter(|after| reaches_back && state.may_lack(&topics, *after));
         let mut queue = Queue::new(now_at, limits, policy);
-        begin.set_up(&mut queue, now_at);
+        match lacks {
+            Some(after) => queue.hold(after),
+            None => begin.set_up(&mut queue, now_at),
+        }
         let number = state.next_number;
         state.next_number += 1;
         let connection = Arc::new(Connection {
@@ -189,12 +211,18 @@ impl Subscribe {
 
         node.counters.resumed.add(u64::from(matches!(begin, Begin::After(_) | Begin::Ahead(_))));
         let (cursor, begins_at_cursor) = begin.cursor(now_at);
-        let cursor = begins_at.unwrap_or(cursor);
         let opening = match begin {
             Begin::Search(search) => Opening::search(now_at, search.wanted(), limits.bytes),
-            _ => Opening::Entries(old),
+            _ => Opening::default(),
         };
-        Ok(Subscription::new(node, connection, (cursor, begins_at_cursor), opening))
+        let subscription = Subscription::new(node, connection, (cursor, begins_at_cursor), opening);
+        let lacks = lacks.map(|after| Lacking {
+            after,
+            through: now_at,
+            client: client.unwrap_or_else(|| ClientKey::of_connection(number)),
+            request: BackfillRequest { policy, limits },
+        });
+        Ok(Joined { subscription, backfill, lacks })
     }
 }
 
@@ -235,6 +263,11 @@ impl Begin {
             Some(LastEventId::Known(id)) if shares_log => Self::Ahead(*id),
             Some(LastEventId::Known(id)) => gap(Some(*id), GapReason::Future),
         }
+    }
+
+    /// The event after which history is read, if it is one.
+    fn after(self) -> Option<EventId> {
+        if let Self::After(cursor) = self { Some(cursor) } else { None }
     }
 
     fn set_up(self, queue: &mut Queue, now_at: EventId) {
@@ -280,6 +313,10 @@ pub enum SubscribeError {
     /// [`Builder::patterns_alike`](crate::Builder::patterns_alike).
     #[error("too many different patterns that begin alike are subscribed to")]
     PatternsCrowded,
+    /// Too many subscriptions wait for their turn at the log: 64 of this
+    /// [client](Subscribe::client), or 4,096 of all. The client may come back within seconds.
+    #[error("too many subscriptions wait for what only the log has")]
+    ReplaysCrowded,
     /// The operating system has no random number for the connection's id.
     #[error("no random number for the connection id")]
     Random(#[source] getrandom::Error),

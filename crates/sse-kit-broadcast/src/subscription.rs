@@ -1,5 +1,6 @@
 //! The receiving end.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,9 +12,10 @@ use sse_kit_event::EventId;
 use crate::connection::Connection;
 use crate::delivery::Delivery;
 use crate::ending::{Departure, Goodbye};
+use crate::entry::Entry;
 use crate::node::Node;
+use crate::offer::Taken;
 use crate::opening::{Next, Opening};
-use crate::queue::Taken;
 use crate::shard::Shard;
 
 /// The number of pages of history that one poll reads without finding anything.
@@ -44,10 +46,16 @@ impl Subscription {
         (cursor, begins_at_cursor): (EventId, bool),
         opening: Opening,
     ) -> Self {
-        let nothing_before = matches!(&opening, Opening::Entries(entries) if entries.is_empty());
-        let begins_with_gap = nothing_before && connection.queue.lock().is_gap_next();
+        let begins_with_gap = opening.is_empty() && connection.queue.lock().is_gap_next();
         let shard = Arc::clone(&node.shards[connection.shard]);
         Self { node, shard, connection, cursor, begins_with_gap, begins_at_cursor, opening }
+    }
+
+    /// Gives these before anything else.
+    pub(crate) fn begin_with(&mut self, entries: VecDeque<Arc<Entry>>) {
+        self.opening = Opening::Entries(entries);
+        self.begins_with_gap =
+            self.opening.is_empty() && self.connection.queue.lock().is_gap_next();
     }
 
     /// The next delivery; `None` when the connection has ended.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sse_kit_event::control::Gap;
-use sse_kit_event::{Audience, EventKey};
+use sse_kit_event::{Audience, EventId, EventKey};
 
 use crate::entry::Entry;
 use crate::slow_consumer::SlowConsumer;
@@ -127,6 +127,25 @@ impl Waiting {
         match self.take_out(number)? {
             Item::Entry(entry) => Some(entry),
             Item::Direct(_) | Item::Gap(_) | Item::Heartbeat => None,
+        }
+    }
+
+    /// Removes the entries of the epoch of `after`. A gap that says where that epoch ended begins there
+    /// instead.
+    pub(crate) fn remove_entries_of(&mut self, after: EventId) {
+        let is_of_it = |id: EventId| id.epoch() == after.epoch();
+        let items = std::mem::take(&mut self.items);
+        (self.holes, self.events, self.bytes, self.entries_from) = (0, 0, 0, self.first);
+        if let Some(newest) = &mut self.newest {
+            newest.clear();
+        }
+        for mut item in items.into_iter().flatten() {
+            match &mut item {
+                Item::Entry(entry) if is_of_it(entry.id) => continue,
+                Item::Gap(gap) if gap.from.is_some_and(is_of_it) => gap.from = Some(after),
+                _ => {}
+            }
+            self.push(item);
         }
     }
 

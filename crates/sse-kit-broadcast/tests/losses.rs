@@ -104,7 +104,7 @@ async fn what_a_forgotten_topic_lacks_is_read_from_the_log() -> TestResult {
         drop(hub.subscribe(topic(&n.to_string())).open()?);
     }
     let subscribe = hub.subscribe(topic("a")).resume(LastEventId::from(id(1)));
-    let mut subscription = subscribe.reach_back().await.open()?;
+    let mut subscription = subscribe.reach_back().await?;
     settle().await;
     assert_eq!(received(&mut subscription).await, [data("2"), data("3")]);
     Ok(())
@@ -122,7 +122,7 @@ async fn looking_for_what_may_be_missing_lets_others_run() -> TestResult {
     let subscribe = hub.subscribe(topics).resume(LastEventId::from(id(0)));
     let mut search = pin!(subscribe.reach_back());
     assert!(search.as_mut().now_or_never().is_none(), "it looked through all of it at once");
-    let mut subscription = search.await.open()?;
+    let mut subscription = search.await?;
     assert!(!subscription.begins_with_gap());
     assert!(received(&mut subscription).await.is_empty());
     Ok(())

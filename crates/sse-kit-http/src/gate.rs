@@ -148,7 +148,8 @@ impl<A: Authorizer> Gate<A> {
     /// Opens a stream if `principal` may see all of its topics.
     ///
     /// A [revocation](Gate::revoke) of this principal while the authorizer is asked has it asked again,
-    /// at most twice; after a third one the answer is no. Revocations of others change nothing.
+    /// at most twice; after a third one the answer is no, and so it is after one while the log is
+    /// [read](Subscribe::reach_back) for the stream. Revocations of others change nothing.
     ///
     /// # Errors
     ///
@@ -161,34 +162,36 @@ impl<A: Authorizer> Gate<A> {
     pub async fn open(
         &self,
         principal: A::Principal,
-        mut subscribe: Subscribe,
+        subscribe: Subscribe,
     ) -> Result<SseResponse, OpenError> {
         let access = if subscribe.resumes() { Access::Replay } else { Access::Live };
         let topics = subscribe.topics().clone();
         let principal = Arc::new(principal);
         let asking = self.shared.register(&principal, &topics);
-        for attempt in 0..MOST_REVOCATIONS {
+        for _ in 0..MOST_REVOCATIONS {
             let grant = self.shared.ask(&principal, &topics, access).await?;
-            if attempt == 0 {
-                subscribe = subscribe.reach_back().await;
+            let (entry, joined) = {
+                let mut admitted = self.shared.admitted.lock();
+                let Some(pending) = admitted.pending.get_mut(&asking.number) else { break };
+                if std::mem::take(&mut pending.revoked) {
+                    // The authorizer may have answered before it knew.
+                    continue;
+                }
+                let mut lease = Lease::new(grant);
+                if pending.renewed {
+                    (lease.due, lease.changed) = (Some(Instant::now()), true);
+                }
+                let joined = subscribe.join()?;
+                let id = joined.connection().id().clone();
+                let lease = Mutex::new(lease);
+                let stream = Arc::new(Stream { principal, topics, access, lease });
+                admitted.streams.insert(id.clone(), Arc::clone(&stream));
+                (Entry { id, stream, shared: Arc::clone(&self.shared) }, joined)
+            };
+            let subscription = joined.backfill().await?;
+            if !entry.is_admitted() {
+                break;
             }
-            let mut admitted = self.shared.admitted.lock();
-            let Some(pending) = admitted.pending.get_mut(&asking.number) else { break };
-            if std::mem::take(&mut pending.revoked) {
-                // The authorizer may have answered before it knew.
-                continue;
-            }
-            let mut lease = Lease::new(grant);
-            if pending.renewed {
-                (lease.due, lease.changed) = (Some(Instant::now()), true);
-            }
-            let subscription = subscribe.open()?;
-            let id = subscription.connection().id().clone();
-            let lease = Mutex::new(lease);
-            let stream = Arc::new(Stream { principal, topics, access, lease });
-            admitted.streams.insert(id.clone(), Arc::clone(&stream));
-            drop(admitted);
-            let entry = Entry { id, stream, shared: Arc::clone(&self.shared) };
             return Ok(SseResponse::new(subscription).keep(entry));
         }
         Err(OpenError::Denied)
@@ -313,6 +316,14 @@ struct Entry<A: Authorizer> {
     id: ConnectionId,
     stream: Arc<Stream<A::Principal>>,
     shared: Arc<Shared<A>>,
+}
+
+impl<A: Authorizer> Entry<A> {
+    /// Returns `true` unless the rights to the stream were revoked.
+    fn is_admitted(&self) -> bool {
+        let admitted = self.shared.admitted.lock();
+        admitted.streams.get(&self.id).is_some_and(|known| Arc::ptr_eq(known, &self.stream))
+    }
 }
 
 impl<A: Authorizer> Drop for Entry<A> {

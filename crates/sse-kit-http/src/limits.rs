@@ -1,10 +1,11 @@
 //! How many streams there may be.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use sse_kit_broadcast::ClientKey;
 
 /// Counts streams, in all and per client address.
 ///
@@ -31,7 +32,7 @@ pub struct Limits {
 #[derive(Debug, Default)]
 struct Open {
     total: usize,
-    by_client: HashMap<IpAddr, usize>,
+    by_client: HashMap<ClientKey, usize>,
     refused: u64,
 }
 
@@ -47,7 +48,7 @@ impl Limits {
     ///
     /// [`LimitError`] says which limit is reached.
     pub fn admit(&self, client: IpAddr) -> Result<Permit, LimitError> {
-        let client = subscriber_line(client);
+        let client = ClientKey::from(client);
         let mut open = self.open.lock();
         let of_client = open.by_client.get(&client).copied().unwrap_or(0);
         let limit = if open.total >= self.total {
@@ -59,7 +60,7 @@ impl Limits {
             open.refused += 1;
             return Err(limit);
         }
-        open.by_client.insert(client, of_client + 1);
+        open.by_client.insert(client.clone(), of_client + 1);
         open.total += 1;
         Ok(Permit { client, open: Arc::clone(&self.open) })
     }
@@ -70,18 +71,11 @@ impl Limits {
     }
 }
 
-fn subscriber_line(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
-        v4 @ IpAddr::V4(_) => v4,
-    }
-}
-
 /// One stream that counts; see [`Limits::admit`].
 #[derive(Debug)]
 #[must_use = "it counts only as long as it lives"]
 pub struct Permit {
-    client: IpAddr,
+    client: ClientKey,
     open: Arc<Mutex<Open>>,
 }
 

@@ -22,16 +22,14 @@ local stream, meta_key, once_key = KEYS[1], KEYS[2], KEYS[3]
 local attempt, digest = ARGV[5], ARGV[10] or ''
 local expected_epoch, expected_offset = ARGV[11] or '', tonumber(ARGV[12] or '')
 
--- How many records are looked through for one that came since the expected one.
-local MAX_LOOK = 10000
-local PAGE = 500
-
 local function text(number)
   return string.format('%.0f', number)
 end
 
 -- It changes when the server starts, and when a replica becomes the primary.
-local server = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)') or 'unknown'
+local info = redis.call('INFO', 'replication')
+local _, before = string.find(info, 'master_replid:', 1, true)
+local server = before and string.sub(info, before + 1, before + 40) or 'unknown'
 
 local known = redis.pcall('GET', once_key)
 if type(known) == 'string' and known ~= '' then
@@ -53,62 +51,71 @@ local function refusal(...)
   return type(answer) == 'table' and answer.err or nil
 end
 
-local function topics_of(joined)
-  local topics = {}
-  for topic in string.gmatch(joined .. '\n', '([^\n]*)\n') do topics[topic] = true end
-  return topics
-end
-
-local function field(fields, name)
-  for at = 1, #fields, 2 do
-    if fields[at] == name then return fields[at + 1] end
-  end
-  return ''
-end
-
-local function offset_of(entry)
-  return tonumber(string.match(entry[1], '^%d+'))
-end
-
--- The offset of the newest record for these topics that came after the expected one; where that cannot
--- be said, the last offset.
-local function newest_since(expected, last)
-  local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
-  if last > expected and (not first or offset_of(first) > expected + 1) then return last end
-  local wanted, looked, to = topics_of(ARGV[1]), 0, '+'
-  while looked < MAX_LOOK do
-    local page = redis.call('XREVRANGE', stream, to, '(' .. text(expected), 'COUNT', PAGE)
-    for _, entry in ipairs(page) do
-      for topic in pairs(topics_of(field(entry[2], 'topic'))) do
-        if wanted[topic] then return offset_of(entry) end
-      end
-    end
-    if #page < PAGE then return nil end
-    looked, to = looked + #page, '(' .. page[#page][1]
-  end
-  return last
-end
-
--- The offset of a record that is in the way of the terms of this append, or nil.
+-- The offset of a record that is in the way of the terms of this append, or nil. What it needs is made in it,
+-- as few appends do.
 local function conflict(epoch, last)
   if not expected_offset then return nil end
+
+  -- The offset of the newest record for these topics that came after the expected one; where that cannot
+  -- be said, the last offset.
+  local function newest_since(expected, last)
+    -- How many records are looked through.
+    local MAX_LOOK, PAGE = 10000, 500
+
+    local function topics_of(joined)
+      local topics = {}
+      for topic in string.gmatch(joined .. '\n', '([^\n]*)\n') do topics[topic] = true end
+      return topics
+    end
+
+    local function field(fields, name)
+      for at = 1, #fields, 2 do
+        if fields[at] == name then return fields[at + 1] end
+      end
+      return ''
+    end
+
+    local function offset_of(entry)
+      return tonumber(string.match(entry[1], '^%d+'))
+    end
+
+    local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+    if last > expected and (not first or offset_of(first) > expected + 1) then return last end
+    local wanted, looked, to = topics_of(ARGV[1]), 0, '+'
+    while looked < MAX_LOOK do
+      local page = redis.call('XREVRANGE', stream, to, '(' .. text(expected), 'COUNT', PAGE)
+      for _, entry in ipairs(page) do
+        for topic in pairs(topics_of(field(entry[2], 'topic'))) do
+          if wanted[topic] then return offset_of(entry) end
+        end
+      end
+      if #page < PAGE then return nil end
+      looked, to = looked + #page, '(' .. page[#page][1]
+    end
+    return last
+  end
+
   if epoch ~= expected_epoch or expected_offset > last then return last end
   return newest_since(expected_offset, last)
 end
 
+-- In milliseconds.
+local at = time[1] .. string.sub(1000000 + time[2], 2, 4)
 local function add(offset, topics, event, key, except)
-  local at = text(time[1] * 1000 + math.floor(time[2] / 1000))
-  return refusal('XADD', stream, 'MAXLEN', '~', ARGV[6], text(offset) .. '-0',
+  local answer = redis.pcall('XADD', stream, 'MAXLEN', '~', ARGV[6], offset .. '-0',
     'topic', topics, 'event', event, 'key', key, 'except', except, 'once', attempt, 'at', at)
+  return type(answer) == 'table' and answer.err or nil
 end
 
--- Writes the idempotency key, the offset and the records: all of them, or none.
+-- Writes the idempotency key, the offset and the records: all of them, or none. Returns the offset.
 local function write(epoch, last)
-  local offset, follow_ups = last + 1, math.floor((#ARGV - 12) / 4)
-  local refused = refusal('SET', once_key,
-    epoch .. '-' .. text(offset) .. ' ' .. attempt .. ' ' .. digest, 'PX', ARGV[7])
+  local follow_ups = math.floor((#ARGV - 12) / 4)
+  local offset = text(last + 1)
+  local through = follow_ups > 0 and text(last + 1 + follow_ups) or offset
+  local refused = redis.pcall('SET', once_key,
+    epoch .. '-' .. offset .. ' ' .. attempt .. ' ' .. digest, 'PX', ARGV[7]).err
   if refused then return nil, refused end
-  refused = refusal('HSET', meta_key, 'last', text(offset + math.max(follow_ups, 0)))
+  refused = refusal('HSET', meta_key, 'last', through)
   if not refused then
     refused = add(offset, ARGV[1], ARGV[2], ARGV[3], ARGV[4])
     if refused then redis.call('HSET', meta_key, 'last', text(last)) end
@@ -126,7 +133,8 @@ local function write(epoch, last)
   -- Where the first one was taken, so are those that come next.
   for nth = 1, follow_ups do
     local from = 9 + 4 * nth
-    refused = add(offset + nth, ARGV[from], ARGV[from + 1], ARGV[from + 2], ARGV[from + 3])
+    refused =
+      add(text(last + 1 + nth), ARGV[from], ARGV[from + 1], ARGV[from + 2], ARGV[from + 3])
     if refused then error(refused) end
   end
   return offset, nil
@@ -155,4 +163,4 @@ if not refused then
   offset, refused = write(epoch, last)
 end
 if refused then return redis.error_reply('REFUSED ' .. refused) end
-return {epoch, text(offset), 'appended', server}
+return {epoch, offset, 'appended', server}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sse_kit_broadcast::Broadcaster;
 
+use crate::contradiction::Contradiction;
 use crate::farewell::Farewell;
 use crate::shutdown::Shutdown;
 
@@ -81,7 +82,7 @@ impl Builder {
     }
 
     /// How long clients have for reading their goodbye, at most. When all have read it, it ends at
-    /// once. Default: 1 s.
+    /// once. Default: 1 s. The [deadline](Self::deadline) cuts it short.
     pub fn shutdown_delay(self, delay: Duration) -> Self {
         Self { delay, ..self }
     }
@@ -103,8 +104,27 @@ impl Builder {
         Self { progress_line, ..self }
     }
 
-    /// The handle.
+    /// Checks that all of its times fit into the deadline.
+    ///
+    /// # Errors
+    ///
+    /// [`Contradiction`] says which do not. A shutdown keeps the deadline all the same.
+    pub fn check(&self) -> Result<(), Contradiction> {
+        let Self { pre_drain, delay, deadline, .. } = *self;
+        if delay > deadline {
+            return Err(Contradiction::Delay { delay, deadline });
+        }
+        if pre_drain > deadline.saturating_sub(delay) {
+            return Err(Contradiction::PreDrain { pre_drain, delay, deadline });
+        }
+        Ok(())
+    }
+
+    /// Makes the handle. What [`check`](Self::check) has against the settings is logged as a warning.
     pub fn build(self) -> Shutdown {
+        if let Err(contradiction) = self.check() {
+            tracing::warn!("{contradiction}");
+        }
         Shutdown::from_settings(self)
     }
 }

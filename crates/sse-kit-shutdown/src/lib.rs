@@ -32,6 +32,7 @@
 //! [hyper#2787]: https://github.com/hyperium/hyper/issues/2787
 
 mod builder;
+mod contradiction;
 mod disposition;
 mod farewell;
 mod outcome;
@@ -43,6 +44,7 @@ mod signals;
 mod tracked;
 
 pub use builder::{Builder, ProgressLine};
+pub use contradiction::Contradiction;
 pub use farewell::{Farewell, Spread};
 pub use outcome::{Ended, Outcome};
 pub use phase::Phase;

@@ -186,7 +186,7 @@ impl Hub {
         let gzip = self.gzip && request.accepts_gzip();
         let start = request.start().unwrap_or_default();
         let subscribe = hub.subscribe(topics).start(start).resume(request.last_event_id());
-        match subscribe.reach_back().await.open() {
+        match subscribe.client(client.ip()).reach_back().await {
             Ok(subscription) => {
                 let response = SseResponse::new(subscription).keep(permit).gzip(gzip);
                 reply::stream(response.into_response())
@@ -194,7 +194,7 @@ impl Hub {
             Err(SubscribeError::Random(error)) => {
                 reply::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
             }
-            Err(_closed) => reply::stream(SseResponse::busy(COME_BACK_WITHIN)),
+            Err(_later) => reply::stream(SseResponse::busy(COME_BACK_WITHIN)),
         }
     }
 

@@ -95,7 +95,7 @@ impl Board {
     ) -> Result<Subscription, SubscribeError> {
         let subscribe = self.kit.broadcaster().subscribe(messages::topic());
         let subscribe = subscribe.resume(seen).slow_consumer(SlowConsumer::Conflate);
-        subscribe.reach_back().await.open()
+        subscribe.reach_back().await
     }
 
     /// Adds a job, which is queued. The token is cancelled when the job is to stop.

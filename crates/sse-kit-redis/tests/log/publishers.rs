@@ -1,5 +1,7 @@
 //! Publishers in other languages.
 
+use std::cell::Cell;
+
 use tokio::process::Command;
 
 use crate::server::Server;
@@ -28,6 +30,24 @@ async fn publishes(program: &str, script: &str) {
     assert_eq!(publish(&node, "a", "ours").await.offset(), 3);
     assert_eq!(event(&mut stream).await.1, "ours");
     assert_eq!(node.redis.stats().malformed, 0);
+    // Another server answers than before, it seems, until a node has looked; and again until a
+    // publisher was refused for it.
+    let refused = Cell::new(false);
+    while !refused.get() {
+        let refusing = async {
+            while !refused.get() {
+                let _: u64 = redis.command(&["HSET", "{sse-kit}:meta", "server", "another"]).await;
+                let errors: String = redis.command(&["INFO", "errorstats"]).await;
+                refused.set(errors.contains("errorstat_REFUSED"));
+            }
+            std::future::pending().await
+        };
+        let id = tokio::select! {
+            id = run(&["a", "in a moment"]) => id,
+            () = refusing => continue,
+        };
+        assert_eq!(event(&mut stream).await, (id, "in a moment".into()));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

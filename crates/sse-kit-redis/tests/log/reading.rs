@@ -146,10 +146,10 @@ async fn what_history_does_not_have_comes_from_the_log() {
     let second = node_with(config(&redis.url()).warm_up(5), short()).await;
     for node in [&first, &second] {
         let subscribe = node.hub.subscribe(topic("a")).id(me.clone());
-        let subscribe = subscribe.resume(LastEventId::Known(begin)).reach_back().await;
-        // What comes between reading the log and opening is in history.
+        let joined = subscribe.resume(LastEventId::Known(begin)).join().unwrap();
+        // What comes before the log is read waits in the queue.
         let late = publish(node, "a", "late").await;
-        let mut stream = subscribe.open().unwrap();
+        let mut stream = joined.backfill().await.unwrap();
         assert_eq!((stream.cursor(), stream.begins_with_gap()), (begin, false));
         for i in (0..=600).step_by(2) {
             assert_eq!(event(&mut stream).await.1, i.to_string());
@@ -171,7 +171,7 @@ async fn whom_the_log_does_not_help_is_told_of_a_gap() {
     }
     let resume = async |id| {
         let subscribe = node.hub.subscribe(topic("a")).resume(LastEventId::Known(id));
-        subscribe.reach_back().await.open().unwrap()
+        subscribe.reach_back().await.unwrap()
     };
     // More bytes than a queue may hold.
     assert_eq!(gap(&mut resume(begin).await).await.reason, GapReason::Trimmed);
@@ -196,8 +196,8 @@ async fn who_conflates_gets_of_what_is_old_only_the_newest() {
     }
     publish(&node, "a", "last").await;
     let subscribe = node.hub.subscribe(topic("a")).slow_consumer(SlowConsumer::Conflate);
-    let subscribe = subscribe.resume(LastEventId::Known(begin)).reach_back().await;
-    let mut stream = subscribe.open().unwrap();
+    let subscribe = subscribe.resume(LastEventId::Known(begin));
+    let mut stream = subscribe.reach_back().await.unwrap();
     for data in ["19", "29", "last"] {
         assert_eq!(event(&mut stream).await.1, data);
     }
@@ -206,8 +206,8 @@ async fn who_conflates_gets_of_what_is_old_only_the_newest() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_missed_or_doubled_between_the_log_and_what_is_new() {
     let redis = Server::start(&[]).await;
-    // What is published between reading the log and opening fits into history, all of it.
-    let node = node_with(config(&redis.url()), Broadcaster::builder().history(200)).await;
+    // What is published while the log is read does not fit into history.
+    let node = node_with(config(&redis.url()), Broadcaster::builder().history(1)).await;
     let begin = node.hub.cursor();
     for i in 0..300 {
         publish(&node, "a", i.to_string()).await;
@@ -225,7 +225,7 @@ async fn nothing_is_missed_or_doubled_between_the_log_and_what_is_new() {
     for _ in 0..8 {
         let opening = (0..4).map(|_| async {
             let subscribe = node.hub.subscribe(topic("a")).resume(LastEventId::Known(begin));
-            subscribe.queue(1000).reach_back().await.open().unwrap()
+            subscribe.queue(1000).reach_back().await.unwrap()
         });
         streams.extend(futures_join(opening).await);
     }

@@ -1,0 +1,269 @@
+//! What history does not have any more is read from the log: nothing is lost meanwhile, and no client
+//! takes all turns.
+
+mod receiving;
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use parking_lot::Mutex;
+use receiving::{Received, data, received, settle};
+use sse_kit_broadcast::{
+    Append, AppendError, Appended, BoxFuture, Broadcaster, ConnectionSet, Goodbye, Inlet, Log,
+    Page, ReadError, Record, SlowConsumer, Subscribe, SubscribeError,
+};
+use sse_kit_event::control::GapReason;
+use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic};
+use tokio::sync::Semaphore;
+
+type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+/// A log that keeps everything. It answers as many reads as the test lets it.
+#[derive(Clone, Debug)]
+struct Kept {
+    state: Arc<Mutex<State>>,
+    answers: Arc<Semaphore>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    inlet: Option<Inlet>,
+    records: Vec<(EventId, Record)>,
+    reads: usize,
+}
+
+impl Log for Kept {
+    fn position(&self) -> EventId {
+        id(0)
+    }
+
+    fn attach(&self, inlet: Inlet) {
+        self.state.lock().inlet = Some(inlet);
+    }
+
+    fn append(&self, _: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
+        Box::pin(std::future::ready(Err(AppendError::Full)))
+    }
+
+    fn read(&self, after: EventId, limit: usize) -> BoxFuture<'_, Result<Page, ReadError>> {
+        self.state.lock().reads += 1;
+        Box::pin(async move {
+            self.answers.acquire().await.expect("it is open").forget();
+            let state = self.state.lock();
+            let later = state.records.iter().filter(|(id, _)| id.offset() > after.offset());
+            let records: Vec<_> = later.take(limit).cloned().collect();
+            let through = records.last().map_or(after, |(id, _)| *id);
+            Ok(Page { records, through })
+        })
+    }
+}
+
+impl Kept {
+    fn new() -> Self {
+        Self { state: Arc::default(), answers: Arc::new(Semaphore::new(0)) }
+    }
+
+    fn deliver(&self, offsets: impl IntoIterator<Item = u64>) {
+        for offset in offsets {
+            let record = Record {
+                audience: topic().into(),
+                key: None,
+                except: ConnectionSet::default(),
+                event: Event::new(offset.to_string()).encode(),
+            };
+            let mut state = self.state.lock();
+            state.records.push((id(offset), record.clone()));
+            let inlet = state.inlet.as_ref().expect("it was attached");
+            inlet.deliver(id(offset), record).expect("it follows");
+        }
+    }
+
+    fn begin_epoch(&self, epoch: u64) {
+        let mut state = self.state.lock();
+        state.records.clear();
+        let inlet = state.inlet.as_ref().expect("it was attached");
+        inlet.begin_epoch(EventId::new(Epoch::new(epoch), 0)).expect("it is a new one");
+    }
+
+    fn reads(&self) -> usize {
+        self.state.lock().reads
+    }
+}
+
+fn id(offset: u64) -> EventId {
+    EventId::new(Epoch::new(1), offset)
+}
+
+fn topic() -> Topic {
+    "a".parse().expect("a topic")
+}
+
+fn all(offsets: impl IntoIterator<Item = u64>) -> Vec<Received> {
+    offsets.into_iter().map(|offset| data(&offset.to_string())).collect()
+}
+
+/// A hub whose history has the newest event alone.
+fn hub(log: &Kept) -> Result<Broadcaster, Box<dyn std::error::Error>> {
+    Ok(Broadcaster::builder().log(log.clone()).history(1).build()?)
+}
+
+fn old(hub: &Broadcaster) -> Subscribe {
+    hub.subscribe(topic()).resume(LastEventId::from(id(1)))
+}
+
+#[tokio::test]
+async fn what_history_loses_while_the_log_is_read_is_not_lost() -> TestResult {
+    use SlowConsumer::{Conflate, Disconnect, DropOldest, Heal};
+    for policy in [Heal, Conflate, DropOldest, Disconnect] {
+        let log = Kept::new();
+        let hub = hub(&log)?;
+        log.deliver(1..=10);
+        let mut reading = Box::pin(old(&hub).slow_consumer(policy).reach_back());
+        assert!(reading.as_mut().now_or_never().is_none(), "it waits for the log");
+        log.deliver(11..=20);
+        settle().await;
+        log.answers.add_permits(1);
+        let mut subscription = reading.await?;
+        assert!(!subscription.begins_with_gap());
+        assert_eq!(received(&mut subscription).await, all(2..=20), "{policy:?}");
+        log.deliver([21]);
+        settle().await;
+        assert_eq!(received(&mut subscription).await, all([21]));
+        assert_eq!((log.reads(), hub.stats().reached_back, hub.stats().gaps), (1, 1, 0));
+    }
+    Ok(())
+}
+
+/// More than its queue takes is published meanwhile; none of that is held against it.
+#[tokio::test]
+async fn a_connection_that_is_read_for_is_not_slow() -> TestResult {
+    for policy in [SlowConsumer::Heal, SlowConsumer::DropOldest, SlowConsumer::Disconnect] {
+        let log = Kept::new();
+        let hub = Broadcaster::builder().log(log.clone()).history(50).build()?;
+        log.deliver(1..=60);
+        let mut reading = Box::pin(old(&hub).slow_consumer(policy).queue(5).reach_back());
+        assert!(reading.as_mut().now_or_never().is_none());
+        log.deliver(61..=100);
+        settle().await;
+        log.answers.add_permits(1);
+        assert_eq!(received(&mut reading.await?).await, all(2..=100), "{policy:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_more_is_read_than_history_lacks() -> TestResult {
+    let log = Kept::new();
+    let hub =
+        Broadcaster::builder().log(log.clone()).history(500).history_bytes(1 << 20).build()?;
+    log.deliver(1..=510);
+    log.answers.add_permits(9);
+    let mut subscription = old(&hub).queue(1000).reach_back().await?;
+    assert_eq!(received(&mut subscription).await, all(2..=510));
+    assert_eq!(log.reads(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn where_the_log_does_not_help_there_is_a_gap() -> TestResult {
+    let log = Kept::new();
+    let hub = hub(&log)?;
+    log.deliver(1..=10);
+    let mut reading = Box::pin(old(&hub).reach_back());
+    assert!(reading.as_mut().now_or_never().is_none());
+    log.deliver(11..=15);
+    settle().await;
+    log.state.lock().records.clear();
+    log.answers.add_permits(1);
+    let mut subscription = reading.await?;
+    assert!(subscription.begins_with_gap());
+    let gap = Received::Gap(Some(1), 14, GapReason::Trimmed);
+    assert_eq!(received(&mut subscription).await, [gap, data("15")]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_log_that_begins_anew_meanwhile_is_a_gap_from_what_the_client_has() -> TestResult {
+    let log = Kept::new();
+    let hub = hub(&log)?;
+    log.deliver(1..=10);
+    let mut reading = Box::pin(old(&hub).reach_back());
+    assert!(reading.as_mut().now_or_never().is_none());
+    log.deliver(11..=15);
+    settle().await;
+    log.begin_epoch(2);
+    log.answers.add_permits(1);
+    let mut subscription = reading.await?;
+    assert!(subscription.begins_with_gap());
+    let gap = Received::Gap(Some(1), 0, GapReason::UnknownEpoch);
+    assert_eq!(received(&mut subscription).await, [gap]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_drain_meanwhile_loses_nothing() -> TestResult {
+    let log = Kept::new();
+    let hub = hub(&log)?;
+    log.deliver(1..=10);
+    let mut reading = Box::pin(old(&hub).reach_back());
+    assert!(reading.as_mut().now_or_never().is_none());
+    log.deliver(11..=15);
+    hub.shut_down(Goodbye::StayAway);
+    settle().await;
+    log.answers.add_permits(1);
+    let mut expected = all(2..=15);
+    expected.extend([Received::Goodbye(Goodbye::StayAway), Received::End]);
+    assert_eq!(received(&mut reading.await?).await, expected);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_meanwhile_leaves_nothing_behind() -> TestResult {
+    let log = Kept::new();
+    let hub = hub(&log)?;
+    log.deliver(1..=10);
+    let mut reading = Box::pin(old(&hub).reach_back());
+    assert!(reading.as_mut().now_or_never().is_none());
+    assert_eq!(hub.stats().connections, 1);
+    drop(reading);
+    assert_eq!(hub.stats().connections, 0);
+    Ok(())
+}
+
+/// 200 streams of one client, each of which lacks pages of the log; and then one of another client. The
+/// log answers one read at a time.
+#[tokio::test(start_paused = true)]
+async fn a_greedy_client_does_not_keep_others_from_the_log() -> TestResult {
+    for lacks in [20, 2000] {
+        let log = Kept::new();
+        let hub = hub(&log)?;
+        log.deliver(1..=lacks);
+        let greedy = (0..200).map(|_| old(&hub).client("greedy").queue(5000).reach_back());
+        let mut greedy = Box::pin(join_all(greedy));
+        assert!(greedy.as_mut().now_or_never().is_none());
+        assert!(log.reads() <= 2, "{} of its streams read", log.reads());
+        let mut polite = Box::pin(old(&hub).client("polite").queue(5000).reach_back());
+        let (pages, mut answered) = (lacks.div_ceil(256), 0);
+        let mut subscription = loop {
+            if let Some(subscription) = polite.as_mut().now_or_never() {
+                break subscription?;
+            }
+            log.answers.add_permits(1);
+            answered += 1;
+            assert!(answered < 1000, "it is never its turn");
+            assert!(greedy.as_mut().now_or_never().is_none());
+        };
+        assert_eq!(received(&mut subscription).await, all(2..=lacks));
+        // Its own reads, and no more than those of two streams beside or before it.
+        assert!(answered <= 3 * pages + 1, "after {answered} reads, for {pages} pages");
+        log.answers.add_permits(10_000);
+        let (opened, refused): (Vec<_>, Vec<_>) = greedy.await.into_iter().partition(Result::is_ok);
+        assert!(opened.len() >= 64, "{} were opened", opened.len());
+        assert!(!refused.is_empty());
+        let reason = |refused: Result<_, _>| refused.err();
+        let mut reasons = refused.into_iter().filter_map(reason);
+        assert!(reasons.all(|reason| reason == SubscribeError::ReplaysCrowded));
+    }
+    Ok(())
+}

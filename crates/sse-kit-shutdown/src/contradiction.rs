@@ -1,0 +1,34 @@
+//! Settings that cannot all hold.
+
+use std::time::Duration;
+
+/// Two settings of a [`Builder`](crate::Builder) contradict each other: see
+/// [`Builder::check`](crate::Builder::check).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Contradiction {
+    /// The delay is longer than the deadline, which cuts it short. The goodbye is given at once.
+    #[error(
+        "a `shutdown_delay` of {delay:?} does not fit into a `deadline` of {deadline:?}; \
+         make the deadline longer or the delay shorter"
+    )]
+    Delay {
+        /// The `shutdown_delay`.
+        delay: Duration,
+        /// The `deadline`.
+        deadline: Duration,
+    },
+    /// The deadline leaves less time for serving on than is asked for.
+    #[error(
+        "a `pre_drain` of {pre_drain:?} and a `shutdown_delay` of {delay:?} do not fit into a \
+         `deadline` of {deadline:?}; make the deadline longer or one of them shorter"
+    )]
+    PreDrain {
+        /// The `pre_drain`.
+        pre_drain: Duration,
+        /// The `shutdown_delay`.
+        delay: Duration,
+        /// The `deadline`.
+        deadline: Duration,
+    },
+}
