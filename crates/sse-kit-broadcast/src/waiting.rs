@@ -135,9 +135,9 @@ impl Waiting {
     pub(crate) fn remove_entries_of(&mut self, after: EventId) {
         let is_of_it = |id: EventId| id.epoch() == after.epoch();
         let items = std::mem::take(&mut self.items);
-        (self.holes, self.events, self.bytes, self.entries_from) = (0, 0, 0, self.first);
-        if let Some(newest) = &mut self.newest {
-            newest.clear();
+        (self.events, self.bytes) = (0, 0);
+        if let Some(places) = &mut self.places {
+            places.clear();
         }
         for mut item in items.into_iter().flatten() {
             match &mut item {
@@ -207,6 +207,11 @@ impl Places {
         let ahead = items.range(from..).position(is_entry);
         self.entries_from = self.first + ahead.map_or(items.len(), |ahead| from + ahead) as u64;
         ahead.map(|_| self.entries_from)
+    }
+
+    /// Begins anew, with an empty queue.
+    fn clear(&mut self) {
+        *self = Self { newest: self.newest.take().map(|_| HashMap::new()), ..Self::default() };
     }
 
     /// The place of an item that was not popped yet.
