@@ -40,7 +40,7 @@ async fn publishes(program: &str, script: &str) {
                 let errors: String = redis.command(&["INFO", "errorstats"]).await;
                 refused.set(errors.contains("errorstat_REFUSED"));
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         let id = tokio::select! {
             id = run(&["a", "in a moment"]) => id,
