@@ -1,64 +1,19 @@
 //! A stream whose end was decided, and that has what was promised to it, is given nothing more: not by a
 //! log that fails, begins anew or says what never was, and not by a ring that overflows.
 
+mod driven_log;
 mod receiving;
 
-use std::sync::Arc;
-
-use parking_lot::Mutex;
+use driven_log::{DrivenLog, id, record};
 use receiving::{Received, data, received, settle};
-use sse_kit_broadcast::{
-    Append, AppendError, Appended, BoxFuture, Broadcaster, ConnectionSet, Goodbye, Inlet, Log,
-    LogFailure, Reach, Record, Subscription,
-};
+use sse_kit_broadcast::{Broadcaster, Goodbye, LogFailure, Reach, Subscription};
 use sse_kit_event::control::GapReason;
-use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic};
+use sse_kit_event::{Event, LastEventId, Topic};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
-/// A log that takes nothing; its way back is in the hands of the test.
-#[derive(Clone, Debug, Default)]
-struct Full(Arc<Mutex<Option<Inlet>>>);
-
-impl Log for Full {
-    fn position(&self) -> EventId {
-        id(1, 10)
-    }
-
-    fn attach(&self, inlet: Inlet) {
-        *self.0.lock() = Some(inlet);
-    }
-
-    fn append(&self, _: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
-        Box::pin(std::future::ready(Err(AppendError::Full)))
-    }
-
-    fn is_shared(&self) -> bool {
-        true
-    }
-}
-
-impl Full {
-    fn with<T>(&self, act: impl FnOnce(&Inlet) -> T) -> T {
-        act(self.0.lock().as_ref().expect("it was attached"))
-    }
-}
-
-fn id(epoch: u64, offset: u64) -> EventId {
-    EventId::new(Epoch::new(epoch), offset)
-}
-
 fn topic() -> Topic {
     "a".parse().expect("a topic")
-}
-
-fn record(data: &str) -> Record {
-    Record {
-        audience: topic().into(),
-        key: None,
-        except: ConnectionSet::default(),
-        event: Event::new(data).encode(),
-    }
 }
 
 /// Ends a stream by a drain, and has it take its goodbye.
@@ -85,7 +40,7 @@ async fn nothing_comes_where_the_ring_overflows() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_comes_from_a_log_that_fails_or_begins_anew() -> TestResult {
-    let log = Full::default();
+    let log = DrivenLog::at(id(1, 10));
     let hub = Broadcaster::builder()
         .log(log.clone())
         .when_log_fails(LogFailure::LocalFallback)
@@ -117,12 +72,12 @@ async fn nothing_comes_from_a_log_that_fails_or_begins_anew() -> TestResult {
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_still_has_to_catch_up_is_told_of_a_new_epoch_before_its_goodbye()
 -> TestResult {
-    let log = Full::default();
+    let log = DrivenLog::at(id(1, 10));
     let hub = Broadcaster::builder().log(log.clone()).queue(1).build()?;
     let mut tab = hub.subscribe(topic()).open()?;
     log.with(|inlet| {
-        inlet.deliver(id(1, 11), record("first"))?;
-        inlet.deliver(id(1, 12), record("second"))
+        inlet.deliver(id(1, 11), record(topic(), "first"))?;
+        inlet.deliver(id(1, 12), record(topic(), "second"))
     })?;
     settle().await;
     hub.drain().end(1, Goodbye::StayAway);

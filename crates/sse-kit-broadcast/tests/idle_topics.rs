@@ -1,39 +1,15 @@
 //! More topics than are remembered: those that are forgotten do no harm.
 
-use std::sync::Arc;
+mod driven_log;
 
-use parking_lot::Mutex;
-use sse_kit_broadcast::{
-    Append, AppendError, Appended, BoxFuture, Broadcaster, ConnectionSet, Inlet, Log, Record,
-};
-use sse_kit_event::{Audience, Epoch, Event, EventId, Topic};
+use driven_log::{DrivenLog, id, record};
+use sse_kit_broadcast::Broadcaster;
+use sse_kit_event::{Audience, Event, Topic};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
 /// The number of topics that are remembered although nothing of them is left.
 const REMEMBERED: usize = 16_384;
-
-/// A log whose way back is in the hands of the test.
-#[derive(Clone, Debug, Default)]
-struct Remote(Arc<Mutex<Option<Inlet>>>);
-
-impl Log for Remote {
-    fn position(&self) -> EventId {
-        id(1, 0)
-    }
-
-    fn attach(&self, inlet: Inlet) {
-        *self.0.lock() = Some(inlet);
-    }
-
-    fn append(&self, _: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
-        Box::pin(std::future::ready(Err(AppendError::Full)))
-    }
-}
-
-fn id(epoch: u64, offset: u64) -> EventId {
-    EventId::new(Epoch::new(epoch), offset)
-}
 
 fn topic(n: usize) -> Topic {
     format!("users:{n}").parse().expect("a topic")
@@ -58,26 +34,18 @@ async fn the_topic_that_has_been_idle_for_longest_is_published_to() -> TestResul
 
 #[tokio::test]
 async fn a_new_epoch_begins_with_more_topics_than_are_remembered() -> TestResult {
-    let log = Remote::default();
+    let log = DrivenLog::at(id(1, 0));
     let hub = Broadcaster::builder().log(log.clone()).history(1).build()?;
-    let inlet = log.0.lock();
-    let inlet = inlet.as_ref().expect("it was attached");
-    let record = |n| Record {
-        audience: topic(n).into(),
-        key: None,
-        except: ConnectionSet::default(),
-        event: Event::new("x").encode(),
-    };
     for (n, offset) in (0..REMEMBERED).zip(1..) {
-        inlet.deliver(id(1, offset), record(n))?;
+        log.with(|inlet| inlet.deliver(id(1, offset), record(topic(n), "x")))?;
     }
     // These are idle already, and are forgotten when those become so too.
     for n in 0..100 {
         drop(hub.subscribe(topic(REMEMBERED + n)).open()?);
     }
-    inlet.begin_epoch(id(2, 0))?;
+    log.with(|inlet| inlet.begin_epoch(id(2, 0)))?;
     assert_eq!((hub.stats().topics, hub.stats().history), (0, 0));
-    inlet.deliver(id(2, 1), record(1))?;
+    log.with(|inlet| inlet.deliver(id(2, 1), record(topic(1), "x")))?;
     assert_eq!(hub.history(&topic(1), 1).len(), 1);
     Ok(())
 }

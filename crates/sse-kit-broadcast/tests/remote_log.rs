@@ -1,23 +1,25 @@
 //! What a log over a network may tell the broadcaster: new epochs, losses, and that it is settled.
 
+mod driven_log;
+
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use driven_log::{DrivenLog, id, record};
 use parking_lot::Mutex;
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, BoxFuture, Broadcaster, ConnectionSet, Delivery, Inlet, Log,
-    LogFailure, PublishError, Reach, Record, SlowConsumer, Subscription,
+    Append, AppendError, Appended, BoxFuture, Broadcaster, Delivery, Inlet, Log, LogFailure,
+    PublishError, Reach, SlowConsumer, Subscription,
 };
 use sse_kit_event::control::{Gap, GapReason};
 use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic};
 
-/// A log whose way back is in the hands of the test. It gives nothing back by itself.
-#[derive(Clone, Debug, Default)]
-struct Remote(Arc<Mutex<State>>);
+/// A log in the hands of the test, that says to an append what the test wants.
+#[derive(Clone, Debug)]
+struct Remote(Arc<Mutex<State>>, DrivenLog);
 
 #[derive(Debug, Default)]
 struct State {
-    inlet: Option<Inlet>,
     closed: bool,
     full: bool,
     silent: bool,
@@ -25,12 +27,12 @@ struct State {
 
 impl Log for Remote {
     fn position(&self) -> EventId {
-        id(1, 10)
+        self.1.position()
     }
 
     fn attach(&self, inlet: Inlet) {
-        inlet.deliver(id(1, 11), record("from before")).expect("the broadcaster is there");
-        self.0.lock().inlet = Some(inlet);
+        self.1.attach(inlet);
+        self.deliver(id(1, 11), "from before");
     }
 
     fn append(&self, _: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
@@ -54,8 +56,12 @@ impl Log for Remote {
 }
 
 impl Remote {
+    fn new() -> Self {
+        Self(Arc::default(), DrivenLog::at(id(1, 10)))
+    }
+
     fn with<T>(&self, act: impl FnOnce(&Inlet) -> T) -> T {
-        act(self.0.lock().inlet.as_ref().expect("it was attached"))
+        self.1.with(act)
     }
 
     /// Says that all that is in the log by now was delivered.
@@ -64,29 +70,17 @@ impl Remote {
     }
 
     fn deliver(&self, id: EventId, data: &str) {
-        self.with(|inlet| inlet.deliver(id, record(data))).expect("the broadcaster is there");
+        self.with(|inlet| inlet.deliver(id, record(topic(), data)))
+            .expect("the broadcaster is there");
     }
-}
-
-fn id(epoch: u64, offset: u64) -> EventId {
-    EventId::new(Epoch::new(epoch), offset)
 }
 
 fn topic() -> Topic {
     "a".parse().expect("a topic")
 }
 
-fn record(data: &str) -> Record {
-    Record {
-        audience: topic().into(),
-        key: None,
-        except: ConnectionSet::default(),
-        event: Event::new(data).encode(),
-    }
-}
-
 fn hub() -> (Remote, Broadcaster) {
-    let log = Remote::default();
+    let log = Remote::new();
     let hub = Broadcaster::builder().heartbeat(None).queue(3).log_buffer(8).log(log.clone());
     (log, hub.build().expect("the settings are right"))
 }
@@ -265,7 +259,7 @@ async fn only_those_are_settled_who_came_before_the_log_was_looked_at() {
 #[tokio::test]
 async fn what_the_log_does_not_take_reaches_nobody_who_subscribes_to_something_else() {
     for (hers, his) in [("users:alice", "users:mallory"), ("users:alice:*", "users:mallory:*")] {
-        let log = Remote::default();
+        let log = Remote::new();
         let builder = Broadcaster::builder().heartbeat(None).log(log.clone());
         let hub = builder.when_log_fails(LogFailure::LocalFallback).build().unwrap();
         let topics = |text| sse_kit_event::Topics::parse([text]).unwrap();
@@ -285,7 +279,7 @@ async fn what_the_log_does_not_take_reaches_nobody_who_subscribes_to_something_e
 
 #[tokio::test]
 async fn what_the_log_does_not_take_here_is_kept_from_others_on_terms() {
-    let log = Remote::default();
+    let log = Remote::new();
     let builder = Broadcaster::builder().heartbeat(None).log(log.clone());
     let hub = builder.when_log_fails(LogFailure::LocalFallback).build().unwrap();
     let mut stream = resume(&hub, id(1, 11));
@@ -298,7 +292,7 @@ async fn what_the_log_does_not_take_here_is_kept_from_others_on_terms() {
 
 #[tokio::test]
 async fn what_the_log_does_not_take_is_delivered_here_alone_where_that_is_wanted() {
-    let log = Remote::default();
+    let log = Remote::new();
     let builder = Broadcaster::builder().heartbeat(None).log(log.clone());
     let hub = builder.when_log_fails(LogFailure::LocalFallback).build().unwrap();
     let (mut stream, mut left_out) = (resume(&hub, id(1, 11)), resume(&hub, id(1, 11)));
@@ -340,7 +334,7 @@ async fn a_shutdown_closes_the_log() {
     let error = hub.publish(&topic(), Event::new("x")).await;
     assert!(matches!(error, Err(PublishError::Closed)), "{error:?}");
     log.with(|inlet| {
-        assert!(inlet.deliver(id(1, 12), record("x")).is_err());
+        assert!(inlet.deliver(id(1, 12), record(topic(), "x")).is_err());
         assert!(inlet.begin_epoch(id(2, 0)).is_err());
         assert!(inlet.lose_through(20).is_err());
     });

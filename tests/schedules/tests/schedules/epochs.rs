@@ -1,71 +1,32 @@
 //! What a shared log may say while events are on their way: that some are lost, that it begins anew,
 //! and that a position was never reached.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use shuttle::thread;
 use sse_kit_event::control::GapReason;
-use sse_kit_event::{Epoch, Event, EventId, LastEventId};
-use sse_kit_schedules::{
-    Append, AppendError, Appended, BoxFuture, ConnectionSet, Delivery, Inlet, Log, Record,
-};
+use sse_kit_event::{Epoch, EventId, LastEventId};
+use sse_kit_schedules::{Delivery, Inlet};
 
+use crate::driven_log::{DrivenLog, id, record};
 use crate::explore::{Reader, SETTINGS, explore, join, topic};
 
-/// A log whose way back is in the hands of the test.
-#[derive(Clone, Debug, Default)]
-struct Remote(Arc<Mutex<Option<Inlet>>>);
-
-impl Log for Remote {
-    fn position(&self) -> EventId {
-        id(1, 0)
-    }
-
-    fn attach(&self, inlet: Inlet) {
-        *self.0.lock().expect("nobody panicked") = Some(inlet);
-    }
-
-    fn append(&self, _: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
-        Box::pin(std::future::ready(Err(AppendError::Full)))
-    }
-
-    fn is_shared(&self) -> bool {
-        true
-    }
-}
-
-impl Remote {
-    /// The inlet, for the one thread that is the log.
-    fn inlet(&self) -> Inlet {
-        self.0.lock().expect("nobody panicked").take().expect("it was attached")
-    }
-}
-
-fn id(epoch: u64, offset: u64) -> EventId {
-    EventId::new(Epoch::new(epoch), offset)
-}
-
 fn deliver(inlet: &Inlet, id: EventId) {
-    let record = Record {
-        audience: topic("a").into(),
-        key: None,
-        except: ConnectionSet::default(),
-        event: Event::new("x").encode(),
-    };
-    inlet.deliver(id, record).expect("it follows");
+    inlet.deliver(id, record(topic("a"), "x")).expect("it follows");
 }
 
 #[test]
 fn a_new_epoch_comes_after_what_was_queued_and_nothing_of_it_is_lost() {
     explore(100, &SETTINGS, |setting| {
-        let log = Remote::default();
+        let log = DrivenLog::at(id(1, 0));
         let hub = setting.hub_of(log.clone());
         let mut reader = Reader::new(hub.subscribe(topic("a")).open().expect("it is open"));
         let log = thread::spawn(move || {
-            let inlet = log.inlet();
-            (1..=3).for_each(|offset| deliver(&inlet, id(1, offset)));
-            inlet.begin_epoch(id(2, 0)).expect("it is new");
-            (1..=2).for_each(|offset| deliver(&inlet, id(2, offset)));
+            log.with(|inlet| {
+                (1..=3).for_each(|offset| deliver(inlet, id(1, offset)));
+                inlet.begin_epoch(id(2, 0)).expect("it is new");
+                (1..=2).for_each(|offset| deliver(inlet, id(2, offset)));
+            });
         });
         let from = loop {
             match reader.next() {
@@ -88,7 +49,7 @@ fn a_new_epoch_comes_after_what_was_queued_and_nothing_of_it_is_lost() {
 #[test]
 fn who_comes_from_a_node_that_is_further_is_told_of_no_gap() {
     explore(100, &SETTINGS, |setting| {
-        let log = Remote::default();
+        let log = DrivenLog::at(id(1, 0));
         let hub = setting.hub_of(log.clone());
         // How many records there are, of which this node has had some.
         let length = Arc::new(shuttle::sync::Mutex::new(0));
@@ -99,13 +60,15 @@ fn who_comes_from_a_node_that_is_further_is_told_of_no_gap() {
         let log = {
             let length = Arc::clone(&length);
             thread::spawn(move || {
-                let (inlet, mut at) = (log.inlet(), 0);
+                let mut at = 0;
                 while at < 4 {
-                    let mark = inlet.mark().expect("it is open");
-                    let length = *length.lock().expect("no panic");
-                    (at + 1..=length).for_each(|offset| deliver(&inlet, id(1, offset)));
-                    at = length;
-                    inlet.settle(mark);
+                    log.with(|inlet| {
+                        let mark = inlet.mark().expect("it is open");
+                        let length = *length.lock().expect("no panic");
+                        (at + 1..=length).for_each(|offset| deliver(inlet, id(1, offset)));
+                        at = length;
+                        inlet.settle(mark);
+                    });
                     thread::yield_now();
                 }
             })
@@ -122,17 +85,18 @@ fn who_comes_from_a_node_that_is_further_is_told_of_no_gap() {
 #[test]
 fn who_claims_to_have_seen_what_never_was_is_told_of_a_gap_and_goes_on() {
     explore(100, &SETTINGS, |setting| {
-        let log = Remote::default();
+        let log = DrivenLog::at(id(1, 0));
         let hub = setting.hub_of(log.clone());
         let log = thread::spawn(move || {
-            let inlet = log.inlet();
-            inlet.lose_through(1).expect("it is open");
-            let mark = inlet.mark().expect("it is open");
-            deliver(&inlet, id(1, 2));
-            inlet.settle(mark);
-            deliver(&inlet, id(1, 3));
-            deliver(&inlet, id(1, 4));
-            inlet.settle(inlet.mark().expect("it is open"));
+            log.with(|inlet| {
+                inlet.lose_through(1).expect("it is open");
+                let mark = inlet.mark().expect("it is open");
+                deliver(inlet, id(1, 2));
+                inlet.settle(mark);
+                deliver(inlet, id(1, 3));
+                deliver(inlet, id(1, 4));
+                inlet.settle(inlet.mark().expect("it is open"));
+            });
         });
         // One that was there, and one that was not when the mark was made.
         let readers = [2, 3].map(|at| {
@@ -158,14 +122,15 @@ fn who_claims_to_have_seen_what_never_was_is_told_of_a_gap_and_goes_on() {
 #[test]
 fn what_is_lost_is_told_and_what_is_not_comes() {
     explore(100, &SETTINGS, |setting| {
-        let log = Remote::default();
+        let log = DrivenLog::at(id(1, 0));
         let hub = setting.hub_of(log.clone());
         let mut reader = Reader::new(hub.subscribe(topic("a")).open().expect("it is open"));
         let log = thread::spawn(move || {
-            let inlet = log.inlet();
-            (1..=2).for_each(|offset| deliver(&inlet, id(1, offset)));
-            inlet.lose_through(5).expect("it is open");
-            (6..=7).for_each(|offset| deliver(&inlet, id(1, offset)));
+            log.with(|inlet| {
+                (1..=2).for_each(|offset| deliver(inlet, id(1, offset)));
+                inlet.lose_through(5).expect("it is open");
+                (6..=7).for_each(|offset| deliver(inlet, id(1, offset)));
+            });
         });
         let (mut given, mut told) = (Vec::new(), 0);
         while reader.at != id(1, 7) {
