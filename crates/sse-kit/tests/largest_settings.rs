@@ -82,6 +82,7 @@ const TRIED: &[&str] = &[
     "sse-kit-shutdown/builder::pre_drain",
     "sse-kit-shutdown/builder::shutdown_delay",
     "sse-kit-shutdown/builder::streams_per_second",
+    "sse-kit-tabs/config::heartbeat_timeout",
     "sse-kit-tabs/config::reconnect_delay",
     "sse-kit-tabs/config::replay_characters",
     "sse-kit-tabs/config::replay_events",
@@ -170,7 +171,7 @@ async fn settings_of_a_stream_and_its_limits() -> TestResult {
     assert!(config.data_block().to_string().contains("heartbeatTimeout"));
     let (most, folder) = (NonZero::<u32>::MAX, "/assets".parse()?);
     let config = TabsConfig::new([]).replay_events(most).replay_characters(most);
-    let config = config.reconnect_delay(FOR_EVER);
+    let config = config.reconnect_delay(FOR_EVER).heartbeat_timeout(FOR_EVER);
     assert!(config.settings(&folder).to_string().contains(&u32::MAX.to_string()));
     Ok(())
 }

@@ -194,7 +194,9 @@ async fn who_conflates_gets_of_what_is_old_only_the_newest() {
         let event = Event::new(i.to_string()).keyed(key.parse().unwrap());
         node.hub.publish(&topic("a"), event).await.unwrap();
     }
-    publish(&node, "a", "last").await;
+    let last = publish(&node, "a", "last").await;
+    // What comes while the log is read is live, and not thinned with what is old.
+    until("the node has read all", || node.hub.cursor() == last).await;
     let subscribe = node.hub.subscribe(topic("a")).slow_consumer(SlowConsumer::Conflate);
     let subscribe = subscribe.resume(LastEventId::Known(begin));
     let mut stream = subscribe.reach_back().await.unwrap();
