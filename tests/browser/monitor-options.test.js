@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect, has, shows } from './monitored.js';
+import { connect, has, hasShown, shows } from './monitored.js';
 import { label, scenario } from './scenario.js';
 
 const SILENT = ['--heartbeat', '0'];
@@ -21,7 +21,7 @@ for (const dialect of /** @type {const} */ ([4, 2])) {
         const { page } = await open({ config: { autoReconnect } });
         await shows(page, 'live');
         hub.proxy.cut();
-        await shows(page, autoReconnect ? 'reconnecting' : 'closed');
+        await hasShown(page, autoReconnect ? 'reconnecting' : 'closed');
         if (autoReconnect) await shows(page, 'live');
         else await sleep(1500);
         assert.equal(hub.proxy.events.length, autoReconnect ? 2 : 1);
@@ -88,7 +88,7 @@ for (const dialect of /** @type {const} */ ([4, 2])) {
         page.on('console', (message) => message.text().startsWith('sse-kit:') && said.push(message.text()));
         await shows(page, 'live');
         hub.proxy.cut();
-        await shows(page, 'reconnecting');
+        await hasShown(page, 'reconnecting');
         await shows(page, 'live');
         const lines = said
           .map((line) => line.replace(/ \(.*/, ''))
@@ -110,7 +110,7 @@ for (const dialect of /** @type {const} */ ([4, 2])) {
         assert.equal(await panel.count(), overlay ? 1 : 0);
         if (!overlay) return;
         hub.proxy.cut();
-        await shows(page, 'reconnecting');
+        await hasShown(page, 'reconnecting');
         await shows(page, 'live');
         await page.waitForFunction(() => /heartbeat \d+ ms late/.test(document.body.textContent ?? ''));
         const text = (await panel.textContent()) ?? '';

@@ -197,6 +197,18 @@ export async function shows(page, state) {
   return Math.round(performance.now() - before);
 }
 
+/**
+ * Waits until the page has shown a state that passes, and may be gone before anybody looks.
+ *
+ * @param {Page} page
+ * @param {string} state
+ */
+export async function hasShown(page, state) {
+  const isKept = (/** @type {string} */ state) =>
+    JSON.parse(sessionStorage.getItem('states') ?? '[]').some((/** @type {{to: string}} */ { to }) => to === state);
+  await page.waitForFunction(isKept, state, { timeout: PATIENCE_MS });
+}
+
 /** What has been appended, one for each event. @param {Page} page */
 export async function texts(page) {
   return page.locator('#sse-connection i').allTextContents();
