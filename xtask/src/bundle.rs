@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::workspace::Workspace;
-use crate::{npm, process, tools};
+use crate::{browser, npm, process, tools};
 
 /// Bundle and minify the scripts of the crates
 ///
@@ -18,7 +18,7 @@ pub(crate) struct Bundle {}
 impl Bundle {
     #[expect(clippy::unused_self, reason = "every verb is called alike")]
     pub(crate) fn run(&self) -> Result<()> {
-        let folder = Workspace::load()?.root().join("tests/browser");
+        let folder = browser::folder(&Workspace::load()?);
         npm::install(&folder)?;
         let node = tools::NODE.find_or_install()?;
         process::run(Command::new(node).arg("bundle.js").current_dir(folder))

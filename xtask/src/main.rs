@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a command-line tool talks on stdout")]
 
 mod bench;
+mod browser;
 mod bundle;
 mod ci;
 mod demo;

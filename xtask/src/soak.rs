@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use crate::progress::heading;
 use crate::tools;
 use crate::workspace::{Workspace, cargo};
-use crate::{assets, examples, npm, process, wheels};
+use crate::{browser, process, wheels};
 
 /// Descriptors that the largest test needs, in the hub and in its clients each.
 #[cfg(unix)]
@@ -133,18 +133,9 @@ fn fresh_seed() -> u64 {
 fn walk_in_browser() -> Result<()> {
     heading("soak: random walks in the browser");
     let workspace = Workspace::load()?;
-    let folder = workspace.root().join("tests/browser");
-    npm::install(&folder)?;
-    let assets = assets::install(&workspace)?;
-    process::run(&mut examples::build(&workspace))?;
     let mut command = Command::new(tools::NODE.find_or_install()?);
-    command
-        .args(["--test", "walk.test.js"])
-        .current_dir(folder)
-        .env("SSE_KIT_WALKS", WALKS)
-        .env("SSE_KIT_ASSETS", assets)
-        .env("SSE_KIT_BIN_DIR", workspace.target_dir().join("debug"))
-        .env("SSE_KIT_CHROMIUM", tools::CHROMIUM.find_or_install()?);
+    command.args(["--test", "walk.test.js"]).env("SSE_KIT_WALKS", WALKS);
+    browser::equip(&workspace, &mut command)?;
     process::run(&mut command)
 }
 
