@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::error::Error;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -92,10 +93,11 @@ impl Board {
     pub(crate) async fn watch(
         &self,
         seen: Option<LastEventId>,
+        client: IpAddr,
     ) -> Result<Subscription, SubscribeError> {
         let subscribe = self.kit.broadcaster().subscribe(messages::topic());
         let subscribe = subscribe.resume(seen).slow_consumer(SlowConsumer::Conflate);
-        subscribe.reach_back().await
+        subscribe.client(client).reach_back().await
     }
 
     /// Adds a job, which is queued. The token is cancelled when the job is to stop.

@@ -143,7 +143,7 @@ impl App {
             tracing::debug!(%client, "there is no room for another page");
             return reply::stream(SseResponse::busy(BUSY));
         };
-        reply::stream(match self.board.watch(request.last_event_id()).await {
+        reply::stream(match self.board.watch(request.last_event_id(), client).await {
             Ok(subscription) => SseResponse::new(subscription).keep(permit).into_response(),
             Err(error) => {
                 tracing::debug!(%error, "a page is asked to come back later");

@@ -1,3 +1,4 @@
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use sse_kit::broadcast::{Delivery, Entry, Subscription};
@@ -5,6 +6,8 @@ use sse_kit_test_support::in_time;
 
 use super::*;
 use crate::digest::Digest;
+
+const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn board() -> Board {
     Board::new(Broadcaster::builder().history(10_000).build().unwrap(), None)
@@ -32,7 +35,7 @@ async fn next(watch: &mut Subscription) -> Arc<Entry> {
 
 /// What is published after `since`, as HTML.
 async fn messages(board: &Board, since: EventId) -> Vec<String> {
-    let mut watch = board.watch(Some(since.into())).await.unwrap();
+    let mut watch = board.watch(Some(since.into()), LOCAL).await.unwrap();
     let end = board.kit.broadcaster().cursor();
     let mut messages = Vec::new();
     let mut last = since;
@@ -107,7 +110,7 @@ async fn a_page_is_told_of_all_that_happened_since_it_was_rendered_and_of_nothin
 async fn of_a_page_that_lags_each_piece_becomes_what_it_is() {
     let board = board();
     let (id, _) = board.add(folder()).await.unwrap();
-    let mut watch = board.watch(None).await.unwrap();
+    let mut watch = board.watch(None, LOCAL).await.unwrap();
     board.enter(id, State::Running, Progress::default()).await;
     let tally = crate::progress::Tally::default();
     for n in 0..1000 {
