@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
-use sse_kit_broadcast::{Broadcaster, Departure};
-use sse_kit_event::{Decoded, Decoder, Event, LastEventId, Topic, Topics};
+use sse_kit_broadcast::{
+    Append, AppendError, Appended, BoxFuture, Broadcaster, ConnectionSet, Departure, Inlet, Log,
+    Page, ReadError, Record,
+};
+use sse_kit_event::{Decoded, Decoder, Epoch, Event, EventId, LastEventId, Topic, Topics};
 use sse_kit_http::{
     Access, Authorizer, Denied, Gate, Grant, OpenError, SseBody, SseResponse, Wanted,
 };
@@ -341,4 +344,61 @@ async fn what_is_revoked_while_it_is_asked_for_is_asked_for_again() {
     let opened = gate.open((), hub.subscribe(topic("a"))).await;
     assert_eq!(opened.err(), Some(OpenError::Denied));
     assert_eq!(*overtaken.asked.lock(), 2);
+}
+
+/// A log that keeps what it is given, and during whose reading somebody is revoked.
+#[derive(Clone, Debug, Default)]
+struct Interrupted {
+    inlet: Arc<OnceLock<Inlet>>,
+    gate: Arc<OnceLock<Gate<Told>>>,
+}
+
+impl Interrupted {
+    fn record(offset: u64) -> (EventId, Record) {
+        let event = Event::new(offset.to_string()).encode();
+        let except = ConnectionSet::default();
+        let record = Record { audience: topic("a").into(), key: None, except, event };
+        (EventId::new(Epoch::new(1), offset), record)
+    }
+}
+
+impl Log for Interrupted {
+    fn position(&self) -> EventId {
+        EventId::new(Epoch::new(1), 0)
+    }
+
+    fn attach(&self, inlet: Inlet) {
+        assert!(self.inlet.set(inlet).is_ok());
+    }
+
+    fn append(&self, _: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
+        Box::pin(std::future::ready(Err(AppendError::Full)))
+    }
+
+    fn read(&self, after: EventId, _: usize) -> BoxFuture<'_, Result<Page, ReadError>> {
+        Box::pin(async move {
+            self.gate.get().expect("it is set").revoke(|who, _| *who == "ann");
+            let records: Vec<_> = (after.offset() + 1..=9).map(Self::record).collect();
+            Ok(Page { records, through: EventId::new(Epoch::new(1), 9) })
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_revoked_while_the_log_is_read_gets_nothing() -> TestResult {
+    let log = Interrupted::default();
+    let hub = Broadcaster::builder().log(log.clone()).history(1).build()?;
+    let gate = Gate::new(hub.clone(), Told::to_say(yes()));
+    assert!(log.gate.set(gate.clone()).is_ok());
+    for (id, record) in (1..=9).map(Interrupted::record) {
+        log.inlet.get().expect("it was attached").deliver(id, record)?;
+    }
+    let (first, _) = Interrupted::record(1);
+    let open = |who| gate.open(who, hub.subscribe(topic("a")).resume(LastEventId::Known(first)));
+    let bob = open("bob").await?;
+    assert_eq!((hub.stats().reached_back, hub.connection_count()), (1, 1));
+    assert_eq!(open("ann").await.err(), Some(OpenError::Denied));
+    assert_eq!((hub.stats().reached_back, hub.connection_count()), (2, 1));
+    drop(bob);
+    Ok(())
 }
