@@ -46,19 +46,20 @@ pub(crate) struct Backfill {
     short: Arc<Turns>,
 }
 
-/// How much is read for a subscription.
+/// The bounds of what is read for a subscription.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BackfillRequest {
     pub(crate) policy: SlowConsumer,
     pub(crate) limits: QueueLimits,
 }
 
-/// What was read so far, for one connection.
+/// The events read so far, for one connection.
 struct Filling<'a> {
     connection: &'a Connection,
     limits: QueueLimits,
-    /// What waits in the queue of the connection comes after this event.
+    /// The newest event that has to be read: later ones wait in the queue of the connection.
     last: EventId,
+    /// The event up to which the log was read.
     through: EventId,
     entries: VecDeque<Arc<Entry>>,
     bytes: usize,

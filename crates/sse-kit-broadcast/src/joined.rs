@@ -22,12 +22,11 @@ pub struct Joined {
     pub(crate) lacks: Option<Lacking>,
 }
 
-/// What a subscription that has joined may lack.
+/// The events that a subscription that has joined may lack: those after `after`, up to `through`.
 #[derive(Debug)]
 pub(crate) struct Lacking {
-    /// Everything after this event, as far as
     pub(crate) after: EventId,
-    /// this one; what comes later waits in its queue.
+    /// The newest event before it joined: later ones wait in its queue.
     pub(crate) through: EventId,
     pub(crate) client: ClientKey,
     pub(crate) request: BackfillRequest,

@@ -1,8 +1,8 @@
-//! What becomes of an event that is offered to a queue, and what is found there.
+//! The answers of a queue: to who offers an event, and to who takes one.
 
 use crate::delivery::Delivery;
 
-/// What became of an event that was offered.
+/// The fate of an event that was offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Offer {
     Queued,
@@ -18,7 +18,7 @@ pub(crate) enum Offer {
     NotWanted,
 }
 
-/// What a subscriber finds.
+/// The next thing in a queue, or the reason why there is none.
 pub(crate) enum Taken {
     Delivery(Delivery),
     /// Nothing is queued, but history has more.

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use receiving::{Received, data, received, settle};
 use sse_kit_broadcast::{
     Append, AppendError, Appended, BoxFuture, Broadcaster, ConnectionSet, Goodbye, Inlet, Log,
-    Page, ReadError, Record, SlowConsumer, Subscribe, SubscribeError,
+    Page, ReadError, Record, SlowConsumer, Subscribe, SubscribeError, Subscription,
 };
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic};
@@ -112,6 +112,13 @@ fn old(hub: &Broadcaster) -> Subscribe {
     hub.subscribe(topic()).resume(LastEventId::from(id(1)))
 }
 
+/// Opens a subscription that lacks something, and has the log let it wait.
+fn reach_back(subscribe: Subscribe) -> BoxFuture<'static, Result<Subscription, SubscribeError>> {
+    let mut reading: BoxFuture<'static, _> = Box::pin(subscribe.reach_back());
+    assert!(reading.as_mut().now_or_never().is_none(), "it waits for the log");
+    reading
+}
+
 #[tokio::test]
 async fn what_history_loses_while_the_log_is_read_is_not_lost() -> TestResult {
     use SlowConsumer::{Conflate, Disconnect, DropOldest, Heal};
@@ -119,8 +126,7 @@ async fn what_history_loses_while_the_log_is_read_is_not_lost() -> TestResult {
         let log = Kept::new();
         let hub = hub(&log)?;
         log.deliver(1..=10);
-        let mut reading = Box::pin(old(&hub).slow_consumer(policy).reach_back());
-        assert!(reading.as_mut().now_or_never().is_none(), "it waits for the log");
+        let reading = reach_back(old(&hub).slow_consumer(policy));
         log.deliver(11..=20);
         settle().await;
         log.answers.add_permits(1);
@@ -142,8 +148,7 @@ async fn a_connection_that_is_read_for_is_not_slow() -> TestResult {
         let log = Kept::new();
         let hub = Broadcaster::builder().log(log.clone()).history(50).build()?;
         log.deliver(1..=60);
-        let mut reading = Box::pin(old(&hub).slow_consumer(policy).queue(5).reach_back());
-        assert!(reading.as_mut().now_or_never().is_none());
+        let reading = reach_back(old(&hub).slow_consumer(policy).queue(5));
         log.deliver(61..=100);
         settle().await;
         log.answers.add_permits(1);
@@ -170,8 +175,7 @@ async fn where_the_log_does_not_help_there_is_a_gap() -> TestResult {
     let log = Kept::new();
     let hub = hub(&log)?;
     log.deliver(1..=10);
-    let mut reading = Box::pin(old(&hub).reach_back());
-    assert!(reading.as_mut().now_or_never().is_none());
+    let reading = reach_back(old(&hub));
     log.deliver(11..=15);
     settle().await;
     log.state.lock().records.clear();
@@ -188,8 +192,7 @@ async fn a_log_that_begins_anew_meanwhile_is_a_gap_from_what_the_client_has() ->
     let log = Kept::new();
     let hub = hub(&log)?;
     log.deliver(1..=10);
-    let mut reading = Box::pin(old(&hub).reach_back());
-    assert!(reading.as_mut().now_or_never().is_none());
+    let reading = reach_back(old(&hub));
     log.deliver(11..=15);
     settle().await;
     log.begin_epoch(2);
@@ -206,8 +209,7 @@ async fn a_drain_meanwhile_loses_nothing() -> TestResult {
     let log = Kept::new();
     let hub = hub(&log)?;
     log.deliver(1..=10);
-    let mut reading = Box::pin(old(&hub).reach_back());
-    assert!(reading.as_mut().now_or_never().is_none());
+    let reading = reach_back(old(&hub));
     log.deliver(11..=15);
     hub.shut_down(Goodbye::StayAway);
     settle().await;
@@ -223,8 +225,7 @@ async fn a_client_that_leaves_meanwhile_leaves_nothing_behind() -> TestResult {
     let log = Kept::new();
     let hub = hub(&log)?;
     log.deliver(1..=10);
-    let mut reading = Box::pin(old(&hub).reach_back());
-    assert!(reading.as_mut().now_or_never().is_none());
+    let reading = reach_back(old(&hub));
     assert_eq!(hub.stats().connections, 1);
     drop(reading);
     assert_eq!(hub.stats().connections, 0);

@@ -45,6 +45,15 @@ impl Listener {
     /// listener is dropped, which is when its server has ended. Who may connect, the permissions of the file
     /// and its folder say: they come from the process's umask.
     ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// use sse_kit_serve::{Listener, Server};
+    ///
+    /// let server = Server::new(Listener::bind(&"unix:/run/hub.sock".parse()?).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ListenError`] says why it cannot.
