@@ -37,10 +37,10 @@ pub(crate) fn encoder(bytes: &[u8]) {
     let mut event = Event::new(data);
     let name = EventName::new(name).ok();
     if let Some(name) = &name {
-        event = event.named(name.clone());
+        event = event.with_name(name.clone());
     }
     if let Some(comment) = comment {
-        event = event.comment(comment).retry(Duration::from_millis(bytes.len() as u64));
+        event = event.with_comment(comment).with_retry(Duration::from_millis(bytes.len() as u64));
     }
     let first = event.encode().finish(None);
     let second = Event::new("second").encode().finish(None);

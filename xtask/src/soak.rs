@@ -55,7 +55,7 @@ const SEED: &str = "SSE_KIT_TEST_SEED";
 
 /// Run the tests of random inputs with a fresh seed, and the endurance tests in full size
 ///
-/// Property tests and the model of the broadcaster try 20 times as many cases as `cargo xtask test`, from
+/// Property tests and the model of the hub try 20 times as many cases as `cargo xtask test`, from
 /// a seed that is printed and differs in each run. With `SSE_KIT_TEST_SEED` they try that one again.
 ///
 /// `cargo xtask test` runs the same tests at a size that takes seconds. Here it is: shutdown with

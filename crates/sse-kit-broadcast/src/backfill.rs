@@ -94,7 +94,7 @@ impl Backfill {
             }
             Err(Crowded) => {
                 self.node.counters.refused.add(1);
-                Err(SubscribeError::ReplaysCrowded)
+                Err(SubscribeError::TooManyReplays)
             }
         }
     }
@@ -126,7 +126,7 @@ impl Backfill {
                 }
             }
         }
-        self.node.counters.reached_back.add(u64::from(turn.is_some()));
+        self.node.counters.backfilled.add(u64::from(turn.is_some()));
         Ok(Some(filling.entries))
     }
 

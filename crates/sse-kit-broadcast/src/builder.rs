@@ -1,4 +1,4 @@
-//! The settings of a broadcaster.
+//! The settings of a hub.
 
 use std::future;
 use std::sync::atomic::AtomicUsize;
@@ -10,14 +10,14 @@ use tokio::runtime::Handle;
 use tokio::time::MissedTickBehavior;
 
 use crate::backfill::Backfill;
-use crate::broadcaster::Broadcaster;
 use crate::coalescer::Coalescer;
 use crate::connection::Connection;
 use crate::counters::Counters;
-use crate::ending::Departure;
+use crate::ending::CloseReason;
 use crate::fan_out::FanOut;
 use crate::history::Retention;
 use crate::hooks::{Draft, Guard, HookError, Hooks, Verdict};
+use crate::hub::Hub;
 use crate::hub_state::HubState;
 use crate::inlet::Inlet;
 use crate::lifecycle::Lifecycle;
@@ -26,26 +26,26 @@ use crate::memory_log::MemoryLog;
 use crate::node::Node;
 use crate::publisher::Publisher;
 use crate::queue::QueueLimits;
-use crate::receipt::LogFailure;
+use crate::receipt::OnAppendFailure;
 
-/// The upper bound for [`Builder::max_delay`].
+/// The upper bound for [`HubBuilder::max_delay`].
 const MAX_DELAY: Duration = Duration::from_secs(60);
 
-/// The upper bound for [`Builder::log_buffer`]: the ring is allocated as a whole.
+/// The upper bound for [`HubBuilder::log_buffer`]: the ring is allocated as a whole.
 const MAX_LOG_BUFFER: usize = 1 << 20;
 
-/// The upper bound for [`Builder::shards`].
+/// The upper bound for [`HubBuilder::shards`].
 const MAX_SHARDS: usize = 1024;
 
-/// The settings of a [`Broadcaster`].
+/// The settings of a [`Hub`].
 ///
 /// ```
 /// use std::time::Duration;
-/// use sse_kit_broadcast::Broadcaster;
+/// use sse_kit_broadcast::Hub;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), sse_kit_broadcast::BuildError> {
-/// let hub = Broadcaster::builder()
+/// let hub = Hub::builder()
 ///     .history(500)
 ///     .history_age(Duration::from_secs(3600))
 ///     .on_connect(|connection| Ok(println!("{} is here", connection.id())))
@@ -53,23 +53,23 @@ const MAX_SHARDS: usize = 1024;
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
-#[must_use = "settings make a broadcaster when `build` is called"]
-pub struct Builder {
+#[must_use = "settings make a hub when `build` is called"]
+pub struct HubBuilder {
     queue: QueueLimits,
     retention: Retention,
     heartbeat: Option<Duration>,
     max_delay: Duration,
     shards: Option<usize>,
     log_buffer: usize,
-    patterns_alike: usize,
+    max_patterns_per_prefix: usize,
     log: Option<Arc<dyn Log>>,
-    log_failure: LogFailure,
+    log_failure: OnAppendFailure,
     hooks: Hooks,
     hook_timeout: Duration,
     turn_timeout: Duration,
 }
 
-impl Builder {
+impl HubBuilder {
     pub(crate) fn new() -> Self {
         Self {
             queue: QueueLimits { events: 100, bytes: 1 << 20 },
@@ -78,9 +78,9 @@ impl Builder {
             max_delay: Duration::ZERO,
             shards: None,
             log_buffer: 1024,
-            patterns_alike: 1024,
+            max_patterns_per_prefix: 1024,
             log: None,
-            log_failure: LogFailure::default(),
+            log_failure: OnAppendFailure::default(),
             hooks: Hooks::default(),
             hook_timeout: Duration::from_secs(5),
             turn_timeout: Duration::from_secs(10),
@@ -161,8 +161,8 @@ impl Builder {
     /// their patterns, it is what keeps them from slowing down each other. Equal patterns count
     /// once, whoever has them. Of sets of patterns of one subscription that may match the same
     /// topic there may be as many.
-    pub fn patterns_alike(mut self, patterns: usize) -> Self {
-        self.patterns_alike = patterns;
+    pub fn max_patterns_per_prefix(mut self, patterns: usize) -> Self {
+        self.max_patterns_per_prefix = patterns;
         self
     }
 
@@ -173,7 +173,7 @@ impl Builder {
     }
 
     /// What happens to an event that the log does not take. Default: publishing fails.
-    pub fn when_log_fails(mut self, what: LogFailure) -> Self {
+    pub fn on_append_failure(mut self, what: OnAppendFailure) -> Self {
         self.log_failure = what;
         self
     }
@@ -203,7 +203,7 @@ impl Builder {
         self.on_connect_async(move |connection| future::ready(hook(connection)))
     }
 
-    /// As [`Builder::on_connect`], for a hook that waits.
+    /// As [`HubBuilder::on_connect`], for a hook that waits.
     pub fn on_connect_async<F, R>(mut self, hook: F) -> Self
     where
         F: Fn(Arc<Connection>) -> R + Send + Sync + 'static,
@@ -216,15 +216,15 @@ impl Builder {
     /// Calls `hook` when a connection has ended, for whatever reason, once for each.
     pub fn on_disconnect<F>(self, hook: F) -> Self
     where
-        F: Fn(Arc<Connection>, Departure) -> Result<(), HookError> + Send + Sync + 'static,
+        F: Fn(Arc<Connection>, CloseReason) -> Result<(), HookError> + Send + Sync + 'static,
     {
         self.on_disconnect_async(move |connection, why| future::ready(hook(connection, why)))
     }
 
-    /// As [`Builder::on_disconnect`], for a hook that waits.
+    /// As [`HubBuilder::on_disconnect`], for a hook that waits.
     pub fn on_disconnect_async<F, R>(mut self, hook: F) -> Self
     where
-        F: Fn(Arc<Connection>, Departure) -> R + Send + Sync + 'static,
+        F: Fn(Arc<Connection>, CloseReason) -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), HookError>> + Send + 'static,
     {
         self.hooks.on_disconnect(hook);
@@ -234,9 +234,9 @@ impl Builder {
     /// Asks `hook` before an event is published: it may let it pass, replace it or veto it.
     ///
     /// What it replaces is neither stored nor sent. Hooks are asked one event at a time, in the
-    /// order in which `publish` was called; an event that a hook of another broadcaster publishes does
+    /// order in which `publish` was called; an event that a hook of another hub publishes does
     /// not wait for its turn. When a hook fails, panics or takes too long, the event passes as it was
-    /// before that hook: a hook that guards something is a [`Builder::guard`].
+    /// before that hook: a hook that guards something is a [`HubBuilder::guard`].
     pub fn on_broadcast<F>(self, hook: F) -> Self
     where
         F: Fn(Arc<Draft>) -> Result<Verdict, HookError> + Send + Sync + 'static,
@@ -244,7 +244,7 @@ impl Builder {
         self.on_broadcast_async(move |draft| future::ready(hook(draft)))
     }
 
-    /// As [`Builder::on_broadcast`], for a hook that waits; publishers wait for it too.
+    /// As [`HubBuilder::on_broadcast`], for a hook that waits; publishers wait for it too.
     pub fn on_broadcast_async<F, R>(mut self, hook: F) -> Self
     where
         F: Fn(Arc<Draft>) -> R + Send + Sync + 'static,
@@ -254,17 +254,17 @@ impl Builder {
         self
     }
 
-    /// As [`Builder::on_broadcast`], for a hook that fails closed: when it fails, panics or takes too
+    /// As [`HubBuilder::on_broadcast`], for a hook that fails closed: when it fails, panics or takes too
     /// long, nothing is published, and the publisher gets
     /// [`PublishError::GuardFailed`](crate::PublishError::GuardFailed).
     ///
     /// ```
-    /// use sse_kit_broadcast::{Broadcaster, PublishError, Verdict};
+    /// use sse_kit_broadcast::{Hub, PublishError, Verdict};
     /// use sse_kit_event::{Event, Topic};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let hub = Broadcaster::builder()
+    /// let hub = Hub::builder()
     ///     .guard(|draft| match draft.event().data().parse::<u32>()? {
     ///         0..100 => Ok(Verdict::Keep),
     ///         _ => Ok(Verdict::Veto),
@@ -282,7 +282,7 @@ impl Builder {
         self.guard_async(move |draft| future::ready(hook(draft)))
     }
 
-    /// As [`Builder::guard`], for a hook that waits; publishers wait for it too.
+    /// As [`HubBuilder::guard`], for a hook that waits; publishers wait for it too.
     pub fn guard_async<F, R>(mut self, hook: F) -> Self
     where
         F: Fn(Arc<Draft>) -> R + Send + Sync + 'static,
@@ -292,12 +292,12 @@ impl Builder {
         self
     }
 
-    /// Makes the broadcaster, and starts its tasks on the current runtime; they end with it.
+    /// Makes the hub, and starts its tasks on the current runtime; they end with it.
     ///
     /// # Errors
     ///
     /// [`BuildError`] says which setting is wrong, or that there is no runtime.
-    pub fn build(self) -> Result<Broadcaster, BuildError> {
+    pub fn build(self) -> Result<Hub, BuildError> {
         let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
         let shards = self.shards.unwrap_or_else(|| runtime.metrics().num_workers());
         self.check(shards)?;
@@ -318,7 +318,7 @@ impl Builder {
         ring.set_overflow(true);
         let receiver = receiver.deactivate();
 
-        let state = HubState::new(log.position(), self.retention, self.patterns_alike);
+        let state = HubState::new(log.position(), self.retention, self.max_patterns_per_prefix);
         let node = Arc::new(Node {
             state: Mutex::new(state),
             ring,
@@ -350,7 +350,7 @@ impl Builder {
         let backfill = Arc::new(Backfill::new(Arc::clone(&log), Arc::clone(&node)));
         let judges = (hooks, guard);
         let publisher = Publisher::new(log, node, judges, self.turn_timeout, self.log_failure);
-        Ok(Broadcaster::with_parts(publisher, backfill))
+        Ok(Hub::with_parts(publisher, backfill))
     }
 
     fn check(&self, shards: usize) -> Result<(), BuildError> {
@@ -359,7 +359,7 @@ impl Builder {
             ("queue_bytes", self.queue.bytes, usize::MAX),
             ("shards", shards, MAX_SHARDS),
             ("log_buffer", self.log_buffer, MAX_LOG_BUFFER),
-            ("patterns_alike", self.patterns_alike, usize::MAX),
+            ("max_patterns_per_prefix", self.max_patterns_per_prefix, usize::MAX),
         ] {
             if value == 0 {
                 return Err(BuildError::Zero { setting });
@@ -392,12 +392,12 @@ async fn tick(every: Duration, node: Weak<Node>, act: impl Fn(&Node)) {
     }
 }
 
-/// Why there is no broadcaster.
+/// Why there is no hub.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// It was called outside of a Tokio runtime, on which the fan-out tasks run.
-    #[error("a broadcaster is made within a Tokio runtime")]
+    #[error("a hub is made within a Tokio runtime")]
     NoRuntime,
     /// A setting is 0 that must not be.
     #[error("`{setting}` is at least 1")]

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 /// A client, by whose key streams that belong together share what is scarce: see
-/// [`Subscribe::client`](crate::Subscribe::client).
+/// [`SubscriptionBuilder::client`](crate::SubscriptionBuilder::client).
 ///
 /// It is made of the address of the client or, better, of the name of its user. An IPv6 client is known by
 /// its /64 network, which is what one subscriber line is given:

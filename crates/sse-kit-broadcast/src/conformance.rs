@@ -15,7 +15,7 @@
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), conformance::Broken> {
+//! # async fn main() -> Result<(), conformance::ConformanceError> {
 //! let report = conformance::check(&mut Memory).await?;
 //! assert!(report.kept.contains(&"offsets are dense"));
 //! assert!(report.untried.contains(&"a lost reply makes no duplicate"));
@@ -74,7 +74,7 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{promise}: {found}")]
 #[non_exhaustive]
-pub struct Broken {
+pub struct ConformanceError {
     /// Which one.
     pub promise: &'static str,
     /// What was found instead.
@@ -88,7 +88,7 @@ pub struct Broken {
 /// # Errors
 ///
 /// The first promise that was not kept.
-pub async fn check<S: Subject>(subject: &mut S) -> Result<Report, Broken> {
+pub async fn check<S: Subject>(subject: &mut S) -> Result<Report, ConformanceError> {
     let mut report = Report::default();
     delivery::order(subject, &mut report).await?;
     delivery::contents(subject, &mut report).await?;
@@ -111,9 +111,9 @@ impl Report {
         promise: &'static str,
         kept: bool,
         found: impl std::fmt::Debug,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), ConformanceError> {
         if !kept {
-            return Err(Broken { promise, found: format!("{found:?}") });
+            return Err(ConformanceError { promise, found: format!("{found:?}") });
         }
         if !self.kept.contains(&promise) {
             self.kept.push(promise);

@@ -28,7 +28,7 @@ pub(crate) struct Counters {
     pub(crate) vetoed: Counter,
     pub(crate) sent_direct: Counter,
     pub(crate) resumed: Counter,
-    pub(crate) reached_back: Counter,
+    pub(crate) backfilled: Counter,
     pub(crate) gaps: Counter,
     pub(crate) lagged: Counter,
     pub(crate) conflated: Counter,
@@ -38,7 +38,7 @@ pub(crate) struct Counters {
     pub(crate) fan_out_lags: Counter,
 }
 
-/// What a broadcaster holds, and what has happened to it since it was made.
+/// What a hub holds, and what has happened to it since it was made.
 ///
 /// Counts grow by themselves; each is right, but they are not read at one and the same instant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -74,7 +74,7 @@ pub struct Stats {
     /// Connections that resumed from an id the log knows.
     pub resumed: u64,
     /// Connections that resumed from before history, and got what it lacks from the log.
-    pub reached_back: u64,
+    pub backfilled: u64,
     /// Gaps that connections were told of.
     pub gaps: u64,
     /// How often a connection fell behind and went back to history.

@@ -25,6 +25,6 @@ pub enum Delivery {
         /// newer than what the client knows. A client that resumes from here misses nothing.
         position: Option<EventId>,
     },
-    /// The broadcaster is shutting down; nothing follows.
+    /// The hub is shutting down; nothing follows.
     Goodbye(Goodbye),
 }

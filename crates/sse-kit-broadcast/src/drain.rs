@@ -8,9 +8,9 @@ use crate::ending::Goodbye;
 use crate::node::Node;
 
 /// The connections that are still to be ended: see
-/// [`Broadcaster::drain`](crate::Broadcaster::drain).
+/// [`Hub::drain`](crate::Hub::drain).
 ///
-/// Dropping it ends nothing: [`Broadcaster::shut_down`](crate::Broadcaster::shut_down) ends those
+/// Dropping it ends nothing: [`Hub::shut_down`](crate::Hub::shut_down) ends those
 /// that are left.
 #[must_use = "nothing ends before `end` is called"]
 pub struct Drain {

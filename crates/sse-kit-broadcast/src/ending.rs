@@ -19,9 +19,9 @@ pub enum ConnectionState {
 /// The reason why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Departure {
+pub enum CloseReason {
     /// The [`Subscription`](crate::Subscription) was dropped: the client went away.
-    Left,
+    ClientGone,
     /// The connection could not keep up, and its policy was to be ended then.
     TooSlow,
     /// Another connection was opened with the same id.
@@ -30,7 +30,7 @@ pub enum Departure {
     Disconnected,
     /// The stream reached its greatest age: see [`Subscription::finish`](crate::Subscription::finish).
     Expired,
-    /// The broadcaster shut down.
+    /// The hub shut down.
     Shutdown,
 }
 

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::coalescer::Coalescer;
 use crate::connection::Connection;
 use crate::counters::Counters;
-use crate::ending::Departure;
+use crate::ending::CloseReason;
 use crate::entry::Entry;
 use crate::lists::{ListId, ListIds};
 use crate::node::Node;
@@ -56,7 +56,7 @@ impl FanOut {
         }
     }
 
-    /// Runs until the broadcaster is gone.
+    /// Runs until the hub is gone.
     pub(crate) async fn run(mut self) {
         // Everything up to here was handed to the connections.
         let mut through = None;
@@ -88,7 +88,7 @@ impl FanOut {
                 Ok(RingMessage::Drained(connections)) => self.end_drained(&connections).await,
                 Ok(RingMessage::End(goodbye)) => {
                     let end = |c: &Arc<Connection>| {
-                        c.queue.lock().end(Departure::Shutdown, goodbye);
+                        c.queue.lock().end(CloseReason::Shutdown, goodbye);
                     };
                     self.shard.visit(self.everyone, end).await;
                 }

@@ -12,7 +12,7 @@ use sse_kit_event::{Audience, Event, Topic};
 
 use crate::connection::Connection;
 use crate::counters::Counters;
-use crate::ending::Departure;
+use crate::ending::CloseReason;
 
 /// What a hook may fail with: any error.
 pub type HookError = Box<dyn std::error::Error + Send + Sync>;
@@ -65,7 +65,7 @@ impl Draft {
     ///
     /// The event and all that follows it are appended together or not at all, and when a publish with
     /// an idempotency key is tried again, nothing is. A hook cannot call
-    /// [`Broadcaster::publish`](crate::Broadcaster::publish) of its own broadcaster.
+    /// [`Hub::publish`](crate::Hub::publish) of its own hub.
     pub fn follow_up(&self, audience: impl Into<Audience>, event: Event) {
         self.follow_ups.lock().push((audience.into(), event));
     }
@@ -78,7 +78,7 @@ impl Draft {
     /// it says otherwise.
     fn replaced_by(&self, mut event: Event) -> Self {
         if let (None, Some(key)) = (event.key(), self.event.key()) {
-            event = event.keyed(key.clone());
+            event = event.with_key(key.clone());
         }
         let follow_ups = Mutex::new(self.take_follow_ups());
         Self { audience: self.audience.clone(), event, follow_ups }
@@ -112,7 +112,7 @@ pub(crate) enum Outcome {
 #[derive(Default)]
 pub(crate) struct Hooks {
     connect: Vec<Hook<Arc<Connection>, ()>>,
-    disconnect: Vec<Hook<(Arc<Connection>, Departure), ()>>,
+    disconnect: Vec<Hook<(Arc<Connection>, CloseReason), ()>>,
     broadcast: Vec<BroadcastHook>,
 }
 
@@ -127,7 +127,7 @@ impl Hooks {
 
     pub(crate) fn on_disconnect<F, R>(&mut self, hook: F)
     where
-        F: Fn(Arc<Connection>, Departure) -> R + Send + Sync + 'static,
+        F: Fn(Arc<Connection>, CloseReason) -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), HookError>> + Send + 'static,
     {
         self.disconnect.push(Box::new(move |(connection, why)| Box::pin(hook(connection, why))));
@@ -178,7 +178,7 @@ impl Hooks {
     pub(crate) async fn disconnected(
         &self,
         connection: &Arc<Connection>,
-        why: Departure,
+        why: CloseReason,
         guard: &Guard,
     ) {
         for hook in &self.disconnect {

@@ -75,11 +75,11 @@ impl HubState {
 
     /// Goes on after this offset; what there was up to it may be missing. Returns `false` when that is
     /// no news.
-    pub(crate) fn lose_through(&mut self, offset: u64) -> bool {
+    pub(crate) fn mark_lost_through(&mut self, offset: u64) -> bool {
         let news = offset > self.position.offset();
         if news {
             self.position = EventId::new(self.position.epoch(), offset);
-            self.topics.lose_through(offset);
+            self.topics.mark_lost_through(offset);
         }
         news
     }
@@ -178,12 +178,12 @@ impl HubState {
     pub(crate) fn catch_up(&self, connection: &Connection) -> CatchUp {
         let mut queue = connection.queue.lock();
         let Some(behind) = queue.behind() else { return CatchUp::Done { conflated: 0 } };
-        let Behind { after, told, room, in_order, .. } = behind;
+        let Behind { after, gap_told_through, room, in_order, .. } = behind;
         let replay = self.replay(&connection.topics);
         let missed = match in_order.then(|| replay.stretch_after(after)) {
             Some(Some(stretch)) => return CatchUp::Read(behind, stretch),
-            Some(None) => replay.missed_in_order(after, told, room),
-            None => replay.missed(after, told, room),
+            Some(None) => replay.missed_in_order(after, gap_told_through, room),
+            None => replay.missed(after, gap_told_through, room),
         };
         CatchUp::Done { conflated: queue.catch_up(&missed, self.position.offset(), &connection.id) }
     }
@@ -241,8 +241,8 @@ fn union(found: &[(ListIds, usize)]) -> (ListIds, usize) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InletError {
-    /// The broadcaster has shut down.
-    #[error("the broadcaster has shut down")]
+    /// The hub has shut down.
+    #[error("the hub has shut down")]
     Closed,
     /// The id does not come after the position, or is of another epoch; or the epoch has begun
     /// already.
@@ -250,7 +250,7 @@ pub enum InletError {
     OutOfOrder {
         /// The id that was handed in.
         id: EventId,
-        /// The position of the broadcaster.
+        /// The position of the hub.
         position: EventId,
     },
 }

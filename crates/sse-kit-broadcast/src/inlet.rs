@@ -12,7 +12,7 @@ use crate::record::Record;
 #[derive(Clone, Copy, Debug)]
 pub struct Mark(pub(crate) u64);
 
-/// The way back from a log to the broadcaster that it is attached to.
+/// The way back from a log to the hub that it is attached to.
 #[derive(Debug)]
 pub struct Inlet(Weak<Node>);
 
@@ -26,14 +26,14 @@ impl Inlet {
     ///
     /// # Errors
     ///
-    /// [`InletError`] when nobody here gets it: the broadcaster has shut down, or the id is none that
+    /// [`InletError`] when nobody here gets it: the hub has shut down, or the id is none that
     /// may come next.
     pub fn deliver(&self, id: EventId, record: Record) -> Result<usize, InletError> {
         self.node()?.deliver(id, record, [])
     }
 
     /// Delivers a record that stands in the log at `id`, and its follow-ups at the ids that come next:
-    /// all of them, or, when the broadcaster has shut down, none. Returns how many connections the
+    /// all of them, or, when the hub has shut down, none. Returns how many connections the
     /// record was handed to.
     ///
     /// # Errors
@@ -56,7 +56,7 @@ impl Inlet {
     ///
     /// # Errors
     ///
-    /// [`InletError`] when the broadcaster has shut down, or the epoch is the one it is in.
+    /// [`InletError`] when the hub has shut down, or the epoch is the one it is in.
     pub fn begin_epoch(&self, position: EventId) -> Result<(), InletError> {
         self.node()?.begin_epoch(position)
     }
@@ -66,16 +66,16 @@ impl Inlet {
     ///
     /// # Errors
     ///
-    /// [`InletError`] when the broadcaster has shut down.
-    pub fn lose_through(&self, offset: u64) -> Result<(), InletError> {
-        self.node()?.lose_through(offset)
+    /// [`InletError`] when the hub has shut down.
+    pub fn mark_lost_through(&self, offset: u64) -> Result<(), InletError> {
+        self.node()?.mark_lost_through(offset)
     }
 
-    /// Names the connections that have joined so far, for [`Inlet::settle`].
+    /// Names the connections that have joined so far, for [`Inlet::caught_up`].
     ///
     /// # Errors
     ///
-    /// [`InletError`] when the broadcaster is gone.
+    /// [`InletError`] when the hub is gone.
     pub fn mark(&self) -> Result<Mark, InletError> {
         Ok(self.node()?.mark())
     }
@@ -86,9 +86,9 @@ impl Inlet {
     /// delivered up to there: at least every few seconds, also while events come without a pause. A
     /// subscription that had resumed by then from after the position of this node has either been
     /// caught up with since, or its event never was, and it gets a gap.
-    pub fn settle(&self, mark: Mark) {
+    pub fn caught_up(&self, mark: Mark) {
         if let Ok(node) = self.node() {
-            node.settle(mark);
+            node.caught_up(mark);
         }
     }
 
@@ -96,7 +96,7 @@ impl Inlet {
     ///
     /// # Errors
     ///
-    /// [`InletError`] when the broadcaster has shut down.
+    /// [`InletError`] when the hub has shut down.
     pub fn newest(&self, audience: &Audience) -> Result<EventId, InletError> {
         self.node()?.newest(audience)
     }

@@ -6,7 +6,7 @@ use slotmap::{DefaultKey, SlotMap};
 use sse_kit_event::{Topic, TopicPattern};
 
 use crate::lists::{ListId, ListIds};
-use crate::pattern_index::{Alike, Known, PatternIndex};
+use crate::pattern_index::{PatternIndex, PrefixGroup, Registered};
 
 /// The lists that there are, how long they are, and which of them a topic goes to.
 ///
@@ -167,13 +167,13 @@ impl Interests {
     }
 }
 
-impl Alike {
+impl PrefixGroup {
     fn lists<'a>(
         &'a self,
         topic: &'a Topic,
         before: &'a MatchedPatterns,
     ) -> impl Iterator<Item = ListId> + 'a {
-        let matching = |(pattern, known): &(&TopicPattern, &Known)| {
+        let matching = |(pattern, known): &(&TopicPattern, &Registered)| {
             if before.knows(known) {
                 before.lists.binary_search(&known.list).is_ok()
             } else {
@@ -202,7 +202,7 @@ impl Alike {
 impl MatchedPatterns {
     /// Returns `true` if the pattern was there when the topic was looked up, so that what was found
     /// then still holds.
-    fn knows(&self, known: &Known) -> bool {
+    fn knows(&self, known: &Registered) -> bool {
         known.since <= self.generation
     }
 }

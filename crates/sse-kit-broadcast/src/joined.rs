@@ -11,7 +11,7 @@ use crate::subscribe::SubscribeError;
 use crate::subscription::Subscription;
 
 /// A subscription that has joined, before the log is read for it: see
-/// [`Subscribe::join`](crate::Subscribe::join).
+/// [`SubscriptionBuilder::join`](crate::SubscriptionBuilder::join).
 ///
 /// Nothing that is published from now on is missed. Dropping it ends the connection at once.
 #[derive(Debug)]
@@ -38,11 +38,11 @@ impl Joined {
         self.subscription.connection()
     }
 
-    /// Reads what it lacks, as [`Subscribe::reach_back`](crate::Subscribe::reach_back) does.
+    /// Reads what it lacks, as [`SubscriptionBuilder::backfill`](crate::SubscriptionBuilder::backfill) does.
     ///
     /// # Errors
     ///
-    /// [`SubscribeError::ReplaysCrowded`], and the connection ends.
+    /// [`SubscribeError::TooManyReplays`], and the connection ends.
     ///
     /// # Cancel safety
     ///

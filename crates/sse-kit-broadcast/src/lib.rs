@@ -2,12 +2,12 @@
 //! it, in order, without holding up any other.
 //!
 //! ```
-//! use sse_kit_broadcast::{Broadcaster, Delivery};
+//! use sse_kit_broadcast::{Hub, Delivery};
 //! use sse_kit_event::{Event, Topic};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let hub = Broadcaster::new();
+//! let hub = Hub::new();
 //! let jobs: Topic = "jobs:17".parse()?;
 //! let mut subscription = hub.subscribe(&jobs).open()?;
 //!
@@ -21,7 +21,7 @@
 //!
 //! # How events travel
 //!
-//! [`Broadcaster::publish`] runs the broadcast hooks, appends the event to the [`Log`], which gives
+//! [`Hub::publish`] runs the broadcast hooks, appends the event to the [`Log`], which gives
 //! it its id, and returns; it never waits for a subscriber. What comes back from the log is put into
 //! the topic's history and handed to one fan-out task per shard, which puts the same bytes into
 //! the queue of each subscriber. A [`Subscription`] takes them from there.
@@ -36,21 +36,20 @@
 //! # Resuming
 //!
 //! A client that was cut off comes back with the id of the last event it saw:
-//! [`Subscribe::resume`] gives it what it missed and then what comes, with nothing lost or sent
+//! [`SubscriptionBuilder::resume`] gives it what it missed and then what comes, with nothing lost or sent
 //! twice in between. A page can resume from the moment before it was rendered: see
-//! [`Broadcaster::cursor`].
+//! [`Hub::cursor`].
 //!
 //! # Bounded memory
 //!
 //! History is bounded by events per topic, by age and by bytes in all; a queue by events and by
-//! bytes. See [`Builder`].
+//! bytes. See [`HubBuilder`].
 //!
 //! # Features
 //!
 //! `conformance` adds the module of that name, for those who write a [`Log`].
 
 mod backfill;
-mod broadcaster;
 mod builder;
 mod client_key;
 mod coalescer;
@@ -66,6 +65,7 @@ mod entry;
 mod fan_out;
 mod history;
 mod hooks;
+mod hub;
 mod hub_state;
 mod idempotency_cache;
 mod inlet;
@@ -104,17 +104,17 @@ mod waiting;
 pub use futures_core::future::BoxFuture;
 pub use sse_kit_event::{ConnectionId, ConnectionIdError};
 
-pub use crate::broadcaster::Broadcaster;
-pub use crate::builder::{BuildError, Builder};
+pub use crate::builder::{BuildError, HubBuilder};
 pub use crate::client_key::ClientKey;
 pub use crate::connection::Connection;
 pub use crate::connection_set::{ConnectionSet, ConnectionSetError};
 pub use crate::counters::Stats;
 pub use crate::delivery::Delivery;
 pub use crate::drain::Drain;
-pub use crate::ending::{ConnectionState, Departure, Goodbye};
+pub use crate::ending::{CloseReason, ConnectionState, Goodbye};
 pub use crate::entry::Entry;
 pub use crate::hooks::{Draft, HookError, Verdict};
+pub use crate::hub::Hub;
 pub use crate::hub_state::InletError;
 pub use crate::inlet::{Inlet, Mark};
 pub use crate::joined::Joined;
@@ -123,11 +123,11 @@ pub use crate::memory_log::MemoryLog;
 pub use crate::presence::{PresenceChange, PresenceError, PresenceWatch};
 pub use crate::publish::Publish;
 pub use crate::publish_error::{PublishError, SendError};
-pub use crate::receipt::{LogFailure, Reach, Receipt};
+pub use crate::receipt::{OnAppendFailure, Reach, Receipt};
 pub use crate::record::{Append, Once, Record};
 pub use crate::router::{Router, RouterError};
 pub use crate::slow_consumer::SlowConsumer;
 pub use crate::start::{Start, StartError};
-pub use crate::subscribe::{Subscribe, SubscribeError};
+pub use crate::subscribe::{SubscribeError, SubscriptionBuilder};
 pub use crate::subscription::Subscription;
 pub use crate::tap::{Tap, TapError};

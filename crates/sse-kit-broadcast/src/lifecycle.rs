@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::mpsc;
 
 use crate::connection::Connection;
-use crate::ending::Departure;
+use crate::ending::CloseReason;
 use crate::hooks::{Guard, Hooks};
 
 /// Tells the connect and disconnect hooks, in the order in which things happened.
@@ -19,7 +19,7 @@ pub(crate) struct Lifecycle {
 #[derive(Debug)]
 enum Change {
     Connected(Arc<Connection>),
-    Disconnected(Arc<Connection>, Departure),
+    Disconnected(Arc<Connection>, CloseReason),
 }
 
 impl Lifecycle {
@@ -56,7 +56,7 @@ impl Lifecycle {
         self.tell(Change::Connected(Arc::clone(connection)));
     }
 
-    pub(crate) fn disconnected(&self, connection: &Arc<Connection>, why: Departure) {
+    pub(crate) fn disconnected(&self, connection: &Arc<Connection>, why: CloseReason) {
         self.tell(Change::Disconnected(Arc::clone(connection), why));
     }
 

@@ -10,7 +10,7 @@ use crate::record::{Append, Record};
 
 /// Gives events their order: what all nodes of a hub share.
 ///
-/// The in-memory form is [`MemoryLog`](crate::MemoryLog). The broadcaster delivers only what comes
+/// The in-memory form is [`MemoryLog`](crate::MemoryLog). The hub delivers only what comes
 /// back through the [`Inlet`], so all nodes deliver the same, in the same order. An implementation
 /// sees to this:
 ///
@@ -23,7 +23,7 @@ use crate::record::{Append, Record};
 /// - **No silent loss.** When the log begins anew (its store was wiped, say, or restored to what it
 ///   was before), so that offsets may be given again, it goes on in a new epoch, one that was never
 ///   used before, on all nodes: [`Inlet::begin_epoch`]. When records were trimmed before this node had
-///   read them, it says so: [`Inlet::lose_through`].
+///   read them, it says so: [`Inlet::mark_lost_through`].
 /// - **No id without a record.** [`Log::append`] says that it failed only when the record is surely
 ///   not in the log, or that it does not know. `Appended` may come before or after the record comes
 ///   back.
@@ -42,16 +42,16 @@ use crate::record::{Append, Record};
 /// Whether an implementation does all of that can be tried by the suite in the module `conformance`,
 /// which the feature of that name adds.
 pub trait Log: Send + Sync + fmt::Debug + 'static {
-    /// The position that the broadcaster begins at: its history begins behind it, and every record
+    /// The position that the hub begins at: its history begins behind it, and every record
     /// after it comes through the inlet. Called once, before [`Log::attach`].
     fn position(&self) -> EventId;
 
-    /// Takes the inlet, which works from now on. Called once, when the broadcaster is complete, on its
+    /// Takes the inlet, which works from now on. Called once, when the hub is complete, on its
     /// Tokio runtime, and before any [`Log::append`].
     ///
     /// What the log has from before, it delivers before it returns: so clients can resume from the first
     /// moment on. A task that it starts ends when the log is dropped, or when the inlet says that the
-    /// broadcaster has shut down.
+    /// hub has shut down.
     fn attach(&self, inlet: Inlet);
 
     /// Appends a record at the next offset, and its follow-ups right after it.
@@ -82,12 +82,12 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
     }
 
     /// Whether other nodes deliver from this log too. Then a client may come from one that is further
-    /// than this one, which is no error: see [`Inlet::settle`].
+    /// than this one, which is no error: see [`Inlet::caught_up`].
     fn is_shared(&self) -> bool {
         false
     }
 
-    /// The broadcaster has shut down: appends fail from now on. May be called again.
+    /// The hub has shut down: appends fail from now on. May be called again.
     fn close(&self) {}
 }
 

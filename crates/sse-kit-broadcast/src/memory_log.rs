@@ -14,7 +14,7 @@ use crate::record::{Append, Once};
 
 /// The log of a hub that is one process: a counter, and a direct way back.
 ///
-/// It keeps no records of its own: what can be replayed is what the broadcaster's history holds. Its
+/// It keeps no records of its own: what can be replayed is what the hub's history holds. Its
 /// epoch is made at random, so that a client which comes back after a restart is told of the gap.
 #[derive(Debug)]
 pub struct MemoryLog {
@@ -75,7 +75,7 @@ impl State {
                 return Err(AppendError::Conflict { expected, newest });
             }
         }
-        // The log counts by itself, so what it hands in follows, unless the broadcaster is closed.
+        // The log counts by itself, so what it hands in follows, unless the hub is closed.
         let id = EventId::new(epoch, self.last + 1);
         let records = 1 + follow_ups.len() as u64;
         let delivered = inlet.deliver_with(id, record, follow_ups);

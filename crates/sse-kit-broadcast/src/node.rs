@@ -1,4 +1,4 @@
-//! What all handles of one broadcaster share: all that lies behind the log.
+//! What all handles of one hub share: all that lies behind the log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use sse_kit_event::{Audience, Event, EventId, Topics};
 use crate::connection::Connection;
 use crate::connection_set::ConnectionSet;
 use crate::counters::{Counters, Stats};
-use crate::ending::{Departure, Goodbye};
+use crate::ending::{CloseReason, Goodbye};
 use crate::hub_state::{CatchUp, HubState, InletError};
 use crate::inlet::Mark;
 use crate::lifecycle::Lifecycle;
@@ -91,10 +91,10 @@ impl Node {
     }
 
     /// Records up to this offset are gone for good: open streams find that out in history.
-    pub(crate) fn lose_through(&self, offset: u64) -> Result<(), InletError> {
+    pub(crate) fn mark_lost_through(&self, offset: u64) -> Result<(), InletError> {
         let mut state = self.state.lock();
         state.open_at()?;
-        if state.lose_through(offset) {
+        if state.mark_lost_through(offset) {
             for connection in state.connections.values() {
                 connection.queue.lock().fall_behind(None, GapReason::Trimmed);
             }
@@ -110,12 +110,12 @@ impl Node {
     /// Resolves subscriptions that resumed ahead of this node, of those that joined before the mark:
     /// the log has confirmed that no such event exists, so each gets a gap and goes on from the
     /// current position.
-    pub(crate) fn settle(&self, mark: Mark) {
+    pub(crate) fn caught_up(&self, mark: Mark) {
         let mut state = self.state.lock();
         let position = state.position;
         let later = state.ahead.split_off(&mark.0);
         for connection in std::mem::replace(&mut state.ahead, later).into_values() {
-            connection.queue.lock().come_back_to(position);
+            connection.queue.lock().rewind_to(position);
         }
     }
 
@@ -175,7 +175,7 @@ impl Node {
         self.shards[connection.shard].join(connection, &lists);
         let replaced = state.connections.insert(connection.id.clone(), Arc::clone(connection));
         if let Some(replaced) = replaced {
-            replaced.queue.lock().end(Departure::Replaced, None);
+            replaced.queue.lock().end(CloseReason::Replaced, None);
             self.remove(state, &replaced);
         }
         self.counters.opened.add(1);
@@ -203,7 +203,7 @@ impl Node {
         state.exit(&connection.topics);
         state.watched.left(connection, why);
         self.counters.closed.add(1);
-        self.counters.evicted.add(u64::from(why == Departure::TooSlow));
+        self.counters.evicted.add(u64::from(why == CloseReason::TooSlow));
         if let Some(lifecycle) = &self.lifecycle {
             lifecycle.disconnected(connection, why);
         }
@@ -243,8 +243,8 @@ impl Node {
         let conflated = match step {
             CatchUp::Done { conflated } => conflated,
             CatchUp::Read(behind, stretch) => {
-                let Behind { after, told, room, .. } = behind;
-                let missed = stretch.read(&connection.topics, after, told, room);
+                let Behind { after, gap_told_through, room, .. } = behind;
+                let missed = stretch.read(&connection.topics, after, gap_told_through, room);
                 connection.queue.lock().take_page(&behind, &missed, &connection.id)
             }
         };
@@ -335,7 +335,7 @@ impl Node {
             delivered,
             sent_direct: counters.sent_direct.get(),
             resumed: counters.resumed.get(),
-            reached_back: counters.reached_back.get(),
+            backfilled: counters.backfilled.get(),
             gaps: counters.gaps.get(),
             lagged: counters.lagged.get(),
             conflated: counters.conflated.get(),

@@ -13,24 +13,24 @@ use crate::lists::ListId;
 /// event a matter of matching all that they come up with.
 #[derive(Debug)]
 pub(crate) struct PatternIndex {
-    by_prefix: BTreeMap<Box<str>, Alike>,
+    by_prefix: BTreeMap<Box<str>, PrefixGroup>,
     len: usize,
     /// The most patterns, and the most overlaps, of one prefix.
-    most_alike: usize,
+    max_per_prefix: usize,
 }
 
 /// The patterns of one prefix.
 #[derive(Debug, Default)]
-pub(crate) struct Alike {
-    pub(crate) patterns: HashMap<TopicPattern, Known>,
+pub(crate) struct PrefixGroup {
+    pub(crate) patterns: HashMap<TopicPattern, Registered>,
     /// Sets of patterns, of which several may match one topic, each with the list that counts the
     /// subscribers of just this set. A set stands at the longer prefix of each two that may.
-    pub(crate) overlaps: HashMap<Arc<[TopicPattern]>, Known>,
+    pub(crate) overlaps: HashMap<Arc<[TopicPattern]>, Registered>,
 }
 
 /// A pattern, or a set of them, that is known.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Known {
+pub(crate) struct Registered {
     pub(crate) list: ListId,
     /// The generation in which it came.
     pub(crate) since: u64,
@@ -46,8 +46,8 @@ pub(crate) struct Entered {
 }
 
 impl PatternIndex {
-    pub(crate) fn new(most_alike: usize) -> Self {
-        Self { by_prefix: BTreeMap::new(), len: 0, most_alike }
+    pub(crate) fn new(max_per_prefix: usize) -> Self {
+        Self { by_prefix: BTreeMap::new(), len: 0, max_per_prefix }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -59,13 +59,14 @@ impl PatternIndex {
         // A subscription may bring several that begin alike, so the limit may be passed by those.
         let listed = patterns.iter().all(|pattern| {
             alike(pattern.literal_prefix()).is_none_or(|alike| {
-                alike.patterns.contains_key(pattern) || alike.patterns.len() < self.most_alike
+                alike.patterns.contains_key(pattern) || alike.patterns.len() < self.max_per_prefix
             })
         });
         listed
             && overlapping(patterns).iter().all(|prefix| {
                 alike(prefix).is_none_or(|alike| {
-                    alike.overlaps.contains_key(patterns) || alike.overlaps.len() < self.most_alike
+                    alike.overlaps.contains_key(patterns)
+                        || alike.overlaps.len() < self.max_per_prefix
                 })
             })
     }
@@ -81,7 +82,7 @@ impl PatternIndex {
         let mut news = false;
         let mut new = || {
             news = true;
-            Known { list: new_list(), since }
+            Registered { list: new_list(), since }
         };
         let mut lists = Vec::with_capacity(patterns.len());
         for pattern in patterns {
@@ -131,7 +132,7 @@ impl PatternIndex {
         }
     }
 
-    fn remove(&mut self, prefix: &str, from: impl FnOnce(&mut Alike)) {
+    fn remove(&mut self, prefix: &str, from: impl FnOnce(&mut PrefixGroup)) {
         let Some(alike) = self.by_prefix.get_mut(prefix) else { return };
         from(alike);
         if alike.patterns.is_empty() && alike.overlaps.is_empty() {
@@ -140,7 +141,10 @@ impl PatternIndex {
     }
 
     /// What begins as `topic` does: all that can match it, and little else.
-    pub(crate) fn candidates<'a>(&'a self, topic: &'a Topic) -> impl Iterator<Item = &'a Alike> {
+    pub(crate) fn candidates<'a>(
+        &'a self,
+        topic: &'a Topic,
+    ) -> impl Iterator<Item = &'a PrefixGroup> {
         // All prefixes of the topic up to this one are still to be looked for.
         let mut longest = Some(topic.as_str());
         std::iter::from_fn(move || {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sse_kit_event::{Topic, TopicPattern};
 
 use crate::connection::Connection;
-use crate::ending::Departure;
+use crate::ending::CloseReason;
 
 /// Somebody came or went.
 #[derive(Clone, Debug)]
@@ -16,10 +16,10 @@ pub enum PresenceChange {
     /// The connection subscribes to the topic from now on.
     Join(Arc<Connection>),
     /// It no longer does.
-    Leave(Arc<Connection>, Departure),
+    Leave(Arc<Connection>, CloseReason),
 }
 
-/// Follows who is on a topic: see [`Broadcaster::watch_presence`](crate::Broadcaster::watch_presence).
+/// Follows who is on a topic: see [`Hub::watch_presence`](crate::Hub::watch_presence).
 #[derive(Debug)]
 pub struct PresenceWatch {
     /// Who was there when the watch began; all that came later is in [`PresenceWatch::change`].
@@ -33,7 +33,7 @@ impl PresenceWatch {
     /// # Errors
     ///
     /// [`PresenceError::Lagged`] when changes came faster than they were read: begin a new watch.
-    /// [`PresenceError::Closed`] when the broadcaster is gone.
+    /// [`PresenceError::Closed`] when the hub is gone.
     ///
     /// # Cancel safety
     ///
@@ -58,8 +58,8 @@ pub enum PresenceError {
         /// How many.
         missed: u64,
     },
-    /// The broadcaster is gone.
-    #[error("the broadcaster is gone")]
+    /// The hub is gone.
+    #[error("the hub is gone")]
     Closed,
 }
 
@@ -100,7 +100,7 @@ impl Watched {
         self.tell(connection, || PresenceChange::Join(Arc::clone(connection)));
     }
 
-    pub(crate) fn left(&self, connection: &Arc<Connection>, why: Departure) {
+    pub(crate) fn left(&self, connection: &Arc<Connection>, why: CloseReason) {
         self.tell(connection, || PresenceChange::Leave(Arc::clone(connection), why));
     }
 

@@ -25,10 +25,10 @@ pub enum PublishError {
     #[error("a guard failed, so the event was not published")]
     GuardFailed,
     /// Hooks were busy with other events for longer than
-    /// [`Builder::turn_timeout`](crate::Builder::turn_timeout).
+    /// [`HubBuilder::turn_timeout`](crate::HubBuilder::turn_timeout).
     #[error("the broadcast hooks were busy with other events for too long")]
     HooksBusy,
-    /// A broadcast hook of the same broadcaster published, for which it would have to wait for itself.
+    /// A broadcast hook of the same hub published, for which it would have to wait for itself.
     #[error("a broadcast hook cannot publish; use `Draft::follow_up`, or spawn a task that does")]
     InsideHook,
     /// The idempotency key was used for another event for the same audience, which stays as it is.
@@ -45,8 +45,8 @@ pub enum PublishError {
         /// An id that is at least as new as the newest event for the audience.
         newest: EventId,
     },
-    /// The broadcaster has shut down.
-    #[error("the broadcaster has shut down")]
+    /// The hub has shut down.
+    #[error("the hub has shut down")]
     Closed,
     /// The log did not take the event.
     #[error("the log did not take the event")]

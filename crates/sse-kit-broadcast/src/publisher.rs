@@ -15,7 +15,7 @@ use crate::hooks::{Draft, Guard, Hooks, Judged, Outcome};
 use crate::log::{AppendError, Appended, Log};
 use crate::node::Node;
 use crate::publish_error::PublishError;
-use crate::receipt::{LogFailure, Reach, Receipt};
+use crate::receipt::{OnAppendFailure, Reach, Receipt};
 use crate::record::{Append, Once, Record};
 
 /// All that lies before the log: hooks, and the way in.
@@ -31,13 +31,13 @@ pub(crate) struct Publisher {
     turn: tokio::sync::Mutex<()>,
     /// How long a publish may wait for its turn.
     turn_timeout: Duration,
-    log_failure: LogFailure,
+    log_failure: OnAppendFailure,
     pub(crate) node: Arc<Node>,
 }
 
-/// The terms of a publish.
+/// The options of a publish.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Terms {
+pub(crate) struct PublishOptions {
     /// The connections that do not get the event.
     pub(crate) except: Vec<ConnectionId>,
     /// The newest event for the audience that the publisher knows of.
@@ -67,7 +67,7 @@ impl Publisher {
         node: Arc<Node>,
         (hooks, guard): (Arc<Hooks>, Guard),
         turn_timeout: Duration,
-        log_failure: LogFailure,
+        log_failure: OnAppendFailure,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
@@ -86,23 +86,23 @@ impl Publisher {
         &self,
         audience: Audience,
         event: Event,
-        terms: Terms,
+        options: PublishOptions,
     ) -> Result<Receipt, PublishError> {
         ensure_publishable(&event)?;
-        let except = ConnectionSet::new(terms.except)?;
+        let except = ConnectionSet::new(options.except)?;
         // A loop that only publishes lets the streams run now and then.
         tokio::task::coop::consume_budget().await;
         // Of what the publisher asks for, and not of what hooks make of it.
-        let once = Once::of(&event, &audience);
+        let once = Once::from_event(&event, &audience);
         if self.hooks.has_broadcast() {
             return self
-                .publish_judged(Draft::new(audience, event), except, once, terms.expected)
+                .publish_judged(Draft::new(audience, event), except, once, options.expected)
                 .await;
         }
         let passed = [Passed { audience, event, except }];
-        let append = Append { once, expected: terms.expected, ..to_append(&passed) };
+        let append = Append { once, expected: options.expected, ..to_append(&passed) };
         let appended = self.log.append(append).await;
-        self.receipt(&passed, appended, terms.expected)
+        self.receipt(&passed, appended, options.expected)
     }
 
     /// Publishes what the hooks let pass. They judge one event at a time, in the order in which
@@ -148,7 +148,7 @@ impl Publisher {
 
     /// Waits until the hooks are free.
     ///
-    /// An event that a hook of another broadcaster publishes does not wait: those who wait for each
+    /// An event that a hook of another hub publishes does not wait: those who wait for each
     /// other would wait for ever.
     async fn turn(&self) -> Result<MutexGuard<'_, ()>, PublishError> {
         let turn = tokio::time::timeout(self.turn_timeout, self.turn.lock()).await;
@@ -214,9 +214,9 @@ impl Publisher {
     ) -> Result<Receipt, PublishError> {
         let Appended { id, receivers, repeated } = match appended {
             Ok(appended) => appended,
-            // On the terms that were set, nobody but the log can say whether it may be delivered.
+            // On the options that were set, nobody but the log can say whether it may be delivered.
             Err(error @ (AppendError::Unavailable(_) | AppendError::Full))
-                if self.log_failure == LogFailure::LocalFallback && expected.is_none() =>
+                if self.log_failure == OnAppendFailure::DeliverLocally && expected.is_none() =>
             {
                 tracing::debug!(%error, "an event is delivered on this node alone");
                 return self.deliver_here(passed);
@@ -244,7 +244,7 @@ impl Publisher {
     }
 }
 
-/// An append of all that passed, without terms.
+/// An append of all that passed, without options.
 fn to_append(passed: &[Passed]) -> Append {
     let mut records = passed.iter().map(|Passed { audience, event, except }| Record {
         audience: audience.clone(),

@@ -9,7 +9,7 @@ use sse_kit_event::{ConnectionId, Epoch, EventId};
 use tokio::time::Instant;
 
 use crate::delivery::Delivery;
-use crate::ending::{ConnectionState, Departure, Goodbye};
+use crate::ending::{CloseReason, ConnectionState, Goodbye};
 use crate::entry::Entry;
 use crate::offer::{Offer, Taken};
 use crate::replay::Missed;
@@ -28,7 +28,7 @@ pub(crate) struct Queue {
     mode: Mode,
     /// What comes before all that waits is being read, and nobody takes anything meanwhile.
     held: bool,
-    end: Option<Departure>,
+    end: Option<CloseReason>,
     goodbye: Option<Goodbye>,
     /// The end comes once the connection has all that was published before this was set.
     draining: Option<Goodbye>,
@@ -57,15 +57,15 @@ enum Mode {
     /// Events are put into the queue as they are published.
     Live,
     /// Events after this one come from history, once the queue is empty. Of those that history has
-    /// lost, the ones up to `told` have been told already.
-    Behind { after: u64, told: u64, reason: GapReason, in_order: bool },
+    /// lost, the ones up to `gap_told_through` have been told already.
+    Behind { after: u64, gap_told_through: u64, reason: GapReason, in_order: bool },
 }
 
 /// Where a connection has to catch up from, and how much it has room for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Behind {
     pub(crate) after: u64,
-    pub(crate) told: u64,
+    pub(crate) gap_told_through: u64,
     pub(crate) room: usize,
     /// Its pages are read in the order of the log.
     pub(crate) in_order: bool,
@@ -121,7 +121,7 @@ impl Queue {
                     dropped += 1;
                 }
                 SlowConsumer::Disconnect => {
-                    self.end = Some(Departure::TooSlow);
+                    self.end = Some(CloseReason::TooSlow);
                     self.wake();
                     return Offer::TooSlow;
                 }
@@ -161,9 +161,9 @@ impl Queue {
     }
 
     /// Ends the stream after what is queued.
-    pub(crate) fn end(&mut self, departure: Departure, goodbye: Option<Goodbye>) {
+    pub(crate) fn end(&mut self, reason: CloseReason, goodbye: Option<Goodbye>) {
         if self.end.is_none() {
-            self.end = Some(departure);
+            self.end = Some(reason);
             self.goodbye = goodbye;
             self.wake();
         }
@@ -182,18 +182,18 @@ impl Queue {
         if !self.is_behind()
             && let Some(goodbye) = self.draining.take()
         {
-            self.end(Departure::Shutdown, Some(goodbye));
+            self.end(CloseReason::Shutdown, Some(goodbye));
         }
     }
 
     /// The connection is off all lists: what is queued is all it gets. Returns why it went.
-    pub(crate) fn leave(&mut self) -> Departure {
+    pub(crate) fn leave(&mut self) -> CloseReason {
         self.mode = Mode::Live;
-        self.end.unwrap_or(Departure::Left)
+        self.end.unwrap_or(CloseReason::ClientGone)
     }
 
     /// Why the stream ends, once that is decided.
-    pub(crate) fn ending(&self) -> Option<Departure> {
+    pub(crate) fn ending(&self) -> Option<CloseReason> {
         self.end
     }
 
@@ -242,20 +242,20 @@ impl Queue {
 
     /// Begins with everything that history has. What it no longer has was never promised.
     pub(crate) fn begin_with_history(&mut self) {
-        let (after, told) = (0, self.offered_through);
+        let (after, gap_told_through) = (0, self.offered_through);
         let reason = GapReason::Trimmed;
-        self.mode = Mode::Behind { after, told, reason, in_order: false };
+        self.mode = Mode::Behind { after, gap_told_through, reason, in_order: false };
     }
 
     /// Begins after an event that has not come yet.
-    pub(crate) fn begin_ahead(&mut self, after: EventId) {
+    pub(crate) fn start_ahead(&mut self, after: EventId) {
         self.offered_through = after.offset();
         self.delivered_through = after;
     }
 
     /// No event after `position` was ever published; a connection that claims to have seen one gets a
     /// gap and goes on from here.
-    pub(crate) fn come_back_to(&mut self, position: EventId) {
+    pub(crate) fn rewind_to(&mut self, position: EventId) {
         let at = match self.mode {
             Mode::Live => self.offered_through,
             Mode::Behind { after, .. } => after,
@@ -293,9 +293,9 @@ impl Queue {
     pub(crate) fn behind(&self) -> Option<Behind> {
         match self.mode {
             Mode::Live => None,
-            Mode::Behind { after, told, in_order, .. } => {
+            Mode::Behind { after, gap_told_through, in_order, .. } => {
                 let (room, epoch) = (self.limits.events, self.epoch);
-                Some(Behind { after, told, room, in_order, epoch })
+                Some(Behind { after, gap_told_through, room, in_order, epoch })
             }
         }
     }
@@ -305,11 +305,13 @@ impl Queue {
     ///
     /// Returns how many events newer ones of the same key replaced.
     pub(crate) fn catch_up(&mut self, missed: &Missed, now_at: u64, to: &ConnectionId) -> u64 {
-        let Mode::Behind { mut after, mut told, reason, .. } = self.mode else { return 0 };
+        let Mode::Behind { mut after, mut gap_told_through, reason, .. } = self.mode else {
+            return 0;
+        };
         let in_order = missed.in_order;
-        if let Some(lost) = missed.lost_through.filter(|lost| *lost > told) {
+        if let Some(lost) = missed.lost_through.filter(|lost| *lost > gap_told_through) {
             self.push_gap(Gap { from: Some(self.id(after)), to: self.id(lost), reason });
-            told = lost;
+            gap_told_through = lost;
         }
         let (mut fits, mut conflated) = (true, 0);
         for entry in &missed.entries {
@@ -326,14 +328,14 @@ impl Queue {
         }
         match missed.more_after {
             Some(more_after) if fits => {
-                self.mode = Mode::Behind { after: more_after, told, reason, in_order };
+                self.mode = Mode::Behind { after: more_after, gap_told_through, reason, in_order };
             }
             None if fits => {
                 self.mode = Mode::Live;
                 self.offered_through = now_at.max(after); // it may be ahead of this node
                 self.drained();
             }
-            _ => self.mode = Mode::Behind { after, told, reason, in_order },
+            _ => self.mode = Mode::Behind { after, gap_told_through, reason, in_order },
         }
         conflated
     }
@@ -362,7 +364,7 @@ impl Queue {
             return Taken::Delivery(self.taken(item));
         }
         // A shutdown lets a stream catch up; one that ends for another reason resumes later.
-        if self.is_behind() && matches!(self.end, None | Some(Departure::Shutdown)) {
+        if self.is_behind() && matches!(self.end, None | Some(CloseReason::Shutdown)) {
             return Taken::Behind;
         }
         if let Some(goodbye) = self.goodbye.take() {
@@ -487,6 +489,6 @@ impl Queue {
 
 impl Mode {
     fn behind(after: u64, reason: GapReason) -> Self {
-        Self::Behind { after, told: after, reason, in_order: false }
+        Self::Behind { after, gap_told_through: after, reason, in_order: false }
     }
 }

@@ -26,21 +26,21 @@ pub enum Reach {
     /// It is in the log: all subscribers get it, on every node.
     Everywhere,
     /// The log did not take it: the subscribers that this node has now get it, at most once, without an
-    /// id. See [`LogFailure::LocalFallback`].
+    /// id. See [`OnAppendFailure::DeliverLocally`].
     ThisNode,
 }
 
 /// What happens to an event that the log surely did not take, because it is not there or is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum LogFailure {
+pub enum OnAppendFailure {
     /// Publishing fails, and nobody gets the event.
     #[default]
-    Strict,
+    Fail,
     /// The subscribers that this node has now get it, at most once; it has no id, is in no history, and
     /// no other node hears of it. The receipt says [`Reach::ThisNode`].
     ///
     /// For events that are stale in a moment, such as progress. An event that may have been written
     /// is never delivered so, as it would come twice.
-    LocalFallback,
+    DeliverLocally,
 }

@@ -56,7 +56,7 @@ pub struct Once {
 
 impl Once {
     /// The identity of the publish of this event, where the event has an idempotency key.
-    pub(crate) fn of(event: &Event, audience: &Audience) -> Option<Self> {
+    pub(crate) fn from_event(event: &Event, audience: &Audience) -> Option<Self> {
         let key = event.idempotency_key()?.clone();
         let subject = event.key().map_or("", EventKey::as_str);
         let digest = fnv(event.encode().as_bytes()) ^ mixed(fnv(subject.as_bytes()));

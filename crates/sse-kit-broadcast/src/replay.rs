@@ -82,24 +82,31 @@ impl<'a> Replay<'a> {
     }
 
     /// Reads the oldest events after `after`, up to `limit` of them; fewer where there are many topics
-    /// to look through. What is missing up to `told` is not news.
-    pub(crate) fn missed(self, after: u64, told: u64, limit: usize) -> Missed {
+    /// to look through. What is missing up to `gap_told_through` is not news.
+    pub(crate) fn missed(self, after: u64, gap_told_through: u64, limit: usize) -> Missed {
         let mut missed = match self.source() {
             Source::Topics(states) => self.missed_of(&states, after, limit),
-            Source::Order => return self.missed_in_order(after, told, limit),
+            Source::Order => return self.missed_in_order(after, gap_told_through, limit),
         };
         if self.wants_forgotten() {
             missed.lose(self.topics.forgotten_through());
         }
-        missed.forget_what_was_told(after, told);
+        missed.forget_what_was_told(after, gap_told_through);
         missed
     }
 
     /// As [`Replay::missed`], where it is known that too many topics begin as the patterns do.
-    pub(crate) fn missed_in_order(self, after: u64, told: u64, limit: usize) -> Missed {
+    pub(crate) fn missed_in_order(self, after: u64, gap_told_through: u64, limit: usize) -> Missed {
         let Self { topics, history, wanted } = self;
         let lost = (topics.forgotten_through(), history.trimmed_through());
-        read_in_order(history.after(after), wanted, (after, told), limit, MAX_MATCHES, lost)
+        read_in_order(
+            history.after(after),
+            wanted,
+            (after, gap_told_through),
+            limit,
+            MAX_MATCHES,
+            lost,
+        )
     }
 
     /// The next part of history after `after` that can be read without the lock.
@@ -207,11 +214,18 @@ impl<'a> Replay<'a> {
 
 impl Stretch {
     /// As [`Replay::missed`], of this stretch: there is always more after it.
-    pub(crate) fn read(&self, wanted: &Topics, after: u64, told: u64, limit: usize) -> Missed {
+    pub(crate) fn read(
+        &self,
+        wanted: &Topics,
+        after: u64,
+        gap_told_through: u64,
+        limit: usize,
+    ) -> Missed {
         let lost = (self.forgotten_through, self.trimmed_through);
         let from = self.segment.partition_point(|place| place.offset <= after);
         let places = &self.segment[from..];
-        let mut missed = read_in_order(places, wanted, (after, told), limit, usize::MAX, lost);
+        let mut missed =
+            read_in_order(places, wanted, (after, gap_told_through), limit, usize::MAX, lost);
         let last = self.segment.last().map_or(after, |place| place.offset);
         missed.more_after.get_or_insert(last);
         missed
@@ -223,7 +237,7 @@ impl Stretch {
 fn read_in_order<'a>(
     places: impl IntoIterator<Item = &'a Place>,
     wanted: &Topics,
-    (after, told): (u64, u64),
+    (after, gap_told_through): (u64, u64),
     limit: usize,
     mut budget: usize,
     (forgotten_through, trimmed_through): (u64, u64),
@@ -247,11 +261,11 @@ fn read_in_order<'a>(
             }
             // That something is missing is told once, for all that may be. It may have been trimmed
             // since the lock was held.
-            Found::Trimmed if offset > told => missed.lose(trimmed_through.max(offset)),
+            Found::Trimmed if offset > gap_told_through => missed.lose(trimmed_through.max(offset)),
             Found::Entry(_) | Found::Trimmed | Found::NotWanted => {}
         }
     }
-    missed.forget_what_was_told(after, told);
+    missed.forget_what_was_told(after, gap_told_through);
     missed
 }
 
@@ -318,8 +332,8 @@ where
 }
 
 impl Missed {
-    fn forget_what_was_told(&mut self, after: u64, told: u64) {
-        self.lost_through = self.lost_through.filter(|lost| *lost > told.max(after));
+    fn forget_what_was_told(&mut self, after: u64, gap_told_through: u64) {
+        self.lost_through = self.lost_through.filter(|lost| *lost > gap_told_through.max(after));
     }
 
     fn lose(&mut self, through: u64) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sse_kit_event::{Topic, TopicPattern, Topics};
 
-use crate::broadcaster::Broadcaster;
+use crate::hub::Hub;
 use crate::stable_hash::{fnv, mixed};
 
 /// Spreads topics over several hubs, each on a log of its own, where one log cannot carry all.
@@ -18,12 +18,12 @@ use crate::stable_hash::{fnv, mixed};
 /// needs a stream for each.
 ///
 /// ```
-/// use sse_kit_broadcast::{Broadcaster, Router};
+/// use sse_kit_broadcast::{Hub, Router};
 /// use sse_kit_event::{Event, Topic};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let router = Router::new([Broadcaster::new(), Broadcaster::new()])?;
+/// let router = Router::new([Hub::new(), Hub::new()])?;
 /// let room: Topic = "rooms:1".parse()?;
 /// let stream = router.hub_of(&(&room).into())?.subscribe(&room).open()?;
 /// router.hub(&room).publish(&room, Event::new("hello")).await?;
@@ -31,7 +31,7 @@ use crate::stable_hash::{fnv, mixed};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Router {
-    hubs: Arc<[Broadcaster]>,
+    hubs: Arc<[Hub]>,
 }
 
 impl Router {
@@ -40,13 +40,13 @@ impl Router {
     /// # Errors
     ///
     /// When there are none.
-    pub fn new(hubs: impl IntoIterator<Item = Broadcaster>) -> Result<Self, RouterError> {
+    pub fn new(hubs: impl IntoIterator<Item = Hub>) -> Result<Self, RouterError> {
         let hubs: Arc<[_]> = hubs.into_iter().collect();
         if hubs.is_empty() { Err(RouterError::NoHubs) } else { Ok(Self { hubs }) }
     }
 
     /// The hub of a topic.
-    pub fn hub(&self, topic: &Topic) -> &Broadcaster {
+    pub fn hub(&self, topic: &Topic) -> &Hub {
         &self.hubs[place(first_segment(topic.as_str()), self.hubs.len())]
     }
 
@@ -56,7 +56,7 @@ impl Router {
     ///
     /// [`RouterError`] when they are on several, or when a pattern begins with a wildcard and so may
     /// match topics of every hub.
-    pub fn hub_of(&self, topics: &Topics) -> Result<&Broadcaster, RouterError> {
+    pub fn hub_of(&self, topics: &Topics) -> Result<&Hub, RouterError> {
         let names = topics.topics().iter().map(Topic::as_str);
         let patterns = topics.patterns().iter().map(TopicPattern::as_str);
         let mut found = None;
@@ -73,7 +73,7 @@ impl Router {
     }
 
     /// All hubs, in their order.
-    pub fn hubs(&self) -> &[Broadcaster] {
+    pub fn hubs(&self) -> &[Hub] {
         &self.hubs
     }
 }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 /// The point in history at which a subscription begins whose client brings no last event id.
 ///
-/// It is what [`Subscribe::start`](crate::Subscribe::start) takes. As text it is `now`, `last:20`,
+/// It is what [`SubscriptionBuilder::start`](crate::SubscriptionBuilder::start) takes. As text it is `now`, `last:20`,
 /// `per-key` or `all`:
 ///
 /// ```
@@ -20,10 +20,10 @@ pub enum Start {
     #[default]
     Now,
     /// The newest events, as many as this, of all topics of the subscription together; fewer, where
-    /// these are more bytes than [may wait](crate::Builder::queue_bytes) for a connection.
+    /// these are more bytes than [may wait](crate::HubBuilder::queue_bytes) for a connection.
     Last(usize),
     /// The newest event of each topic and [key](sse_kit_event::EventKey), such as that of each
-    /// progress bar; up to as many bytes as [may wait](crate::Builder::queue_bytes) for a connection,
+    /// progress bar; up to as many bytes as [may wait](crate::HubBuilder::queue_bytes) for a connection,
     /// the newest first. Events without a key are left out.
     PerKey,
     /// Everything that history has.

@@ -23,10 +23,10 @@ use crate::start::Start;
 use crate::subscription::Subscription;
 
 /// A subscription that is about to be opened: see
-/// [`Broadcaster::subscribe`](crate::Broadcaster::subscribe).
+/// [`Hub::subscribe`](crate::Hub::subscribe).
 #[derive(Debug)]
 #[must_use = "nothing is subscribed to before `open` is called"]
-pub struct Subscribe {
+pub struct SubscriptionBuilder {
     node: Arc<Node>,
     backfill: Arc<Backfill>,
     topics: Topics,
@@ -39,7 +39,7 @@ pub struct Subscribe {
     client: Option<ClientKey>,
 }
 
-impl Subscribe {
+impl SubscriptionBuilder {
     pub(crate) fn new(node: Arc<Node>, backfill: Arc<Backfill>, topics: Topics) -> Self {
         let limits = node.queue_limits;
         Self {
@@ -88,7 +88,7 @@ impl Subscribe {
     }
 
     /// Sets how many events may wait for it, at least one; otherwise
-    /// [`Builder::queue`](crate::Builder::queue) holds.
+    /// [`HubBuilder::queue`](crate::HubBuilder::queue) holds.
     pub fn queue(self, events: usize) -> Self {
         Self { limits: QueueLimits { events: events.max(1), ..self.limits }, ..self }
     }
@@ -105,7 +105,7 @@ impl Subscribe {
     }
 
     /// Says whose it is: the user, or the address that the client comes from. Streams of one client
-    /// share the turns at [reading the log](Self::reach_back). Without a key it shares with no other
+    /// share the turns at [reading the log](Self::backfill). Without a key it shares with no other
     /// stream, so that a client that opens many has a turn for each.
     pub fn client(self, client: impl Into<ClientKey>) -> Self {
         Self { client: Some(client.into()), ..self }
@@ -125,26 +125,26 @@ impl Subscribe {
     /// subscriptions each has.
     ///
     /// ```
-    /// # use sse_kit_broadcast::{Broadcaster, SubscribeError, Subscription};
+    /// # use sse_kit_broadcast::{Hub, SubscribeError, Subscription};
     /// # use sse_kit_event::{LastEventId, Topics};
-    /// # async fn open(hub: Broadcaster, topics: Topics, id: LastEventId, user: &str) -> Result<Subscription, SubscribeError> {
-    /// hub.subscribe(topics).resume(id).client(user).reach_back().await
+    /// # async fn open(hub: Hub, topics: Topics, id: LastEventId, user: &str) -> Result<Subscription, SubscribeError> {
+    /// hub.subscribe(topics).resume(id).client(user).backfill().await
     /// # }
     /// ```
     ///
     /// # Errors
     ///
-    /// Those of [`open`](Self::open), and [`SubscribeError::ReplaysCrowded`].
+    /// Those of [`open`](Self::open), and [`SubscribeError::TooManyReplays`].
     ///
     /// # Cancel safety
     ///
     /// When the future is dropped before it is ready, the connection ends.
-    pub async fn reach_back(self) -> Result<Subscription, SubscribeError> {
+    pub async fn backfill(self) -> Result<Subscription, SubscribeError> {
         self.join()?.backfill().await
     }
 
     /// Opens it, without waiting for what has to be read from the log: the first half of
-    /// [`reach_back`](Self::reach_back), for those who have to do something with the connection at
+    /// [`backfill`](Self::backfill), for those who have to do something with the connection at
     /// once.
     ///
     /// # Errors
@@ -158,7 +158,7 @@ impl Subscribe {
     ///
     /// # Errors
     ///
-    /// [`SubscribeError`] when the broadcaster has shut down or cannot take more connections.
+    /// [`SubscribeError`] when the hub has shut down or cannot take more connections.
     pub fn open(self) -> Result<Subscription, SubscribeError> {
         Ok(self.begin(false)?.subscription)
     }
@@ -178,7 +178,7 @@ impl Subscribe {
         }
         if !state.interests.have_room_for(topics.patterns()) {
             node.counters.refused.add(1);
-            return Err(SubscribeError::PatternsCrowded);
+            return Err(SubscribeError::TooManyPatterns);
         }
         let now_at = state.position;
         let begin = Begin::at(now_at, resume.as_ref(), start, node.shares_log);
@@ -275,7 +275,7 @@ impl Begin {
             Self::Now | Self::Search(_) => {}
             Self::All => queue.begin_with_history(),
             Self::After(cursor) => queue.begin_after(cursor),
-            Self::Ahead(cursor) => queue.begin_ahead(cursor),
+            Self::Ahead(cursor) => queue.start_ahead(cursor),
             Self::Gap { from, reason } => queue.push_gap(Gap { from, to: now_at, reason }),
         }
     }
@@ -303,20 +303,20 @@ impl Searched {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubscribeError {
-    /// The broadcaster is shutting down, or has shut down.
-    #[error("the broadcaster is shutting down")]
+    /// The hub is shutting down, or has shut down.
+    #[error("the hub is shutting down")]
     Closed,
     /// The connect and disconnect hooks are too far behind.
     #[error("the connect and disconnect hooks cannot keep up")]
     HooksLag,
     /// It brings a pattern of its own, and too many different ones begin as it does: see
-    /// [`Builder::patterns_alike`](crate::Builder::patterns_alike).
+    /// [`HubBuilder::max_patterns_per_prefix`](crate::HubBuilder::max_patterns_per_prefix).
     #[error("too many different patterns that begin alike are subscribed to")]
-    PatternsCrowded,
+    TooManyPatterns,
     /// Too many subscriptions wait for their turn at the log: 64 of this
-    /// [client](Subscribe::client), or 4,096 of all. The client may come back within seconds.
+    /// [client](SubscriptionBuilder::client), or 4,096 of all. The client may come back within seconds.
     #[error("too many subscriptions wait for what only the log has")]
-    ReplaysCrowded,
+    TooManyReplays,
     /// The operating system has no random number for the connection's id.
     #[error("no random number for the connection id")]
     Random(#[source] getrandom::Error),

@@ -11,7 +11,7 @@ use sse_kit_event::EventId;
 
 use crate::connection::Connection;
 use crate::delivery::Delivery;
-use crate::ending::{Departure, Goodbye};
+use crate::ending::{CloseReason, Goodbye};
 use crate::entry::Entry;
 use crate::node::Node;
 use crate::offer::Taken;
@@ -24,7 +24,7 @@ const MAX_PAGES: usize = 4;
 /// The receiving end of one connection: gives what is published to its topics, in order.
 ///
 /// Dropping it ends the connection at once. It ends by itself, after what is queued, when the
-/// broadcaster shuts down or the connection is ended; then it gives `None`.
+/// hub shuts down or the connection is ended; then it gives `None`.
 #[derive(Debug)]
 pub struct Subscription {
     node: Arc<Node>,
@@ -101,7 +101,7 @@ impl Subscription {
     /// Lets nothing more into the queue, and ends after what waits there, with a goodbye. Events that
     /// were published but did not come to the queue yet are not lost to a client that resumes.
     pub fn finish(&self, goodbye: Goodbye) {
-        self.connection.queue.lock().end(Departure::Expired, Some(goodbye));
+        self.connection.queue.lock().end(CloseReason::Expired, Some(goodbye));
         self.node.leave(&self.connection);
     }
 
@@ -134,7 +134,7 @@ impl Subscription {
     }
 
     /// Why it is ending, once that is decided by somebody else than its owner.
-    pub fn ending(&self) -> Option<Departure> {
+    pub fn ending(&self) -> Option<CloseReason> {
         self.connection.queue.lock().ending()
     }
 }

@@ -7,9 +7,9 @@ use crate::ring::RingMessage;
 
 /// Reads all events of the log, whatever their topic: for inspectors, bridges and tests.
 ///
-/// An event that waits for a tap is kept in memory, up to [`Builder::log_buffer`] of them.
+/// An event that waits for a tap is kept in memory, up to [`HubBuilder::log_buffer`] of them.
 ///
-/// [`Builder::log_buffer`]: crate::Builder::log_buffer
+/// [`HubBuilder::log_buffer`]: crate::HubBuilder::log_buffer
 #[derive(Debug)]
 pub struct Tap {
     ring: async_broadcast::Receiver<RingMessage>,
@@ -27,7 +27,7 @@ impl Tap {
     /// # Errors
     ///
     /// [`TapError::Lagged`] when events came faster than they were read; reading goes on with the
-    /// oldest that is still there. [`TapError::Closed`] when the broadcaster has shut down or is
+    /// oldest that is still there. [`TapError::Closed`] when the hub has shut down or is
     /// gone, and all that was published before is read.
     ///
     /// # Cancel safety
@@ -60,7 +60,7 @@ pub enum TapError {
         /// How many, heartbeats included.
         missed: u64,
     },
-    /// The broadcaster has shut down or is gone.
-    #[error("the broadcaster has shut down")]
+    /// The hub has shut down or is gone.
+    #[error("the hub has shut down")]
     Closed,
 }

@@ -189,7 +189,7 @@ impl TopicTable {
     }
 
     /// Whatever there was up to `offset` may be missing, of any topic.
-    pub(crate) fn lose_through(&mut self, offset: u64) {
+    pub(crate) fn mark_lost_through(&mut self, offset: u64) {
         self.lost_through = offset;
     }
 

@@ -6,7 +6,7 @@ mod receiving;
 
 use driven_log::{DrivenLog, id, record};
 use receiving::{Received, data, received, settle};
-use sse_kit_broadcast::{Broadcaster, Goodbye, LogFailure, Reach, Subscription};
+use sse_kit_broadcast::{Goodbye, Hub, OnAppendFailure, Reach, Subscription};
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{Event, LastEventId, Topic};
 
@@ -17,7 +17,7 @@ fn topic() -> Topic {
 }
 
 /// Ends a stream by a drain, and has it take its goodbye.
-async fn end(hub: &Broadcaster, tab: &mut Subscription) {
+async fn end(hub: &Hub, tab: &mut Subscription) {
     hub.drain().end(1, Goodbye::StayAway);
     settle().await;
     let expected = [Received::Goodbye(Goodbye::StayAway), Received::End];
@@ -26,7 +26,7 @@ async fn end(hub: &Broadcaster, tab: &mut Subscription) {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_comes_where_the_ring_overflows() -> TestResult {
-    let hub = Broadcaster::builder().log_buffer(1).build()?;
+    let hub = Hub::builder().log_buffer(1).build()?;
     let mut tab = hub.subscribe(topic()).open()?;
     end(&hub, &mut tab).await;
     for n in 0..3 {
@@ -41,9 +41,9 @@ async fn nothing_comes_where_the_ring_overflows() -> TestResult {
 #[tokio::test(start_paused = true)]
 async fn nothing_comes_from_a_log_that_fails_or_begins_anew() -> TestResult {
     let log = DrivenLog::at(id(1, 10));
-    let hub = Broadcaster::builder()
+    let hub = Hub::builder()
         .log(log.clone())
-        .when_log_fails(LogFailure::LocalFallback)
+        .on_append_failure(OnAppendFailure::DeliverLocally)
         .build()?;
     let mut tab = hub.subscribe(topic()).open()?;
     // The client comes from a node that is further.
@@ -58,8 +58,8 @@ async fn nothing_comes_from_a_log_that_fails_or_begins_anew() -> TestResult {
     let receipt = hub.publish(&topic(), Event::new("here alone")).await?;
     assert_eq!(receipt.reach, Reach::ThisNode);
     log.with(|inlet| {
-        inlet.settle(inlet.mark()?);
-        inlet.lose_through(15)?;
+        inlet.caught_up(inlet.mark()?);
+        inlet.mark_lost_through(15)?;
         inlet.begin_epoch(id(2, 5))
     })?;
     settle().await;
@@ -73,7 +73,7 @@ async fn nothing_comes_from_a_log_that_fails_or_begins_anew() -> TestResult {
 async fn a_stream_that_still_has_to_catch_up_is_told_of_a_new_epoch_before_its_goodbye()
 -> TestResult {
     let log = DrivenLog::at(id(1, 10));
-    let hub = Broadcaster::builder().log(log.clone()).queue(1).build()?;
+    let hub = Hub::builder().log(log.clone()).queue(1).build()?;
     let mut tab = hub.subscribe(topic()).open()?;
     log.with(|inlet| {
         inlet.deliver(id(1, 11), record(topic(), "first"))?;

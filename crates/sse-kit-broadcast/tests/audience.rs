@@ -5,7 +5,7 @@ mod receiving;
 use std::collections::HashSet;
 
 use receiving::{data, received, settle};
-use sse_kit_broadcast::{Broadcaster, ConnectionSet, PublishError, SlowConsumer, Subscription};
+use sse_kit_broadcast::{ConnectionSet, Hub, PublishError, SlowConsumer, Subscription};
 use sse_kit_event::{Audience, Event, LastEventId, Topic, Topics};
 use sse_kit_test_support::{TestResult, rng, scaled};
 
@@ -23,7 +23,7 @@ fn topics(texts: &[&str]) -> Topics {
 
 #[tokio::test(start_paused = true)]
 async fn a_subscriber_of_several_of_the_topics_gets_the_event_once() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let start = hub.cursor();
     let mut both = hub.subscribe(topics(&["a", "b"])).open()?;
     let mut one = hub.subscribe(topic("b")).open()?;
@@ -58,7 +58,7 @@ async fn receivers_are_counted_once_whatever_they_subscribe_to() -> TestResult {
     let words = ["a", "b", "c", "a:x", "a:y", "b:x", "*", "a:*", "*:x", "**", "b:**", "**:y"];
     let names = &words[..6];
     for _ in 0..scaled(20) {
-        let hub = Broadcaster::builder().heartbeat(None).shards(rng.usize(1..4)).build()?;
+        let hub = Hub::builder().heartbeat(None).shards(rng.usize(1..4)).build()?;
         let mut open: Vec<Subscription> = Vec::new();
         for _ in 0..rng.usize(0..30) {
             let count = rng.usize(1..5);
@@ -90,10 +90,10 @@ async fn receivers_are_counted_once_whatever_they_subscribe_to() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn events_are_conflated_within_one_audience() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let conflated = hub.subscribe(topics(&["a", "b"])).slow_consumer(SlowConsumer::Conflate);
     let mut conflated = conflated.open()?;
-    let event = |text: &str| Event::new(text).keyed("bar".parse().expect("a key"));
+    let event = |text: &str| Event::new(text).with_key("bar".parse().expect("a key"));
     for (to, text) in [(audience(&["a", "b"]), "1"), (audience(&["a"]), "2")] {
         hub.publish(&to, event(text)).await?;
         hub.publish(&to, event(&format!("{text} again"))).await?;
@@ -105,7 +105,7 @@ async fn events_are_conflated_within_one_audience() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_leaves_out_a_bounded_number_of_connections() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let ids = |count: usize| (0..count).map(|n| n.to_string().parse().expect("an id"));
     let many = hub.except(ids(ConnectionSet::MAX_LEN));
     assert!(many.publish(&topic("a"), Event::new("x")).await.is_ok());
@@ -118,7 +118,7 @@ async fn an_event_leaves_out_a_bounded_number_of_connections() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_for_several_topics_is_kept_until_each_has_trimmed_it() -> TestResult {
-    let hub = Broadcaster::builder().history(2).build()?;
+    let hub = Hub::builder().history(2).build()?;
     let start = hub.cursor();
     hub.publish(audience(&["a", "b"]), Event::new("both")).await?;
     for n in 0..2 {

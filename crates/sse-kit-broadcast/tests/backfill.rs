@@ -10,8 +10,8 @@ use futures_util::future::join_all;
 use parking_lot::Mutex;
 use receiving::{Received, data, received, settle};
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, BoxFuture, Broadcaster, ConnectionSet, Goodbye, Inlet, Log,
-    Page, ReadError, Record, SlowConsumer, Subscribe, SubscribeError, Subscription,
+    Append, AppendError, Appended, BoxFuture, ConnectionSet, Goodbye, Hub, Inlet, Log, Page,
+    ReadError, Record, SlowConsumer, SubscribeError, Subscription, SubscriptionBuilder,
 };
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic};
@@ -104,17 +104,19 @@ fn all(offsets: impl IntoIterator<Item = u64>) -> Vec<Received> {
 }
 
 /// A hub whose history has the newest event alone.
-fn hub(log: &Kept) -> Result<Broadcaster, Box<dyn std::error::Error>> {
-    Ok(Broadcaster::builder().log(log.clone()).history(1).build()?)
+fn hub(log: &Kept) -> Result<Hub, Box<dyn std::error::Error>> {
+    Ok(Hub::builder().log(log.clone()).history(1).build()?)
 }
 
-fn old(hub: &Broadcaster) -> Subscribe {
+fn old(hub: &Hub) -> SubscriptionBuilder {
     hub.subscribe(topic()).resume(LastEventId::from(id(1)))
 }
 
 /// Opens a subscription that lacks something, and has the log let it wait.
-fn reach_back(subscribe: Subscribe) -> BoxFuture<'static, Result<Subscription, SubscribeError>> {
-    let mut reading: BoxFuture<'static, _> = Box::pin(subscribe.reach_back());
+fn backfill(
+    subscribe: SubscriptionBuilder,
+) -> BoxFuture<'static, Result<Subscription, SubscribeError>> {
+    let mut reading: BoxFuture<'static, _> = Box::pin(subscribe.backfill());
     assert!(reading.as_mut().now_or_never().is_none(), "it waits for the log");
     reading
 }
@@ -126,7 +128,7 @@ async fn what_history_loses_while_the_log_is_read_is_not_lost() -> TestResult {
         let log = Kept::new();
         let hub = hub(&log)?;
         log.deliver(1..=10);
-        let reading = reach_back(old(&hub).slow_consumer(policy));
+        let reading = backfill(old(&hub).slow_consumer(policy));
         log.deliver(11..=20);
         settle().await;
         log.answers.add_permits(1);
@@ -136,7 +138,7 @@ async fn what_history_loses_while_the_log_is_read_is_not_lost() -> TestResult {
         log.deliver([21]);
         settle().await;
         assert_eq!(received(&mut subscription).await, all([21]));
-        assert_eq!((log.reads(), hub.stats().reached_back, hub.stats().gaps), (1, 1, 0));
+        assert_eq!((log.reads(), hub.stats().backfilled, hub.stats().gaps), (1, 1, 0));
     }
     Ok(())
 }
@@ -146,9 +148,9 @@ async fn what_history_loses_while_the_log_is_read_is_not_lost() -> TestResult {
 async fn a_connection_that_is_read_for_is_not_slow() -> TestResult {
     for policy in [SlowConsumer::Heal, SlowConsumer::DropOldest, SlowConsumer::Disconnect] {
         let log = Kept::new();
-        let hub = Broadcaster::builder().log(log.clone()).history(50).build()?;
+        let hub = Hub::builder().log(log.clone()).history(50).build()?;
         log.deliver(1..=60);
-        let reading = reach_back(old(&hub).slow_consumer(policy).queue(5));
+        let reading = backfill(old(&hub).slow_consumer(policy).queue(5));
         log.deliver(61..=100);
         settle().await;
         log.answers.add_permits(1);
@@ -160,11 +162,10 @@ async fn a_connection_that_is_read_for_is_not_slow() -> TestResult {
 #[tokio::test]
 async fn no_more_is_read_than_history_lacks() -> TestResult {
     let log = Kept::new();
-    let hub =
-        Broadcaster::builder().log(log.clone()).history(500).history_bytes(1 << 20).build()?;
+    let hub = Hub::builder().log(log.clone()).history(500).history_bytes(1 << 20).build()?;
     log.deliver(1..=510);
     log.answers.add_permits(9);
-    let mut subscription = old(&hub).queue(1000).reach_back().await?;
+    let mut subscription = old(&hub).queue(1000).backfill().await?;
     assert_eq!(received(&mut subscription).await, all(2..=510));
     assert_eq!(log.reads(), 1);
     Ok(())
@@ -175,7 +176,7 @@ async fn where_the_log_does_not_help_there_is_a_gap() -> TestResult {
     let log = Kept::new();
     let hub = hub(&log)?;
     log.deliver(1..=10);
-    let reading = reach_back(old(&hub));
+    let reading = backfill(old(&hub));
     log.deliver(11..=15);
     settle().await;
     log.state.lock().records.clear();
@@ -192,7 +193,7 @@ async fn a_log_that_begins_anew_meanwhile_is_a_gap_from_what_the_client_has() ->
     let log = Kept::new();
     let hub = hub(&log)?;
     log.deliver(1..=10);
-    let reading = reach_back(old(&hub));
+    let reading = backfill(old(&hub));
     log.deliver(11..=15);
     settle().await;
     log.begin_epoch(2);
@@ -209,7 +210,7 @@ async fn a_drain_meanwhile_loses_nothing() -> TestResult {
     let log = Kept::new();
     let hub = hub(&log)?;
     log.deliver(1..=10);
-    let reading = reach_back(old(&hub));
+    let reading = backfill(old(&hub));
     log.deliver(11..=15);
     hub.shut_down(Goodbye::StayAway);
     settle().await;
@@ -225,7 +226,7 @@ async fn a_client_that_leaves_meanwhile_leaves_nothing_behind() -> TestResult {
     let log = Kept::new();
     let hub = hub(&log)?;
     log.deliver(1..=10);
-    let reading = reach_back(old(&hub));
+    let reading = backfill(old(&hub));
     assert_eq!(hub.stats().connections, 1);
     drop(reading);
     assert_eq!(hub.stats().connections, 0);
@@ -240,11 +241,11 @@ async fn a_greedy_client_does_not_keep_others_from_the_log() -> TestResult {
         let log = Kept::new();
         let hub = hub(&log)?;
         log.deliver(1..=lacks);
-        let greedy = (0..200).map(|_| old(&hub).client("greedy").queue(5000).reach_back());
+        let greedy = (0..200).map(|_| old(&hub).client("greedy").queue(5000).backfill());
         let mut greedy = Box::pin(join_all(greedy));
         assert!(greedy.as_mut().now_or_never().is_none());
         assert!(log.reads() <= 2, "{} of its streams read", log.reads());
-        let mut polite = Box::pin(old(&hub).client("polite").queue(5000).reach_back());
+        let mut polite = Box::pin(old(&hub).client("polite").queue(5000).backfill());
         let (pages, mut answered) = (lacks.div_ceil(256), 0);
         let mut subscription = loop {
             if let Some(subscription) = polite.as_mut().now_or_never() {
@@ -264,7 +265,7 @@ async fn a_greedy_client_does_not_keep_others_from_the_log() -> TestResult {
         assert!(!refused.is_empty());
         let reason = |refused: Result<_, _>| refused.err();
         let mut reasons = refused.into_iter().filter_map(reason);
-        assert!(reasons.all(|reason| reason == SubscribeError::ReplaysCrowded));
+        assert!(reasons.all(|reason| reason == SubscribeError::TooManyReplays));
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use patience::soon;
 use receiving::{Received, data, received, settle};
-use sse_kit_broadcast::{Broadcaster, Delivery, Departure, PublishError, SlowConsumer, Verdict};
+use sse_kit_broadcast::{CloseReason, Delivery, Hub, PublishError, SlowConsumer, Verdict};
 use sse_kit_event::{Event, Topic};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
@@ -20,9 +20,8 @@ fn topic(text: &str) -> Topic {
 
 #[tokio::test(start_paused = true)]
 async fn bug_4_history_holds_what_was_sent_after_the_hooks() -> TestResult {
-    let hub = Broadcaster::builder()
-        .on_broadcast(|_| Ok(Verdict::Replace(Event::new("redacted"))))
-        .build()?;
+    let hub =
+        Hub::builder().on_broadcast(|_| Ok(Verdict::Replace(Event::new("redacted")))).build()?;
     hub.publish(&topic("t"), Event::new("secret")).await?;
     let entries = hub.history(&topic("t"), 1);
     assert!(entries[0].frame().starts_with(b"data: redacted\n"));
@@ -33,10 +32,10 @@ async fn bug_4_history_holds_what_was_sent_after_the_hooks() -> TestResult {
 async fn bug_5_fifty_stuck_connections_delay_nobody_and_are_told_their_end() -> TestResult {
     let evicted = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&evicted);
-    let hub = Broadcaster::builder()
+    let hub = Hub::builder()
         .queue(1)
         .on_disconnect(move |_, why| {
-            assert_eq!(why, Departure::TooSlow);
+            assert_eq!(why, CloseReason::TooSlow);
             counter.fetch_add(1, Ordering::Relaxed);
             Ok(())
         })
@@ -60,7 +59,7 @@ async fn bug_5_fifty_stuck_connections_delay_nobody_and_are_told_their_end() -> 
 
 #[tokio::test(start_paused = true)]
 async fn bug_6_a_limit_of_zero_is_a_limit() -> TestResult {
-    let hub = Broadcaster::builder().history(0).build()?;
+    let hub = Hub::builder().history(0).build()?;
     hub.publish(&topic("t"), Event::new("x")).await?;
     assert_eq!(hub.history(&topic("t"), usize::MAX).len(), 0);
     assert_eq!((hub.stats().history, hub.stats().topics), (0, 0));
@@ -69,7 +68,7 @@ async fn bug_6_a_limit_of_zero_is_a_limit() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn bug_7_an_async_hook_does_not_reorder_events() -> TestResult {
-    let hub = Broadcaster::builder()
+    let hub = Hub::builder()
         .on_broadcast_async(|draft| async move {
             // The first takes longest.
             let millis = 100 - 10 * draft.event().data().parse::<u64>()?;
@@ -94,10 +93,10 @@ async fn bug_7_an_async_hook_does_not_reorder_events() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn bug_7_what_a_hook_publishes_comes_after_its_parent() -> TestResult {
-    let hub = Arc::new(std::sync::OnceLock::<Broadcaster>::new());
+    let hub = Arc::new(std::sync::OnceLock::<Hub>::new());
     let (inner, refused) = (Arc::clone(&hub), Arc::new(AtomicUsize::new(0)));
     let count = Arc::clone(&refused);
-    let made = Broadcaster::builder()
+    let made = Hub::builder()
         .on_broadcast_async(move |draft| {
             let (hub, refused) = (inner.get().cloned(), Arc::clone(&count));
             async move {
@@ -123,10 +122,10 @@ async fn bug_7_what_a_hook_publishes_comes_after_its_parent() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bug_7_a_hook_publishes_to_another_broadcaster_and_not_back() -> TestResult {
-    let first = Arc::new(std::sync::OnceLock::<Broadcaster>::new());
+async fn bug_7_a_hook_publishes_to_another_hub_and_not_back() -> TestResult {
+    let first = Arc::new(std::sync::OnceLock::<Hub>::new());
     let back = Arc::clone(&first);
-    let second = Broadcaster::builder()
+    let second = Hub::builder()
         .on_broadcast_async(move |_| {
             let back = back.get().cloned();
             async move {
@@ -139,7 +138,7 @@ async fn bug_7_a_hook_publishes_to_another_broadcaster_and_not_back() -> TestRes
         })
         .build()?;
     let bridge = second.clone();
-    let made = Broadcaster::builder()
+    let made = Hub::builder()
         .on_broadcast_async(move |draft| {
             let (bridge, event) = (bridge.clone(), draft.event().clone());
             async move {
@@ -157,7 +156,7 @@ async fn bug_7_a_hook_publishes_to_another_broadcaster_and_not_back() -> TestRes
 
 #[tokio::test(start_paused = true)]
 async fn bug_7_follow_ups_without_end_are_cut_off() -> TestResult {
-    let hub = Broadcaster::builder()
+    let hub = Hub::builder()
         .history(1000)
         .on_broadcast(|draft| {
             draft.follow_up(draft.audience(), Event::new("more"));

@@ -5,7 +5,7 @@ mod receiving;
 use std::time::Duration;
 
 use receiving::{Received, data, received, settle};
-use sse_kit_broadcast::{Broadcaster, Departure, Goodbye, SubscribeError};
+use sse_kit_broadcast::{CloseReason, Goodbye, Hub, SubscribeError};
 use sse_kit_event::{Event, Topic};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
@@ -18,7 +18,7 @@ fn topic() -> Topic {
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_ends_portions_and_the_others_go_on() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let mut tabs = (0..10).map(|_| hub.subscribe(topic()).open()).collect::<Result<Vec<_>, _>>()?;
     let mut drain = hub.drain();
     assert_eq!(hub.subscribe(topic()).open().err(), Some(SubscribeError::Closed));
@@ -47,7 +47,7 @@ async fn a_drain_ends_portions_and_the_others_go_on() -> TestResult {
 #[tokio::test(start_paused = true)]
 async fn what_was_published_before_comes_before_the_goodbye_even_if_not_handed_out_yet()
 -> TestResult {
-    let hub = Broadcaster::builder().queue(2).build()?;
+    let hub = Hub::builder().queue(2).build()?;
     let mut tab = hub.subscribe(topic()).open()?;
     for n in 0..5 {
         hub.publish(&topic(), Event::new(n.to_string())).await?;
@@ -60,13 +60,13 @@ async fn what_was_published_before_comes_before_the_goodbye_even_if_not_handed_o
         received(&mut tab).await,
         [&all[..], &[Received::Goodbye(BACK), Received::End]].concat()
     );
-    assert_eq!(tab.ending(), Some(Departure::Shutdown));
+    assert_eq!(tab.ending(), Some(CloseReason::Shutdown));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_is_dismissed_is_told_and_gets_nothing_more() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let mut tab = hub.subscribe(topic()).open()?;
     let id = tab.connection().id().clone();
     hub.publish(&topic(), Event::new("before")).await?;
@@ -77,14 +77,14 @@ async fn who_is_dismissed_is_told_and_gets_nothing_more() -> TestResult {
     settle().await;
     let expected = [data("before"), Received::Goodbye(Goodbye::StayAway), Received::End];
     assert_eq!(received(&mut tab).await, expected);
-    assert_eq!(tab.ending(), Some(Departure::Disconnected));
+    assert_eq!(tab.ending(), Some(CloseReason::Disconnected));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_on_its_way_comes_before_the_goodbye_however_short_history_is() -> TestResult {
     for (history, in_flight, shards) in [(0, 1, 1), (0, 3, 2), (1, 3, 1), (50, 60, 3)] {
-        let hub = Broadcaster::builder().history(history).shards(shards).build()?;
+        let hub = Hub::builder().history(history).shards(shards).build()?;
         let open = || hub.subscribe(topic()).open();
         let mut tabs = (0..5).map(|_| open()).collect::<Result<Vec<_>, _>>()?;
         for n in 0..in_flight {
@@ -106,7 +106,7 @@ async fn what_is_on_its_way_comes_before_the_goodbye_however_short_history_is() 
 #[tokio::test(start_paused = true)]
 async fn a_drain_ends_streams_although_the_fan_out_lags() -> TestResult {
     // The ring is so small that it forgets the drain itself.
-    let hub = Broadcaster::builder().log_buffer(2).build()?;
+    let hub = Hub::builder().log_buffer(2).build()?;
     let mut tab = hub.subscribe(topic()).open()?;
     hub.publish(&topic(), Event::new("before")).await?;
     hub.drain().end(1, BACK);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, BoxFuture, Broadcaster, ConnectionId, Delivery, Goodbye, Inlet,
-    Log, LogFailure, MemoryLog, Subscription,
+    Append, AppendError, Appended, BoxFuture, ConnectionId, Delivery, Goodbye, Hub, Inlet, Log,
+    MemoryLog, OnAppendFailure, Subscription,
 };
 use sse_kit_event::{Audience, Event, EventId, Topic, Topics};
 use sse_kit_test_support::{in_time, rng, scaled, until};
@@ -83,7 +83,7 @@ impl Given {
 }
 
 /// A page that comes, reads a little, and goes, again and again.
-async fn page(hub: Broadcaster, given: Arc<Given>, number: usize, mut random: fastrand::Rng) {
+async fn page(hub: Hub, given: Arc<Given>, number: usize, mut random: fastrand::Rng) {
     while !given.is_enough() {
         let subscribe = hub.subscribe(wanted(number, &mut random)).id(id(number));
         let mut subscription = subscribe.open().expect("it is open");
@@ -104,7 +104,7 @@ fn wanted(number: usize, random: &mut fastrand::Rng) -> Topics {
     Topics::parse(&patterns[..some]).expect("patterns")
 }
 
-async fn publisher(hub: Broadcaster, given: Arc<Given>, mut random: fastrand::Rng) {
+async fn publisher(hub: Hub, given: Arc<Given>, mut random: fastrand::Rng) {
     while !given.is_enough() {
         let several = 1 + 2 * random.usize(..2);
         let users = (0..several).map(|_| user(random.usize(..USERS)));
@@ -129,9 +129,9 @@ fn id(number: usize) -> ConnectionId {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_event_reaches_somebody_who_does_not_subscribe_to_it() {
     let log = MemoryLog::new().expect("a random number");
-    let hub = Broadcaster::builder()
+    let hub = Hub::builder()
         .log(Flaky { log, appends: AtomicU64::new(0) })
-        .when_log_fails(LogFailure::LocalFallback)
+        .on_append_failure(OnAppendFailure::DeliverLocally)
         .build()
         .expect("the settings are right");
     let given = Arc::<Given>::default();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use sse_kit_broadcast::{Broadcaster, Delivery, Subscription};
+use sse_kit_broadcast::{Delivery, Hub, Subscription};
 use sse_kit_event::{Event, EventId, LastEventId, Topic, Topics};
 use sse_kit_test_support::TestResult;
 
@@ -25,7 +25,7 @@ async fn heartbeat(subscription: &mut Subscription) -> Option<EventId> {
 }
 
 /// Much goes to topics of absent users, so that history has nothing else any more.
-async fn flood(hub: &Broadcaster) -> TestResult {
+async fn flood(hub: &Hub) -> TestResult {
     for n in 0..100 {
         hub.publish(&topic(&format!("flood:x{n}")), Event::new("x".repeat(100))).await?;
     }
@@ -35,7 +35,7 @@ async fn flood(hub: &Broadcaster) -> TestResult {
 #[tokio::test(start_paused = true)]
 async fn a_page_alone_on_its_topic_is_told_nothing_when_it_missed_nothing() -> TestResult {
     for wanted in ["user:1", "user:1:*", "user:**", "**:1"] {
-        let hub = Broadcaster::builder().heartbeat(None).history_bytes(5000).build()?;
+        let hub = Hub::builder().heartbeat(None).history_bytes(5000).build()?;
         let seen = hub.publish(&topic("user:1"), Event::new("seen")).await?.id;
         let other = hub.publish(&topic("user:1:1"), Event::new("seen")).await?.id;
         flood(&hub).await?;
@@ -51,7 +51,7 @@ async fn a_page_alone_on_its_topic_is_told_nothing_when_it_missed_nothing() -> T
 
 #[tokio::test(start_paused = true)]
 async fn a_heartbeat_moves_the_cursor_of_a_quiet_page() -> TestResult {
-    let hub = Broadcaster::builder().heartbeat(EVERY).history_bytes(5000).build()?;
+    let hub = Hub::builder().heartbeat(EVERY).history_bytes(5000).build()?;
     let mut quiet = hub.subscribe(topic("user:1")).open()?;
     assert_eq!(heartbeat(&mut quiet).await, None, "it has not moved");
     flood(&hub).await?;
@@ -62,7 +62,7 @@ async fn a_heartbeat_moves_the_cursor_of_a_quiet_page() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn a_heartbeat_is_never_ahead_of_what_waits() -> TestResult {
-    let hub = Broadcaster::builder().heartbeat(EVERY).build()?;
+    let hub = Hub::builder().heartbeat(EVERY).build()?;
     let mut page = hub.subscribe(topic("a")).open()?;
     hub.publish(&topic("b"), Event::new("for others")).await?;
     tokio::time::sleep(EVERY + Duration::from_secs(1)).await;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use receiving::{data, received, settle};
 use slow_log::{DELAY, SlowLog};
-use sse_kit_broadcast::{Broadcaster, Builder, LogFailure, PublishError, Verdict};
+use sse_kit_broadcast::{Hub, HubBuilder, OnAppendFailure, PublishError, Verdict};
 use sse_kit_event::{Event, Topic};
 use sse_kit_test_support::TestResult;
 use tokio::time::{Instant, sleep};
@@ -20,8 +20,8 @@ fn topic(text: &str) -> Topic {
     text.parse().expect("a topic")
 }
 
-fn with_hook() -> Builder {
-    Broadcaster::builder().heartbeat(None).on_broadcast(|_| Ok(Verdict::Keep))
+fn with_hook() -> HubBuilder {
+    Hub::builder().heartbeat(None).on_broadcast(|_| Ok(Verdict::Keep))
 }
 
 #[tokio::test(start_paused = true)]
@@ -49,9 +49,9 @@ async fn publishers_do_not_wait_for_each_others_answers() -> TestResult {
 }
 
 /// A hub whose hook publishes what it sees to the audit topic of the other hub, and vetoes secrets.
-fn auditing(other: &Arc<OnceLock<Broadcaster>>) -> Result<Broadcaster, Box<dyn std::error::Error>> {
+fn auditing(other: &Arc<OnceLock<Hub>>) -> Result<Hub, Box<dyn std::error::Error>> {
     let other = Arc::clone(other);
-    let hub = Broadcaster::builder().on_broadcast_async(move |draft| {
+    let hub = Hub::builder().on_broadcast_async(move |draft| {
         let other = other.get().cloned();
         async move {
             if draft.topic() == Some(&topic("audit")) {
@@ -74,7 +74,7 @@ async fn hubs_whose_hooks_publish_to_each_other_do_not_wait_for_each_other() -> 
     to_a.set(a.clone()).map_err(|_| "set once")?;
     to_b.set(b.clone()).map_err(|_| "set once")?;
     let begin = Instant::now();
-    let publish = |hub: &Broadcaster| {
+    let publish = |hub: &Hub| {
         let hub = hub.clone();
         async move { hub.publish(&topic("news"), Event::new("secret")).await }
     };
@@ -91,7 +91,7 @@ async fn hubs_whose_hooks_publish_to_each_other_do_not_wait_for_each_other() -> 
 
 #[tokio::test(start_paused = true)]
 async fn a_publish_waits_for_its_turn_only_so_long() -> TestResult {
-    let hub = Broadcaster::builder()
+    let hub = Hub::builder()
         .hook_timeout(Duration::from_secs(30))
         .turn_timeout(Duration::from_secs(3))
         .on_broadcast_async(|_| async {
@@ -121,10 +121,10 @@ async fn a_guard_fails_closed_and_a_hook_fails_open() -> TestResult {
             _ => Ok(Verdict::Keep),
         }
     };
-    let open = Broadcaster::builder()
+    let open = Hub::builder()
         .on_broadcast_async(move |draft| failing(draft.event().data().to_owned()))
         .build()?;
-    let closed = Broadcaster::builder()
+    let closed = Hub::builder()
         .guard_async(move |draft| failing(draft.event().data().to_owned()))
         .build()?;
     for what in ["error", "panic", "slow"] {
@@ -139,8 +139,8 @@ async fn a_guard_fails_closed_and_a_hook_fails_open() -> TestResult {
 }
 
 /// A hub whose hook takes a few polls for each event, and has two events follow the first.
-fn with_follow_ups() -> Builder {
-    Broadcaster::builder().heartbeat(None).on_broadcast_async(|draft| async move {
+fn with_follow_ups() -> HubBuilder {
+    Hub::builder().heartbeat(None).on_broadcast_async(|draft| async move {
         tokio::task::yield_now().await;
         match draft.event().data() {
             "parent" => {
@@ -159,7 +159,7 @@ fn with_follow_ups() -> Builder {
 }
 
 /// Publishes, but drops the future after so many polls. Returns `true` if it was ready by then.
-async fn publish_and_drop(hub: &Broadcaster, event: Event, polls: usize) -> bool {
+async fn publish_and_drop(hub: &Hub, event: Event, polls: usize) -> bool {
     let topic = topic("t");
     let mut publishing = Box::pin(hub.publish(&topic, event));
     for _ in 0..polls {
@@ -214,7 +214,8 @@ async fn what_follows_an_event_goes_the_same_way_where_the_log_is_down() -> Test
     let log = SlowLog::new();
     log.fails.store(true, Ordering::Relaxed);
     let strict = with_follow_ups().log(log.clone()).build()?;
-    let local = with_follow_ups().log(log).when_log_fails(LogFailure::LocalFallback).build()?;
+    let local =
+        with_follow_ups().log(log).on_append_failure(OnAppendFailure::DeliverLocally).build()?;
     for (hub, expected) in [(strict, &[][..]), (local, &["parent", "child", "grandchild"])] {
         let mut tab = hub.subscribe(topic("t")).open()?;
         let outcome = hub.publish(&topic("t"), Event::new("parent")).await;
@@ -229,14 +230,14 @@ async fn what_follows_an_event_goes_the_same_way_where_the_log_is_down() -> Test
 #[tokio::test(start_paused = true)]
 async fn an_event_in_place_of_another_is_about_the_same() -> TestResult {
     let count = AtomicUsize::new(0);
-    let hub = Broadcaster::builder()
+    let hub = Hub::builder()
         .on_broadcast(move |_| {
             let text = format!("redacted {}", count.fetch_add(1, Ordering::Relaxed));
             Ok(Verdict::Replace(Event::new(text)))
         })
         .build()?;
-    let event = || Event::new("secret").keyed("bar".parse().expect("a key"));
-    let event = || event().once("once".parse().expect("a key"));
+    let event = || Event::new("secret").with_key("bar".parse().expect("a key"));
+    let event = || event().with_idempotency_key("once".parse().expect("a key"));
     let first = hub.publish(&topic("t"), event()).await?;
     let second = hub.publish(&topic("t"), event()).await?;
     assert_eq!((second.id, second.repeated, second.receivers), (first.id, true, 0));

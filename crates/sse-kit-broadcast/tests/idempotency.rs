@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sse_kit_broadcast::{Broadcaster, PublishError, Verdict};
+use sse_kit_broadcast::{Hub, PublishError, Verdict};
 use sse_kit_event::{Audience, Event, Topic};
 use sse_kit_test_support::TestResult;
 
@@ -12,14 +12,14 @@ fn topic(text: &str) -> Topic {
 }
 
 fn once(data: &str, key: &str) -> Event {
-    Event::new(data).once(key.parse().expect("a key"))
+    Event::new(data).with_idempotency_key(key.parse().expect("a key"))
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_publish_that_is_tried_again_repeats_nothing() -> TestResult {
     let judged = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&judged);
-    let hub = Broadcaster::builder()
+    let hub = Hub::builder()
         .on_broadcast(move |draft| {
             count.fetch_add(1, Ordering::Relaxed);
             if draft.topic() == Some(&topic("orders")) {
@@ -44,7 +44,7 @@ async fn a_publish_that_is_tried_again_repeats_nothing() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn what_follows_a_vetoed_publish_is_not_repeated_either() -> TestResult {
-    let hub = Broadcaster::builder()
+    let hub = Hub::builder()
         .on_broadcast(|draft| {
             if draft.topic() == Some(&topic("audit")) {
                 return Ok(Verdict::Keep);
@@ -64,7 +64,7 @@ async fn what_follows_a_vetoed_publish_is_not_repeated_either() -> TestResult {
 #[tokio::test(start_paused = true)]
 async fn a_publish_that_was_vetoed_and_passes_later_is_not_lost() -> TestResult {
     let asked = AtomicUsize::new(0);
-    let hub = Broadcaster::builder()
+    let hub = Hub::builder()
         .on_broadcast(move |draft| {
             if draft.topic() == Some(&topic("audit")) || asked.fetch_add(1, Ordering::Relaxed) > 0 {
                 return Ok(Verdict::Keep);
@@ -82,7 +82,7 @@ async fn a_publish_that_was_vetoed_and_passes_later_is_not_lost() -> TestResult 
 
 #[tokio::test(start_paused = true)]
 async fn a_key_is_known_for_its_audience_alone() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let (orders, invoices) = (topic("orders"), topic("invoices"));
     let both = Audience::several([orders.clone(), invoices.clone()])?;
     let mut ids = Vec::new();
@@ -98,15 +98,15 @@ async fn a_key_is_known_for_its_audience_alone() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn a_key_that_is_used_for_something_else_is_refused() -> TestResult {
-    let hub = Broadcaster::new();
-    let event = || once("1", "key").keyed("bar".parse().expect("a key"));
+    let hub = Hub::new();
+    let event = || once("1", "key").with_key("bar".parse().expect("a key"));
     hub.publish(&topic("t"), event()).await?;
     let other = [
         once("1", "key"),
-        event().named("renamed".parse()?),
-        once("2", "key").keyed("bar".parse()?),
-        event().comment("said otherwise"),
-        event().retry(std::time::Duration::from_secs(1)),
+        event().with_name("renamed".parse()?),
+        once("2", "key").with_key("bar".parse()?),
+        event().with_comment("said otherwise"),
+        event().with_retry(std::time::Duration::from_secs(1)),
     ];
     for event in other {
         let refused = hub.publish(&topic("t"), event).await;

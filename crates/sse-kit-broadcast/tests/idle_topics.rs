@@ -3,7 +3,7 @@
 mod driven_log;
 
 use driven_log::{DrivenLog, id, record};
-use sse_kit_broadcast::Broadcaster;
+use sse_kit_broadcast::Hub;
 use sse_kit_event::{Audience, Event, Topic};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
@@ -18,7 +18,7 @@ fn topic(n: usize) -> Topic {
 #[tokio::test]
 async fn the_topic_that_has_been_idle_for_longest_is_published_to() -> TestResult {
     // Room for two events of some hundred bytes: each event makes another topic idle.
-    let hub = Broadcaster::builder().history_bytes(600).build()?;
+    let hub = Hub::builder().history_bytes(600).build()?;
     for n in (0..REMEMBERED + 2).chain(0..10) {
         hub.publish(&topic(n), Event::new("x")).await?;
     }
@@ -35,7 +35,7 @@ async fn the_topic_that_has_been_idle_for_longest_is_published_to() -> TestResul
 #[tokio::test]
 async fn a_new_epoch_begins_with_more_topics_than_are_remembered() -> TestResult {
     let log = DrivenLog::at(id(1, 0));
-    let hub = Broadcaster::builder().log(log.clone()).history(1).build()?;
+    let hub = Hub::builder().log(log.clone()).history(1).build()?;
     for (n, offset) in (0..REMEMBERED).zip(1..) {
         log.with(|inlet| inlet.deliver(id(1, offset), record(topic(n), "x")))?;
     }

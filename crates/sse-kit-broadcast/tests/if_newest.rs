@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sse_kit_broadcast::{Broadcaster, PublishError, Receipt};
+use sse_kit_broadcast::{Hub, PublishError, Receipt};
 use sse_kit_event::{Audience, Epoch, Event, EventId, Topic};
 use sse_kit_test_support::TestResult;
 
@@ -17,7 +17,7 @@ fn is_conflict(outcome: &Result<Receipt, PublishError>, newest: EventId) -> bool
 
 #[tokio::test(start_paused = true)]
 async fn only_what_came_to_the_same_topic_is_in_the_way() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let start = hub.cursor();
     for other in ["b", "a:b"] {
         hub.publish(&topic(other), Event::new("x")).await?;
@@ -41,7 +41,7 @@ async fn only_what_came_to_the_same_topic_is_in_the_way() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn what_history_no_longer_has_is_in_the_way_too() -> TestResult {
-    let hub = Broadcaster::builder().history(0).build()?;
+    let hub = Hub::builder().history(0).build()?;
     let start = hub.cursor();
     let gone = hub.publish(&topic("a"), Event::new("1")).await?;
     let late = hub.if_newest(start).publish(&topic("a"), Event::new("2")).await;
@@ -52,7 +52,7 @@ async fn what_history_no_longer_has_is_in_the_way_too() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn an_id_that_this_log_never_gave_is_a_conflict() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let now = hub.cursor();
     let never = EventId::new(now.epoch(), now.offset() + 1);
     let other = EventId::new(Epoch::new(now.epoch().to_string().len() as u64), 0);
@@ -69,7 +69,7 @@ async fn of_writers_at_the_same_time_none_publishes_an_older_state_after_a_newer
 {
     const WRITERS: u64 = 8;
     const EACH: u64 = 50;
-    let hub = Broadcaster::builder().history(1000).build()?;
+    let hub = Hub::builder().history(1000).build()?;
     // What the writers read and write: each adds one, and the newest event says what it is.
     let state = Arc::new(AtomicU64::new(0));
     let writers: Vec<_> = (0..WRITERS)

@@ -1,4 +1,4 @@
-//! Heartbeats, taps, and how a broadcaster ends.
+//! Heartbeats, taps, and how a hub ends.
 
 mod patience;
 mod receiving;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use patience::soon;
 use receiving::{Received, data, received, settle};
 use sse_kit_broadcast::{
-    Broadcaster, BuildError, Goodbye, PublishError, SubscribeError, TapError, Verdict,
+    BuildError, Goodbye, Hub, PublishError, SubscribeError, TapError, Verdict,
 };
 use sse_kit_event::{Audience, Event, EventName, Topic, Topics};
 
@@ -20,7 +20,7 @@ fn topic(text: &str) -> Topic {
 
 #[tokio::test(start_paused = true)]
 async fn heartbeats_come_when_nothing_else_waits() -> TestResult {
-    let hub = Broadcaster::builder().heartbeat(Duration::from_secs(10)).build()?;
+    let hub = Hub::builder().heartbeat(Duration::from_secs(10)).build()?;
     let mut idle = hub.subscribe(Topics::none()).open()?;
     let mut busy = hub.subscribe(topic("a")).open()?;
     hub.publish(&topic("a"), Event::new("x")).await?;
@@ -34,7 +34,7 @@ async fn heartbeats_come_when_nothing_else_waits() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn heartbeats_can_be_switched_off() -> TestResult {
-    let hub = Broadcaster::builder().heartbeat(None).build()?;
+    let hub = Hub::builder().heartbeat(None).build()?;
     let mut idle = hub.subscribe(Topics::none()).open()?;
     tokio::time::sleep(Duration::from_secs(1000)).await;
     assert_eq!(received(&mut idle).await, []);
@@ -43,7 +43,7 @@ async fn heartbeats_can_be_switched_off() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn shutting_down_delivers_what_was_published_then_says_goodbye() -> TestResult {
-    let hub = Broadcaster::builder().queue(2).build()?;
+    let hub = Hub::builder().queue(2).build()?;
     let goodbye = Goodbye::ComeBack { within: Duration::from_secs(5) };
     let mut live = hub.subscribe(topic("a")).open()?;
     let mut lagging = hub.subscribe(topic("a")).open()?;
@@ -71,7 +71,7 @@ async fn shutting_down_delivers_what_was_published_then_says_goodbye() -> TestRe
 
 #[tokio::test(start_paused = true)]
 async fn when_the_last_handle_goes_the_streams_end() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let clone = hub.clone();
     let mut tab = hub.subscribe(topic("a")).open()?;
     drop(hub);
@@ -88,10 +88,7 @@ async fn when_the_last_handle_goes_the_streams_end() -> TestResult {
 async fn its_tasks_end_with_it() -> TestResult {
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let before = tasks();
-    let hub = Broadcaster::builder()
-        .history_age(Duration::from_secs(9))
-        .on_connect(|_| Ok(()))
-        .build()?;
+    let hub = Hub::builder().history_age(Duration::from_secs(9)).on_connect(|_| Ok(())).build()?;
     let tab = hub.subscribe(topic("a")).open()?;
     settle().await;
     assert!(tasks() > before);
@@ -103,7 +100,7 @@ async fn its_tasks_end_with_it() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn a_tap_reads_everything_or_says_what_it_missed() -> TestResult {
-    let hub = Broadcaster::builder().log_buffer(4).build()?;
+    let hub = Hub::builder().log_buffer(4).build()?;
     let mut tap = hub.tap();
     hub.publish(&topic("a"), Event::new("x")).await?;
     hub.broadcast(Event::new("y")).await?;
@@ -123,8 +120,8 @@ async fn a_tap_reads_everything_or_says_what_it_missed() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_tap_ends_when_the_broadcaster_shuts_down_and_not_before_it_has_read_all() -> TestResult {
-    let hub = Broadcaster::new();
+async fn a_tap_ends_when_the_hub_shuts_down_and_not_before_it_has_read_all() -> TestResult {
+    let hub = Hub::new();
     let mut tap = hub.tap();
     hub.publish(&topic("a"), Event::new("x")).await?;
     hub.shut_down(Goodbye::StayAway);
@@ -137,7 +134,7 @@ async fn a_tap_ends_when_the_broadcaster_shuts_down_and_not_before_it_has_read_a
 
 #[tokio::test]
 async fn users_cannot_publish_what_only_sse_kit_may_say() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let control = sse_kit_event::control::ControlName::Shutdown.event();
     assert!(matches!(hub.broadcast(control.clone()).await, Err(PublishError::Reserved)));
     let with_id = Event::new("x").with_id(hub.cursor());
@@ -152,7 +149,7 @@ async fn users_cannot_publish_what_only_sse_kit_may_say() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn a_hook_cannot_publish_what_only_sse_kit_may_say() -> TestResult {
-    let hub = Broadcaster::builder()
+    let hub = Hub::builder()
         .on_broadcast(|draft| {
             let control = sse_kit_event::control::ControlName::Gap.event();
             Ok(match draft.event().data() {
@@ -177,5 +174,5 @@ async fn a_hook_cannot_publish_what_only_sse_kit_may_say() -> TestResult {
 
 #[test]
 fn outside_of_a_runtime_there_is_an_error_and_no_panic() {
-    assert_eq!(Broadcaster::builder().build().err(), Some(BuildError::NoRuntime));
+    assert_eq!(Hub::builder().build().err(), Some(BuildError::NoRuntime));
 }

@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use receiving::{Received, data, received, settle};
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, BoxFuture, Broadcaster, ConnectionId, ConnectionSet, Inlet,
-    InletError, Log, Record, SlowConsumer, Start,
+    Append, AppendError, Appended, BoxFuture, ConnectionId, ConnectionSet, Hub, Inlet, InletError,
+    Log, Record, SlowConsumer, Start,
 };
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic};
@@ -54,7 +54,7 @@ impl Log for Remote {
 }
 
 struct Far {
-    hub: Broadcaster,
+    hub: Hub,
     inlet: Arc<OnceLock<Inlet>>,
 }
 
@@ -65,7 +65,7 @@ impl Far {
     ) -> Result<Self, Box<dyn std::error::Error>> {
         let inlet = Arc::<OnceLock<Inlet>>::default();
         let log = Remote { position, at_once: at_once.to_vec(), inlet: Arc::clone(&inlet) };
-        Ok(Self { hub: Broadcaster::builder().queue(3).log(log).build()?, inlet })
+        Ok(Self { hub: Hub::builder().queue(3).log(log).build()?, inlet })
     }
 
     fn inlet(&self) -> &Inlet {

@@ -9,8 +9,8 @@ use futures_util::FutureExt;
 use parking_lot::Mutex;
 use receiving::{data, received, settle};
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, BoxFuture, Broadcaster, ConnectionSet, Inlet, Log, Page,
-    ReadError, Record,
+    Append, AppendError, Appended, BoxFuture, ConnectionSet, Hub, Inlet, Log, Page, ReadError,
+    Record,
 };
 use sse_kit_event::{Audience, Epoch, Event, EventId, LastEventId, Topic, Topics};
 
@@ -77,14 +77,14 @@ fn topic(name: &str) -> Topic {
 #[tokio::test]
 async fn the_newest_event_of_a_topic_may_be_among_those_that_the_log_lost() -> TestResult {
     let log = Remote::default();
-    let _hub = Broadcaster::builder().log(log.clone()).build()?;
+    let _hub = Hub::builder().log(log.clone()).build()?;
     log.deliver(1, &topic("a"));
     let newest = |name: &str| {
         let state = log.0.lock();
         state.inlet.as_ref().expect("it was attached").newest(&Audience::from(topic(name)))
     };
     assert_eq!((newest("a")?, newest("b")?), (id(1), id(0)));
-    log.0.lock().inlet.as_ref().expect("it was attached").lose_through(9)?;
+    log.0.lock().inlet.as_ref().expect("it was attached").mark_lost_through(9)?;
     assert_eq!((newest("a")?, newest("b")?), (id(9), id(9)));
     log.deliver(10, &topic("a"));
     assert_eq!((newest("a")?, newest("b")?), (id(10), id(9)));
@@ -95,7 +95,7 @@ async fn the_newest_event_of_a_topic_may_be_among_those_that_the_log_lost() -> T
 async fn what_a_forgotten_topic_lacks_is_read_from_the_log() -> TestResult {
     let log = Remote::default();
     // Room for the newest event.
-    let hub = Broadcaster::builder().log(log.clone()).history_bytes(300).build()?;
+    let hub = Hub::builder().log(log.clone()).history_bytes(300).build()?;
     for offset in 1..=3 {
         log.deliver(offset, &topic("a"));
     }
@@ -104,7 +104,7 @@ async fn what_a_forgotten_topic_lacks_is_read_from_the_log() -> TestResult {
         drop(hub.subscribe(topic(&n.to_string())).open()?);
     }
     let subscribe = hub.subscribe(topic("a")).resume(LastEventId::from(id(1)));
-    let mut subscription = subscribe.reach_back().await?;
+    let mut subscription = subscribe.backfill().await?;
     settle().await;
     assert_eq!(received(&mut subscription).await, [data("2"), data("3")]);
     Ok(())
@@ -113,14 +113,14 @@ async fn what_a_forgotten_topic_lacks_is_read_from_the_log() -> TestResult {
 #[tokio::test]
 async fn looking_for_what_may_be_missing_lets_others_run() -> TestResult {
     let log = Remote::default();
-    let hub = Broadcaster::builder().log(log.clone()).build()?;
+    let hub = Hub::builder().log(log.clone()).build()?;
     for offset in 1..=1000 {
         log.deliver(offset, &topic(&offset.to_string()));
     }
     let patterns = (0..Topics::MAX_PATTERNS).map(|n| format!("*:{n}"));
     let topics = Topics::parse(patterns.collect::<Vec<_>>())?;
     let subscribe = hub.subscribe(topics).resume(LastEventId::from(id(0)));
-    let mut search = pin!(subscribe.reach_back());
+    let mut search = pin!(subscribe.backfill());
     assert!(search.as_mut().now_or_never().is_none(), "it looked through all of it at once");
     let mut subscription = search.await?;
     assert!(!subscription.begins_with_gap());

@@ -6,7 +6,7 @@ mod receiving;
 use std::time::Duration;
 
 use receiving::{received, settle};
-use sse_kit_broadcast::{Broadcaster, BuildError, Goodbye, Subscription};
+use sse_kit_broadcast::{BuildError, Goodbye, Hub, Subscription};
 use sse_kit_event::{Event, Topic, Topics};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
@@ -50,7 +50,7 @@ fn assert_wakes(wakes: &mut Wakes, expected: &[(Duration, usize)]) {
     assert!(same, "{all:?} instead of {expected:?}");
 }
 
-async fn publish(hub: &Broadcaster, names: &[&str]) {
+async fn publish(hub: &Hub, names: &[&str]) {
     for name in names {
         hub.publish(&topic(name), Event::new("x")).await.expect("it is open");
     }
@@ -59,7 +59,7 @@ async fn publish(hub: &Broadcaster, names: &[&str]) {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_delay_events_come_when_they_are_published() -> TestResult {
-    let hub = Broadcaster::builder().heartbeat(None).build()?;
+    let hub = Hub::builder().heartbeat(None).build()?;
     let mut wakes = read(hub.subscribe(topic("a")).open()?);
     settle().await;
     publish(&hub, &["a"]).await;
@@ -71,7 +71,7 @@ async fn without_a_delay_events_come_when_they_are_published() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn with_a_delay_those_of_all_topics_come_together_and_on_time() -> TestResult {
-    let hub = Broadcaster::builder().heartbeat(None).max_delay(DELAY).shards(1).build()?;
+    let hub = Hub::builder().heartbeat(None).max_delay(DELAY).shards(1).build()?;
     let mut both = read(hub.subscribe(Topics::parse(["a", "b"])?).open()?);
     let mut one = read(hub.subscribe(topic("b")).open()?);
     settle().await;
@@ -91,7 +91,7 @@ async fn with_a_delay_those_of_all_topics_come_together_and_on_time() -> TestRes
 
 #[tokio::test(start_paused = true)]
 async fn events_without_end_do_not_put_it_off() -> TestResult {
-    let hub = Broadcaster::builder().heartbeat(None).max_delay(DELAY).build()?;
+    let hub = Hub::builder().heartbeat(None).max_delay(DELAY).build()?;
     let mut wakes = read(hub.subscribe(topic("a")).open()?);
     settle().await;
     for _ in 0..40 {
@@ -105,7 +105,7 @@ async fn events_without_end_do_not_put_it_off() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn a_queue_that_is_half_full_waits_no_longer() -> TestResult {
-    let hub = Broadcaster::builder().queue(8).max_delay(DELAY).heartbeat(None).build()?;
+    let hub = Hub::builder().queue(8).max_delay(DELAY).heartbeat(None).build()?;
     let mut wakes = read(hub.subscribe(topic("a")).open()?);
     settle().await;
     publish(&hub, &["a"]).await;
@@ -118,7 +118,7 @@ async fn a_queue_that_is_half_full_waits_no_longer() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_waits_for_nothing() -> TestResult {
-    let hub = Broadcaster::builder().max_delay(DELAY).heartbeat(None).build()?;
+    let hub = Hub::builder().max_delay(DELAY).heartbeat(None).build()?;
     let mut wakes = read(hub.subscribe(topic("a")).open()?);
     settle().await;
     publish(&hub, &["a"]).await;
@@ -130,7 +130,7 @@ async fn a_shutdown_waits_for_nothing() -> TestResult {
 
 #[tokio::test]
 async fn a_delay_that_nobody_means_is_refused() {
-    let built = Broadcaster::builder().max_delay(Duration::MAX).build();
+    let built = Hub::builder().max_delay(Duration::MAX).build();
     let most = Duration::from_secs(60);
     assert!(
         matches!(built, Err(BuildError::TooLong { setting: "max_delay", most: m }) if m == most)

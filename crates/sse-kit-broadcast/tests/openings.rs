@@ -5,7 +5,7 @@ mod receiving;
 
 use driven_log::{DrivenLog, id, record};
 use receiving::{Received, data, received, settle};
-use sse_kit_broadcast::{Broadcaster, Start};
+use sse_kit_broadcast::{Hub, Start};
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{Event, EventKey, Topic};
 
@@ -18,11 +18,11 @@ fn topic() -> Topic {
 #[tokio::test(start_paused = true)]
 async fn a_search_holds_no_more_than_a_queue() -> TestResult {
     // With what surrounds them, three of these are more than 2,000 bytes.
-    let hub = Broadcaster::builder().queue_bytes(2000).build()?;
+    let hub = Hub::builder().queue_bytes(2000).build()?;
     let text = |n: usize| format!("{n}{}", "x".repeat(500));
     for n in 0..10 {
         let key = EventKey::new(&n.to_string())?;
-        hub.publish(&topic(), Event::new(text(n)).keyed(key)).await?;
+        hub.publish(&topic(), Event::new(text(n)).with_key(key)).await?;
     }
     for start in [Start::Last(usize::MAX), Start::PerKey] {
         let mut subscription = hub.subscribe(topic()).start(start).open()?;
@@ -36,7 +36,7 @@ async fn a_search_holds_no_more_than_a_queue() -> TestResult {
 #[tokio::test(start_paused = true)]
 async fn a_search_finds_nothing_of_an_epoch_that_began_since() -> TestResult {
     let log = DrivenLog::at(id(1, 0));
-    let hub = Broadcaster::builder().log(log.clone()).build()?;
+    let hub = Hub::builder().log(log.clone()).build()?;
     let deliver = |id, text: &str| log.with(|inlet| inlet.deliver(id, record(topic(), text)));
     for offset in 1..=3 {
         deliver(id(1, offset), "old")?;

@@ -3,7 +3,7 @@
 mod receiving;
 
 use receiving::{data, received, settle};
-use sse_kit_broadcast::{Broadcaster, Start};
+use sse_kit_broadcast::{Hub, Start};
 use sse_kit_event::{Audience, Event, Topic, Topics};
 use sse_kit_test_support::{rng, scaled};
 
@@ -30,8 +30,7 @@ fn audience(random: &mut fastrand::Rng) -> Audience {
 async fn an_event_is_counted_and_replayed_once_for_each_who_wants_it() -> TestResult {
     let mut random = rng();
     for _ in 0..scaled(10) {
-        let hub =
-            Broadcaster::builder().shards(random.usize(1..=2)).history(100).queue(1000).build()?;
+        let hub = Hub::builder().shards(random.usize(1..=2)).history(100).queue(1000).build()?;
         let mut wants = Vec::new();
         for _ in 0..20 {
             wants.push(Topics::parse(some(&mut random, INTERESTS, 4))?);

@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use receiving::{Received, data, received, settle};
 use serde_json::json;
 use sse_kit_broadcast::{
-    Broadcaster, BuildError, ConnectionId, ConnectionState, Departure, PresenceChange,
-    PublishError, SendError, SlowConsumer, Verdict,
+    BuildError, CloseReason, ConnectionId, ConnectionState, Hub, PresenceChange, PublishError,
+    SendError, SlowConsumer, Verdict,
 };
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{Event, LastEventId, Topic, Topics};
@@ -26,7 +26,7 @@ async fn a1_queue_and_history_are_bounded_by_configuration_with_the_defaults_100
 -> TestResult {
     let news = topic("news");
     for (hub, queue, history) in
-        [(Broadcaster::new(), 100, 50), (Broadcaster::builder().queue(7).history(3).build()?, 7, 3)]
+        [(Hub::new(), 100, 50), (Hub::builder().queue(7).history(3).build()?, 7, 3)]
     {
         // It never resumes from history, so the end of its queue is the end of its stream.
         let mut slow = hub.subscribe(&news).slow_consumer(SlowConsumer::Disconnect).open()?;
@@ -37,7 +37,7 @@ async fn a1_queue_and_history_are_bounded_by_configuration_with_the_defaults_100
         assert_eq!(received(&mut slow).await.len(), queue + 1, "and the end");
         assert_eq!(hub.history(&news, usize::MAX).len(), history);
     }
-    for builder in [Broadcaster::builder().queue(0), Broadcaster::builder().shards(0)] {
+    for builder in [Hub::builder().queue(0), Hub::builder().shards(0)] {
         assert!(matches!(builder.build(), Err(BuildError::Zero { .. })));
     }
     Ok(())
@@ -47,7 +47,7 @@ async fn a1_queue_and_history_are_bounded_by_configuration_with_the_defaults_100
 async fn a2_a_connection_has_an_id_metadata_and_a_time_and_leaves_once() -> TestResult {
     let left = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&left);
-    let hub = Broadcaster::builder()
+    let hub = Hub::builder()
         .on_disconnect(move |_, _| {
             counter.fetch_add(1, Ordering::Relaxed);
             Ok(())
@@ -75,14 +75,14 @@ async fn a2_a_connection_has_an_id_metadata_and_a_time_and_leaves_once() -> Test
 
 #[tokio::test(start_paused = true)]
 async fn a2_a_new_connection_with_the_same_id_takes_the_place_of_the_old() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let id: ConnectionId = "tab-1".parse()?;
     let mut old = hub.subscribe(topic("t")).id(id.clone()).open()?;
     let mut new = hub.subscribe(topic("t")).id(id.clone()).open()?;
     assert_eq!(hub.publish(&topic("t"), Event::new("x")).await?.receivers, 1);
     settle().await;
     assert_eq!(received(&mut old).await, [Received::End]);
-    assert_eq!(old.ending(), Some(Departure::Replaced));
+    assert_eq!(old.ending(), Some(CloseReason::Replaced));
     assert_eq!(received(&mut new).await, [data("x")]);
     drop(old);
     assert!(hub.connection(&id).is_some(), "the new one stays");
@@ -92,7 +92,7 @@ async fn a2_a_new_connection_with_the_same_id_takes_the_place_of_the_old() -> Te
 #[tokio::test(start_paused = true)]
 async fn a3_a_broadcast_reaches_every_connection_and_returns_their_number_and_its_id() -> TestResult
 {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let mut connections = [
         hub.subscribe(topic("a")).open()?,
         hub.subscribe(topic("b")).open()?,
@@ -119,7 +119,7 @@ async fn a4_hooks_sync_and_async_run_in_order_of_registration() -> TestResult {
     };
     let (c1, c2, d1, d2, b1, b2) =
         (note("c1"), note("c2"), note("d1"), note("d2"), note("b1"), note("b2"));
-    let hub = Broadcaster::builder()
+    let hub = Hub::builder()
         .on_connect_async(move |_| {
             let c1 = c1.clone();
             async move {
@@ -133,7 +133,7 @@ async fn a4_hooks_sync_and_async_run_in_order_of_registration() -> TestResult {
             Ok(())
         })
         .on_disconnect_async(move |_, why| {
-            assert_eq!(why, Departure::Left);
+            assert_eq!(why, CloseReason::ClientGone);
             let d1 = d1.clone();
             async move {
                 d1();
@@ -166,7 +166,7 @@ async fn a4_hooks_sync_and_async_run_in_order_of_registration() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn a4_a_broadcast_hook_replaces_or_vetoes_before_anything_is_stored_or_sent() -> TestResult {
-    let hub = Broadcaster::builder()
+    let hub = Hub::builder()
         .on_broadcast(|draft| {
             Ok(match draft.event().data() {
                 "secret" => Verdict::Replace(Event::new("redacted")),
@@ -193,7 +193,7 @@ async fn a4_a_broadcast_hook_replaces_or_vetoes_before_anything_is_stored_or_sen
 
 #[tokio::test(start_paused = true)]
 async fn a4_a_hook_that_fails_panics_or_hangs_breaks_nothing() -> TestResult {
-    let hub = Broadcaster::builder()
+    let hub = Hub::builder()
         .hook_timeout(Duration::from_secs(1))
         .on_connect(|_| Err("fails".into()))
         .on_connect(|_| panic!("panics"))
@@ -218,7 +218,7 @@ async fn a4_a_hook_that_fails_panics_or_hangs_breaks_nothing() -> TestResult {
 async fn a4_every_disconnect_fires_once_eviction_included() -> TestResult {
     let log = Arc::new(Mutex::new(Vec::new()));
     let notes = Arc::clone(&log);
-    let hub = Broadcaster::builder()
+    let hub = Hub::builder()
         .queue(1)
         .on_disconnect(move |connection, why| {
             notes.lock().unwrap().push((connection.id().to_string(), why));
@@ -242,9 +242,9 @@ async fn a4_every_disconnect_fires_once_eviction_included() -> TestResult {
     assert_eq!(
         *log.lock().unwrap(),
         [
-            ("left".to_owned(), Departure::Left),
-            ("kicked".to_owned(), Departure::Disconnected),
-            ("slow".to_owned(), Departure::TooSlow),
+            ("left".to_owned(), CloseReason::ClientGone),
+            ("kicked".to_owned(), CloseReason::Disconnected),
+            ("slow".to_owned(), CloseReason::TooSlow),
         ]
     );
     assert_eq!(hub.stats().evicted, 1);
@@ -253,7 +253,7 @@ async fn a4_every_disconnect_fires_once_eviction_included() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn a5_history_gives_the_newest_oldest_first() -> TestResult {
-    let hub = Broadcaster::builder().history(3).build()?;
+    let hub = Hub::builder().history(3).build()?;
     let news = topic("news");
     for n in 0..5 {
         hub.publish(&news, Event::new(n.to_string())).await?;
@@ -271,7 +271,7 @@ async fn a5_history_gives_the_newest_oldest_first() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn a6_connections_can_be_counted_and_looked_at() -> TestResult {
-    let hub = Broadcaster::builder().queue(1).build()?;
+    let hub = Hub::builder().queue(1).build()?;
     let mut subscription = hub.subscribe(topic("t")).open()?;
     let connection = Arc::clone(subscription.connection());
     let opened = connection.last_activity();
@@ -296,7 +296,7 @@ async fn a6_connections_can_be_counted_and_looked_at() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn a7_a_connection_that_never_reads_delays_nobody_and_heals_from_history() -> TestResult {
-    let hub = Broadcaster::builder().queue(2).history(100).build()?;
+    let hub = Hub::builder().queue(2).history(100).build()?;
     let mut stuck = hub.subscribe(topic("t")).open()?;
     let mut healthy = hub.subscribe(topic("t")).open()?;
     let mut sent = Vec::new();
@@ -313,7 +313,7 @@ async fn a7_a_connection_that_never_reads_delays_nobody_and_heals_from_history()
 
 #[tokio::test(start_paused = true)]
 async fn a7_beyond_history_there_is_one_gap() -> TestResult {
-    let hub = Broadcaster::builder().queue(2).history(3).build()?;
+    let hub = Hub::builder().queue(2).history(3).build()?;
     let mut stuck = hub.subscribe(topic("t")).open()?;
     for n in 1..=10 {
         hub.publish(&topic("t"), Event::new(n.to_string())).await?;
@@ -329,9 +329,9 @@ async fn a7_beyond_history_there_is_one_gap() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn a7_conflation_keeps_the_newest_of_each_key() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let mut tab = hub.subscribe(topic("t")).slow_consumer(SlowConsumer::Conflate).open()?;
-    let event = |n: u32, key: &str| Event::new(format!("{key}{n}")).keyed(key.parse().unwrap());
+    let event = |n: u32, key: &str| Event::new(format!("{key}{n}")).with_key(key.parse().unwrap());
     for n in 0..50 {
         hub.publish(&topic("t"), event(n, "a")).await?;
         hub.publish(&topic("t"), event(n, "b")).await?;
@@ -345,7 +345,7 @@ async fn a7_conflation_keeps_the_newest_of_each_key() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn a7_dropping_the_oldest_is_told() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let mut tab =
         hub.subscribe(topic("t")).queue(2).slow_consumer(SlowConsumer::DropOldest).open()?;
     for n in 1..=5 {
@@ -360,7 +360,7 @@ async fn a7_dropping_the_oldest_is_told() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn a7_a_queue_is_bounded_in_bytes_too_but_one_event_always_fits() -> TestResult {
-    let hub = Broadcaster::builder().queue_bytes(1000).history(0).build()?;
+    let hub = Hub::builder().queue_bytes(1000).history(0).build()?;
     let mut tab = hub.subscribe(topic("t")).open()?;
     let large = "x".repeat(5000);
     hub.publish(&topic("t"), Event::new(large.clone())).await?;
@@ -373,7 +373,7 @@ async fn a7_a_queue_is_bounded_in_bytes_too_but_one_event_always_fits() -> TestR
 
 #[tokio::test(start_paused = true)]
 async fn a8_an_event_can_go_to_one_connection_or_to_all_but_some() -> TestResult {
-    let hub = Broadcaster::builder().queue(3).build()?;
+    let hub = Hub::builder().queue(3).build()?;
     let room = topic("room");
     let mut alice = hub.subscribe(&room).id("alice".parse()?).open()?;
     let mut bob = hub.subscribe(&room).id("bob".parse()?).open()?;
@@ -401,7 +401,7 @@ async fn a8_an_event_can_go_to_one_connection_or_to_all_but_some() -> TestResult
 
 #[tokio::test(start_paused = true)]
 async fn a8_who_is_left_out_does_not_get_it_from_history_either() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let room = topic("room");
     let start = hub.cursor();
     let alice: ConnectionId = "alice".parse()?;
@@ -415,7 +415,7 @@ async fn a8_who_is_left_out_does_not_get_it_from_history_either() -> TestResult 
 
 #[tokio::test(start_paused = true)]
 async fn a9_subscriptions_name_several_topics_and_patterns() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let mut tab = hub.subscribe(Topics::parse(["news", "jobs:*", "jobs:17", "**:done"])?).open()?;
     let mut receivers = Vec::new();
     for name in ["news", "jobs:17", "jobs:17:done", "other", "jobs:a:b", "x:done"] {
@@ -434,7 +434,7 @@ async fn a9_subscriptions_name_several_topics_and_patterns() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn a9_a_pattern_holds_for_topics_that_appear_later_and_replays_all_of_them() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let start = hub.cursor();
     let mut live = hub.subscribe(Topics::parse(["jobs:*"])?).open()?;
     for name in ["jobs:1", "jobs:2", "jobs:1"] {
@@ -451,7 +451,7 @@ async fn a9_a_pattern_holds_for_topics_that_appear_later_and_replays_all_of_them
 
 #[tokio::test(start_paused = true)]
 async fn presence_names_who_is_there_and_tells_who_comes_and_goes() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let room = topic("rooms:1");
     let alice = hub.subscribe(&room).id("alice".parse()?).open()?;
     let _elsewhere = hub.subscribe(topic("rooms:2")).open()?;

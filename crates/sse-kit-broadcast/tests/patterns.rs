@@ -3,7 +3,7 @@
 mod receiving;
 
 use receiving::{data, received, settle};
-use sse_kit_broadcast::{Broadcaster, SubscribeError};
+use sse_kit_broadcast::{Hub, SubscribeError};
 use sse_kit_event::{Event, Topic, Topics};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
@@ -14,7 +14,7 @@ fn topic(text: &str) -> Topic {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_counts_once_however_many_of_its_patterns_match() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let mut many = hub.subscribe(Topics::parse(["**:a", "x:*", "x*:**", "x:a*"])?).open()?;
     let _one = hub.subscribe(Topics::parse(["x:*"])?).open()?;
     let _other = hub.subscribe(Topics::parse(["x:*", "y:*"])?).open()?;
@@ -37,14 +37,14 @@ async fn a_connection_counts_once_however_many_of_its_patterns_match() -> TestRe
 
 #[tokio::test(start_paused = true)]
 async fn too_many_patterns_that_begin_alike_are_refused_and_all_others_are_not() -> TestResult {
-    let hub = Broadcaster::builder().patterns_alike(2).build()?;
+    let hub = Hub::builder().max_patterns_per_prefix(2).build()?;
     let open = |patterns: &[&str]| -> Result<_, Box<dyn std::error::Error>> {
         Ok(hub.subscribe(Topics::parse(patterns)?).open()?)
     };
     let first = open(&["*:1"])?;
     let _kept = [open(&["*:2"])?, open(&["*:2"])?, open(&["users:1:*"])?, open(&["users:2:*"])?];
     let refused = hub.subscribe(Topics::parse(["*:3"])?).open();
-    assert_eq!(refused.err(), Some(SubscribeError::PatternsCrowded));
+    assert_eq!(refused.err(), Some(SubscribeError::TooManyPatterns));
     assert_eq!(hub.stats().refused, 1);
     drop(first);
     open(&["*:3"])?;

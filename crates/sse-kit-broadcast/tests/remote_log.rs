@@ -1,4 +1,4 @@
-//! What a log over a network may tell the broadcaster: new epochs, losses, and that it is settled.
+//! What a log over a network may tell the hub: new epochs, losses, and that it is settled.
 
 mod driven_log;
 
@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use driven_log::{DrivenLog, id, record};
 use parking_lot::Mutex;
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, BoxFuture, Broadcaster, Delivery, Inlet, Log, LogFailure,
+    Append, AppendError, Appended, BoxFuture, Delivery, Hub, Inlet, Log, OnAppendFailure,
     PublishError, Reach, SlowConsumer, Subscription,
 };
 use sse_kit_event::control::{Gap, GapReason};
@@ -66,12 +66,11 @@ impl Remote {
 
     /// Says that all that is in the log by now was delivered.
     fn settle(&self) {
-        self.with(|inlet| inlet.settle(inlet.mark().expect("the broadcaster is there")));
+        self.with(|inlet| inlet.caught_up(inlet.mark().expect("the hub is there")));
     }
 
     fn deliver(&self, id: EventId, data: &str) {
-        self.with(|inlet| inlet.deliver(id, record(topic(), data)))
-            .expect("the broadcaster is there");
+        self.with(|inlet| inlet.deliver(id, record(topic(), data))).expect("the hub is there");
     }
 }
 
@@ -79,13 +78,13 @@ fn topic() -> Topic {
     "a".parse().expect("a topic")
 }
 
-fn hub() -> (Remote, Broadcaster) {
+fn hub() -> (Remote, Hub) {
     let log = Remote::new();
-    let hub = Broadcaster::builder().heartbeat(None).queue(3).log_buffer(8).log(log.clone());
+    let hub = Hub::builder().heartbeat(None).queue(3).log_buffer(8).log(log.clone());
     (log, hub.build().expect("the settings are right"))
 }
 
-fn resume(hub: &Broadcaster, from: EventId) -> Subscription {
+fn resume(hub: &Hub, from: EventId) -> Subscription {
     hub.subscribe(topic()).resume(LastEventId::Known(from)).open().expect("it is open")
 }
 
@@ -188,13 +187,13 @@ async fn a_new_epoch_is_told_even_where_the_fan_out_missed_it() {
 async fn what_is_lost_for_good_is_told_to_open_streams_and_to_those_who_resume() {
     let (log, hub) = hub();
     let mut stream = resume(&hub, id(1, 11));
-    log.with(|inlet| inlet.lose_through(20)).unwrap();
+    log.with(|inlet| inlet.mark_lost_through(20)).unwrap();
     log.deliver(id(1, 21), "x");
     let told = gap(&mut stream).await;
     let expected = (GapReason::Trimmed, Some(id(1, 11)), id(1, 20));
     assert_eq!((told.reason, told.from, told.to), expected);
     assert_eq!(event(&mut stream).await, id(1, 21));
-    log.with(|inlet| inlet.lose_through(15)).unwrap();
+    log.with(|inlet| inlet.mark_lost_through(15)).unwrap();
     assert!(is_quiet(&mut stream), "it was past that");
     let told = gap(&mut resume(&hub, id(1, 15))).await;
     assert_eq!(told.to, id(1, 20));
@@ -209,7 +208,7 @@ async fn who_comes_from_a_node_that_was_further_waits_and_who_lies_is_told() {
         log.deliver(id(1, offset), "x");
     }
     assert_eq!(event(&mut honest).await, id(1, 14), "and not what it has seen");
-    log.with(|inlet| inlet.lose_through(15)).unwrap();
+    log.with(|inlet| inlet.mark_lost_through(15)).unwrap();
     assert!(is_quiet(&mut liar));
     log.settle();
     let told = gap(&mut liar).await;
@@ -245,7 +244,7 @@ async fn only_those_are_settled_who_came_before_the_log_was_looked_at() {
     // This one comes from a node that is further, with an event that came after the look.
     let mut late = resume(&hub, id(1, 14));
     log.deliver(id(1, 12), "x");
-    log.with(|inlet| inlet.settle(mark));
+    log.with(|inlet| inlet.caught_up(mark));
     assert_eq!(gap(&mut early).await.reason, GapReason::Future);
     assert!(is_quiet(&mut late), "its event may be on its way");
     for offset in 13..=15 {
@@ -260,8 +259,8 @@ async fn only_those_are_settled_who_came_before_the_log_was_looked_at() {
 async fn what_the_log_does_not_take_reaches_nobody_who_subscribes_to_something_else() {
     for (hers, his) in [("users:alice", "users:mallory"), ("users:alice:*", "users:mallory:*")] {
         let log = Remote::new();
-        let builder = Broadcaster::builder().heartbeat(None).log(log.clone());
-        let hub = builder.when_log_fails(LogFailure::LocalFallback).build().unwrap();
+        let builder = Hub::builder().heartbeat(None).log(log.clone());
+        let hub = builder.on_append_failure(OnAppendFailure::DeliverLocally).build().unwrap();
         let topics = |text| sse_kit_event::Topics::parse([text]).unwrap();
         let alice = hub.subscribe(topics(hers)).open().unwrap();
         log.0.lock().full = true;
@@ -280,8 +279,8 @@ async fn what_the_log_does_not_take_reaches_nobody_who_subscribes_to_something_e
 #[tokio::test]
 async fn what_the_log_does_not_take_here_is_kept_from_others_on_terms() {
     let log = Remote::new();
-    let builder = Broadcaster::builder().heartbeat(None).log(log.clone());
-    let hub = builder.when_log_fails(LogFailure::LocalFallback).build().unwrap();
+    let builder = Hub::builder().heartbeat(None).log(log.clone());
+    let hub = builder.on_append_failure(OnAppendFailure::DeliverLocally).build().unwrap();
     let mut stream = resume(&hub, id(1, 11));
     log.0.lock().full = true;
     // Only the log could say whether there is a newer one.
@@ -293,8 +292,8 @@ async fn what_the_log_does_not_take_here_is_kept_from_others_on_terms() {
 #[tokio::test]
 async fn what_the_log_does_not_take_is_delivered_here_alone_where_that_is_wanted() {
     let log = Remote::new();
-    let builder = Broadcaster::builder().heartbeat(None).log(log.clone());
-    let hub = builder.when_log_fails(LogFailure::LocalFallback).build().unwrap();
+    let builder = Hub::builder().heartbeat(None).log(log.clone());
+    let hub = builder.on_append_failure(OnAppendFailure::DeliverLocally).build().unwrap();
     let (mut stream, mut left_out) = (resume(&hub, id(1, 11)), resume(&hub, id(1, 11)));
     log.0.lock().full = true;
     let me = left_out.connection().id().clone();
@@ -336,6 +335,6 @@ async fn a_shutdown_closes_the_log() {
     log.with(|inlet| {
         assert!(inlet.deliver(id(1, 12), record(topic(), "x")).is_err());
         assert!(inlet.begin_epoch(id(2, 0)).is_err());
-        assert!(inlet.lose_through(20).is_err());
+        assert!(inlet.mark_lost_through(20).is_err());
     });
 }

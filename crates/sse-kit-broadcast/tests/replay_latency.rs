@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sse_kit_broadcast::{Broadcaster, Delivery};
+use sse_kit_broadcast::{Delivery, Hub};
 use sse_kit_event::{Event, EventId, LastEventId, Topic, Topics};
 use sse_kit_test_support::{in_time, until};
 
@@ -52,8 +52,8 @@ fn topic(name: &str) -> Topic {
 }
 
 /// A hub with four events on each of many topics, and the position before them.
-async fn hub_with(topics: u64) -> (Broadcaster, EventId) {
-    let hub = Broadcaster::builder().heartbeat(None).build().expect("good settings");
+async fn hub_with(topics: u64) -> (Hub, EventId) {
+    let hub = Hub::builder().heartbeat(None).build().expect("good settings");
     let before = hub.cursor();
     for _ in 0..EVENTS_PER_TOPIC {
         for n in 0..topics {
@@ -65,7 +65,7 @@ async fn hub_with(topics: u64) -> (Broadcaster, EventId) {
 }
 
 /// Resumes, and reads until everything is there that was published before.
-async fn replay(hub: &Broadcaster, before: EventId, resumed: Resumed) {
+async fn replay(hub: &Hub, before: EventId, resumed: Resumed) {
     let topics = Topics::parse(resumed.topics).expect("topics");
     let resume = LastEventId::from(before);
     let mut subscription = hub.subscribe(topics).resume(resume).open().expect("it is open");
@@ -93,7 +93,7 @@ struct Clients {
 }
 
 impl Clients {
-    fn resuming(hub: &Broadcaster, before: EventId, resumed: Option<Resumed>) -> Self {
+    fn resuming(hub: &Hub, before: EventId, resumed: Option<Resumed>) -> Self {
         let replays = Arc::new(AtomicU64::new(0));
         let resuming = |resumed| {
             let (hub, replays) = (hub.clone(), Arc::clone(&replays));
@@ -131,7 +131,7 @@ impl fmt::Display for Times {
 }
 
 /// Publishes some 3,000 times a second, and measures each time.
-fn publish_for(hub: &Broadcaster, window: Duration) -> Times {
+fn publish_for(hub: &Hub, window: Duration) -> Times {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let hot = topic("hot");
     let until = Instant::now() + window;
@@ -148,11 +148,7 @@ fn publish_for(hub: &Broadcaster, window: Duration) -> Times {
 }
 
 /// Measures publishing while clients resume, and how often they have got everything meanwhile.
-async fn publish_beside(
-    hub: &Broadcaster,
-    before: EventId,
-    resumed: Option<Resumed>,
-) -> (Times, u64) {
+async fn publish_beside(hub: &Hub, before: EventId, resumed: Option<Resumed>) -> (Times, u64) {
     let clients = Clients::resuming(hub, before, resumed);
     let publishing = hub.clone();
     let measuring = tokio::task::spawn_blocking(move || publish_for(&publishing, WINDOW));

@@ -5,7 +5,7 @@ mod receiving;
 use std::time::Duration;
 
 use receiving::{Received, data, received, settle};
-use sse_kit_broadcast::{Broadcaster, ConnectionId, SlowConsumer, Subscription};
+use sse_kit_broadcast::{ConnectionId, Hub, SlowConsumer, Subscription};
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic, Topics};
 
@@ -15,16 +15,16 @@ fn topic(text: &str) -> Topic {
     text.parse().expect("a topic")
 }
 
-fn resume(hub: &Broadcaster, topics: &[&str], from: LastEventId) -> Subscription {
+fn resume(hub: &Hub, topics: &[&str], from: LastEventId) -> Subscription {
     let topics = Topics::parse(topics).expect("topics");
     hub.subscribe(topics).resume(from).open().expect("it is open")
 }
 
-fn id(hub: &Broadcaster, offset: u64) -> LastEventId {
+fn id(hub: &Hub, offset: u64) -> LastEventId {
     EventId::new(hub.cursor().epoch(), offset).into()
 }
 
-async fn publish(hub: &Broadcaster, topics: &[&str]) {
+async fn publish(hub: &Hub, topics: &[&str]) {
     for text in topics {
         hub.publish(&topic(text), Event::new(*text)).await.expect("it is open");
     }
@@ -32,7 +32,7 @@ async fn publish(hub: &Broadcaster, topics: &[&str]) {
 
 #[tokio::test(start_paused = true)]
 async fn replay_merges_the_topics_in_the_order_of_the_log_and_goes_on_live() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     publish(&hub, &["a", "b", "c", "a", "b", "c"]).await;
     let mut tab = resume(&hub, &["c", "a"], id(&hub, 1));
     assert_eq!(tab.cursor().offset(), 1);
@@ -45,7 +45,7 @@ async fn replay_merges_the_topics_in_the_order_of_the_log_and_goes_on_live() -> 
 
 #[tokio::test(start_paused = true)]
 async fn without_a_cursor_it_begins_now() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     publish(&hub, &["a"]).await;
     let mut tab = hub.subscribe(topic("a")).open()?;
     assert_eq!(tab.cursor(), hub.cursor());
@@ -55,7 +55,7 @@ async fn without_a_cursor_it_begins_now() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn replay_may_be_longer_than_the_queue() -> TestResult {
-    let hub = Broadcaster::builder().queue(3).history(100).build()?;
+    let hub = Hub::builder().queue(3).history(100).build()?;
     let start = hub.cursor();
     publish(&hub, &["a"; 20]).await;
     publish(&hub, &["b"; 20]).await;
@@ -71,10 +71,10 @@ async fn replay_may_be_longer_than_the_queue() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn replay_conflates_for_those_who_ask_for_it() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let start = hub.cursor();
     for n in 0..10 {
-        let event = Event::new(n.to_string()).keyed("job".parse()?);
+        let event = Event::new(n.to_string()).with_key("job".parse()?);
         hub.publish(&topic("a"), event).await?;
     }
     let policy = SlowConsumer::Conflate;
@@ -85,7 +85,7 @@ async fn replay_conflates_for_those_who_ask_for_it() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn a_page_of_history_is_bounded_in_bytes_too() -> TestResult {
-    let hub = Broadcaster::builder().queue_bytes(2500).build()?;
+    let hub = Hub::builder().queue_bytes(2500).build()?;
     let start = hub.cursor();
     let large = "x".repeat(1000);
     for _ in 0..10 {
@@ -103,7 +103,7 @@ async fn a_page_of_history_is_bounded_in_bytes_too() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn a_cursor_from_before_the_page_was_rendered_loses_nothing() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let cursor = hub.cursor();
     publish(&hub, &["a"]).await; // while the state is read and the page travels
     let mut tab = resume(&hub, &["a"], LastEventId::parse(cursor.to_string().as_bytes()).unwrap());
@@ -113,7 +113,7 @@ async fn a_cursor_from_before_the_page_was_rendered_loses_nothing() -> TestResul
 
 #[tokio::test(start_paused = true)]
 async fn trimmed_history_is_a_gap_and_then_what_is_left() -> TestResult {
-    let hub = Broadcaster::builder().history(2).build()?;
+    let hub = Hub::builder().history(2).build()?;
     publish(&hub, &["a", "a", "a", "a", "a"]).await;
     let gap = Received::Gap(Some(1), 3, GapReason::Trimmed);
     let mut tab = resume(&hub, &["a"], id(&hub, 1));
@@ -126,7 +126,7 @@ async fn trimmed_history_is_a_gap_and_then_what_is_left() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn who_is_left_out_stays_so_over_a_reconnect_if_its_id_does() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let id = ConnectionId::random()?;
     let begin = LastEventId::from(hub.cursor());
     let open = |id: Option<&ConnectionId>| {
@@ -145,7 +145,7 @@ async fn who_is_left_out_stays_so_over_a_reconnect_if_its_id_does() -> TestResul
 
 #[tokio::test(start_paused = true)]
 async fn a_loud_topic_does_not_cost_a_quiet_one_its_history() -> TestResult {
-    let hub = Broadcaster::builder().history(2).build()?;
+    let hub = Hub::builder().history(2).build()?;
     let start = hub.cursor();
     publish(&hub, &["quiet"]).await;
     publish(&hub, &["loud"; 100]).await;
@@ -155,7 +155,7 @@ async fn a_loud_topic_does_not_cost_a_quiet_one_its_history() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn a_gap_is_told_once_however_many_pages_follow() -> TestResult {
-    let hub = Broadcaster::builder().queue(1).history(3).build()?;
+    let hub = Hub::builder().queue(1).history(3).build()?;
     let start = hub.cursor();
     publish(&hub, &["quiet"; 3]).await;
     publish(&hub, &["loud"; 10]).await;
@@ -168,7 +168,7 @@ async fn a_gap_is_told_once_however_many_pages_follow() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn what_history_gave_is_not_handed_out_again() -> TestResult {
-    let hub = Broadcaster::builder().queue(1).build()?;
+    let hub = Hub::builder().queue(1).build()?;
     let mut tab = hub.subscribe(topic("a")).open()?;
     publish(&hub, &["a"; 2]).await;
     settle().await;
@@ -181,7 +181,7 @@ async fn what_history_gave_is_not_handed_out_again() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn an_unknown_epoch_a_future_offset_and_garbage_are_gaps_and_then_live() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     publish(&hub, &["a", "a"]).await;
     let other_epoch = EventId::new(Epoch::new(!0), 1);
     let garbage = |text: &[u8]| LastEventId::parse(text).unwrap();
@@ -204,7 +204,7 @@ async fn an_unknown_epoch_a_future_offset_and_garbage_are_gaps_and_then_live() -
 
 #[tokio::test(start_paused = true)]
 async fn history_that_grew_too_old_is_a_gap_also_when_the_topic_was_forgotten() -> TestResult {
-    let hub = Broadcaster::builder().history_age(Duration::from_secs(60)).build()?;
+    let hub = Hub::builder().history_age(Duration::from_secs(60)).build()?;
     let start = hub.cursor();
     publish(&hub, &["a"]).await;
     tokio::time::sleep(Duration::from_secs(30)).await;
@@ -222,7 +222,7 @@ async fn history_that_grew_too_old_is_a_gap_also_when_the_topic_was_forgotten() 
 
 #[tokio::test(start_paused = true)]
 async fn history_is_bounded_in_bytes_over_all_topics_oldest_first() -> TestResult {
-    let hub = Broadcaster::builder().history_bytes(10_000).build()?;
+    let hub = Hub::builder().history_bytes(10_000).build()?;
     for n in 0..100 {
         hub.publish(&topic(&format!("t{n}")), Event::new("x".repeat(1000))).await?;
     }
@@ -237,7 +237,7 @@ async fn history_is_bounded_in_bytes_over_all_topics_oldest_first() -> TestResul
 
 #[tokio::test(start_paused = true)]
 async fn who_was_ended_for_being_slow_resumes_without_loss() -> TestResult {
-    let hub = Broadcaster::builder().queue(2).build()?;
+    let hub = Hub::builder().queue(2).build()?;
     let policy = SlowConsumer::Disconnect;
     let mut tab = hub.subscribe(topic("a")).slow_consumer(policy).open()?;
     publish(&hub, &["a"; 5]).await;
@@ -250,7 +250,7 @@ async fn who_was_ended_for_being_slow_resumes_without_loss() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn a_fan_out_task_that_lags_behind_the_log_loses_nothing() -> TestResult {
-    let hub = Broadcaster::builder().log_buffer(2).queue(3).history(1000).build()?;
+    let hub = Hub::builder().log_buffer(2).queue(3).history(1000).build()?;
     let mut tab = hub.subscribe(topic("a")).open()?;
     publish(&hub, &["a"; 500]).await;
     settle().await;
@@ -262,7 +262,7 @@ async fn a_fan_out_task_that_lags_behind_the_log_loses_nothing() -> TestResult {
 #[tokio::test(start_paused = true)]
 async fn what_becomes_too_old_at_once_is_dropped_in_portions() -> TestResult {
     let age = Duration::from_millis(500);
-    let hub = Broadcaster::builder().history(10_000).history_age(age).build()?;
+    let hub = Hub::builder().history(10_000).history_age(age).build()?;
     for n in 0..1000 {
         hub.publish(&topic("a"), Event::new(n.to_string())).await?;
     }

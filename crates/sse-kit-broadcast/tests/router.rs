@@ -1,11 +1,11 @@
 //! Several hubs, each with its share of the topics.
 
-use sse_kit_broadcast::{Broadcaster, Router, RouterError};
+use sse_kit_broadcast::{Hub, Router, RouterError};
 use sse_kit_event::Topics;
 
 #[tokio::test]
 async fn a_stream_is_on_one_hub() {
-    let router = Router::new((0..8).map(|_| Broadcaster::new())).expect("there are some");
+    let router = Router::new((0..8).map(|_| Hub::new())).expect("there are some");
     let topics = |names: &[&str]| Topics::parse(names).expect("topics");
     assert!(router.hub_of(&topics(&["rooms:1", "rooms:*", "rooms"])).is_ok());
     assert_eq!(router.hub_of(&topics(&["*:1"])).unwrap_err(), RouterError::Everywhere);

@@ -3,7 +3,7 @@
 mod receiving;
 
 use receiving::{Received, data, received, settle};
-use sse_kit_broadcast::{Broadcaster, SlowConsumer, Start, Subscription};
+use sse_kit_broadcast::{Hub, SlowConsumer, Start, Subscription};
 use sse_kit_event::{Event, LastEventId, Topic, Topics};
 use sse_kit_test_support::TestResult;
 
@@ -31,10 +31,10 @@ fn datas(texts: impl IntoIterator<Item = impl ToString>) -> Vec<Received> {
 }
 
 /// 300 events, in turn on `jobs:0` to `jobs:2`, each about one of ten things.
-async fn with_history() -> Result<Broadcaster, Box<dyn std::error::Error>> {
-    let hub = Broadcaster::builder().history(200).queue(100).heartbeat(None).build()?;
+async fn with_history() -> Result<Hub, Box<dyn std::error::Error>> {
+    let hub = Hub::builder().history(200).queue(100).heartbeat(None).build()?;
     for n in 0..300 {
-        let event = Event::new(n.to_string()).keyed((n % 10).to_string().parse()?);
+        let event = Event::new(n.to_string()).with_key((n % 10).to_string().parse()?);
         hub.publish(&topic(&format!("jobs:{}", n % 3)), event).await?;
     }
     hub.publish(&topic("other"), Event::new("other")).await?;
@@ -76,9 +76,9 @@ async fn what_comes_meanwhile_comes_after_it() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn what_history_no_longer_has_is_no_gap() -> TestResult {
-    let hub = Broadcaster::builder().history(2).build()?;
+    let hub = Hub::builder().history(2).build()?;
     for n in 0..5 {
-        hub.publish(&topic("a"), Event::new(n.to_string()).keyed("k".parse()?)).await?;
+        hub.publish(&topic("a"), Event::new(n.to_string()).with_key("k".parse()?)).await?;
     }
     for (start, expected) in
         [(Start::All, datas(3..5)), (Start::Last(9), datas(3..5)), (Start::PerKey, datas([4]))]
@@ -117,10 +117,10 @@ async fn a_client_may_resume_from_the_beginning_only_where_it_misses_nothing() -
 
 #[tokio::test(start_paused = true)]
 async fn who_was_left_out_and_what_has_no_key_is_left_out() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let me: sse_kit_broadcast::ConnectionId = "me".parse()?;
     hub.publish(&topic("a"), Event::new("no key")).await?;
-    let keyed = |text: &str| Event::new(text).keyed("k".parse().expect("a key"));
+    let keyed = |text: &str| Event::new(text).with_key("k".parse().expect("a key"));
     hub.publish(&topic("a"), keyed("old")).await?;
     hub.except([me.clone()]).publish(&topic("a"), keyed("not for me")).await?;
     let open = |start| hub.subscribe(topic("a")).id(me.clone()).start(start).open();

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use sse_kit_broadcast::{Broadcaster, Delivery, Entry, SlowConsumer, Stats};
+use sse_kit_broadcast::{Delivery, Entry, Hub, SlowConsumer, Stats};
 use sse_kit_event::{Event, EventId, LastEventId, Topic, Topics};
 use sse_kit_test_support::{in_time, rng, until};
 
@@ -22,7 +22,7 @@ const SUBSCRIBERS: usize = 24;
 /// What one client has seen over all its connections: from each publisher, on each topic, every
 /// event, once and in order.
 struct Client {
-    hub: Broadcaster,
+    hub: Hub,
     topics: Topics,
     cursor: EventId,
     policy: SlowConsumer,
@@ -95,7 +95,7 @@ async fn nothing_is_lost_repeated_or_out_of_order_where_the_fan_out_lags() {
 /// Publishes and subscribes with a ring of this length, and histories of which nothing is trimmed;
 /// under a strain that comes for certain.
 async fn stressed(log_buffer: usize, is_strained: fn(Stats) -> bool) {
-    let hub = Broadcaster::builder()
+    let hub = Hub::builder()
         .log_buffer(log_buffer)
         .history(usize::try_from(PUBLISHERS * EVENTS).expect("small"))
         .heartbeat(Duration::from_millis(20))
@@ -161,7 +161,7 @@ async fn stressed(log_buffer: usize, is_strained: fn(Stats) -> bool) {
     assert_eq!(stats.gaps, 0);
 }
 
-async fn publish(hub: &Broadcaster, publisher: u64, n: u64) {
+async fn publish(hub: &Hub, publisher: u64, n: u64) {
     let event = Event::new(format!("{publisher} {n}"));
     hub.publish(&topic(n), event).await.expect("it is open");
 }

@@ -19,7 +19,7 @@ use crate::namespace::Namespace;
 ///     percent: u8,
 /// }
 ///
-/// let event = DomainEvent::new("job:progress", &Progress { percent: 40 })?.in_namespace("shop")?;
+/// let event = DomainEvent::new("job:progress", &Progress { percent: 40 })?.with_namespace("shop")?;
 /// assert_eq!(event.full_type().as_str(), "shop:job:progress");
 /// assert_eq!(event.data_as::<Progress>()?.percent, 40);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -75,7 +75,7 @@ impl DomainEvent {
     /// # Errors
     ///
     /// [`EventTypeError`] when this is no namespace, or the full type gets too long with it.
-    pub fn in_namespace<N>(self, namespace: N) -> Result<Self, EventTypeError>
+    pub fn with_namespace<N>(self, namespace: N) -> Result<Self, EventTypeError>
     where
         N: TryInto<Namespace, Error: Into<EventTypeError>>,
     {

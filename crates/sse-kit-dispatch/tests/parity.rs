@@ -58,7 +58,7 @@ fn b1_an_event_has_type_data_namespace_priority_and_time() -> TestResult {
     assert_eq!(event.full_type().as_str(), "job:progress");
     assert!(event.timestamp() >= before);
 
-    let event = event.in_namespace("shop")?.with_priority(-7);
+    let event = event.with_namespace("shop")?.with_priority(-7);
     assert_eq!(event.full_type().as_str(), "shop:job:progress");
     assert_eq!(event.event_type().as_str(), "job:progress");
     assert_eq!(event.namespace().map(ToString::to_string).as_deref(), Some("shop"));
@@ -112,8 +112,8 @@ async fn b2_an_unregistered_namespace_is_an_error_when_namespaces_are_enforced()
     let dispatcher = Dispatcher::new();
     dispatcher.register_namespace("shop")?;
     assert_eq!(dispatcher.register_namespace("*"), Err(EventTypeError::Wildcard));
-    let shop = || event("t").in_namespace("shop");
-    let other = || event("t").in_namespace("other");
+    let shop = || event("t").with_namespace("shop");
+    let other = || event("t").with_namespace("other");
     let _ = dispatcher.dispatch(other()?).await?;
 
     dispatcher.enforce_namespaces();
@@ -124,7 +124,7 @@ async fn b2_an_unregistered_namespace_is_an_error_when_namespaces_are_enforced()
         matches!(&error, DispatchError::UnknownNamespace { namespace } if namespace.as_str() == "other")
     );
 
-    dispatcher.transform(|event| Ok(event.in_namespace("other")?));
+    dispatcher.transform(|event| Ok(event.with_namespace("other")?));
     let error = dispatcher.dispatch(shop()?).await.expect_err("a transformer changed it");
     assert!(matches!(error, DispatchError::UnknownNamespace { .. }));
     Ok(())
@@ -463,7 +463,7 @@ async fn b9_handlers_can_be_typed_with_a_clear_error_on_mismatch() -> TestResult
     assert_eq!(results.iter().map(|it| &it.value).collect::<Vec<_>>(), [&json!(3), &json!(3)]);
 
     let bad = DomainEvent::new("job:done", &json!({"files": [{"size": 1}, {"size": "big"}]}))?;
-    let dispatched = dispatcher.dispatch(bad.in_namespace("job")?.with_type("done")?).await?;
+    let dispatched = dispatcher.dispatch(bad.with_namespace("job")?.with_type("done")?).await?;
     let errors: Vec<_> = dispatched.errors.iter().map(|error| chain(error)).collect();
     let rest = "the data of `job:done` do not fit at `files[1].size`: \
                 invalid type: string \"big\", expected u64";

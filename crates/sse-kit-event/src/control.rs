@@ -54,7 +54,7 @@ impl ControlName {
 
     /// The event of this name that says nothing but its name.
     pub fn event(self) -> Event {
-        Event::new("{}").named(EventName::control(self))
+        Event::new("{}").with_name(EventName::control(self))
     }
 }
 
@@ -75,7 +75,7 @@ impl Hello {
     /// resumes where it began. A stream that begins with a gap must not, as a client that is cut off
     /// in between would never learn of the gap.
     pub fn event(&self) -> Event {
-        Event::new(to_json(self)).named(EventName::control(ControlName::Hello))
+        Event::new(to_json(self)).with_name(EventName::control(ControlName::Hello))
     }
 }
 
@@ -99,7 +99,7 @@ impl Gap {
     /// history is replayed it has none: until the next event the client's cursor stays before the
     /// gap.
     pub fn event(&self) -> Event {
-        let event = Event::new(to_json(self)).named(EventName::control(ControlName::Gap));
+        let event = Event::new(to_json(self)).with_name(EventName::control(ControlName::Gap));
         match self.reason {
             GapReason::UnknownEpoch | GapReason::Future | GapReason::Malformed => {
                 event.with_id(self.to)

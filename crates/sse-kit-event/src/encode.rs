@@ -29,19 +29,19 @@ impl Event {
     ///
     /// [spec]: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
     pub fn encode(&self) -> EncodedEvent {
-        let comment = self.comment_text().map(|text| Field { name: ": ", text });
+        let comment = self.comment().map(|text| Field { name: ": ", text });
         let name = self.name().filter(|name| !name.is_default());
         let name = name.map(|name| Field { name: "event: ", text: name.as_str() });
         let data = Field { name: "data: ", text: self.data() };
         let fields = [comment, name, Some(data)];
 
         let size: usize = fields.iter().flatten().map(Field::size).sum();
-        let retry_size = self.retry_delay().map_or(0, |_| RETRY_LINE);
+        let retry_size = self.retry().map_or(0, |_| RETRY_LINE);
         let mut bytes = Vec::with_capacity(size + retry_size + ID_LINE + 1);
         for field in fields.iter().flatten() {
             field.write(&mut bytes);
         }
-        if let Some(delay) = self.retry_delay() {
+        if let Some(delay) = self.retry() {
             let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
             line(&mut bytes, "retry: ", itoa::Buffer::new().format(millis).as_bytes());
         }
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn data_cannot_become_a_field_of_its_own() {
-        let event = Event::new("x\nid: 1\n\nevent: y\rretry: 0").comment("c\n\ndata: z");
+        let event = Event::new("x\nid: 1\n\nevent: y\rretry: 0").with_comment("c\n\ndata: z");
         assert_eq!(
             text(&event),
             ": c\n: \n: data: z\ndata: x\ndata: id: 1\ndata: \ndata: event: y\ndata: retry: 0\n\n"
@@ -204,7 +204,10 @@ mod tests {
 
     #[test]
     fn a_name_of_message_is_written_as_none() {
-        assert_eq!(text(&Event::new("x").named(EventName::new("message").unwrap())), "data: x\n\n");
+        assert_eq!(
+            text(&Event::new("x").with_name(EventName::new("message").unwrap())),
+            "data: x\n\n"
+        );
     }
 
     #[test]
@@ -219,8 +222,8 @@ mod tests {
     fn what_was_encoded_elsewhere_is_taken_in_and_nothing_else() {
         let events = [
             Event::new("a\r\nb\r\0c\n"),
-            Event::new("").comment("x\ny").retry(Duration::MAX),
-            Event::new("{}").named(EventName::new("é ").unwrap()).retry(Duration::ZERO),
+            Event::new("").with_comment("x\ny").with_retry(Duration::MAX),
+            Event::new("{}").with_name(EventName::new("é ").unwrap()).with_retry(Duration::ZERO),
         ];
         for event in &events {
             let encoded = event.encode();
@@ -250,14 +253,14 @@ mod tests {
     #[test]
     fn an_event_is_encoded_in_one_allocation() {
         let event = Event::new("x\r\n".repeat(300))
-            .named(EventName::new("n").unwrap())
-            .comment("c")
-            .retry(Duration::MAX);
+            .with_name(EventName::new("n").unwrap())
+            .with_comment("c")
+            .with_retry(Duration::MAX);
         let id = EventId::new(Epoch::new(u64::MAX), u64::MAX);
         let encoding = allocation_counter::measure(|| drop(event.encode()));
         assert_eq!(encoding.count_total, 1);
         let room = RETRY_LINE + ID_LINE + 1;
-        let without_id = Event::new("x\r\n".repeat(300)).comment("c").encode();
+        let without_id = Event::new("x\r\n".repeat(300)).with_comment("c").encode();
         assert!(without_id.bytes.capacity() <= without_id.len() + room, "nothing is wasted");
 
         // Finishing adds the counter by which the bytes are shared, and moves nothing.

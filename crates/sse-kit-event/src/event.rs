@@ -14,7 +14,7 @@ use crate::name::EventName;
 /// use std::time::Duration;
 /// use sse_kit_event::Event;
 ///
-/// let event = Event::new("two\nlines").named("note".parse()?).retry(Duration::from_secs(2));
+/// let event = Event::new("two\nlines").with_name("note".parse()?).with_retry(Duration::from_secs(2));
 /// assert_eq!(
 ///     &event.encode().finish(None)[..],
 ///     b"event: note\ndata: two\ndata: lines\nretry: 2000\n\n",
@@ -60,33 +60,33 @@ impl Event {
 
     /// Gives it a name. (`message` is the name that the standard gives to unnamed events, and is
     /// written as none.)
-    pub fn named(self, name: EventName) -> Self {
+    pub fn with_name(self, name: EventName) -> Self {
         Self { name: Some(name), ..self }
     }
 
-    /// Gives it an id. The broadcaster gives its own ids; this is for those who write streams by
+    /// Gives it an id. The hub gives its own ids; this is for those who write streams by
     /// hand.
     pub fn with_id(self, id: EventId) -> Self {
         Self { id: Some(id), ..self }
     }
 
     /// Tells the client how long to wait before it reconnects; written in whole milliseconds.
-    pub fn retry(self, delay: Duration) -> Self {
+    pub fn with_retry(self, delay: Duration) -> Self {
         Self { retry: Some(delay), ..self }
     }
 
     /// Adds a comment, which clients skip and people with `curl` read.
-    pub fn comment(self, text: impl Into<String>) -> Self {
+    pub fn with_comment(self, text: impl Into<String>) -> Self {
         Self { comment: Some(text.into()), ..self }
     }
 
     /// Says what it is about, so that a newer event may replace it for a client that lags.
-    pub fn keyed(self, key: EventKey) -> Self {
+    pub fn with_key(self, key: EventKey) -> Self {
         Self { key: Some(key), ..self }
     }
 
     /// Says which publish it is, so that one that is tried again is not taken twice.
-    pub fn once(self, key: IdempotencyKey) -> Self {
+    pub fn with_idempotency_key(self, key: IdempotencyKey) -> Self {
         Self { once: Some(key), ..self }
     }
 
@@ -106,12 +106,12 @@ impl Event {
     }
 
     /// The reconnection time that it sets, if any.
-    pub fn retry_delay(&self) -> Option<Duration> {
+    pub fn retry(&self) -> Option<Duration> {
         self.retry
     }
 
     /// Its comment, if it has one.
-    pub fn comment_text(&self) -> Option<&str> {
+    pub fn comment(&self) -> Option<&str> {
         self.comment.as_deref()
     }
 

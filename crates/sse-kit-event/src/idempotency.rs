@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// ```
 /// use sse_kit_event::{Event, IdempotencyKey};
 ///
-/// let event = Event::new("paid").once("order-17-paid".parse::<IdempotencyKey>()?);
+/// let event = Event::new("paid").with_idempotency_key("order-17-paid".parse::<IdempotencyKey>()?);
 /// # Ok::<(), sse_kit_event::IdempotencyKeyError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// ```
 /// use sse_kit_event::{Event, EventKey};
 ///
-/// let event = Event::new("40 %").keyed("job-17".parse::<EventKey>()?);
+/// let event = Event::new("40 %").with_key("job-17".parse::<EventKey>()?);
 /// # Ok::<(), sse_kit_event::EventKeyError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]

@@ -4,7 +4,7 @@
 //! use sse_kit_event::{Event, EventId, Topic};
 //!
 //! let topic: Topic = "jobs:17".parse()?;
-//! let event = Event::json(&serde_json::json!({ "percent": 40 }))?.named("progress".parse()?);
+//! let event = Event::json(&serde_json::json!({ "percent": 40 }))?.with_name("progress".parse()?);
 //! let id: EventId = "5f-12".parse()?;
 //!
 //! assert_eq!(topic.segments().count(), 2);

@@ -52,13 +52,13 @@ proptest! {
         let named = event.name().is_some_and(|name| name.as_str() != "message");
         prop_assert_eq!(names, usize::from(named));
         prop_assert_eq!(ids, usize::from(event.id().is_some()));
-        prop_assert_eq!(retries, usize::from(event.retry_delay().is_some()));
+        prop_assert_eq!(retries, usize::from(event.retry().is_some()));
     }
 }
 
 #[test]
 fn the_longest_retry_comes_back_as_the_longest_that_is_written() {
-    let stream = Event::new("").retry(Duration::MAX).encode().finish(None);
+    let stream = Event::new("").with_retry(Duration::MAX).encode().finish(None);
     let longest = Decoded::Retry(Duration::from_millis(u64::MAX));
     assert_eq!(decode(&[&stream]).first(), Some(&longest));
 }
@@ -68,10 +68,10 @@ fn meaning(events: &[Event]) -> Vec<Decoded> {
     let mut decoded = Vec::new();
     let mut last_event_id = String::new();
     for event in events {
-        if let Some(text) = event.comment_text() {
+        if let Some(text) = event.comment() {
             decoded.extend(line_feeds(text).split('\n').map(str::to_owned).map(Decoded::Comment));
         }
-        if let Some(delay) = event.retry_delay() {
+        if let Some(delay) = event.retry() {
             let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
             decoded.push(Decoded::Retry(Duration::from_millis(millis)));
         }
@@ -126,9 +126,9 @@ fn all_decoders_agree_on_the_awkward_bodies() {
     for (offset, body) in (1..).zip(&bodies) {
         let id = EventId::new(Epoch::new(0x5f), offset);
         let event = Event::new(body)
-            .named(EventName::new("awkward").unwrap())
-            .comment(body)
-            .retry(Duration::from_millis(offset));
+            .with_name(EventName::new("awkward").unwrap())
+            .with_comment(body)
+            .with_retry(Duration::from_millis(offset));
         let stream = event.encode().finish(Some(id));
         let seen = [Seen {
             name: "awkward".into(),
@@ -362,16 +362,16 @@ fn event() -> impl Strategy<Value = Event> {
     (text(), options).prop_map(|(data, (name, id, retry, comment))| {
         let mut event = Event::new(data);
         if let Some(name) = name {
-            event = event.named(EventName::new(&name).expect("without control characters"));
+            event = event.with_name(EventName::new(&name).expect("without control characters"));
         }
         if let Some((epoch, offset)) = id {
             event = event.with_id(EventId::new(Epoch::new(epoch), offset));
         }
         if let Some(delay) = retry {
-            event = event.retry(delay);
+            event = event.with_retry(delay);
         }
         if let Some(comment) = comment {
-            event = event.comment(comment);
+            event = event.with_comment(comment);
         }
         event
     })

@@ -8,8 +8,8 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 use sse_kit_htmx::{
-    Attributes, Connect, Dialect, Element, ElementId, EventTrigger, Html, NamedSwap, PageScripts,
-    Reconnect, Selector, Shape, Swap, Tag, Update, Updates,
+    Attributes, Connect, Dialect, Element, ElementId, EventTrigger, Html, MessageFormat, NamedSwap,
+    PageScripts, Reconnect, Selector, Swap, Tag, Update, Updates,
 };
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
@@ -27,7 +27,7 @@ fn markup(dialect: Dialect) -> Result<Value> {
     for (name, updates) in updates(dialect)? {
         messages.insert(name.to_owned(), updates.render(dialect)?.as_str().into());
         // What both can read does not morph.
-        if let Ok(message) = updates.render(Shape::Both) {
+        if let Ok(message) = updates.render(MessageFormat::Both) {
             both.insert(name.to_owned(), message.as_str().into());
         }
     }
@@ -96,7 +96,7 @@ fn updates(dialect: Dialect) -> Result<Vec<(&'static str, Updates)>> {
         ("before", Update::before(id("l1")?, &item(0))?),
         ("after", Update::after(id("l1")?, &item(2))?),
         ("delete", Update::delete(id("a")?)),
-        ("nothing", Update::to(id("a")?, Swap::None, &p)?),
+        ("nothing", Update::new(id("a")?, Swap::None, &p)?),
         ("replace a row", Update::replace(id("r1")?, &row(1))?),
         ("append a row", Update::append(id("rows")?, &row(2))?),
         ("a row after", Update::after(id("r1")?, &row(2))?),
@@ -108,14 +108,14 @@ fn updates(dialect: Dialect) -> Result<Vec<(&'static str, Updates)>> {
         ("a strange id", Update::fill(id(strange)?, &Html::text("new"))?),
         (
             "a selector",
-            Update::to("#list > li, #a".parse::<Selector>()?, Swap::InnerHtml, &Html::text("x"))?,
+            Update::new("#list > li, #a".parse::<Selector>()?, Swap::InnerHtml, &Html::text("x"))?,
         ),
     ];
     if dialect == Dialect::V4 {
         all.push(("morph", Update::morph(id("a")?, &p)?));
-        all.push(("morph what is in it", Update::to(id("rows")?, Swap::InnerMorph, &row(1))?));
-        all.push(("text", Update::to(id("a")?, Swap::TextContent, &p)?));
-        all.push(("sync", Update::to(id("a")?, Swap::OuterSync, &p)?));
+        all.push(("morph what is in it", Update::new(id("rows")?, Swap::InnerMorph, &row(1))?));
+        all.push(("text", Update::new(id("a")?, Swap::TextContent, &p)?));
+        all.push(("sync", Update::new(id("a")?, Swap::OuterSync, &p)?));
     }
     let mut all: Vec<_> = all.into_iter().map(|(name, update)| (name, update.into())).collect();
     let several = Updates::from_iter([

@@ -7,7 +7,7 @@ use crate::attributes::{Attributes, JOINED};
 use crate::dialect::Dialect;
 use crate::endpoint::Endpoint;
 use crate::named_swap::{NamedSwapError, list, unnamed};
-use crate::swap::{Swap, UnsupportedSwap};
+use crate::swap::{Swap, UnsupportedSwapError};
 
 /// The attributes of an element that holds a connection.
 ///
@@ -227,7 +227,7 @@ impl Connect {
 pub enum ConnectError {
     /// There is no such swap style.
     #[error(transparent)]
-    Swap(#[from] UnsupportedSwap),
+    Swap(#[from] UnsupportedSwapError),
     /// A name cannot stand in a list of names.
     #[error(transparent)]
     Name(#[from] NamedSwapError),

@@ -4,7 +4,7 @@ use crate::dialect::Dialect;
 use crate::html::Html;
 use crate::script::Script;
 use crate::script_url::{Version, version_of};
-use crate::tokens::{Token, Tokens, attributes_of};
+use crate::tokenizer::{Token, Tokenizer, attributes_of};
 
 /// A place among the entries of a head: behind the script of htmx, and what belongs to it.
 pub(crate) struct Head {
@@ -71,7 +71,7 @@ impl<'a> ScriptTag<'a> {
 
 fn scripts_of(entry: &Html) -> impl Iterator<Item = ScriptTag<'_>> {
     let html = entry.as_str();
-    Tokens::of(html).filter_map(|token| match token {
+    Tokenizer::new(html).filter_map(|token| match token {
         Token::Start { name, name_end, .. } if name.eq_ignore_ascii_case("script") => {
             Some(ScriptTag(attributes_of(html, name_end).collect()))
         }

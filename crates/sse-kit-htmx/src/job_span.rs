@@ -34,15 +34,15 @@ pub struct JobSpan {
 impl JobSpan {
     /// The progress of a job: `/stream_job_progress?job_id={job_id}` in `progress-span-{job_id}`.
     pub fn progress(job_id: impl Into<String>) -> Self {
-        Self::of(job_id, "/stream_job_progress?job_id={job_id}", "progress-span-{job_id}")
+        Self::new(job_id, "/stream_job_progress?job_id={job_id}", "progress-span-{job_id}")
     }
 
     /// The status of a job: `/stream_job_status?job_id={job_id}` in `status-span-{job_id}`.
     pub fn status(job_id: impl Into<String>) -> Self {
-        Self::of(job_id, "/stream_job_status?job_id={job_id}", "status-span-{job_id}")
+        Self::new(job_id, "/stream_job_status?job_id={job_id}", "status-span-{job_id}")
     }
 
-    fn of(job_id: impl Into<String>, endpoint: &str, id: &str) -> Self {
+    fn new(job_id: impl Into<String>, endpoint: &str, id: &str) -> Self {
         Self {
             job_id: job_id.into(),
             endpoint_template: endpoint.to_owned(),

@@ -22,7 +22,7 @@
 //!   of them cannot do is a typed error.
 //! - [`Html`] is right to put on a page: text is escaped, and markup has to be [trusted by
 //!   name](Html::trusted). A [`Fragment`] is whatever renders to it, such as a template.
-//! - [`Update`] changes one target out of band; [`Updates`] are one message, in the [`Shape`] that the
+//! - [`Update`] changes one target out of band; [`Updates`] are one message, in the [`MessageFormat`] that the
 //!   pages can read.
 //! - [`Connect`] makes an element hold a connection, [`NamedSwap`] takes in events by their names, and
 //!   [`EventTrigger`] makes a request when one comes. They give [`Attributes`], for a template or for
@@ -51,15 +51,15 @@ mod element_id;
 mod selector;
 mod target;
 
+mod message_format;
 mod modifiers;
-mod shape;
 mod swap;
 mod update;
 mod updates;
 
 mod out_of_band;
-mod root;
-mod tokens;
+mod root_element;
+mod tokenizer;
 
 mod attribute_name;
 mod attributes;
@@ -91,15 +91,15 @@ pub use fragment::{Fragment, RenderError};
 pub use head::HeadError;
 pub use html::Html;
 pub use job_span::{JobSpan, JobSpanError};
+pub use message_format::MessageFormat;
 pub use modifiers::{Edge, FocusScroll, Transition};
 pub use named_swap::{NamedSwap, NamedSwapError};
 pub use nonce::{Nonce, NonceError};
 pub use page_scripts::PageScripts;
-pub use root::RootError;
+pub use root_element::RootError;
 pub use script::Script;
 pub use selector::{Selector, SelectorError};
-pub use shape::Shape;
-pub use swap::{Swap, SwapError, UnsupportedSwap};
+pub use swap::{Swap, SwapError, UnsupportedSwapError};
 pub use tag::{Tag, TagError};
 pub use target::Target;
 pub use update::Update;

@@ -4,7 +4,7 @@ use sse_kit_event::EventName;
 
 use crate::attributes::Attributes;
 use crate::dialect::Dialect;
-use crate::swap::{Swap, UnsupportedSwap};
+use crate::swap::{Swap, UnsupportedSwapError};
 
 /// The attributes of an element, within one that holds a connection, that events of certain names
 /// are swapped into.
@@ -99,7 +99,7 @@ pub enum NamedSwapError {
     },
     /// There is no such swap style.
     #[error(transparent)]
-    Swap(#[from] UnsupportedSwap),
+    Swap(#[from] UnsupportedSwapError),
 }
 
 #[cfg(test)]

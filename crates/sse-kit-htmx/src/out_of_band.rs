@@ -2,7 +2,7 @@
 
 use crate::escape::write_escaped;
 use crate::html::Html;
-use crate::root::{Root, first_element};
+use crate::root_element::{RootElement, first_element};
 use crate::selector::Selector;
 use crate::swap::Swap;
 use crate::updates::UpdatesError;
@@ -21,7 +21,7 @@ pub(crate) fn write_out_of_band(
     match swap {
         Swap::None => {}
         Swap::OuterHtml => {
-            let root = Root::of(content.as_str())
+            let root = RootElement::parse(content.as_str())
                 .map_err(|source| UpdatesError::Root { selector: selector.clone(), source })?;
             write_element(message, selector, swap, content.as_str(), &root);
         }
@@ -36,7 +36,7 @@ fn write_element(
     selector: &Selector,
     swap: Swap,
     content: &str,
-    root: &Root<'_>,
+    root: &RootElement<'_>,
 ) {
     let (before, after) = content.split_at(root.name_end);
     let in_template = wrapper_of(root.name) != "div";

@@ -69,11 +69,11 @@ impl Swap {
     ///
     /// # Errors
     ///
-    /// [`UnsupportedSwap`] when this htmx does not have it.
-    pub fn as_str(self, dialect: Dialect) -> Result<&'static str, UnsupportedSwap> {
+    /// [`UnsupportedSwapError`] when this htmx does not have it.
+    pub fn as_str(self, dialect: Dialect) -> Result<&'static str, UnsupportedSwapError> {
         match (dialect, self) {
             (Dialect::V2, Self::InnerMorph | Self::OuterMorph | Self::OuterSync) => {
-                Err(UnsupportedSwap { swap: self, dialect })
+                Err(UnsupportedSwapError { swap: self, dialect })
             }
             _ => Ok(self.name()),
         }
@@ -122,7 +122,7 @@ pub struct SwapError;
 /// This htmx does not have this swap style.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("htmx {dialect} has no swap style `{swap}`")]
-pub struct UnsupportedSwap {
+pub struct UnsupportedSwapError {
     /// Which style.
     pub swap: Swap,
     /// Which htmx.

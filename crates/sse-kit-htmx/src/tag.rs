@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::root::VOID;
+use crate::root_element::VOID;
 
 /// The name of an element, such as `div`.
 ///

@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::element_id::ElementId;
 use crate::fragment::{Fragment, RenderError};
 use crate::html::Html;
+use crate::message_format::MessageFormat;
 use crate::modifiers::{Edge, FocusScroll, Modifiers, Transition};
-use crate::shape::Shape;
-use crate::swap::{Swap, UnsupportedSwap};
+use crate::swap::{Swap, UnsupportedSwapError};
 use crate::target::Target;
 
 /// A change to one target of a page: which, how, and with what content.
@@ -42,7 +42,7 @@ impl Update {
     /// # Errors
     ///
     /// [`RenderError`] when the fragment cannot be rendered, as in all constructors below.
-    pub fn to(
+    pub fn new(
         target: impl Into<Target>,
         swap: Swap,
         fragment: &(impl Fragment + ?Sized),
@@ -57,60 +57,60 @@ impl Update {
     ///
     /// # Errors
     ///
-    /// As [`Update::to`].
+    /// As [`Update::new`].
     pub fn replace(
         id: ElementId,
         fragment: &(impl Fragment + ?Sized),
     ) -> Result<Self, RenderError> {
-        Self::to(id, Swap::OuterHtml, fragment)
+        Self::new(id, Swap::OuterHtml, fragment)
     }
 
     /// The fragment comes instead of what is in the element ([`Swap::InnerHtml`]).
     ///
     /// # Errors
     ///
-    /// As [`Update::to`].
+    /// As [`Update::new`].
     pub fn fill(id: ElementId, fragment: &(impl Fragment + ?Sized)) -> Result<Self, RenderError> {
-        Self::to(id, Swap::InnerHtml, fragment)
+        Self::new(id, Swap::InnerHtml, fragment)
     }
 
     /// The fragment comes into the element, behind what is in it ([`Swap::BeforeEnd`]).
     ///
     /// # Errors
     ///
-    /// As [`Update::to`].
+    /// As [`Update::new`].
     pub fn append(id: ElementId, fragment: &(impl Fragment + ?Sized)) -> Result<Self, RenderError> {
-        Self::to(id, Swap::BeforeEnd, fragment)
+        Self::new(id, Swap::BeforeEnd, fragment)
     }
 
     /// The fragment comes into the element, before what is in it ([`Swap::AfterBegin`]).
     ///
     /// # Errors
     ///
-    /// As [`Update::to`].
+    /// As [`Update::new`].
     pub fn prepend(
         id: ElementId,
         fragment: &(impl Fragment + ?Sized),
     ) -> Result<Self, RenderError> {
-        Self::to(id, Swap::AfterBegin, fragment)
+        Self::new(id, Swap::AfterBegin, fragment)
     }
 
     /// The fragment comes before the element ([`Swap::BeforeBegin`]).
     ///
     /// # Errors
     ///
-    /// As [`Update::to`].
+    /// As [`Update::new`].
     pub fn before(id: ElementId, fragment: &(impl Fragment + ?Sized)) -> Result<Self, RenderError> {
-        Self::to(id, Swap::BeforeBegin, fragment)
+        Self::new(id, Swap::BeforeBegin, fragment)
     }
 
     /// The fragment comes behind the element ([`Swap::AfterEnd`]).
     ///
     /// # Errors
     ///
-    /// As [`Update::to`].
+    /// As [`Update::new`].
     pub fn after(id: ElementId, fragment: &(impl Fragment + ?Sized)) -> Result<Self, RenderError> {
-        Self::to(id, Swap::AfterEnd, fragment)
+        Self::new(id, Swap::AfterEnd, fragment)
     }
 
     /// The element becomes the fragment, and what is alike stays: focus, scrolling, a video that
@@ -118,16 +118,16 @@ impl Update {
     ///
     /// # Errors
     ///
-    /// As [`Update::to`].
+    /// As [`Update::new`].
     pub fn morph(id: ElementId, fragment: &(impl Fragment + ?Sized)) -> Result<Self, RenderError> {
-        Self::to(id, Swap::OuterMorph, fragment)
+        Self::new(id, Swap::OuterMorph, fragment)
     }
 
     /// As [`Update::morph`] with htmx 4 alone, and as [`Update::replace`] where htmx 2 reads it too.
     ///
     /// # Errors
     ///
-    /// As [`Update::to`].
+    /// As [`Update::new`].
     pub fn morph_or_replace(
         id: ElementId,
         fragment: &(impl Fragment + ?Sized),
@@ -177,7 +177,7 @@ impl Update {
     /// Scrolls to an element that keeps the focus over the swap, or does not.
     ///
     /// The two versions of htmx write this differently: it is for
-    /// [`Shape::V4`](crate::Shape::V4) alone.
+    /// [`MessageFormat::V4`](crate::MessageFormat::V4) alone.
     pub fn focus_scroll(mut self, focus: FocusScroll) -> Self {
         self.modifiers.focus_scroll = Some(focus);
         self
@@ -202,8 +202,8 @@ impl Update {
     ///
     /// # Errors
     ///
-    /// [`UnsupportedSwap`] when it cannot be, and no other way was given.
-    pub fn swap(&self, shape: impl Into<Shape>) -> Result<Swap, UnsupportedSwap> {
+    /// [`UnsupportedSwapError`] when it cannot be, and no other way was given.
+    pub fn swap(&self, shape: impl Into<MessageFormat>) -> Result<Swap, UnsupportedSwapError> {
         match (self.swap.as_str(shape.into().narrowest()), self.otherwise) {
             (Ok(_), _) => Ok(self.swap),
             (Err(_), Some(otherwise)) => Ok(otherwise),

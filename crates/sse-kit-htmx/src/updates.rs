@@ -2,12 +2,12 @@
 
 use crate::escape::write_escaped;
 use crate::html::Html;
+use crate::message_format::MessageFormat;
 use crate::modifiers::Modifiers;
 use crate::out_of_band::write_out_of_band;
-use crate::root::RootError;
+use crate::root_element::RootError;
 use crate::selector::Selector;
-use crate::shape::Shape;
-use crate::swap::{Swap, UnsupportedSwap};
+use crate::swap::{Swap, UnsupportedSwapError};
 use crate::update::Update;
 
 /// Changes to a page that come in one message, in this order.
@@ -65,7 +65,7 @@ impl Updates {
     /// # Errors
     ///
     /// [`UpdatesError`] names the target of the first change that this htmx cannot make, and why.
-    pub fn render(&self, shape: impl Into<Shape>) -> Result<Html, UpdatesError> {
+    pub fn render(&self, shape: impl Into<MessageFormat>) -> Result<Html, UpdatesError> {
         let shape = shape.into();
         let mut message = String::new();
         for update in self {
@@ -76,22 +76,22 @@ impl Updates {
             })?;
             let modifiers = update.modifiers();
             let unknown = match shape {
-                Shape::V2 => modifiers.unknown_out_of_band(),
-                Shape::Both => modifiers.unknown_to_both(),
-                Shape::V4 => None,
+                MessageFormat::V2 => modifiers.unknown_out_of_band(),
+                MessageFormat::Both => modifiers.unknown_to_both(),
+                MessageFormat::V4 => None,
             };
             if let Some(modifier) = unknown {
                 let selector = selector.into_owned();
                 return Err(UpdatesError::Modifier { selector, modifier, shape });
             }
             match (shape, swap) {
-                (Shape::V2 | Shape::Both, Swap::TextContent) => {
+                (MessageFormat::V2 | MessageFormat::Both, Swap::TextContent) => {
                     return Err(UpdatesError::TextContent { selector: selector.into_owned() });
                 }
-                (Shape::V2, _) => {
+                (MessageFormat::V2, _) => {
                     write_out_of_band(&mut message, &selector, swap, update.content())?;
                 }
-                (Shape::V4 | Shape::Both, _) => {
+                (MessageFormat::V4 | MessageFormat::Both, _) => {
                     write_partial(&mut message, &selector, swap, modifiers, update.content());
                 }
             }
@@ -164,7 +164,7 @@ pub enum UpdatesError {
         /// What was to be changed.
         selector: Selector,
         /// Which style, and which htmx.
-        source: UnsupportedSwap,
+        source: UnsupportedSwapError,
     },
     /// htmx 2 has `textContent`, but gets it wrong in what is not the main swap.
     #[error(
@@ -185,7 +185,7 @@ pub enum UpdatesError {
         /// Which modifier, by the name of its setter.
         modifier: &'static str,
         /// Which shape.
-        shape: Shape,
+        shape: MessageFormat,
     },
     /// With htmx 2 what comes instead of an element is exactly one element.
     #[error("what comes instead of `{selector}` is not one element")]
@@ -217,7 +217,7 @@ mod tests {
             .scroll(Edge::Bottom)
             .show(Edge::Top)
             .settle(Duration::from_millis(20));
-        let message = Updates::from(update).render(Shape::Both).map(Html::into_string);
+        let message = Updates::from(update).render(MessageFormat::Both).map(Html::into_string);
         assert_eq!(
             message.as_deref(),
             Ok("<hx-partial hx-target=\"#a\" hx-swap=\"beforeend transition:true scroll:bottom \
@@ -232,10 +232,13 @@ mod tests {
             _ => None,
         };
         let focused = || update().focus_scroll(FocusScroll::Off);
-        assert_eq!(refused(focused(), Shape::Both), Some("focus_scroll"));
-        assert_eq!(refused(focused(), Shape::V4), None);
-        assert_eq!(refused(update().scroll(Edge::Top), Shape::V2), Some("scroll"));
-        assert_eq!(refused(update().transition(Transition::On), Shape::V2), Some("transition"));
-        assert_eq!(refused(update().transition(Transition::Off), Shape::V2), None);
+        assert_eq!(refused(focused(), MessageFormat::Both), Some("focus_scroll"));
+        assert_eq!(refused(focused(), MessageFormat::V4), None);
+        assert_eq!(refused(update().scroll(Edge::Top), MessageFormat::V2), Some("scroll"));
+        assert_eq!(
+            refused(update().transition(Transition::On), MessageFormat::V2),
+            Some("transition")
+        );
+        assert_eq!(refused(update().transition(Transition::Off), MessageFormat::V2), None);
     }
 }

@@ -205,7 +205,7 @@ proptest! {
             all.push(Update::fill(id, &content).unwrap());
         }
         if let Ok(selector) = Selector::new(&target) {
-            all.push(Update::to(selector, Swap::BeforeEnd, &content).unwrap());
+            all.push(Update::new(selector, Swap::BeforeEnd, &content).unwrap());
         }
         for update in all {
             let selector = update.target().selector().to_string();

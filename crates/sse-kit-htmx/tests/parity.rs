@@ -7,7 +7,7 @@ use sse_kit_event::{EventId, EventName};
 use sse_kit_htmx::{
     AttributeName, Attributes, Connect, ConnectError, Dialect, Element, ElementId, EndpointError,
     EventTrigger, HeadError, Html, JobSpan, JobSpanError, NamedSwap, NamedSwapError, PageScripts,
-    Reconnect, RootError, Script, Swap, Tag, UnsupportedSwap, Update, Updates, UpdatesError,
+    Reconnect, RootError, Script, Swap, Tag, UnsupportedSwapError, Update, Updates, UpdatesError,
 };
 
 type TestResult = Result<(), Box<dyn Error>>;
@@ -326,7 +326,7 @@ fn d7_connections_are_closed_when_the_page_is_left() {
 #[test]
 fn d8_what_a_version_does_not_have_is_refused() -> TestResult {
     let (swap, dialect) = (Swap::InnerMorph, Dialect::V2);
-    let unsupported = UnsupportedSwap { swap, dialect };
+    let unsupported = UnsupportedSwapError { swap, dialect };
     assert_eq!(connect().swap(swap).attributes(dialect), Err(ConnectError::Swap(unsupported)));
     assert!(connect().swap(swap).attributes(Dialect::V4).is_ok());
     assert_eq!(
@@ -340,7 +340,7 @@ fn d8_what_a_version_does_not_have_is_refused() -> TestResult {
     assert!(morph.render(Dialect::V4)?.as_str().contains("outerMorph"));
     let either = Updates::from(Update::morph_or_replace(id("a"), &p)?);
     assert!(either.render(dialect)?.as_str().contains("outerHTML:#a"));
-    let text = Updates::from(Update::to(id("a"), Swap::TextContent, &p)?);
+    let text = Updates::from(Update::new(id("a"), Swap::TextContent, &p)?);
     assert!(matches!(text.render(dialect), Err(UpdatesError::TextContent { .. })));
 
     let mut head =

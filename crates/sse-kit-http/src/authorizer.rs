@@ -17,15 +17,15 @@ pub trait Authorizer: Send + Sync + 'static {
     fn authorize(
         &self,
         principal: &Self::Principal,
-        wanted: Wanted<'_>,
+        wanted: Resource<'_>,
         access: Access,
-    ) -> impl Future<Output = Result<Grant, Denied>> + Send;
+    ) -> impl Future<Output = Result<Grant, DeniedError>> + Send;
 }
 
 /// What somebody wants to see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Wanted<'a> {
+pub enum Resource<'a> {
     /// One topic.
     Topic(&'a Topic),
     /// All topics that a pattern matches.
@@ -74,7 +74,7 @@ impl Grant {
 /// It may not be seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, thiserror::Error)]
 #[error("not allowed")]
-pub struct Denied;
+pub struct DeniedError;
 
 #[cfg(test)]
 mod tests {

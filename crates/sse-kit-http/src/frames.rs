@@ -33,20 +33,20 @@ pub(crate) fn hello(subscription: &Subscription, retry: Duration) -> Bytes {
     };
     let spread = retry.as_secs_f64() * (0.5 + fastrand::f64());
     let retry = Duration::try_from_secs_f64(spread).unwrap_or(retry);
-    hello.event().retry(retry).encode().finish(subscription.resumes_from())
+    hello.event().with_retry(retry).encode().finish(subscription.resumes_from())
 }
 
 /// A last event, after which the client comes back at a random time.
 pub(crate) fn come_back(name: ControlName, within: Duration) -> Bytes {
     let retry = within.mul_f64(fastrand::f64());
-    name.event().retry(retry).encode().finish(None)
+    name.event().with_retry(retry).encode().finish(None)
 }
 
 /// A comment for proxies, and in the same breath an event for scripts, which see no comments. Its id,
 /// where it has one, moves the cursor of a client that had no event of its own for a while.
 fn heartbeat(position: Option<EventId>) -> Bytes {
     static HEARTBEAT: LazyLock<EncodedEvent> =
-        LazyLock::new(|| ControlName::Heartbeat.event().comment("heartbeat").encode());
+        LazyLock::new(|| ControlName::Heartbeat.event().with_comment("heartbeat").encode());
     static WITHOUT_ID: LazyLock<Bytes> = LazyLock::new(|| HEARTBEAT.clone().finish(None));
     match position {
         Some(position) => HEARTBEAT.clone().finish(Some(position)),
@@ -56,7 +56,7 @@ fn heartbeat(position: Option<EventId>) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use sse_kit_broadcast::Broadcaster;
+    use sse_kit_broadcast::Hub;
     use sse_kit_event::Topics;
 
     use super::*;
@@ -64,7 +64,7 @@ mod tests {
     #[tokio::test]
     async fn clients_come_back_at_different_times() {
         fastrand::seed(sse_kit_test_support::seed());
-        let subscription = Broadcaster::new().subscribe(Topics::none()).open().unwrap();
+        let subscription = Hub::new().subscribe(Topics::none()).open().unwrap();
         let mut retries: Vec<u64> = (0..100)
             .map(|_| {
                 let hello = hello(&subscription, Duration::from_secs(3));
@@ -80,7 +80,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_longest_time_there_is_does_no_harm() {
-        let subscription = Broadcaster::new().subscribe(Topics::none()).open().unwrap();
+        let subscription = Hub::new().subscribe(Topics::none()).open().unwrap();
         hello(&subscription, Duration::MAX);
     }
 }

@@ -8,16 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use sse_kit_broadcast::{Broadcaster, ConnectionId, Goodbye, Subscribe, SubscribeError};
+use sse_kit_broadcast::{ConnectionId, Goodbye, Hub, SubscribeError, SubscriptionBuilder};
 use sse_kit_event::Topics;
 use tokio::time::Instant;
 
 use self::renewals::Renewals;
-use crate::authorizer::{Access, Authorizer, Denied, Grant, Wanted};
+use crate::authorizer::{Access, Authorizer, DeniedError, Grant, Resource};
 use crate::response::SseResponse;
 
 /// How often a principal may be revoked while [`Gate::open`] asks for it, before the answer is no.
-const MOST_REVOCATIONS: usize = 3;
+const MAX_REVOCATIONS: usize = 3;
 
 /// How long a stream stays open without an answer, unless the app says otherwise.
 const GRACE: Duration = Duration::from_secs(30);
@@ -33,9 +33,9 @@ const GRACE: Duration = Duration::from_secs(30);
 /// open for a [grace period](Gate::grace).
 ///
 /// ```
-/// use sse_kit_broadcast::Broadcaster;
+/// use sse_kit_broadcast::Hub;
 /// use sse_kit_event::Topic;
-/// use sse_kit_http::{Access, Authorizer, Denied, Gate, Grant, OpenError, Wanted};
+/// use sse_kit_http::{Access, Authorizer, DeniedError, Gate, Grant, OpenError, Resource};
 ///
 /// struct OwnJobs;
 ///
@@ -45,21 +45,21 @@ const GRACE: Duration = Duration::from_secs(30);
 ///     async fn authorize(
 ///         &self,
 ///         user: &String,
-///         wanted: Wanted<'_>,
+///         wanted: Resource<'_>,
 ///         _access: Access,
-///     ) -> Result<Grant, Denied> {
+///     ) -> Result<Grant, DeniedError> {
 ///         match wanted {
-///             Wanted::Topic(topic) if topic.as_str() == format!("jobs:{user}") => {
+///             Resource::Topic(topic) if topic.as_str() == format!("jobs:{user}") => {
 ///                 Ok(Grant::lasting(std::time::Duration::from_secs(300)))
 ///             }
-///             _ => Err(Denied),
+///             _ => Err(DeniedError),
 ///         }
 ///     }
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let hub = Broadcaster::new();
+/// let hub = Hub::new();
 /// let gate = Gate::new(hub.clone(), OwnJobs);
 /// let watch = tokio::spawn(gate.clone().watch());
 ///
@@ -76,7 +76,7 @@ pub struct Gate<A: Authorizer> {
 }
 
 struct Shared<A: Authorizer> {
-    hub: Broadcaster,
+    hub: Hub,
     authorizer: A,
     admitted: Mutex<Admitted<A::Principal>>,
 }
@@ -125,7 +125,7 @@ impl Lease {
 
 impl<A: Authorizer> Gate<A> {
     /// Makes a gate to the streams of `hub`.
-    pub fn new(hub: Broadcaster, authorizer: A) -> Self {
+    pub fn new(hub: Hub, authorizer: A) -> Self {
         let admitted = Admitted {
             streams: HashMap::new(),
             pending: HashMap::new(),
@@ -149,7 +149,7 @@ impl<A: Authorizer> Gate<A> {
     ///
     /// A [revocation](Gate::revoke) of this principal while the authorizer is asked has it asked again,
     /// at most twice; after a third one the answer is no, and so it is after one while the log is
-    /// [read](Subscribe::reach_back) for the stream. Revocations of others change nothing.
+    /// [read](SubscriptionBuilder::backfill) for the stream. Revocations of others change nothing.
     ///
     /// # Errors
     ///
@@ -162,13 +162,13 @@ impl<A: Authorizer> Gate<A> {
     pub async fn open(
         &self,
         principal: A::Principal,
-        subscribe: Subscribe,
+        subscribe: SubscriptionBuilder,
     ) -> Result<SseResponse, OpenError> {
         let access = if subscribe.resumes() { Access::Replay } else { Access::Live };
         let topics = subscribe.topics().clone();
         let principal = Arc::new(principal);
         let asking = self.shared.register(&principal, &topics);
-        for _ in 0..MOST_REVOCATIONS {
+        for _ in 0..MAX_REVOCATIONS {
             let grant = self.shared.ask(&principal, &topics, access).await?;
             let (entry, joined) = {
                 let mut admitted = self.shared.admitted.lock();
@@ -264,14 +264,14 @@ impl<A: Authorizer> Shared<A> {
         principal: &A::Principal,
         topics: &Topics,
         access: Access,
-    ) -> Result<Grant, Denied> {
+    ) -> Result<Grant, DeniedError> {
         let mut grant = Grant::unlimited();
         for topic in topics.topics() {
-            let one = self.authorizer.authorize(principal, Wanted::Topic(topic), access).await?;
+            let one = self.authorizer.authorize(principal, Resource::Topic(topic), access).await?;
             grant = grant.and(one);
         }
         for pattern in topics.patterns() {
-            let wanted = Wanted::Pattern(pattern);
+            let wanted = Resource::Pattern(pattern);
             grant = grant.and(self.authorizer.authorize(principal, wanted, access).await?);
         }
         Ok(grant)
@@ -344,8 +344,8 @@ pub enum OpenError {
     Subscribe(#[from] SubscribeError),
 }
 
-impl From<Denied> for OpenError {
-    fn from(Denied: Denied) -> Self {
+impl From<DeniedError> for OpenError {
+    fn from(_: DeniedError) -> Self {
         Self::Denied
     }
 }

@@ -50,8 +50,8 @@ impl HostRules {
     ///
     /// # Errors
     ///
-    /// [`WrongHost`] when the host is not allowed, or there are several, or it cannot be read.
-    pub fn ensure(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), WrongHost> {
+    /// [`WrongHostError`] when the host is not allowed, or there are several, or it cannot be read.
+    pub fn ensure(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), WrongHostError> {
         // A request to a proxy, and one of HTTP/2, has it in the URI; then that is what counts, and
         // the header says the same.
         let mut hosts = headers.get_all(HOST).iter();
@@ -62,7 +62,7 @@ impl HostRules {
                 let authority = Authority::try_from(host.as_bytes());
                 authority.is_ok_and(|authority| self.allow(authority.host()))
             });
-        allowed.then_some(()).ok_or(WrongHost)
+        allowed.then_some(()).ok_or(WrongHostError)
     }
 
     fn allow(&self, host: &str) -> bool {
@@ -105,7 +105,7 @@ pub struct HostNameError;
 /// A request called the server by a name that is none of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this server is not known by that host name")]
-pub struct WrongHost;
+pub struct WrongHostError;
 
 #[cfg(test)]
 mod tests {

@@ -2,10 +2,10 @@
 //!
 //! ```
 //! use http::{Request, Response};
-//! use sse_kit_broadcast::Broadcaster;
+//! use sse_kit_broadcast::Hub;
 //! use sse_kit_http::{SseBody, SseRequest, SseResponse};
 //!
-//! fn events<B>(hub: &Broadcaster, request: &Request<B>)
+//! fn events<B>(hub: &Hub, request: &Request<B>)
 //! -> Result<Response<SseBody>, Box<dyn std::error::Error>> {
 //!     let request = SseRequest::from(request);
 //!     let topics = request.topics("topic")?;
@@ -44,15 +44,15 @@ mod response;
 mod same_site;
 mod trusted_proxies;
 
-pub use authorizer::{Access, Authorizer, Denied, Grant, Wanted};
+pub use authorizer::{Access, Authorizer, DeniedError, Grant, Resource};
 pub use body::SseBody;
 pub use cors::{Cors, Origin, OriginError};
 pub use gate::{Gate, OpenError};
-pub use host::{HostName, HostNameError, HostRules, WrongHost};
+pub use host::{HostName, HostNameError, HostRules, WrongHostError};
 pub use limits::{LimitError, Limits, Permit};
 pub use query::{QueryError, query_parameters};
 pub use quota::{OverQuota, Quota, Share};
 pub use request::SseRequest;
 pub use response::SseResponse;
-pub use same_site::{CrossSite, ensure_same_site};
+pub use same_site::{CrossSiteError, ensure_same_site};
 pub use trusted_proxies::{Network, NetworkError, TrustedProxies};

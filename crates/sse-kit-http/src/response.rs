@@ -18,13 +18,13 @@ use crate::frames;
 ///
 /// ```
 /// use std::time::Duration;
-/// use sse_kit_broadcast::Broadcaster;
+/// use sse_kit_broadcast::Hub;
 /// use sse_kit_event::Topics;
 /// use sse_kit_http::SseResponse;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let hub = Broadcaster::new();
+/// let hub = Hub::new();
 /// let response = SseResponse::new(hub.subscribe(Topics::none()).open()?)
 ///     .retry(Duration::from_secs(2))
 ///     .into_response();
@@ -144,7 +144,7 @@ impl SseResponse {
     /// use sse_kit_http::SseResponse;
     ///
     /// // For a page with `sse-close="done"`, which came back too late for the event itself.
-    /// let response = SseResponse::only(&Event::new("{}").named("done".parse()?));
+    /// let response = SseResponse::only(&Event::new("{}").with_name("done".parse()?));
     /// # Ok::<(), sse_kit_event::EventNameError>(())
     /// ```
     pub fn only(event: &Event) -> Response<SseBody> {

@@ -12,25 +12,25 @@ use http::{HeaderMap, HeaderValue, Uri};
 ///
 /// # Errors
 ///
-/// [`CrossSite`] when the request comes from a page of another site, or may come from one.
+/// [`CrossSiteError`] when the request comes from a page of another site, or may come from one.
 ///
 /// ```
 /// use http::Request;
-/// use sse_kit_http::{CrossSite, ensure_same_site};
+/// use sse_kit_http::{CrossSiteError, ensure_same_site};
 ///
 /// let request = Request::post("/publish").header("sec-fetch-site", "cross-site").body(())?;
-/// assert_eq!(ensure_same_site(request.uri(), request.headers()), Err(CrossSite));
+/// assert_eq!(ensure_same_site(request.uri(), request.headers()), Err(CrossSiteError));
 /// # Ok::<(), http::Error>(())
 /// ```
 ///
 /// [fetch-metadata]: https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header
-pub fn ensure_same_site(uri: &Uri, headers: &HeaderMap) -> Result<(), CrossSite> {
+pub fn ensure_same_site(uri: &Uri, headers: &HeaderMap) -> Result<(), CrossSiteError> {
     let same_site = match (headers.get("sec-fetch-site"), headers.get(ORIGIN)) {
         (Some(site), _) => site == "same-origin" || site == "none",
         (None, Some(origin)) => is_origin_of(origin, host(uri, headers)),
         (None, None) => true,
     };
-    same_site.then_some(()).ok_or(CrossSite)
+    same_site.then_some(()).ok_or(CrossSiteError)
 }
 
 /// What the server is called by, with a port where that is not the scheme's own.
@@ -47,7 +47,7 @@ fn is_origin_of(origin: &HeaderValue, host: Option<&str>) -> bool {
 /// A page of another site asked for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a page of another site asked for this")]
-pub struct CrossSite;
+pub struct CrossSiteError;
 
 #[cfg(test)]
 mod tests {
@@ -89,6 +89,6 @@ mod tests {
             ensure_same_site(&uri, &HeaderMap::from_iter([origin, host]))
         };
         assert_eq!(of("https://jobs.test"), Ok(()));
-        assert_eq!(of("https://evil.test"), Err(CrossSite));
+        assert_eq!(of("https://evil.test"), Err(CrossSiteError));
     }
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, BoxFuture, Broadcaster, ConnectionSet, Departure, Inlet, Log,
-    Page, ReadError, Record,
+    Append, AppendError, Appended, BoxFuture, CloseReason, ConnectionSet, Hub, Inlet, Log, Page,
+    ReadError, Record,
 };
 use sse_kit_event::{Decoded, Decoder, Epoch, Event, EventId, LastEventId, Topic, Topics};
 use sse_kit_http::{
-    Access, Authorizer, Denied, Gate, Grant, OpenError, SseBody, SseResponse, Wanted,
+    Access, Authorizer, DeniedError, Gate, Grant, OpenError, Resource, SseBody, SseResponse,
 };
 use tokio::time::Instant;
 
@@ -50,19 +50,19 @@ impl Authorizer for Told {
     async fn authorize(
         &self,
         who: &&'static str,
-        wanted: Wanted<'_>,
+        wanted: Resource<'_>,
         access: Access,
-    ) -> Result<Grant, Denied> {
+    ) -> Result<Grant, DeniedError> {
         let wanted = match wanted {
-            Wanted::Topic(topic) => topic.to_string(),
-            Wanted::Pattern(pattern) => pattern.to_string(),
+            Resource::Topic(topic) => topic.to_string(),
+            Resource::Pattern(pattern) => pattern.to_string(),
             _ => unreachable!("there are two"),
         };
         self.asked.lock().push(format!("{who} {wanted} {access:?}"));
         let says = *self.says.lock();
         match says {
             Says::Yes(grant) => Ok(grant),
-            Says::No => Err(Denied),
+            Says::No => Err(DeniedError),
             Says::Panics => panic!("the authorizer is broken"),
             Says::Hangs => std::future::pending().await,
         }
@@ -103,7 +103,7 @@ async fn rest(response: SseResponse) -> (Vec<String>, Instant) {
 
 #[tokio::test(start_paused = true)]
 async fn every_topic_and_pattern_is_asked_for_and_one_no_is_enough() -> TestResult {
-    let (hub, told) = (Broadcaster::new(), Told::to_say(yes()));
+    let (hub, told) = (Hub::new(), Told::to_say(yes()));
     let gate = Gate::new(hub.clone(), told.clone());
     let topics = Topics::parse(["a", "b:*"])?;
     let open = gate.open("ann", hub.subscribe(topics.clone())).await?;
@@ -124,7 +124,7 @@ async fn every_topic_and_pattern_is_asked_for_and_one_no_is_enough() -> TestResu
 
 #[tokio::test(start_paused = true)]
 async fn a_grant_that_runs_out_is_asked_for_again_and_a_no_ends_the_stream() -> TestResult {
-    let (hub, told) = (Broadcaster::new(), Told::to_say(for_a_minute()));
+    let (hub, told) = (Hub::new(), Told::to_say(for_a_minute()));
     let gate = Gate::new(hub.clone(), told.clone());
     let watch = tokio::spawn(gate.clone().watch());
     let began = Instant::now();
@@ -149,7 +149,7 @@ async fn a_grant_that_runs_out_is_asked_for_again_and_a_no_ends_the_stream() -> 
 async fn who_is_revoked_is_closed_at_once_and_gets_nothing_more() -> TestResult {
     let left = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&left);
-    let hub = Broadcaster::builder()
+    let hub = Hub::builder()
         .on_disconnect(move |_, why| {
             noted.lock().push(why);
             Ok(())
@@ -167,7 +167,7 @@ async fn who_is_revoked_is_closed_at_once_and_gets_nothing_more() -> TestResult 
     let (events, at) = ann.await?;
     assert_eq!(events, ["sse-kit:hello", "sse-kit:close"]);
     assert_eq!(at, revoked_at);
-    assert_eq!(*left.lock(), [Departure::Disconnected]);
+    assert_eq!(*left.lock(), [CloseReason::Disconnected]);
     assert_eq!(gate.revoke(|_, _| true), 1);
     assert_eq!(bob.await?.0, ["sse-kit:hello", "secret", "sse-kit:close"]);
     Ok(())
@@ -175,7 +175,7 @@ async fn who_is_revoked_is_closed_at_once_and_gets_nothing_more() -> TestResult 
 
 #[tokio::test(start_paused = true)]
 async fn changed_rights_are_asked_for_within_a_second() -> TestResult {
-    let (hub, told) = (Broadcaster::new(), Told::to_say(yes()));
+    let (hub, told) = (Hub::new(), Told::to_say(yes()));
     let gate = Gate::new(hub.clone(), told.clone());
     let watch = tokio::spawn(gate.clone().watch());
     let ann = tokio::spawn(rest(gate.open("ann", hub.subscribe(topic("a"))).await?));
@@ -194,7 +194,7 @@ async fn changed_rights_are_asked_for_within_a_second() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_without_an_answer_stays_for_the_grace_period_and_comes_back() -> TestResult {
-    let (hub, told) = (Broadcaster::new(), Told::to_say(for_a_minute()));
+    let (hub, told) = (Hub::new(), Told::to_say(for_a_minute()));
     let gate = Gate::new(hub.clone(), told.clone());
     let watch = tokio::spawn(gate.clone().watch());
     for broken in [Says::Panics, Says::Hangs] {
@@ -220,7 +220,7 @@ async fn a_stream_without_an_answer_stays_for_the_grace_period_and_comes_back() 
 
 #[tokio::test(start_paused = true)]
 async fn a_broken_authorizer_that_recovers_costs_nobody_a_stream() -> TestResult {
-    let (hub, told) = (Broadcaster::new(), Told::to_say(for_a_minute()));
+    let (hub, told) = (Hub::new(), Told::to_say(for_a_minute()));
     let gate = Gate::new(hub.clone(), told.clone()).grace(Duration::from_secs(10));
     let watch = tokio::spawn(gate.clone().watch());
     let _open = gate.open("ann", hub.subscribe(topic("a"))).await?;
@@ -248,10 +248,10 @@ struct Pooled {
 impl Authorizer for Pooled {
     type Principal = usize;
 
-    async fn authorize(&self, _: &usize, _: Wanted<'_>, _: Access) -> Result<Grant, Denied> {
+    async fn authorize(&self, _: &usize, _: Resource<'_>, _: Access) -> Result<Grant, DeniedError> {
         let waiting = 1 + self.waiting.fetch_add(1, Ordering::SeqCst);
         self.most.fetch_max(waiting, Ordering::SeqCst);
-        let connection = self.pool.acquire().await.map_err(|_| Denied)?;
+        let connection = self.pool.acquire().await.map_err(|_| DeniedError)?;
         tokio::time::sleep(self.each).await;
         drop(connection);
         self.waiting.fetch_sub(1, Ordering::SeqCst);
@@ -263,7 +263,7 @@ impl Authorizer for Pooled {
 async fn grants_that_run_out_together_cost_nobody_a_stream() -> TestResult {
     let in_full = std::env::var_os("SSE_KIT_SOAK").is_some();
     let streams = if in_full { 50_000 } else { 4_000 };
-    let hub = Broadcaster::builder().heartbeat(None).build()?;
+    let hub = Hub::builder().heartbeat(None).build()?;
     let pooled = Pooled {
         pool: Arc::new(tokio::sync::Semaphore::new(20)),
         each: Duration::from_millis(50),
@@ -288,7 +288,7 @@ async fn grants_that_run_out_together_cost_nobody_a_stream() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn revocations_of_others_hold_up_nobody() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let pooled = Pooled {
         pool: Arc::new(tokio::sync::Semaphore::new(20)),
         each: Duration::from_millis(30),
@@ -326,10 +326,10 @@ struct Overtaken {
 impl Authorizer for Overtaken {
     type Principal = ();
 
-    async fn authorize(&self, (): &(), _: Wanted<'_>, _: Access) -> Result<Grant, Denied> {
+    async fn authorize(&self, (): &(), _: Resource<'_>, _: Access) -> Result<Grant, DeniedError> {
         *self.asked.lock() += 1;
         if *self.asked.lock() > 1 {
-            return Err(Denied);
+            return Err(DeniedError);
         }
         self.gate.get().expect("it is set").revoke(|(), _| true);
         Ok(Grant::unlimited())
@@ -338,7 +338,7 @@ impl Authorizer for Overtaken {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_revoked_while_it_is_asked_for_is_asked_for_again() {
-    let (hub, overtaken) = (Broadcaster::new(), Overtaken::default());
+    let (hub, overtaken) = (Hub::new(), Overtaken::default());
     let gate = Gate::new(hub.clone(), overtaken.clone());
     assert!(overtaken.gate.set(gate.clone()).is_ok());
     let opened = gate.open((), hub.subscribe(topic("a"))).await;
@@ -387,7 +387,7 @@ impl Log for Interrupted {
 #[tokio::test(start_paused = true)]
 async fn who_is_revoked_while_the_log_is_read_gets_nothing() -> TestResult {
     let log = Interrupted::default();
-    let hub = Broadcaster::builder().log(log.clone()).history(1).build()?;
+    let hub = Hub::builder().log(log.clone()).history(1).build()?;
     let gate = Gate::new(hub.clone(), Told::to_say(yes()));
     assert!(log.gate.set(gate.clone()).is_ok());
     for (id, record) in (1..=9).map(Interrupted::record) {
@@ -396,9 +396,9 @@ async fn who_is_revoked_while_the_log_is_read_gets_nothing() -> TestResult {
     let (first, _) = Interrupted::record(1);
     let open = |who| gate.open(who, hub.subscribe(topic("a")).resume(LastEventId::Known(first)));
     let bob = open("bob").await?;
-    assert_eq!((hub.stats().reached_back, hub.connection_count()), (1, 1));
+    assert_eq!((hub.stats().backfilled, hub.connection_count()), (1, 1));
     assert_eq!(open("ann").await.err(), Some(OpenError::Denied));
-    assert_eq!((hub.stats().reached_back, hub.connection_count()), (2, 1));
+    assert_eq!((hub.stats().backfilled, hub.connection_count()), (2, 1));
     drop(bob);
     Ok(())
 }

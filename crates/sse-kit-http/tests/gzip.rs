@@ -6,7 +6,7 @@ use bytes::Bytes;
 use flate2::read::GzDecoder;
 use http::{Request, Response};
 use http_body_util::BodyExt;
-use sse_kit_broadcast::{Broadcaster, Goodbye};
+use sse_kit_broadcast::{Goodbye, Hub};
 use sse_kit_event::{Event, Topic};
 use sse_kit_http::{SseBody, SseRequest, SseResponse};
 
@@ -14,7 +14,7 @@ fn topic(name: &str) -> Topic {
     name.parse().expect("a topic")
 }
 
-fn open(hub: &Broadcaster, topics: &str, accept: &str) -> Response<SseBody> {
+fn open(hub: &Hub, topics: &str, accept: &str) -> Response<SseBody> {
     let request = Request::get(format!("/?{topics}")).header("accept-encoding", accept).body(());
     let request = request.expect("a request");
     let request = SseRequest::from(&request);
@@ -42,7 +42,7 @@ fn read(frames: &[Bytes]) -> String {
 
 #[tokio::test]
 async fn what_is_read_is_what_others_get_as_it_is_and_events_are_compressed_once() {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let plain = open(&hub, "topic=a&topic=b", "br;q=1");
     let both = open(&hub, "topic=a&topic=b", "gzip");
     let one = open(&hub, "topic=b", "deflate, gzip;q=0.5");
@@ -68,7 +68,7 @@ async fn what_is_read_is_what_others_get_as_it_is_and_events_are_compressed_once
 
 #[tokio::test]
 async fn a_stream_that_is_over_at_once_is_whole() {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let response = open(&hub, "topic=a", "gzip");
     hub.shut_down(Goodbye::StayAway);
     let text = read(&frames(response).await);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use http_body_util::BodyExt;
-use sse_kit_broadcast::Broadcaster;
+use sse_kit_broadcast::Hub;
 use sse_kit_event::{Decoded, Decoder, Event, Topic};
 use sse_kit_http::{SseRequest, SseResponse, ensure_same_site};
 
@@ -46,7 +46,7 @@ fn hostile(random: &mut fastrand::Rng) -> Vec<u8> {
 
 #[tokio::test]
 async fn ten_thousand_hostile_ids_get_a_gap_each_and_no_error() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     hub.publish(&topic(), Event::new("x")).await?;
     let mut random = sse_kit_test_support::rng();
     let mut asked = 0;
@@ -116,7 +116,7 @@ fn all_combinations_of_origin_and_sec_fetch_site() {
 #[tokio::test]
 async fn a_stream_that_has_reached_its_age_asks_to_come_back_and_one_that_has_not_goes_on()
 -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let open = || hub.subscribe(topic()).open().map(SseResponse::new);
     let old = open()?.max_age(Duration::ZERO);
     let young = [open()?.max_age(Duration::from_secs(3600)), open()?.max_age(Duration::MAX)];
@@ -131,7 +131,7 @@ async fn a_stream_that_has_reached_its_age_asks_to_come_back_and_one_that_has_no
 
 #[tokio::test]
 async fn what_waits_comes_before_the_end_of_a_stream_that_has_reached_its_age() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let subscription = hub.subscribe(topic()).open()?;
     let id = subscription.connection().id().clone();
     let response = SseResponse::new(subscription).max_age(Duration::ZERO);
@@ -148,7 +148,7 @@ async fn what_waits_comes_before_the_end_of_a_stream_that_has_reached_its_age() 
 
 #[tokio::test]
 async fn everything_that_is_kept_with_a_stream_goes_with_it() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let (first, second) = (std::sync::Arc::new(()), std::sync::Arc::new(()));
     let stream = SseResponse::new(hub.subscribe(topic()).open()?)
         .keep(first.clone())

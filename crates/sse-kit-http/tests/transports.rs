@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use sse_kit_broadcast::{Broadcaster, Goodbye};
+use sse_kit_broadcast::{Goodbye, Hub};
 use sse_kit_event::control::{Gap, GapReason, Hello};
 use sse_kit_event::{Decoded, Decoder, Event, EventId, Message, Topic};
 use sse_kit_http::{SseBody, SseRequest, SseResponse};
@@ -28,7 +28,7 @@ enum Transport {
 
 const ALL: [Transport; 3] = [Transport::Http1, Transport::Http2, Transport::Axum];
 
-fn stream<B>(hub: &Broadcaster, request: &Request<B>) -> Response<SseBody> {
+fn stream<B>(hub: &Hub, request: &Request<B>) -> Response<SseBody> {
     let request = SseRequest::from(request);
     let topics = request.topics("topic").expect("the tests ask for good topics");
     let subscription = hub.subscribe(topics).resume(request.last_event_id()).open();
@@ -38,7 +38,7 @@ fn stream<B>(hub: &Broadcaster, request: &Request<B>) -> Response<SseBody> {
 }
 
 impl Transport {
-    async fn serve(self, hub: Broadcaster) -> SocketAddr {
+    async fn serve(self, hub: Hub) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         if self == Self::Axum {
@@ -121,7 +121,7 @@ fn request(path: &str) -> http::request::Builder {
 #[tokio::test]
 async fn a_stream_has_its_headers_a_hello_and_then_events_on_every_transport() -> TestResult {
     for transport in ALL {
-        let hub = Broadcaster::new();
+        let hub = Hub::new();
         let topic: Topic = "a".parse()?;
         let address = transport.serve(hub.clone()).await;
         let mut reader =
@@ -160,7 +160,7 @@ async fn a_stream_has_its_headers_a_hello_and_then_events_on_every_transport() -
 #[tokio::test]
 async fn a_client_resumes_by_header_or_by_query_on_every_transport() -> TestResult {
     for transport in ALL {
-        let hub = Broadcaster::new();
+        let hub = Hub::new();
         let topic: Topic = "a".parse()?;
         let address = transport.serve(hub.clone()).await;
         let mut ids = Vec::new();
@@ -195,7 +195,7 @@ async fn a_client_resumes_by_header_or_by_query_on_every_transport() -> TestResu
 #[tokio::test]
 async fn shutting_down_ends_the_body_properly_after_a_goodbye_on_every_transport() -> TestResult {
     for transport in ALL {
-        let hub = Broadcaster::new();
+        let hub = Hub::new();
         let address = transport.serve(hub.clone()).await;
         let mut reader =
             transport.get(address, request("/events?topic=a").body(Empty::new())?).await;
@@ -212,7 +212,7 @@ async fn shutting_down_ends_the_body_properly_after_a_goodbye_on_every_transport
 #[tokio::test]
 async fn a_client_that_goes_away_is_gone_on_every_transport() -> TestResult {
     for transport in ALL {
-        let hub = Broadcaster::new();
+        let hub = Hub::new();
         let address = transport.serve(hub.clone()).await;
         let mut reader =
             transport.get(address, request("/events?topic=a").body(Empty::new())?).await;
@@ -226,7 +226,7 @@ async fn a_client_that_goes_away_is_gone_on_every_transport() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn heartbeats_are_a_comment_and_an_event_without_an_id() -> TestResult {
-    let hub = Broadcaster::builder().heartbeat(Duration::from_secs(2)).build()?;
+    let hub = Hub::builder().heartbeat(Duration::from_secs(2)).build()?;
     let mut body = SseResponse::new(hub.subscribe(sse_kit_event::Topics::none()).open()?)
         .into_response()
         .into_body();
@@ -242,7 +242,7 @@ async fn heartbeats_are_a_comment_and_an_event_without_an_id() -> TestResult {
 #[tokio::test]
 async fn the_bytes_of_an_event_are_the_same_for_all_and_several_are_taken_in_one_go() -> TestResult
 {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let topic: Topic = "a".parse()?;
     let open = || hub.subscribe(&topic).open().map(|s| SseResponse::new(s).into_response());
     let mut bodies = [open()?.into_body(), open()?.into_body()];

@@ -30,7 +30,7 @@ pub struct MonitorConfig {
     pub(crate) reconnect_delay: Duration,
     pub(crate) heartbeat_timeout: Option<Duration>,
     pub(crate) on_gap: OnGap,
-    pub(crate) debug: Debug,
+    pub(crate) debug: ConsoleLog,
     pub(crate) overlay: Overlay,
     pub(crate) indicators: Indicators,
 }
@@ -56,7 +56,7 @@ pub enum OnGap {
 
 /// Whether the browser's console is told of each change of state, at its level "debug" or "verbose".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Debug {
+pub enum ConsoleLog {
     /// It is.
     On,
     /// It is not.
@@ -131,7 +131,7 @@ impl MonitorConfig {
     }
 
     /// Whether the console is told of each change.
-    pub fn debug(mut self, debug: Debug) -> Self {
+    pub fn console_log(mut self, debug: ConsoleLog) -> Self {
         self.debug = debug;
         self
     }
@@ -182,7 +182,7 @@ impl Default for MonitorConfig {
             reconnect_delay: Duration::from_secs(3),
             heartbeat_timeout: None,
             on_gap: OnGap::Reload,
-            debug: Debug::Off,
+            debug: ConsoleLog::Off,
             overlay: Overlay::Off,
             indicators: Indicators::default(),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use sse_kit_htmx::{Html, Reconnect};
 
-use crate::config::{Debug, MonitorConfig, OnGap, Overlay};
+use crate::config::{ConsoleLog, MonitorConfig, OnGap, Overlay};
 use crate::indicator::Indicator;
 
 pub(crate) fn data_block(config: &MonitorConfig) -> Html {
@@ -20,7 +20,7 @@ pub(crate) fn data_block(config: &MonitorConfig) -> Html {
             OnGap::Wait => "wait",
             OnGap::Report => "report",
         },
-        "debug": config.debug == Debug::On,
+        "debug": config.debug == ConsoleLog::On,
         "overlay": config.overlay == Overlay::On,
         "indicators": indicators(config),
     });

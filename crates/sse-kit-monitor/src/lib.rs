@@ -39,7 +39,7 @@ mod state;
 mod data_block;
 mod script;
 
-pub use config::{Debug, MonitorConfig, OnGap, Overlay};
+pub use config::{ConsoleLog, MonitorConfig, OnGap, Overlay};
 pub use indicator::Indicator;
 pub use script::script;
 pub use state::State;

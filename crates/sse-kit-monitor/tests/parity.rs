@@ -7,7 +7,7 @@ use std::time::Duration;
 use scraper::{Html as Page, Selector};
 use serde_json::{Value, json};
 use sse_kit_htmx::{ElementId, Html, Reconnect};
-use sse_kit_monitor::{Debug, MonitorConfig, OnGap, Overlay, State, script};
+use sse_kit_monitor::{ConsoleLog, MonitorConfig, OnGap, Overlay, State, script};
 
 /// What the script would read, by way of a real parser.
 fn read(config: &MonitorConfig) -> Value {
@@ -53,7 +53,7 @@ fn e2_every_option_is_in_what_the_script_reads() {
         .reconnect_delay(Duration::from_millis(250))
         .heartbeat_timeout(Duration::from_secs(30))
         .on_gap(OnGap::Report)
-        .debug(Debug::On)
+        .console_log(ConsoleLog::On)
         .overlay(Overlay::On)
         .indicator(State::Closed, "gone");
     let config = read(&config);

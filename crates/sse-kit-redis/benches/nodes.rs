@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use server::Server;
-use sse_kit_broadcast::{Broadcaster, Delivery, Subscription};
+use sse_kit_broadcast::{Delivery, Hub, Subscription};
 use sse_kit_event::{Event, Topic};
 use sse_kit_redis::{RedisConfig, RedisLog};
 use tokio::task::JoinSet;
@@ -47,11 +47,11 @@ async fn main() {
     }
 }
 
-fn builder() -> sse_kit_broadcast::Builder {
-    Broadcaster::builder().heartbeat(None).history(2 * MESSAGES)
+fn builder() -> sse_kit_broadcast::HubBuilder {
+    Hub::builder().heartbeat(None).history(2 * MESSAGES)
 }
 
-async fn measure(log: &str, nodes: &[Broadcaster], publishers: usize, redis: Option<&Server>) {
+async fn measure(log: &str, nodes: &[Hub], publishers: usize, redis: Option<&Server>) {
     let topic: Topic = "a".parse().expect("a topic");
     let mut reading = JoinSet::new();
     for node in nodes {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, RedisError, RedisResult};
 
 /// The most seeds in an address.
-const MOST_SEEDS: usize = 16;
+const MAX_SEEDS: usize = 16;
 
 /// The address of a log: one server, or some that know which server it is at the moment.
 #[derive(Clone, Debug)]
@@ -66,7 +66,7 @@ impl Address {
     }
 
     fn new(kind: Kind, server: Client, seeds: Vec<Client>) -> RedisResult<Self> {
-        if seeds.len() > MOST_SEEDS {
+        if seeds.len() > MAX_SEEDS {
             return Err(wrong("an address has at most 16 hosts").into());
         }
         Ok(Self { kind, server, seeds: seeds.into(), next: Arc::default() })

@@ -12,9 +12,9 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use crate::config::RedisConfig;
 use crate::entry::{Fields, written};
 use crate::link::Link;
-use crate::monitor::Shared;
 use crate::outage::Outage;
 use crate::refusal::Refusal;
+use crate::status::Shared;
 
 /// How long to wait before an attempt is made again.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -89,8 +89,8 @@ impl Appender {
 
     fn request(&self, append: Append) -> Result<Request, AppendError> {
         let Append { record, follow_ups, once, expected } = append;
-        let (record, max) = (Fields::of(&record), self.config.max_record_bytes);
-        let follow_ups: Vec<_> = follow_ups.iter().map(Fields::of).collect();
+        let (record, max) = (Fields::from_record(&record), self.config.max_record_bytes);
+        let follow_ups: Vec<_> = follow_ups.iter().map(Fields::from_record).collect();
         let bytes = record.len() + follow_ups.iter().map(Fields::len).sum::<usize>();
         if bytes > max {
             return Err(AppendError::TooLarge { bytes, max });
@@ -127,20 +127,20 @@ impl Appender {
                 }
             };
             let next = Instant::now() + PAUSE;
-            if self.is_hopeless() || next >= deadline {
+            if self.note_failure() || next >= deadline {
                 break error;
             }
             self.shared.retried.add(1);
             sleep_until(next).await;
         };
-        self.is_hopeless();
+        self.note_failure();
         let error = error.into();
         Err(if unknown { AppendError::Ambiguous(error) } else { AppendError::Unavailable(error) })
     }
 
     /// Notes a failed attempt; true when attempts have failed for longer than any append may take.
     /// Then publishers are not made to wait once more.
-    fn is_hopeless(&self) -> bool {
+    fn note_failure(&self) -> bool {
         self.outage.goes_on(self.config.append_deadline, self.shared.read_at())
     }
 
@@ -176,12 +176,12 @@ impl Appender {
                 if let Some(server) = unproven(&error) {
                     self.shared.appends_to(server);
                 }
-                let refusal = Refusal::of(&error);
+                let refusal = Refusal::from_error(&error);
                 // Whatever else the server says, another one may have taken its place.
                 if refusal != Some(Refusal::Full) {
                     self.link.discard(number).await;
                 }
-                Err(Failure::of(error, refusal))
+                Err(Failure::new(error, refusal))
             }
         }
     }
@@ -213,7 +213,7 @@ fn no_answer() -> AppendError {
 }
 
 impl Failure {
-    fn of(error: RedisError, refusal: Option<Refusal>) -> Self {
+    fn new(error: RedisError, refusal: Option<Refusal>) -> Self {
         match refusal {
             Some(Refusal::Full) => Self::Final(AppendError::Full),
             Some(Refusal::Later) => Self::NotWritten(error),

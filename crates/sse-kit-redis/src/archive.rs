@@ -10,10 +10,10 @@ use sse_kit_event::EventId;
 use crate::config::RedisConfig;
 use crate::entry::Entry;
 use crate::link::Link;
-use crate::monitor::Shared;
 use crate::page::{Budget, From, Pages};
+use crate::status::Shared;
 
-/// How far back anybody may reach. A broadcaster gives up after as many records: what lies further
+/// How far back anybody may reach. A hub gives up after as many records: what lies further
 /// back is not read in the first place.
 const FURTHEST: u64 = 10_000;
 

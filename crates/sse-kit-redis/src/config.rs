@@ -8,13 +8,13 @@ use sse_kit_event::Topic;
 use crate::address::Address;
 
 /// The longest time that a setting takes; longer ones are shortened to this. A hundred years.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+const MAX_TIME: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// The shortest and the longest tick. Nodes that are silent for longer than some ticks are forgotten.
 const TICKS: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(2)];
 
 /// The largest number that Redis takes.
-const MOST: u64 = i64::MAX.unsigned_abs();
+const MAX_COUNT: u64 = i64::MAX.unsigned_abs();
 
 /// The largest record that Redis could take: half of what it allows for one text.
 const LARGEST_RECORD: usize = 256 << 20;
@@ -89,30 +89,30 @@ impl RedisConfig {
 
     /// About how many records Redis keeps, at least this many. Default: 100,000.
     pub fn keep_events(self, events: u64) -> Self {
-        Self { keep_events: events.clamp(1, MOST), ..self }
+        Self { keep_events: events.clamp(1, MAX_COUNT), ..self }
     }
 
     /// How long Redis keeps a record at most, to about [`RedisConfig::tick`]. Default: as long as there
     /// is room.
     pub fn keep_for(self, age: Duration) -> Self {
-        Self { keep_for: Some(age.min(LONGEST)), ..self }
+        Self { keep_for: Some(age.min(MAX_TIME)), ..self }
     }
 
     /// How many of the newest records a node reads when it starts, to serve clients that resume on it.
-    /// They go through memory once, and stay as far as the broadcaster keeps history. Default: 10,000.
+    /// They go through memory once, and stay as far as the hub keeps history. Default: 10,000.
     pub fn warm_up(self, events: u64) -> Self {
         Self { warm_up: events, ..self }
     }
 
     /// How long an append may take, retries included, before it is an error. Default: 3 s.
     pub fn append_deadline(self, deadline: Duration) -> Self {
-        Self { append_deadline: deadline.min(LONGEST), ..self }
+        Self { append_deadline: deadline.min(MAX_TIME), ..self }
     }
 
     /// How long to wait for a connection, or for one reply, before it is tried again on a new
     /// connection. Default: 1 s.
     pub fn attempt_timeout(self, timeout: Duration) -> Self {
-        Self { attempt_timeout: timeout.min(LONGEST), ..self }
+        Self { attempt_timeout: timeout.min(MAX_TIME), ..self }
     }
 
     /// How long Redis knows the idempotency key of a record: longer than any publisher retries. Each
@@ -122,7 +122,7 @@ impl RedisConfig {
     /// together could let a retry append twice; [`RedisLog::connect`](crate::RedisLog::connect)
     /// refuses it.
     pub fn idempotency(self, window: Duration) -> Self {
-        Self { idempotency: window.min(LONGEST), ..self }
+        Self { idempotency: window.min(MAX_TIME), ..self }
     }
 
     /// The largest record that is appended, in bytes; at most 256 MiB. Default: 8 MiB.
@@ -144,13 +144,13 @@ impl RedisConfig {
     /// knows of more than Redis has. When a node does not come in time, the log begins a new epoch,
     /// and every page is told of a gap.
     pub fn roll_call(self, patience: Duration) -> Self {
-        Self { roll_call: patience.min(LONGEST), ..self }
+        Self { roll_call: patience.min(MAX_TIME), ..self }
     }
 
     /// How long [`RedisLog::connect`](crate::RedisLog::connect) tries again while Redis cannot be
     /// reached. Default: 10 s.
     pub fn start_deadline(self, deadline: Duration) -> Self {
-        Self { start_deadline: deadline.min(LONGEST), ..self }
+        Self { start_deadline: deadline.min(MAX_TIME), ..self }
     }
 
     /// The shortest idempotency window with which no retry can append twice.

@@ -57,7 +57,7 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    pub(crate) fn of(record: &Record) -> Self {
+    pub(crate) fn from_record(record: &Record) -> Self {
         let except: Vec<_> = record.except.as_slice().iter().map(ConnectionId::as_str).collect();
         Self {
             topic: written(&record.audience),
@@ -174,7 +174,7 @@ mod tests {
             except: ConnectionSet::new(["a", "b"].map(|id| id.parse().unwrap())).unwrap(),
             event: Event::new("x\ny").encode(),
         };
-        let fields = Fields::of(&record);
+        let fields = Fields::from_record(&record);
         let reply = reply(&[
             ("topic", fields.topic.as_bytes()),
             ("event", &fields.event),

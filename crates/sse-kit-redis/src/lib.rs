@@ -1,13 +1,13 @@
 //! The log of sse-kit on Redis Streams: several nodes, one order of events.
 //!
 //! ```no_run
-//! use sse_kit_broadcast::Broadcaster;
+//! use sse_kit_broadcast::Hub;
 //! use sse_kit_redis::{RedisConfig, RedisLog};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let log = RedisLog::connect(RedisConfig::new("redis://127.0.0.1:6379")?).await?;
 //! let redis = log.monitor(); // for health checks and metrics
-//! let hub = Broadcaster::builder().log(log).build()?;
+//! let hub = Hub::builder().log(log).build()?;
 //! # Ok(()) }
 //! ```
 //!
@@ -42,19 +42,19 @@ mod archive;
 mod config;
 mod entry;
 mod link;
-mod monitor;
 mod outage;
 mod page;
 mod presence;
 mod reader;
 mod redis_log;
 mod refusal;
+mod status;
 mod warm_up;
 
 pub use config::{LogName, LogNameError, RedisConfig, RedisConfigError};
-pub use monitor::{RedisHealth, RedisMonitor, RedisStats};
 pub use presence::{Member, MembersError, RedisPresence};
 pub use redis_log::{ConnectError, RedisLog};
+pub use status::{RedisHealth, RedisStats, RedisStatus};
 
 /// The Lua script that appends a record, as every node and every other publisher runs it. The
 /// comment at its beginning says what it is given and what it returns.

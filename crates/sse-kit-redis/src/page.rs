@@ -7,10 +7,10 @@ use crate::config::RedisConfig;
 use crate::entry::{self, Entry};
 
 /// The most records in a page.
-const MOST_RECORDS: usize = 256;
+const MAX_RECORDS: usize = 256;
 
 /// The most bytes in a page, unless its first record alone is larger.
-const MOST_BYTES: usize = 1 << 20;
+const MAX_BYTES: usize = 1 << 20;
 
 /// The script that reads pages.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Pages {
             .key(config.meta_key())
             .arg(direction)
             .arg(id)
-            .arg(limit.min(MOST_RECORDS))
+            .arg(limit.min(MAX_RECORDS))
             .arg(budget.bytes)
             .invoke_async(connection)
             .await?;
@@ -78,11 +78,11 @@ pub(crate) struct Budget {
 }
 
 /// The most times longer that a reply may take.
-const MOST_PATIENCE: u32 = 16;
+const MAX_PATIENCE: u32 = 16;
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { bytes: MOST_BYTES, patience: 1 }
+        Self { bytes: MAX_BYTES, patience: 1 }
     }
 }
 
@@ -90,12 +90,12 @@ impl Budget {
     /// Takes note of a page that did not arrive in time.
     pub(crate) fn shrink(&mut self) {
         self.bytes = (self.bytes / 4).max(1);
-        self.patience = (self.patience * 2).min(MOST_PATIENCE);
+        self.patience = (self.patience * 2).min(MAX_PATIENCE);
     }
 
     /// Takes note of a page that arrived in time.
     pub(crate) fn grow(&mut self) {
-        self.bytes = self.bytes.saturating_mul(2).min(MOST_BYTES);
+        self.bytes = self.bytes.saturating_mul(2).min(MAX_BYTES);
     }
 
     /// Ends the patience once everything was read.
@@ -114,11 +114,11 @@ mod tests {
         for _ in 0..100 {
             budget.shrink();
         }
-        assert_eq!(budget, Budget { bytes: 1, patience: MOST_PATIENCE });
+        assert_eq!(budget, Budget { bytes: 1, patience: MAX_PATIENCE });
         for _ in 0..20 {
             budget.grow();
         }
-        assert_eq!((budget.bytes, budget.patience), (MOST_BYTES, MOST_PATIENCE));
+        assert_eq!((budget.bytes, budget.patience), (MAX_BYTES, MAX_PATIENCE));
         budget.rest();
         assert_eq!(budget, Budget::default());
     }

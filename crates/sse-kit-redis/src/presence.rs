@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis::{RedisError, Script};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sse_kit_broadcast::{Broadcaster, ConnectionId, PresenceError};
+use sse_kit_broadcast::{ConnectionId, Hub, PresenceError};
 use sse_kit_event::Topic;
 use tokio::time::MissedTickBehavior;
 
@@ -31,9 +31,9 @@ const GATHER: Duration = Duration::from_millis(50);
 /// for a topic that every page subscribes to.
 ///
 /// ```no_run
-/// # use sse_kit_broadcast::Broadcaster;
+/// # use sse_kit_broadcast::Hub;
 /// # use sse_kit_redis::{RedisConfig, RedisPresence};
-/// # async fn example(hub: Broadcaster) -> Result<(), Box<dyn std::error::Error>> {
+/// # async fn example(hub: Hub) -> Result<(), Box<dyn std::error::Error>> {
 /// let presence = RedisPresence::new(RedisConfig::new("redis://127.0.0.1:6379")?)?;
 /// let room = "rooms:1".parse()?;
 /// tokio::spawn({
@@ -79,13 +79,13 @@ impl RedisPresence {
         Ok(Self { shared: Arc::new(Shared { config, link, script, node: random()? }) })
     }
 
-    /// Says who is on the topic at this node, until the broadcaster is gone; when Redis is away, once it
+    /// Says who is on the topic at this node, until the hub is gone; when Redis is away, once it
     /// is back. It is for the caller to poll or to spawn.
     ///
     /// # Cancel safety
     ///
     /// Cancel safe: when it is dropped, this node is believed for a few seconds more.
-    pub async fn share(&self, hub: &Broadcaster, topic: &Topic) {
+    pub async fn share(&self, hub: &Hub, topic: &Topic) {
         let mut tick = tokio::time::interval(SAID_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut watch = hub.watch_presence(topic);
@@ -100,7 +100,7 @@ impl RedisPresence {
             // Who comes or goes with them is told with them: a room that fills is not told a hundred times.
             tokio::time::sleep(GATHER).await;
             watch = hub.watch_presence(topic);
-            let here: Vec<_> = watch.present.iter().map(|c| Member::of(c)).collect();
+            let here: Vec<_> = watch.present.iter().map(|c| Member::from_connection(c)).collect();
             if let Err(error) = self.say(topic, &here).await {
                 tracing::debug!(error = &error as &dyn Error, "others do not hear who is here");
             }
@@ -156,7 +156,7 @@ enum SayError {
 }
 
 impl Member {
-    fn of(connection: &sse_kit_broadcast::Connection) -> Self {
+    fn from_connection(connection: &sse_kit_broadcast::Connection) -> Self {
         Self { id: connection.id().clone(), metadata: connection.metadata().clone() }
     }
 }

@@ -13,8 +13,8 @@ use crate::appender::{millis, random};
 use crate::config::RedisConfig;
 use crate::entry::{self, Entry};
 use crate::link::connect;
-use crate::monitor::Shared;
 use crate::page::{Budget, From, Page, Pages};
+use crate::status::Shared;
 use crate::warm_up::WarmUp;
 
 /// How long to wait before the first new connection, and at most.
@@ -22,7 +22,7 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(
 
 /// How old a connection grows before a new one takes its place: the address may lead to another
 /// server by then, while the old one goes on running.
-const LONGEST_CONNECTION: Duration = Duration::from_secs(5);
+const MAX_CONNECTION: Duration = Duration::from_secs(5);
 
 /// How old a connection is at least before the appender, which finds itself at another server, may have
 /// it replaced.
@@ -141,7 +141,7 @@ impl Reader {
         shared.begin(self.place.at);
     }
 
-    /// Reads until the broadcaster is gone.
+    /// Reads until the hub is gone.
     pub(crate) async fn run(
         mut self,
         connection: MultiplexedConnection,
@@ -195,7 +195,7 @@ impl Reader {
     /// Takes a new connection in place of one that is old, or that leads elsewhere than the appender's.
     async fn renew(&self, line: &mut Line) {
         let age = line.since.elapsed();
-        let is_old = age >= LONGEST_CONNECTION || (age >= SHORTEST_CONNECTION && line.is_elsewhere);
+        let is_old = age >= MAX_CONNECTION || (age >= SHORTEST_CONNECTION && line.is_elsewhere);
         if is_old {
             match self.connect().await {
                 Ok(connection) => *line = Line::new(connection),
@@ -330,7 +330,7 @@ impl Reader {
         Ok(has_read)
     }
 
-    /// Looks where the log is, and tells the broadcaster what was lost.
+    /// Looks where the log is, and tells the hub what was lost.
     async fn look(
         &mut self,
         line: &mut Line,
@@ -393,7 +393,7 @@ impl Reader {
             shared.lost.add(offset - before);
             self.place = Place::new(EventId::new(self.place.at.epoch(), offset));
             shared.read_through(self.place.at);
-            heard(inlet.lose_through(offset))?;
+            heard(inlet.mark_lost_through(offset))?;
         }
         Ok(())
     }
@@ -452,7 +452,7 @@ impl Line {
     /// Says that the goal is reached, where it is.
     fn settle(&mut self, at: EventId, inlet: &Inlet) {
         if let Some((_, mark)) = self.goal.take_if(|(goal, _)| *goal <= at.offset()) {
-            inlet.settle(mark);
+            inlet.caught_up(mark);
         }
     }
 }
@@ -473,7 +473,7 @@ fn unexpected(what: &'static str) -> RedisError {
     (redis::ErrorKind::UnexpectedReturnType, what).into()
 }
 
-/// Hands a record to the broadcaster. What is no record is passed over: it would be none for anybody.
+/// Hands a record to the hub. What is no record is passed over: it would be none for anybody.
 fn deliver(id: EventId, entry: Entry, inlet: &Inlet, shared: &Shared) -> Result<(), Stopped> {
     match entry.record {
         Ok(record) => heard(inlet.deliver(id, record).map(drop)),
@@ -485,7 +485,7 @@ fn deliver(id: EventId, entry: Entry, inlet: &Inlet, shared: &Shared) -> Result<
     }
 }
 
-/// What does not follow is refused and logged by the broadcaster, and reading goes on behind it.
+/// What does not follow is refused and logged by the hub, and reading goes on behind it.
 fn heard(answer: Result<(), InletError>) -> Result<(), Stopped> {
     match answer {
         Err(InletError::Closed) => Err(Stopped::Closed),

@@ -12,15 +12,15 @@ use tokio::time::Instant;
 use crate::appender::Appender;
 use crate::archive::Archive;
 use crate::config::RedisConfig;
-use crate::monitor::{RedisMonitor, Shared};
 use crate::reader::Reader;
 use crate::refusal::Refusal;
+use crate::status::{RedisStatus, Shared};
 use crate::warm_up::WarmUp;
 
 /// The log of a hub that is several nodes, on a stream in Redis.
 ///
-/// It is given to [`Builder::log`](sse_kit_broadcast::Builder::log), and then starts one task that
-/// reads; the task ends with the broadcaster.
+/// It is given to [`HubBuilder::log`](sse_kit_broadcast::HubBuilder::log), and then starts one task that
+/// reads; the task ends with the hub.
 #[derive(Debug)]
 pub struct RedisLog {
     appender: Arc<Appender>,
@@ -58,9 +58,9 @@ impl RedisLog {
         })
     }
 
-    /// Looks after the log once the broadcaster has it.
-    pub fn monitor(&self) -> RedisMonitor {
-        RedisMonitor(Arc::clone(&self.shared))
+    /// Looks after the log once the hub has it.
+    pub fn monitor(&self) -> RedisStatus {
+        RedisStatus(Arc::clone(&self.shared))
     }
 }
 
@@ -71,7 +71,7 @@ impl Log for RedisLog {
 
     fn attach(&self, inlet: Inlet) {
         let Some((reader, warm_up)) = self.start.lock().take() else {
-            return tracing::error!("a log serves one broadcaster, and this one has one already");
+            return tracing::error!("a log serves one hub, and this one has one already");
         };
         reader.warm(warm_up.begin, warm_up.entries, &inlet, &self.shared);
         let reading = reader.run(warm_up.connection, inlet, Arc::clone(&self.shared));
@@ -131,7 +131,7 @@ async fn begin(config: &RedisConfig) -> redis::RedisResult<(Reader, WarmUp)> {
             Err(error) => error,
         };
         // A wrong password stays wrong.
-        let is_final = Refusal::of(&error) == Some(Refusal::Never);
+        let is_final = Refusal::from_error(&error) == Some(Refusal::Never);
         if is_final || Instant::now() + PAUSE >= deadline {
             return Err(error);
         }

@@ -46,7 +46,7 @@ impl Refusal {
     /// Redis 6.2 wraps the error of a command inside a script (`ERR Error running script (…):
     /// @user_script:…: -READONLY …`), and newer versions add text of their own. So codes are looked
     /// for in the whole message.
-    pub(crate) fn of(error: &RedisError) -> Option<Self> {
+    pub(crate) fn from_error(error: &RedisError) -> Option<Self> {
         let code = error.code()?;
         let text = format!("{code} {}", error.detail().unwrap_or_default());
         let said = |codes: &[&str]| words(&text).any(|word| codes.contains(&word));
@@ -113,7 +113,7 @@ mod tests {
         for (said, refusal) in said {
             for wrap in wraps {
                 let line = wrap(said);
-                assert_eq!(Refusal::of(&error(&line)), Some(refusal), "{line}");
+                assert_eq!(Refusal::from_error(&error(&line)), Some(refusal), "{line}");
             }
         }
     }
@@ -126,9 +126,9 @@ mod tests {
             "NEWCODE of a later version",
             "UNKILLABLE Sorry the script already executed write commands",
         ] {
-            assert_eq!(Refusal::of(&error(line)), Some(Refusal::Unknown), "{line}");
+            assert_eq!(Refusal::from_error(&error(line)), Some(Refusal::Unknown), "{line}");
         }
         let broken = RedisError::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
-        assert_eq!(Refusal::of(&broken), None);
+        assert_eq!(Refusal::from_error(&broken), None);
     }
 }

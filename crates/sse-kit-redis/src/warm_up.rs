@@ -13,10 +13,10 @@ use crate::page::From;
 use crate::reader::{Reader, State};
 
 /// The most bytes that a node reads at its start.
-const MOST_BYTES: usize = 64 << 20;
+const MAX_BYTES: usize = 64 << 20;
 
 /// How long a node reads at its start. On a slow link it begins with less history then.
-const LONGEST: Duration = Duration::from_secs(5);
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
 /// The newest records of the log.
 pub(crate) struct WarmUp {
@@ -41,7 +41,7 @@ impl WarmUp {
         mut connection: MultiplexedConnection,
         state: &State,
     ) -> RedisResult<Self> {
-        let deadline = Instant::now() + LONGEST;
+        let deadline = Instant::now() + MAX_WAIT;
         let floor = state.since.max(state.first.max(1) - 1);
         let floor = floor.max(state.last.saturating_sub(reader.config.warm_up));
         let (mut begin, mut bytes, mut entries) = (state.last, 0, VecDeque::new());
@@ -64,7 +64,7 @@ impl WarmUp {
             for entry in page.entries.into_iter().filter(Entry::is_ours) {
                 bytes += entry.bytes;
                 // Below a hole, clients could not be told what they lack.
-                if entry.offset != begin || entry.offset <= floor || bytes > MOST_BYTES {
+                if entry.offset != begin || entry.offset <= floor || bytes > MAX_BYTES {
                     break 'pages;
                 }
                 begin = entry.offset - 1;

@@ -50,16 +50,16 @@ impl fmt::Debug for Connections {
 }
 
 /// What is known of one connection before it is served.
-pub(crate) struct One {
+pub(crate) struct Accepted {
     pub(crate) peer: Arc<Peer>,
-    pub(crate) terms: Terms,
+    pub(crate) lifetime: Lifetime,
 }
 
 /// Closed when connections are to end.
 pub(crate) type Stopping = watch::Receiver<()>;
 
 /// For how long a connection is served.
-pub(crate) enum Terms {
+pub(crate) enum Lifetime {
     /// Until it is told to end.
     Watched(Stopping),
     /// The same, but for one request: it came when the server was ending.
@@ -68,7 +68,7 @@ pub(crate) enum Terms {
     Refused,
 }
 
-impl Terms {
+impl Lifetime {
     /// Waits until the connection is told to end.
     pub(crate) fn stopping(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
         let stopping = match self {
@@ -104,10 +104,10 @@ impl Connections {
         self: &Arc<Self>,
         tasks: &mut JoinSet<()>,
         stream: Stream,
-        one: One,
+        accepted: Accepted,
         kept: impl Send + 'static,
     ) {
-        let client = one.peer.address;
+        let client = accepted.peer.address;
         if let Err(error) = self.options.apply(&stream) {
             tracing::debug!(%client, %error, "a socket refuses its options");
         }
@@ -115,16 +115,16 @@ impl Connections {
         let ended = self.ended(client, kept);
         // Futures of three sizes: a connection has no room for what it does not become.
         if self.proxy_protocol && self.proxies.trusts(client.ip()) {
-            tasks.spawn(Arc::clone(self).introduced(line, one).map(ended));
+            tasks.spawn(Arc::clone(self).introduced(line, accepted).map(ended));
         } else if !self.is_settled() {
-            tasks.spawn(Arc::clone(self).negotiate(line, one).map(ended));
+            tasks.spawn(Arc::clone(self).negotiate(line, accepted).map(ended));
         } else {
             #[cfg(feature = "fast-path")]
-            if let Some(routes) = self.fast_routes(&one.terms) {
-                tasks.spawn(Arc::clone(self).both_lanes(routes, line, one).map(ended));
+            if let Some(routes) = self.fast_routes(&accepted.lifetime) {
+                tasks.spawn(Arc::clone(self).both_lanes(routes, line, accepted).map(ended));
                 return;
             }
-            tasks.spawn(Arc::clone(self).http1(line, one).map(ended));
+            tasks.spawn(Arc::clone(self).http1(line, accepted).map(ended));
         }
     }
 
@@ -142,19 +142,26 @@ impl Connections {
     }
 
     /// Serves a connection whose proxy says first who the client is.
-    async fn introduced(self: Arc<Self>, mut line: Line<Socket>, one: One) -> Result<(), Failure> {
+    async fn introduced(
+        self: Arc<Self>,
+        mut line: Line<Socket>,
+        accepted: Accepted,
+    ) -> Result<(), Failure> {
         let introduction = proxy_protocol::read(&mut line);
-        let Some(client) = self.in_time(introduction, &one.terms).await else { return Ok(()) };
-        let one = match client.map(|client| (client, self.peer(client))) {
-            None => one,
-            Some((_, Ok(peer))) => One { peer, ..one },
+        let Some(client) = self.within_header_timeout(introduction, &accepted.lifetime).await
+        else {
+            return Ok(());
+        };
+        let accepted = match client.map(|client| (client, self.peer(client))) {
+            None => accepted,
+            Some((_, Ok(peer))) => Accepted { peer, ..accepted },
             Some((client, Err(error))) => {
                 self.stats.refuse();
                 tracing::debug!(%client, %error, "a connection is refused");
-                One { peer: Arc::new(Peer::refused(client)), terms: Terms::Refused }
+                Accepted { peer: Arc::new(Peer::refused(client)), lifetime: Lifetime::Refused }
             }
         };
-        Box::pin(self.negotiate(line, one)).await
+        Box::pin(self.negotiate(line, accepted)).await
     }
 
     /// Notes how a connection has ended.
@@ -180,44 +187,51 @@ impl Connections {
     }
 
     /// Finds out what the client speaks, for at most the header timeout, and speaks it.
-    async fn negotiate(self: Arc<Self>, mut line: Line<Socket>, one: One) -> Result<(), Failure> {
+    async fn negotiate(
+        self: Arc<Self>,
+        mut line: Line<Socket>,
+        accepted: Accepted,
+    ) -> Result<(), Failure> {
         #[cfg(feature = "tls")]
         if let Some(Tls(acceptor)) = &self.tls {
             let acceptor = acceptor.clone();
-            let Some(stream) = self.in_time(acceptor.accept(line), &one.terms).await else {
+            let Some(stream) =
+                self.within_header_timeout(acceptor.accept(line), &accepted.lifetime).await
+            else {
                 return Ok(());
             };
             return if tls::is_http2(stream.get_ref().1) {
-                self.http2(stream, one).await
+                self.http2(stream, accepted).await
             } else {
-                self.http1(Line::new(stream), one).await
+                self.http1(Line::new(stream), accepted).await
             };
         }
         if self.prior_knowledge {
-            match self.in_time(preface::is_http2(&mut line), &one.terms).await {
-                Some(true) => return self.http2(line, one).await,
+            match self.within_header_timeout(preface::is_http2(&mut line), &accepted.lifetime).await
+            {
+                Some(true) => return self.http2(line, accepted).await,
                 Some(false) => {}
                 None => return Ok(()),
             }
         }
         #[cfg(feature = "fast-path")]
-        if let Some(routes) = self.fast_routes(&one.terms) {
-            return Box::pin(self.both_lanes(routes, line, one)).await;
+        if let Some(routes) = self.fast_routes(&accepted.lifetime) {
+            return Box::pin(self.both_lanes(routes, line, accepted)).await;
         }
-        self.http1(line, one).await
+        self.http1(line, accepted).await
     }
 
     /// Returns the streams for the fast path, for clients that are served as long as they like.
     #[cfg(feature = "fast-path")]
-    fn fast_routes(&self, terms: &Terms) -> Option<Arc<dyn StreamRoutes>> {
-        self.streams.clone().filter(|_| self.fast_path && !terms.is_refused())
+    fn fast_routes(&self, lifetime: &Lifetime) -> Option<Arc<dyn StreamRoutes>> {
+        self.streams.clone().filter(|_| self.fast_path && !lifetime.is_refused())
     }
 
     /// Waits for a beginning, unless it takes too long or the server ends meanwhile.
-    pub(crate) async fn in_time<T>(
+    pub(crate) async fn within_header_timeout<T>(
         &self,
         handshake: impl Future<Output = io::Result<T>>,
-        terms: &Terms,
+        lifetime: &Lifetime,
     ) -> Option<T> {
         let error = tokio::select! {
             biased;
@@ -226,7 +240,7 @@ impl Connections {
                 Ok(Err(error)) => error,
                 Err(elapsed) => elapsed.into(),
             },
-            () = terms.stopping() => return None,
+            () = lifetime.stopping() => return None,
         };
         self.stats.handshake_failed();
         tracing::debug!(%error, "a connection came to nothing");

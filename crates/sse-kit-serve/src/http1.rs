@@ -23,7 +23,7 @@ use self::lending::{Left, Lending};
 use self::request_head::{Next, next};
 pub(crate) use self::streams::{Routes, StreamRoutes};
 use crate::answer::Failure;
-use crate::connection::{Connections, One};
+use crate::connection::{Accepted, Connections};
 use crate::line::Line;
 use crate::socket;
 
@@ -48,13 +48,16 @@ impl Connections {
     pub(crate) async fn http1<I>(
         self: Arc<Self>,
         mut line: Line<I>,
-        one: One,
+        accepted: Accepted,
     ) -> Result<(), Failure>
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let first = self.in_time(next(&mut line, None), &one.terms).await.unwrap_or(Next::End);
-        self.lend(line, first, None, &one).await.map(|_| ())
+        let first = self
+            .within_header_timeout(next(&mut line, None), &accepted.lifetime)
+            .await
+            .unwrap_or(Next::End);
+        self.lend(line, first, None, &accepted).await.map(|_| ())
     }
 
     /// Waits for the next request on a connection that has had an answer; for the idle timeout, and
@@ -63,7 +66,7 @@ impl Connections {
         &self,
         line: &mut Line<I>,
         lane: Option<&dyn StreamRoutes>,
-        one: &One,
+        accepted: &Accepted,
     ) -> io::Result<Next>
     where
         I: AsyncRead + AsyncWrite + Unpin,
@@ -82,7 +85,7 @@ impl Connections {
         tokio::select! {
             biased;
             next = reading => next,
-            () = one.terms.stopping() => Ok(Next::End),
+            () = accepted.lifetime.stopping() => Ok(Next::End),
         }
     }
 
@@ -92,12 +95,12 @@ impl Connections {
         mut line: Line<I>,
         mut next: Next,
         lane: Option<&dyn StreamRoutes>,
-        one: &One,
+        accepted: &Accepted,
     ) -> Result<Back<I>, Failure>
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let mut lending = Lending::new(&self, one);
+        let mut lending = Lending::new(&self, accepted);
         loop {
             let bytes = match next {
                 Next::Hyper(bytes) => Some(bytes),
@@ -110,7 +113,7 @@ impl Connections {
             line = back;
             match left {
                 // hyper needs no time for that.
-                Left::Waiting => next = self.another(&mut line, lane, one).await?,
+                Left::Waiting => next = self.another(&mut line, lane, accepted).await?,
                 Left::Ended(Err(error)) if socket::is_write_timeout(&error) => {
                     return Err(error.into());
                 }

@@ -19,15 +19,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use crate::answer::{AnswerBody, AppError, Failure};
-use crate::connection::{Connections, One, SEND_BUFFER};
+use crate::connection::{Accepted, Connections, SEND_BUFFER};
 use crate::stats::ServeStats;
 
 impl Connections {
-    pub(crate) async fn http2<I>(self: Arc<Self>, io: I, one: One) -> Result<(), Failure>
+    pub(crate) async fn http2<I>(self: Arc<Self>, io: I, accepted: Accepted) -> Result<(), Failure>
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let One { peer, terms } = one;
+        let Accepted { peer, lifetime } = accepted;
         let mut http = http2::Builder::new(StreamTasks);
         http.timer(TokioTimer::new())
             .max_concurrent_streams(100)
@@ -39,7 +39,7 @@ impl Connections {
             .keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(10));
         let streams = Arc::new(Streams::default());
-        let is_refused = terms.is_refused();
+        let is_refused = lifetime.is_refused();
         let (this, counted) = (Arc::clone(&self), Arc::clone(&streams));
         let service = service_fn(move |request: http::Request<Incoming>| {
             let (this, peer) = (Arc::clone(&this), Arc::clone(&peer));
@@ -53,7 +53,7 @@ impl Connections {
         if is_refused {
             connection.as_mut().graceful_shutdown();
         }
-        let mut stopping = pin!(terms.stopping());
+        let mut stopping = pin!(lifetime.stopping());
         let mut is_stopping = is_refused;
         let mut looks = tokio::time::interval(self.look_every());
         loop {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use sse_kit_http::LimitError;
 use tokio::task::JoinSet;
 
-use crate::connection::{Connections, One, Terms};
+use crate::connection::{Accepted, Connections, Lifetime};
 use crate::peer::Peer;
 use crate::socket::Stream;
 
 /// How many are told at a time; more are closed without a word.
-const AT_ONCE: usize = 64;
+const MAX_AT_ONCE: usize = 64;
 
 impl Connections {
     /// Tells a client that there is no room for it.
@@ -24,9 +24,9 @@ impl Connections {
     ) {
         self.stats.refuse();
         tracing::debug!(%client, %error, "a connection is refused");
-        if refused.len() < AT_ONCE {
+        if refused.len() < MAX_AT_ONCE {
             let peer = Arc::new(Peer::refused(client));
-            self.spawn(refused, stream, One { peer, terms: Terms::Refused }, ());
+            self.spawn(refused, stream, Accepted { peer, lifetime: Lifetime::Refused }, ());
         }
     }
 }

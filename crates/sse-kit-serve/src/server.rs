@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::answer::{Answer, Service};
-use crate::connection::{Connections, One, Stopping, Terms};
+use crate::connection::{Accepted, Connections, Lifetime, Stopping};
 use crate::http1::{Routes, StreamRoutes};
 use crate::listen_address::ListenAddress;
 use crate::listener::Listener;
@@ -170,7 +170,7 @@ impl Server {
     /// request by status 503. That needs a connection for a moment, and there are 64 of these; who
     /// finds none of them free is closed without a word.
     ///
-    /// A connection counts as one, and so does every further stream that is open on it at the same
+    /// A connection counts as accepted, and so does every further stream that is open on it at the same
     /// time. Connections from [trusted proxies](Server::trust) do not count; the requests that they
     /// pass on do, each for its client.
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -214,16 +214,16 @@ impl Server {
     /// ```no_run
     /// # use std::convert::Infallible;
     /// # use http::{Request, Response};
-    /// # use sse_kit_broadcast::Broadcaster;
+    /// # use sse_kit_broadcast::Hub;
     /// # use sse_kit_event::Topics;
     /// # use sse_kit_http::{SseBody, SseResponse};
     /// # use sse_kit_serve::Server;
-    /// async fn stream(hub: Broadcaster) -> Result<Response<SseBody>, Infallible> {
+    /// async fn stream(hub: Hub) -> Result<Response<SseBody>, Infallible> {
     ///     let subscribed = hub.subscribe(Topics::none()).open();
     ///     Ok(subscribed.map_or_else(|_| SseResponse::close(), |s| SseResponse::new(s).into_response()))
     /// }
     ///
-    /// # async fn example(server: Server, hub: Broadcaster) {
+    /// # async fn example(server: Server, hub: Hub) {
     /// let server = server.streams(
     ///     |request| request.uri().path() == "/events",
     ///     move |_request, _client| stream(hub.clone()),
@@ -338,8 +338,8 @@ impl Server {
                 Some(_) = early.join_next() => {}
                 Some(_) = refused.join_next() => {}
                 accepted = self.accept() => {
-                    let terms = Terms::Watched(Stopping::clone(&stopping));
-                    take(&connections, accepted, terms, &track, &mut early, &mut refused);
+                    let lifetime = Lifetime::Watched(Stopping::clone(&stopping));
+                    take(&connections, accepted, lifetime, &track, &mut early, &mut refused);
                 }
             }
         }
@@ -358,8 +358,8 @@ impl Server {
                 Some(_) = late.join_next() => {}
                 Some(_) = refused.join_next() => {}
                 accepted = self.accept() => {
-                    let terms = Terms::Late(Stopping::clone(&stopping));
-                    take(&connections, accepted, terms, &track, &mut late, &mut refused);
+                    let lifetime = Lifetime::Late(Stopping::clone(&stopping));
+                    take(&connections, accepted, lifetime, &track, &mut late, &mut refused);
                 }
             }
         }
@@ -399,15 +399,15 @@ impl Server {
 fn take(
     connections: &Arc<Connections>,
     (stream, client): (Stream, SocketAddr),
-    terms: Terms,
+    lifetime: Lifetime,
     track: &impl Fn() -> Option<Tracked>,
     tasks: &mut JoinSet<()>,
     refused: &mut JoinSet<()>,
 ) {
     match connections.peer(client) {
         Ok(peer) => {
-            let one = One { peer, terms };
-            connections.spawn(tasks, stream, one, track());
+            let accepted = Accepted { peer, lifetime };
+            connections.spawn(tasks, stream, accepted, track());
         }
         Err(error) => connections.refuse(stream, client, error, refused),
     }

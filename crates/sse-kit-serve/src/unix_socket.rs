@@ -40,7 +40,7 @@ pub(crate) async fn bind(path: &Path) -> Result<(SocketFile, UnixListener), List
 fn listen(path: &Path) -> io::Result<(SocketFile, UnixListener)> {
     let socket = UnixSocket::new_stream()?;
     socket.bind(path)?;
-    Ok((SocketFile::of(path)?, socket.listen(BACKLOG)?))
+    Ok((SocketFile::at(path)?, socket.listen(BACKLOG)?))
 }
 
 /// Locks the folder of a path, until the returned file is dropped.
@@ -81,7 +81,7 @@ pub(crate) struct SocketFile {
 }
 
 impl SocketFile {
-    fn of(path: &Path) -> io::Result<Self> {
+    fn at(path: &Path) -> io::Result<Self> {
         // The process may change its folder.
         let path = std::path::absolute(path)?;
         let identity = identity(&fs::symlink_metadata(&path)?);

@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use sse_kit_broadcast::Broadcaster;
+use sse_kit_broadcast::Hub;
 use sse_kit_event::{Decoded, Decoder, Event, Topic};
 use sse_kit_http::{Limits, SseBody, SseRequest, SseResponse};
 use sse_kit_serve::{RequestBody, ServeStats, Server};
@@ -27,7 +27,7 @@ fn topic() -> Topic {
 
 /// A server whose every answer is a stream.
 struct Serving {
-    hub: Broadcaster,
+    hub: Hub,
     address: SocketAddr,
     stats: Arc<ServeStats>,
     shutdown: Shutdown,
@@ -39,9 +39,9 @@ impl Serving {
         let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
         let server = settings(server.expect("a free port"));
         let (address, stats) = (server.local_addr().expect("an address"), server.stats());
-        let hub = Broadcaster::new();
+        let hub = Hub::new();
         let shutdown = Shutdown::builder()
-            .broadcaster(hub.clone())
+            .hub(hub.clone())
             .shutdown_delay(Duration::from_secs(600))
             .deadline(Duration::from_secs(1200))
             .progress_line(ProgressLine::Never)
@@ -62,7 +62,7 @@ impl Serving {
     }
 }
 
-fn stream(hub: &Broadcaster, request: &Request<RequestBody>) -> Response<SseBody> {
+fn stream(hub: &Hub, request: &Request<RequestBody>) -> Response<SseBody> {
     let seen = SseRequest::from(request).last_event_id();
     match hub.subscribe(topic()).resume(seen).open() {
         Ok(subscription) => SseResponse::new(subscription).into_response(),

@@ -25,7 +25,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// How many sequences run at a time.
-const TOGETHER: usize = 16;
+const MAX_TOGETHER: usize = 16;
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -264,7 +264,7 @@ async fn pipelined_requests_get_the_answers_that_hyper_gives() {
     let mut rng = rng();
     let sequences = (0..scaled(1000)).map(|number| (number, Sequence::random(rng.fork())));
     stream::iter(sequences)
-        .for_each_concurrent(TOGETHER, |(number, sequence)| async move {
+        .for_each_concurrent(MAX_TOGETHER, |(number, sequence)| async move {
             let (on_lane, by_hyper) = tokio::join!(play(ours, &sequence), play(hypers, &sequence));
             let (on_lane, by_hyper) = (answers(&on_lane, &sequence), answers(&by_hyper, &sequence));
             let summary = |answers: &(Vec<Answer>, Vec<u8>)| {

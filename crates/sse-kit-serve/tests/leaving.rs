@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// As many handlers as there may be.
-const MOST: usize = 20;
+const MAX_STREAMS: usize = 20;
 
 type Answer = Result<Response<Full<Bytes>>, Infallible>;
 
@@ -37,7 +37,7 @@ async fn never(permit: Permit) -> &'static str {
 /// Both lanes of a server, by the path that their requests begin with.
 async fn start() -> SocketAddr {
     let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
-    let lanes = [Limits::new(MOST, MOST), Limits::new(MOST, MOST)];
+    let lanes = [Limits::new(MAX_STREAMS, MAX_STREAMS), Limits::new(MAX_STREAMS, MAX_STREAMS)];
     let [ours, hypers] = lanes;
     let server = server.expect("a free port").fast_path().streams(
         |request| request.uri().path().starts_with("/ours"),
@@ -85,7 +85,7 @@ async fn a_handler_ends_with_its_client() {
     for lane in ["/ours", "/hypers"] {
         let (slow, quick) = (format!("{lane}/slow"), format!("{lane}/quick"));
         let mut clients = Vec::new();
-        for _ in 0..MOST {
+        for _ in 0..MAX_STREAMS {
             clients.push(ask(address, &slow).await);
         }
         until(address, &quick, "there is no room").await;

@@ -3,10 +3,10 @@
 use std::num::NonZero;
 use std::time::Duration;
 
-use sse_kit_broadcast::Broadcaster;
+use sse_kit_broadcast::Hub;
 
-use crate::contradiction::Contradiction;
-use crate::farewell::Farewell;
+use crate::goodbye_policy::GoodbyePolicy;
+use crate::settings_error::SettingsError;
 use crate::shutdown::Shutdown;
 
 /// The settings of a [`Shutdown`].
@@ -15,24 +15,24 @@ use crate::shutdown::Shutdown;
 /// use std::num::NonZero;
 /// use std::time::Duration;
 ///
-/// use sse_kit_broadcast::Broadcaster;
-/// use sse_kit_shutdown::{Farewell, Shutdown, Spread};
+/// use sse_kit_broadcast::Hub;
+/// use sse_kit_shutdown::{GoodbyePolicy, Shutdown, ReconnectSpread};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let shutdown = Shutdown::builder()
-///     .broadcaster(Broadcaster::new())
+///     .hub(Hub::new())
 ///     .pre_drain(Duration::from_secs(5))
-///     .farewell(Farewell::ComeBack(Spread::Within(Duration::from_secs(10))))
+///     .goodbye(GoodbyePolicy::ComeBack(ReconnectSpread::Within(Duration::from_secs(10))))
 ///     .build();
 /// assert!(shutdown.is_ready());
 /// # }
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "settings make a shutdown when `build` is called"]
-pub struct Builder {
-    pub(crate) broadcasters: Vec<Broadcaster>,
-    pub(crate) farewell: Farewell,
+pub struct ShutdownBuilder {
+    pub(crate) hubs: Vec<Hub>,
+    pub(crate) goodbye: GoodbyePolicy,
     pub(crate) pre_drain: Duration,
     pub(crate) delay: Duration,
     pub(crate) deadline: Duration,
@@ -51,11 +51,11 @@ pub enum ProgressLine {
     Never,
 }
 
-impl Builder {
+impl ShutdownBuilder {
     pub(crate) fn new() -> Self {
         Self {
-            broadcasters: Vec::new(),
-            farewell: Farewell::default(),
+            hubs: Vec::new(),
+            goodbye: GoodbyePolicy::default(),
             pre_drain: Duration::ZERO,
             delay: Duration::from_secs(1),
             deadline: Duration::from_secs(25),
@@ -65,14 +65,14 @@ impl Builder {
     }
 
     /// Whose streams are to be ended; there may be several.
-    pub fn broadcaster(mut self, broadcaster: Broadcaster) -> Self {
-        self.broadcasters.push(broadcaster);
+    pub fn hub(mut self, hub: Hub) -> Self {
+        self.hubs.push(hub);
         self
     }
 
     /// What clients are told. Default: to come back, 500 in a second.
-    pub fn farewell(self, farewell: Farewell) -> Self {
-        Self { farewell, ..self }
+    pub fn goodbye(self, goodbye: GoodbyePolicy) -> Self {
+        Self { goodbye, ..self }
     }
 
     /// How long it keeps serving after the signal, while it says that it is not ready. Default: not at
@@ -108,14 +108,14 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`Contradiction`] says which do not. A shutdown keeps the deadline all the same.
-    pub fn check(&self) -> Result<(), Contradiction> {
+    /// [`SettingsError`] says which do not. A shutdown keeps the deadline all the same.
+    pub fn check(&self) -> Result<(), SettingsError> {
         let Self { pre_drain, delay, deadline, .. } = *self;
         if delay > deadline {
-            return Err(Contradiction::Delay { delay, deadline });
+            return Err(SettingsError::Delay { delay, deadline });
         }
         if pre_drain > deadline.saturating_sub(delay) {
-            return Err(Contradiction::PreDrain { pre_drain, delay, deadline });
+            return Err(SettingsError::PreDrain { pre_drain, delay, deadline });
         }
         Ok(())
     }

@@ -9,14 +9,14 @@ pub enum Phase {
     /// Nobody has asked for it.
     Running,
     /// It serves as before, but says that it is not ready: for
-    /// [`pre_drain`](crate::Builder::pre_drain).
+    /// [`pre_drain`](crate::ShutdownBuilder::pre_drain).
     Leaving,
     /// It takes no new connections and no new work, and waits for the work that is under way.
     Draining,
     /// Streams are told goodbye.
     Closing,
     /// All streams have been told; those who are slow have the
-    /// [`shutdown_delay`](crate::Builder::shutdown_delay) for reading it.
+    /// [`shutdown_delay`](crate::ShutdownBuilder::shutdown_delay) for reading it.
     Closed,
 }
 

@@ -39,7 +39,7 @@ impl Shutdown {
     /// Logs every second how it gets on, and shows it on a terminal more often; for ever.
     pub(crate) async fn report(&self) {
         let begun = Instant::now();
-        let mut line = Line::of(self.settings().progress_line);
+        let mut line = Line::new(self.settings().progress_line);
         let mut ticks = tokio::time::interval(LINE_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for tick in 1_usize.. {
@@ -60,7 +60,7 @@ struct Line {
 }
 
 impl Line {
-    fn of(progress_line: ProgressLine) -> Self {
+    fn new(progress_line: ProgressLine) -> Self {
         Self { shows: progress_line == ProgressLine::OnTerminal && stderr().is_terminal() }
     }
 

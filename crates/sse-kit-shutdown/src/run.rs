@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::pin::pin;
 use std::time::Duration;
 
-use sse_kit_broadcast::{Broadcaster, Drain};
+use sse_kit_broadcast::{Drain, Hub};
 use tokio::time::{Instant, sleep_until};
 
 use crate::outcome::{Ended, Outcome};
@@ -105,9 +105,9 @@ impl Shutdown {
     }
 
     async fn say_goodbye(&self, streams: usize, last_call: Instant) {
-        let goodbye = self.settings().farewell.to(streams);
+        let goodbye = self.settings().goodbye.to(streams);
         if let Some(per_second) = self.settings().per_second {
-            let mut drains: Vec<_> = self.broadcasters().iter().map(Broadcaster::drain).collect();
+            let mut drains: Vec<_> = self.hubs().iter().map(Hub::drain).collect();
             let mut portions = tokio::time::interval(PORTION_EVERY);
             while drains.iter().any(|drain| drain.remaining() > 0) {
                 if tokio::time::timeout_at(last_call, portions.tick()).await.is_err() {
@@ -125,7 +125,7 @@ impl Shutdown {
                 tracing::warn!(left, "the deadline leaves no time for ending these in portions");
             }
         }
-        for hub in self.broadcasters() {
+        for hub in self.hubs() {
             hub.shut_down(goodbye);
         }
     }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use sse_kit_broadcast::Broadcaster;
+use sse_kit_broadcast::Hub;
 use tokio::sync::watch;
 
-use crate::builder::Builder;
+use crate::builder::ShutdownBuilder;
 use crate::phase::Phase;
 use crate::progress::Progress;
 use crate::tracked::{Count, Tracked, Work};
@@ -21,7 +21,7 @@ pub struct Shutdown {
 
 #[derive(Debug)]
 struct Shared {
-    settings: Builder,
+    settings: ShutdownBuilder,
     phase: watch::Sender<Phase>,
     triggered: watch::Sender<bool>,
     connections: Arc<Count>,
@@ -30,11 +30,11 @@ struct Shared {
 
 impl Shutdown {
     /// Settings for a shutdown.
-    pub fn builder() -> Builder {
-        Builder::new()
+    pub fn builder() -> ShutdownBuilder {
+        ShutdownBuilder::new()
     }
 
-    pub(crate) fn from_settings(settings: Builder) -> Self {
+    pub(crate) fn from_settings(settings: ShutdownBuilder) -> Self {
         Self {
             shared: Arc::new(Shared {
                 settings,
@@ -93,7 +93,7 @@ impl Shutdown {
         }
     }
 
-    /// Counts a connection that the streams of the broadcasters do not stand for, such as a WebSocket
+    /// Counts a connection that the streams of the hubs do not stand for, such as a WebSocket
     /// or the connection of a server: after the goodbye it is waited for, until the guard is dropped
     /// or [untracked](Tracked::untrack).
     pub fn track(&self) -> Tracked {
@@ -105,11 +105,11 @@ impl Shutdown {
     ///
     /// # Errors
     ///
-    /// [`ShuttingDown`] from [`Phase::Draining`] on: it is too late to begin.
-    pub fn work(&self) -> Result<Work, ShuttingDown> {
+    /// [`ShuttingDownError`] from [`Phase::Draining`] on: it is too late to begin.
+    pub fn work(&self) -> Result<Work, ShuttingDownError> {
         // Counted first: whoever begins to drain in between then waits for it.
         let work = Work::new(&self.shared.work);
-        if self.should_exit() { Err(ShuttingDown) } else { Ok(work) }
+        if self.should_exit() { Err(ShuttingDownError) } else { Ok(work) }
     }
 
     /// What there is to be ended, or is left of it.
@@ -122,16 +122,16 @@ impl Shutdown {
         }
     }
 
-    pub(crate) fn settings(&self) -> &Builder {
+    pub(crate) fn settings(&self) -> &ShutdownBuilder {
         &self.shared.settings
     }
 
-    pub(crate) fn broadcasters(&self) -> &[Broadcaster] {
-        &self.settings().broadcasters
+    pub(crate) fn hubs(&self) -> &[Hub] {
+        &self.settings().hubs
     }
 
     pub(crate) fn streams(&self) -> usize {
-        self.broadcasters().iter().map(Broadcaster::connection_count).sum()
+        self.hubs().iter().map(Hub::connection_count).sum()
     }
 
     pub(crate) fn enter(&self, phase: Phase) {
@@ -157,4 +157,4 @@ impl Shutdown {
 /// The server is about to stop, and begins nothing new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the server is shutting down")]
-pub struct ShuttingDown;
+pub struct ShuttingDownError;

@@ -3,20 +3,20 @@
 
 use std::time::Duration;
 
-use sse_kit_broadcast::{Broadcaster, Delivery};
+use sse_kit_broadcast::{Delivery, Hub};
 use sse_kit_event::{Event, Topic};
 use sse_kit_shutdown::{Ended, Phase, ProgressLine, Shutdown};
 
 #[tokio::test(start_paused = true)]
 async fn bug_12_everything_goes_on_while_clients_have_time_to_read() {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let topic: Topic = "t".parse().expect("a topic");
     let mut stream = hub.subscribe(&topic).open().expect("it is open");
     for n in 0..100 {
         hub.publish(&topic, Event::new(n.to_string())).await.expect("it is open");
     }
     let shutdown = Shutdown::builder()
-        .broadcaster(hub.clone())
+        .hub(hub.clone())
         .shutdown_delay(Duration::from_secs(60))
         .deadline(Duration::from_secs(100))
         .progress_line(ProgressLine::Never)

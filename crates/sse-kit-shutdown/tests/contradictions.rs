@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use sse_kit_shutdown::{Contradiction, Shutdown};
+use sse_kit_shutdown::{SettingsError, Shutdown};
 
 #[test]
 fn what_does_not_fit_into_the_deadline_is_named() {
     let s = Duration::from_secs;
-    let too_long = |delay, deadline| Err(Contradiction::Delay { delay, deadline });
+    let too_long = |delay, deadline| Err(SettingsError::Delay { delay, deadline });
     let no_time =
-        |pre_drain, delay, deadline| Err(Contradiction::PreDrain { pre_drain, delay, deadline });
+        |pre_drain, delay, deadline| Err(SettingsError::PreDrain { pre_drain, delay, deadline });
     let table = [
         ((s(0), s(1), s(25)), Ok(())),
         ((s(0), s(25), s(25)), Ok(())),

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sse_kit_broadcast::{Broadcaster, Delivery, Goodbye, PublishError, Subscription};
+use sse_kit_broadcast::{Delivery, Goodbye, Hub, PublishError, Subscription};
 use sse_kit_event::{Event, Topic};
 use sse_kit_shutdown::{
-    Ended, Farewell, Outcome, Phase, ProgressLine, Shutdown, ShuttingDown, Spread,
+    Ended, GoodbyePolicy, Outcome, Phase, ProgressLine, ReconnectSpread, Shutdown,
+    ShuttingDownError,
 };
 use tokio::time::Instant;
 
@@ -23,8 +24,8 @@ fn topic() -> Topic {
     "t".parse().expect("a topic")
 }
 
-fn of(hub: &Broadcaster) -> sse_kit_shutdown::Builder {
-    Shutdown::builder().broadcaster(hub.clone()).progress_line(ProgressLine::Never)
+fn of(hub: &Hub) -> sse_kit_shutdown::ShutdownBuilder {
+    Shutdown::builder().hub(hub.clone()).progress_line(ProgressLine::Never)
 }
 
 /// A server with one connection for each subscription, each read to its end.
@@ -55,7 +56,7 @@ async fn read(mut stream: Subscription) -> Vec<String> {
 
 #[tokio::test(start_paused = true)]
 async fn f1_every_client_gets_what_was_published_and_then_the_goodbye() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let shutdown = of(&hub).build();
     let streams = (0..20).map(|_| hub.subscribe(topic()).open()).collect::<Result<Vec<_>, _>>()?;
     hub.publish(&topic(), Event::new("last")).await?;
@@ -77,7 +78,7 @@ async fn f1_every_client_gets_what_was_published_and_then_the_goodbye() -> TestR
 
 #[tokio::test(start_paused = true)]
 async fn f1_who_does_not_read_has_the_delay_and_is_cut_off_and_counted() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     for (delay, deadline, expected) in [
         (None, None, Duration::from_secs(1)),
         (Some(7), None, Duration::from_secs(7)),
@@ -103,7 +104,7 @@ async fn f1_who_does_not_read_has_the_delay_and_is_cut_off_and_counted() -> Test
 
 #[tokio::test(start_paused = true)]
 async fn f1_a_stream_that_is_never_read_holds_up_nobody_else() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let shutdown = of(&hub).build();
     let stuck = hub.subscribe(topic()).open()?;
     let good = hub.subscribe(topic()).open()?;
@@ -119,14 +120,14 @@ async fn f1_a_stream_that_is_never_read_holds_up_nobody_else() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn f1_work_holds_up_the_goodbye_and_may_still_publish() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let shutdown = of(&hub).build();
     let stream = hub.subscribe(topic()).open()?;
     let (publisher, work) = (hub.clone(), shutdown.work()?);
     let (asked, began) = (shutdown.clone(), Instant::now());
     let working = tokio::spawn(async move {
         asked.stopping().await;
-        assert_eq!(asked.work().err(), Some(ShuttingDown));
+        assert_eq!(asked.work().err(), Some(ShuttingDownError));
         tokio::time::sleep(Duration::from_secs(10)).await;
         publisher.publish(&topic(), Event::new("done")).await.expect("it is not closed yet");
         drop(work);
@@ -144,7 +145,7 @@ async fn f1_work_holds_up_the_goodbye_and_may_still_publish() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn f1_work_that_is_never_done_leaves_time_for_the_goodbye() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let shutdown = of(&hub).deadline(Duration::from_secs(20)).build();
     let reading = tokio::spawn(read(hub.subscribe(topic()).open()?));
     let began = Instant::now();
@@ -163,7 +164,7 @@ async fn f1_work_that_is_never_done_leaves_time_for_the_goodbye() -> TestResult 
 #[tokio::test(start_paused = true)]
 async fn f1_streams_end_in_portions_when_asked_for_and_the_deadline_wins() -> TestResult {
     for (deadline, last_after) in [(25, 4900), (4, 3000)] {
-        let hub = Broadcaster::new();
+        let hub = Hub::new();
         let per_second = NonZero::new(100).expect("not 0");
         let settings = of(&hub).streams_per_second(per_second);
         let shutdown = settings.deadline(Duration::from_secs(deadline)).build();
@@ -199,7 +200,7 @@ async fn f1_streams_end_in_portions_when_asked_for_and_the_deadline_wins() -> Te
 
 #[tokio::test(start_paused = true)]
 async fn f1_before_it_drains_it_serves_on_but_is_not_ready() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let shutdown = of(&hub).pre_drain(Duration::from_secs(5)).build();
     let began = Instant::now();
     let (watched, publisher) = (shutdown.clone(), hub.clone());
@@ -222,7 +223,7 @@ async fn f1_before_it_drains_it_serves_on_but_is_not_ready() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn f1_a_server_that_returns_by_itself_is_no_shutdown() {
-    let shutdown = of(&Broadcaster::new()).build();
+    let shutdown = of(&Hub::new()).build();
     let outcome = shutdown.run(None, async { Err::<(), _>("the socket is gone") }).await;
     assert_eq!((outcome.ended, outcome.served), (Ended::Returned, Some(Err("the socket is gone"))));
     assert!(shutdown.is_ready());
@@ -230,7 +231,7 @@ async fn f1_a_server_that_returns_by_itself_is_no_shutdown() {
 
 #[tokio::test(start_paused = true)]
 async fn f2_a_connection_is_tracked_until_it_is_untracked_and_that_twice_is_once() {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let shutdown = of(&hub).shutdown_delay(Duration::from_secs(20)).build();
     let (mut first, second) = (shutdown.track(), shutdown.track());
     assert_eq!(shutdown.progress().connections, 2);
@@ -252,7 +253,7 @@ async fn f2_a_connection_is_tracked_until_it_is_untracked_and_that_twice_is_once
 
 #[tokio::test(start_paused = true)]
 async fn f2_a_stream_of_ones_own_sees_that_it_should_exit() {
-    let shutdown = of(&Broadcaster::new()).build();
+    let shutdown = of(&Hub::new()).build();
     let (asked, saw) = (shutdown.clone(), Arc::new(AtomicBool::new(false)));
     let (connection, seen) = (shutdown.track(), Arc::clone(&saw));
     tokio::spawn(async move {
@@ -306,8 +307,8 @@ async fn f2_plays_the_child() {
 
 #[tokio::test(start_paused = true)]
 async fn f3_who_is_to_stay_away_is_told_so() -> TestResult {
-    let hub = Broadcaster::new();
-    let shutdown = of(&hub).farewell(Farewell::StayAway).build();
+    let hub = Hub::new();
+    let shutdown = of(&hub).goodbye(GoodbyePolicy::StayAway).build();
     let stream = hub.subscribe(topic()).open()?;
     shutdown.trigger();
     let outcome = shutdown.run(None, serve(shutdown.clone(), vec![stream])).await;
@@ -317,14 +318,14 @@ async fn f3_who_is_to_stay_away_is_told_so() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn f3_who_is_to_come_back_does_so_within_a_time_that_grows_with_their_number() -> TestResult {
-    let per_second = Spread::PerSecond(NonZero::new(50).expect("not 0"));
+    let per_second = ReconnectSpread::PerSecond(NonZero::new(50).expect("not 0"));
     for (spread, clients, within) in [
         (per_second, 200, "back within 4s"),
         (per_second, 3, "back within 1s"),
-        (Spread::Within(Duration::from_secs(9)), 200, "back within 9s"),
+        (ReconnectSpread::Within(Duration::from_secs(9)), 200, "back within 9s"),
     ] {
-        let hub = Broadcaster::new();
-        let shutdown = of(&hub).farewell(Farewell::ComeBack(spread)).build();
+        let hub = Hub::new();
+        let shutdown = of(&hub).goodbye(GoodbyePolicy::ComeBack(spread)).build();
         let open = |_| hub.subscribe(topic()).open();
         let streams = (0..clients).map(open).collect::<Result<Vec<_>, _>>()?;
         shutdown.trigger();

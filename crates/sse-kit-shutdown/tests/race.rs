@@ -1,6 +1,6 @@
 //! Publishing while the signal comes.
 
-use sse_kit_broadcast::{Broadcaster, Delivery, PublishError};
+use sse_kit_broadcast::{Delivery, Hub, PublishError};
 use sse_kit_event::{Event, Topic};
 use sse_kit_shutdown::{Ended, ProgressLine, Shutdown};
 use sse_kit_test_support::PATIENCE;
@@ -10,8 +10,8 @@ async fn each_publish_that_races_the_signal_is_delivered_or_an_error_a_thousand_
     let topic: Topic = "t".parse().expect("a topic");
     let mut refused = 0;
     for round in 0_u32..1000 {
-        let hub = Broadcaster::builder().history(1_000_000).build().expect("within a runtime");
-        let settings = Shutdown::builder().broadcaster(hub.clone()).shutdown_delay(PATIENCE);
+        let hub = Hub::builder().history(1_000_000).build().expect("within a runtime");
+        let settings = Shutdown::builder().hub(hub.clone()).shutdown_delay(PATIENCE);
         let settings = settings.deadline(2 * PATIENCE).progress_line(ProgressLine::Never);
         let shutdown = settings.build();
         let mut stream = hub.subscribe(&topic).open().expect("it is open");

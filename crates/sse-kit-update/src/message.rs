@@ -1,7 +1,7 @@
 //! From updates to the one message that carries them.
 
 use sse_kit_event::{Event, EventKey};
-use sse_kit_htmx::{Shape, Swap, Updates, UpdatesError};
+use sse_kit_htmx::{MessageFormat, Swap, Updates, UpdatesError};
 
 /// The event that brings these updates to a page: one unnamed message, in a shape that the pages'
 /// htmx can read; `None` when there is nothing to change.
@@ -26,13 +26,16 @@ use sse_kit_htmx::{Shape, Swap, Updates, UpdatesError};
 /// # Errors
 ///
 /// [`UpdatesError`] when pages of this shape cannot make one of the changes.
-pub fn message(updates: &Updates, shape: impl Into<Shape>) -> Result<Option<Event>, UpdatesError> {
+pub fn message(
+    updates: &Updates,
+    shape: impl Into<MessageFormat>,
+) -> Result<Option<Event>, UpdatesError> {
     if updates.is_empty() {
         return Ok(None);
     }
     let event = Event::new(updates.render(shape)?.into_string());
     Ok(Some(match key(updates) {
-        Some(key) => event.keyed(key),
+        Some(key) => event.with_key(key),
         None => event,
     }))
 }
@@ -46,7 +49,7 @@ fn key(updates: &Updates) -> Option<EventKey> {
         }
         // Told apart, as a page that is sent only the last of `fill` and `replace` would not be the
         // same as one that is sent both.
-        let way = match update.swap(Shape::V4).ok()? {
+        let way = match update.swap(MessageFormat::V4).ok()? {
             Swap::OuterHtml | Swap::OuterMorph | Swap::OuterSync => "outer",
             Swap::InnerHtml | Swap::InnerMorph | Swap::TextContent => "inner",
             Swap::Delete => "delete",
@@ -105,6 +108,6 @@ mod tests {
 
     #[test]
     fn nothing_to_change_is_no_message() {
-        assert_eq!(message(&Updates::new(), Shape::Both).unwrap(), None);
+        assert_eq!(message(&Updates::new(), MessageFormat::Both).unwrap(), None);
     }
 }

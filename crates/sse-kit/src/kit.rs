@@ -3,13 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sse_kit_broadcast::{Broadcaster, ConnectionId, PublishError, Receipt};
+use sse_kit_broadcast::{ConnectionId, Hub, PublishError, Receipt};
 use sse_kit_dispatch::{DispatchError, Dispatched, Dispatcher, DomainEvent, Ending, EventType};
 use sse_kit_event::{Topic, TopicError};
-use sse_kit_htmx::{Shape, UpdatesError};
+use sse_kit_htmx::{MessageFormat, UpdatesError};
 use sse_kit_update::{ElementUpdater, UpdateError, Updated, message};
 
-/// Dispatcher, updater and broadcaster, one after another: an event that is emitted goes to its
+/// Dispatcher, updater and hub, one after another: an event that is emitted goes to its
 /// handlers, becomes updates of the page, and is published as one message.
 ///
 /// Cheap to clone; all clones are one.
@@ -17,7 +17,7 @@ use sse_kit_update::{ElementUpdater, UpdateError, Updated, message};
 /// ```
 /// use serde::{Deserialize, Serialize};
 /// use sse_kit::htmx::{Html, Update};
-/// use sse_kit::{Broadcaster, DomainEvent, SseKit};
+/// use sse_kit::{Hub, DomainEvent, SseKit};
 ///
 /// #[derive(Serialize, Deserialize)]
 /// struct Progress {
@@ -26,13 +26,13 @@ use sse_kit_update::{ElementUpdater, UpdateError, Updated, message};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let kit = SseKit::new(Broadcaster::new());
+/// let kit = SseKit::new(Hub::new());
 /// kit.dispatcher().on("job:**", |event| println!("{event:?}"))?;
 /// kit.updater().on("job:progress", |progress: Progress| {
 ///     Ok(Update::fill("percent".parse()?, &Html::text(progress.percent))?)
 /// });
 ///
-/// let page = kit.broadcaster().subscribe("job:progress".parse::<sse_kit::event::Topic>()?).open()?;
+/// let page = kit.hub().subscribe("job:progress".parse::<sse_kit::event::Topic>()?).open()?;
 /// let emitted = kit.emit(DomainEvent::new("job:progress", &Progress { percent: 40 })?).await?;
 /// assert_eq!(emitted.updated.updates.len(), 1);
 /// assert_eq!(emitted.receipt.map(|receipt| receipt.receivers), Some(1));
@@ -40,31 +40,31 @@ use sse_kit_update::{ElementUpdater, UpdateError, Updated, message};
 /// ```
 #[derive(Clone)]
 pub struct SseKit {
-    broadcaster: Broadcaster,
+    hub: Hub,
     dispatcher: Dispatcher,
     updater: ElementUpdater,
-    shape: Shape,
+    shape: MessageFormat,
     topic: Arc<TopicOf>,
 }
 
 type TopicOf = dyn Fn(&DomainEvent) -> Result<Topic, TopicError> + Send + Sync;
 
 impl SseKit {
-    /// Publishes through this broadcaster, for pages of htmx 4, each event to the topic that its
+    /// Publishes through this hub, for pages of htmx 4, each event to the topic that its
     /// full type names.
-    pub fn new(broadcaster: Broadcaster) -> Self {
+    pub fn new(hub: Hub) -> Self {
         Self {
-            broadcaster,
+            hub,
             dispatcher: Dispatcher::new(),
             updater: ElementUpdater::new(),
-            shape: Shape::default(),
+            shape: MessageFormat::default(),
             topic: Arc::new(|event| Topic::new(event.full_type().as_str())),
         }
     }
 
     /// Says which htmx the pages have, by a [`Dialect`](crate::htmx::Dialect), or by
-    /// [`Shape::Both`].
-    pub fn shape(self, shape: impl Into<Shape>) -> Self {
+    /// [`MessageFormat::Both`].
+    pub fn message_format(self, shape: impl Into<MessageFormat>) -> Self {
         Self { shape: shape.into(), ..self }
     }
 
@@ -87,8 +87,8 @@ impl SseKit {
     }
 
     /// Where pages subscribe.
-    pub fn broadcaster(&self) -> &Broadcaster {
-        &self.broadcaster
+    pub fn hub(&self) -> &Hub {
+        &self.hub
     }
 
     /// Sends an event all the way, and tells what came of it.
@@ -147,7 +147,7 @@ impl SseKit {
             return Ok((updated, None));
         };
         let topic = (self.topic)(event)?;
-        let hub = self.broadcaster.except(except.iter().cloned());
+        let hub = self.hub.except(except.iter().cloned());
         let receipt = hub.publish(&topic, message).await?;
         Ok((updated, Some(receipt)))
     }

@@ -1,6 +1,6 @@
 //! The front door of sse-kit: the crates behind features, under one name.
 //!
-//! A newcomer needs three names: a [`Broadcaster`] that events are published to, an [`Event`], and
+//! A newcomer needs three names: a [`Hub`] that events are published to, an [`Event`], and
 //! an [`SseBody`] that carries them to a page.
 //!
 //! ```
@@ -12,9 +12,9 @@
 //! use http_body_util::BodyExt;
 //! use sse_kit::event::Topic;
 //! use sse_kit::http::{SseRequest, SseResponse};
-//! use sse_kit::{Broadcaster, Event, SseBody};
+//! use sse_kit::{Hub, Event, SseBody};
 //!
-//! let hub = Broadcaster::new();
+//! let hub = Hub::new();
 //! let jobs: Topic = "jobs:17".parse()?;
 //!
 //! // In a handler, of any framework that speaks `http`: a stream that resumes by itself.
@@ -47,7 +47,7 @@
 //! | `htmx` | `htmx` | markup for htmx 2 and 4, for several template engines: `askama`, `hypertext`, `maud`, `minijinja` |
 //! | `update` | `update` | from a typed event to updates of the page |
 //! | `monitor` | `monitor` | a page that knows whether it is live, shows it, and heals itself |
-//! | `kit` | | `SseKit`: dispatcher, updater and broadcaster behind one `emit` |
+//! | `kit` | | `SseKit`: dispatcher, updater and hub behind one `emit` |
 //! | `shutdown` | `shutdown` | signals, goodbye, drain, deadline |
 //! | `serve`, `fast-path`, `tls` | `serve` | a server over hyper-util, a fast path for its streams, and TLS |
 //! | `tabs` | `tabs` | one connection for all tabs of a browser |
@@ -61,7 +61,7 @@ pub use sse_kit_event::Event;
 #[cfg(feature = "broadcast")]
 pub use sse_kit_broadcast as broadcast;
 #[cfg(feature = "broadcast")]
-pub use sse_kit_broadcast::Broadcaster;
+pub use sse_kit_broadcast::Hub;
 
 #[cfg(feature = "http")]
 pub use sse_kit_http as http;

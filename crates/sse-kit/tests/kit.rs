@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use sse_kit::broadcast::{Delivery, Goodbye, Subscription};
 use sse_kit::dispatch::Ending;
 use sse_kit::event::Topic;
-use sse_kit::htmx::{Dialect, Html, Shape, Update};
-use sse_kit::{Broadcaster, DomainEvent, EmitFailure, SseKit};
+use sse_kit::htmx::{Dialect, Html, MessageFormat, Update};
+use sse_kit::{DomainEvent, EmitFailure, Hub, SseKit};
 use sse_kit_test_support::in_time;
 
 type Test = Result<(), Box<dyn std::error::Error>>;
@@ -20,7 +20,7 @@ fn topic(text: &str) -> Topic {
 
 /// A kit whose events of type `job:done` fill `#state` with their data.
 fn kit() -> SseKit {
-    let kit = SseKit::new(Broadcaster::new()).topic(|_| Topic::new("jobs"));
+    let kit = SseKit::new(Hub::new()).topic(|_| Topic::new("jobs"));
     kit.updater()
         .on("job:done", |state: String| Ok(Update::fill("state".parse()?, &Html::text(state))?));
     kit
@@ -43,7 +43,7 @@ async fn an_event_is_handled_rendered_and_published() -> Test {
         count.fetch_add(1, Ordering::Relaxed);
         json!(event.full_type())
     })?;
-    let mut page = kit.broadcaster().subscribe(topic("jobs")).open()?;
+    let mut page = kit.hub().subscribe(topic("jobs")).open()?;
 
     let emitted = kit.emit(DomainEvent::new("job:done", "<ok>")?).await?;
     assert_eq!(handled.load(Ordering::Relaxed), 1);
@@ -66,11 +66,11 @@ async fn an_event_is_handled_rendered_and_published() -> Test {
 #[tokio::test]
 async fn the_shape_follows_the_pages() -> Test {
     for (shape, begins) in [
-        (Shape::from(Dialect::V2), "data: <div hx-swap-oob=\"innerHTML:#state\">"),
-        (Shape::Both, "data: <hx-partial hx-target=\"#state\""),
+        (MessageFormat::from(Dialect::V2), "data: <div hx-swap-oob=\"innerHTML:#state\">"),
+        (MessageFormat::Both, "data: <hx-partial hx-target=\"#state\""),
     ] {
-        let kit = kit().shape(shape);
-        let mut page = kit.broadcaster().subscribe(topic("jobs")).open()?;
+        let kit = kit().message_format(shape);
+        let mut page = kit.hub().subscribe(topic("jobs")).open()?;
         let _ = kit.emit(DomainEvent::new("job:done", "ok")?).await?;
         let frame = next(&mut page).await;
         assert!(frame.starts_with(begins), "{frame}");
@@ -88,7 +88,7 @@ async fn what_changes_nothing_or_is_stopped_is_not_published() -> Test {
     let emitted = kit.emit(DomainEvent::new("job:done", "secret")?).await?;
     assert_eq!(emitted.dispatched.ending, Ending::Filtered { filter: 0 });
     assert!(emitted.updated.updates.is_empty());
-    assert_eq!(kit.broadcaster().stats().published, 0);
+    assert_eq!(kit.hub().stats().published, 0);
     Ok(())
 }
 
@@ -96,7 +96,7 @@ async fn what_changes_nothing_or_is_stopped_is_not_published() -> Test {
 async fn transformers_change_what_is_shown_and_where() -> Test {
     let kit = kit().topic(|event| Topic::new(event.data().as_str().unwrap_or_default()));
     kit.dispatcher().transform(|event| Ok(event.with_data(json!("b"))));
-    let mut page = kit.broadcaster().subscribe(topic("b")).open()?;
+    let mut page = kit.hub().subscribe(topic("b")).open()?;
     let _ = kit.emit(DomainEvent::new("job:done", "a")?).await?;
     assert!(next(&mut page).await.contains(">b<"));
 
@@ -110,8 +110,8 @@ async fn transformers_change_what_is_shown_and_where() -> Test {
 #[tokio::test]
 async fn the_cause_can_be_left_out() -> Test {
     let kit = kit();
-    let sender = kit.broadcaster().subscribe(topic("jobs")).open()?;
-    let mut other = kit.broadcaster().subscribe(topic("jobs")).open()?;
+    let sender = kit.hub().subscribe(topic("jobs")).open()?;
+    let mut other = kit.hub().subscribe(topic("jobs")).open()?;
     let except = [sender.connection().id().clone()];
     let emitted = kit.emit_except(DomainEvent::new("job:done", "ok")?, &except).await?;
     assert_eq!(emitted.receipt.map(|receipt| receipt.receivers), Some(1));
@@ -146,7 +146,7 @@ async fn where_it_failed_is_told() -> Test {
     assert!(matches!(error.source, EmitFailure::Update(_)));
     assert_eq!(error.to_string(), "`job:done` did not reach the pages");
 
-    kit.broadcaster().shut_down(Goodbye::StayAway);
+    kit.hub().shut_down(Goodbye::StayAway);
     let error = kit.emit(DomainEvent::new("job:done", "ok")?).await.unwrap_err();
     assert!(matches!(error.source, EmitFailure::Publish(_)));
 

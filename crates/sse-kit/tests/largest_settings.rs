@@ -24,22 +24,24 @@ use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
-use sse_kit::broadcast::{BuildError, Builder, Start};
+use sse_kit::broadcast::{BuildError, HubBuilder, Start};
 use sse_kit::dispatch::middleware::{Deduplicate, RateLimit, Timeout};
 use sse_kit::event::{Event, Topic};
-use sse_kit::htmx::{Html, Shape, Update, Updates};
-use sse_kit::http::{Access, Authorizer, Denied, Gate, Grant, Limits, Quota, SseResponse, Wanted};
+use sse_kit::htmx::{Html, MessageFormat, Update, Updates};
+use sse_kit::http::{
+    Access, Authorizer, DeniedError, Gate, Grant, Limits, Quota, Resource, SseResponse,
+};
 use sse_kit::monitor::MonitorConfig;
 use sse_kit::serve::{RequestBody, Server};
 use sse_kit::shutdown::{ProgressLine, Shutdown};
 use sse_kit::tabs::TabsConfig;
-use sse_kit::{Broadcaster, Dispatcher, DomainEvent};
+use sse_kit::{Dispatcher, DomainEvent, Hub};
 use sse_kit_test_support::{TestResult, in_time};
 
 const FOR_EVER: Duration = Duration::MAX;
 
 /// Sets one thing.
-type Set = fn(Builder) -> Builder;
+type Set = fn(HubBuilder) -> HubBuilder;
 
 /// The settings that are tried here, by file and name.
 const TRIED: &[&str] = &[
@@ -50,7 +52,7 @@ const TRIED: &[&str] = &[
     "sse-kit-broadcast/builder::hook_timeout",
     "sse-kit-broadcast/builder::log_buffer",
     "sse-kit-broadcast/builder::max_delay",
-    "sse-kit-broadcast/builder::patterns_alike",
+    "sse-kit-broadcast/builder::max_patterns_per_prefix",
     "sse-kit-broadcast/builder::queue",
     "sse-kit-broadcast/builder::queue_bytes",
     "sse-kit-broadcast/builder::shards",
@@ -96,9 +98,9 @@ fn topic() -> Topic {
 }
 
 /// Publishes to a stream, resumes one, waits for a heartbeat's time, and ends them.
-async fn works(hub: &Broadcaster) -> TestResult {
+async fn works(hub: &Hub) -> TestResult {
     let mut stream = hub.subscribe(topic()).queue(usize::MAX).open()?;
-    hub.publish(&topic(), Event::new("x").retry(FOR_EVER)).await?;
+    hub.publish(&topic(), Event::new("x").with_retry(FOR_EVER)).await?;
     assert!(stream.recv().await.is_some());
     let mut begun = hub.subscribe(topic()).start(Start::Last(usize::MAX)).open()?;
     tokio::time::sleep(Duration::from_secs(100)).await;
@@ -109,7 +111,7 @@ async fn works(hub: &Broadcaster) -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
-async fn settings_of_a_broadcaster() -> TestResult {
+async fn settings_of_a_hub() -> TestResult {
     let most = usize::MAX;
     let settings: [(&str, Set); 8] = [
         ("heartbeat", |b| b.heartbeat(FOR_EVER)),
@@ -119,18 +121,18 @@ async fn settings_of_a_broadcaster() -> TestResult {
         ("hook_timeout", |b| b.hook_timeout(FOR_EVER)),
         ("turn_timeout", |b| b.turn_timeout(FOR_EVER)),
         ("queue", |b| b.queue(usize::MAX).queue_bytes(usize::MAX)),
-        ("patterns_alike", |b| b.patterns_alike(usize::MAX)),
+        ("max_patterns_per_prefix", |b| b.max_patterns_per_prefix(usize::MAX)),
     ];
     for (setting, set) in settings {
         let keep = |_| Ok(sse_kit::broadcast::Verdict::Keep);
-        let hub = set(Broadcaster::builder()).on_broadcast(keep).build()?;
+        let hub = set(Hub::builder()).on_broadcast(keep).build()?;
         works(&hub).await.map_err(|error| format!("{setting}: {error}"))?;
     }
-    let refused = Broadcaster::builder().log_buffer(most).build();
+    let refused = Hub::builder().log_buffer(most).build();
     assert!(matches!(refused, Err(BuildError::TooMany { setting: "log_buffer", .. })));
-    let refused = Broadcaster::builder().shards(most).build();
+    let refused = Hub::builder().shards(most).build();
     assert!(matches!(refused, Err(BuildError::TooMany { setting: "shards", .. })));
-    let refused = Broadcaster::builder().max_delay(FOR_EVER).build();
+    let refused = Hub::builder().max_delay(FOR_EVER).build();
     assert!(matches!(refused, Err(BuildError::TooLong { setting: "max_delay", .. })));
     Ok(())
 }
@@ -154,14 +156,14 @@ async fn settings_of_middleware() -> TestResult {
 #[test]
 fn settings_of_an_update() -> TestResult {
     let update = Update::fill("here".parse()?, &Html::text("x"))?.settle(FOR_EVER);
-    let html = Updates::from(update).render(Shape::V4)?;
+    let html = Updates::from(update).render(MessageFormat::V4)?;
     assert!(html.to_string().contains(&format!("settle:{}ms", FOR_EVER.as_millis())), "{html}");
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn settings_of_a_stream_and_its_limits() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let permit = Limits::new(usize::MAX, usize::MAX).admit([127, 0, 0, 1].into())?;
     let share = Quota::new(usize::MAX).admit("somebody")?;
     let response = SseResponse::new(hub.subscribe(topic()).open()?).keep((permit, share));
@@ -182,7 +184,7 @@ struct Undecided(AtomicBool);
 impl Authorizer for Undecided {
     type Principal = ();
 
-    async fn authorize(&self, (): &(), _: Wanted<'_>, _: Access) -> Result<Grant, Denied> {
+    async fn authorize(&self, (): &(), _: Resource<'_>, _: Access) -> Result<Grant, DeniedError> {
         if self.0.swap(true, Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
@@ -192,7 +194,7 @@ impl Authorizer for Undecided {
 
 #[tokio::test(start_paused = true)]
 async fn settings_of_a_gate() -> TestResult {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let gate = Gate::new(hub.clone(), Undecided(AtomicBool::new(false))).grace(FOR_EVER);
     let watching = tokio::spawn(gate.clone().watch());
     let stream = gate.open((), hub.subscribe(topic())).await?;
@@ -234,8 +236,8 @@ async fn settings_of_a_server() -> TestResult {
 #[tokio::test(start_paused = true)]
 async fn settings_of_a_shutdown() -> TestResult {
     let builder = || {
-        let hub = Broadcaster::new();
-        Shutdown::builder().broadcaster(hub).progress_line(ProgressLine::Never)
+        let hub = Hub::new();
+        Shutdown::builder().hub(hub).progress_line(ProgressLine::Never)
     };
     let most = NonZero::<u32>::MAX;
     let shutdowns = [

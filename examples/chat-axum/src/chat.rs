@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use sse_kit::broadcast::{ConnectionId, SlowConsumer, SubscribeError, Subscription};
 use sse_kit::event::{EventId, LastEventId, Topic};
-use sse_kit::{Broadcaster, DomainEvent, SseKit};
+use sse_kit::{DomainEvent, Hub, SseKit};
 use tokio::sync::Mutex;
 
 use crate::messages::{self, LOBBY_CHANGED, LOBBY_CLOSED, LOBBY_OPENED, Line, SAID, SaidIn};
@@ -27,12 +27,12 @@ pub(crate) struct Chat {
 }
 
 impl Chat {
-    pub(crate) fn new(hub: Broadcaster) -> Self {
+    pub(crate) fn new(hub: Hub) -> Self {
         Self { kit: messages::kit(hub), rooms: Arc::default() }
     }
 
-    pub(crate) fn hub(&self) -> &Broadcaster {
-        self.kit.broadcaster()
+    pub(crate) fn hub(&self) -> &Hub {
+        self.kit.hub()
     }
 
     /// The rooms, and the cursor of that moment.

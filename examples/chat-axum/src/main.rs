@@ -23,9 +23,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use sse_kit::Broadcaster;
+use sse_kit::Hub;
 use sse_kit::http::Limits;
-use sse_kit::shutdown::{Farewell, Shutdown, Signals, Spread};
+use sse_kit::shutdown::{GoodbyePolicy, ReconnectSpread, Shutdown, Signals};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -44,10 +44,10 @@ async fn main() -> anyhow::Result<ExitCode> {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 
     let signals = Signals::install()?;
-    let hub = Broadcaster::builder().heartbeat(options.heartbeat()).build()?;
+    let hub = Hub::builder().heartbeat(options.heartbeat()).build()?;
     let shutdown = Shutdown::builder()
-        .broadcaster(hub.clone())
-        .farewell(Farewell::ComeBack(Spread::Within(COME_BACK_WITHIN)))
+        .hub(hub.clone())
+        .goodbye(GoodbyePolicy::ComeBack(ReconnectSpread::Within(COME_BACK_WITHIN)))
         .shutdown_delay(options.shutdown_delay)
         .deadline(options.shutdown_delay)
         .build();

@@ -4,9 +4,9 @@ use askama::Template;
 use serde::{Deserialize, Serialize};
 use sse_kit::dispatch::middleware::Trace;
 use sse_kit::event::{EventKey, EventName, Topic};
-use sse_kit::htmx::{ElementId, ElementIdError, Shape, Update};
+use sse_kit::htmx::{ElementId, ElementIdError, MessageFormat, Update};
 use sse_kit::update::ElementUpdater;
-use sse_kit::{Broadcaster, DomainEvent, Event, SseKit};
+use sse_kit::{DomainEvent, Event, Hub, SseKit};
 
 use crate::name::RoomName;
 use crate::room::{People, Room, Said};
@@ -31,8 +31,9 @@ pub(crate) fn lobby() -> Topic {
     "lobby".parse().expect("a word is a topic")
 }
 
-pub(crate) fn kit(hub: Broadcaster) -> SseKit {
-    let kit = SseKit::new(hub).shape(Shape::Both).topic(|event| Ok(topic_of(event)));
+pub(crate) fn kit(hub: Hub) -> SseKit {
+    let kit =
+        SseKit::new(hub).message_format(MessageFormat::Both).topic(|event| Ok(topic_of(event)));
     kit.dispatcher().middleware(Trace);
     show(kit.updater());
     kit
@@ -62,7 +63,7 @@ fn show(updater: &ElementUpdater) {
 /// Who is in a room: an event with a name, for the element that swaps it.
 pub(crate) fn people(people: &People) -> askama::Result<Event> {
     let key = EventKey::new("people").expect("a word is a key");
-    Ok(Event::new(PeopleRows { people }.render()?).named(people_name()).keyed(key))
+    Ok(Event::new(PeopleRows { people }.render()?).with_name(people_name()).with_key(key))
 }
 
 pub(crate) fn people_name() -> EventName {
@@ -71,7 +72,7 @@ pub(crate) fn people_name() -> EventName {
 
 /// A room's pages close their streams when it comes.
 pub(crate) fn closed() -> Event {
-    Event::new("{}").named(closed_name())
+    Event::new("{}").with_name(closed_name())
 }
 
 pub(crate) fn closed_name() -> EventName {

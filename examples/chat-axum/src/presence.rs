@@ -9,7 +9,7 @@ use crate::name::RoomName;
 use crate::room::People;
 
 /// Several who come together are one change.
-const TOGETHER: Duration = Duration::from_millis(50);
+const DEBOUNCE: Duration = Duration::from_millis(50);
 
 /// Keeps the pages of a room told who is there, until the room is closed.
 pub(crate) async fn follow(chat: Chat, room: RoomName) {
@@ -22,7 +22,7 @@ pub(crate) async fn follow(chat: Chat, room: RoomName) {
         }
         match watch.change().await {
             // Which one it was does not matter: it is looked up who is there now.
-            Ok(_) | Err(PresenceError::Lagged { .. }) => tokio::time::sleep(TOGETHER).await,
+            Ok(_) | Err(PresenceError::Lagged { .. }) => tokio::time::sleep(DEBOUNCE).await,
             Err(_closed) => return,
         }
     }

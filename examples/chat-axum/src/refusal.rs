@@ -2,8 +2,8 @@
 
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
-use sse_kit::htmx::{self, Shape, Update, Updates};
-use sse_kit::http::CrossSite;
+use sse_kit::htmx::{self, MessageFormat, Update, Updates};
+use sse_kit::http::CrossSiteError;
 
 use crate::chat::{Full, NoSuchRoom};
 use crate::room::TextError;
@@ -18,7 +18,7 @@ pub(crate) enum Refusal {
     #[error(transparent)]
     Full(#[from] Full),
     #[error("A page of another site asked for this.")]
-    CrossSite(#[from] CrossSite),
+    CrossSite(#[from] CrossSiteError),
     #[error("Something went wrong here. Try again.")]
     Internal(#[from] anyhow::Error),
 }
@@ -48,5 +48,5 @@ impl IntoResponse for Refusal {
 
 fn shown(refusal: &Refusal) -> anyhow::Result<htmx::Html> {
     let update = Update::fill("refusal".parse()?, &htmx::Html::text(refusal))?;
-    Ok(Updates::from(update).render(Shape::Both)?)
+    Ok(Updates::from(update).render(MessageFormat::Both)?)
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer};
 use sse_kit::SseBody;
 use sse_kit::broadcast::ConnectionId;
 use sse_kit::event::Topic;
-use sse_kit::htmx::{self, Dialect, Shape, Update, Updates};
+use sse_kit::htmx::{self, Dialect, MessageFormat, Update, Updates};
 use sse_kit::http::{Limits, SseRequest, SseResponse, ensure_same_site};
 use sse_kit::shutdown::Shutdown;
 
@@ -186,7 +186,7 @@ fn shown(said: &Said) -> anyhow::Result<htmx::Html> {
         Update::append("said".parse()?, &Message { said })?,
         Update::fill("refusal".parse()?, &htmx::Html::default())?,
     ]);
-    Ok(updates.render(Shape::Both)?)
+    Ok(updates.render(MessageFormat::Both)?)
 }
 
 async fn close(

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use http::{Method, Request, StatusCode};
 use serde_json::json;
-use sse_kit::Broadcaster;
+use sse_kit::Hub;
 use sse_kit::broadcast::{BuildError, Stats, SubscribeError};
 use sse_kit::event::Topics;
 use sse_kit::http::{HostRules, Limits, SseRequest, SseResponse};
-use sse_kit::redis::{RedisHealth, RedisLog, RedisMonitor};
+use sse_kit::redis::{RedisHealth, RedisLog, RedisStatus};
 use sse_kit::serve::{RequestBody, ServeStats};
-use sse_kit::shutdown::{Farewell, Shutdown, Spread};
+use sse_kit::shutdown::{GoodbyePolicy, ReconnectSpread, Shutdown};
 
 use crate::options::Options;
 use crate::publish;
@@ -28,24 +28,24 @@ const EVENTS: &str = "/events";
 const STATUS_EVENTS: &str = "/status/events";
 
 /// What all requests share.
-pub(crate) struct Hub {
-    events: Broadcaster,
+pub(crate) struct HubApp {
+    events: Hub,
     pub(crate) status: Status,
     server: Arc<ServeStats>,
     limits: Limits,
     gzip: bool,
-    redis: Option<RedisMonitor>,
+    redis: Option<RedisStatus>,
     pub(crate) shutdown: Shutdown,
     hosts: HostRules,
 }
 
-impl Hub {
+impl HubApp {
     pub(crate) fn new(
         options: &Options,
         log: Option<RedisLog>,
         server: Arc<ServeStats>,
     ) -> Result<Self, BuildError> {
-        let mut events = Broadcaster::builder()
+        let mut events = Hub::builder()
             .history(options.history)
             .queue(options.queue)
             .max_delay(options.max_delay())
@@ -59,9 +59,9 @@ impl Hub {
         let limits = Limits::new(options.max_connections, options.max_per_ip);
         let hosts = HostRules::new(options.hosts.iter().cloned());
         let shutdown = Shutdown::builder()
-            .broadcaster(events.clone())
-            .broadcaster(status.stream.clone())
-            .farewell(Farewell::ComeBack(Spread::Within(COME_BACK_WITHIN)))
+            .hub(events.clone())
+            .hub(status.stream.clone())
+            .goodbye(GoodbyePolicy::ComeBack(ReconnectSpread::Within(COME_BACK_WITHIN)))
             .pre_drain(options.pre_drain())
             .shutdown_delay(options.shutdown_delay())
             .deadline(options.pre_drain() + options.shutdown_delay())
@@ -96,7 +96,7 @@ impl Hub {
         })
     }
 
-    /// Returns whether a request is for [`Hub::answer_stream`].
+    /// Returns whether a request is for [`HubApp::answer_stream`].
     pub(crate) fn is_stream(request: &Request<()>) -> bool {
         matches!(request.uri().path(), EVENTS | STATUS_EVENTS)
     }
@@ -171,7 +171,7 @@ impl Hub {
 
     async fn subscribe(
         &self,
-        hub: &Broadcaster,
+        hub: &Hub,
         topics: Topics,
         request: SseRequest<'_>,
         client: SocketAddr,
@@ -186,7 +186,7 @@ impl Hub {
         let gzip = self.gzip && request.accepts_gzip();
         let start = request.start().unwrap_or_default();
         let subscribe = hub.subscribe(topics).start(start).resume(request.last_event_id());
-        match subscribe.client(client.ip()).reach_back().await {
+        match subscribe.client(client.ip()).backfill().await {
             Ok(subscription) => {
                 let response = SseResponse::new(subscription).keep(permit).gzip(gzip);
                 reply::stream(response.into_response())

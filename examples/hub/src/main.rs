@@ -16,7 +16,7 @@ use sse_kit::redis::RedisLog;
 use sse_kit::serve::{ListenAddress, Listener, Server};
 use sse_kit::shutdown::Signals;
 
-use crate::hub::Hub;
+use crate::hub::HubApp;
 use crate::options::Options;
 
 /// Keeps what every delivery touches close together; glibc's own strews it among the buffers that
@@ -51,7 +51,7 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
         Some(config) => Some(RedisLog::connect(config).await?),
         None => None,
     };
-    let hub = Arc::new(Hub::new(&options, log, server.stats())?);
+    let hub = Arc::new(HubApp::new(&options, log, server.stats())?);
     match server.address()? {
         ListenAddress::Tcp(address) => writeln!(stdout(), "listening on http://{address}")?,
         other => writeln!(stdout(), "listening on {other}")?,
@@ -66,7 +66,7 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
         }
     };
     let streams = Arc::clone(&hub);
-    server = server.streams(Hub::is_stream, move |request, client| {
+    server = server.streams(HubApp::is_stream, move |request, client| {
         let hub = Arc::clone(&streams);
         async move { hub.answer_stream(request, client).await }
     });

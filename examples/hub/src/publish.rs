@@ -13,7 +13,7 @@ use sse_kit::event::{
     Audience, AudienceError, EventId, EventKey, EventName, IdempotencyKey, Topic,
 };
 use sse_kit::http::{ensure_same_site, query_parameters};
-use sse_kit::{Broadcaster, Event};
+use sse_kit::{Event, Hub};
 
 use crate::reply::{self, Reply};
 
@@ -33,7 +33,7 @@ struct Published {
     repeated: bool,
 }
 
-pub(crate) async fn publish<B>(hub: &Broadcaster, request: Request<B>) -> Reply
+pub(crate) async fn publish<B>(hub: &Hub, request: Request<B>) -> Reply
 where
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
 {
@@ -75,7 +75,7 @@ where
     let if_newest = query.if_newest;
     let mut event = query.event(data);
     if let Some(once) = once {
-        event = event.once(once);
+        event = event.with_idempotency_key(once);
     }
     let published = match if_newest {
         Some(newest) => hub.if_newest(newest).publish(audience, event).await,
@@ -153,13 +153,13 @@ impl Query {
     fn event(self, data: String) -> Event {
         let mut event = Event::new(data);
         if let Some(name) = self.name {
-            event = event.named(name);
+            event = event.with_name(name);
         }
         if let Some(key) = self.key {
-            event = event.keyed(key);
+            event = event.with_key(key);
         }
         if let Some(retry) = self.retry {
-            event = event.retry(retry);
+            event = event.with_retry(retry);
         }
         event
     }
@@ -179,7 +179,7 @@ mod tests {
     async fn data_that_never_arrives_is_not_waited_for() {
         let body = StreamBody::new(stream::pending::<Result<Frame<Bytes>, Infallible>>());
         let request = Request::post("/publish?topic=a").body(body).unwrap();
-        let reply = publish(&Broadcaster::new(), request).await;
+        let reply = publish(&Hub::new(), request).await;
         assert_eq!(reply.status(), StatusCode::REQUEST_TIMEOUT);
     }
 }

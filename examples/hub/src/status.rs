@@ -8,7 +8,7 @@ use askama::Template;
 use http::StatusCode;
 use sse_kit::broadcast::{BuildError, Stats};
 use sse_kit::event::{EventName, Topic};
-use sse_kit::{Broadcaster, Event};
+use sse_kit::{Event, Hub};
 
 use crate::reply::{self, Reply};
 
@@ -18,7 +18,7 @@ const CHART_SECONDS: usize = 120;
 /// The page, and what it shows. Apart from the topics and counters of users.
 #[derive(Clone)]
 pub(crate) struct Status {
-    pub(crate) stream: Broadcaster,
+    pub(crate) stream: Hub,
     /// As it was last rendered.
     panel: Arc<Mutex<String>>,
 }
@@ -36,7 +36,7 @@ fn event_name() -> EventName {
 
 impl Status {
     pub(crate) fn new() -> Result<Self, BuildError> {
-        let stream = Broadcaster::builder().history(1).shards(1).build()?;
+        let stream = Hub::builder().history(1).shards(1).build()?;
         Ok(Self { stream, panel: Arc::default() })
     }
 
@@ -49,7 +49,7 @@ impl Status {
         };
         self.panel.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&html);
         if let Err(error) =
-            self.stream.publish(&topic(), Event::new(html).named(event_name())).await
+            self.stream.publish(&topic(), Event::new(html).with_name(event_name())).await
         {
             tracing::debug!(%error, "the status is not published");
         }

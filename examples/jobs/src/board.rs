@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde::Serialize;
 use sse_kit::broadcast::{SlowConsumer, SubscribeError, Subscription};
 use sse_kit::event::{EventId, LastEventId};
-use sse_kit::{Broadcaster, DomainEvent, SseKit};
+use sse_kit::{DomainEvent, Hub, SseKit};
 use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -65,7 +65,7 @@ pub(crate) struct Snapshot {
 }
 
 impl Board {
-    pub(crate) fn new(hub: Broadcaster, peers: Option<Peers>) -> Self {
+    pub(crate) fn new(hub: Hub, peers: Option<Peers>) -> Self {
         let next = peers.as_ref().map_or(JobId::FIRST, |peers| peers.me().first_job());
         let jobs = Jobs {
             newest_first: VecDeque::new(),
@@ -83,7 +83,7 @@ impl Board {
         // order that is right without one.
         // With other nodes it is what this one has heard of them, as their messages to the pages may be
         // there already.
-        let cursor = jobs.known_through.unwrap_or_else(|| self.kit.broadcaster().cursor());
+        let cursor = jobs.known_through.unwrap_or_else(|| self.kit.hub().cursor());
         let newest_first = jobs.newest_first.iter().map(Entry::now).collect();
         Snapshot { cursor, newest_first }
     }
@@ -95,9 +95,9 @@ impl Board {
         seen: Option<LastEventId>,
         client: IpAddr,
     ) -> Result<Subscription, SubscribeError> {
-        let subscribe = self.kit.broadcaster().subscribe(messages::topic());
+        let subscribe = self.kit.hub().subscribe(messages::topic());
         let subscribe = subscribe.resume(seen).slow_consumer(SlowConsumer::Conflate);
-        subscribe.client(client).reach_back().await
+        subscribe.client(client).backfill().await
     }
 
     /// Adds a job, which is queued. The token is cancelled when the job is to stop.
@@ -280,7 +280,7 @@ impl Board {
                 }
             }
             // The server is stopping, and the pages know.
-            Err(_) if self.kit.broadcaster().is_shut_down() => {}
+            Err(_) if self.kit.hub().is_shut_down() => {}
             Err(error) => tracing::warn!(error = &error as &dyn Error, "open pages were not told"),
         }
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
-use sse_kit::http::CrossSite;
+use sse_kit::http::CrossSiteError;
 
 use crate::board::{Full, NoSuchJob};
 use crate::job::{Folder, FolderError};
@@ -43,7 +43,7 @@ pub(crate) enum Refusal {
     #[error(transparent)]
     NoSuchJob(#[from] NoSuchJob),
     #[error("A page of another site asked for this.")]
-    CrossSite(#[from] CrossSite),
+    CrossSite(#[from] CrossSiteError),
     #[error("That is more than a form holds.")]
     TooLarge,
     #[error("The form took too long to arrive.")]

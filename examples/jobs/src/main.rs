@@ -31,11 +31,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use sse_kit::Broadcaster;
+use sse_kit::Hub;
 use sse_kit::http::{HostRules, Limits};
 use sse_kit::redis::{RedisConfig, RedisLog};
 use sse_kit::serve::{ListenAddress, Listener, Server};
-use sse_kit::shutdown::{Farewell, Shutdown, Signals, Spread};
+use sse_kit::shutdown::{GoodbyePolicy, ReconnectSpread, Shutdown, Signals};
 use tracing_subscriber::EnvFilter;
 
 use crate::assets::Assets;
@@ -68,17 +68,15 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let server = Server::new(Listener::bind(&options.listen).await?)
         .write_timeout(options.write_timeout())
         .user_timeout(options.write_timeout());
-    let mut hub = Broadcaster::builder()
-        .history(options.history)
-        .queue(options.queue)
-        .heartbeat(options.heartbeat());
+    let mut hub =
+        Hub::builder().history(options.history).queue(options.queue).heartbeat(options.heartbeat());
     if let Some(url) = &options.redis {
         hub = hub.log(RedisLog::connect(RedisConfig::new(url)?).await?);
     }
     let hub = hub.build()?;
     let shutdown = Shutdown::builder()
-        .broadcaster(hub.clone())
-        .farewell(Farewell::ComeBack(Spread::Within(COME_BACK_WITHIN)))
+        .hub(hub.clone())
+        .goodbye(GoodbyePolicy::ComeBack(ReconnectSpread::Within(COME_BACK_WITHIN)))
         .shutdown_delay(options.shutdown_delay)
         .deadline(options.shutdown_delay)
         .build();

@@ -7,9 +7,9 @@
 use askama::Template;
 use serde::{Deserialize, Serialize};
 use sse_kit::event::Topic;
-use sse_kit::htmx::{ElementId, ElementIdError, Html, Shape, Update};
+use sse_kit::htmx::{ElementId, ElementIdError, Html, MessageFormat, Update};
 use sse_kit::update::{BoxError, ElementUpdater};
-use sse_kit::{Broadcaster, SseKit};
+use sse_kit::{Hub, SseKit};
 
 use crate::amounts::{Count, Time};
 use crate::job::{Job, JobId, Stage, State};
@@ -31,8 +31,8 @@ pub(crate) fn topic() -> Topic {
 }
 
 /// Logs what happens to jobs, and shows it on the pages.
-pub(crate) fn kit(hub: Broadcaster) -> SseKit {
-    let kit = SseKit::new(hub).shape(Shape::Both).topic(|_| Ok(topic()));
+pub(crate) fn kit(hub: Hub) -> SseKit {
+    let kit = SseKit::new(hub).message_format(MessageFormat::Both).topic(|_| Ok(topic()));
     let log =
         |job: Job| tracing::info!(job = %job.id, folder = %job.folder, state = job.state.name());
     kit.dispatcher().on_typed(CHANGED, log).expect("it is a pattern");

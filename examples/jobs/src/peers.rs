@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sse_kit::broadcast::{Delivery, Entry, PublishError, SubscribeError, Subscription};
 use sse_kit::event::{Decoded, Decoder, EventId, LastEventId, Topic};
-use sse_kit::{Broadcaster, Event};
+use sse_kit::{Event, Hub};
 
 use crate::job::{Job, JobId};
 
@@ -45,12 +45,12 @@ pub(crate) enum Word {
 /// The way to the other nodes.
 #[derive(Debug)]
 pub(crate) struct Peers {
-    hub: Broadcaster,
+    hub: Hub,
     joined_at: EventId,
 }
 
 impl Peers {
-    pub(crate) async fn join(hub: Broadcaster) -> Result<Self, PublishError> {
+    pub(crate) async fn join(hub: Hub) -> Result<Self, PublishError> {
         let hello = hub.publish(&topic(), word(&Word::Hello)).await?;
         Ok(Self { hub, joined_at: hello.id })
     }

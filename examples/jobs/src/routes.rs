@@ -11,7 +11,7 @@ use http::header::{ALLOW, CONTENT_SECURITY_POLICY};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use hyper::body::Body;
 use serde_json::json;
-use sse_kit::Broadcaster;
+use sse_kit::Hub;
 use sse_kit::htmx::Dialect;
 use sse_kit::http::{HostRules, Limits, SseRequest, SseResponse, ensure_same_site};
 use sse_kit::monitor::Overlay;
@@ -32,7 +32,7 @@ const BUSY: Duration = Duration::from_secs(5);
 /// What all requests share.
 #[derive(Debug)]
 pub(crate) struct App {
-    pub(crate) hub: Broadcaster,
+    pub(crate) hub: Hub,
     pub(crate) shutdown: Shutdown,
     pub(crate) board: Arc<Board>,
     pub(crate) runner: Runner,

@@ -196,7 +196,7 @@ fn stalled(policy: SlowConsumer, n: usize, queue: usize, event: impl Fn(usize) -
 
 fn keyed(n: usize) -> Event {
     let key: EventKey = format!("job{n}").parse().expect("a key");
-    Event::new("x").keyed(key)
+    Event::new("x").with_key(key)
 }
 
 fn waiting_with_keys(n: usize) -> World {

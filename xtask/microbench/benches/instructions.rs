@@ -8,10 +8,10 @@ use std::hint::black_box;
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use serde_json::{Value, json};
-use sse_kit_broadcast::{Broadcaster, Subscription};
+use sse_kit_broadcast::{Hub, Subscription};
 use sse_kit_dispatch::{Dispatcher, DomainEvent};
 use sse_kit_event::{Decoder, Event, LastEventId, Topic};
-use sse_kit_htmx::{Html, Shape, Update};
+use sse_kit_htmx::{Html, MessageFormat, Update};
 use sse_kit_update::{ElementUpdater, message};
 use tokio::runtime::Runtime;
 
@@ -49,17 +49,17 @@ fn decode(bytes: Vec<u8>) -> usize {
 }
 
 /// A hub, and some who listen on topics of their own, or all on one.
-struct Hub {
+struct Loaded {
     runtime: Runtime,
-    events: Broadcaster,
+    events: Hub,
     listening: Vec<Subscription>,
 }
 
-impl Hub {
+impl Loaded {
     fn with(connections: usize, topic_of: impl Fn(usize) -> String) -> Self {
         let runtime = runtime();
         let within = runtime.enter();
-        let events = Broadcaster::builder().heartbeat(None).build().expect("good settings");
+        let events = Hub::builder().heartbeat(None).build().expect("good settings");
         let open = |n| events.subscribe(topic(&topic_of(n))).open().expect("it is open");
         let listening = (0..connections).map(open).collect();
         drop(within);
@@ -80,26 +80,26 @@ impl Hub {
     }
 }
 
-fn one_topic() -> Hub {
-    Hub::with(1000, |_| "a".to_owned())
+fn one_topic() -> Loaded {
+    Loaded::with(1000, |_| "a".to_owned())
 }
 
-fn many_topics() -> Hub {
+fn many_topics() -> Loaded {
     // Three of them on `t0`.
-    Hub::with(1000, |n| format!("t{}", n.saturating_sub(2)))
+    Loaded::with(1000, |n| format!("t{}", n.saturating_sub(2)))
 }
 
 #[library_benchmark]
 #[bench::to_all_of_1000(one_topic(), "a", 1000)]
 #[bench::to_3_of_1000(many_topics(), "t0", 3)]
-fn publish(mut hub: Hub, to: &str, receivers: usize) -> Hub {
+fn publish(mut hub: Loaded, to: &str, receivers: usize) -> Loaded {
     hub.publish(to, receivers);
     hub // to be dropped outside
 }
 
 #[library_benchmark]
 #[bench::among_1000(one_topic())]
-fn join_and_leave(hub: Hub) -> Hub {
+fn join_and_leave(hub: Loaded) -> Loaded {
     let within = hub.runtime.enter();
     for _ in 0..TIMES {
         drop(black_box(hub.events.subscribe(topic("a")).open()));
@@ -108,8 +108,8 @@ fn join_and_leave(hub: Hub) -> Hub {
     hub
 }
 
-fn with_history() -> (Hub, LastEventId) {
-    let mut hub = Hub::with(1, |_| "a".to_owned());
+fn with_history() -> (Loaded, LastEventId) {
+    let mut hub = Loaded::with(1, |_| "a".to_owned());
     let start = hub.events.cursor();
     for _ in 0..5 {
         hub.publish("a", 1);
@@ -119,7 +119,7 @@ fn with_history() -> (Hub, LastEventId) {
 
 #[library_benchmark]
 #[bench::of_50_events(with_history())]
-fn replay((hub, start): (Hub, LastEventId)) -> Hub {
+fn replay((hub, start): (Loaded, LastEventId)) -> Loaded {
     let within = hub.runtime.enter();
     for _ in 0..TIMES / 10 {
         let resumed = hub.events.subscribe(topic("a")).resume(start.clone()).open();
@@ -172,7 +172,7 @@ fn update(all: (Runtime, ElementUpdater, Value)) -> (Runtime, ElementUpdater, Va
     let (runtime, updater, data) = &all;
     for _ in 0..TIMES {
         let updated = runtime.block_on(updater.update("job:progress", data)).expect("an update");
-        _ = black_box(message(&updated.updates, Shape::Both));
+        _ = black_box(message(&updated.updates, MessageFormat::Both));
     }
     all
 }

@@ -7,7 +7,7 @@ const TIMEOUT_SECS: u32 = 300;
 
 #[derive(Clone, Debug)]
 pub(super) struct Load {
-    pub(super) shape: Shape,
+    pub(super) shape: MessageFormat,
     pub(super) connections: u32,
     pub(super) topics: u32,
     pub(super) by_pattern: bool,
@@ -28,7 +28,7 @@ pub(super) struct Load {
 
 /// The load generator's scenarios.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Shape {
+pub(super) enum MessageFormat {
     FanOut,
     Slow,
     Idle,
@@ -39,7 +39,7 @@ impl Load {
     /// 300 messages, one at a time, to 1,000 connections with one topic: a second or two for a fast server,
     /// which is long enough for a coarse clock.
     pub(super) const BROADCAST: Self = Self {
-        shape: Shape::FanOut,
+        shape: MessageFormat::FanOut,
         connections: 1_000,
         topics: 1,
         by_pattern: false,
@@ -73,10 +73,10 @@ impl Load {
 
     pub(super) fn generator_options(&self, peer: Peer) -> Vec<String> {
         let shape = match self.shape {
-            Shape::FanOut => "fan-out",
-            Shape::Slow => "slow",
-            Shape::Idle => "idle",
-            Shape::Churn => "churn",
+            MessageFormat::FanOut => "fan-out",
+            MessageFormat::Slow => "slow",
+            MessageFormat::Idle => "idle",
+            MessageFormat::Churn => "churn",
         };
         let numbers = [
             ("connections", Some(self.connections)),

@@ -1,6 +1,6 @@
 //! What is compared.
 
-use super::load::{Load, Shape};
+use super::load::{Load, MessageFormat};
 use super::peer::Peer;
 
 /// The descriptions are those of `--help` and of the tables.
@@ -65,16 +65,16 @@ impl Scenario {
                 ..Load::BROADCAST
             },
             Self::Idle10k => Load {
-                shape: Shape::Idle,
+                shape: MessageFormat::Idle,
                 connections: 10_000,
                 settle_ms: 1_500,
                 ..Load::BROADCAST
             },
             Self::Churn => {
-                Load { shape: Shape::Churn, topics: 50, cycles: 40_000, ..Load::BROADCAST }
+                Load { shape: MessageFormat::Churn, topics: 50, cycles: 40_000, ..Load::BROADCAST }
             }
             Self::Slow500 => Load {
-                shape: Shape::Slow,
+                shape: MessageFormat::Slow,
                 connections: 500,
                 messages: 1_500,
                 payload: 4_096,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::figures::{Figures, Row, Traffic};
-use super::load::{Load, Shape};
+use super::load::{Load, MessageFormat};
 use super::peer::Peer;
 use super::scenario::Scenario;
 use super::{described, name};
@@ -153,9 +153,9 @@ fn heading(scenario: Scenario, load: &Load) -> String {
     let described = described(&scenario);
     let help = described.get_help().map(ToString::to_string).unwrap_or_default();
     let of = match load.shape {
-        Shape::Churn => format!("{} connections", number(load.cycles.into(), 0)),
-        Shape::Idle => format!("{} connections", number(load.connections.into(), 0)),
-        Shape::FanOut | Shape::Slow => {
+        MessageFormat::Churn => format!("{} connections", number(load.cycles.into(), 0)),
+        MessageFormat::Idle => format!("{} connections", number(load.connections.into(), 0)),
+        MessageFormat::FanOut | MessageFormat::Slow => {
             format!("{} connections, {} B", number(load.connections.into(), 0), load.payload)
         }
     };

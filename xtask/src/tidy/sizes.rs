@@ -3,12 +3,12 @@
 use super::Offence;
 use super::sources::Source;
 
-const LONGEST: usize = 500;
+const MAX_LINES: usize = 500;
 
 pub(super) fn offences(source: &Source) -> Option<Offence> {
     let lines = lines_that_count(source)?;
-    (lines > LONGEST).then(|| {
-        let what = format!("has {lines} lines; {LONGEST} is the end (a Rust file's tests aside)");
+    (lines > MAX_LINES).then(|| {
+        let what = format!("has {lines} lines; {MAX_LINES} is the end (a Rust file's tests aside)");
         Offence::in_file(&source.path, what)
     })
 }
@@ -35,8 +35,8 @@ mod tests {
     #[test]
     fn a_long_file_is_an_offence() {
         for path in ["src/long.rs", "src/long.js"] {
-            assert_eq!(offences(&with_lines(path, LONGEST)), None);
-            let offence = offences(&with_lines(path, LONGEST + 1)).expect("one line too many");
+            assert_eq!(offences(&with_lines(path, MAX_LINES)), None);
+            let offence = offences(&with_lines(path, MAX_LINES + 1)).expect("one line too many");
             assert!(offence.what.starts_with("has 501 lines"), "{offence}");
         }
         assert_eq!(offences(&with_lines("package-lock.json", 9000)), None);

@@ -7,12 +7,15 @@ use sse_kit_event::{Audience, Event, EventId};
 use super::node::{
     EVENTS, Node, broken, event, node, publish, random_key, record, second_topic, topic,
 };
-use super::{Broken, Report, Subject};
+use super::{ConformanceError, Report, Subject};
 use crate::log::AppendError;
 use crate::publish_error::PublishError;
 use crate::record::{Append, Once};
 
-pub(super) async fn once<S: Subject>(subject: &mut S, report: &mut Report) -> Result<(), Broken> {
+pub(super) async fn once<S: Subject>(
+    subject: &mut S,
+    report: &mut Report,
+) -> Result<(), ConformanceError> {
     const PROMISE: &str = "what is published twice under one key is appended once";
     let mut nodes = vec![node(subject).await?];
     if nodes[0].is_shared {
@@ -22,17 +25,18 @@ pub(super) async fn once<S: Subject>(subject: &mut S, report: &mut Report) -> Re
     let key = random_key(PROMISE)?;
     let mut ids = Vec::new();
     for node in nodes.iter().chain(&nodes) {
-        let keyed = node.hub.publish(&topic(), Event::new("once").once(key.clone())).await;
+        let keyed =
+            node.hub.publish(&topic(), Event::new("once").with_idempotency_key(key.clone())).await;
         let receipt = keyed.map_err(|error| broken(PROMISE, &error))?;
         report.keep(PROMISE, receipt.repeated != ids.is_empty(), receipt)?;
         ids.push(receipt.id);
     }
     report.keep(PROMISE, ids.iter().all(|id| *id == ids[0]), &ids)?;
-    let other = Event::new("something else").once(key.clone());
+    let other = Event::new("something else").with_idempotency_key(key.clone());
     let reused = nodes[0].hub.publish(&topic(), other).await;
     let refused = matches!(reused, Err(PublishError::KeyReused { .. }));
     report.keep("a key that was used for something else is refused", refused, &reused)?;
-    let elsewhere = Event::new("elsewhere").once(key);
+    let elsewhere = Event::new("elsewhere").with_idempotency_key(key);
     let elsewhere = nodes[0].hub.publish(&second_topic(), elsewhere).await;
     let new = matches!(elsewhere, Ok(receipt) if !receipt.repeated);
     report.keep("a key is known for its audience alone", new, &elsewhere)?;
@@ -46,7 +50,7 @@ pub(super) async fn once<S: Subject>(subject: &mut S, report: &mut Report) -> Re
 pub(super) async fn follow_ups<S: Subject>(
     subject: &mut S,
     report: &mut Report,
-) -> Result<(), Broken> {
+) -> Result<(), ConformanceError> {
     const PROMISE: &str = "a record and its follow-ups are appended together";
     let mut nodes = vec![node(subject).await?];
     if nodes[0].is_shared {
@@ -62,7 +66,7 @@ pub(super) async fn follow_ups<S: Subject>(
                 let append = Append { follow_ups: vec![one, two], ..record.into() };
                 log.append(append).await.map_err(|error| broken(PROMISE, &error))?;
             }
-            Ok::<_, Broken>(())
+            Ok::<_, ConformanceError>(())
         })
     };
     let appending: Vec<_> = nodes.iter().enumerate().map(appending).collect();
@@ -102,7 +106,7 @@ pub(super) async fn follow_ups<S: Subject>(
 pub(super) async fn conditions<S: Subject>(
     subject: &mut S,
     report: &mut Report,
-) -> Result<(), Broken> {
+) -> Result<(), ConformanceError> {
     const PROMISE: &str = "a publish is refused where something newer came to its topics";
     let mut nodes = vec![node(subject).await?];
     if nodes[0].is_shared {
@@ -135,7 +139,7 @@ pub(super) async fn conditions<S: Subject>(
 pub(super) async fn ambiguity<S: Subject>(
     subject: &mut S,
     report: &mut Report,
-) -> Result<(), Broken> {
+) -> Result<(), ConformanceError> {
     const PROMISE: &str = "a lost reply makes no duplicate";
     let node = node(subject).await?;
     let mut stream = node.open(None)?;

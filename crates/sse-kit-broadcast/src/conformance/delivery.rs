@@ -5,12 +5,15 @@ use std::time::Duration;
 use sse_kit_event::{Audience, ConnectionId, Epoch, Event, EventId};
 
 use super::node::{EVENTS, broken, event, next, node, publish, second_topic, topic};
-use super::{Broken, Report, Subject};
-use crate::broadcaster::Broadcaster;
+use super::{ConformanceError, Report, Subject};
 use crate::delivery::Delivery;
+use crate::hub::Hub;
 use crate::log::ReadError;
 
-pub(super) async fn order<S: Subject>(subject: &mut S, report: &mut Report) -> Result<(), Broken> {
+pub(super) async fn order<S: Subject>(
+    subject: &mut S,
+    report: &mut Report,
+) -> Result<(), ConformanceError> {
     let mut nodes = vec![node(subject).await?];
     if nodes[0].is_shared {
         nodes.push(node(subject).await?);
@@ -54,7 +57,7 @@ pub(super) async fn order<S: Subject>(subject: &mut S, report: &mut Report) -> R
     Ok(())
 }
 
-async fn publish_many(hub: Broadcaster, n: usize) -> Result<Vec<EventId>, Broken> {
+async fn publish_many(hub: Hub, n: usize) -> Result<Vec<EventId>, ConformanceError> {
     let mut ids = Vec::new();
     for i in 0..EVENTS {
         ids.push(publish(&hub, &format!("{n}.{i}")).await?);
@@ -65,7 +68,7 @@ async fn publish_many(hub: Broadcaster, n: usize) -> Result<Vec<EventId>, Broken
 pub(super) async fn contents<S: Subject>(
     subject: &mut S,
     report: &mut Report,
-) -> Result<(), Broken> {
+) -> Result<(), ConformanceError> {
     const PROMISE: &str = "a record comes back as it was appended";
     let node = node(subject).await?;
     let me: ConnectionId = "me".parse().map_err(|error| broken(PROMISE, &error))?;
@@ -75,7 +78,11 @@ pub(super) async fn contents<S: Subject>(
     let key = "key".parse().map_err(|error| broken(PROMISE, &error))?;
     let name = "name".parse().map_err(|error| broken(PROMISE, &error))?;
     let data = "two\nlines, \u{1f980} and \0";
-    let sent = Event::new(data).named(name).keyed(key).retry(Duration::from_millis(5)).comment("c");
+    let sent = Event::new(data)
+        .with_name(name)
+        .with_key(key)
+        .with_retry(Duration::from_millis(5))
+        .with_comment("c");
     let except = node.hub.except([me]);
     let receipt = except.publish(&topic(), sent.clone()).await;
     let id = receipt.map_err(|error| broken(PROMISE, &error))?.id;
@@ -102,7 +109,10 @@ pub(super) async fn contents<S: Subject>(
     report.keep(PROMISE, *entry.audience() == several, &entry)
 }
 
-pub(super) async fn tail<S: Subject>(subject: &mut S, report: &mut Report) -> Result<(), Broken> {
+pub(super) async fn tail<S: Subject>(
+    subject: &mut S,
+    report: &mut Report,
+) -> Result<(), ConformanceError> {
     const PROMISE: &str = "a node that has just started serves those who resume";
     let first = node(subject).await?;
     if !first.is_shared {
@@ -130,7 +140,7 @@ pub(super) async fn tail<S: Subject>(subject: &mut S, report: &mut Report) -> Re
 pub(super) async fn reading<S: Subject>(
     subject: &mut S,
     report: &mut Report,
-) -> Result<(), Broken> {
+) -> Result<(), ConformanceError> {
     const PROMISE: &str = "what is kept can be read again";
     let node = node(subject).await?;
     let (begin, mut stream) = (node.hub.cursor(), node.open(None)?);

@@ -4,11 +4,14 @@ use sse_kit_event::control::GapReason;
 use sse_kit_event::{Event, EventId};
 
 use super::node::{event, gap, node, publish, topic};
-use super::{Broken, Report, Subject};
+use super::{ConformanceError, Report, Subject};
 use crate::ending::Goodbye;
 use crate::publish_error::PublishError;
 
-pub(super) async fn future<S: Subject>(subject: &mut S, report: &mut Report) -> Result<(), Broken> {
+pub(super) async fn future<S: Subject>(
+    subject: &mut S,
+    report: &mut Report,
+) -> Result<(), ConformanceError> {
     const PROMISE: &str = "an id that never was is told as a gap";
     let node = node(subject).await?;
     let id = publish(&node.hub, "x").await?;
@@ -17,15 +20,21 @@ pub(super) async fn future<S: Subject>(subject: &mut S, report: &mut Report) -> 
     report.keep(PROMISE, reason == GapReason::Future, reason)
 }
 
-pub(super) async fn close<S: Subject>(subject: &mut S, report: &mut Report) -> Result<(), Broken> {
+pub(super) async fn close<S: Subject>(
+    subject: &mut S,
+    report: &mut Report,
+) -> Result<(), ConformanceError> {
     let node = node(subject).await?;
     node.hub.shut_down(Goodbye::StayAway);
     let published = node.hub.publish(&topic(), Event::new("x")).await;
     let closed = matches!(published, Err(PublishError::Closed));
-    report.keep("a broadcaster that has shut down appends nothing", closed, &published)
+    report.keep("a hub that has shut down appends nothing", closed, &published)
 }
 
-pub(super) async fn trim<S: Subject>(subject: &mut S, report: &mut Report) -> Result<(), Broken> {
+pub(super) async fn trim<S: Subject>(
+    subject: &mut S,
+    report: &mut Report,
+) -> Result<(), ConformanceError> {
     const PROMISE: &str = "what is trimmed is told as a gap";
     let first = node(subject).await?;
     let (old, kept) = (publish(&first.hub, "old").await?, publish(&first.hub, "kept").await?);
@@ -42,7 +51,10 @@ pub(super) async fn trim<S: Subject>(subject: &mut S, report: &mut Report) -> Re
     report.keep("what is not trimmed is still there", found == kept, found)
 }
 
-pub(super) async fn epoch<S: Subject>(subject: &mut S, report: &mut Report) -> Result<(), Broken> {
+pub(super) async fn epoch<S: Subject>(
+    subject: &mut S,
+    report: &mut Report,
+) -> Result<(), ConformanceError> {
     const PROMISE: &str = "a log that was lost begins a new epoch, and every stream is told";
     let mut nodes = vec![node(subject).await?];
     if nodes[0].is_shared {

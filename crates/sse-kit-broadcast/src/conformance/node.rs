@@ -5,10 +5,10 @@ use std::time::Duration;
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{ConnectionId, Event, EventId, IdempotencyKey, LastEventId, Topic};
 
-use super::{Broken, Subject};
-use crate::broadcaster::Broadcaster;
+use super::{ConformanceError, Subject};
 use crate::connection_set::ConnectionSet;
 use crate::delivery::Delivery;
+use crate::hub::Hub;
 use crate::log::Log;
 use crate::record::Record;
 use crate::subscription::Subscription;
@@ -19,24 +19,24 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// The number of events that each node publishes.
 pub(super) const EVENTS: usize = 100;
 
-/// A broadcaster on the log.
+/// A hub on the log.
 pub(super) struct Node {
-    pub(super) hub: Broadcaster,
+    pub(super) hub: Hub,
     pub(super) is_shared: bool,
 }
 
 impl Node {
-    pub(super) fn open(&self, resume: Option<EventId>) -> Result<Subscription, Broken> {
+    pub(super) fn open(&self, resume: Option<EventId>) -> Result<Subscription, ConformanceError> {
         let subscribe = self.hub.subscribe(topic()).resume(resume.map(LastEventId::Known));
         subscribe.open().map_err(|error| broken("streams open", &error))
     }
 }
 
-pub(super) async fn node<S: Subject>(subject: &mut S) -> Result<Node, Broken> {
+pub(super) async fn node<S: Subject>(subject: &mut S) -> Result<Node, ConformanceError> {
     let log = subject.node().await;
     let is_shared = log.is_shared();
-    let builder = Broadcaster::builder().heartbeat(None).history(1000).log(log);
-    let hub = builder.build().map_err(|error| broken("a broadcaster can be built", &error))?;
+    let builder = Hub::builder().heartbeat(None).history(1000).log(log);
+    let hub = builder.build().map_err(|error| broken("a hub can be built", &error))?;
     Ok(Node { hub, is_shared })
 }
 
@@ -54,12 +54,12 @@ pub(super) fn record(data: &str) -> Record {
 }
 
 /// A key that nobody has used.
-pub(super) fn random_key(promise: &'static str) -> Result<IdempotencyKey, Broken> {
+pub(super) fn random_key(promise: &'static str) -> Result<IdempotencyKey, ConformanceError> {
     let key = ConnectionId::random().map_err(|error| broken(promise, &error))?;
     key.as_str().parse().map_err(|error| broken(promise, &error))
 }
 
-pub(super) async fn publish(hub: &Broadcaster, data: &str) -> Result<EventId, Broken> {
+pub(super) async fn publish(hub: &Hub, data: &str) -> Result<EventId, ConformanceError> {
     let receipt = hub.publish(&topic(), Event::new(data)).await;
     receipt.map(|receipt| receipt.id).map_err(|error| broken("appends succeed", &error))
 }
@@ -67,7 +67,7 @@ pub(super) async fn publish(hub: &Broadcaster, data: &str) -> Result<EventId, Br
 pub(super) async fn next(
     promise: &'static str,
     stream: &mut Subscription,
-) -> Result<Delivery, Broken> {
+) -> Result<Delivery, ConformanceError> {
     let delivery = tokio::time::timeout(PATIENCE, stream.recv()).await;
     let delivery = delivery.map_err(|_| broken(promise, "nothing came"))?;
     delivery.ok_or_else(|| broken(promise, "the stream has ended"))
@@ -77,7 +77,7 @@ pub(super) async fn next(
 pub(super) async fn event(
     promise: &'static str,
     stream: &mut Subscription,
-) -> Result<(EventId, String), Broken> {
+) -> Result<(EventId, String), ConformanceError> {
     let Delivery::Entry(entry) = next(promise, stream).await? else {
         return Err(broken(promise, "a gap came instead of an event"));
     };
@@ -89,13 +89,13 @@ pub(super) async fn event(
 pub(super) async fn gap(
     promise: &'static str,
     stream: &mut Subscription,
-) -> Result<GapReason, Broken> {
+) -> Result<GapReason, ConformanceError> {
     match next(promise, stream).await? {
         Delivery::Gap(gap) => Ok(gap.reason),
         other => Err(broken(promise, &format!("this came instead of a gap: {other:?}"))),
     }
 }
 
-pub(super) fn broken(promise: &'static str, found: &(impl ToString + ?Sized)) -> Broken {
-    Broken { promise, found: found.to_string() }
+pub(super) fn broken(promise: &'static str, found: &(impl ToString + ?Sized)) -> ConformanceError {
+    ConformanceError { promise, found: found.to_string() }
 }

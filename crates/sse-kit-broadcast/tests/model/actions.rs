@@ -1,4 +1,4 @@
-//! What may happen to a broadcaster, in any order.
+//! What may happen to a hub, in any order.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ const KEYS: [&str; 2] = ["k", "l"];
 /// How many clients there are. Each has an id of its own, and comes and goes.
 pub(crate) const CLIENTS: usize = 6;
 
-/// The settings of the broadcaster, small enough that every limit is reached.
+/// The settings of the hub, small enough that every limit is reached.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) history: usize,
@@ -66,7 +66,7 @@ pub(crate) enum Action {
         client: usize,
         many: usize,
     },
-    /// The tasks of the broadcaster get this many turns.
+    /// The tasks of the hub get this many turns.
     Yield(usize),
     /// They get as many as they want.
     Settle,

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use sse_kit_broadcast::{Delivery, Departure, Entry, Goodbye, SlowConsumer, Subscription};
+use sse_kit_broadcast::{CloseReason, Delivery, Entry, Goodbye, SlowConsumer, Subscription};
 use sse_kit_event::control::{Gap, GapReason};
 use sse_kit_event::{EventId, EventKey, Topics};
 
@@ -332,13 +332,13 @@ impl Client {
         prop_assert!(self.gap_first.is_none(), "untold at {self:#?}");
         prop_assert!(self.directs.is_empty(), "not delivered at {self:#?}");
         match self.subscription.ending() {
-            Some(Departure::TooSlow) => self.may_be_evicted(),
-            Some(Departure::Shutdown) => {
+            Some(CloseReason::TooSlow) => self.may_be_evicted(),
+            Some(CloseReason::Shutdown) => {
                 prop_assert_eq!(self.goodbye, world.goodbye);
                 self.nothing_is_missing_at_shutdown(world.chronicle)
             }
             // It resumes when it comes back.
-            Some(Departure::Replaced | Departure::Disconnected) => Ok(()),
+            Some(CloseReason::Replaced | CloseReason::Disconnected) => Ok(()),
             why => Err(TestCaseError::fail(format!("ended because of {why:?}"))),
         }
     }

@@ -1,12 +1,12 @@
 //! Who came and who went, as the model has it and as the hooks were told.
 
 use proptest::prelude::*;
-use sse_kit_broadcast::Departure;
+use sse_kit_broadcast::CloseReason;
 
 use crate::client::Checked;
 
 /// The connections in the order in which they came, and went for this reason.
-pub(crate) type Comings = Vec<(u64, Option<Departure>)>;
+pub(crate) type Comings = Vec<(u64, Option<CloseReason>)>;
 
 /// Each connection came once and went once, for the right reason and in the right order;
 /// except that who was evicted when is for the fan-out to say.
@@ -22,12 +22,12 @@ pub(crate) fn hooks_heard_it_all(heard: &Comings, expected: &Comings) -> Checked
 }
 
 fn but_the_evicted(all: &Comings) -> Comings {
-    all.iter().filter(|(_, why)| *why != Some(Departure::TooSlow)).copied().collect()
+    all.iter().filter(|(_, why)| *why != Some(CloseReason::TooSlow)).copied().collect()
 }
 
 /// In the order of their serials.
 fn evicted(all: &Comings) -> Vec<u64> {
-    let evicted = all.iter().filter(|(_, why)| *why == Some(Departure::TooSlow));
+    let evicted = all.iter().filter(|(_, why)| *why == Some(CloseReason::TooSlow));
     let mut serials: Vec<_> = evicted.map(|(serial, _)| *serial).collect();
     serials.sort_unstable();
     serials

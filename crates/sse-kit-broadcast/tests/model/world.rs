@@ -1,4 +1,4 @@
-//! A broadcaster, and the model of it: each action is done to both, and compared.
+//! A hub, and the model of it: each action is done to both, and compared.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use sse_kit_broadcast::{
-    Broadcaster, ConnectionId, ConnectionState, Departure, Goodbye, MemoryLog, PublishError,
-    Receipt, SendError, SlowConsumer, SubscribeError,
+    CloseReason, ConnectionId, ConnectionState, Goodbye, Hub, MemoryLog, PublishError, Receipt,
+    SendError, SlowConsumer, SubscribeError,
 };
 use sse_kit_event::control::{Gap, GapReason};
 use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic, Topics};
@@ -26,7 +26,7 @@ const UNIT: Duration = Duration::from_secs(10);
 const CROWD_QUEUE: usize = 2;
 
 pub(crate) struct World {
-    hub: Broadcaster,
+    hub: Hub,
     settings: Settings,
     chronicle: Chronicle,
     /// The open subscription of each client, and those that were replaced and still read.
@@ -49,7 +49,7 @@ impl World {
         let overhead = overhead().await;
         let heard_by_hooks = Arc::new(Mutex::new(Comings::new()));
         let (comes, goes) = (Arc::clone(&heard_by_hooks), Arc::clone(&heard_by_hooks));
-        let mut builder = Broadcaster::builder()
+        let mut builder = Hub::builder()
             // The same each time: how long an id is depends on it.
             .log(MemoryLog::with_epoch(Epoch::new(0x5eed)))
             .history(settings.history)
@@ -196,7 +196,7 @@ impl World {
         drop(self.hub);
         tokio::time::sleep(UNIT * 3).await;
         let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
-        prop_assert_eq!(tasks, 0, "tasks outlive the broadcaster");
+        prop_assert_eq!(tasks, 0, "tasks outlive the hub");
         Ok(())
     }
 
@@ -214,7 +214,7 @@ impl World {
                 let ending = old.subscription.ending();
                 if !old.gone {
                     old.gone = true;
-                    self.comings.push((old.serial, Some(ending.unwrap_or(Departure::Replaced))));
+                    self.comings.push((old.serial, Some(ending.unwrap_or(CloseReason::Replaced))));
                 }
                 self.remember(&old);
                 self.others.push(old);
@@ -282,7 +282,7 @@ impl World {
     #[expect(clippy::needless_pass_by_value, reason = "to drop the subscription is to leave")]
     fn leaves(&mut self, client: Client) {
         if !client.gone {
-            let why = client.subscription.ending().unwrap_or(Departure::Left);
+            let why = client.subscription.ending().unwrap_or(CloseReason::ClientGone);
             self.comings.push((client.serial, Some(why)));
         }
         self.remember(&client);
@@ -306,13 +306,13 @@ impl World {
         let offset = self.chronicle.position() + 1;
         let mut event = Event::new(format!("{offset} {}", "x".repeat(size)));
         if let Some(key) = key {
-            event = event.keyed(key.parse().expect("it is right"));
+            event = event.with_key(key.parse().expect("it is right"));
         }
         let id = EventId::new(self.hub.cursor().epoch(), offset);
         let frame = event.encode().finish(Some(id));
 
         let left_out = except.iter().map(|number| id_of(*number));
-        // The tasks of the broadcaster run when the story says so, and not in here.
+        // The tasks of the hub run when the story says so, and not in here.
         let published = unconstrained(async {
             match (&address, except.is_empty()) {
                 (Some(topic), true) => self.hub.publish(topic, event).await,
@@ -387,7 +387,7 @@ impl World {
         prop_assert_eq!(self.hub.disconnect(&id_of(number)), client.is_some());
         if let Some(client) = client {
             client.gone = true;
-            let why = ending.unwrap_or(Departure::Disconnected);
+            let why = ending.unwrap_or(CloseReason::Disconnected);
             self.comings.push((client.serial, Some(why)));
             prop_assert_eq!(client.subscription.ending(), Some(why));
         }
@@ -400,7 +400,7 @@ impl World {
         self.goodbye.get_or_insert(goodbye);
     }
 
-    /// Lets the tasks of the broadcaster do all they can do: the clock moves when they are idle.
+    /// Lets the tasks of the hub do all they can do: the clock moves when they are idle.
     async fn settle(&mut self) {
         tokio::time::sleep(Duration::from_millis(1)).await;
         self.settled = true;
@@ -454,14 +454,14 @@ impl World {
     fn see_who_was_evicted(&mut self) -> Checked {
         let lags = self.hub.stats().fan_out_lags > 0;
         for client in self.clients.iter_mut().flatten().chain(&mut self.others) {
-            let slow = client.subscription.ending() == Some(Departure::TooSlow);
+            let slow = client.subscription.ending() == Some(CloseReason::TooSlow);
             if slow && !client.gone {
                 client.may_be_evicted()?;
                 let closed = client.subscription.connection().state() == ConnectionState::Closed;
                 prop_assert!(closed || !self.settled, "evicted, but still there");
                 if closed {
                     client.gone = true;
-                    self.comings.push((client.serial, Some(Departure::TooSlow)));
+                    self.comings.push((client.serial, Some(CloseReason::TooSlow)));
                 }
             }
             if self.settled && !lags {
@@ -474,7 +474,7 @@ impl World {
 
 /// What an event costs in history besides its frame.
 async fn overhead() -> usize {
-    let probe = Broadcaster::builder().heartbeat(None).shards(1).build().expect("it is right");
+    let probe = Hub::builder().heartbeat(None).shards(1).build().expect("it is right");
     probe.broadcast(Event::new("x")).await.expect("it is open");
     probe.stats().history_bytes - probe.broadcast_history(1)[0].frame().len()
 }

@@ -41,7 +41,7 @@ pub(crate) async fn received(subscription: &mut Subscription) -> Vec<Received> {
     all
 }
 
-/// Lets the tasks of the broadcaster do what they can do now.
+/// Lets the tasks of the hub do what they can do now.
 pub(crate) async fn settle() {
     for _ in 0..100 {
         tokio::task::yield_now().await;

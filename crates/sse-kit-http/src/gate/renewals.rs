@@ -12,7 +12,7 @@ use sse_kit_broadcast::{ConnectionId, Goodbye};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{Shared, Stream};
-use crate::authorizer::{Authorizer, Denied, Grant};
+use crate::authorizer::{Authorizer, DeniedError, Grant};
 
 /// How often the gate looks for grants that have run out.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -44,7 +44,7 @@ pub(super) struct Renewals<A: Authorizer> {
 }
 
 /// The outcome of one call; `None` when there was no answer.
-type Answer = Option<Result<Grant, Denied>>;
+type Answer = Option<Result<Grant, DeniedError>>;
 
 impl<A: Authorizer> Renewals<A> {
     pub(super) fn new(shared: Arc<Shared<A>>, grace: Duration) -> Self {
@@ -126,7 +126,7 @@ impl<A: Authorizer> Renewals<A> {
             // After another change this answer may be an old one.
             Some(Ok(_)) if lease.changed => {}
             Some(Ok(grant)) => lease.due = grant.until,
-            Some(Err(Denied)) => {
+            Some(Err(DeniedError)) => {
                 drop(lease);
                 self.end(found, Goodbye::StayAway);
             }

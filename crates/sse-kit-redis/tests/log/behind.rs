@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sse_kit_broadcast::Broadcaster;
+use sse_kit_broadcast::Hub;
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{EventId, LastEventId};
 use sse_kit_redis::RedisHealth;
@@ -26,7 +26,7 @@ async fn append(redis: &Server, count: usize, bytes: usize) {
 async fn a_reader_that_is_megabytes_behind_catches_up() {
     let redis = Server::start(&[]).await;
     let proxy = Proxy::start(redis.port).await;
-    let node = node_with(config(&proxy.url()), Broadcaster::builder().history(2)).await;
+    let node = node_with(config(&proxy.url()), Hub::builder().history(2)).await;
     proxy.throttle(10_000_000);
     append(&redis, 200, 200_000).await;
     until("it knows", || node.redis.stats().lag > 0).await;
@@ -43,7 +43,7 @@ async fn a_record_that_alone_is_late_arrives_all_the_same() {
     let redis = Server::start(&[]).await;
     let proxy = Proxy::start(redis.port).await;
     let slow = config(&proxy.url()).attempt_timeout(Duration::from_millis(400));
-    let node = node_with(slow, Broadcaster::builder().history(2)).await;
+    let node = node_with(slow, Hub::builder().history(2)).await;
     proxy.throttle(1_000_000);
     append(&redis, 3, 1_000_000).await;
     until("it is known to be behind", || node.redis.health() != RedisHealth::Up).await;
@@ -79,12 +79,12 @@ async fn nothing_is_read_for_who_reaches_back_too_far() {
     drop(node(&redis.url()).await);
     append(&redis, 10_100, 100).await;
     let short = config(&proxy.url()).warm_up(10);
-    let node = node_with(short, Broadcaster::builder().history(2)).await;
+    let node = node_with(short, Hub::builder().history(2)).await;
     let epoch = node.hub.cursor().epoch();
     let before = proxy.received();
     for _ in 0..50 {
         let resume = LastEventId::Known(EventId::new(epoch, 50));
-        let subscribe = node.hub.subscribe(topic("a")).resume(resume).reach_back().await;
+        let subscribe = node.hub.subscribe(topic("a")).resume(resume).backfill().await;
         assert_eq!(gap(&mut subscribe.unwrap()).await.reason, GapReason::Trimmed);
     }
     // 50 pages would be more than a megabyte. The reader's looks go on meanwhile.
@@ -97,7 +97,7 @@ async fn nothing_is_read_for_who_reaches_back_too_far() {
 async fn who_is_ahead_is_told_while_events_stream_in() {
     let redis = Server::start(&[]).await;
     let proxy = Proxy::start(redis.port).await;
-    let node = node_with(config(&proxy.url()), Broadcaster::builder().history(10)).await;
+    let node = node_with(config(&proxy.url()), Hub::builder().history(10)).await;
     proxy.delay(60);
     let streaming = async {
         loop {

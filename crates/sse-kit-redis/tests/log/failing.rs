@@ -1,6 +1,6 @@
 //! What happens when Redis, or the way to it, fails.
 
-use sse_kit_broadcast::{AppendError, Broadcaster, PublishError};
+use sse_kit_broadcast::{AppendError, Hub, PublishError};
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{Event, EventId};
 use sse_kit_redis::RedisHealth;
@@ -40,7 +40,7 @@ async fn a_reply_that_was_lost_after_the_append_makes_no_duplicate() {
 async fn an_append_that_is_never_answered_is_ambiguous_and_may_stand_in_the_log() {
     let redis = Server::start(&[]).await;
     let proxy = Proxy::start(redis.port).await;
-    let here = node_with(hasty(&proxy.url()), Broadcaster::builder()).await;
+    let here = node_with(hasty(&proxy.url()), Hub::builder()).await;
     publish(&here, "a", "0").await;
     proxy.lose_replies(usize::MAX);
     let error = append_error(here.hub.publish(&topic("a"), Event::new("1")).await);
@@ -54,7 +54,7 @@ async fn an_append_that_is_never_answered_is_ambiguous_and_may_stand_in_the_log(
 async fn with_redis_away_publishing_fails_by_its_deadline_and_streams_stay_open() {
     // With `everysec` Redis puts off its writes while the disk is busy, and a kill loses them.
     let mut redis = Server::start(&["--appendonly", "yes", "--appendfsync", "always"]).await;
-    let node = node_with(hasty(&redis.url()), Broadcaster::builder()).await;
+    let node = node_with(hasty(&redis.url()), Hub::builder()).await;
     let mut stream = node.hub.subscribe(topic("a")).open().unwrap();
     publish(&node, "a", "before").await;
     assert_eq!(event(&mut stream).await.1, "before");
@@ -196,8 +196,7 @@ async fn nothing_is_lost_or_doubled_over_fifty_cuts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_redis_says_so_and_an_event_that_is_too_large_too() {
     let redis = Server::start(&["--maxmemory", "3mb", "--maxmemory-policy", "noeviction"]).await;
-    let node =
-        node_with(config(&redis.url()).max_record_bytes(150_000), Broadcaster::builder()).await;
+    let node = node_with(config(&redis.url()).max_record_bytes(150_000), Hub::builder()).await;
     let mut stream = node.hub.subscribe(topic("a")).open().unwrap();
     let error = append_error(node.hub.publish(&topic("a"), Event::new("x".repeat(150_000))).await);
     assert!(matches!(error, AppendError::TooLarge { max: 150_000, .. }), "{error:?}");
@@ -225,7 +224,7 @@ async fn a_full_redis_says_so_and_an_event_that_is_too_large_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_hangs_is_waited_for_without_an_end() {
     let redis = Server::start(&[]).await;
-    let node = node_with(hasty(&redis.url()), Broadcaster::builder()).await;
+    let node = node_with(hasty(&redis.url()), Hub::builder()).await;
     let mut stream = node.hub.subscribe(topic("a")).open().unwrap();
     publish(&node, "a", "before").await;
     assert_eq!(event(&mut stream).await.1, "before");

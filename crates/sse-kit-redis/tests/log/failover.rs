@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sse_kit_broadcast::{Broadcaster, Delivery, Subscription};
+use sse_kit_broadcast::{Delivery, Hub, Subscription};
 use sse_kit_event::{Event, EventId, LastEventId};
 use sse_kit_redis::RedisConfig;
 
@@ -32,7 +32,7 @@ impl Pair {
     }
 
     async fn node(&self, way: usize) -> Node {
-        node_with(self.config(way), Broadcaster::builder().history(1000)).await
+        node_with(self.config(way), Hub::builder().history(1000)).await
     }
 
     /// Waits until the replica has all that the primary has.
@@ -242,8 +242,8 @@ async fn two_connections_that_lead_to_two_servers_come_together_again() {
 async fn a_restart_is_told_where_a_node_that_knew_more_may_be_gone() {
     let mut redis = Server::start(&["--appendonly", "yes", "--appendfsync", "always"]).await;
     let config = config(&redis.url()).roll_call(Duration::from_millis(300));
-    let dead = node_with(config.clone(), Broadcaster::builder()).await;
-    let alive = node_with(config, Broadcaster::builder()).await;
+    let dead = node_with(config.clone(), Hub::builder()).await;
+    let alive = node_with(config, Hub::builder()).await;
     let id = publish(&alive, "a", "1").await;
     until("both have it", || dead.hub.cursor() == id && alive.hub.cursor() == id).await;
     drop(dead);

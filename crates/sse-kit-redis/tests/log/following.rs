@@ -28,11 +28,7 @@ async fn two(url: &str) -> (Vec<Node>, Vec<Subscription>) {
 /// Servers need some seconds to agree on another one.
 async fn node_with_patience(url: &str) -> Node {
     let deadline = crate::server::PATIENCE;
-    crate::node_with(
-        config(url).append_deadline(deadline),
-        sse_kit_broadcast::Broadcaster::builder(),
-    )
-    .await
+    crate::node_with(config(url).append_deadline(deadline), sse_kit_broadcast::Hub::builder()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -125,7 +125,7 @@ async fn other_keys_of_a_wrong_type_matter_to_nobody() {
     run(&redis, &["DEL", "{sse-kit}:nodes"]).await;
     run(&redis, &["SET", "{sse-kit}:nodes", "x"]).await;
     run(&redis, &["LPUSH", "{sse-kit}:once:app:k", "x"]).await;
-    let draft = Event::new("1").once("k".parse().unwrap());
+    let draft = Event::new("1").with_idempotency_key("k".parse().unwrap());
     assert_eq!(node.hub.publish(&topic("a"), draft).await.unwrap().id.offset(), 1);
     assert_eq!(event(&mut stream).await.1, "1");
     assert_eq!(node.redis.stats().epochs, 0);

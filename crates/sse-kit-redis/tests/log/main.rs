@@ -16,16 +16,16 @@ mod server;
 
 use std::time::Duration;
 
-use sse_kit_broadcast::{Broadcaster, Builder, Delivery, Subscription};
+use sse_kit_broadcast::{Delivery, Hub, HubBuilder, Subscription};
 use sse_kit_event::control::Gap;
 use sse_kit_event::{Event, Topic};
-use sse_kit_redis::{RedisConfig, RedisLog, RedisMonitor};
+use sse_kit_redis::{RedisConfig, RedisLog, RedisStatus};
 use sse_kit_test_support::{PATIENCE, in_time, until};
 
 /// A node of a hub.
 struct Node {
-    hub: Broadcaster,
-    redis: RedisMonitor,
+    hub: Hub,
+    redis: RedisStatus,
 }
 
 /// What is to succeed does so on a busy machine too; what is to fail is [`hasty`].
@@ -41,10 +41,10 @@ fn hasty(url: &str) -> RedisConfig {
 }
 
 async fn node(url: &str) -> Node {
-    node_with(config(url), Broadcaster::builder().history(100_000)).await
+    node_with(config(url), Hub::builder().history(100_000)).await
 }
 
-async fn node_with(config: RedisConfig, builder: Builder) -> Node {
+async fn node_with(config: RedisConfig, builder: HubBuilder) -> Node {
     let log = RedisLog::connect(config).await.expect("Redis is there");
     let redis = log.monitor();
     Node { hub: builder.log(log).build().expect("the settings are right"), redis }

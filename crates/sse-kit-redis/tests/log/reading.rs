@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::Value;
-use sse_kit_broadcast::{Broadcaster, ConnectionId, Delivery, SlowConsumer};
+use sse_kit_broadcast::{ConnectionId, Delivery, Hub, SlowConsumer};
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{Epoch, Event, EventId, LastEventId};
 use sse_kit_test_support::in_time;
@@ -77,8 +77,8 @@ async fn everything_about_an_event_reaches_other_nodes() {
     let me: ConnectionId = "me".parse().unwrap();
     let mut mine = there.hub.subscribe(topic("a")).id(me.clone()).open().unwrap();
     let mut other = there.hub.subscribe(topic("b")).open().unwrap();
-    let draft = Event::new("x\ny").named("n".parse().unwrap()).keyed("k".parse().unwrap());
-    let draft = draft.retry(Duration::from_millis(7)).comment("c");
+    let draft = Event::new("x\ny").with_name("n".parse().unwrap()).with_key("k".parse().unwrap());
+    let draft = draft.with_retry(Duration::from_millis(7)).with_comment("c");
     here.hub.except([me]).publish(&topic("a"), draft).await.unwrap();
     here.hub.broadcast(Event::new("to all")).await.unwrap();
     assert_eq!(event(&mut mine).await.1, "to all");
@@ -118,7 +118,7 @@ async fn who_resumes_from_before_the_warm_up_is_told_of_a_gap() {
     for i in 0..20 {
         ids.push(publish(&first, "a", i.to_string()).await);
     }
-    let second = node_with(config(&redis.url()).warm_up(5), Broadcaster::builder()).await;
+    let second = node_with(config(&redis.url()).warm_up(5), Hub::builder()).await;
     let resume = |id| Some(LastEventId::Known(id));
     let mut stream = second.hub.subscribe(topic("a")).resume(resume(ids[3])).open().unwrap();
     let told = gap(&mut stream).await;
@@ -133,7 +133,7 @@ async fn who_resumes_from_before_the_warm_up_is_told_of_a_gap() {
 async fn what_history_does_not_have_comes_from_the_log() {
     let redis = Server::start(&[]).await;
     // Two events of each topic, the newest five of which a node knows from its start.
-    let short = || Broadcaster::builder().history(2);
+    let short = || Hub::builder().history(2);
     let first = node_with(config(&redis.url()), short()).await;
     let begin = first.hub.cursor();
     for i in 0..600 {
@@ -156,14 +156,14 @@ async fn what_history_does_not_have_comes_from_the_log() {
         }
         while event(&mut stream).await.0 != late.to_string() {}
         assert_eq!(node.hub.stats().gaps, 0);
-        assert_eq!(node.hub.stats().reached_back, 1);
+        assert_eq!(node.hub.stats().backfilled, 1);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whom_the_log_does_not_help_is_told_of_a_gap() {
     let redis = Server::start(&[]).await;
-    let node = node_with(config(&redis.url()), Broadcaster::builder().history(1)).await;
+    let node = node_with(config(&redis.url()), Hub::builder().history(1)).await;
     let begin = node.hub.cursor();
     let first = publish(&node, "a", "x".repeat(10_000)).await;
     for _ in 0..20 {
@@ -171,7 +171,7 @@ async fn whom_the_log_does_not_help_is_told_of_a_gap() {
     }
     let resume = async |id| {
         let subscribe = node.hub.subscribe(topic("a")).resume(LastEventId::Known(id));
-        subscribe.reach_back().await.unwrap()
+        subscribe.backfill().await.unwrap()
     };
     // More bytes than a queue may hold.
     assert_eq!(gap(&mut resume(begin).await).await.reason, GapReason::Trimmed);
@@ -187,11 +187,11 @@ async fn whom_the_log_does_not_help_is_told_of_a_gap() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_conflates_gets_of_what_is_old_only_the_newest() {
     let redis = Server::start(&[]).await;
-    let node = node_with(config(&redis.url()), Broadcaster::builder().history(1)).await;
+    let node = node_with(config(&redis.url()), Hub::builder().history(1)).await;
     let begin = node.hub.cursor();
     for i in 0..30 {
         let key = ["k", "l"][usize::from(i >= 20)];
-        let event = Event::new(i.to_string()).keyed(key.parse().unwrap());
+        let event = Event::new(i.to_string()).with_key(key.parse().unwrap());
         node.hub.publish(&topic("a"), event).await.unwrap();
     }
     let last = publish(&node, "a", "last").await;
@@ -199,7 +199,7 @@ async fn who_conflates_gets_of_what_is_old_only_the_newest() {
     until("the node has read all", || node.hub.cursor() == last).await;
     let subscribe = node.hub.subscribe(topic("a")).slow_consumer(SlowConsumer::Conflate);
     let subscribe = subscribe.resume(LastEventId::Known(begin));
-    let mut stream = subscribe.reach_back().await.unwrap();
+    let mut stream = subscribe.backfill().await.unwrap();
     for data in ["19", "29", "last"] {
         assert_eq!(event(&mut stream).await.1, data);
     }
@@ -209,7 +209,7 @@ async fn who_conflates_gets_of_what_is_old_only_the_newest() {
 async fn nothing_is_missed_or_doubled_between_the_log_and_what_is_new() {
     let redis = Server::start(&[]).await;
     // What is published while the log is read does not fit into history.
-    let node = node_with(config(&redis.url()), Broadcaster::builder().history(1)).await;
+    let node = node_with(config(&redis.url()), Hub::builder().history(1)).await;
     let begin = node.hub.cursor();
     for i in 0..300 {
         publish(&node, "a", i.to_string()).await;
@@ -227,7 +227,7 @@ async fn nothing_is_missed_or_doubled_between_the_log_and_what_is_new() {
     for _ in 0..8 {
         let opening = (0..4).map(|_| async {
             let subscribe = node.hub.subscribe(topic("a")).resume(LastEventId::Known(begin));
-            subscribe.queue(1000).reach_back().await.unwrap()
+            subscribe.queue(1000).backfill().await.unwrap()
         });
         streams.extend(futures_join(opening).await);
     }
@@ -286,7 +286,7 @@ async fn an_event_that_never_was_is_told_as_a_gap_once_the_log_says_so() {
 async fn redis_keeps_so_many_records_and_for_so_long() {
     let redis = Server::start(&["--stream-node-max-entries", "10"]).await;
     let keeps = config(&redis.url()).keep_events(100);
-    let node = node_with(keeps, Broadcaster::builder()).await;
+    let node = node_with(keeps, Hub::builder()).await;
     for i in 0..500 {
         publish(&node, "a", i.to_string()).await;
     }
@@ -296,7 +296,7 @@ async fn redis_keeps_so_many_records_and_for_so_long() {
     // What is trimmed before it is read would be lost.
     until("all are read", || node.hub.cursor().offset() == 500).await;
     let keeps = config(&redis.url()).keep_for(Duration::from_millis(300));
-    let _aging = node_with(keeps, Broadcaster::builder()).await;
+    let _aging = node_with(keeps, Hub::builder()).await;
     let emptied = async {
         while redis.command::<u64>(&["XLEN", "{sse-kit}:log"]).await > 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -343,7 +343,7 @@ async fn an_entry_that_is_no_record_is_passed_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_reader_ends_with_the_broadcaster() {
+async fn the_reader_ends_with_the_hub() {
     let redis = Server::start(&[]).await;
     let node = node(&redis.url()).await;
     let stream = node.hub.subscribe(topic("a")).open().unwrap();

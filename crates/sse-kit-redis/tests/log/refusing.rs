@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sse_kit_broadcast::{AppendError, Broadcaster, PublishError, Receipt};
+use sse_kit_broadcast::{AppendError, Hub, PublishError, Receipt};
 use sse_kit_event::Event;
 use sse_kit_redis::{ConnectError, RedisConfig, RedisHealth, RedisLog};
 
@@ -40,7 +40,7 @@ async fn a_primary_that_becomes_a_replica_and_keeps_its_connections_is_left() {
 async fn an_append_is_tried_again_while_replicas_are_missing() {
     let redis = Server::start(&[]).await;
     let replica = Server::start(&[]).await;
-    let node = node_with(hasty(&redis.url()), Broadcaster::builder()).await;
+    let node = node_with(hasty(&redis.url()), Hub::builder()).await;
     publish(&node, "a", "1").await;
     let _: String = redis.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]).await;
     let next = match try_publish(&node).await {
@@ -97,7 +97,7 @@ async fn an_app_key_of_a_refused_append_is_not_taken() {
     publish(&node, "a", "1").await;
     let _: String = redis.command(&["ACL", "SETUSER", "default", "-xadd"]).await;
     let once = |text: &str| text.parse().expect("a key");
-    let event = || Event::new("2").once(once("k"));
+    let event = || Event::new("2").with_idempotency_key(once("k"));
     assert!(node.hub.publish(&topic("a"), event()).await.is_err());
     let _: String = redis.command(&["ACL", "SETUSER", "default", "+xadd"]).await;
     assert_eq!(node.hub.publish(&topic("a"), event()).await.unwrap().id.offset(), 2);
@@ -108,7 +108,7 @@ async fn an_app_key_of_a_refused_append_is_not_taken() {
 async fn a_second_outage_is_waited_for_like_the_first() {
     let mut redis = Server::start(&["--appendonly", "yes"]).await;
     let hasty = config(&redis.url()).append_deadline(Duration::from_millis(1500));
-    let node = node_with(hasty, Broadcaster::builder()).await;
+    let node = node_with(hasty, Hub::builder()).await;
     publish(&node, "a", "1").await;
     redis.kill().await;
     assert!(try_publish(&node).await.is_err());
@@ -145,7 +145,7 @@ async fn settings_at_their_largest_value_work() {
     let error = RedisLog::connect(config.clone()).await.unwrap_err();
     assert!(matches!(error, ConnectError::ShortWindow { .. }), "{error}");
     let config = config.attempt_timeout(Duration::from_secs(1));
-    let node = node_with(config, Broadcaster::builder()).await;
+    let node = node_with(config, Hub::builder()).await;
     let mut stream = node.hub.subscribe(topic("a")).open().unwrap();
     for i in 1..=3 {
         assert_eq!(publish(&node, "a", i.to_string()).await.offset(), i);

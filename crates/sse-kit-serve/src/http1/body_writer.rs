@@ -16,7 +16,7 @@ use crate::line::Line;
 use crate::socket::Socket;
 
 /// What is written at once, at most; a longer frame is not copied.
-const TOGETHER: usize = 16 * 1024;
+const MAX_BUFFERED: usize = 16 * 1024;
 
 const LINE_END: &[u8] = b"\r\n";
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
@@ -110,7 +110,7 @@ where
 
     /// Puts together what there is; returns a frame that is too long for that.
     fn gather(&mut self, cx: &mut Context<'_>, next: &mut Vec<u8>) -> io::Result<Option<Bytes>> {
-        while !self.ended && next.len() < TOGETHER {
+        while !self.ended && next.len() < MAX_BUFFERED {
             let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else { break };
             let Some(frame) = frame.transpose().map_err(io::Error::other)? else {
                 self.ended = true;
@@ -134,7 +134,7 @@ where
                 }
                 Framing::Nothing => {}
             }
-            if frame.len() > TOGETHER {
+            if frame.len() > MAX_BUFFERED {
                 return Ok(Some(frame));
             }
             next.extend_from_slice(&frame);

@@ -6,7 +6,7 @@ use super::keep_alive::wants_close;
 use super::request_head::{Next, next};
 use super::{Back, StreamRoutes, close, streams};
 use crate::answer::Failure;
-use crate::connection::{Connections, One};
+use crate::connection::{Accepted, Connections};
 use crate::line::Line;
 use crate::socket::Socket;
 
@@ -17,21 +17,24 @@ impl Connections {
         self: Arc<Self>,
         routes: Arc<dyn StreamRoutes>,
         mut line: Line<Socket>,
-        one: One,
+        accepted: Accepted,
     ) -> impl Future<Output = Result<(), Failure>> + Send + 'static {
         async move {
             // Boxed, as all is that comes before a stream: a stream has no room for how it came about.
-            let first = Box::pin(self.in_time(next(&mut line, Some(&*routes)), &one.terms)).await;
+            let first = Box::pin(
+                self.within_header_timeout(next(&mut line, Some(&*routes)), &accepted.lifetime),
+            )
+            .await;
             let mut next = first.unwrap_or(Next::End);
             loop {
                 next = match next {
                     Next::End => return Ok(()),
                     Next::Own(request) => {
-                        let keep_alive = one.terms.keep_alive()
+                        let keep_alive = accepted.lifetime.keep_alive()
                             && !wants_close(request.headers())
                             && !self.is_leaving();
                         self.stats.answer_on_fast_path();
-                        match self.admit(&*request, &one.peer) {
+                        match self.admit(&*request, &accepted.peer) {
                             Ok(exchange) => {
                                 let client = exchange.client();
                                 routes
@@ -47,10 +50,11 @@ impl Connections {
                             Box::pin(close(line, false)).await;
                             return Ok(());
                         }
-                        Box::pin(self.another(&mut line, Some(&*routes), &one)).await?
+                        Box::pin(self.another(&mut line, Some(&*routes), &accepted)).await?
                     }
                     hypers => {
-                        let lending = Arc::clone(&self).lend(line, hypers, Some(&*routes), &one);
+                        let lending =
+                            Arc::clone(&self).lend(line, hypers, Some(&*routes), &accepted);
                         match Box::pin(lending).await? {
                             Back::Own(back, request) => {
                                 line = back;
@@ -69,7 +73,7 @@ impl Connections {
 mod tests {
     use super::*;
 
-    type Serve<F> = fn(Arc<Connections>, Arc<dyn StreamRoutes>, Line<Socket>, One) -> F;
+    type Serve<F> = fn(Arc<Connections>, Arc<dyn StreamRoutes>, Line<Socket>, Accepted) -> F;
 
     fn size<F>(_: Serve<F>) -> usize {
         size_of::<F>()

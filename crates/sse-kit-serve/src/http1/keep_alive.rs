@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version};
 
-use crate::connection::Terms;
+use crate::connection::Lifetime;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
@@ -19,9 +19,9 @@ const ON_ITS_WAY: Duration = Duration::from_secs(1);
 pub(super) struct KeepAlive(Option<HeaderValue>);
 
 impl KeepAlive {
-    pub(super) fn new(idle_timeout: Duration, terms: &Terms) -> Self {
+    pub(super) fn new(idle_timeout: Duration, lifetime: &Lifetime) -> Self {
         let seconds = idle_timeout.saturating_sub(ON_ITS_WAY).as_secs();
-        let is_kept = terms.keep_alive() && seconds > 0;
+        let is_kept = lifetime.keep_alive() && seconds > 0;
         let value = is_kept.then(|| HeaderValue::try_from(format!("timeout={seconds}")).ok());
         Self(value.flatten())
     }

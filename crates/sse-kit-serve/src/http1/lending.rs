@@ -20,12 +20,12 @@ use super::LINGER;
 use super::keep_alive::KeepAlive;
 use super::lent::{Answered, AtEnd, Lent, Loan, Stage};
 use crate::answer::{AppError, Keeping, Pinned};
-use crate::connection::{Connections, One, SEND_BUFFER};
+use crate::connection::{Accepted, Connections, SEND_BUFFER};
 use crate::line::Line;
 use crate::peer::Peer;
 
 /// The longest time that hyper's timers bear.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const MAX_WAIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A connection of hyper's, and what it is lent: one request after another, or the rest.
 pub(super) struct Lending<'a, I: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
@@ -47,31 +47,31 @@ pub(super) enum Left {
 }
 
 impl<'a, I: AsyncRead + AsyncWrite + Unpin + Send + 'static> Lending<'a, I> {
-    pub(super) fn new(connections: &'a Arc<Connections>, one: &One) -> Self {
+    pub(super) fn new(connections: &'a Arc<Connections>, accepted: &Accepted) -> Self {
         let loan = Loan::new();
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             // Heads are timed here, as hyper knows of no idle connection. But without a timeout it does not
             // come back for another request by itself.
-            .header_read_timeout(LONGEST)
-            .keep_alive(one.terms.keep_alive())
+            .header_read_timeout(MAX_WAIT)
+            .keep_alive(accepted.lifetime.keep_alive())
             // One write of a flat buffer is cheaper than gathering the three pieces of a chunk.
             .writev(false)
             .max_buf_size(SEND_BUFFER);
         let answers = Answers {
             connections: Arc::clone(connections),
-            peer: Arc::clone(&one.peer),
+            peer: Arc::clone(&accepted.peer),
             loan: Arc::clone(&loan),
             answered: loan.lock().answered(),
-            is_refused: one.terms.is_refused(),
-            keep_alive: KeepAlive::new(connections.idle_timeout, &one.terms),
+            is_refused: accepted.lifetime.is_refused(),
+            keep_alive: KeepAlive::new(connections.idle_timeout, &accepted.lifetime),
         };
         let io = TokioIo::new(Lent::new(Arc::clone(&loan)));
         Self {
             connections,
             loan,
             hyper: Box::new(http.serve_connection(io, answers)),
-            stopping: Some(Box::pin(one.terms.stopping())),
+            stopping: Some(Box::pin(accepted.lifetime.stopping())),
             timer: None,
         }
     }

@@ -21,7 +21,7 @@ pub(crate) enum Framing {
 }
 
 impl Framing {
-    pub(crate) fn of(parts: &Parts, body: &impl Body) -> Self {
+    pub(crate) fn new(parts: &Parts, body: &impl Body) -> Self {
         let bodiless = parts.status.is_informational()
             || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         match body.size_hint().exact() {
@@ -82,7 +82,7 @@ mod tests {
     fn head(response: Response<impl Body>, keep_alive: bool) -> String {
         let (mut parts, body) = response.into_parts();
         parts.headers.insert(DATE, HeaderValue::from_static("now"));
-        let framing = Framing::of(&parts, &body);
+        let framing = Framing::new(&parts, &body);
         String::from_utf8(response_head(parts, framing, keep_alive)).unwrap()
     }
 
@@ -129,7 +129,7 @@ mod tests {
     fn there_is_a_date() {
         let (parts, body) = Response::new(Empty::<Bytes>::new()).into_parts();
         let head =
-            response_head(parts, Framing::of(&Response::new(()).into_parts().0, &body), true);
+            response_head(parts, Framing::new(&Response::new(()).into_parts().0, &body), true);
         let head = String::from_utf8(head).unwrap();
         let date = head.lines().find_map(|line| line.strip_prefix("date: ")).unwrap();
         assert!(httpdate::parse_http_date(date).is_ok(), "{date}");

@@ -100,7 +100,7 @@ where
     B: Body<Data = Bytes, Error: Into<Failure>> + Send + Unpin + 'static,
 {
     let (parts, body) = response.into_parts();
-    let framing = Framing::of(&parts, &body);
+    let framing = Framing::new(&parts, &body);
     let head = response_head(parts, framing, keep_alive);
     Box::pin(ready(Ok(Box::pin(BodyWriter::new(head, framing, body, line)) as Pinned<'_, _>)))
 }

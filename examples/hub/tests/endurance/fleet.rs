@@ -16,7 +16,7 @@ use crate::client::{Socket, contains};
 const PART: &str = "SSE_KIT_FLEET";
 
 /// How many connect at a time.
-const TOGETHER: usize = 100;
+const MAX_TOGETHER: usize = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Behaviour {
@@ -111,7 +111,7 @@ pub(crate) async fn play() {
             Behaviour::NeverReadsA => Socket::ask(address, "topic=a").await,
         }
     });
-    let sockets: Vec<Socket> = connecting.buffer_unordered(TOGETHER).collect().await;
+    let sockets: Vec<Socket> = connecting.buffer_unordered(MAX_TOGETHER).collect().await;
     say("fleet open");
     match behaviour {
         Behaviour::NeverReads | Behaviour::NeverReadsA => std::future::pending().await,

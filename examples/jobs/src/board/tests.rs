@@ -10,7 +10,7 @@ use crate::digest::Digest;
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn board() -> Board {
-    Board::new(Broadcaster::builder().history(10_000).build().unwrap(), None)
+    Board::new(Hub::builder().history(10_000).build().unwrap(), None)
 }
 
 fn folder() -> Folder {
@@ -36,7 +36,7 @@ async fn next(watch: &mut Subscription) -> Arc<Entry> {
 /// What is published after `since`, as HTML.
 async fn messages(board: &Board, since: EventId) -> Vec<String> {
     let mut watch = board.watch(Some(since.into()), LOCAL).await.unwrap();
-    let end = board.kit.broadcaster().cursor();
+    let end = board.kit.hub().cursor();
     let mut messages = Vec::new();
     let mut last = since;
     while last != end {
@@ -124,7 +124,7 @@ async fn of_a_page_that_lags_each_piece_becomes_what_it_is() {
     board.add(folder()).await.unwrap();
 
     let mut taken = Vec::new();
-    let end = board.kit.broadcaster().cursor();
+    let end = board.kit.hub().cursor();
     loop {
         let entry = next(&mut watch).await;
         taken.push(String::from_utf8(entry.frame().to_vec()).unwrap());

@@ -6,13 +6,13 @@ use http_body_util::{BodyExt, Full};
 use super::*;
 
 fn app() -> App {
-    let hub = Broadcaster::new();
+    let hub = Hub::new();
     let board = Arc::new(Board::new(hub.clone(), None));
     let runner = Runner::new(Arc::clone(&board));
     let assets = Assets::load(None).unwrap();
     let limits = Limits::new(10, 1);
     let folder = "/tmp/\"><script>".into();
-    let shutdown = Shutdown::builder().broadcaster(hub.clone()).build();
+    let shutdown = Shutdown::builder().hub(hub.clone()).build();
     let (hosts, server) = (HostRules::default(), Arc::default());
     App { hub, shutdown, board, runner, assets, limits, hosts, server, folder }
 }

@@ -1,12 +1,12 @@
 use std::fs;
 
-use sse_kit::Broadcaster;
+use sse_kit::Hub;
 
 use super::*;
 use crate::job::Job;
 
 fn runner() -> Runner {
-    Runner::new(Arc::new(Board::new(Broadcaster::new(), None)))
+    Runner::new(Arc::new(Board::new(Hub::new(), None)))
 }
 
 async fn job(runner: &Runner, id: JobId) -> Job {

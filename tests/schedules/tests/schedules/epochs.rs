@@ -67,7 +67,7 @@ fn who_comes_from_a_node_that_is_further_is_told_of_no_gap() {
                         let length = *length.lock().expect("no panic");
                         (at + 1..=length).for_each(|offset| deliver(inlet, id(1, offset)));
                         at = length;
-                        inlet.settle(mark);
+                        inlet.caught_up(mark);
                     });
                     thread::yield_now();
                 }
@@ -89,13 +89,13 @@ fn who_claims_to_have_seen_what_never_was_is_told_of_a_gap_and_goes_on() {
         let hub = setting.hub_of(log.clone());
         let log = thread::spawn(move || {
             log.with(|inlet| {
-                inlet.lose_through(1).expect("it is open");
+                inlet.mark_lost_through(1).expect("it is open");
                 let mark = inlet.mark().expect("it is open");
                 deliver(inlet, id(1, 2));
-                inlet.settle(mark);
+                inlet.caught_up(mark);
                 deliver(inlet, id(1, 3));
                 deliver(inlet, id(1, 4));
-                inlet.settle(inlet.mark().expect("it is open"));
+                inlet.caught_up(inlet.mark().expect("it is open"));
             });
         });
         // One that was there, and one that was not when the mark was made.
@@ -128,7 +128,7 @@ fn what_is_lost_is_told_and_what_is_not_comes() {
         let log = thread::spawn(move || {
             log.with(|inlet| {
                 (1..=2).for_each(|offset| deliver(inlet, id(1, offset)));
-                inlet.lose_through(5).expect("it is open");
+                inlet.mark_lost_through(5).expect("it is open");
                 (6..=7).for_each(|offset| deliver(inlet, id(1, offset)));
             });
         });

@@ -6,7 +6,7 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::thread::JoinHandle;
 use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 use sse_kit_event::{Audience, Epoch, Event, EventId, Topic};
-use sse_kit_schedules::{Broadcaster, Builder, Delivery, Goodbye, Log, MemoryLog, Subscription};
+use sse_kit_schedules::{Delivery, Goodbye, Hub, HubBuilder, Log, MemoryLog, Subscription};
 use sse_kit_test_support::{scaled, seed};
 
 pub(crate) const BACK: Goodbye = Goodbye::ComeBack { within: Duration::from_secs(5) };
@@ -37,17 +37,17 @@ pub(crate) const SETTINGS: [Setting; 5] = {
 };
 
 impl Setting {
-    pub(crate) fn hub(self) -> Broadcaster {
+    pub(crate) fn hub(self) -> Hub {
         self.hub_with(|builder| builder)
     }
 
-    pub(crate) fn hub_of(self, log: impl Log) -> Broadcaster {
+    pub(crate) fn hub_of(self, log: impl Log) -> Hub {
         self.hub_with(|builder| builder.log(log))
     }
 
-    pub(crate) fn hub_with(self, more: impl FnOnce(Builder) -> Builder) -> Broadcaster {
+    pub(crate) fn hub_with(self, more: impl FnOnce(HubBuilder) -> HubBuilder) -> Hub {
         let Self { log_buffer, queue, shards, max_delay } = self;
-        let builder = Broadcaster::builder()
+        let builder = Hub::builder()
             .log(MemoryLog::with_epoch(EPOCH))
             .log_buffer(log_buffer)
             .queue(queue)
@@ -84,7 +84,7 @@ pub(crate) fn topic(name: &str) -> Topic {
 
 /// Publishes on a thread of its own, so often to each of these in turn.
 pub(crate) fn publish_on_thread(
-    hub: &Broadcaster,
+    hub: &Hub,
     rounds: usize,
     audiences: Vec<Audience>,
 ) -> JoinHandle<()> {
@@ -105,7 +105,7 @@ pub(crate) fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
     }
 }
 
-pub(crate) fn publish(hub: &Broadcaster, audience: &Audience) -> EventId {
+pub(crate) fn publish(hub: &Hub, audience: &Audience) -> EventId {
     let event = Event::new(audience.to_string());
     shuttle::future::block_on(hub.publish(audience, event)).expect("it is open").id
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use shuttle::thread;
-use sse_kit_schedules::{Delivery, Departure};
+use sse_kit_schedules::{CloseReason, Delivery};
 
 use crate::explore::{BACK, Reader, SETTINGS, explore, join, publish, publish_on_thread, topic};
 
@@ -69,7 +69,7 @@ fn a_connection_with_the_same_id_takes_the_place_of_an_older_one() {
         while let Some(delivery) = older.next() {
             assert!(matches!(delivery, Delivery::Entry(_)), "{delivery:?}");
         }
-        assert_eq!(older.subscription.ending(), Some(Departure::Replaced));
+        assert_eq!(older.subscription.ending(), Some(CloseReason::Replaced));
         publisher.join().expect("it held");
         let newer = newer.join().expect("it held");
         drop(older);

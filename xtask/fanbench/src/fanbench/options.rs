@@ -9,7 +9,7 @@ use clap::{Parser, ValueEnum, value_parser};
 use crate::marker;
 
 /// What latencies and counts may take in memory, as a number of deliveries.
-const MOST_DELIVERIES: u32 = 50_000_000;
+const MAX_DELIVERIES: u32 = 50_000_000;
 
 /// Loads a server of Server-Sent Events and prints what that costs it, as a line of JSON
 ///
@@ -102,8 +102,8 @@ impl Options {
         let messages = self.messages.saturating_add(self.warm_up);
         let receivers = self.receivers();
         ensure!(
-            messages.saturating_mul(receivers) <= MOST_DELIVERIES,
-            "{messages} messages to {receivers} clients are more than {MOST_DELIVERIES} deliveries"
+            messages.saturating_mul(receivers) <= MAX_DELIVERIES,
+            "{messages} messages to {receivers} clients are more than {MAX_DELIVERIES} deliveries"
         );
         Ok(())
     }

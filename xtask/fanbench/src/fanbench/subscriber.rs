@@ -14,7 +14,7 @@ use crate::marker::{Marker, Scanner};
 use crate::options::Options;
 
 /// A response's head is shorter.
-const LONGEST_HEAD: usize = 64 << 10;
+const MAX_HEAD: usize = 64 << 10;
 
 #[derive(Debug)]
 pub(crate) struct Subscriber {
@@ -147,7 +147,7 @@ impl Subscriber {
         }
         self.head.extend_from_slice(bytes);
         let Some(end) = memmem::find(&self.head, b"\r\n\r\n") else {
-            ensure!(self.head.len() < LONGEST_HEAD, "the server's head has no end");
+            ensure!(self.head.len() < MAX_HEAD, "the server's head has no end");
             return Ok(());
         };
         let head = std::mem::take(&mut self.head);

@@ -15,7 +15,7 @@ const STREAM_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\n\
 const NOT_FOUND: &[u8] = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
 
 /// The longest request that is waited for.
-const LONGEST_REQUEST: usize = 2 << 20;
+const MAX_REQUEST: usize = 2 << 20;
 
 /// All connections, by the keys of their epoll tokens.
 #[derive(Default)]
@@ -74,7 +74,7 @@ impl Hub {
         loop {
             let Some(connection) = self.connections.get_mut(key) else { return Ok(()) };
             let Some(request) = request::take(&mut connection.received) else {
-                let is_too_long = connection.received.len() > LONGEST_REQUEST;
+                let is_too_long = connection.received.len() > MAX_REQUEST;
                 return if is_too_long { Err(Broken) } else { Ok(()) };
             };
             match request {

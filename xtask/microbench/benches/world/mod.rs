@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use sse_kit_broadcast::{Broadcaster, Delivery, PresenceWatch, Start, Subscription};
+use sse_kit_broadcast::{Delivery, Hub, PresenceWatch, Start, Subscription};
 use sse_kit_event::{Audience, ConnectionId, Event, LastEventId, Topic, Topics};
 use tokio::runtime::Runtime;
 
@@ -18,7 +18,7 @@ const REPLAYS: usize = 10;
 /// A hub, and all who are there.
 pub(crate) struct World {
     runtime: Runtime,
-    pub(crate) hub: Broadcaster,
+    pub(crate) hub: Hub,
     /// Three on the topic that is used, which take what is published there.
     pub(crate) listening: Vec<Subscription>,
     /// These take nothing.
@@ -57,8 +57,8 @@ impl World {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime = runtime.expect("a runtime");
         let within = runtime.enter();
-        let builder = Broadcaster::builder().heartbeat(None).shards(1).history(2 * n + 1_000);
-        let hub = builder.patterns_alike(2 * n).build().expect("good settings");
+        let builder = Hub::builder().heartbeat(None).shards(1).history(2 * n + 1_000);
+        let hub = builder.max_patterns_per_prefix(2 * n).build().expect("good settings");
         drop(within);
         let listen = |_| hub.subscribe(topic(OWN)).open().expect("it is open");
         let listening = (0..3).map(listen).collect();

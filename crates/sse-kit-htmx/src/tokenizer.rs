@@ -29,15 +29,15 @@ pub(crate) enum Token<'a> {
 const RAW: &[&str] =
     &["iframe", "noembed", "noframes", "script", "style", "textarea", "title", "xmp"];
 
-pub(crate) struct Tokens<'a> {
+pub(crate) struct Tokenizer<'a> {
     html: &'a str,
     at: usize,
     /// The element of [`RAW`] whose text comes next.
     raw: Option<&'a str>,
 }
 
-impl<'a> Tokens<'a> {
-    pub(crate) fn of(html: &'a str) -> Self {
+impl<'a> Tokenizer<'a> {
+    pub(crate) fn new(html: &'a str) -> Self {
         Self { html, at: 0, raw: None }
     }
 
@@ -116,7 +116,7 @@ impl<'a> Tokens<'a> {
     }
 }
 
-impl<'a> Iterator for Tokens<'a> {
+impl<'a> Iterator for Tokenizer<'a> {
     type Item = Token<'a>;
 
     fn next(&mut self) -> Option<Token<'a>> {

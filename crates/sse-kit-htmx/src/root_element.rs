@@ -1,10 +1,10 @@
 //! The element that a piece of HTML consists of.
 
-use crate::tokens::{Token, Tokens};
+use crate::tokenizer::{Token, Tokenizer};
 
 /// The one element that a piece of HTML consists of, whitespace and comments aside.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Root<'a> {
+pub(crate) struct RootElement<'a> {
     /// The tag's name as it is written.
     pub(crate) name: &'a str,
     /// Where the tag's name ends, in bytes.
@@ -20,15 +20,15 @@ pub(crate) const VOID: &[&str] = &[
 /// Elements that a message of htmx cannot have at its top.
 const DOCUMENT: &[&str] = &["html", "head", "body"];
 
-impl<'a> Root<'a> {
+impl<'a> RootElement<'a> {
     /// Finds it, and that there is nothing beside it.
     ///
     /// End tags that HTML lets one leave off have to be there for the element itself, and may be
     /// missing within it.
-    pub(crate) fn of(html: &'a str) -> Result<Self, RootError> {
+    pub(crate) fn parse(html: &'a str) -> Result<Self, RootError> {
         let mut root = None;
         let mut open: Vec<&str> = Vec::new();
-        for token in Tokens::of(html) {
+        for token in Tokenizer::new(html) {
             match token {
                 Token::Text { is_blank: false } if open.is_empty() => {
                     return Err(RootError::TextBeside);
@@ -65,7 +65,7 @@ impl<'a> Root<'a> {
 pub(crate) fn first_element(html: &str) -> Option<&str> {
     let is_shown =
         |token: &Token<'_>| !matches!(token, Token::Comment | Token::Text { is_blank: true });
-    match Tokens::of(html).find(is_shown)? {
+    match Tokenizer::new(html).find(is_shown)? {
         Token::Start { name, .. } => Some(name),
         _ => None,
     }
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn one_element_is_found() {
-        let root = |html| Root::of(html).map(|root| (root.name, root.name_end));
+        let root = |html| RootElement::parse(html).map(|root| (root.name, root.name_end));
         assert_eq!(root("<li>a</li>"), Ok(("li", 3)));
         assert_eq!(root(" <!-- <p> -->\n<X-y\nid=1>a<br>b</x-Y> <!-- -->\n"), Ok(("X-y", 18)));
         assert_eq!(root("<input value=\"</p><p>\">"), Ok(("input", 6)));
@@ -121,19 +121,19 @@ mod tests {
 
     #[test]
     fn everything_else_says_what_it_is() {
-        assert_eq!(Root::of(""), Err(RootError::NoElement));
-        assert_eq!(Root::of(" <!-- <p></p> --> "), Err(RootError::NoElement));
-        assert_eq!(Root::of("a"), Err(RootError::TextBeside));
-        assert_eq!(Root::of("1 < 2"), Err(RootError::TextBeside));
-        assert_eq!(Root::of("<p></p>a"), Err(RootError::TextBeside));
-        assert_eq!(Root::of("&nbsp;<p></p>"), Err(RootError::TextBeside));
-        assert_eq!(Root::of("<p></p><p></p>"), Err(RootError::Several));
-        assert_eq!(Root::of("<br><br>"), Err(RootError::Several));
-        assert_eq!(Root::of("<i></i></p>"), Err(RootError::StrayEndTag));
-        assert_eq!(Root::of("<p>a<p>b"), Err(RootError::Unclosed));
-        assert_eq!(Root::of("<div a=\"></div>"), Err(RootError::Unclosed));
-        assert_eq!(Root::of("<div><script></div>"), Err(RootError::Unclosed));
-        assert_eq!(Root::of("<Body></body>"), Err(RootError::Document));
+        assert_eq!(RootElement::parse(""), Err(RootError::NoElement));
+        assert_eq!(RootElement::parse(" <!-- <p></p> --> "), Err(RootError::NoElement));
+        assert_eq!(RootElement::parse("a"), Err(RootError::TextBeside));
+        assert_eq!(RootElement::parse("1 < 2"), Err(RootError::TextBeside));
+        assert_eq!(RootElement::parse("<p></p>a"), Err(RootError::TextBeside));
+        assert_eq!(RootElement::parse("&nbsp;<p></p>"), Err(RootError::TextBeside));
+        assert_eq!(RootElement::parse("<p></p><p></p>"), Err(RootError::Several));
+        assert_eq!(RootElement::parse("<br><br>"), Err(RootError::Several));
+        assert_eq!(RootElement::parse("<i></i></p>"), Err(RootError::StrayEndTag));
+        assert_eq!(RootElement::parse("<p>a<p>b"), Err(RootError::Unclosed));
+        assert_eq!(RootElement::parse("<div a=\"></div>"), Err(RootError::Unclosed));
+        assert_eq!(RootElement::parse("<div><script></div>"), Err(RootError::Unclosed));
+        assert_eq!(RootElement::parse("<Body></body>"), Err(RootError::Document));
     }
 
     proptest::proptest! {
@@ -141,7 +141,7 @@ mod tests {
 
         #[test]
         fn whatever_is_given_the_root_is_in_it(html in "(<|>|/|'|\"|=|-|!|é| |a|td|script|[a-c]){0,40}") {
-            if let Ok(root) = Root::of(&html) {
+            if let Ok(root) = RootElement::parse(&html) {
                 proptest::prop_assert!(html[..root.name_end].ends_with(root.name));
             }
             first_element(&html);

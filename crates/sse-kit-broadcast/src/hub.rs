@@ -5,27 +5,27 @@ use std::sync::Arc;
 use sse_kit_event::{Audience, ConnectionId, Event, EventId, Topic, Topics};
 
 use crate::backfill::Backfill;
-use crate::builder::Builder;
+use crate::builder::HubBuilder;
 use crate::connection::Connection;
 use crate::counters::Stats;
 use crate::drain::Drain;
-use crate::ending::{Departure, Goodbye};
+use crate::ending::{CloseReason, Goodbye};
 use crate::entry::Entry;
 use crate::hub_state::HubState;
 use crate::node::Node;
 use crate::presence::PresenceWatch;
 use crate::publish::Publish;
 use crate::publish_error::{PublishError, SendError};
-use crate::publisher::{Publisher, Terms};
+use crate::publisher::{PublishOptions, Publisher};
 use crate::receipt::Receipt;
-use crate::subscribe::Subscribe;
+use crate::subscribe::SubscriptionBuilder;
 use crate::tap::Tap;
 
 /// Publishes events to all who subscribe to their topic. Cheap to clone; all clones are one.
 ///
 /// When the last clone is dropped, all subscriptions end.
 #[derive(Clone, Debug)]
-pub struct Broadcaster {
+pub struct Hub {
     owner: Arc<Owner>,
 }
 
@@ -50,20 +50,20 @@ impl Drop for Owner {
     }
 }
 
-impl Broadcaster {
-    /// A broadcaster with the default settings, in the memory of this process.
+impl Hub {
+    /// A hub with the default settings, in the memory of this process.
     ///
     /// # Panics
     ///
-    /// Outside of a Tokio runtime; [`Builder::build`] returns an error instead.
+    /// Outside of a Tokio runtime; [`HubBuilder::build`] returns an error instead.
     #[expect(clippy::new_without_default, reason = "it needs a runtime, which a default must not")]
     pub fn new() -> Self {
         Self::builder().build().expect("the defaults are right, within a Tokio runtime")
     }
 
-    /// Settings for a broadcaster.
-    pub fn builder() -> Builder {
-        Builder::new()
+    /// Settings for a hub.
+    pub fn builder() -> HubBuilder {
+        HubBuilder::new()
     }
 
     pub(crate) fn with_parts(publisher: Publisher, backfill: Arc<Backfill>) -> Self {
@@ -74,11 +74,11 @@ impl Broadcaster {
     /// many connections it was handed to.
     ///
     /// ```
-    /// # use sse_kit_broadcast::Broadcaster;
+    /// # use sse_kit_broadcast::Hub;
     /// # use sse_kit_event::{Audience, Event, Topic};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let hub = Broadcaster::new();
+    /// let hub = Hub::new();
     /// let (room, user): (Topic, Topic) = ("rooms:1".parse()?, "users:17".parse()?);
     /// hub.publish(&room, Event::new("to the room")).await?;
     /// // One event with one id: a subscriber of both topics gets it once.
@@ -101,14 +101,14 @@ impl Broadcaster {
         audience: impl Into<Audience>,
         event: Event,
     ) -> Result<Receipt, PublishError> {
-        self.owner.publisher.publish(audience.into(), event, Terms::default()).await
+        self.owner.publisher.publish(audience.into(), event, PublishOptions::default()).await
     }
 
     /// Publishes an event to every connection, whatever its topics.
     ///
     /// # Errors
     ///
-    /// As [`Broadcaster::publish`], whose cancel safety holds here too.
+    /// As [`Hub::publish`], whose cancel safety holds here too.
     pub async fn broadcast(&self, event: Event) -> Result<Receipt, PublishError> {
         self.publish(Audience::Everyone, event).await
     }
@@ -118,14 +118,14 @@ impl Broadcaster {
     /// They are left out by their ids. A client that comes back with a random id is another one, and
     /// resumes with what it was left out of, as far as that is in history. Where that matters, give
     /// it an id that it keeps: a page is rendered with [`ConnectionId::random`] in its connect URL,
-    /// and the handler of the stream reads it from there and passes it to [`Subscribe::id`].
+    /// and the handler of the stream reads it from there and passes it to [`SubscriptionBuilder::id`].
     ///
     /// ```
-    /// # use sse_kit_broadcast::{Broadcaster, PublishError};
+    /// # use sse_kit_broadcast::{Hub, PublishError};
     /// # use sse_kit_event::{Event, Topic};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let hub = Broadcaster::new();
+    /// let hub = Hub::new();
     /// let room: Topic = "rooms:1".parse()?;
     /// let sender = hub.subscribe(&room).open()?;
     /// let receipt = hub.except([sender.connection().id().clone()])
@@ -145,11 +145,11 @@ impl Broadcaster {
     /// [`PublishError::Conflict`] it reads the state again.
     ///
     /// ```
-    /// # use sse_kit_broadcast::{Broadcaster, PublishError};
+    /// # use sse_kit_broadcast::{Hub, PublishError};
     /// # use sse_kit_event::{Event, Topic};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let hub = Broadcaster::new();
+    /// let hub = Hub::new();
     /// let price: Topic = "price".parse()?;
     /// let read_at = hub.cursor();
     /// hub.publish(&price, Event::new("12")).await?; // another writer
@@ -187,9 +187,13 @@ impl Broadcaster {
         Ok(())
     }
 
-    /// Begins a subscription to topics and patterns; see [`Subscribe`].
-    pub fn subscribe(&self, topics: impl Into<Topics>) -> Subscribe {
-        Subscribe::new(Arc::clone(self.node()), Arc::clone(&self.owner.backfill), topics.into())
+    /// Begins a subscription to topics and patterns; see [`SubscriptionBuilder`].
+    pub fn subscribe(&self, topics: impl Into<Topics>) -> SubscriptionBuilder {
+        SubscriptionBuilder::new(
+            Arc::clone(self.node()),
+            Arc::clone(&self.owner.backfill),
+            topics.into(),
+        )
     }
 
     /// The position of the log: the id of the newest event.
@@ -205,7 +209,7 @@ impl Broadcaster {
         self.node().state.lock().newest_entries(&topic.into(), limit)
     }
 
-    /// As [`Broadcaster::history`], of what went to everybody.
+    /// As [`Hub::history`], of what went to everybody.
     pub fn broadcast_history(&self, limit: usize) -> Vec<Arc<Entry>> {
         self.node().state.lock().newest_entries(&Audience::Everyone, limit)
     }
@@ -230,7 +234,7 @@ impl Broadcaster {
         self.end(id, None)
     }
 
-    /// As [`Broadcaster::disconnect`], and tells the client why: to stay away, as when it may not
+    /// As [`Hub::disconnect`], and tells the client why: to stay away, as when it may not
     /// see its topics any longer, or to come back.
     pub fn dismiss(&self, id: &ConnectionId, goodbye: Goodbye) -> bool {
         self.end(id, Some(goodbye))
@@ -238,7 +242,7 @@ impl Broadcaster {
 
     fn end(&self, id: &ConnectionId, goodbye: Option<Goodbye>) -> bool {
         let Some(connection) = self.connection(id) else { return false };
-        connection.queue.lock().end(Departure::Disconnected, goodbye);
+        connection.queue.lock().end(CloseReason::Disconnected, goodbye);
         self.node().leave(&connection);
         true
     }
@@ -270,15 +274,15 @@ impl Broadcaster {
 
     /// Begins to shut down in portions, so that a great many clients do not come back elsewhere all
     /// at once. From now on subscribing fails; publishing does not, and reaches those who are still
-    /// there. [`Broadcaster::shut_down`] ends it.
+    /// there. [`Hub::shut_down`] ends it.
     ///
     /// ```
-    /// use sse_kit_broadcast::{Broadcaster, Goodbye};
+    /// use sse_kit_broadcast::{Hub, Goodbye};
     /// # use std::time::Duration;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let hub = Broadcaster::new();
+    /// let hub = Hub::new();
     /// let goodbye = Goodbye::ComeBack { within: Duration::from_secs(5) };
     /// let mut drain = hub.drain();
     /// while drain.remaining() > 0 {

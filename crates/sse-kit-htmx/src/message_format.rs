@@ -7,7 +7,7 @@ use crate::dialect::Dialect;
 /// Made from a [`Dialect`] where all pages have the same htmx.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Shape {
+pub enum MessageFormat {
     /// Elements with `hx-swap-oob`, for every htmx 2. No morphing.
     V2,
     /// `<hx-partial>`s, for htmx 4.
@@ -17,7 +17,7 @@ pub enum Shape {
     Both,
 }
 
-impl Shape {
+impl MessageFormat {
     /// The dialect that can do no more than what this shape can carry.
     pub(crate) fn narrowest(self) -> Dialect {
         match self {
@@ -27,13 +27,13 @@ impl Shape {
     }
 }
 
-impl Default for Shape {
+impl Default for MessageFormat {
     fn default() -> Self {
         Dialect::default().into()
     }
 }
 
-impl From<Dialect> for Shape {
+impl From<Dialect> for MessageFormat {
     fn from(dialect: Dialect) -> Self {
         match dialect {
             Dialect::V2 => Self::V2,

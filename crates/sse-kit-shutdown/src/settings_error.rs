@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-/// Two settings of a [`Builder`](crate::Builder) contradict each other: see
-/// [`Builder::check`](crate::Builder::check).
+/// Two settings of a [`ShutdownBuilder`](crate::ShutdownBuilder) contradict each other: see
+/// [`ShutdownBuilder::check`](crate::ShutdownBuilder::check).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Contradiction {
+pub enum SettingsError {
     /// The delay is longer than the deadline, which cuts it short. The goodbye is given at once.
     #[error(
         "a `shutdown_delay` of {delay:?} does not fit into a `deadline` of {deadline:?}; \

@@ -8,12 +8,12 @@ use parking_lot::Mutex;
 use sse_kit_event::EventId;
 use tokio::sync::Notify;
 
-/// Looks at a [`RedisLog`](crate::RedisLog) that a broadcaster owns: see
+/// Looks at a [`RedisLog`](crate::RedisLog) that a hub owns: see
 /// [`RedisLog::monitor`](crate::RedisLog::monitor). Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct RedisMonitor(pub(crate) Arc<Shared>);
+pub struct RedisStatus(pub(crate) Arc<Shared>);
 
-impl RedisMonitor {
+impl RedisStatus {
     /// Whether this node is reading the log.
     ///
     /// A node that is not still serves its streams, from what it has; so this is no reason to take it
@@ -53,7 +53,7 @@ pub enum RedisHealth {
         /// What went wrong last.
         error: String,
     },
-    /// It no longer does: the broadcaster is gone or has shut down.
+    /// It no longer does: the hub is gone or has shut down.
     Closed,
 }
 
