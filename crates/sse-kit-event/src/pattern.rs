@@ -1,5 +1,6 @@
 //! Subscribing to many topics at once.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -162,11 +163,25 @@ impl FromStr for TopicPattern {
     }
 }
 
+impl TryFrom<&str> for TopicPattern {
+    type Error = TopicPatternError;
+
+    fn try_from(pattern: &str) -> Result<Self, Self::Error> {
+        Self::new(pattern)
+    }
+}
+
 impl TryFrom<String> for TopicPattern {
     type Error = TopicPatternError;
 
     fn try_from(pattern: String) -> Result<Self, Self::Error> {
         Self::new(&pattern)
+    }
+}
+
+impl AsRef<str> for TopicPattern {
+    fn as_ref(&self) -> &str {
+        &self.0
     }
 }
 
@@ -201,6 +216,12 @@ pub enum TopicPatternError {
     /// `**` stands beside other characters.
     #[error("`**` is a segment of its own: `a:**`, not `a**`")]
     PartOfSegment,
+}
+
+impl From<Infallible> for TopicPatternError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
 }
 
 #[cfg(test)]
