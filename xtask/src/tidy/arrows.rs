@@ -9,9 +9,9 @@ use crate::workspace::Workspace;
 const ARROWS: &[(&str, &[&str])] = &[
     ("sse-kit-event", &[]),
     ("sse-kit-broadcast", &["sse-kit-event"]),
-    ("sse-kit-dispatch", &[]),
+    ("sse-kit-dispatch", &["sse-kit-event"]),
     ("sse-kit-htmx", &["sse-kit-event"]),
-    ("sse-kit-update", &["sse-kit-event", "sse-kit-htmx"]),
+    ("sse-kit-update", &["sse-kit-dispatch", "sse-kit-event", "sse-kit-htmx"]),
     ("sse-kit-client", &["sse-kit-htmx"]),
     ("sse-kit-monitor", &["sse-kit-client", "sse-kit-htmx"]),
     ("sse-kit-tabs", &["sse-kit-client", "sse-kit-htmx"]),
@@ -28,7 +28,6 @@ const FACADE: &str = "sse-kit";
 /// whose packages may name them too.
 const GUARDED: &[(&str, &str, &[&str])] = &[
     ("async-broadcast", "sse-kit-broadcast", &["tests"]),
-    ("globset", "sse-kit-dispatch", &["xtask"]),
     ("redis", "sse-kit-redis", &[]),
     ("hyper", "sse-kit-serve", &["examples", "tests", "xtask"]),
     ("hyper-util", "sse-kit-serve", &["examples", "tests", "xtask"]),
@@ -183,12 +182,12 @@ mod tests {
     #[test]
     fn guarded_crates_have_one_owner() {
         let named = |folder, needs| whats(package(folder, needs, &[])).len();
-        assert_eq!(named("crates/sse-kit-http", &["async-broadcast", "globset", "hyper"]), 3);
+        assert_eq!(named("crates/sse-kit-http", &["async-broadcast", "redis", "hyper"]), 3);
         assert_eq!(named("crates/sse-kit-broadcast", &["async-broadcast"]), 0);
-        assert_eq!(named("crates/sse-kit-dispatch", &["globset"]), 0);
+        assert_eq!(named("crates/sse-kit-redis", &["redis"]), 0);
         assert_eq!(named("crates/sse-kit-serve", &["hyper", "hyper-util"]), 0);
         assert_eq!(named("xtask/fanbench", &["hyper"]), 0);
         assert_eq!(named("examples/hub", &["hyper", "async-broadcast"]), 1);
-        assert!(whats(package("crates/sse-kit-http", &[], &["hyper", "globset"])).is_empty());
+        assert!(whats(package("crates/sse-kit-http", &[], &["hyper", "redis"])).is_empty());
     }
 }
