@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sse_kit_event::Topic;
+use sse_kit_event::{StaticTopic, Topic};
 
 use crate::event::{DataError, DomainEvent};
 
@@ -83,6 +83,12 @@ impl IntoOutput<DomainEvent> for DomainEvent {
 impl IntoOutput<Topic> for Topic {
     fn into_output(self) -> Result<Topic, BoxError> {
         Ok(self)
+    }
+}
+
+impl IntoOutput<Topic> for StaticTopic {
+    fn into_output(self) -> Result<Topic, BoxError> {
+        Ok(self.into())
     }
 }
 
