@@ -15,6 +15,8 @@ use crate::event_type::EventType;
 use crate::handler::{Handler, HandlerError, HandlerResult};
 use crate::pattern::Pattern;
 
+type List<T> = Vec<Arc<Registered<T>>>;
+
 /// The identity of a registered handler, to remove it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HandlerId {
@@ -27,11 +29,11 @@ pub struct HandlerId {
 ///
 /// Cheap to clone; a clone is a snapshot.
 pub struct Handlers<T = Value> {
-    exact: HashMap<EventType, Vec<Arc<Registered<T>>>>,
+    exact: HashMap<EventType, List<T>>,
     /// By the length of the literal text before the first wildcard, then by that text. A pattern
     /// matches only types that begin with this text, so an event looks up each length that occurs,
     /// and matches the few patterns that it finds there, however many others there are.
-    wild: BTreeMap<usize, HashMap<Box<str>, Vec<Arc<Registered<T>>>>>,
+    wild: BTreeMap<usize, HashMap<Box<str>, List<T>>>,
 }
 
 /// A handler and its identity. What is removed is returned as one, to be dropped when no lock is
@@ -146,8 +148,8 @@ impl<T: Send + 'static> Handlers<T> {
         &mut self,
         pattern: &Pattern,
         mut which: impl FnMut(&Registered<T>) -> bool,
-    ) -> Vec<Arc<Registered<T>>> {
-        let mut take = |handlers: &mut Vec<Arc<Registered<T>>>| {
+    ) -> List<T> {
+        let mut take = |handlers: &mut List<T>| {
             handlers.extract_if(.., |registered| which(registered)).collect()
         };
         match pattern {
@@ -166,8 +168,8 @@ impl<T: Send + 'static> Handlers<T> {
     fn take_wild(
         &mut self,
         pattern: &TopicPattern,
-        take: impl FnOnce(&mut Vec<Arc<Registered<T>>>) -> Vec<Arc<Registered<T>>>,
-    ) -> Vec<Arc<Registered<T>>> {
+        take: impl FnOnce(&mut List<T>) -> List<T>,
+    ) -> List<T> {
         let prefix = pattern.literal_prefix();
         let Some(by_prefix) = self.wild.get_mut(&prefix.len()) else { return Vec::new() };
         let Some(handlers) = by_prefix.get_mut(prefix) else { return Vec::new() };

@@ -68,6 +68,11 @@ impl TopicPattern {
         }
     }
 
+    /// Returns `**`, which matches every topic.
+    pub fn all() -> Self {
+        Self("**".into())
+    }
+
     /// The pattern as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -246,6 +251,7 @@ mod tests {
         assert!(matches("a:**:b", "a:b"));
         assert!(matches("a:**:b:*:c", "a:b:x:b:y:c"));
         assert!(matches("**", "a:b:c"));
+        assert_eq!(TopicPattern::new("**"), Ok(TopicPattern::all()));
         assert!(matches("*a*b*", "xaxbx"));
         assert!(!matches("*a*b", "ba"));
         assert!(matches("ab*ab", "abab"));

@@ -9,7 +9,7 @@ use sse_kit_dispatch::{
     Callback, CallbackReturn, DomainEvent, EventData, EventType, Handler, HandlerId, Handlers,
     Pattern,
 };
-use sse_kit_event::TopicPatternError;
+use sse_kit_event::{TopicPattern, TopicPatternError};
 use sse_kit_htmx::Updates;
 
 use crate::changes::Changes;
@@ -89,9 +89,8 @@ impl ElementUpdater {
     where
         R: CallbackReturn<Changes, K>,
     {
-        let all = Pattern::new("**").expect("two stars are a pattern");
         let mut fallback = Handlers::default();
-        fallback.insert(all, Handler::new(handler));
+        fallback.insert(TopicPattern::all().into(), Handler::new(handler));
         // Returned, so that the one before is dropped when the lock is free again.
         let _before = self.change(|registry| mem::replace(&mut registry.fallback, fallback));
     }

@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 use sse_kit::broadcast::{Delivery, Goodbye};
 use sse_kit::event::EventId;
@@ -81,7 +82,7 @@ async fn assert_pages_are_right(kit: &SseKit<Vec<u64>>, pages: Vec<(Vec<u64>, Ev
 
 /// Changers of which some are dropped, handlers that take their time, readers at any moment: each page
 /// shows at the end what the state is.
-async fn pages_equal_the_state(hub: Hub, seed: u64) {
+async fn pages_equal_the_state(hub: Hub, random: &mut Rng) {
     let kit = kit(hub);
     let beginning = kit.read(Vec::clone).await;
     kit.dispatcher().on_event(|Pushed(n)| async move {
@@ -90,9 +91,9 @@ async fn pages_equal_the_state(hub: Hub, seed: u64) {
         }
     });
     let changers: Vec<_> = (0..4)
-        .map(|changer| {
+        .map(|_| {
             let kit = kit.clone();
-            let mut random = fastrand::Rng::with_seed(seed ^ changer);
+            let mut random = random.fork();
             tokio::spawn(async move {
                 for _ in 0..50 {
                     let (pushes, patience) = (random.usize(0..3), random.usize(0..12));
@@ -142,7 +143,7 @@ async fn poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> bool {
 async fn a_page_and_the_events_after_it_equal_the_state() -> Test {
     let mut random = rng();
     for _ in 0..scaled(10) {
-        pages_equal_the_state(Hub::builder().history(10_000).build()?, random.u64(..)).await;
+        pages_equal_the_state(Hub::builder().history(10_000).build()?, &mut random).await;
     }
     Ok(())
 }
@@ -153,7 +154,7 @@ async fn a_page_is_right_although_its_node_is_behind_the_log() -> Test {
     let mut random = rng();
     for _ in 0..scaled(10) {
         let hub = Hub::builder().history(10_000).log(LateLog::default()).build()?;
-        pages_equal_the_state(hub, random.u64(..)).await;
+        pages_equal_the_state(hub, &mut random).await;
     }
     Ok(())
 }
@@ -173,10 +174,10 @@ async fn a_change_that_is_dropped_is_emitted_to_its_end_and_nothing_overtakes_it
         assert!(!poll_once(dropped.as_mut()).await, "its handler waits");
     }
     {
-        let mut waits = pin!(kit.change(|list| push(list)));
+        let mut waits = pin!(kit.change(push));
         assert!(!poll_once(waits.as_mut()).await, "the lock is taken");
     }
-    let mut next = pin!(kit.change(|list| push(list)));
+    let mut next = pin!(kit.change(push));
     let mut page = pin!(kit.read(Vec::clone));
     assert!(!poll_once(next.as_mut()).await && !poll_once(page.as_mut()).await);
     gate.add_permits(1_000);
@@ -211,7 +212,7 @@ async fn a_change_emits_what_it_returns_in_order() -> Test {
     kit.change(|list| None::<Pushed>.or_else(|| Some(push(list)))).await?;
     kit.change(|list| DomainEvent::of(&push(list))).await??;
     kit.change(|list| Change::new(()).emit((push(list), push(list)))).await?;
-    kit.except([]).change(|list| push(list)).await?;
+    kit.except([]).change(push).await?;
     let page = kit.read(Vec::clone).await;
     assert_eq!(page.0.len(), 9);
     assert_pages_are_right(&kit, vec![beginning, page]).await;
@@ -263,7 +264,7 @@ async fn a_panic_frees_the_state() -> Test {
     let panicked =
         tokio::spawn(async move { panicking.change(|_| -> () { panic!("in the closure") }).await });
     assert!(panicked.await.is_err());
-    in_time("the next change", kit.change(|list| push(list))).await?;
+    in_time("the next change", kit.change(push)).await?;
     Ok(())
 }
 
@@ -275,10 +276,10 @@ async fn a_handler_may_read_and_change_the_state_of_its_kit_and_of_others() -> T
     kit.dispatcher().on_event(move |Pushed(n)| {
         let (kit, other) = (inner.clone(), outer.clone());
         async move {
-            assert_eq!(kit.read(|list| list.contains(&n)).await.0, true);
+            assert!(kit.read(|list| list.contains(&n)).await.0);
             if n < 3 {
-                kit.change(|list| push(list)).await?;
-                other.change(|list| push(list)).await?;
+                kit.change(push).await?;
+                other.change(push).await?;
             }
             Ok::<_, BoxError>(())
         }
@@ -289,7 +290,7 @@ async fn a_handler_may_read_and_change_the_state_of_its_kit_and_of_others() -> T
         let kit = back.clone();
         async move { kit.change(|list| (n == 0).then(|| push(list))).await }
     });
-    in_time("a change of changes", kit.change(|list| push(list))).await?;
+    in_time("a change of changes", kit.change(push)).await?;
     let page = kit.read(Vec::clone).await;
     assert_eq!((page.0.len(), other.read(Vec::len).await.0), (5, 3));
     assert_pages_are_right(&kit, vec![beginning, page]).await;
@@ -302,9 +303,9 @@ async fn handlers_that_change_the_state_for_ever_are_cut_off() -> Test {
     let inner = kit.clone();
     kit.dispatcher().on_event(move |_: Pushed| {
         let kit = inner.clone();
-        async move { kit.change(|list| push(list)).await }
+        async move { kit.change(push).await }
     });
-    in_time("the end", kit.change(|list| push(list))).await?;
+    in_time("the end", kit.change(push)).await?;
     assert_eq!(kit.read(Vec::len).await.0, 1_002, "its own, those that joined, and one too many");
     Ok(())
 }

@@ -75,7 +75,7 @@ impl Peers {
 
     /// Tells the other nodes of a job together with a change.
     pub(crate) fn add_job(&self, change: Change, job: &Job) -> Change {
-        change.publish(&topic(), word(&Word::Job(self.me(), job.clone())))
+        change.publish(topic(), word(&Word::Job(self.me(), job.clone())))
     }
 
     /// All that was said and is still known, and all that will be.
