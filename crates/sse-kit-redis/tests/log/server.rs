@@ -87,22 +87,6 @@ impl Server {
         tokio::time::timeout(PATIENCE, in_step).await.expect("it becomes a replica");
     }
 
-    /// Waits until its replicas have confirmed all that it has.
-    pub(crate) async fn replicated(&self) {
-        let in_step = async {
-            loop {
-                let info: String = self.command(&["INFO", "replication"]).await;
-                let own = format!("offset={},", value(&info, "master_repl_offset:"));
-                let mut replicas = info.lines().filter(|line| line.contains(",offset=")).peekable();
-                if replicas.peek().is_some() && replicas.all(|replica| replica.contains(&own)) {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, in_step).await.expect("its replicas get all");
-    }
-
     /// Makes a replica the primary.
     pub(crate) async fn promote(&self) {
         let _: String = self.command(&["REPLICAOF", "NO", "ONE"]).await;
@@ -159,11 +143,6 @@ fn spawn(port: u16, folder: &TempDir, options: &[String]) -> Child {
             program.display()
         )
     })
-}
-
-/// The value of a line of `INFO`.
-fn value<'a>(info: &'a str, key: &str) -> &'a str {
-    info.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default().trim()
 }
 
 /// False when it has ended instead, as it does where somebody else has the port.
