@@ -29,8 +29,8 @@ const FACADE: &str = "sse-kit";
 const GUARDED: &[(&str, &str, &[&str])] = &[
     ("async-broadcast", "sse-kit-broadcast", &["tests"]),
     ("redis", "sse-kit-redis", &[]),
-    ("hyper", "sse-kit-serve", &["examples", "tests", "xtask"]),
-    ("hyper-util", "sse-kit-serve", &["examples", "tests", "xtask"]),
+    ("hyper", "sse-kit-serve", &["examples", "tests", "bench"]),
+    ("hyper-util", "sse-kit-serve", &["examples", "tests", "bench"]),
 ];
 
 /// A package of the workspace, as far as the rules look at it.
@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(named("crates/sse-kit-broadcast", &["async-broadcast"]), 0);
         assert_eq!(named("crates/sse-kit-redis", &["redis"]), 0);
         assert_eq!(named("crates/sse-kit-serve", &["hyper", "hyper-util"]), 0);
-        assert_eq!(named("xtask/fanbench", &["hyper"]), 0);
+        assert_eq!(named("bench/fanbench", &["hyper"]), 0);
         assert_eq!(named("examples/hub", &["hyper", "async-broadcast"]), 1);
         assert!(whats(package("crates/sse-kit-http", &[], &["hyper", "redis"])).is_empty());
     }
