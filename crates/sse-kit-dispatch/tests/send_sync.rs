@@ -5,11 +5,12 @@ use sse_kit_dispatch::{
     Callback, CallbackError, Called, DataError, DispatchError, Dispatched, Dispatcher, DomainEvent,
     DomainEventError, Ending, EventType, Handler, HandlerError, HandlerId, HandlerResult, Handlers,
     Namespace, Pattern, WeakDispatcher,
-};
+}
 
-const fn is_send_and_sync<T: Send + Sync + 'static>() {}
+fn is_send_and_sync<T: Send + Sync + 'static>() {}
 
-const _: () = {
+#[test]
+fn public_types_are_send_and_sync() {
     is_send_and_sync::<Called>();
     is_send_and_sync::<Callback<String, String>>();
     is_send_and_sync::<CallbackError>();
@@ -34,4 +35,4 @@ const _: () = {
     is_send_and_sync::<Timeout>();
     is_send_and_sync::<Trace>();
     is_send_and_sync::<WeakDispatcher>();
-};
+}

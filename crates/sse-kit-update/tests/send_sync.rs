@@ -2,11 +2,12 @@
 
 use sse_kit_update::{Changes, ElementUpdater, UpdateError, Updated};
 
-const fn is_send_and_sync<T: Send + Sync + 'static>() {}
+fn is_send_and_sync<T: Send + Sync + 'static>() {}
 
-const _: () = {
+#[test]
+fn public_types_are_send_and_sync() {
     is_send_and_sync::<Changes>();
     is_send_and_sync::<ElementUpdater>();
     is_send_and_sync::<UpdateError>();
     is_send_and_sync::<Updated>();
-};
+}

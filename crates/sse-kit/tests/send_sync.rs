@@ -3,9 +3,10 @@
 
 use sse_kit::{Change, ChangeError, EmitError, EmitErrorKind, Emitted, Except, OnFailure, SseKit};
 
-const fn is_send_and_sync<T: Send + Sync>() {}
+fn is_send_and_sync<T: Send + Sync>() {}
 
-const _: () = {
+#[test]
+fn public_types_are_send_and_sync() {
     is_send_and_sync::<Change>();
     is_send_and_sync::<ChangeError>();
     is_send_and_sync::<EmitError>();
@@ -14,4 +15,4 @@ const _: () = {
     is_send_and_sync::<Except<'_>>();
     is_send_and_sync::<OnFailure>();
     is_send_and_sync::<SseKit>();
-};
+}
