@@ -5,7 +5,7 @@ use sse_kit_dispatch::{
     Callback, CallbackError, Called, DataError, DispatchError, Dispatched, Dispatcher, DomainEvent,
     DomainEventError, Ending, EventType, Handler, HandlerError, HandlerId, HandlerResult, Handlers,
     Namespace, Pattern, WeakDispatcher,
-}
+};
 
 fn is_send_and_sync<T: Send + Sync + 'static>() {}
 
