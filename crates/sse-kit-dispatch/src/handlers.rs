@@ -1,17 +1,20 @@
 //! All handlers, and which of them an event is for.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
+use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 use sse_kit_event::TopicPattern;
 
 use crate::event::DomainEvent;
 use crate::event_type::EventType;
+use crate::globs::Globs;
 use crate::handler::{Handler, HandlerError, HandlerResult};
 use crate::pattern::Pattern;
 
@@ -30,10 +33,10 @@ pub struct HandlerId {
 /// Cheap to clone; a clone is a snapshot.
 pub struct Handlers<T = Value> {
     exact: HashMap<EventType, List<T>>,
-    /// By the length of the literal text before the first wildcard, then by that text. A pattern
-    /// matches only types that begin with this text, so an event looks up each length that occurs,
-    /// and matches the few patterns that it finds there, however many others there are.
-    wild: BTreeMap<usize, HashMap<Box<str>, List<T>>>,
+    wild: HashMap<TopicPattern, List<T>>,
+    /// The patterns that no look-up finds, compiled when an event first needs them. A pattern that was removed stays
+    /// compiled until there is a new one to compile, and leads to no handler.
+    globs: OnceLock<Arc<Globs>>,
 }
 
 /// A handler and its identity. What is removed is returned as one, to be dropped when no lock is
@@ -63,11 +66,15 @@ impl<T: Send + 'static> Handlers<T> {
         let id = HandlerId { pattern, number };
         let handlers = match &id.pattern {
             Pattern::Exact(event_type) => self.exact.entry(event_type.clone()).or_default(),
-            Pattern::Wild(pattern) => {
-                let prefix = pattern.literal_prefix();
-                let same_length = self.wild.entry(prefix.len()).or_default();
-                same_length.entry(prefix.into()).or_default()
-            }
+            Pattern::Wild(pattern) => match self.wild.entry(pattern.clone()) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => {
+                    if needs_glob(pattern) {
+                        self.globs = OnceLock::new();
+                    }
+                    entry.insert(Vec::new())
+                }
+            },
         };
         handlers.push(Arc::new(Registered { id: id.clone(), handler }));
         id
@@ -129,19 +136,22 @@ impl<T: Send + 'static> Handlers<T> {
     fn matching(&self, full_type: &EventType) -> Vec<&Registered<T>> {
         let text = full_type.as_str();
         let exact = self.exact.get(full_type).into_iter().flatten();
-        let same_prefix = self.wild.range(..=text.len()).filter_map(|(&length, by_prefix)| {
-            // Not `Some` in the middle of a character, which no prefix ends in.
-            by_prefix.get(text.get(..length)?)
-        });
-        let wild = same_prefix.flatten().filter(|it| it.id.pattern.matches(full_type));
+        let parent = text.rfind(':').map_or("", |colon| &text[..=colon]);
+        let siblings = self.wild.get(&*format!("{parent}*"));
+        let globs = self.globs.get_or_init(|| Arc::new(self.compile()));
+        let by_glob = globs.matching(text).into_iter().filter_map(|pattern| self.wild.get(pattern));
+        let wild = siblings.into_iter().chain(by_glob).flatten();
         let mut handlers: Vec<_> = exact.chain(wild).map(|registered| &**registered).collect();
         handlers.sort_unstable_by_key(|it| (Reverse(it.handler.priority), it.id.number));
         handlers
     }
 
+    fn compile(&self) -> Globs {
+        Globs::new(self.wild.keys().filter(|pattern| needs_glob(pattern)).cloned().collect())
+    }
+
     fn all(&self) -> impl Iterator<Item = &Registered<T>> {
-        let wild = self.wild.values().flat_map(HashMap::values);
-        self.exact.values().chain(wild).flatten().map(|registered| &**registered)
+        self.exact.values().chain(self.wild.values()).flatten().map(|registered| &**registered)
     }
 
     fn take(
@@ -149,39 +159,34 @@ impl<T: Send + 'static> Handlers<T> {
         pattern: &Pattern,
         mut which: impl FnMut(&Registered<T>) -> bool,
     ) -> List<T> {
-        let mut take = |handlers: &mut List<T>| {
+        let take = |handlers: &mut List<T>| {
             handlers.extract_if(.., |registered| which(registered)).collect()
         };
         match pattern {
-            Pattern::Exact(event_type) => {
-                let Some(handlers) = self.exact.get_mut(event_type) else { return Vec::new() };
-                let taken = take(handlers);
-                if handlers.is_empty() {
-                    self.exact.remove(event_type);
-                }
-                taken
-            }
-            Pattern::Wild(pattern) => self.take_wild(pattern, take),
+            Pattern::Exact(event_type) => take_from(&mut self.exact, event_type, take),
+            Pattern::Wild(pattern) => take_from(&mut self.wild, pattern, take),
         }
     }
+}
 
-    fn take_wild(
-        &mut self,
-        pattern: &TopicPattern,
-        take: impl FnOnce(&mut List<T>) -> List<T>,
-    ) -> List<T> {
-        let prefix = pattern.literal_prefix();
-        let Some(by_prefix) = self.wild.get_mut(&prefix.len()) else { return Vec::new() };
-        let Some(handlers) = by_prefix.get_mut(prefix) else { return Vec::new() };
-        let taken = take(handlers);
-        if handlers.is_empty() {
-            by_prefix.remove(prefix);
-        }
-        if by_prefix.is_empty() {
-            self.wild.remove(&prefix.len());
-        }
-        taken
+fn take_from<K: Eq + Hash, T>(
+    lists: &mut HashMap<K, List<T>>,
+    key: &K,
+    take: impl FnOnce(&mut List<T>) -> List<T>,
+) -> List<T> {
+    let Some(handlers) = lists.get_mut(key) else { return Vec::new() };
+    let taken = take(handlers);
+    if handlers.is_empty() {
+        lists.remove(key);
     }
+    taken
+}
+
+/// Returns `true` if no look-up finds the pattern: `job:*` is found by the parent of an event's type.
+fn needs_glob(pattern: &TopicPattern) -> bool {
+    let text = pattern.as_str();
+    let (parent, last) = text.rsplit_once(':').unwrap_or(("", text));
+    parent.contains('*') || last != "*"
 }
 
 /// Logs the failure of a handler, with its causes.
@@ -197,13 +202,13 @@ fn log(error: &HandlerError) {
 
 impl<T> Clone for Handlers<T> {
     fn clone(&self) -> Self {
-        Self { exact: self.exact.clone(), wild: self.wild.clone() }
+        Self { exact: self.exact.clone(), wild: self.wild.clone(), globs: self.globs.clone() }
     }
 }
 
 impl<T> Default for Handlers<T> {
     fn default() -> Self {
-        Self { exact: HashMap::new(), wild: BTreeMap::new() }
+        Self { exact: HashMap::new(), wild: HashMap::new(), globs: OnceLock::new() }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Subscribing to many topics at once.
 
+use std::borrow::Borrow;
 use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
@@ -181,6 +182,12 @@ impl TryFrom<String> for TopicPattern {
 
     fn try_from(pattern: String) -> Result<Self, Self::Error> {
         Self::new(&pattern)
+    }
+}
+
+impl Borrow<str> for TopicPattern {
+    fn borrow(&self) -> &str {
+        self.as_str()
     }
 }
 

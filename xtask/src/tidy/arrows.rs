@@ -28,6 +28,7 @@ const FACADE: &str = "sse-kit";
 /// whose packages may name them too.
 const GUARDED: &[(&str, &str, &[&str])] = &[
     ("async-broadcast", "sse-kit-broadcast", &["tests"]),
+    ("globset", "sse-kit-dispatch", &["bench"]),
     ("redis", "sse-kit-redis", &[]),
     ("hyper", "sse-kit-serve", &["examples", "tests", "bench"]),
     ("hyper-util", "sse-kit-serve", &["examples", "tests", "bench"]),
@@ -182,12 +183,12 @@ mod tests {
     #[test]
     fn guarded_crates_have_one_owner() {
         let named = |folder, needs| whats(package(folder, needs, &[])).len();
-        assert_eq!(named("crates/sse-kit-http", &["async-broadcast", "redis", "hyper"]), 3);
+        assert_eq!(named("crates/sse-kit-http", &["async-broadcast", "globset", "hyper"]), 3);
         assert_eq!(named("crates/sse-kit-broadcast", &["async-broadcast"]), 0);
-        assert_eq!(named("crates/sse-kit-redis", &["redis"]), 0);
+        assert_eq!(named("crates/sse-kit-dispatch", &["globset"]), 0);
         assert_eq!(named("crates/sse-kit-serve", &["hyper", "hyper-util"]), 0);
         assert_eq!(named("bench/fanbench", &["hyper"]), 0);
         assert_eq!(named("examples/hub", &["hyper", "async-broadcast"]), 1);
-        assert!(whats(package("crates/sse-kit-http", &[], &["hyper", "redis"])).is_empty());
+        assert!(whats(package("crates/sse-kit-http", &[], &["hyper", "globset"])).is_empty());
     }
 }
