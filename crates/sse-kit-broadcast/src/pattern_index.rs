@@ -1,4 +1,4 @@
-//! All patterns that are subscribed to, found by how they begin.
+//! An index of all subscribed patterns, by literal prefix.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound::{Included, Unbounded};
@@ -8,14 +8,14 @@ use sse_kit_event::{Topic, TopicPattern};
 
 use crate::lists::ListId;
 
-/// The patterns by their literal prefixes: a topic is matched with those alone that begin as it
-/// does. And of how many that begin alike may be there is a limit, or strangers could make each
-/// event a matter of matching all that they come up with.
+/// Indexes patterns by literal prefix, so a topic is matched only against patterns that share its
+/// prefix. Patterns per prefix are capped: otherwise clients could make every publish match
+/// arbitrarily many.
 #[derive(Debug)]
 pub(crate) struct PatternIndex {
     by_prefix: BTreeMap<Box<str>, PrefixGroup>,
     len: usize,
-    /// The most patterns, and the most overlaps, of one prefix.
+    /// The maximum number of patterns, and of overlaps, per prefix.
     max_per_prefix: usize,
 }
 
@@ -23,25 +23,27 @@ pub(crate) struct PatternIndex {
 #[derive(Debug, Default)]
 pub(crate) struct PrefixGroup {
     pub(crate) patterns: HashMap<TopicPattern, Registered>,
-    /// Sets of patterns, of which several may match one topic, each with the list that counts the
-    /// subscribers of just this set. A set stands at the longer prefix of each two that may.
+    /// The sets of patterns in one subscription of which several may match the same topic. Each has
+    /// a list that counts the subscribers with exactly this set, so that a subscriber in two
+    /// matching lists is not counted twice. For each such pair of patterns, the set is stored at
+    /// the longer prefix.
     pub(crate) overlaps: HashMap<Arc<[TopicPattern]>, Registered>,
 }
 
-/// A pattern, or a set of them, that is known.
+/// A pattern, or a set of overlapping patterns, with its list.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Registered {
     pub(crate) list: ListId,
-    /// The generation in which it came.
+    /// The generation in which it was added.
     pub(crate) since: u64,
 }
 
-/// The lists of patterns that were entered.
+/// The lists of the entered patterns.
 #[derive(Debug)]
 pub(crate) struct Entered {
     pub(crate) lists: Vec<ListId>,
     pub(crate) overlap: Option<ListId>,
-    /// Something is there that was not there before.
+    /// `true` if a pattern or overlap was added.
     pub(crate) news: bool,
 }
 
@@ -56,7 +58,8 @@ impl PatternIndex {
 
     pub(crate) fn has_room_for(&self, patterns: &[TopicPattern]) -> bool {
         let alike = |prefix: &str| self.by_prefix.get(prefix);
-        // A subscription may bring several that begin alike, so the limit may be passed by those.
+        // One subscription may bring several patterns with the same prefix, so the limit may be
+        // exceeded by that many.
         let listed = patterns.iter().all(|pattern| {
             alike(pattern.literal_prefix()).is_none_or(|alike| {
                 alike.patterns.contains_key(pattern) || alike.patterns.len() < self.max_per_prefix
@@ -71,8 +74,8 @@ impl PatternIndex {
             })
     }
 
-    /// Finds the list of each pattern, and of the overlap where there is one. Those that are not known
-    /// yet get a new one, and are known `since` this generation.
+    /// Returns the list of each pattern, and of the overlap if there is one. Unknown patterns get a
+    /// new list and the generation `since`.
     pub(crate) fn enter(
         &mut self,
         patterns: &[TopicPattern],
@@ -110,8 +113,7 @@ impl PatternIndex {
         self.by_prefix.get(pattern.literal_prefix())?.patterns.get(pattern).map(|known| known.list)
     }
 
-    /// The list that counts the subscribers of all these patterns, of which several may match one
-    /// topic.
+    /// Returns the list that counts the subscribers with exactly these overlapping patterns.
     pub(crate) fn overlap(&self, patterns: &[TopicPattern]) -> Option<ListId> {
         let prefix = overlapping(patterns).first().copied()?;
         self.by_prefix.get(prefix)?.overlaps.get(patterns).map(|known| known.list)
@@ -140,12 +142,16 @@ impl PatternIndex {
         }
     }
 
-    /// What begins as `topic` does: all that can match it, and little else.
+    /// Returns the groups whose prefix is a prefix of `topic`, longest first: all patterns that can
+    /// match it.
     pub(crate) fn candidates<'a>(
         &'a self,
         topic: &'a Topic,
     ) -> impl Iterator<Item = &'a PrefixGroup> {
-        // All prefixes of the topic up to this one are still to be looked for.
+        // Every prefix of the topic up to and including this one is still to be looked up. In
+        // sorted order, the greatest key not above `longest` is either a prefix of the topic or
+        // shares a shorter prefix with it; that shorter prefix is the next bound. So a look-up
+        // takes one range query per group found or common prefix, never one per registered pattern.
         let mut longest = Some(topic.as_str());
         std::iter::from_fn(move || {
             loop {
@@ -156,14 +162,16 @@ impl PatternIndex {
                     longest = prefix.char_indices().next_back().map(|(last, _)| &text[..last]);
                     return Some(alike);
                 }
-                // Whatever is longer than what they have in common would have come before it.
+                // The key is not a prefix: anything longer than the common part would have been
+                // found before it.
                 longest = Some(in_common(text, prefix));
             }
         })
     }
 }
 
-/// The longer prefixes of each two patterns that a topic may match both of; none twice.
+/// Returns, for each two patterns that may match the same topic, the longer prefix; without
+/// duplicates.
 fn overlapping(patterns: &[TopicPattern]) -> Vec<&str> {
     let mut longer = Vec::new();
     for (at, one) in patterns.iter().enumerate() {
