@@ -6,7 +6,7 @@ use super::items::{Documented, Kind};
 use super::sources::{self, Source};
 
 /// The crates that are held to the rules.
-const HELD: &[&str] = &["sse-kit-broadcast", "sse-kit-event"];
+const HELD: &[&str] = &["sse-kit-broadcast", "sse-kit-event", "sse-kit-shutdown"];
 
 /// The share of functions that must begin with a verb.
 const MIN_VERBS: f64 = 0.70;
