@@ -1,4 +1,4 @@
-//! A connection of HTTP/1.1: one request after another, each on its lane.
+//! A connection of HTTP/1.1: one request after another, each on the fast path or by hyper.
 
 #[cfg(feature = "fast-path")]
 mod body_writer;
@@ -27,24 +27,24 @@ use crate::connection::{Accepted, Connections};
 use crate::line::Line;
 use crate::socket;
 
-/// How long a server reads on after its last answer, for a client that still sends, so that the answer
-/// arrives (RFC 9112, section 9.6).
+/// The time for which a server keeps reading after its last answer, so that a client that is still
+/// sending receives the answer (RFC 9112, section 9.6).
 const LINGER: Duration = Duration::from_secs(2);
 
-/// What becomes of a connection when hyper is done for now.
+/// The state of a connection when hyper hands it back.
 enum Back<I> {
-    /// The next request is a stream of ours.
+    /// The next request is a stream for the fast path.
     #[cfg_attr(
         not(feature = "fast-path"),
         expect(dead_code, reason = "without a fast path nobody asks for the request")
     )]
     Own(Line<I>, Box<Request<()>>),
-    /// There is nothing more to answer.
+    /// The connection has ended.
     Ended,
 }
 
 impl Connections {
-    /// Serves a connection by hyper alone.
+    /// Serves a connection with hyper alone.
     pub(crate) async fn http1<I>(
         self: Arc<Self>,
         mut line: Line<I>,
@@ -60,9 +60,10 @@ impl Connections {
         self.lend(line, first, None, &accepted).await.map(|_| ())
     }
 
-    /// Waits for the next request on a connection that has had an answer; for the idle timeout, and
-    /// for the header timeout from its first byte on.
-    async fn another<I>(
+    /// Reads the next request on a kept-alive connection. Waits up to the idle timeout for its
+    /// first byte, then up to the header timeout for its head. Returns [`Next::End`] if the client
+    /// sends none.
+    async fn next_request<I>(
         &self,
         line: &mut Line<I>,
         lane: Option<&dyn StreamRoutes>,
@@ -89,7 +90,8 @@ impl Connections {
         }
     }
 
-    /// Lends a connection to hyper, request by request, until a stream of ours comes or it ends.
+    /// Lends a connection to hyper, one request at a time, until a request for the fast path
+    /// arrives or the connection ends.
     async fn lend<I>(
         self: Arc<Self>,
         mut line: Line<I>,
@@ -112,8 +114,8 @@ impl Connections {
             let Some(back) = back else { return Ok(Back::Ended) };
             line = back;
             match left {
-                // hyper needs no time for that.
-                Left::Waiting => next = self.another(&mut line, lane, accepted).await?,
+                // hyper is idle here, so its timers do not run.
+                Left::Waiting => next = self.next_request(&mut line, lane, accepted).await?,
                 Left::Ended(Err(error)) if socket::is_write_timeout(&error) => {
                     return Err(error.into());
                 }
@@ -127,8 +129,8 @@ impl Connections {
     }
 }
 
-/// Closes a connection in stages: a client that is still sending would lose the answer if the kernel had to
-/// say that nobody reads.
+/// Closes a connection in two stages. A client that is still sending would lose the answer if the
+/// kernel replied with a reset.
 async fn close<I: AsyncRead + AsyncWrite + Unpin>(mut line: Line<I>, is_unread: bool) {
     let is_unread = is_unread || !line.early().is_empty();
     if line.shutdown().await.is_err() || !is_unread {
@@ -140,6 +142,6 @@ async fn close<I: AsyncRead + AsyncWrite + Unpin>(mut line: Line<I>, is_unread: 
             line.skip(line.early().len());
         }
     };
-    // A client that sends for ever has had its answer.
+    // The timeout stops a client that never stops sending; it had its answer.
     _ = tokio::time::timeout(LINGER, reading).await;
 }

@@ -1,4 +1,4 @@
-//! The body of a request, with a limit on how long the client may send nothing of it.
+//! The body of a request, with a timeout for its sender.
 
 use std::fmt;
 use std::pin::Pin;
@@ -12,8 +12,8 @@ use tokio::time::Sleep;
 
 /// The body of a request.
 ///
-/// Reading it fails when the client sends nothing of it for the
-/// [body timeout](crate::Server::body_timeout). The clock runs only while the app waits for bytes.
+/// Reading fails if the client sends nothing for the [body timeout](crate::Server::body_timeout).
+/// The timer runs only while the app waits for bytes.
 pub struct RequestBody {
     incoming: Incoming,
     timeout: Option<Duration>,
@@ -59,14 +59,14 @@ impl fmt::Debug for RequestBody {
     }
 }
 
-/// Why the body of a request cannot be read to its end.
+/// The reason why the body of a request could not be read to its end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestBodyError {
-    /// The client has sent nothing for the [body timeout](crate::Server::body_timeout).
-    #[error("the client sent nothing of the request's body for too long")]
+    /// The client sent nothing for the [body timeout](crate::Server::body_timeout).
+    #[error("the client sent nothing of the request's body within the body timeout")]
     TimedOut,
-    /// The client has left, or what it sent is not HTTP.
-    #[error("the request's body cannot be read")]
+    /// The client disconnected, or sent invalid HTTP.
+    #[error("the request's body could not be read")]
     Http(#[source] hyper::Error),
 }

@@ -6,7 +6,16 @@ use super::items::{Documented, Kind};
 use super::sources::{self, Source};
 
 /// The crates that are held to the rules.
-const HELD: &[&str] = &["sse-kit-broadcast", "sse-kit-event", "sse-kit-shutdown"];
+const HELD: &[&str] = &[
+    "sse-kit-broadcast",
+    "sse-kit-client",
+    "sse-kit-event",
+    "sse-kit-monitor",
+    "sse-kit-redis",
+    "sse-kit-serve",
+    "sse-kit-shutdown",
+    "sse-kit-tabs",
+];
 
 /// The share of functions that must begin with a verb.
 const MIN_VERBS: f64 = 0.70;
