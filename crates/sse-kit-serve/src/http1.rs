@@ -27,9 +27,12 @@ use crate::connection::{Accepted, Connections};
 use crate::line::Line;
 use crate::socket;
 
-/// The time for which a server keeps reading after its last answer, so that a client that is still
-/// sending receives the answer (RFC 9112, section 9.6).
+/// The time for which a server waits for further bytes of a client that is still sending after the
+/// last answer. It reads them so that the answer arrives (RFC 9112, section 9.6).
 const LINGER: Duration = Duration::from_secs(2);
+
+/// The total time for which a server keeps reading after its last answer.
+const MAX_LINGER: Duration = Duration::from_secs(30);
 
 /// The state of a connection when hyper hands it back.
 enum Back<I> {
@@ -137,11 +140,11 @@ async fn close<I: AsyncRead + AsyncWrite + Unpin>(mut line: Line<I>, is_unread: 
         return;
     }
     let reading = async {
-        line.skip(line.early().len());
-        while let Ok(1..) = line.fill().await {
+        loop {
             line.skip(line.early().len());
+            let Ok(Ok(1..)) = tokio::time::timeout(LINGER, line.fill()).await else { return };
         }
     };
-    // The timeout stops a client that never stops sending; it had its answer.
-    _ = tokio::time::timeout(LINGER, reading).await;
+    // The limit stops a client that never stops sending; it had its answer.
+    _ = tokio::time::timeout(MAX_LINGER, reading).await;
 }
