@@ -42,8 +42,12 @@ pub(crate) struct HubState {
 }
 
 impl HubState {
-    pub(crate) fn new(position: EventId, retention: Retention, alike: usize) -> Self {
-        let interests = Interests::new(alike);
+    pub(crate) fn new(
+        position: EventId,
+        retention: Retention,
+        max_patterns_per_prefix: usize,
+    ) -> Self {
+        let interests = Interests::new(max_patterns_per_prefix);
         let mut topics = TopicTable::new(position.offset());
         let everyone = topics.everyone();
         topics[everyone].own_list = Some(interests.everyone());

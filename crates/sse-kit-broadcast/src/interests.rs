@@ -36,13 +36,13 @@ pub(crate) struct MatchedPatterns {
 
 impl Interests {
     /// Creates an empty set with room for this many patterns per prefix.
-    pub(crate) fn new(alike: usize) -> Self {
+    pub(crate) fn new(max_patterns_per_prefix: usize) -> Self {
         let mut lengths = SlotMap::new();
         let everyone = ListId(lengths.insert(0));
         Self {
             lengths,
             everyone,
-            patterns: PatternIndex::new(alike),
+            patterns: PatternIndex::new(max_patterns_per_prefix),
             generation: 0,
             none: Arc::default(),
         }

@@ -108,8 +108,8 @@ impl LogOrder {
         let at = self.sealed.partition_point(|sealed| sealed.last < offset);
         let places = self.sealed.get(at).map_or(&self.open[..], |sealed| &sealed.places);
         let from = places.partition_point(|place| place.offset < offset);
-        let alike = places[from..].iter().take_while(|place| place.offset == offset);
-        for place in alike.filter(|place| place.key == key) {
+        let same_offset = places[from..].iter().take_while(|place| place.offset == offset);
+        for place in same_offset.filter(|place| place.key == key) {
             *place.entry.lock() = None;
         }
     }

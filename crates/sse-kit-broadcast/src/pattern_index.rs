@@ -57,19 +57,19 @@ impl PatternIndex {
     }
 
     pub(crate) fn has_room_for(&self, patterns: &[TopicPattern]) -> bool {
-        let alike = |prefix: &str| self.by_prefix.get(prefix);
+        let find = |prefix: &str| self.by_prefix.get(prefix);
         // One subscription may bring several patterns with the same prefix, so the limit may be
         // exceeded by that many.
         let listed = patterns.iter().all(|pattern| {
-            alike(pattern.literal_prefix()).is_none_or(|alike| {
-                alike.patterns.contains_key(pattern) || alike.patterns.len() < self.max_per_prefix
+            find(pattern.literal_prefix()).is_none_or(|group| {
+                group.patterns.contains_key(pattern) || group.patterns.len() < self.max_per_prefix
             })
         });
         listed
             && overlapping(patterns).iter().all(|prefix| {
-                alike(prefix).is_none_or(|alike| {
-                    alike.overlaps.contains_key(patterns)
-                        || alike.overlaps.len() < self.max_per_prefix
+                find(prefix).is_none_or(|group| {
+                    group.overlaps.contains_key(patterns)
+                        || group.overlaps.len() < self.max_per_prefix
                 })
             })
     }
@@ -89,8 +89,8 @@ impl PatternIndex {
         };
         let mut lists = Vec::with_capacity(patterns.len());
         for pattern in patterns {
-            let alike = self.by_prefix.entry(pattern.literal_prefix().into()).or_default();
-            let list = alike.patterns.entry(pattern.clone()).or_insert_with(|| {
+            let group = self.by_prefix.entry(pattern.literal_prefix().into()).or_default();
+            let list = group.patterns.entry(pattern.clone()).or_insert_with(|| {
                 self.len += 1;
                 new()
             });
@@ -101,8 +101,8 @@ impl PatternIndex {
             let overlap = (!prefixes.is_empty()).then(&mut new)?;
             let set: Arc<[_]> = patterns.into();
             for prefix in prefixes {
-                let alike = self.by_prefix.entry(prefix.into()).or_default();
-                alike.overlaps.insert(Arc::clone(&set), overlap);
+                let group = self.by_prefix.entry(prefix.into()).or_default();
+                group.overlaps.insert(Arc::clone(&set), overlap);
             }
             Some(overlap.list)
         });
@@ -121,23 +121,23 @@ impl PatternIndex {
 
     pub(crate) fn forget(&mut self, pattern: &TopicPattern) {
         self.len -= 1;
-        self.remove(pattern.literal_prefix(), |alike| {
-            alike.patterns.remove(pattern);
+        self.remove(pattern.literal_prefix(), |group| {
+            group.patterns.remove(pattern);
         });
     }
 
     pub(crate) fn forget_overlap(&mut self, patterns: &[TopicPattern]) {
         for prefix in overlapping(patterns) {
-            self.remove(prefix, |alike| {
-                alike.overlaps.remove(patterns);
+            self.remove(prefix, |group| {
+                group.overlaps.remove(patterns);
             });
         }
     }
 
     fn remove(&mut self, prefix: &str, from: impl FnOnce(&mut PrefixGroup)) {
-        let Some(alike) = self.by_prefix.get_mut(prefix) else { return };
-        from(alike);
-        if alike.patterns.is_empty() && alike.overlaps.is_empty() {
+        let Some(group) = self.by_prefix.get_mut(prefix) else { return };
+        from(group);
+        if group.patterns.is_empty() && group.overlaps.is_empty() {
             self.by_prefix.remove(prefix);
         }
     }
@@ -157,10 +157,10 @@ impl PatternIndex {
             loop {
                 let text = longest?;
                 let up_to = (Unbounded, Included(text));
-                let (prefix, alike) = self.by_prefix.range::<str, _>(up_to).next_back()?;
+                let (prefix, group) = self.by_prefix.range::<str, _>(up_to).next_back()?;
                 if text.starts_with(&**prefix) {
                     longest = prefix.char_indices().next_back().map(|(last, _)| &text[..last]);
-                    return Some(alike);
+                    return Some(group);
                 }
                 // The key is not a prefix: anything longer than the common part would have been
                 // found before it.
@@ -214,8 +214,8 @@ mod tests {
 
     fn candidates(index: &PatternIndex, topic: &str) -> Vec<String> {
         let topic = topic.parse().unwrap();
-        let alike = index.candidates(&topic).flat_map(|alike| alike.patterns.keys());
-        let mut all: Vec<_> = alike.map(TopicPattern::to_string).collect();
+        let patterns = index.candidates(&topic).flat_map(|group| group.patterns.keys());
+        let mut all: Vec<_> = patterns.map(TopicPattern::to_string).collect();
         all.sort_unstable();
         all
     }

@@ -131,9 +131,9 @@ impl Watched {
         prefixes.dedup_by(|longer, shorter| longer.starts_with(&**shorter));
         prefixes.into_iter().flat_map(move |prefix| {
             let from = self.watchers.range::<str, _>((Included(prefix), Unbounded));
-            let alike = from.take_while(move |(topic, _)| topic.as_str().starts_with(prefix));
+            let same_prefix = from.take_while(move |(topic, _)| topic.as_str().starts_with(prefix));
             let matches = |topic: &Topic| patterns.iter().any(|pattern| pattern.matches(topic));
-            alike.filter(move |(topic, _)| matches(topic)).map(|(_, sender)| sender)
+            same_prefix.filter(move |(topic, _)| matches(topic)).map(|(_, sender)| sender)
         })
     }
 }

@@ -164,7 +164,7 @@ impl SubscriptionBuilder {
         Ok(self.begin(false)?.subscription)
     }
 
-    fn begin(self, reaches_back: bool) -> Result<Joined, SubscribeError> {
+    fn begin(self, may_backfill: bool) -> Result<Joined, SubscribeError> {
         let Self { node, backfill, topics, id, metadata, resume, start, policy, limits, client } =
             self;
         if node.lifecycle.as_ref().is_some_and(Lifecycle::is_overloaded) {
@@ -183,7 +183,7 @@ impl SubscriptionBuilder {
         }
         let now_at = state.position;
         let begin = Begin::at(now_at, resume.as_ref(), start, node.shares_log);
-        let lacks = begin.after().filter(|after| reaches_back && state.may_lack(&topics, *after));
+        let lacks = begin.after().filter(|after| may_backfill && state.may_lack(&topics, *after));
         let mut queue = Queue::new(now_at, limits, policy);
         match lacks {
             Some(after) => queue.hold(after),

@@ -133,8 +133,8 @@ impl TopicTable {
         prefix: &'a str,
     ) -> impl Iterator<Item = (&'a Topic, TopicKey)> {
         let from = self.in_order.range::<str, _>((Included(prefix), Unbounded));
-        let alike = from.take_while(move |(topic, _)| topic.as_str().starts_with(prefix));
-        alike.map(|(topic, key)| (topic, *key))
+        let same_prefix = from.take_while(move |(topic, _)| topic.as_str().starts_with(prefix));
+        same_prefix.map(|(topic, key)| (topic, *key))
     }
 
     /// Updates whether the topic is idle: without subscribers and without history. If there are too
