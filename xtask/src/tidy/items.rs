@@ -10,6 +10,8 @@ use syn::visit::{self, Visit};
 pub(super) struct Items {
     pub(super) documented: Vec<Documented>,
     pub(super) functions: Vec<Function>,
+    /// Public async functions without a section `# Cancel safety`, with their lines.
+    pub(super) without_cancel_safety: Vec<(usize, String)>,
     /// Every string literal outside attributes other than `#[error]`, with its line.
     pub(super) strings: Vec<(usize, String)>,
     pub(super) counts: Counts,
@@ -113,7 +115,15 @@ impl Items {
         self.document(Kind::Function, &signature.ident, attributes);
         let begin = signature.span().start().line;
         self.functions.push(Function { lines: end - begin + 1 });
-        self.counts.pub_functions += usize::from(visibility.is_some_and(is_public));
+        let is_public = visibility.is_some_and(is_public);
+        self.counts.pub_functions += usize::from(is_public);
+        let mut docs = attributes.iter().filter_map(doc_line);
+        if is_public
+            && signature.asyncness.is_some()
+            && !docs.any(|(_, text)| text.trim() == "# Cancel safety")
+        {
+            self.without_cancel_safety.push((begin, signature.ident.to_string()));
+        }
         self.counts.unsafes += usize::from(signature.unsafety.is_some());
         let typed = signature.inputs.iter().filter_map(|input| match input {
             syn::FnArg::Typed(input) => Some(&*input.ty),

@@ -17,6 +17,19 @@ const HELD: &[&str] = &[
     "sse-kit-tabs",
 ];
 
+/// The pages of the guide that are held to the turns of phrase.
+const HELD_PAGES: &[&str] = &[
+    "docs/src/architecture.md",
+    "docs/src/concepts.md",
+    "docs/src/introduction.md",
+    "docs/src/monitoring.md",
+    "docs/src/performance.md",
+    "docs/src/production.md",
+    "docs/src/running-hub.md",
+    "docs/src/scaling.md",
+    "docs/src/tabs.md",
+];
+
 /// The share of functions that must begin with a verb.
 const MIN_VERBS: f64 = 0.70;
 
@@ -78,9 +91,18 @@ const PHRASES: &[(&str, &str)] = &[
     ("has it that", "name the source"),
 ];
 
-/// Finds what is not plain English in the crates that are held to it.
+/// Finds offences in the crates and pages that are held to the rules.
 pub(super) fn offences(sources: &[Source]) -> Vec<Offence> {
-    HELD.iter().flat_map(|name| offences_of(&crate_sources(sources, name))).collect()
+    let crates = HELD.iter().flat_map(|name| offences_of(&crate_sources(sources, name)));
+    let pages = HELD_PAGES.iter().filter_map(|path| sources::find(sources, path));
+    crates.chain(pages.flat_map(page_offences)).collect()
+}
+
+fn page_offences(page: &Source) -> Vec<Offence> {
+    blocks(page.text.lines().map(Some))
+        .into_iter()
+        .flat_map(|(line, text)| phrases(page, line, &text))
+        .collect()
 }
 
 /// Returns the Rust files under `src` of a crate, without files of tests.
@@ -99,8 +121,13 @@ fn offences_of(sources: &[&Source]) -> Vec<Offence> {
         match super::items::read(&source.text) {
             Ok(items) => {
                 let strings = items.strings.into_iter().filter(|(_, text)| text.contains(' '));
-                let texts = comments(sources::without_tests(&source.text)).chain(strings);
+                let comments = comments(sources::without_tests(&source.text));
+                let texts = comments.into_iter().chain(strings);
                 offences.extend(texts.flat_map(|(line, text)| phrases(source, line, &text)));
+                offences.extend(items.without_cancel_safety.into_iter().map(|(line, name)| {
+                    let what = format!("`{name}` has no section `# Cancel safety`");
+                    Offence::at_line(&source.path, line, what)
+                }));
                 words.add(&source.path, &items.documented);
             }
             Err(error) => offences.push(Offence::in_file(&source.path, error.to_string())),
@@ -209,30 +236,39 @@ fn is_verb(first: &str, second: &str) -> bool {
         && !["of", "which"].contains(&second)
 }
 
-/// Joins the lines of each comment, so that a phrase is found across lines.
-fn comments(text: &str) -> impl Iterator<Item = (usize, String)> {
+/// Joins the lines of each comment.
+fn comments(text: &str) -> Vec<(usize, String)> {
+    blocks(text.lines().map(|line| {
+        let comment = line.trim_start().strip_prefix("//")?;
+        Some(comment.trim_start_matches(['/', '!']))
+    }))
+}
+
+/// Joins lines to paragraphs, so that a phrase is found across lines, and leaves code out. `None`
+/// ends a paragraph.
+fn blocks<'a>(lines: impl Iterator<Item = Option<&'a str>>) -> Vec<(usize, String)> {
     let mut blocks: Vec<(usize, String)> = Vec::new();
     let mut open = false;
     let mut is_code = false;
-    for (index, line) in text.lines().enumerate() {
-        let Some(comment) = line.trim_start().strip_prefix("//") else {
+    for (index, line) in lines.enumerate() {
+        let Some(line) = line.map(str::trim) else {
             (open, is_code) = (false, false);
             continue;
         };
-        let comment = comment.trim_start_matches(['/', '!']).trim();
-        if comment.starts_with("```") {
+        if line.starts_with("```") {
             (open, is_code) = (false, !is_code);
-        } else if comment.is_empty() || is_code {
+        } else if line.is_empty() || is_code {
             open = false;
-        } else if let (true, Some((_, block))) = (open, blocks.last_mut()) {
+        } else if let (true, Some((_, block))) = (open && !line.starts_with('|'), blocks.last_mut())
+        {
             block.push(' ');
-            block.push_str(comment);
+            block.push_str(line);
         } else {
-            blocks.push((index + 1, comment.to_owned()));
+            blocks.push((index + 1, line.to_owned()));
             open = true;
         }
     }
-    blocks.into_iter()
+    blocks
 }
 
 fn phrases(source: &Source, line: usize, text: &str) -> Vec<Offence> {
@@ -240,8 +276,7 @@ fn phrases(source: &Source, line: usize, text: &str) -> Vec<Offence> {
     let stands = |phrase: &str| {
         lower.match_indices(phrase).any(|(at, _)| {
             let (before, after) = (&lower[..at], &lower[at + phrase.len()..]);
-            let is_part =
-                before.ends_with(char::is_alphanumeric) || after.starts_with(char::is_alphanumeric);
+            let is_part = before.ends_with(is_word) || after.starts_with(is_word);
             let goes_on = phrase == "and so" && after.starts_with(" on");
             !is_part && !goes_on
         })
@@ -252,6 +287,10 @@ fn phrases(source: &Source, line: usize, text: &str) -> Vec<Offence> {
             Offence::at_line(&source.path, line, format!("says `{phrase}`; {advice}"))
         })
         .collect()
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }
 
 #[cfg(test)]
@@ -297,6 +336,24 @@ mod tests {
             let (first, second) = first_words(text);
             assert!(is_verb(&first, &second), "{text}");
         }
+    }
+
+    #[test]
+    fn public_async_functions_say_how_they_bear_being_dropped() {
+        let safe = "/// Waits.\n///\n/// # Cancel safety\n///\n/// Cancel safe.\n";
+        assert!(whats(&format!("{safe}pub async fn wait() {{}}\n")).is_empty());
+        assert!(whats("/// Waits.\nasync fn wait() {}\n").is_empty());
+        assert_eq!(
+            whats("/// Waits.\npub async fn wait() {}\n"),
+            ["crates/a/src/b.rs:2: `wait` has no section `# Cancel safety`"]
+        );
+    }
+
+    #[test]
+    fn pages_are_read_without_their_code() {
+        let page = Source::new("docs/src/a.md", "# A\n\nIt goes on for\never.\n\n```\nanew\n```\n");
+        let found: Vec<_> = page_offences(&page).into_iter().map(|it| it.line).collect();
+        assert_eq!(found, [Some(3)]);
     }
 
     #[test]
