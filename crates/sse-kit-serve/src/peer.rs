@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use sse_kit_http::{LimitError, Limits, Permit};
+use sse_kit_http::{Permit, Quota, QuotaError};
 
 /// The client at the other end of a connection.
 ///
@@ -13,7 +13,7 @@ use sse_kit_http::{LimitError, Limits, Permit};
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
-    limits: Option<Limits>,
+    limits: Option<Quota>,
     /// The connection's own permit, while no stream has it.
     spare: Mutex<Option<Permit>>,
     is_proxy: bool,
@@ -24,14 +24,14 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// [`LimitError`] says which limit is reached.
-    pub(crate) fn admit(address: SocketAddr, limits: Option<Limits>) -> Result<Self, LimitError> {
+    /// [`QuotaError`] says which limit is reached.
+    pub(crate) fn admit(address: SocketAddr, limits: Option<Quota>) -> Result<Self, QuotaError> {
         let permit = limits.as_ref().map(|limits| limits.admit(address.ip())).transpose()?;
         Ok(Self { address, limits, spare: Mutex::new(permit), is_proxy: false })
     }
 
     /// A trusted proxy. It does not count; its clients do.
-    pub(crate) fn proxy(address: SocketAddr, limits: Option<Limits>) -> Self {
+    pub(crate) fn proxy(address: SocketAddr, limits: Option<Quota>) -> Self {
         Self { address, limits, spare: Mutex::default(), is_proxy: true }
     }
 
@@ -44,8 +44,8 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// [`LimitError`] says which limit is reached.
-    pub(crate) fn begin(self: &Arc<Self>, client: SocketAddr) -> Result<Exchange, LimitError> {
+    /// [`QuotaError`] says which limit is reached.
+    pub(crate) fn begin(self: &Arc<Self>, client: SocketAddr) -> Result<Exchange, QuotaError> {
         let permit = match (&self.limits, self.spare.lock().take()) {
             (_, Some(spare)) => Some(spare),
             (Some(limits), None) => Some(limits.admit(client.ip())?),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
-use sse_kit_http::{Limits, TrustedProxies};
+use sse_kit_http::{Quota, TrustedProxies};
 use sse_kit_shutdown::{Outcome, Phase, Shutdown, Signals, Tracked};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -38,7 +38,7 @@ pub struct Server {
 /// How connections are served.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) limits: Option<Limits>,
+    pub(crate) limits: Option<Quota>,
     pub(crate) proxies: TrustedProxies,
     pub(crate) proxy_protocol: bool,
     pub(crate) options: SocketOptions,
@@ -173,7 +173,7 @@ impl Server {
     /// A connection counts as accepted, and so does every further stream that is open on it at the same
     /// time. Connections from [trusted proxies](Server::trust) do not count; the requests that they
     /// pass on do, each for its client.
-    pub fn limits(mut self, limits: Limits) -> Self {
+    pub fn limits(mut self, limits: Quota) -> Self {
         self.settings.limits = Some(limits);
         self
     }
