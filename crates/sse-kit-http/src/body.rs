@@ -87,8 +87,8 @@ impl SseBody {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
     /// let mut stream = SseResponse::only(&Event::new("hi")).into_body().into_stream();
-    /// let Some(Ok(bytes)) = stream.next().await;
-    /// assert_eq!(bytes, "data: hi\n\n");
+    /// assert_eq!(stream.next().await, Some(Ok("data: hi\n\n".into())));
+    /// assert_eq!(stream.next().await, None);
     /// # }
     /// ```
     pub fn into_stream(self) -> SseByteStream {

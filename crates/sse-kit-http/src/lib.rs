@@ -29,6 +29,8 @@
 //!   come under a name of their own, and [`Cors`] lets those of some origins listen.
 
 mod authorizer;
+#[cfg(feature = "axum")]
+mod axum;
 mod body;
 mod byte_stream;
 mod cors;
@@ -38,6 +40,8 @@ mod gate;
 mod gzip;
 mod host;
 mod last_event;
+#[cfg(feature = "tower")]
+mod layers;
 mod query;
 mod quota;
 mod request;
@@ -53,6 +57,8 @@ pub use byte_stream::SseByteStream;
 pub use cors::{Cors, Origin, OriginError};
 pub use gate::{Gate, OpenError};
 pub use host::{HostName, HostNameError, HostRules, WrongHostError};
+#[cfg(feature = "tower")]
+pub use layers::{Checked, SameSiteLayer};
 pub use query::{QueryError, query_parameters};
 pub use quota::{Permit, Quota, QuotaError};
 pub use request::SseRequest;
