@@ -9,9 +9,9 @@ use crate::workspace::Workspace;
 const ARROWS: &[(&str, &[&str])] = &[
     ("sse-kit-event", &[]),
     ("sse-kit-broadcast", &["sse-kit-event"]),
-    ("sse-kit-dispatch", &[]),
+    ("sse-kit-dispatch", &["sse-kit-event"]),
     ("sse-kit-htmx", &["sse-kit-event"]),
-    ("sse-kit-update", &["sse-kit-event", "sse-kit-htmx"]),
+    ("sse-kit-update", &["sse-kit-dispatch", "sse-kit-event", "sse-kit-htmx"]),
     ("sse-kit-client", &["sse-kit-htmx"]),
     ("sse-kit-monitor", &["sse-kit-client", "sse-kit-htmx"]),
     ("sse-kit-tabs", &["sse-kit-client", "sse-kit-htmx"]),
