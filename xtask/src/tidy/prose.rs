@@ -10,6 +10,7 @@ const HELD: &[&str] = &[
     "sse-kit-broadcast",
     "sse-kit-client",
     "sse-kit-event",
+    "sse-kit-http",
     "sse-kit-monitor",
     "sse-kit-redis",
     "sse-kit-serve",
