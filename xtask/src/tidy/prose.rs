@@ -7,8 +7,11 @@ use super::sources::{self, Source};
 
 /// The crates that are held to the rules.
 const HELD: &[&str] = &[
+    "sse-kit",
+    "sse-kit-axum",
     "sse-kit-broadcast",
     "sse-kit-client",
+    "sse-kit-dispatch",
     "sse-kit-event",
     "sse-kit-http",
     "sse-kit-monitor",
@@ -16,6 +19,7 @@ const HELD: &[&str] = &[
     "sse-kit-serve",
     "sse-kit-shutdown",
     "sse-kit-tabs",
+    "sse-kit-update",
 ];
 
 /// The pages of the guide that are held to the turns of phrase.
