@@ -37,6 +37,7 @@ mod key;
 mod last_event_id;
 mod name;
 mod pattern;
+mod segments;
 mod topic;
 mod topics;
 

@@ -116,6 +116,9 @@ pub enum TopicError {
     /// It has no characters.
     #[error("a topic is not empty")]
     Empty,
+    /// A segment holds `:`, which would make two of it.
+    #[error("a segment of a topic has no `:`; encode it")]
+    Separator,
     /// It is longer than [`Topic::MAX_LEN`].
     #[error("a topic has at most {max} bytes, not {bytes}", max = Topic::MAX_LEN)]
     TooLong {
