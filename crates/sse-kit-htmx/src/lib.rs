@@ -57,9 +57,10 @@ mod swap;
 mod update;
 mod updates;
 
+mod first_tag;
 mod out_of_band;
-mod root_element;
-mod tokenizer;
+mod placement;
+mod tree;
 
 mod attribute_name;
 mod attributes;
@@ -96,11 +97,10 @@ pub use modifiers::{Edge, FocusScroll, Transition};
 pub use named_swap::{NamedSwap, NamedSwapError};
 pub use nonce::{Nonce, NonceError};
 pub use page_scripts::PageScripts;
-pub use root_element::RootError;
 pub use script::Script;
 pub use selector::{Selector, SelectorError};
 pub use swap::{Swap, SwapError, UnsupportedSwapError};
 pub use tag::{Tag, TagError};
 pub use target::Target;
 pub use update::Update;
-pub use updates::{Updates, UpdatesError};
+pub use updates::{Updates, UpdatesError, UpdatesErrorKind};

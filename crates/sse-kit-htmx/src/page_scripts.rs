@@ -123,13 +123,14 @@ impl PageScripts {
     ///
     /// [`HeadError`] when htmx is not there, or another version of it is.
     pub fn insert_into(&self, head: &mut Vec<Html>) -> Result<(), HeadError> {
-        let mut place = Head::find_htmx(head, self.dialect)?;
-        if !Head::has_extension(head) {
+        let found = Head::read(head);
+        let mut place = found.find_htmx(self.dialect)?;
+        if !found.has_extension() {
             let tag = self.extension_tag(place.is_deferred);
             place.insert(head, tag);
         }
         for script in &self.own {
-            if !Head::has_own(head, script) {
+            if !found.has_own(script) {
                 place.insert(head, self.own_tag(script));
             }
         }

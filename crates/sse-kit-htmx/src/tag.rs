@@ -4,8 +4,6 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::root_element::VOID;
-
 /// The name of an element, such as `div`.
 ///
 /// At most [`Tag::MAX_LEN`] bytes: a letter, then letters, digits and hyphens. Elements whose content
@@ -25,6 +23,12 @@ pub struct Tag(Cow<'static, str>);
 /// Elements in which `&lt;` is not `<`.
 const RAW: &[&str] =
     &["iframe", "noembed", "noframes", "noscript", "plaintext", "script", "style", "xmp"];
+
+/// Elements that have no content and no end tag.
+const VOID: &[&str] = &[
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track",
+    "wbr",
+];
 
 impl Tag {
     /// The longest name, in bytes.
