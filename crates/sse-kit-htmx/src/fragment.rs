@@ -6,8 +6,9 @@ use crate::html::Html;
 
 /// A piece of a page that can be rendered: a template, or [`Html`] that is ready.
 ///
-/// With the feature `askama` every `askama::Template` is one. For other engines implement it
-/// yourself, or give [`Html`].
+/// Only what escapes what users said may be one. Templates of askama are declared to be HTML
+/// (`HtmlTemplate`); maud, hypertext and minijinja give [`Html`]. For other engines implement it
+/// yourself.
 ///
 /// ```
 /// use sse_kit_htmx::{Fragment, Html, RenderError};

@@ -34,9 +34,12 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `askama` | every template is a [`Fragment`]; [`Html`] is not escaped again in templates |
+//! | `askama` | templates declared by `HtmlTemplate` are [`Fragment`]s |
 //! | `maud`, `hypertext` | what their macros make becomes [`Html`] |
-//! | `minijinja` | [`Html`] from a template and a context |
+//! | `minijinja` | `HtmlTemplates`, which insist on escaping, give [`Html`] |
+//!
+//! In templates of all of them [`Html`], [`Element`], [`Attributes`] and [`PageScripts`] are not escaped
+//! again.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod dialect;
@@ -87,6 +90,12 @@ pub use dialect::{Dialect, DialectError};
 pub use element::Element;
 pub use element_id::{ElementId, ElementIdError};
 pub use endpoint::{Endpoint, EndpointError};
+#[cfg(feature = "minijinja")]
+#[cfg_attr(docsrs, doc(cfg(feature = "minijinja")))]
+pub use engines::HtmlTemplates;
+#[cfg(feature = "askama")]
+#[cfg_attr(docsrs, doc(cfg(feature = "askama")))]
+pub use engines::{HtmlBlock, HtmlTemplate};
 pub use event_trigger::{EventTrigger, EventTriggerError};
 pub use fragment::{Fragment, RenderError};
 pub use head::HeadError;

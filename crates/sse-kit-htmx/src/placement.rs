@@ -134,15 +134,12 @@ fn with_templates(html: &str) -> String {
             let after = name[end..].chars().next();
             after == Some('>') || (start == "<template" && after.is_some_and(char::is_whitespace))
         });
-        rest = match end {
-            Some(end) => {
-                read.push_str(start);
-                &name[end..]
-            }
-            None => {
-                read.push_str(&tag[..tag.len() - name.len()]);
-                name
-            }
+        rest = if let Some(end) = end {
+            read.push_str(start);
+            &name[end..]
+        } else {
+            read.push_str(&tag[..tag.len() - name.len()]);
+            name
         };
     }
     read.push_str(rest);

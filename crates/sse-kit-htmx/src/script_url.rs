@@ -14,7 +14,7 @@ pub(crate) enum Version {
 pub(crate) fn version_of(src: &str, name: &str) -> Option<Version> {
     let path = src.split(['?', '#']).next().unwrap_or_default();
     // The `/` of `<script src=/htmx.js/>` is part of the URL, and some servers drop it.
-    let path = path.strip_suffix('/').filter(|path| path.ends_with(".js")).unwrap_or(path);
+    let path = path.strip_suffix('/').unwrap_or(path);
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
     let package = if name == "htmx" { "htmx.org" } else { name };
     let Some(stem) = file.strip_suffix(".js") else {

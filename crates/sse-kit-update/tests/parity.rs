@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use askama::Template;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sse_kit_htmx::{Dialect, ElementId, Html, Swap, Update, Updates};
+use sse_kit_htmx::{Dialect, ElementId, Html, HtmlTemplate, Swap, Update, Updates};
 use sse_kit_update::{ElementUpdater, Failure, Handler, IntoUpdates, UpdateError, message};
 
 type Test = Result<(), Box<dyn std::error::Error>>;
@@ -189,6 +189,8 @@ struct Row<'a> {
     job: u64,
     state: &'a str,
 }
+
+impl HtmlTemplate for Row<'_> {}
 
 #[tokio::test]
 async fn c6_all_of_it_is_one_message_in_the_shape_of_the_dialect() -> Test {

@@ -4,7 +4,7 @@ use askama::Template;
 use serde::{Deserialize, Serialize};
 use sse_kit::dispatch::middleware::Trace;
 use sse_kit::event::{EventKey, EventName, Topic};
-use sse_kit::htmx::{ElementId, ElementIdError, MessageFormat, Update};
+use sse_kit::htmx::{ElementId, ElementIdError, HtmlTemplate, MessageFormat, Update};
 use sse_kit::update::ElementUpdater;
 use sse_kit::{DomainEvent, Event, Hub, SseKit};
 
@@ -104,14 +104,20 @@ pub(crate) struct Message<'a> {
     pub(crate) said: &'a Said,
 }
 
+impl HtmlTemplate for Message<'_> {}
+
 #[derive(Debug, Template)]
 #[template(path = "rooms.html")]
 struct Rooms<'a> {
     lines: &'a [Line],
 }
 
+impl HtmlTemplate for Rooms<'_> {}
+
 #[derive(Debug, Template)]
 #[template(path = "people.html")]
 struct PeopleRows<'a> {
     people: &'a People,
 }
+
+impl HtmlTemplate for PeopleRows<'_> {}

@@ -7,7 +7,9 @@
 use askama::Template;
 use serde::{Deserialize, Serialize};
 use sse_kit::event::Topic;
-use sse_kit::htmx::{ElementId, ElementIdError, Html, MessageFormat, Update};
+use sse_kit::htmx::{
+    ElementId, ElementIdError, Html, HtmlBlock, HtmlTemplate, MessageFormat, Update,
+};
 use sse_kit::update::{BoxError, ElementUpdater};
 use sse_kit::{Hub, SseKit};
 
@@ -48,7 +50,7 @@ fn show(updater: &ElementUpdater) {
 
     updater.on(CHANGED, |job: Job| {
         let pieces = Pieces { job: &job };
-        let mut updates = vec![Update::replace(piece(job.id, "")?, &pieces.as_card())?];
+        let mut updates = vec![Update::replace(piece(job.id, "")?, &HtmlBlock(pieces.as_card()))?];
         updates.extend(pieces.unreadable()?);
         Ok(updates)
     });
@@ -62,7 +64,7 @@ fn show(updater: &ElementUpdater) {
     // This comes many times a second, so it leaves alone what somebody may be pointing at or
     // reading.
     updater.on(PROGRESSED, |job: Job| {
-        Ok(Update::replace(piece(job.id, "-bar")?, &Pieces { job: &job }.as_bar())?)
+        Ok(Update::replace(piece(job.id, "-bar")?, &HtmlBlock(Pieces { job: &job }.as_bar()))?)
     });
 
     updater.on(UNREADABLE, |job: Job| Pieces { job: &job }.unreadable());
@@ -77,6 +79,8 @@ pub(crate) struct Added {
     pub(crate) others: Vec<JobId>,
 }
 
+impl HtmlTemplate for Added {}
+
 /// A job, whose pieces can be rendered each by itself.
 #[derive(Debug, Template)]
 #[template(path = "job.html", blocks = ["card", "bar", "error_count", "error_list"])]
@@ -89,8 +93,8 @@ impl Pieces<'_> {
     fn unreadable(&self) -> Result<[Update; 2], BoxError> {
         let id = self.job.id;
         Ok([
-            Update::replace(piece(id, "-error-count")?, &self.as_error_count())?,
-            Update::replace(piece(id, "-error-list")?, &self.as_error_list())?,
+            Update::replace(piece(id, "-error-count")?, &HtmlBlock(self.as_error_count()))?,
+            Update::replace(piece(id, "-error-list")?, &HtmlBlock(self.as_error_list()))?,
         ])
     }
 }
