@@ -15,7 +15,8 @@ pub use self::askama::{HtmlBlock, HtmlTemplate};
 #[cfg(feature = "minijinja")]
 pub use self::minijinja::HtmlTemplates;
 
-/// What is HTML already, and is not escaped again in a template of any engine.
+/// Implements an engine's trait for what is HTML already, and is not escaped again.
+#[cfg(any(feature = "hypertext", feature = "maud", feature = "minijinja"))]
 macro_rules! for_all_html {
     ($implement:ident) => {
         $implement!(crate::Attributes);

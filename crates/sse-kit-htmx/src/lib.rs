@@ -43,6 +43,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod dialect;
+mod error;
+mod text;
 
 mod escape;
 mod html;
@@ -67,14 +69,18 @@ mod tree;
 
 mod attribute_name;
 mod attributes;
+mod script_attributes;
+mod style;
+
 mod endpoint;
+mod script_folder;
 
 mod connect;
 mod event_trigger;
 mod named_swap;
 
+pub mod compat;
 mod element;
-mod job_span;
 mod tag;
 
 mod head;
@@ -83,12 +89,12 @@ mod page_scripts;
 mod script;
 mod script_url;
 
-pub use attribute_name::{AttributeName, AttributeNameError};
+pub use attribute_name::AttributeName;
 pub use attributes::Attributes;
-pub use connect::{Connect, ConnectError, Reconnect};
-pub use dialect::{Dialect, DialectError};
+pub use connect::{Connect, Reconnect};
+pub use dialect::Dialect;
 pub use element::Element;
-pub use element_id::{ElementId, ElementIdError};
+pub use element_id::ElementId;
 pub use endpoint::{Endpoint, EndpointError};
 #[cfg(feature = "minijinja")]
 #[cfg_attr(docsrs, doc(cfg(feature = "minijinja")))]
@@ -96,20 +102,22 @@ pub use engines::HtmlTemplates;
 #[cfg(feature = "askama")]
 #[cfg_attr(docsrs, doc(cfg(feature = "askama")))]
 pub use engines::{HtmlBlock, HtmlTemplate};
-pub use event_trigger::{EventTrigger, EventTriggerError};
+pub use error::{MarkupError, MarkupErrorKind};
+pub use event_trigger::EventTrigger;
 pub use fragment::{Fragment, RenderError};
 pub use head::HeadError;
 pub use html::Html;
-pub use job_span::{JobSpan, JobSpanError};
 pub use message_format::MessageFormat;
 pub use modifiers::{Edge, FocusScroll, Transition};
-pub use named_swap::{NamedSwap, NamedSwapError};
-pub use nonce::{Nonce, NonceError};
+pub use named_swap::NamedSwap;
+pub use nonce::{Nonce, RandomError};
 pub use page_scripts::PageScripts;
 pub use script::Script;
-pub use selector::{Selector, SelectorError};
-pub use swap::{Swap, SwapError, UnsupportedSwapError};
-pub use tag::{Tag, TagError};
+pub use script_folder::ScriptFolder;
+pub use selector::Selector;
+pub use swap::Swap;
+pub use tag::Tag;
 pub use target::Target;
+pub use text::{TextError, TextErrorKind};
 pub use update::Update;
 pub use updates::{Updates, UpdatesError, UpdatesErrorKind};

@@ -4,11 +4,11 @@ use std::fmt;
 
 use crate::attributes::Attributes;
 use crate::dialect::Dialect;
-use crate::endpoint::Endpoint;
 use crate::head::{Head, HeadError};
 use crate::html::Html;
 use crate::nonce::Nonce;
-use crate::script::{Script, file_in};
+use crate::script::Script;
+use crate::script_folder::ScriptFolder;
 
 /// The scripts of a page: htmx, its extension for Server-Sent Events, and our own.
 ///
@@ -32,9 +32,9 @@ use crate::script::{Script, file_in};
 pub struct PageScripts {
     dialect: Dialect,
     /// Where htmx is, if not on its CDN.
-    folder: Option<Endpoint>,
+    folder: Option<ScriptFolder>,
     /// Where our own are, if not inline.
-    files: Option<Endpoint>,
+    files: Option<ScriptFolder>,
     nonce: Option<Nonce>,
     own: Vec<Script>,
 }
@@ -76,12 +76,12 @@ impl PageScripts {
 
     /// Everything from a folder of the app's: `htmx.min.js`, `sse.min.js` for htmx 2 or
     /// `hx-sse.min.js` for htmx 4, and [our own](Self::files).
-    pub fn hosted(dialect: Dialect, folder: Endpoint) -> Self {
+    pub fn hosted(dialect: Dialect, folder: ScriptFolder) -> Self {
         Self { folder: Some(folder.clone()), files: Some(folder), ..Self::cdn(dialect) }
     }
 
     /// Our own from a folder of the app's instead of inline.
-    pub fn own_from(mut self, folder: Endpoint) -> Self {
+    pub fn own_from(mut self, folder: ScriptFolder) -> Self {
         self.files = Some(folder);
         self
     }
@@ -154,7 +154,7 @@ impl PageScripts {
 
     fn tag_of(&self, published: &Published, file: &str, is_deferred: bool) -> Html {
         let mut attributes = match &self.folder {
-            Some(folder) => Attributes::new().known("src", file_in(folder, file)),
+            Some(folder) => Attributes::new().known("src", folder.file(file)),
             None => Attributes::new()
                 .known("src", published.url)
                 .known("integrity", published.integrity)

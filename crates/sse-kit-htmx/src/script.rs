@@ -6,9 +6,9 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
 use sha2::{Digest, Sha384};
 
 use crate::attributes::Attributes;
-use crate::endpoint::Endpoint;
 use crate::html::Html;
 use crate::nonce::Nonce;
+use crate::script_folder::ScriptFolder;
 
 /// A script of our own: served as a file that can be cached for ever, or inline.
 ///
@@ -69,11 +69,11 @@ impl Script {
     }
 
     /// A tag that loads its file from this folder.
-    pub fn tag(&self, folder: &Endpoint, nonce: Option<&Nonce>) -> Html {
-        let src = file_in(folder, &self.file_name());
+    pub fn tag(&self, folder: &ScriptFolder, nonce: Option<&Nonce>) -> Html {
+        let src = folder.file(&self.file_name());
         let mut attributes =
             self.marked(nonce).known("src", src).known("integrity", self.integrity());
-        if folder.has_host() {
+        if folder.is_cross_origin() {
             // Of another host the hash is looked at only so.
             attributes = attributes.known("crossorigin", "anonymous");
         }
@@ -92,11 +92,6 @@ impl Script {
             None => attributes,
         }
     }
-}
-
-/// The URL of a file in a folder, which may have a `/` at its end.
-pub(crate) fn file_in(folder: &Endpoint, file: &str) -> String {
-    format!("{}/{file}", folder.as_str().trim_end_matches('/'))
 }
 
 /// Keeps a source from ending its own tag, and from opening what changes where the tag ends. In

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use crate::element_id::ElementId;
+use crate::error::MarkupError;
 use crate::fragment::{Fragment, RenderError};
 use crate::html::Html;
 use crate::message_format::MessageFormat;
 use crate::modifiers::{Edge, FocusScroll, Modifiers, Transition};
-use crate::swap::{Swap, UnsupportedSwapError};
+use crate::swap::Swap;
 use crate::target::Target;
 
 /// A change to one target of a page: which, how, and with what content.
@@ -202,8 +203,8 @@ impl Update {
     ///
     /// # Errors
     ///
-    /// [`UnsupportedSwapError`] when it cannot be, and no other way was given.
-    pub fn swap(&self, shape: impl Into<MessageFormat>) -> Result<Swap, UnsupportedSwapError> {
+    /// [`MarkupError`] when it cannot be, and no other way was given.
+    pub fn swap(&self, shape: impl Into<MessageFormat>) -> Result<Swap, MarkupError> {
         match (self.swap.as_str(shape.into().narrowest()), self.otherwise) {
             (Ok(_), _) => Ok(self.swap),
             (Err(_), Some(otherwise)) => Ok(otherwise),

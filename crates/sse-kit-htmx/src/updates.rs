@@ -1,5 +1,6 @@
 //! Several changes in one message.
 
+use crate::error::MarkupError;
 use crate::escape::write_escaped;
 use crate::html::Html;
 use crate::message_format::MessageFormat;
@@ -7,7 +8,7 @@ use crate::modifiers::Modifiers;
 use crate::out_of_band::write_out_of_band;
 use crate::placement::{Part, PlacementError, check};
 use crate::selector::Selector;
-use crate::swap::{Swap, UnsupportedSwapError};
+use crate::swap::Swap;
 use crate::update::Update;
 
 /// Changes to a page that come in one message, in this order.
@@ -208,7 +209,7 @@ impl UpdatesError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum Reason {
     #[error("{0}; use a swap style of both, or `Update::morph_or_replace`")]
-    Swap(#[from] UnsupportedSwapError),
+    Swap(#[from] MarkupError),
     // htmx 2 has it, but gets it wrong in what is not the main swap.
     #[error("htmx 2 has no `textContent` out of band; fill it with `Html::text` instead")]
     TextContent,

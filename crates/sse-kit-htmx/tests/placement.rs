@@ -138,36 +138,34 @@ fn parse(html: &str) -> scraper::Html {
     parse_document(sink, options).one(html)
 }
 
-/// The parts of a message as htmx finds them, each by its element's name and where it swaps: by a
-/// parser of the standard, in a `<template>`.
+/// The parts of a message as htmx finds them, in a `<template>`: where each of them swaps.
 fn parts(message: &Html) -> Vec<String> {
     let message = message
         .as_str()
-        .replace("<hx-partial", "<template hx")
+        .replace("<hx-partial", "<template")
         .replace("</hx-partial>", "</template>");
     let page = parse(&format!("<body><template>{message}</template></body>"));
-    let template =
-        page.select(&scraper::Selector::parse("body > template").unwrap()).next().unwrap();
-    let body = template.parent().unwrap();
+    let body = scraper::Selector::parse("body").expect("a selector");
+    let body = page.select(&body).next().expect("a body");
     assert_eq!(body.children().count(), 1, "{message} leaves the message");
+    let template = body.first_child().expect("it is there");
     let fragment = template.first_child().expect("a template has a fragment");
-    assert!(fragment.value().is_fragment());
     let mut parts = Vec::new();
     for node in fragment.children() {
         let Some(element) = node.value().as_element() else {
             assert!(node.value().as_text().is_none_or(|text| text.trim().is_empty()), "{message}");
             continue;
         };
-        parts.push(match element.attr("hx-swap-oob").or(element.attr("hx-target")) {
-            Some(place) => place.to_owned(),
+        let place = |element: &scraper::node::Element| {
+            element.attr("hx-swap-oob").or(element.attr("hx-target")).map(str::to_owned)
+        };
+        parts.push(place(element).unwrap_or_else(|| {
             // A part of a table, in a template of its own.
-            None => {
-                let inner = node.first_child().into_iter().flat_map(|fragment| fragment.children());
-                let elements: Vec<_> = inner.filter_map(scraper::ElementRef::wrap).collect();
-                assert_eq!(elements.len(), 1, "{message}");
-                elements[0].value().attr("hx-swap-oob").expect("a place").to_owned()
-            }
-        });
+            let inner = node.first_child().into_iter().flat_map(|fragment| fragment.children());
+            let elements: Vec<_> = inner.filter_map(scraper::ElementRef::wrap).collect();
+            assert_eq!(elements.len(), 1, "{message}");
+            place(elements[0].value()).expect("a place")
+        }));
     }
     parts
 }

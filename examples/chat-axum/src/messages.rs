@@ -4,7 +4,7 @@ use askama::Template;
 use serde::{Deserialize, Serialize};
 use sse_kit::dispatch::middleware::Trace;
 use sse_kit::event::{EventKey, EventName, Topic};
-use sse_kit::htmx::{ElementId, ElementIdError, HtmlTemplate, MessageFormat, Update};
+use sse_kit::htmx::{ElementId, HtmlTemplate, MessageFormat, TextError, Update};
 use sse_kit::update::ElementUpdater;
 use sse_kit::{DomainEvent, Event, Hub, SseKit};
 
@@ -79,7 +79,7 @@ pub(crate) fn closed_name() -> EventName {
     "closed".parse().expect("a word is a name")
 }
 
-fn line_id(room: &RoomName) -> Result<ElementId, ElementIdError> {
+fn line_id(room: &RoomName) -> Result<ElementId, TextError> {
     format!("room-{room}").parse()
 }
 

@@ -7,9 +7,7 @@
 use askama::Template;
 use serde::{Deserialize, Serialize};
 use sse_kit::event::Topic;
-use sse_kit::htmx::{
-    ElementId, ElementIdError, Html, HtmlBlock, HtmlTemplate, MessageFormat, Update,
-};
+use sse_kit::htmx::{ElementId, Html, HtmlBlock, HtmlTemplate, MessageFormat, TextError, Update};
 use sse_kit::update::{BoxError, ElementUpdater};
 use sse_kit::{Hub, SseKit};
 
@@ -99,6 +97,6 @@ impl Pieces<'_> {
     }
 }
 
-fn piece(job: JobId, piece: &str) -> Result<ElementId, ElementIdError> {
+fn piece(job: JobId, piece: &str) -> Result<ElementId, TextError> {
     format!("job-{job}{piece}").parse()
 }
