@@ -67,7 +67,8 @@ mod askama {
         assert_eq!(
             page.to_html()?.into_string(),
             format!(
-                "{scripts}<div hx-ext=\"sse\" sse-connect=\"/e?a&amp;b\" sse-swap=\"message\">\
+                "{scripts}<div hx-ext=\"sse\" sse-connect=\"/e?a&amp;b\" sse-swap=\"message\" \
+                 sse-close=\"sse-kit:close\">\
                  &lt;<span></span>&#60;</div>"
             )
         );
