@@ -41,17 +41,18 @@ pub enum Ended {
 
 impl<T> Outcome<T> {
     /// What the process is to exit with: 0 when everything ended by itself, 1 when something was cut
-    /// off, and at a second signal what the shell expects of a process that a signal ends (130 or
-    /// 143). A server that returned by itself did not fail by that; see what it
-    /// [returned](Outcome::served).
+    /// off or the server returned before anybody asked it to stop, and at a second signal what the
+    /// shell expects of a process that a signal ends (130 or 143).
+    ///
+    /// An app whose server may return by itself looks at what it [returned](Outcome::served).
     pub fn exit_code(&self) -> ExitCode {
         self.exit_status().into()
     }
 
     fn exit_status(&self) -> u8 {
         match self.ended {
-            Ended::Drained | Ended::Returned => 0,
-            Ended::Deadline => 1,
+            Ended::Drained => 0,
+            Ended::Deadline | Ended::Returned => 1,
             Ended::SecondSignal(signal) => signal.exit_code(),
         }
     }
@@ -65,7 +66,7 @@ mod tests {
     fn exit_codes_are_those_that_a_shell_knows() {
         for (ended, status) in [
             (Ended::Drained, 0),
-            (Ended::Returned, 0),
+            (Ended::Returned, 1),
             (Ended::Deadline, 1),
             (Ended::SecondSignal(Signal::Interrupt), 130),
             (Ended::SecondSignal(Signal::Terminate), 143),

@@ -30,37 +30,48 @@ impl Shutdown {
     ///    `serving` is dropped; or when the process exits, if that leaves tasks behind.
     ///
     /// A second signal cuts everything off at once. When it returns, `signals` are uninstalled.
+    ///
+    /// A server that returns by itself takes the same way from step 2 on, so that streams and tasks
+    /// end with it. When `serving` panics, or the future is dropped, the streams get their goodbye
+    /// at once, and everything that waits for a phase goes on.
     pub async fn run<S: IntoFuture>(
         &self,
         signals: impl Into<Option<Signals>>,
         serving: S,
     ) -> Outcome<S::Output> {
         let mut signals = signals.into();
+        // Dropped after `serving`, also when that panics.
+        let _end = EndOfServing(self);
         let mut serving = pin!(serving.into_future());
+        let mut served = None;
         tokio::select! {
             biased;
             signal = next(&mut signals) => tracing::info!(?signal, "shutting down"),
             () = self.triggered() => tracing::info!("shutting down, as the app asks for it"),
-            served = &mut serving => {
-                return self.outcome(Ended::Returned, Begun::now(), Some(served));
+            returned = &mut serving => {
+                tracing::error!("shutting down, as the server returned by itself");
+                served = Some(returned);
             }
         }
+        let by_itself = served.is_some();
         let mut begun = Begun::now();
-        let (ended, served) = {
-            let mut served = None;
+        let ended = {
             let drained = async {
-                served = Some(serving.await);
+                if served.is_none() {
+                    served = Some(serving.await);
+                }
                 self.reached(Phase::Closed).await;
                 self.untracked().await;
             };
-            let ended = tokio::select! {
+            // A server that serves no more has nothing to hold out for.
+            let pre_drain = if by_itself { Duration::ZERO } else { self.settings().pre_drain };
+            tokio::select! {
                 biased;
                 signal = next(&mut signals) => Ended::SecondSignal(signal),
-                () = drained => Ended::Drained,
-                () = self.sequence(&mut begun) => Ended::Deadline,
+                () = drained => if by_itself { Ended::Returned } else { Ended::Drained },
+                () = self.sequence(&mut begun, pre_drain) => Ended::Deadline,
                 () = self.report() => Ended::Deadline,
-            };
-            (ended, served)
+            }
         };
         // Whoever waits for the end need not wait for ever.
         self.enter(Phase::Closed);
@@ -83,14 +94,14 @@ impl Shutdown {
     }
 
     /// From the signal until what is left is to be cut off.
-    async fn sequence(&self, begun: &mut Begun) {
+    async fn sequence(&self, begun: &mut Begun, pre_drain: Duration) {
         let settings = self.settings();
         let last_call = later(begun.at, settings.deadline.saturating_sub(settings.delay));
         self.enter(Phase::Leaving);
         // Even a sleep of no time takes a tick of the timer, in which a client that was told that the
         // server is not ready could still be taken in, only to be closed.
-        if !settings.pre_drain.is_zero() {
-            sleep_until(last_call.min(later(begun.at, settings.pre_drain))).await;
+        if !pre_drain.is_zero() {
+            sleep_until(last_call.min(later(begun.at, pre_drain))).await;
         }
         self.enter(Phase::Draining);
         if tokio::time::timeout_at(last_call, self.idle()).await.is_err() {
@@ -141,6 +152,19 @@ impl Shutdown {
             took: begun.at.elapsed(),
             served,
         }
+    }
+}
+
+/// Ends what depends on a server that serves no more, however that came about.
+struct EndOfServing<'a>(&'a Shutdown);
+
+impl Drop for EndOfServing<'_> {
+    fn drop(&mut self) {
+        // After the sequence there is nothing left to do: both do nothing the second time.
+        for hub in self.0.hubs() {
+            hub.shut_down(self.0.settings().goodbye.to(self.0.streams()));
+        }
+        self.0.enter(Phase::Closed);
     }
 }
 
