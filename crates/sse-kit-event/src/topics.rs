@@ -113,6 +113,22 @@ impl Topics {
     pub fn cover(&self, topic: &Topic) -> bool {
         self.topics.binary_search(topic).is_ok() || self.patterns.iter().any(|p| p.matches(topic))
     }
+
+    /// Returns `true` if these topics have the same pattern, or one of the form `**` or `a:**` that covers
+    /// it.
+    ///
+    /// ```
+    /// use sse_kit_event::Topics;
+    ///
+    /// let topics = Topics::parse(["news:**", "rooms:*"])?;
+    /// assert!(topics.cover_pattern(&"news:*:today".parse()?));
+    /// assert!(topics.cover_pattern(&"rooms:*".parse()?));
+    /// assert!(!topics.cover_pattern(&"**".parse()?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cover_pattern(&self, pattern: &TopicPattern) -> bool {
+        self.patterns.iter().any(|wide| wide == pattern || wide.covers(pattern))
+    }
 }
 
 impl From<Topic> for Topics {

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use sse_kit_http::LimitError;
+use sse_kit_http::QuotaError;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -134,8 +134,8 @@ impl Connections {
     ///
     /// # Errors
     ///
-    /// [`LimitError`] if a limit is reached.
-    pub(crate) fn peer(&self, address: SocketAddr) -> Result<Arc<Peer>, LimitError> {
+    /// [`QuotaError`] if a limit is reached.
+    pub(crate) fn peer(&self, address: SocketAddr) -> Result<Arc<Peer>, QuotaError> {
         let limits = self.limits.clone();
         if self.proxies.trusts(address.ip()) {
             return Ok(Arc::new(Peer::proxy(address, limits)));

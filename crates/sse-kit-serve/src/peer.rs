@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use sse_kit_http::{LimitError, Limits, Permit};
+use sse_kit_http::{Permit, Quota, QuotaError};
 
 /// The client of a connection.
 ///
@@ -13,7 +13,7 @@ use sse_kit_http::{LimitError, Limits, Permit};
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
-    limits: Option<Limits>,
+    limits: Option<Quota>,
     /// The permit of the connection, while no stream uses it.
     spare: Mutex<Option<Permit>>,
     is_proxy: bool,
@@ -24,15 +24,15 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// [`LimitError`] if a limit is reached.
-    pub(crate) fn admit(address: SocketAddr, limits: Option<Limits>) -> Result<Self, LimitError> {
+    /// [`QuotaError`] if a limit is reached.
+    pub(crate) fn admit(address: SocketAddr, limits: Option<Quota>) -> Result<Self, QuotaError> {
         let permit = limits.as_ref().map(|limits| limits.admit(address.ip())).transpose()?;
         Ok(Self { address, limits, spare: Mutex::new(permit), is_proxy: false })
     }
 
     /// Creates the peer of a trusted proxy. The connection does not count; its requests count per
     /// client.
-    pub(crate) fn proxy(address: SocketAddr, limits: Option<Limits>) -> Self {
+    pub(crate) fn proxy(address: SocketAddr, limits: Option<Quota>) -> Self {
         Self { address, limits, spare: Mutex::default(), is_proxy: true }
     }
 
@@ -45,8 +45,8 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// [`LimitError`] if a limit is reached.
-    pub(crate) fn begin(self: &Arc<Self>, client: SocketAddr) -> Result<Exchange, LimitError> {
+    /// [`QuotaError`] if a limit is reached.
+    pub(crate) fn begin(self: &Arc<Self>, client: SocketAddr) -> Result<Exchange, QuotaError> {
         let permit = match (&self.limits, self.spare.lock().take()) {
             (_, Some(spare)) => Some(spare),
             (Some(limits), None) => Some(limits.admit(client.ip())?),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sse_kit_http::LimitError;
+use sse_kit_http::QuotaError;
 use tokio::task::JoinSet;
 
 use crate::connection::{Accepted, Connections, Lifetime};
@@ -20,7 +20,7 @@ impl Connections {
         self: &Arc<Self>,
         stream: Stream,
         client: SocketAddr,
-        error: LimitError,
+        error: QuotaError,
         refused: &mut JoinSet<()>,
     ) {
         self.stats.refuse();

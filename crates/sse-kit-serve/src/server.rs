@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
-use sse_kit_http::{Limits, TrustedProxies};
+use sse_kit_http::{Quota, TrustedProxies};
 use sse_kit_shutdown::{Outcome, Phase, Shutdown, Signals, Tracked};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -38,7 +38,7 @@ pub struct Server {
 /// The settings of all connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) limits: Option<Limits>,
+    pub(crate) limits: Option<Quota>,
     pub(crate) proxies: TrustedProxies,
     pub(crate) proxy_protocol: bool,
     pub(crate) options: SocketOptions,
@@ -173,7 +173,7 @@ impl Server {
         self
     }
 
-    /// Limits the number of connections, in total and per address. Default: only the limit on file
+    /// Quota the number of connections, in total and per address. Default: only the limit on file
     /// descriptors.
     ///
     /// A client beyond the limit is asked to retry later: a stream by the event `sse-kit:busy`, any
@@ -183,7 +183,7 @@ impl Server {
     /// A connection counts from the moment it is accepted; each further simultaneous stream on it
     /// counts too. Connections from [trusted proxies](Server::trust) do not count; their requests
     /// count per client.
-    pub fn limits(mut self, limits: Limits) -> Self {
+    pub fn limits(mut self, limits: Quota) -> Self {
         self.settings.limits = Some(limits);
         self
     }

@@ -42,6 +42,8 @@
 //! | (always) | [`event`] | events, ids, topics, and their wire format |
 //! | `broadcast` | [`broadcast`] | topics, subscriptions, fan-out, history and replay |
 //! | `http` | [`http`] | streams, responses and requests over the `http` crates |
+//! | `axum` | `axum` | for axum: extractor, responses, errors, script assets, readiness, a server that says goodbye |
+//! | `tower` | | the rules about sites and hosts as layers of tower |
 //! | `redis` | `redis` | the log on Redis Streams, for hubs of several nodes; `redis-tls` adds TLS |
 //! | `dispatch` | `dispatch` | handlers by pattern, filters, transformers, middleware |
 //! | `htmx` | `htmx` | markup for htmx 2 and 4, for several template engines: `askama`, `hypertext`, `maud`, `minijinja` |
@@ -67,6 +69,9 @@ pub use sse_kit_broadcast::Hub;
 pub use sse_kit_http as http;
 #[cfg(feature = "http")]
 pub use sse_kit_http::SseBody;
+
+#[cfg(feature = "axum")]
+pub use sse_kit_axum as axum;
 
 #[cfg(feature = "redis")]
 pub use sse_kit_redis as redis;

@@ -17,6 +17,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sse-kit-tabs", &["sse-kit-client", "sse-kit-htmx"]),
     ("sse-kit-http", &["sse-kit-event", "sse-kit-broadcast"]),
     ("sse-kit-shutdown", &["sse-kit-event", "sse-kit-broadcast"]),
+    (
+        "sse-kit-axum",
+        &[
+            "sse-kit-event",
+            "sse-kit-broadcast",
+            "sse-kit-http",
+            "sse-kit-shutdown",
+            "sse-kit-htmx",
+            "sse-kit-monitor",
+            "sse-kit-tabs",
+        ],
+    ),
     ("sse-kit-serve", &["sse-kit-http", "sse-kit-shutdown"]),
     ("sse-kit-redis", &["sse-kit-event", "sse-kit-broadcast"]),
 ];
