@@ -31,7 +31,7 @@ use crate::text::{Text, TextError, TextErrorKind, text_type};
 #[derive(Clone, Debug)]
 pub struct AttributeName {
     name: Text,
-    /// Whether the value may run script.
+    /// `true` if the value may run script.
     is_trusted: bool,
 }
 

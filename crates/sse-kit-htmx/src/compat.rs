@@ -1,4 +1,4 @@
-//! What `cjm_fasthtml_sse` has for jobs, for apps that come from there.
+//! The elements for jobs of `cjm_fasthtml_sse`, for apps that come from there.
 //!
 //! Its elements for the progress and the status of a job have fixed endpoints and ids, made from
 //! templates in which `{job_id}` stands for the job. New apps write an
@@ -40,12 +40,12 @@ pub struct JobSpan {
 }
 
 impl JobSpan {
-    /// The progress of a job: `/stream_job_progress?job_id={job_id}` in `progress-span-{job_id}`.
+    /// Shows the progress of a job: `/stream_job_progress?job_id={job_id}` in `progress-span-{job_id}`.
     pub fn progress(job_id: impl Into<String>) -> Self {
         Self::new(job_id, "/stream_job_progress?job_id={job_id}", "progress-span-{job_id}")
     }
 
-    /// The status of a job: `/stream_job_status?job_id={job_id}` in `status-span-{job_id}`.
+    /// Shows the status of a job: `/stream_job_status?job_id={job_id}` in `status-span-{job_id}`.
     pub fn status(job_id: impl Into<String>) -> Self {
         Self::new(job_id, "/stream_job_status?job_id={job_id}", "status-span-{job_id}")
     }
@@ -59,25 +59,25 @@ impl JobSpan {
         }
     }
 
-    /// Another template for the endpoint.
+    /// Sets another template for the endpoint.
     pub fn endpoint_template(mut self, template: impl Into<String>) -> Self {
         self.endpoint_template = template.into();
         self
     }
 
-    /// Another template for the element's id.
+    /// Sets another template for the element's id.
     pub fn id_template(mut self, template: impl Into<String>) -> Self {
         self.id_template = template.into();
         self
     }
 
-    /// What it shows until the first event comes.
+    /// Sets the content until the first event comes.
     pub fn initial(mut self, content: impl Into<Html>) -> Self {
         self.initial = content.into();
         self
     }
 
-    /// The element for pages with this htmx.
+    /// Returns the element for pages with this htmx.
     ///
     /// # Errors
     ///

@@ -45,7 +45,7 @@ pub struct Connect {
     others: Attributes,
 }
 
-/// Which events are swapped.
+/// The events that are swapped.
 #[derive(Clone, Debug)]
 enum Takes {
     Unnamed,
@@ -53,7 +53,7 @@ enum Takes {
     Nothing,
 }
 
-/// Whether a page makes a connection again that was lost.
+/// The behaviour of a page that loses its connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reconnect {
@@ -66,7 +66,7 @@ pub enum Reconnect {
 }
 
 impl Connect {
-    /// A connection to `endpoint`.
+    /// Connects to `endpoint`.
     pub fn new(endpoint: Endpoint) -> Self {
         Self {
             endpoint,
@@ -96,7 +96,7 @@ impl Connect {
         self.events([name])
     }
 
-    /// Nothing is swapped into the element itself: elements within it do so
+    /// Swaps nothing into the element itself: elements within it do so
     /// ([`NamedSwap`](crate::NamedSwap)), or scripts listen. htmx 4 takes updates out of band all the
     /// same.
     pub fn without_swap(mut self) -> Self {
@@ -104,7 +104,7 @@ impl Connect {
         self
     }
 
-    /// Nothing is swapped into the element itself, but [`Updates`](crate::Updates) are taken, which
+    /// Swaps nothing into the element itself, but [`Updates`](crate::Updates) are taken, which
     /// come in unnamed events.
     pub fn out_of_band(mut self) -> Self {
         if let Takes::These(names) = &mut self.takes {
@@ -115,7 +115,7 @@ impl Connect {
         self.swap(Swap::None)
     }
 
-    /// How events go into the element; htmx's own default is `innerHTML`.
+    /// Sets how events go into the element. Default: `innerHTML`, by htmx.
     pub fn swap(mut self, swap: Swap) -> Self {
         self.swap = Some(swap);
         self
@@ -134,14 +134,14 @@ impl Connect {
         self
     }
 
-    /// Whether a connection that was lost is made again.
+    /// Sets whether the page connects again when the connection is lost.
     pub fn reconnect(mut self, reconnect: Reconnect) -> Self {
         self.reconnect = reconnect;
         self
     }
 
-    /// The stream begins after this event: take the cursor before the state that the page shows is
-    /// read, and nothing is lost between the two.
+    /// Begins the stream after this event. Take the cursor before you read the state that the page
+    /// shows; then no event is lost between the two.
     pub fn resume_from(mut self, cursor: EventId) -> Self {
         self.cursor = Some(cursor);
         self
@@ -159,7 +159,7 @@ impl Connect {
         self
     }
 
-    /// The attributes for pages with this htmx, yours first.
+    /// Returns the attributes for pages with this htmx, yours first.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Which htmx is on the page.
+//! The version of htmx on a page.
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,7 +26,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// Both of them, for apps that serve both.
+    /// Both versions, for apps that serve both.
     pub const ALL: [Self; 2] = [Self::V2, Self::V4];
 }
 

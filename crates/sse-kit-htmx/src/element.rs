@@ -39,7 +39,7 @@ pub struct Element {
 }
 
 impl Element {
-    /// An element without attributes and content.
+    /// Makes an element without attributes and content.
     pub fn new(tag: Tag) -> Self {
         Self { tag, attributes: Attributes::new(), content: Html::default() }
     }
@@ -84,15 +84,14 @@ impl Element {
         self
     }
 
-    /// Adds content behind what it has; text is escaped. Elements that have no content, such as
+    /// Adds content after its content; text is escaped. Elements that have no content, such as
     /// `input`, leave it out.
     pub fn child(mut self, child: impl Into<Html>) -> Self {
         self.content.push(&child.into());
         self
     }
 
-    /// Makes it hold a connection. Attributes that it has are treated as
-    /// [`Connect::others`] are.
+    /// Makes the element hold a connection. Its attributes are treated as [`Connect::others`] are.
     ///
     /// # Errors
     ///

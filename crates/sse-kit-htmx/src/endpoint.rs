@@ -1,4 +1,4 @@
-//! Where a stream is.
+//! The URL of a stream.
 
 use std::fmt::Display;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -370,7 +370,7 @@ mod tests {
         assert!(matches!(long, Err(EndpointError::TooLong { .. })));
     }
 
-    /// What a browser that is at `base` asks for.
+    /// Resolves a URL as a browser does that is at `base`.
     fn join(base: &str, url: &str) -> Option<Url> {
         Url::parse(base).expect("a base").join(url).ok()
     }

@@ -1,4 +1,4 @@
-//! Why markup cannot be written.
+//! The error of markup that cannot be written.
 
 use crate::attribute_name::AttributeName;
 use crate::dialect::Dialect;

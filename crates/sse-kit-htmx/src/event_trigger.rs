@@ -30,16 +30,16 @@ pub struct EventTrigger {
     connection: ElementId,
 }
 
-/// What htmx 4 takes for something else than the name of a DOM event.
+/// Words that htmx 4 takes for something else than the name of a DOM event.
 const WORDS: &[&str] = &["every", "intersect", "load", "revealed"];
 
 impl EventTrigger {
-    /// An event of this name, from the element with this id.
+    /// Waits for an event of this name, from the connection of the element with this id.
     pub fn new(name: EventName, connection: ElementId) -> Self {
         Self { name, connection }
     }
 
-    /// The attribute for pages with this htmx.
+    /// Returns the attribute for pages with this htmx.
     ///
     /// # Errors
     ///

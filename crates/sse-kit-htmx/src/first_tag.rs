@@ -5,7 +5,7 @@
 pub(crate) struct FirstTag<'a> {
     /// The name as it is written.
     pub(crate) name: &'a str,
-    /// Where the name ends, in bytes.
+    /// The place at which the name ends, in bytes.
     pub(crate) name_end: usize,
 }
 

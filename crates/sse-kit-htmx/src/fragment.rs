@@ -1,4 +1,4 @@
-//! What renders to HTML.
+//! Pieces of a page that render to HTML.
 
 use std::error::Error;
 
@@ -25,7 +25,7 @@ use crate::html::Html;
 /// # Ok::<(), RenderError>(())
 /// ```
 pub trait Fragment {
-    /// Renders it.
+    /// Renders the fragment.
     ///
     /// # Errors
     ///
@@ -45,7 +45,7 @@ impl Fragment for Html {
 pub struct RenderError(#[source] Box<dyn Error + Send + Sync>);
 
 impl RenderError {
-    /// What went wrong, by the engine's error or by a message.
+    /// Makes the error of an engine's error or of a message.
     pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(source.into())
     }

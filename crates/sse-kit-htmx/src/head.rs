@@ -1,4 +1,4 @@
-//! Where scripts stand among the entries of a head.
+//! The places of scripts among the entries of a head.
 
 use crate::dialect::Dialect;
 use crate::html::Html;
@@ -12,7 +12,7 @@ pub(crate) struct Head(Vec<Tree>);
 /// A place among the entries of a head: behind the script of htmx, and what belongs to it.
 pub(crate) struct Place {
     next: usize,
-    /// Whether htmx itself runs only when the page has been parsed; a script that needs it must
+    /// `true` if htmx itself runs only when the page has been parsed. A script that needs it must
     /// wait too.
     pub(crate) is_deferred: bool,
 }
@@ -103,17 +103,17 @@ fn kind(script: ScriptElement<'_>) -> &str {
     script.get("type").unwrap_or_default().trim_matches(|c: char| c.is_ascii_whitespace())
 }
 
-/// Why nothing can be inserted into a head.
+/// A head into which nothing can be inserted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeadError {
-    /// There is no script of htmx.
+    /// The head has no script of htmx.
     #[error("the head has no script of htmx; put `htmx.min.js` in it, or use `PageScripts::tags`")]
     NotFound,
     /// The script of htmx is `async`: it runs at any time, so nothing can wait for it.
     #[error("the script of htmx is `async`, so its extension cannot wait for it; write `defer`")]
     Async,
-    /// There is a script of htmx, by its URL of another version.
+    /// The head has a script of htmx whose URL names another version.
     #[error("the head has a script of htmx {found}, but the page is made for htmx {dialect}")]
     OtherVersion {
         /// The version that is there.

@@ -35,18 +35,18 @@ pub struct NamedSwap {
 }
 
 impl NamedSwap {
-    /// Events of these names; `message` stands for those without one.
+    /// Takes events of these names; `message` stands for events without a name.
     pub fn new(names: impl IntoIterator<Item = EventName>) -> Self {
         Self { names: names.into_iter().collect(), swap: None }
     }
 
-    /// How they go into the element; htmx's own default is `innerHTML`.
+    /// Sets how events go into the element. Default: `innerHTML`, by htmx.
     pub fn swap(mut self, swap: Swap) -> Self {
         self.swap = Some(swap);
         self
     }
 
-    /// The attributes for pages with this htmx.
+    /// Returns the attributes for pages with this htmx.
     ///
     /// # Errors
     ///

@@ -1,9 +1,9 @@
-//! Whether an update keeps to its place in a message.
+//! The check that an update keeps to its place in a message.
 
 use crate::first_tag::FirstTag;
 use crate::tree::{NodeId, Scripting, Tree};
 
-/// A part of a message: what one update is written as.
+/// The form in which a message has one update.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Part {
     /// An `<hx-partial>`.
@@ -17,7 +17,7 @@ pub(crate) enum Part {
 /// Stands behind a part, to see whether it swallows what follows.
 const END: &str = "sse-kit-end";
 
-/// Why HTML does not keep to its place, as a browser reads it.
+/// HTML that does not keep to its place, as a browser reads it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PlacementError {
     #[error("there is no element in it")]

@@ -30,7 +30,7 @@ impl Script {
     /// The attribute by which our own script tags are known again.
     pub(crate) const MARK: &'static str = "data-sse-kit";
 
-    /// A script by its name, which is part of its file's name, and its source.
+    /// Makes a script of its name, which is part of its file's name, and its source.
     pub fn new(name: &'static str, source: impl Into<Cow<'static, str>>) -> Self {
         let source = source.into();
         let hash = Sha384::digest(source.as_bytes()).into();
@@ -48,27 +48,27 @@ impl Script {
         Self::new("sse-kit-connection", include_str!("../dist/sse-kit-connection.js"))
     }
 
-    /// Its name.
+    /// Returns its name.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The name of its file, with a hash of what is in it: `<name>.<hash>.js`.
+    /// Returns the name of its file, with a hash of the content: `<name>.<hash>.js`.
     pub fn file_name(&self) -> String {
         format!("{}.{}.js", self.name, BASE64_URL_SAFE_NO_PAD.encode(&self.hash[..9]))
     }
 
-    /// What is in its file, to be served as `text/javascript; charset=utf-8`.
+    /// Returns the content of its file. Serve it as `text/javascript; charset=utf-8`.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// What the attribute `integrity` says of it.
+    /// Returns the value of the attribute `integrity`.
     pub fn integrity(&self) -> String {
         format!("sha384-{}", BASE64_STANDARD.encode(self.hash))
     }
 
-    /// A tag that loads its file from this folder.
+    /// Returns a tag that loads its file from this folder.
     pub fn tag(&self, folder: &ScriptFolder, nonce: Option<&Nonce>) -> Html {
         let src = folder.file(&self.file_name());
         let mut attributes =
@@ -80,7 +80,7 @@ impl Script {
         Html::trusted(format!("<script{attributes}></script>"))
     }
 
-    /// A tag that it stands in.
+    /// Returns a tag that has the source in it.
     pub fn inline(&self, nonce: Option<&Nonce>) -> Html {
         Html::trusted(format!("<script{}>{}</script>", self.marked(nonce), inlined(&self.source)))
     }

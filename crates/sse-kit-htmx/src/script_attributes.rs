@@ -1,6 +1,6 @@
 //! The attributes by which markup can run script: the one list of them.
 
-/// When an attribute runs script.
+/// The condition on which an attribute runs script.
 pub(crate) enum Runs {
     Never,
     /// Its value is script, or a page of its own.

@@ -1,4 +1,4 @@
-//! Where script files are.
+//! The URL of a folder of script files.
 
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::text::text_type;

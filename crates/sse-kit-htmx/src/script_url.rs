@@ -1,4 +1,4 @@
-//! What a URL says of the script that it is for.
+//! The name and the version of a script, by its URL.
 
 /// The version of a script, as far as its URL says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

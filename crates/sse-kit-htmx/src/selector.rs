@@ -23,7 +23,7 @@ pub struct Selector(Text);
 
 const WHAT: &str = "a selector for htmx";
 
-/// What htmx 2 and 4 read as something else than CSS.
+/// Words that htmx 2 and 4 read as something else than CSS.
 const WORDS: &[&str] = &[
     "closest",
     "document",

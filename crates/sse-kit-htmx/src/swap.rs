@@ -1,4 +1,4 @@
-//! How content goes into its target.
+//! The swap styles of htmx.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use crate::dialect::Dialect;
 use crate::error::{MarkupError, Reason};
 use crate::text::{TextError, TextErrorKind};
 
-/// How content goes into its target: a swap style of htmx.
+/// A swap style of htmx: the way in which content goes into its target.
 ///
 /// ```
 /// use sse_kit_htmx::{Dialect, Swap};
@@ -51,7 +51,7 @@ pub enum Swap {
 }
 
 impl Swap {
-    /// All of them.
+    /// All styles.
     const ALL: [Self; 12] = [
         Self::InnerHtml,
         Self::OuterHtml,
@@ -67,7 +67,7 @@ impl Swap {
         Self::OuterSync,
     ];
 
-    /// Its name in markup of this dialect.
+    /// Returns its name in markup of this dialect.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What the text types of this crate have in common.
+//! The conversions and the error of the text types of this crate.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;

@@ -45,7 +45,7 @@ enum Content {
     Comment,
 }
 
-/// Whether scripts run where the HTML is read. Where they do, a `<noscript>` holds only text.
+/// The running of scripts where the HTML is read. If they run, a `<noscript>` holds only text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scripting {
     On,

@@ -1,4 +1,4 @@
-//! Several changes in one message.
+//! Several updates in one message.
 
 use crate::error::MarkupError;
 use crate::escape::write_escaped;
@@ -11,7 +11,7 @@ use crate::selector::Selector;
 use crate::swap::Swap;
 use crate::update::Update;
 
-/// Changes to a page that come in one message, in this order.
+/// Updates of a page that come in one message, in this order.
 ///
 /// Its HTML is the data of one event *without a name*: `<hx-partial>`s for htmx 4, elements with
 /// `hx-swap-oob` for htmx 2. A page takes it in by an element with
@@ -34,28 +34,28 @@ use crate::update::Update;
 pub struct Updates(Vec<Update>);
 
 impl Updates {
-    /// No changes yet.
+    /// Makes a list of no updates.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds one, behind those that are there.
+    /// Adds an update after the others.
     pub fn push(&mut self, update: Update) {
         self.0.push(update);
     }
 
-    /// Whether there is nothing to change. There is nothing to send then: htmx 2 takes an event
+    /// Returns `true` if there is nothing to change. Send nothing then: htmx 2 takes an event
     /// without data as new, empty content.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many there are.
+    /// Returns the number of updates.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// The changes, in order.
+    /// Returns the updates, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Update> {
         self.0.iter()
     }
@@ -115,7 +115,7 @@ fn write_update(
     Ok(())
 }
 
-/// It is read as a `<template>`, so that whatever stands in it survives the parser.
+/// Writes an `<hx-partial>`, which htmx reads as a `<template>`, so that parts of a table survive.
 fn write_partial(
     message: &mut String,
     selector: &Selector,
