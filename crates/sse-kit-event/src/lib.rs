@@ -37,6 +37,7 @@ mod key;
 mod last_event_id;
 mod name;
 mod pattern;
+mod static_topic;
 mod topic;
 mod topics;
 
@@ -51,5 +52,6 @@ pub use key::{EventKey, EventKeyError};
 pub use last_event_id::LastEventId;
 pub use name::{EventName, EventNameError};
 pub use pattern::{TopicPattern, TopicPatternError};
+pub use static_topic::StaticTopic;
 pub use topic::{Topic, TopicError};
 pub use topics::{Topics, TopicsError};

@@ -1,5 +1,7 @@
 //! Subscribing to many topics at once.
 
+use std::borrow::Borrow;
+use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -65,6 +67,11 @@ impl TopicPattern {
             }
             _ => Ok(Self(pattern.into())),
         }
+    }
+
+    /// Returns `**`, which matches every topic.
+    pub fn all() -> Self {
+        Self("**".into())
     }
 
     /// The pattern as text.
@@ -162,11 +169,31 @@ impl FromStr for TopicPattern {
     }
 }
 
+impl TryFrom<&str> for TopicPattern {
+    type Error = TopicPatternError;
+
+    fn try_from(pattern: &str) -> Result<Self, Self::Error> {
+        Self::new(pattern)
+    }
+}
+
 impl TryFrom<String> for TopicPattern {
     type Error = TopicPatternError;
 
     fn try_from(pattern: String) -> Result<Self, Self::Error> {
         Self::new(&pattern)
+    }
+}
+
+impl Borrow<str> for TopicPattern {
+    fn borrow(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl AsRef<str> for TopicPattern {
+    fn as_ref(&self) -> &str {
+        &self.0
     }
 }
 
@@ -203,6 +230,12 @@ pub enum TopicPatternError {
     PartOfSegment,
 }
 
+impl From<Infallible> for TopicPatternError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,6 +258,7 @@ mod tests {
         assert!(matches("a:**:b", "a:b"));
         assert!(matches("a:**:b:*:c", "a:b:x:b:y:c"));
         assert!(matches("**", "a:b:c"));
+        assert_eq!(TopicPattern::new("**"), Ok(TopicPattern::all()));
         assert!(matches("*a*b*", "xaxbx"));
         assert!(!matches("*a*b", "ba"));
         assert!(matches("ab*ab", "abab"));

@@ -1,6 +1,7 @@
 //! Where an event is published.
 
 use std::borrow::Borrow;
+use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -37,11 +38,13 @@ impl Topic {
     ///
     /// [`TopicError`] says what is wrong with it.
     pub fn new(topic: &str) -> Result<Self, TopicError> {
-        check_segments(topic)?;
-        if topic.contains('*') {
-            return Err(TopicError::Wildcard);
-        }
-        Ok(Self(topic.into()))
+        check_topic(topic)?;
+        Ok(Self::from_checked(topic))
+    }
+
+    /// Takes a text that [`check_topic`] has accepted.
+    pub(crate) fn from_checked(topic: &str) -> Self {
+        Self(topic.into())
     }
 
     /// The topic as text.
@@ -55,24 +58,79 @@ impl Topic {
     }
 }
 
-/// What topics and patterns have in common.
-pub(crate) fn check_segments(text: &str) -> Result<(), TopicError> {
-    if text.is_empty() {
+/// Checks the rules of a topic. `const`, so that [`StaticTopic`](crate::StaticTopic) has the same.
+pub(crate) const fn check_topic(text: &str) -> Result<(), TopicError> {
+    if let Err(error) = check_segments(text) {
+        return Err(error);
+    }
+    let (bytes, mut at) = (text.as_bytes(), 0);
+    while at < bytes.len() {
+        if bytes[at] == b'*' {
+            return Err(TopicError::Wildcard);
+        }
+        at += 1;
+    }
+    Ok(())
+}
+
+/// Checks the rules that topics and patterns have in common.
+pub(crate) const fn check_segments(text: &str) -> Result<(), TopicError> {
+    let bytes = text.as_bytes();
+    if bytes.is_empty() {
         return Err(TopicError::Empty);
     }
-    if text.len() > Topic::MAX_LEN {
-        return Err(TopicError::TooLong { bytes: text.len() });
+    if bytes.len() > Topic::MAX_LEN {
+        return Err(TopicError::TooLong { bytes: bytes.len() });
     }
-    if let Some(found) = text.chars().find(|c| c.is_control()) {
+    if let Some(found) = first_control(bytes) {
         return Err(TopicError::Control { found });
     }
-    if text.split(':').any(str::is_empty) {
-        return Err(TopicError::EmptySegment);
+    let (mut at, mut segment) = (0, 0);
+    while at <= bytes.len() {
+        if at == bytes.len() || bytes[at] == b':' {
+            if at == segment {
+                return Err(TopicError::EmptySegment);
+            }
+            segment = at + 1;
+        }
+        at += 1;
     }
-    if text.split(':').next() == RESERVED_PREFIX.strip_suffix(':') {
+    if is_reserved(bytes) {
         return Err(TopicError::Reserved);
     }
     Ok(())
+}
+
+/// Finds the first control character of UTF-8: U+0000 to U+001F, U+007F to U+009F. An iterator would
+/// be shorter, but a `const fn` has none.
+const fn first_control(text: &[u8]) -> Option<char> {
+    let mut at = 0;
+    while at < text.len() {
+        match text[at] {
+            byte @ (..=0x1f | 0x7f) => return Some(byte as char),
+            // The lead byte of U+0080 to U+00BF; the next byte is the code point.
+            0xc2 if text[at + 1] < 0xa0 => return Some(text[at + 1] as char),
+            _ => at += 1,
+        }
+    }
+    None
+}
+
+/// Returns `true` if the first segment is that of sse-kit itself.
+const fn is_reserved(text: &[u8]) -> bool {
+    let prefix = RESERVED_PREFIX.as_bytes();
+    let segment = prefix.len() - 1;
+    if text.len() < segment || (text.len() > segment && text[segment] != b':') {
+        return false;
+    }
+    let mut at = 0;
+    while at < segment {
+        if text[at] != prefix[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
 }
 
 impl fmt::Display for Topic {
@@ -89,6 +147,14 @@ impl FromStr for Topic {
     }
 }
 
+impl TryFrom<&str> for Topic {
+    type Error = TopicError;
+
+    fn try_from(topic: &str) -> Result<Self, Self::Error> {
+        Self::new(topic)
+    }
+}
+
 impl TryFrom<String> for Topic {
     type Error = TopicError;
 
@@ -100,6 +166,12 @@ impl TryFrom<String> for Topic {
 impl From<Topic> for String {
     fn from(topic: Topic) -> Self {
         topic.as_str().to_owned()
+    }
+}
+
+impl AsRef<str> for Topic {
+    fn as_ref(&self) -> &str {
+        &self.0
     }
 }
 
@@ -139,9 +211,23 @@ pub enum TopicError {
     Reserved,
 }
 
+impl From<Infallible> for TopicError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn control_characters_are_those_of_unicode() {
+        for c in ('\0'..='\u{7ff}').chain(['\u{2028}', '\u{feff}', '😀']) {
+            let found = first_control(format!("é{c}x").as_bytes());
+            assert_eq!(found, c.is_control().then_some(c), "{c:?}");
+        }
+    }
 
     #[test]
     fn every_rule_has_its_error() {

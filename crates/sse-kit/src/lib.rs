@@ -79,7 +79,7 @@ pub use sse_kit_redis as redis;
 #[cfg(feature = "dispatch")]
 pub use sse_kit_dispatch as dispatch;
 #[cfg(feature = "dispatch")]
-pub use sse_kit_dispatch::{Dispatcher, DomainEvent};
+pub use sse_kit_dispatch::{BoxError, Dispatcher, DomainEvent, EventData};
 
 #[cfg(feature = "htmx")]
 pub use sse_kit_htmx as htmx;
@@ -93,7 +93,17 @@ pub use sse_kit_monitor as monitor;
 #[cfg(feature = "kit")]
 mod kit;
 #[cfg(feature = "kit")]
-pub use kit::{EmitError, EmitFailure, Emitted, SseKit};
+pub use kit::{
+    Change, ChangeError, EmitError, EmitErrorKind, Emitted, Except, IntoChange, OnFailure, SseKit,
+};
+
+#[cfg(all(feature = "axum", feature = "kit"))]
+mod axum_state;
+
+#[cfg(feature = "monitor")]
+mod page;
+#[cfg(feature = "monitor")]
+pub use page::{Page, PageError};
 
 #[cfg(feature = "shutdown")]
 pub use sse_kit_shutdown as shutdown;
