@@ -16,8 +16,7 @@ impl<S: Send + Sync + 'static> FromRef<SseKit<S>> for Hub {
 /// Status 503 when the hub has shut down, and otherwise 500.
 impl From<EmitError> for Error {
     fn from(error: EmitError) -> Self {
-        let kind =
-            if error.is_shutdown() { ErrorKind::Unavailable } else { ErrorKind::Internal };
+        let kind = if error.is_shutdown() { ErrorKind::Unavailable } else { ErrorKind::Internal };
         Self::new(kind).caused_by(error)
     }
 }

@@ -115,7 +115,7 @@ pub use sse_kit_serve as serve;
 pub use sse_kit_tabs as tabs;
 
 /// The examples of the README, compiled.
-#[cfg(all(doctest, feature = "kit"))]
+#[cfg(all(doctest, feature = "axum", feature = "kit", feature = "monitor"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 

@@ -54,7 +54,9 @@ impl Page {
         let attributes = connect.attributes(Dialect::V4).map_err(|error| fail(error.into()))?;
         Ok(Self {
             title: Html::default(),
-            scripts: PageScripts::cdn(Dialect::V4).own_from(folder).script(sse_kit_monitor::script()),
+            scripts: PageScripts::cdn(Dialect::V4)
+                .own_from(folder)
+                .script(sse_kit_monitor::script()),
             connection: attributes.to_string(),
             monitor: MonitorConfig::new(),
             body: Html::default(),
