@@ -1,4 +1,4 @@
-//! Where an event is published.
+//! Topics: the names that events are published to.
 
 use std::borrow::Borrow;
 use std::convert::Infallible;
@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use crate::control::RESERVED_PREFIX;
 
-/// Where an event is published: segments joined by `:`, such as `jobs:17`.
+/// A name that events are published to: segments joined by `:`, such as `jobs:17`.
 ///
-/// At most [`Topic::MAX_LEN`] bytes; no segment is empty; no `*` (that makes a
-/// [`TopicPattern`](crate::TopicPattern)), no control characters, and the first segment is not
-/// `sse-kit`. All else stands for itself. Cloning is cheap.
+/// A topic has at most [`Topic::MAX_LEN`] bytes, no empty segment, no control characters and no `*`
+/// (a text with `*` is a [`TopicPattern`](crate::TopicPattern)). The first segment is not
+/// `sse-kit`. All other characters are literal. Cloning is cheap.
 ///
 /// ```
 /// use sse_kit_event::{Topic, TopicError};
@@ -29,14 +29,14 @@ use crate::control::RESERVED_PREFIX;
 pub struct Topic(Arc<str>);
 
 impl Topic {
-    /// The longest topic, in bytes.
+    /// The maximum length of a topic, in bytes.
     pub const MAX_LEN: usize = 256;
 
-    /// Checks `topic`.
+    /// Parses a topic.
     ///
     /// # Errors
     ///
-    /// [`TopicError`] says what is wrong with it.
+    /// [`TopicError`] if `topic` breaks one of the rules above.
     pub fn new(topic: &str) -> Result<Self, TopicError> {
         check_topic(topic)?;
         Ok(Self::from_checked(topic))
@@ -47,12 +47,12 @@ impl Topic {
         Self(topic.into())
     }
 
-    /// The topic as text.
+    /// Returns the topic as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Its segments, of which there is at least one.
+    /// Returns the segments; there is at least one.
     pub fn segments(&self) -> impl Iterator<Item = &str> {
         self.0.split(':')
     }
@@ -73,7 +73,7 @@ pub(crate) const fn check_topic(text: &str) -> Result<(), TopicError> {
     Ok(())
 }
 
-/// Checks the rules that topics and patterns have in common.
+/// Checks the rules that topics and patterns share.
 pub(crate) const fn check_segments(text: &str) -> Result<(), TopicError> {
     let bytes = text.as_bytes();
     if bytes.is_empty() {
@@ -181,33 +181,33 @@ impl Borrow<str> for Topic {
     }
 }
 
-/// Why a text is no topic.
+/// The reason why a text is not a topic.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TopicError {
-    /// It has no characters.
-    #[error("a topic is not empty")]
+    /// The text is empty.
+    #[error("the topic is empty; name at least one segment")]
     Empty,
-    /// It is longer than [`Topic::MAX_LEN`].
-    #[error("a topic has at most {max} bytes, not {bytes}", max = Topic::MAX_LEN)]
+    /// The text is longer than [`Topic::MAX_LEN`].
+    #[error("the topic has {bytes} bytes; at most {max} are allowed", max = Topic::MAX_LEN)]
     TooLong {
-        /// Its length in bytes.
+        /// The length of the text, in bytes.
         bytes: usize,
     },
-    /// It holds a control character.
-    #[error("a topic has no control characters, but this one has {found:?}")]
+    /// The text contains a control character.
+    #[error("the topic contains the control character {found:?}; remove it")]
     Control {
-        /// The first of them.
+        /// The first control character.
         found: char,
     },
-    /// Two `:` stand together, or one at an end.
-    #[error("no segment of a topic is empty: no `:` at an end, no two of them together")]
+    /// The text begins or ends with `:`, or contains `::`.
+    #[error("the topic has an empty segment; remove `:` at an end and `::`")]
     EmptySegment,
-    /// It holds `*`, which only patterns may.
-    #[error("a topic has no `*`; only subscriptions may use patterns")]
+    /// The text contains `*`, which only patterns may contain.
+    #[error("the topic contains `*`; only subscriptions may use patterns")]
     Wildcard,
-    /// Its first segment is `sse-kit`.
-    #[error("topics whose first segment is `sse-kit` are reserved")]
+    /// The first segment is `sse-kit`.
+    #[error("the first segment of the topic is `sse-kit`, which is reserved; choose another")]
     Reserved,
 }
 

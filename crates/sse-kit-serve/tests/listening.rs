@@ -203,7 +203,10 @@ async fn an_address_that_cannot_be_had_is_named() {
     assert_eq!(error.to_string(), format!("cannot listen on {taken}"));
     drop(bound);
     let error = listen("nowhere.invalid:80").await.expect_err("there is no such host");
-    assert_eq!(error.to_string(), "cannot find the addresses of the host `nowhere.invalid`");
+    assert_eq!(
+        error.to_string(),
+        "the host `nowhere.invalid` has no address; check the name, or write an IP address"
+    );
     let error = listen("unix:/nowhere/hub.sock").await.expect_err("there is no such folder");
     assert_eq!(error.to_string(), "cannot listen on unix:/nowhere/hub.sock");
     let long = format!("unix:/tmp/{}", "x".repeat(200));
