@@ -1,4 +1,4 @@
-//! What became of an event.
+//! The result of a dispatch.
 
 use std::borrow::Cow;
 use std::sync::Arc;

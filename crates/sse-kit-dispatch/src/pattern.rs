@@ -1,4 +1,4 @@
-//! Which events a handler is for.
+//! Patterns over event types: the events that a handler takes.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! What came of an event.
+//! The result of an update.
 
 use sse_kit_dispatch::{CallbackError, EventType, HandlerError};
 use sse_kit_htmx::Updates;

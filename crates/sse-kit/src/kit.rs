@@ -1,4 +1,4 @@
-//! From what happened to every page that shows it.
+//! The kit: from an event of the app to every page that shows it.
 
 mod change;
 mod emitted;

@@ -1,4 +1,4 @@
-//! What came of an event, and how it failed.
+//! The result of an emitted event, and its failures.
 
 use std::error::Error;
 use std::fmt;
