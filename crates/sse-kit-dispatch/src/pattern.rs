@@ -1,4 +1,4 @@
-//! Patterns over event types: the events that a handler takes.
+//! Patterns of event types.
 
 use std::fmt;
 use std::str::FromStr;

@@ -215,9 +215,11 @@ impl<S: Send + Sync + 'static> SseKit<S> {
     /// When `change` returns an `Err`, nothing is emitted. The state is as `change` left it, so decide
     /// first and change then. The same holds for a panic.
     ///
-    /// A handler of one of the events may read and change the state too: its change joins this one, its
-    /// events follow, and the call returns before they are emitted. At most 1,000 changes may join. A
-    /// *task* that a handler spawns and waits for is not recognised, and waits forever.
+    /// The handlers of the events run under the lock. A slow handler, such as one that sends mail, must
+    /// spawn a task: otherwise all other changes and pages wait for it. A handler may read and change the state
+    /// too: its change joins this one, its events follow, and the call returns before they are emitted. At
+    /// most 1,000 changes may join. A *task* that a handler spawns and waits for is not recognised, and
+    /// waits forever.
     ///
     /// # Errors
     ///

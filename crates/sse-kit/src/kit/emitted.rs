@@ -1,4 +1,4 @@
-//! The result of an emitted event, and its failures.
+//! The outcome of an event, and its failures.
 
 use std::error::Error;
 use std::fmt;
