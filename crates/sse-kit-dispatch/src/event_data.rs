@@ -51,7 +51,7 @@ pub trait EventData {
     /// The event type, such as `job:progress`.
     const TYPE: &'static str;
 
-    /// Returns the topic that is called like the event type.
+    /// Returns the topic with the name of the event type.
     fn topic() -> Topic
     where
         Self: Sized,
