@@ -188,8 +188,8 @@ pub(crate) async fn catch_panic<T>(
     let caught = AssertUnwindSafe(async move { call().await }).catch_unwind().await;
     caught.map_err(|payload| {
         let error = CallbackError::from_panic(&*payload);
-        // The payload is the app's too, and may panic when it is dropped. What that throws is leaked,
-        // as it could go on without end.
+        // The payload is the app's too, and may panic when it is dropped. A second payload is
+        // leaked, as dropping it could panic again.
         if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             mem::forget(again);
         }

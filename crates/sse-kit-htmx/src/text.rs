@@ -180,7 +180,7 @@ impl From<Infallible> for TextError {
 }
 
 impl TextError {
-    /// The most of a text that a message holds, in bytes.
+    /// The most of a text that a message holds, in characters.
     const SHOWN: usize = 80;
 
     pub(crate) fn new(
@@ -189,7 +189,7 @@ impl TextError {
         kind: TextErrorKind,
         rule: impl Into<Cow<'static, str>>,
     ) -> Self {
-        let text = text[..text.floor_char_boundary(Self::SHOWN)].to_owned();
+        let text = text.chars().take(Self::SHOWN).collect();
         Self { text, what, rule: rule.into(), kind }
     }
 

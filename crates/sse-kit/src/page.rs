@@ -10,7 +10,7 @@ use sse_kit_monitor::MonitorConfig;
 type BoxError = Box<dyn Error + Send + Sync>;
 
 /// A page that is live: htmx from its CDN, its connection, and a monitor that shows the connection's state
-/// and loads the page anew when events are missing.
+/// and loads the page again when events are missing.
 ///
 /// Our own scripts come from the folder [`Page::SCRIPTS`], where `sse_kit::axum::assets` serves them. A
 /// page that needs more than this is written by hand or by a template: see the guides to markup and

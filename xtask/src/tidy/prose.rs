@@ -8,7 +8,7 @@ use super::items::{Documented, Kind};
 use super::sources::{self, Source};
 
 /// The crates that are not held to the rules yet.
-const EXEMPT: &[&str] = &["sse-kit-htmx", "sse-kit-test"];
+const EXEMPT: &[&str] = &["sse-kit-test"];
 
 /// The pages of the guide that are held to the turns of phrase.
 const HELD_PAGES: &[&str] = &[

@@ -80,7 +80,7 @@ impl Deduplicate {
 
     /// Sets how long an event waits for another with its key that is being handled. After that it
     /// fails with [`DispatchError::InFlight`]. Default: 5 s. A handler that dispatches an event with
-    /// the key of its own waits for itself, so it gets that error.
+    /// the key of its own waits for itself, until it gets that error.
     pub fn wait(self, wait: Duration) -> Self {
         Self { wait, ..self }
     }
