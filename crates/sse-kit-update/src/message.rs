@@ -1,4 +1,4 @@
-//! From updates to the one message that carries them.
+//! The message that carries updates to the pages.
 
 use sse_kit_event::{Event, EventKey};
 use sse_kit_htmx::{MessageFormat, Swap, Updates, UpdatesError};
