@@ -62,6 +62,7 @@ const TRIED: &[&str] = &[
     "sse-kit-broadcast/subscribe::queue",
     "sse-kit-dispatch/deduplicate::keys",
     "sse-kit-dispatch/deduplicate::new",
+    "sse-kit-dispatch/deduplicate::wait",
     "sse-kit-dispatch/rate_limit::new",
     "sse-kit-dispatch/rate_limit::types",
     "sse-kit-dispatch/timeout::new",
@@ -146,7 +147,7 @@ async fn settings_of_middleware() -> TestResult {
     dispatcher.middleware(Timeout::new(FOR_EVER));
     dispatcher.middleware(RateLimit::new(most, FOR_EVER).types(usize::MAX));
     let by_data = |event: &DomainEvent| Some(event.data().to_string());
-    dispatcher.middleware(Deduplicate::new(FOR_EVER, by_data).keys(usize::MAX));
+    dispatcher.middleware(Deduplicate::new(FOR_EVER, by_data).keys(usize::MAX).wait(FOR_EVER));
     dispatcher.on("t", |_| json!("handled"))?;
     for n in 0..3 {
         let dispatched = dispatcher.dispatch(DomainEvent::new("t", &n)?).await?;
@@ -304,7 +305,7 @@ fn no_setting_is_forgotten() -> TestResult {
         }
     }
     // Values of an app, and no settings: what they are is for the app to say.
-    let values = ["sse-kit-event/id::new", "sse-kit-htmx/job_span::new"];
+    let values = ["sse-kit-event/id::new", "sse-kit-htmx/compat::new"];
     let tried: BTreeSet<_> = TRIED.iter().map(|one| (*one).to_owned()).collect();
     let settings = found.iter().filter(|one| !one.starts_with(TRIED_ELSEWHERE));
     let settings: BTreeSet<_> =
