@@ -404,7 +404,7 @@ impl Server {
                 // time; open connections continue meanwhile.
                 Err(error) => {
                     if self.outage.begins() {
-                        tracing::warn!(%error, "cannot accept connections just now");
+                        tracing::warn!(%error, "cannot accept connections; retrying");
                     }
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }

@@ -47,7 +47,7 @@ pub(crate) struct RoomPage<'a> {
 
 /// What makes the lobby follow what happens after `cursor`.
 pub(crate) fn lobby_connection(dialect: Dialect, cursor: EventId) -> Attributes {
-    let connect = Connect::new(endpoint("/events")).out_of_band().resume_from(cursor);
+    let connect = Connect::new(Endpoint::from_static("/events")).out_of_band().resume_from(cursor);
     connect.attributes(dialect).expect("both can do this")
 }
 
@@ -59,29 +59,22 @@ pub(crate) fn room_connection(
     id: &ConnectionId,
     nick: &Nick,
 ) -> Attributes {
-    let query: String = form_urlencoded::Serializer::new(String::new())
-        .append_pair("connection", id.as_str())
-        .append_pair("nick", &nick.to_string())
-        .finish();
-    let connect = Connect::new(endpoint(&format!("/rooms/{room}/events?{query}")))
-        .out_of_band()
-        .close(messages::closed_name())
-        .resume_from(cursor);
+    let endpoint = Endpoint::from_segments(["rooms", &room.to_string(), "events"])
+        .and_then(|endpoint| endpoint.query("connection", id.as_str())?.query("nick", nick))
+        .expect("a room's name is a segment, and all of it is short");
+    let connect =
+        Connect::new(endpoint).out_of_band().close(messages::closed_name()).resume_from(cursor);
     connect.attributes(dialect).expect("both can do this")
 }
 
 /// Where there is morphing, who is there is morphed: what has not changed is not touched.
 pub(crate) fn takes_people(dialect: Dialect) -> Attributes {
     let swap = match dialect {
-        Dialect::V2 => Swap::InnerHtml,
         Dialect::V4 => Swap::InnerMorph,
+        _ => Swap::InnerHtml,
     };
     NamedSwap::new([messages::people_name()])
         .swap(swap)
         .attributes(dialect)
         .expect("both can do this")
-}
-
-pub(crate) fn endpoint(path: &str) -> Endpoint {
-    path.parse().expect("it is a path, and what is filled in is encoded")
 }
