@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use sse_kit::event::Topic;
-use sse_kit::htmx::{Html, Update};
-use sse_kit::{BoxError, EventData, Hub, SseKit};
+use sse_kit::htmx::{ElementId, Html, Update};
+use sse_kit::{EventData, Hub, SseKit};
 
 /// How many notifications a user keeps.
 const KEPT: usize = 50;
@@ -59,9 +59,7 @@ impl EventData for Noted {
 /// The kit, which knows what a notification changes on the pages of its user.
 pub(crate) fn kit(hub: Hub) -> SseKit<Inboxes> {
     let kit = SseKit::with_state(hub, Inboxes::new());
-    kit.on(|noted: Noted| -> Result<_, BoxError> {
-        Ok(Update::append("notes".parse()?, &item(&noted.text))?)
-    });
+    kit.on(|noted: Noted| Update::append(ElementId::from_static("notes"), &item(&noted.text)));
     kit
 }
 

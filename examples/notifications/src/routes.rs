@@ -7,7 +7,7 @@ use axum::routing::{get, post};
 use axum::{Form, Router};
 use serde::Deserialize;
 use sse_kit::axum::{self as live, Error, ErrorKind, Live};
-use sse_kit::htmx::Html;
+use sse_kit::htmx::{Endpoint, Html};
 use sse_kit::http::{Gate, SseResponse};
 use sse_kit::{Change, Hub, Page, SseKit};
 
@@ -84,7 +84,10 @@ async fn page(State(app): State<App>, SignedIn(session): SignedIn) -> Result<Res
         user = Html::text(&session.user),
         notes = notes.concat(),
     ));
-    Ok(Page::new("/events", cursor)?.title("Notifications").body(body).into_response())
+    Ok(Page::new(Endpoint::from_static("/events"), cursor)
+        .title("Notifications")
+        .body(body)
+        .into_response())
 }
 
 const LOGIN: &str = "<!DOCTYPE html>\n<html lang=\"en\"><title>Sign in</title>\n\
