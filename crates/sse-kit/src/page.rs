@@ -7,7 +7,7 @@ use sse_kit_htmx::{Attributes, Connect, Dialect, Endpoint, Html, PageScripts, Sc
 use sse_kit_monitor::MonitorConfig;
 
 /// A page that is live: htmx from its CDN, its connection, and a monitor that shows the connection's state
-/// and loads the page anew when events are missing.
+/// and reloads the page when events are missing.
 ///
 /// Our own scripts come from the folder [`Page::SCRIPTS`], where `sse_kit::axum::assets` serves them. A
 /// page that needs more than this is written by hand or by a template: see the guides to markup and
@@ -40,15 +40,13 @@ impl Page {
     /// Makes a page for htmx 4 whose stream is at `endpoint`, and goes on from the cursor that its
     /// content was read with.
     pub fn new(endpoint: Endpoint, cursor: EventId) -> Self {
-        let connect = Connect::new(endpoint).out_of_band().resume_from(cursor);
-        let connection = connect.attributes(Dialect::V4).expect("htmx 4 has out-of-band updates");
         let folder = ScriptFolder::from_static(Self::SCRIPTS);
         Self {
             title: Html::default(),
             scripts: PageScripts::cdn(Dialect::V4)
                 .own_from(folder)
                 .script(sse_kit_monitor::script()),
-            connection,
+            connection: connection(endpoint, cursor),
             monitor: MonitorConfig::new(),
             body: Html::default(),
         }
@@ -68,6 +66,12 @@ impl Page {
     pub fn body(self, body: impl Into<Html>) -> Self {
         Self { body: body.into(), ..self }
     }
+}
+
+/// The attributes of the element that holds the connection.
+fn connection(endpoint: Endpoint, cursor: EventId) -> Attributes {
+    let connect = Connect::new(endpoint).out_of_band().resume_from(cursor);
+    connect.attributes(Dialect::V4).expect("htmx 4 has out-of-band updates")
 }
 
 /// The page as HTML.
