@@ -1,4 +1,4 @@
-//! `sse-kit` for [axum](axum) 0.8.
+//! `sse-kit` for [axum] 0.8.
 //!
 //! ```no_run
 //! use axum::Router;

@@ -108,7 +108,7 @@ mod axum_state;
 #[cfg(feature = "monitor")]
 mod page;
 #[cfg(feature = "monitor")]
-pub use page::{Page, PageError};
+pub use page::Page;
 
 #[cfg(feature = "shutdown")]
 pub use sse_kit_shutdown as shutdown;

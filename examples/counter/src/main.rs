@@ -5,8 +5,8 @@ use axum::extract::State;
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
 use sse_kit::axum::{self as live, Error, Live};
-use sse_kit::htmx::{Html, Update};
-use sse_kit::{BoxError, EventData, Hub, Page, SseKit};
+use sse_kit::htmx::{ElementId, Endpoint, Html, Update};
+use sse_kit::{EventData, Hub, Page, SseKit};
 
 /// What happened. The type names its event type once, and its topic has the same name.
 #[derive(Serialize, Deserialize)]
@@ -25,9 +25,7 @@ async fn main() -> std::io::Result<std::process::ExitCode> {
 
 fn app(kit: &SseKit<u64>) -> Router {
     // What an event changes on every open page.
-    kit.on(|Counted(count)| -> Result<_, BoxError> {
-        Ok(Update::fill("count".parse()?, &Html::text(count))?)
-    });
+    kit.on(|Counted(count)| Update::fill(ElementId::from_static("count"), &Html::text(count)));
     Router::new()
         .route("/", get(page).post(click))
         .route("/events", get(|live: Live| live.open(Counted::topic())))
@@ -47,10 +45,10 @@ async fn click(State(kit): State<SseKit<u64>>) -> Result<(), Error> {
 }
 
 /// Reads the state and the cursor of the same moment: the page's stream goes on from there.
-async fn page(State(kit): State<SseKit<u64>>) -> Result<Page, Error> {
+async fn page(State(kit): State<SseKit<u64>>) -> Page {
     let (count, cursor) = kit.read(|count| *count).await;
     let body = format!("<b id=count>{count}</b> <button hx-post=/ hx-swap=none>+1</button>");
-    Ok(Page::new("/events", cursor)?.title("Counter").body(Html::trusted(body)))
+    Page::new(Endpoint::from_static("/events"), cursor).title("Counter").body(Html::trusted(body))
 }
 
 #[cfg(test)]

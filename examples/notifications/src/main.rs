@@ -1,0 +1,55 @@
+//! Private notifications: each user sees their own, on every page that is open, until they sign out. See the
+//! README beside it.
+//!
+//! In the order in which to read it: `inbox` is what a user is told, `session` is who is signed in and
+//! may see what, and `routes` is what a browser meets.
+
+mod inbox;
+mod routes;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::io::{Write, stdout};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use sse_kit::Hub;
+use sse_kit::axum::{self as live};
+use sse_kit::shutdown::{Shutdown, Signals};
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+use crate::routes::App;
+
+/// Private notifications, which end at a logout.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(version)]
+struct Options {
+    /// Where to listen: an IP address or the name of a host, and a port, of which 0 takes a free one.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8084")]
+    listen: String,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    let options = Options::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+
+    let app = App::new(Hub::new());
+    let shutdown = Shutdown::builder().hub(app.hub().clone()).build();
+    // It asks again when rights may have changed, and ends the streams of those who have lost them.
+    tokio::spawn(app.gate().clone().watch());
+    let listener = TcpListener::bind(&options.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", options.listen))?;
+    writeln!(stdout(), "listening on http://{}", listener.local_addr()?)?;
+
+    let signals = Signals::install()?;
+    let outcome = live::serve_until(&shutdown, signals, listener, routes::router(app)).await;
+    let exit_code = outcome.exit_code();
+    outcome.served.transpose()?;
+    Ok(exit_code)
+}

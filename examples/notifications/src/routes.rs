@@ -1,0 +1,150 @@
+//! What a browser meets.
+
+use axum::extract::{FromRef, State};
+use axum::http::header::SET_COOKIE;
+use axum::response::{Html as HtmlPage, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{Form, Router};
+use serde::Deserialize;
+use sse_kit::axum::{self as live, Error, ErrorKind, Live};
+use sse_kit::htmx::{Endpoint, Html};
+use sse_kit::http::{Gate, SseResponse};
+use sse_kit::{Change, Hub, Page, SseKit};
+
+use crate::inbox::{self, Inboxes, NameError, Noted, User};
+use crate::session::{Sessions, SignedIn};
+
+/// The greatest length of a notification, in bytes.
+const MAX_TEXT: usize = 500;
+
+/// What all requests share. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct App {
+    kit: SseKit<Inboxes>,
+    sessions: Sessions,
+    gate: Gate<Sessions>,
+}
+
+impl App {
+    pub(crate) fn new(hub: Hub) -> Self {
+        let sessions = Sessions::default();
+        Self { gate: Gate::new(hub.clone(), sessions.clone()), kit: inbox::kit(hub), sessions }
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        self.kit.hub()
+    }
+
+    pub(crate) fn gate(&self) -> &Gate<Sessions> {
+        &self.gate
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+}
+
+/// Where [`Live`] finds the hub.
+impl FromRef<App> for Hub {
+    fn from_ref(app: &App) -> Self {
+        app.hub().clone()
+    }
+}
+
+pub(crate) fn router(app: App) -> Router {
+    Router::new()
+        .route("/", get(page))
+        .route("/events", get(events))
+        .route("/notes", post(notify))
+        .route("/login", post(login))
+        .route("/logout", post(logout))
+        .merge(live::assets())
+        .layer(live::same_site())
+        .with_state(app)
+}
+
+/// The stream of the user who is signed in. The client has no say in its topic.
+async fn events(
+    State(app): State<App>,
+    SignedIn(session): SignedIn,
+    live: Live,
+) -> Result<SseResponse, Error> {
+    let session = session.ok_or(Error::new(ErrorKind::Unauthorized))?;
+    let topic = session.user.topic();
+    live.open_for(session, &app.gate, topic).await
+}
+
+async fn page(State(app): State<App>, SignedIn(session): SignedIn) -> Result<Response, Error> {
+    let Some(session) = session else { return Ok(HtmlPage(LOGIN).into_response()) };
+    let read = app.kit.read(|inboxes| inboxes.get(&session.user).cloned().unwrap_or_default());
+    let (notes, cursor) = read.await;
+    let notes: Vec<String> = notes.iter().map(|text| inbox::item(text).into_string()).collect();
+    let body = Html::trusted(format!(
+        "<h1>{user}</h1>\n<ul id=\"notes\">{notes}</ul>\n{FORMS}",
+        user = Html::text(&session.user),
+        notes = notes.concat(),
+    ));
+    Ok(Page::new(Endpoint::from_static("/events"), cursor)
+        .title("Notifications")
+        .body(body)
+        .into_response())
+}
+
+const LOGIN: &str = "<!DOCTYPE html>\n<html lang=\"en\"><title>Sign in</title>\n\
+    <form method=\"post\" action=\"/login\"><input name=\"user\" pattern=\"[a-z]{1,20}\" required \
+    aria-label=\"Name\"> <button>Sign in</button></form></html>\n";
+
+const FORMS: &str = "<form hx-post=\"/notes\" hx-swap=\"none\">\
+    <input name=\"to\" pattern=\"[a-z]{1,20}\" required aria-label=\"To\"> \
+    <input name=\"text\" maxlength=\"500\" required aria-label=\"Text\"> <button>Notify</button></form>\n\
+    <form method=\"post\" action=\"/logout\"><button>Sign out</button></form>";
+
+#[derive(Debug, Deserialize)]
+struct Login {
+    user: String,
+}
+
+/// A real app asks for a password, or another proof.
+async fn login(State(app): State<App>, Form(login): Form<Login>) -> Result<Response, Error> {
+    let cookie = app.sessions.begin(user(&login.user)?).map_err(Error::internal)?;
+    Ok(([(SET_COOKIE, cookie)], Redirect::to("/")).into_response())
+}
+
+/// Ends the session, and with it its streams in all tabs.
+async fn logout(State(app): State<App>, SignedIn(session): SignedIn) -> Result<Response, Error> {
+    let session = session.ok_or(Error::new(ErrorKind::Unauthorized))?;
+    let cookie = app.sessions.end(&session);
+    app.gate.revoke(|other, _| other.id == session.id);
+    Ok(([(SET_COOKIE, cookie)], Redirect::to("/")).into_response())
+}
+
+#[derive(Debug, Deserialize)]
+struct Note {
+    to: String,
+    text: String,
+}
+
+/// Tells another user something: the state changes, and their pages are told, in one step.
+async fn notify(
+    State(app): State<App>,
+    SignedIn(session): SignedIn,
+    Form(note): Form<Note>,
+) -> Result<(), Error> {
+    let from = session.ok_or(Error::new(ErrorKind::Unauthorized))?.user;
+    let to = user(&note.to)?;
+    if note.text.is_empty() || note.text.len() > MAX_TEXT {
+        return Err(Error::new(ErrorKind::Invalid));
+    }
+    let text = format!("{from}: {}", note.text);
+    app.kit
+        .change(move |inboxes| {
+            inbox::add(inboxes, &to, &text);
+            Change::new(()).emit_to(to.topic(), Noted { text })
+        })
+        .await?;
+    Ok(())
+}
+
+fn user(name: &str) -> Result<User, Error> {
+    name.parse().map_err(|NameError| Error::new(ErrorKind::Invalid))
+}
