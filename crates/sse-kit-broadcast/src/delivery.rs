@@ -37,7 +37,7 @@ impl Delivery {
     pub fn message(&self) -> Option<Message> {
         match self {
             Self::Entry(entry) => Some(entry.message()),
-            Self::Direct(frame) => decoded(frame),
+            Self::Direct(frame) => Some(decoded(frame)),
             Self::Gap(_) | Self::Heartbeat { .. } | Self::Goodbye(_) => None,
         }
     }

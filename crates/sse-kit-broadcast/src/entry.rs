@@ -83,7 +83,7 @@ impl Entry {
     /// # Ok(()) }
     /// ```
     pub fn message(&self) -> Message {
-        decoded(&self.frame).expect("a frame is encoded by us, and has one event with data")
+        decoded(&self.frame)
     }
 
     /// The frame in a compressed form, which `compress` makes for the first who asks; for all others
@@ -106,14 +106,16 @@ impl Entry {
     }
 }
 
-/// Decodes the first event of a frame.
-pub(crate) fn decoded(frame: &[u8]) -> Option<Message> {
+/// Decodes a frame that was encoded by us.
+pub(crate) fn decoded(frame: &[u8]) -> Message {
     let mut decoder = Decoder::with_limit(frame.len());
-    decoder.push(frame).ok()?;
-    std::iter::from_fn(|| decoder.pop()).find_map(|decoded| match decoded {
+    decoder.push(frame).expect("no line is longer than the frame");
+    let mut all = std::iter::from_fn(|| decoder.pop());
+    let message = all.find_map(|decoded| match decoded {
         Decoded::Message(message) => Some(message),
         _ => None,
-    })
+    });
+    message.expect("every event that is encoded has data")
 }
 
 impl fmt::Debug for Entry {

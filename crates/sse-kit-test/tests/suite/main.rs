@@ -1,0 +1,7 @@
+//! The client, the page, the record and the property, on a small app and on ones with faults.
+
+mod board;
+mod converging;
+mod pages;
+mod recording;
+mod streams;
