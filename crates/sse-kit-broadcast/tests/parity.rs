@@ -470,7 +470,7 @@ async fn presence_names_who_is_there_and_tells_who_comes_and_goes() -> TestResul
             other => format!("{other:?}"),
         });
     }
-    assert_eq!(changes, ["+bob", "-alice Left", "-bob Left"]);
+    assert_eq!(changes, ["+bob", "-alice ClientGone", "-bob ClientGone"]);
     assert_eq!(hub.presence(&room).len(), 0);
     Ok(())
 }

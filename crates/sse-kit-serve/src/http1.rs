@@ -27,9 +27,12 @@ use crate::connection::{Accepted, Connections};
 use crate::line::Line;
 use crate::socket;
 
-/// How long a server reads on after its last answer, for a client that still sends, so that the answer
-/// arrives (RFC 9112, section 9.6).
+/// How long a server waits for the next bytes of a client that still sends after the last answer. It reads
+/// them so that the answer arrives (RFC 9112, section 9.6).
 const LINGER: Duration = Duration::from_secs(2);
+
+/// How long it reads on in all: a client that sends for longer has had its answer.
+const MAX_LINGER: Duration = Duration::from_secs(30);
 
 /// What becomes of a connection when hyper is done for now.
 enum Back<I> {
@@ -135,11 +138,10 @@ async fn close<I: AsyncRead + AsyncWrite + Unpin>(mut line: Line<I>, is_unread: 
         return;
     }
     let reading = async {
-        line.skip(line.early().len());
-        while let Ok(1..) = line.fill().await {
+        loop {
             line.skip(line.early().len());
+            let Ok(Ok(1..)) = tokio::time::timeout(LINGER, line.fill()).await else { return };
         }
     };
-    // A client that sends for ever has had its answer.
-    _ = tokio::time::timeout(LINGER, reading).await;
+    _ = tokio::time::timeout(MAX_LINGER, reading).await;
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,11 +20,39 @@ pub struct RequestBody {
     incoming: Incoming,
     timeout: Option<Duration>,
     waiting: Option<Pin<Box<Sleep>>>,
+    progress: BodyProgress,
+}
+
+/// Whether a request's body was read to its end.
+#[derive(Clone, Debug)]
+pub(crate) struct BodyProgress(Option<Arc<AtomicBool>>);
+
+impl BodyProgress {
+    /// Watches nothing where the request has no body, which is most often.
+    fn new(incoming: &Incoming) -> Self {
+        Self((!incoming.is_end_stream()).then(Arc::default))
+    }
+
+    fn note_end(&self) {
+        if let Self(Some(ended)) = self {
+            ended.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns `true` when nothing of the body is left to read.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.0.as_ref().is_none_or(|ended| ended.load(Ordering::Relaxed))
+    }
 }
 
 impl RequestBody {
     pub(crate) fn new(incoming: Incoming, timeout: Option<Duration>) -> Self {
-        Self { incoming, timeout, waiting: None }
+        let progress = BodyProgress::new(&incoming);
+        Self { incoming, timeout, waiting: None, progress }
+    }
+
+    pub(crate) fn progress(&self) -> BodyProgress {
+        self.progress.clone()
     }
 }
 
@@ -37,6 +67,9 @@ impl Body for RequestBody {
         let frame = Pin::new(&mut self.incoming).poll_frame(cx);
         if let Poll::Ready(frame) = frame {
             self.waiting = None;
+            if self.incoming.is_end_stream() || frame.is_none() {
+                self.progress.note_end();
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(RequestBodyError::Http)));
         }
         let Some(timeout) = self.timeout else { return Poll::Pending };

@@ -49,26 +49,39 @@ impl Connections {
         })
     }
 
-    /// Answers a request that hyper has read.
+    /// Answers a request whose head hyper has read.
     pub(crate) async fn respond(
         self: Arc<Self>,
         request: Request<Incoming>,
         peer: Arc<Peer>,
         is_refused: bool,
     ) -> Result<Response<AnswerBody>, AppError> {
+        let version = request.version();
+        let request = request.map(|body| RequestBody::new(body, self.body_timeout));
+        let body = request.body().progress();
+        let mut response = self.answer(request, &peer, is_refused).await?;
+        // Another node has the next request. And behind a body that nobody has read there can be none (RFC 9112,
+        // section 9.3): a proxy that took the connection for idle would lose it. HTTP/2 has frames for both.
+        if (self.is_leaving() || !body.has_ended()) && version <= Version::HTTP_11 {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
+    }
+
+    async fn answer(
+        &self,
+        request: Request<RequestBody>,
+        peer: &Arc<Peer>,
+        is_refused: bool,
+    ) -> Result<Response<AnswerBody>, AppError> {
         if is_refused {
             return Ok(busy(&request));
         }
-        let exchange = match self.admit(&request, &peer) {
+        let exchange = match self.admit(&request, peer) {
             Ok(exchange) => exchange,
             Err(refusal) => return Ok(*refusal),
         };
-        let version = request.version();
-        let mut response = self.call(request, exchange.client()).await?;
-        // Another node has the next request. (HTTP/2 has frames for that.)
-        if self.is_leaving() && version <= Version::HTTP_11 {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
+        let response = self.call(request, exchange.client()).await?;
         // It counts as a stream until its body has ended.
         Ok(response.map(|body| Keeping::new(body, exchange).boxed_unsync()))
     }
@@ -76,7 +89,7 @@ impl Connections {
     /// Calls the app: for streams one of its functions, for all else the other.
     async fn call(
         &self,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         client: SocketAddr,
     ) -> Result<Response<AnswerBody>, AppError> {
         let (head, body) = request.into_parts();
@@ -87,7 +100,6 @@ impl Connections {
         {
             return streams.answer(head, client).await;
         }
-        let body = RequestBody::new(body, self.body_timeout);
         self.service.answer(head.map(|()| body), client).await
     }
 }

@@ -249,6 +249,31 @@ async fn an_answer_to_a_body_that_nobody_reads_arrives() {
     }
 }
 
+/// A proxy keeps a connection whose request it has sent in full, and sends its next one into it. So the head of the
+/// answer has to say that nobody reads on.
+#[tokio::test]
+async fn an_answer_before_the_end_of_a_body_says_that_its_connection_ends() {
+    let serving = Serving::start(Duration::ZERO, |s| s).await;
+    let post = |path: &str, body: &str| {
+        let length = body.len();
+        format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}")
+    };
+    let chunked =
+        "POST /refuse HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n";
+    for unread in [post("/refuse", "x"), post("/refuse", &"x".repeat(100_000)), chunked.into()] {
+        let mut socket = serving.open(unread).await;
+        let answer = one_answer(&mut socket).await;
+        assert!(answer.contains("connection: close"), "{answer}");
+        assert_eq!(rest(socket).await, "");
+    }
+    let mut socket = serving.open(post("/", "x")).await;
+    for read in [post("/", &"x".repeat(100_000)), post("/refuse", ""), get("/refuse"), get("/")] {
+        let answer = one_answer(&mut socket).await;
+        assert!(!answer.contains("connection: close"), "{answer}");
+        socket.write_all(read.as_bytes()).await.expect("it reads");
+    }
+}
+
 #[tokio::test]
 async fn what_is_sent_behind_a_body_that_nobody_reads_is_no_request() {
     let serving = Serving::start(Duration::ZERO, |s| s).await;

@@ -63,7 +63,7 @@ const TRIED: &[&str] = &[
     "sse-kit-dispatch/rate_limit::new",
     "sse-kit-dispatch/rate_limit::types",
     "sse-kit-dispatch/timeout::new",
-    "sse-kit-event/event::retry",
+    "sse-kit-event/event::with_retry",
     "sse-kit-htmx/update::settle",
     "sse-kit-http/gate::grace",
     "sse-kit-http/limits::new",

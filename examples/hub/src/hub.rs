@@ -206,3 +206,75 @@ impl HubApp {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use futures_util::future::join_all;
+    use http_body_util::BodyExt;
+    use sse_kit::broadcast::{
+        Append, AppendError, Appended, BoxFuture, Inlet, Log, MemoryLog, Page, ReadError,
+    };
+    use sse_kit::event::{Event, EventId, Topic};
+    use sse_kit::serve::{Listener, Server};
+
+    use super::*;
+
+    /// A log that takes ten seconds to answer a read, and then has nothing.
+    #[derive(Debug)]
+    struct SlowLog(MemoryLog);
+
+    impl Log for SlowLog {
+        fn position(&self) -> EventId {
+            self.0.position()
+        }
+
+        fn attach(&self, inlet: Inlet) {
+            self.0.attach(inlet);
+        }
+
+        fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
+            self.0.append(append)
+        }
+
+        fn read(&self, _: EventId, _: usize) -> BoxFuture<'_, Result<Page, ReadError>> {
+            Box::pin(async {
+                tokio::time::sleep(Duration::from_secs(10)).await;
+                Err(ReadError::NotKept)
+            })
+        }
+    }
+
+    /// 100 streams of one client lack what only the log has.
+    #[tokio::test(start_paused = true)]
+    async fn a_client_with_too_many_long_replays_is_asked_to_come_back_later() -> anyhow::Result<()>
+    {
+        let options =
+            Options::try_parse_from(["hub", "--max-per-ip=1000", "--listen=127.0.0.1:0"])?;
+        let server = Server::new(Listener::bind(&options.listen).await?);
+        let app = HubApp::new(&options, None, server.stats())?;
+        let hub = Hub::builder().log(SlowLog(MemoryLog::new()?)).history(1).build()?;
+        let start = hub.cursor();
+        for data in ["1", "2", "3"] {
+            hub.publish("a".parse::<Topic>()?, Event::new(data)).await?;
+        }
+        let request = Request::get("/events?topic=a").header("last-event-id", start.to_string());
+        let request = request.body(())?;
+        let client = SocketAddr::from(([127, 0, 0, 1], 1));
+        let stream = || {
+            let topics = Topics::from("a".parse::<Topic>().expect("a topic"));
+            app.subscribe(&hub, topics, SseRequest::from(&request), client)
+        };
+        let replies = join_all((0..100).map(|_| stream())).await;
+        let (mut open, mut busy) = (0, 0);
+        for mut reply in replies {
+            let first = reply.body_mut().frame().await.expect("an event").expect("it is open");
+            let first = String::from_utf8_lossy(first.data_ref().expect("its bytes")).into_owned();
+            open += usize::from(first.contains("event: sse-kit:hello"));
+            busy += usize::from(first.contains("event: sse-kit:busy"));
+        }
+        assert_eq!(open + busy, 100);
+        assert!(open > 0 && busy > 0, "{open} open, {busy} busy");
+        Ok(())
+    }
+}

@@ -1,9 +1,13 @@
 //! Logs behind sentinels and in a cluster.
 
+use std::time::Duration;
+
 use sse_kit_broadcast::Subscription;
 use sse_kit_redis::{ConnectError, RedisLog};
+use sse_kit_test_support::in_time;
 
 use crate::managed::{Cluster, Sentinels};
+use crate::server::Server;
 use crate::{Node, config, event, node, publish, topic};
 
 /// Publishes by turns and sees that everything comes to the streams, in order.
@@ -31,6 +35,23 @@ async fn node_with_patience(url: &str) -> Node {
     crate::node_with(config(url).append_deadline(deadline), sse_kit_broadcast::Hub::builder()).await
 }
 
+/// Waits until the replicas of a server have confirmed all that it has.
+async fn replicated(server: &Server) {
+    let in_step = async {
+        loop {
+            let info: String = server.command(&["INFO", "replication"]).await;
+            let own = info.lines().find_map(|line| line.strip_prefix("master_repl_offset:"));
+            let own = format!("offset={},", own.expect("it is a primary").trim());
+            let mut replicas = info.lines().filter(|line| line.contains(",offset=")).peekable();
+            if replicas.peek().is_some() && replicas.all(|replica| replica.contains(&own)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    in_time("its replicas get all", in_step).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sentinels_are_asked_for_the_primary() {
     let mut redis = Sentinels::start().await;
@@ -39,8 +60,7 @@ async fn sentinels_are_asked_for_the_primary() {
     goes_on(&nodes, &mut streams, &mut count).await;
     // One sentinel is gone, and then the primary.
     redis.sentinels[0].kill().await;
-    let lost = redis.servers[1].command::<u64>(&["XLEN", "{sse-kit}:log"]).await;
-    assert_eq!(lost, count as u64, "the replica has everything");
+    replicated(&redis.servers[0]).await;
     redis.servers[0].kill().await;
     goes_on(&nodes, &mut streams, &mut count).await;
     let role: (String, u64, Vec<redis::Value>) = redis.servers[1].command(&["ROLE"]).await;
@@ -54,7 +74,7 @@ async fn sentinels_are_asked_for_the_primary() {
 async fn a_primary_that_no_sentinel_knows_is_told() {
     let redis = Sentinels::start().await;
     let url = redis.url().replace("/main", "/other");
-    let config = config(&url).start_deadline(std::time::Duration::from_millis(300));
+    let config = config(&url).start_deadline(Duration::from_millis(300));
     let error = RedisLog::connect(config).await.unwrap_err();
     let ConnectError::Redis(error) = error else { panic!("{error}") };
     assert!(error.to_string().contains("other"), "{error}");
@@ -82,6 +102,7 @@ async fn a_node_of_a_cluster_that_dies_is_replaced() {
     let mut count = 0;
     goes_on(&nodes, &mut streams, &mut count).await;
     let owner = redis.owner().await;
+    replicated(&redis.servers[owner]).await;
     redis.servers[owner].kill().await;
     goes_on(&nodes, &mut streams, &mut count).await;
     for node in &nodes {
