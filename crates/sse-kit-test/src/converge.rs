@@ -18,7 +18,8 @@ use crate::scenario::{Scenario, Step};
 /// what the seed decides: see [`seeded`](crate::seeded). A run that fails is made shorter as far as it still
 /// fails; the failure has its steps, the seed, and where the pages differ.
 ///
-/// A page whose stream the server has ended for good is not compared, as it is told no more.
+/// A page whose stream the server has ended for good is not compared, as it is told no more; neither is the
+/// answer to a form, which cannot be asked for again.
 ///
 /// ```
 /// # use std::sync::{Arc, Mutex};
@@ -146,7 +147,7 @@ async fn run(
     }
     for (number, page) in pages.iter_mut().enumerate() {
         page.settle_at(at).await;
-        if page.is_closed() {
+        if page.is_closed() || page.is_posted() {
             continue;
         }
         if let Some(difference) = page.staleness(at, &scenario.left_out).await {

@@ -48,6 +48,8 @@ pub struct TestPage {
     ticks: HashMap<NodeId, bool>,
     on_gap: OnGap,
     loads: usize,
+    /// Whether it is the answer to a form, which cannot be asked for again.
+    is_posted: bool,
 }
 
 /// What a page does when its stream says that events are missing.
@@ -100,6 +102,7 @@ impl TestPage {
             ticks: HashMap::new(),
             on_gap: OnGap::default(),
             loads: 0,
+            is_posted: false,
         }
     }
 
@@ -203,6 +206,10 @@ impl TestPage {
         self.streams.iter().any(|live| live.is_closed)
     }
 
+    pub(crate) fn is_posted(&self) -> bool {
+        self.is_posted
+    }
+
     fn select(&self, at: At, selector: &str) -> Vec<NodeRef<'_>> {
         self.dom.select(selector).unwrap_or_else(|error| fail(at, error))
     }
@@ -220,7 +227,8 @@ impl TestPage {
     /// Loads a page, after redirects; nothing is connected yet.
     async fn load(&mut self, at: At, method: Method, path: String, form: String) {
         self.streams.clear();
-        let (path, response) = self.ask(at, method, path, form).await;
+        let (method, path, response) = self.ask(at, method, path, form).await;
+        self.is_posted = method != Method::GET;
         self.path = path;
         self.status = response.status();
         self.dom = Dom::parse(&response.text());

@@ -7,6 +7,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use sse_kit::htmx::{Dialect, PageScripts, Script};
+use sse_kit::monitor;
 use tower_http::services::ServeFile;
 
 use crate::pages::endpoint;
@@ -39,7 +40,7 @@ impl Assets {
             Some(_) => PageScripts::hosted(dialect, endpoint(&format!("/assets/htmx{dialect}"))),
             None => PageScripts::cdn(dialect),
         };
-        scripts.own_from(endpoint("/assets")).script(chat())
+        scripts.own_from(endpoint("/assets")).script(monitor::script()).script(chat())
     }
 
     /// What a page may load: all from here, and scripts from the CDN when they are taken from there.

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use serde::Serialize;
-use sse_kit::broadcast::{ConnectionId, SlowConsumer, SubscribeError, Subscription};
+use sse_kit::broadcast::{SlowConsumer, SubscribeError, Subscription};
 use sse_kit::event::{EventId, LastEventId, Topic};
 use sse_kit::{DomainEvent, Hub, SseKit};
 use tokio::sync::Mutex;
@@ -50,25 +50,24 @@ impl Chat {
             }
             rooms.insert(name.clone(), Room::default());
             tokio::spawn(crate::presence::follow(self.clone(), name.clone()));
-            self.emit(LOBBY_OPENED, &lines(&rooms), &[]).await;
+            self.emit(LOBBY_OPENED, &lines(&rooms)).await;
         }
         Ok((rooms[name].clone(), self.hub().cursor()))
     }
 
-    /// Says something in a room, on all of its pages but the one where it was typed: that one has
-    /// it as the answer to its form.
+    /// Says something in a room, on all of its pages. The one where it was typed gets it by its stream
+    /// too: in an answer it would overtake what others have said just before.
     pub(crate) async fn say(
         &self,
         room: &RoomName,
         from: Nick,
         text: Text,
-        typed_on: ConnectionId,
     ) -> Result<Said, NoSuchRoom> {
         let mut rooms = self.rooms.lock().await;
         let said = rooms.get_mut(room).ok_or(NoSuchRoom)?.say(from, text).clone();
         let event = SaidIn { room: room.clone(), said: said.clone() };
-        self.emit(SAID, &event, &[typed_on]).await;
-        self.emit(LOBBY_CHANGED, &Line::of(room, &rooms[room]), &[]).await;
+        self.emit(SAID, &event).await;
+        self.emit(LOBBY_CHANGED, &Line::of(room, &rooms[room])).await;
         Ok(said)
     }
 
@@ -82,7 +81,7 @@ impl Chat {
                 Ok(event) => self.told(self.hub().publish(&room.topic(), event).await),
                 Err(error) => tracing::error!(%error, "nobody is told who is there"),
             }
-            self.emit(LOBBY_CHANGED, &Line::of(room, known), &[]).await;
+            self.emit(LOBBY_CHANGED, &Line::of(room, known)).await;
         }
         true
     }
@@ -92,7 +91,7 @@ impl Chat {
         let mut rooms = self.rooms.lock().await;
         rooms.remove(room).ok_or(NoSuchRoom)?;
         self.told(self.hub().publish(&room.topic(), messages::closed()).await);
-        self.emit(LOBBY_CLOSED, room, &[]).await;
+        self.emit(LOBBY_CLOSED, room).await;
         Ok(())
     }
 
@@ -105,24 +104,24 @@ impl Chat {
     pub(crate) fn watch(
         &self,
         topic: Topic,
-        who: Option<(ConnectionId, Nick)>,
+        who: Option<Nick>,
         seen: Option<LastEventId>,
     ) -> Result<Subscription, SubscribeError> {
         let subscribe = self.hub().subscribe(topic).resume(seen);
         let subscribe = subscribe.slow_consumer(SlowConsumer::Conflate);
         match who {
-            Some((id, nick)) => subscribe.id(id).metadata(String::from(nick).into()).open(),
+            Some(nick) => subscribe.metadata(String::from(nick).into()).open(),
             None => subscribe.open(),
         }
     }
 
     /// When it fails, the state is right all the same, and so is every page that is loaded later.
-    async fn emit(&self, event_type: &str, data: &impl Serialize, except: &[ConnectionId]) {
+    async fn emit(&self, event_type: &str, data: &impl Serialize) {
         let event = match DomainEvent::new(event_type, data) {
             Ok(event) => event,
             Err(error) => return tracing::error!(error = &error as &dyn Error, "no event"),
         };
-        let emitted = self.kit.emit_except(event, except).await;
+        let emitted = self.kit.emit(event).await;
         if let Ok(emitted) = &emitted {
             for error in emitted.errors() {
                 tracing::error!(error = error as &dyn Error, "open pages lack something");

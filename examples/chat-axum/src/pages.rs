@@ -1,9 +1,9 @@
 //! The pages.
 
 use askama::Template;
-use sse_kit::broadcast::ConnectionId;
 use sse_kit::event::EventId;
 use sse_kit::htmx::{Attributes, Connect, Dialect, Endpoint, NamedSwap, PageScripts, Swap};
+use sse_kit::monitor::MonitorConfig;
 
 use crate::messages::{self, Line};
 use crate::name::{Nick, RoomName};
@@ -16,6 +16,7 @@ pub(crate) struct Lobby<'a> {
     pub(crate) dialect: Dialect,
     pub(crate) scripts: PageScripts,
     pub(crate) connection: Attributes,
+    pub(crate) monitor: MonitorConfig,
     pub(crate) lines: &'a [Line],
     pub(crate) refusal: &'a str,
 }
@@ -36,13 +37,18 @@ pub(crate) struct RoomPage<'a> {
     pub(crate) dialect: Dialect,
     pub(crate) scripts: PageScripts,
     pub(crate) connection: Attributes,
+    pub(crate) monitor: MonitorConfig,
     /// Of the element that shows who is there.
     pub(crate) takes_people: Attributes,
     pub(crate) room: &'a RoomName,
     pub(crate) nick: &'a Nick,
-    pub(crate) id: &'a ConnectionId,
     pub(crate) said: Vec<&'a Said>,
     pub(crate) people: &'a People,
+}
+
+/// How pages watch their streams: a page that lacks something loads itself anew.
+pub(crate) fn monitor() -> MonitorConfig {
+    MonitorConfig::new()
 }
 
 /// What makes the lobby follow what happens after `cursor`.
@@ -56,11 +62,9 @@ pub(crate) fn room_connection(
     dialect: Dialect,
     cursor: EventId,
     room: &RoomName,
-    id: &ConnectionId,
     nick: &Nick,
 ) -> Attributes {
     let query: String = form_urlencoded::Serializer::new(String::new())
-        .append_pair("connection", id.as_str())
         .append_pair("nick", &nick.to_string())
         .finish();
     let connect = Connect::new(endpoint(&format!("/rooms/{room}/events?{query}")))

@@ -57,7 +57,7 @@ fn is_same_stream(element: &NodeRef<'_>, name: &str, url: &str) -> bool {
 }
 
 /// Returns the URL of a stream without the position at which it begins.
-pub(crate) fn without_cursor(url: &str) -> String {
+fn without_cursor(url: &str) -> String {
     let Some((path, query)) = url.split_once('?') else { return url.to_owned() };
     let kept: Vec<_> =
         query.split('&').filter(|pair| !pair.starts_with("last_event_id=")).collect();

@@ -4,8 +4,6 @@ use std::fmt;
 
 use dom_query::{NodeData, NodeRef};
 
-use super::morph::without_cursor;
-
 /// Elements that a user does not see, or that say only how a page is loaded.
 const UNSEEN: &[&str] =
     &["script", "style", "link", "meta", "noscript", "template", "title", "head"];
@@ -13,13 +11,13 @@ const UNSEEN: &[&str] =
 /// Attributes whose values differ from one load to the next.
 const FLEETING: &[&str] = &["nonce", "integrity"];
 
-/// Attributes that hold the URL of a stream, with a cursor.
+/// Attributes that hold the URL of a stream, whose query has a cursor.
 const CONNECTIONS: &[&str] =
     &["hx-sse:connect", "data-hx-sse:connect", "sse-connect", "data-sse-connect"];
 
 /// What an element shows: one line for each element and text in it, indented by how deep it stands.
 ///
-/// Attributes are in alphabetical order. Whitespace, comments, the cursor of a connection, and what the
+/// Attributes are in alphabetical order. Whitespace, comments, the query of a connection's URL, and what the
 /// test leaves out make no difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Shown(Vec<String>);
@@ -83,12 +81,19 @@ fn attributes(element: &NodeRef<'_>) -> String {
             !is_empty_class && !FLEETING.contains(&&**name)
         })
         .map(|(name, value)| {
-            let value = if CONNECTIONS.contains(&&*name) { without_cursor(&value) } else { value };
+            let is_connection = CONNECTIONS.contains(&&*name);
+            let value = if is_connection { without_query(value) } else { value };
             format!(" {name}={value:?}")
         })
         .collect();
     all.sort();
     all.concat()
+}
+
+/// Takes off what differs from load to load: the cursor, and ids of the page's own.
+fn without_query(mut url: String) -> String {
+    url.truncate(url.find('?').unwrap_or(url.len()));
+    url
 }
 
 /// How many lines of a difference are shown.

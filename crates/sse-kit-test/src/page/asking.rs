@@ -40,7 +40,7 @@ impl TestPage {
         mut method: Method,
         mut path: String,
         mut form: String,
-    ) -> (String, TestResponse) {
+    ) -> (Method, String, TestResponse) {
         for _ in 0..MOST_REDIRECTS {
             let mut headers = HeaderMap::new();
             if method != Method::GET {
@@ -50,7 +50,7 @@ impl TestPage {
             let answer = self.client.request_at(at, method.clone(), &path, headers, body).await;
             let location = answer.headers.get(LOCATION).and_then(|value| value.to_str().ok());
             let Some(location) = location.filter(|_| answer.status.is_redirection()) else {
-                return (path, answer);
+                return (method, path, answer);
             };
             let Some(next) = resolve(&path, location) else {
                 fail(at, format_args!("{method} {path} leads to another site: {location}"));

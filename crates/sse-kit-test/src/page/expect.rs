@@ -78,7 +78,7 @@ impl TestPage {
     /// Fails the test unless the page shows what a page shows that is loaded now, apart from elements that
     /// match one of the selectors.
     ///
-    /// Whitespace, comments, scripts, and the cursor in the URL of a stream make no difference. A page that
+    /// Whitespace, comments, scripts, and the query in the URL of a stream make no difference. A page that
     /// has messages under way is behind: [`settle`](Self::settle) first.
     ///
     /// # Panics
