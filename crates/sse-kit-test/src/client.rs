@@ -20,7 +20,7 @@ use crate::service::{AnyBody, App};
 use crate::stream::TestStream;
 
 /// Where the app stands for the client: nothing listens there.
-const ORIGIN_OF_APP: &str = "http://test.example";
+const ORIGIN_OF_APP: &str = "http://localhost";
 
 /// A client of an app that runs in the test's own process, without a socket.
 ///
@@ -211,7 +211,7 @@ impl TestClient {
             Err(error) => fail(at, format_args!("`{path}` cannot be asked for: {error}")),
         }
         let all = request.headers_mut();
-        all.insert(HOST, HeaderValue::from_static("test.example"));
+        all.insert(HOST, HeaderValue::from_static("localhost"));
         all.insert("sec-fetch-site", HeaderValue::from_static("same-origin"));
         all.insert(ACCEPT, HeaderValue::from_static("*/*"));
         if method != Method::GET {
@@ -258,7 +258,7 @@ mod tests {
             ("/rooms/x?n=1", "?n=2", Some("/rooms/x?n=2")),
             ("/rooms/x?n=1", "#end", Some("/rooms/x?n=1")),
             ("/a", "//elsewhere.example/", None),
-            ("/a", "http://test.example/b", Some("/b")),
+            ("/a", "http://localhost/b", Some("/b")),
         ] {
             assert_eq!(resolve(page, reference).as_deref(), path, "{page} {reference}");
         }

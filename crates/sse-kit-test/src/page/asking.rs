@@ -77,7 +77,7 @@ impl TestPage {
         };
         let mut headers = HeaderMap::new();
         headers.insert("hx-request", HeaderValue::from_static("true"));
-        if let Ok(here) = HeaderValue::from_str(&format!("http://test.example{}", self.path)) {
+        if let Ok(here) = HeaderValue::from_str(&format!("http://localhost{}", self.path)) {
             headers.insert("hx-current-url", here);
         }
         let form = encoded(&values);
