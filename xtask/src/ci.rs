@@ -29,7 +29,7 @@ impl Ci {
     #[expect(clippy::unused_self, reason = "every verb is called alike")]
     pub(crate) fn run(&self) -> Result<()> {
         let workspace = Workspace::load()?;
-        let steps = Steps::new();
+        let steps = Steps::begin();
         let command = |name: &str, mut command: Command| {
             if steps.on_terminal() {
                 command.env("CARGO_TERM_COLOR", "always");

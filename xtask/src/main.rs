@@ -1,5 +1,5 @@
-//! The project's tasks, run as `cargo xtask VERB`: one file per verb, and what
-//! verbs share in files named after it.
+//! The project's tasks, run as `cargo xtask VERB`: one file per verb. Parts that verbs share have files named
+//! after them; parts that the benchmarks use too are in the library.
 #![expect(clippy::print_stdout, reason = "a command-line tool talks on stdout")]
 
 mod bench;
@@ -15,18 +15,13 @@ mod test;
 mod tidy;
 
 mod assets;
-mod npm;
-mod process;
-mod progress;
-mod tools;
 mod wheels;
-mod workspace;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-
-use crate::progress::Reported;
+use xtask::progress::Reported;
+use xtask::{npm, process, progress, tools, workspace};
 
 /// Everything one does with sse-kit's sources
 #[derive(Debug, Parser)]

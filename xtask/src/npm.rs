@@ -12,7 +12,7 @@ use crate::{process, tools};
 const INSTALLED: &str = "node_modules/.package-lock.json";
 
 /// Runs `npm ci` in a folder unless what its lock file names is installed already.
-pub(crate) fn install(folder: &Path) -> Result<()> {
+pub fn install(folder: &Path) -> Result<()> {
     let lock = folder.join("package-lock.json");
     ensure!(lock.is_file(), "{} is missing", lock.display());
     if is_fresh(modified(&folder.join(INSTALLED)), modified(&lock)) {

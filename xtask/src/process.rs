@@ -7,18 +7,18 @@ use std::process::{Command, ExitStatus, Stdio};
 use anyhow::{Context, Result, anyhow, bail};
 
 /// Runs to the end with our own stdin, stdout and stderr; fails when the program does.
-pub(crate) fn run(command: &mut Command) -> Result<()> {
+pub fn run(command: &mut Command) -> Result<()> {
     let status = status(command)?;
     check(command, status)
 }
 
 /// Runs like [`run`], for callers who read the exit status themselves.
-pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
+pub fn status(command: &mut Command) -> Result<ExitStatus> {
     command.status().with_context(|| cannot_start(command))
 }
 
 /// Runs with stdout passed on as it comes, and each of its lines given to `read`.
-pub(crate) fn read_along(command: &mut Command, read: impl FnMut(&str)) -> Result<ExitStatus> {
+pub fn read_along(command: &mut Command, read: impl FnMut(&str)) -> Result<ExitStatus> {
     let mut child =
         command.stdout(Stdio::piped()).spawn().with_context(|| cannot_start(command))?;
     let output = child.stdout.take().context("stdout was piped")?;
@@ -54,7 +54,7 @@ fn pass_on(mut from: impl Read, mut to: impl Write, mut read: impl FnMut(&str)) 
 
 /// Runs in silence, with each line of stdout and stderr given to `read`; an error
 /// carries all that was said.
-pub(crate) fn run_quietly(command: &mut Command, mut read: impl FnMut(&str)) -> Result<()> {
+pub fn run_quietly(command: &mut Command, mut read: impl FnMut(&str)) -> Result<()> {
     let (output, writer) = std::io::pipe()?;
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
     let mut child = command.spawn().with_context(|| cannot_start(command))?;
@@ -72,7 +72,7 @@ pub(crate) fn run_quietly(command: &mut Command, mut read: impl FnMut(&str)) -> 
 
 /// Becomes another program, so that signals sent to us reach it; returns only when that fails.
 #[cfg(unix)]
-pub(crate) fn become_program(command: &mut Command) -> Result<()> {
+pub fn become_program(command: &mut Command) -> Result<()> {
     use std::os::unix::process::CommandExt;
     let error = command.exec();
     Err(error).with_context(|| cannot_start(command))
@@ -80,12 +80,12 @@ pub(crate) fn become_program(command: &mut Command) -> Result<()> {
 
 /// Runs another program to its end: the nearest thing where none can take our place.
 #[cfg(not(unix))]
-pub(crate) fn become_program(command: &mut Command) -> Result<()> {
+pub fn become_program(command: &mut Command) -> Result<()> {
     run(command)
 }
 
 /// Runs with stderr passed on, and returns all of stdout; fails when the program does.
-pub(crate) fn output(command: &mut Command) -> Result<String> {
+pub fn output(command: &mut Command) -> Result<String> {
     let output =
         command.stderr(Stdio::inherit()).output().with_context(|| cannot_start(command))?;
     check(command, output.status)?;
@@ -93,7 +93,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 }
 
 /// The first line a program prints, as for `--version`.
-pub(crate) fn first_line(command: &mut Command) -> Result<String> {
+pub fn first_line(command: &mut Command) -> Result<String> {
     let output = command.stderr(Stdio::null()).output().with_context(|| cannot_start(command))?;
     check(command, output.status)?;
     let text = String::from_utf8_lossy(&output.stdout);

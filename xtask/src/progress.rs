@@ -12,7 +12,7 @@ const COLUMNS: usize = 78;
 
 /// An error whose story has been printed already; nothing is left to say but the exit code.
 #[derive(Debug)]
-pub(crate) struct Reported;
+pub struct Reported;
 
 impl std::fmt::Display for Reported {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -23,32 +23,33 @@ impl std::fmt::Display for Reported {
 impl std::error::Error for Reported {}
 
 /// A heading before output that others print.
-pub(crate) fn heading(text: &str) {
+pub fn heading(text: &str) {
     println!("\n== {text}");
 }
 
 /// A row of steps, the first failure of which ends the job.
 #[derive(Debug)]
-pub(crate) struct Steps {
+pub struct Steps {
     display: Display,
     started: Instant,
 }
 
 impl Steps {
-    pub(crate) fn new() -> Self {
+    /// Begins: the clock is at zero.
+    pub fn begin() -> Self {
         let live = std::io::stdout().is_terminal() && std::env::var_os("CI").is_none();
         let display = if live { Display::Terminal } else { Display::Plain };
         Self { display, started: Instant::now() }
     }
 
     /// Whether there are people to see colours.
-    pub(crate) fn on_terminal(&self) -> bool {
+    pub fn on_terminal(&self) -> bool {
         self.display == Display::Terminal
     }
 
     /// Does one step. `work` is given a function that shows what it is busy with. An
     /// error is printed, and comes back as [`Reported`].
-    pub(crate) fn step(
+    pub fn step(
         &self,
         name: &str,
         work: impl FnOnce(&mut dyn FnMut(&str)) -> Result<()>,
@@ -70,7 +71,7 @@ impl Steps {
     }
 
     /// The last line of a job that went well.
-    pub(crate) fn done(&self, what: &str) {
+    pub fn done(&self, what: &str) {
         println!("{what} in {:.1} s", self.started.elapsed().as_secs_f32());
     }
 }

@@ -11,7 +11,7 @@ use crate::process;
 
 /// A program that a verb needs.
 #[derive(Debug)]
-pub(crate) struct Tool {
+pub struct Tool {
     /// What people call it.
     name: &'static str,
     /// The names it goes by in `PATH`; the first that is found is taken.
@@ -22,50 +22,59 @@ pub(crate) struct Tool {
     package: Option<&'static str>,
 }
 
-pub(crate) const NODE: Tool =
+/// Node.js, which runs the tests of scripts and browsers.
+pub const NODE: Tool =
     Tool { name: "Node.js 20.11 or newer", programs: &["node"], variable: None, package: None };
-pub(crate) const NPM: Tool =
+/// The package manager of Node.js.
+pub const NPM: Tool =
     Tool { name: "npm (it comes with Node.js)", programs: &["npm"], variable: None, package: None };
-pub(crate) const PYTHON: Tool =
+/// Python 3, for the reference in the benchmarks.
+pub const PYTHON: Tool =
     Tool { name: "Python 3", programs: &["python3"], variable: None, package: None };
-pub(crate) const CHROMIUM: Tool = Tool {
+/// The browser in which most browser tests run.
+pub const CHROMIUM: Tool = Tool {
     name: "Chromium",
     programs: &["chromium", "chromium-browser", "google-chrome"],
     variable: Some("SSE_KIT_CHROMIUM"),
     package: Some("chromium"),
 };
-pub(crate) const FIREFOX: Tool = Tool {
+/// The second browser.
+pub const FIREFOX: Tool = Tool {
     name: "Firefox",
     programs: &["firefox-esr", "firefox"],
     variable: Some("SSE_KIT_FIREFOX"),
     package: Some("firefox-esr"),
 };
-pub(crate) const REDIS: Tool = Tool {
+/// The Redis server that tests start.
+pub const REDIS: Tool = Tool {
     name: "Redis 6.2 or newer",
     programs: &["redis-server"],
     variable: Some("SSE_KIT_REDIS_SERVER"),
     package: Some("redis-server"),
 };
-pub(crate) const NGINX: Tool = Tool {
+/// The first proxy that tests start.
+pub const NGINX: Tool = Tool {
     name: "nginx",
     programs: &["nginx"],
     variable: Some("SSE_KIT_NGINX"),
     package: Some("nginx-light"),
 };
-pub(crate) const CADDY: Tool = Tool {
+/// The second proxy.
+pub const CADDY: Tool = Tool {
     name: "Caddy",
     programs: &["caddy"],
     variable: Some("SSE_KIT_CADDY"),
     package: Some("caddy"),
 };
 
-pub(crate) const VALGRIND: Tool =
+/// Valgrind, which counts instructions.
+pub const VALGRIND: Tool =
     Tool { name: "valgrind", programs: &["valgrind"], variable: None, package: Some("valgrind") };
 
 impl Tool {
     /// The program's path. What is missing is installed from Debian's packages when the tool
     /// has one, apt-get is there and we are root; else it is an error that says what to do.
-    pub(crate) fn find_or_install(&self) -> Result<PathBuf> {
+    pub fn find_or_install(&self) -> Result<PathBuf> {
         if let Some(path) = self.find()? {
             return Ok(path);
         }
@@ -128,7 +137,7 @@ fn is_executable(file: &Path) -> bool {
 }
 
 /// Installs what is missing from Debian's packages; fails where we may not.
-pub(crate) fn install_package(missing: &str, package: &str) -> Result<()> {
+pub fn install_package(missing: &str, package: &str) -> Result<()> {
     ensure!(may_install(), "on Debian it comes with `apt-get install {package}` as root");
     eprintln!("{missing} is missing; installing Debian's package `{package}`");
     let apt_get = |args: &[&str]| {

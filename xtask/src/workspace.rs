@@ -9,39 +9,42 @@ use cargo_metadata::{Metadata, MetadataCommand, Package};
 
 /// The workspace that the current directory is in.
 #[derive(Debug)]
-pub(crate) struct Workspace {
+pub struct Workspace {
     metadata: Metadata,
 }
 
 impl Workspace {
-    pub(crate) fn load() -> Result<Self> {
+    /// Asks cargo for it.
+    pub fn load() -> Result<Self> {
         let metadata =
             MetadataCommand::new().no_deps().exec().context("cannot read the workspace")?;
         Ok(Self { metadata })
     }
 
-    pub(crate) fn root(&self) -> &Path {
+    /// The folder of the top-level `Cargo.toml`.
+    pub fn root(&self) -> &Path {
         self.metadata.workspace_root.as_std_path()
     }
 
-    pub(crate) fn target_dir(&self) -> &Path {
+    /// The folder of what cargo builds.
+    pub fn target_dir(&self) -> &Path {
         self.metadata.target_directory.as_std_path()
     }
 
     /// The workspace's own packages; none of what they depend on.
-    pub(crate) fn packages(&self) -> &[Package] {
+    pub fn packages(&self) -> &[Package] {
         &self.metadata.packages
     }
 
     /// The folder of a package, from the root and with `/` between its parts.
-    pub(crate) fn folder(&self, package: &Package) -> String {
+    pub fn folder(&self, package: &Package) -> String {
         let root = &self.metadata.workspace_root;
         let manifest = package.manifest_path.strip_prefix(root).unwrap_or(&package.manifest_path);
         manifest.parent().map_or_else(String::new, |folder| folder.as_str().replace('\\', "/"))
     }
 
     /// The names of the packages under `examples/`, in alphabetical order.
-    pub(crate) fn examples(&self) -> Vec<&str> {
+    pub fn examples(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self
             .packages()
             .iter()
@@ -53,7 +56,7 @@ impl Workspace {
     }
 
     /// The example of that name.
-    pub(crate) fn example(&self, name: &str) -> Result<&str> {
+    pub fn example(&self, name: &str) -> Result<&str> {
         let examples = self.examples();
         match examples.iter().find(|example| **example == name) {
             Some(example) => Ok(example),
@@ -63,7 +66,7 @@ impl Workspace {
 }
 
 /// The cargo that runs us, with a subcommand.
-pub(crate) fn cargo(subcommand: &str) -> Command {
+pub fn cargo(subcommand: &str) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(PathBuf::from(program));
     command.arg(subcommand);

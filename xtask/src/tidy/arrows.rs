@@ -29,10 +29,10 @@ const FACADE: &str = "sse-kit";
 /// whose packages may name them too.
 const GUARDED: &[(&str, &str, &[&str])] = &[
     ("async-broadcast", "sse-kit-broadcast", &["tests"]),
-    ("globset", "sse-kit-dispatch", &["xtask"]),
+    ("globset", "sse-kit-dispatch", &["bench"]),
     ("redis", "sse-kit-redis", &[]),
-    ("hyper", "sse-kit-serve", &["examples", "tests", "xtask"]),
-    ("hyper-util", "sse-kit-serve", &["examples", "tests", "xtask"]),
+    ("hyper", "sse-kit-serve", &["examples", "tests", "bench"]),
+    ("hyper-util", "sse-kit-serve", &["examples", "tests", "bench"]),
 ];
 
 /// A package of the workspace, as far as the rules look at it.
@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(named("crates/sse-kit-broadcast", &["async-broadcast"]), 0);
         assert_eq!(named("crates/sse-kit-dispatch", &["globset"]), 0);
         assert_eq!(named("crates/sse-kit-serve", &["hyper", "hyper-util"]), 0);
-        assert_eq!(named("xtask/fanbench", &["hyper"]), 0);
+        assert_eq!(named("bench/fanbench", &["hyper"]), 0);
         assert_eq!(named("examples/hub", &["hyper", "async-broadcast"]), 1);
         assert!(whats(package("crates/sse-kit-http", &[], &["hyper", "globset"])).is_empty());
     }

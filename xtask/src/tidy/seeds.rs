@@ -68,7 +68,7 @@ mod tests {
         for word in UNSEEDED {
             assert_eq!(whats("crates/a/src/b.rs", &format!("    let it = {word}")).len(), 1);
             assert!(whats("tests/support/src/random.rs", word).is_empty());
-            assert!(whats("xtask/fanbench/src/main.rs", word).is_empty());
+            assert!(whats("bench/fanbench/src/main.rs", word).is_empty());
         }
     }
 }

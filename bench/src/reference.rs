@@ -13,7 +13,7 @@ use crate::{process, tools};
 pub(super) fn install(workspace: &Workspace) -> Result<PathBuf> {
     let folder = workspace.target_dir().join("reference");
     let (environment, python) = (folder.join("venv"), folder.join("venv/bin/python"));
-    let wanted = workspace.root().join("xtask/fanbench/peers/reference/requirements.txt");
+    let wanted = workspace.root().join("bench/fanbench/peers/reference/requirements.txt");
     // Written last, so an install that was broken off has none.
     let installed = folder.join("installed.txt");
     let requirements =

@@ -51,7 +51,7 @@ pub(super) fn run(repetitions: u32, quick: bool) -> Result<()> {
     process::run(cargo("build").args(["--release", "--package", "dispatchbench"]))?;
     let bench = Bench {
         program: workspace.target_dir().join("release/dispatchbench"),
-        script: workspace.root().join("xtask/dispatchbench/reference.py"),
+        script: workspace.root().join("bench/dispatchbench/reference.py"),
         python: reference::install(&workspace)
             .inspect_err(|error| eprintln!("note: the reference is missing: {error:#}"))
             .ok(),

@@ -39,7 +39,7 @@ impl Launcher {
             program: workspace.target_dir().join("release").join(format!("{name}{EXE_SUFFIX}")),
             options,
         };
-        let peers = workspace.root().join("xtask/fanbench/peers");
+        let peers = workspace.root().join("bench/fanbench/peers");
         Ok(match peer {
             Peer::Hub => built("hub", &[]),
             Peer::HubLane => built("hub", &["--fast-path"]),
