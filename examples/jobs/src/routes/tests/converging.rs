@@ -33,7 +33,7 @@ fn scenario(path: &str, other: &str, folder: &str) -> Scenario {
         .leave_out("#refusal")
         .leave_out("#announcement")
         .action("start a job", async move |page: &mut TestPage, choice| {
-            page.fill("#path", if choice % 4 == 0 { "/no/such/folder" } else { &*folder });
+            page.fill("#path", if choice % 4 == 0 { "/no/such/folder" } else { &folder });
             page.submit("#new-job").await;
         })
         .action("cancel a job", async |page: &mut TestPage, _| {
