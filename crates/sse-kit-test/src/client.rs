@@ -19,7 +19,7 @@ use crate::response::TestResponse;
 use crate::service::{AnyBody, App};
 use crate::stream::TestStream;
 
-/// Where the app stands for the client: nothing listens there.
+/// The origin of the app, as its pages know it. Nothing listens there.
 const ORIGIN_OF_APP: &str = "http://localhost";
 
 /// A client of an app that runs in the test's own process, without a socket.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-/// Whether Tokio's clock is paused, so that waiting for silence takes no time and is certain.
+/// Returns whether Tokio's clock is paused, so that waiting for silence takes no time and is certain.
 ///
 /// Tokio does not say so. A paused clock stands still while this thread works, and another one follows
 /// the machine's.

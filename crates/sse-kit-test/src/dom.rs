@@ -100,17 +100,16 @@ impl Dom {
     }
 }
 
-/// Where the part of a message goes that is not out of band.
+/// The place for the part of a message that is not out of band.
 #[derive(Clone, Copy)]
 pub(crate) struct MainSwap<'a> {
     /// `hx-swap`, with modifiers; htmx's default when there is none.
     pub(crate) style: Option<&'a str>,
-    /// Whether a message that has nothing but updates out of band leaves its target as it is: htmx 4
-    /// does so for streams and answers alike.
+    /// The element that it goes into.
     pub(crate) target: NodeId,
 }
 
-/// Why the document cannot be changed so, or looked at.
+/// The reason why the document cannot be changed so, or looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DomError {
     /// A text that is no selector, or one of htmx's own that is not known here.

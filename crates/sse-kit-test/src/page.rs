@@ -33,8 +33,8 @@ use self::live::Live;
 /// A page takes nothing in by itself. It does so while the test waits for something, such as
 /// [`expect_text`](Self::expect_text), or for all that is under way, [`settle`](Self::settle).
 ///
-/// What htmx can do beyond that is not known here: extensions of others, `hx-on`, `hx-include`, `hx-boost`,
-/// requests that a timer or the sight of an element triggers, and answers that are streams.
+/// A page knows nothing else of htmx: no extensions of others, no `hx-on`, `hx-include` or `hx-boost`, no
+/// requests that a timer or the sight of an element triggers, and no answers that are streams.
 pub struct TestPage {
     client: TestClient,
     path: String,
@@ -42,25 +42,25 @@ pub struct TestPage {
     dom: Dom,
     dialect: Dialect,
     streams: Vec<Live>,
-    /// What was typed into fields.
+    /// The texts that were typed into fields.
     values: HashMap<NodeId, String>,
-    /// Which boxes were ticked or not.
+    /// The boxes that were ticked, or whose tick was taken away.
     ticks: HashMap<NodeId, bool>,
     on_gap: OnGap,
     loads: usize,
-    /// Whether it is the answer to a form, which cannot be asked for again.
+    /// The page is the answer to a form, which cannot be asked for again.
     is_posted: bool,
 }
 
-/// What a page does when its stream says that events are missing.
+/// The reaction of a page to a gap: its stream says that events are missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnGap {
-    /// It does what its monitor is set to; without a monitor it does nothing.
+    /// The page does what its monitor is set to; without a monitor it does nothing.
     #[default]
     AsItsMonitor,
-    /// It loads itself anew, by a script of the app's.
+    /// The page loads itself anew, by a script of the app's.
     Reload,
-    /// It does nothing.
+    /// The page does nothing.
     Ignore,
 }
 
@@ -191,17 +191,17 @@ impl TestPage {
     }
 
     /// Returns the page's first stream, for what is done to connections alone: cutting, slowness, ids.
-    /// What is read from it by hand the page does not get.
+    /// The page does not get what a test reads from it.
     pub fn stream(&mut self) -> Option<&mut TestStream> {
         self.streams.first_mut().map(|live| &mut live.stream)
     }
 
-    /// Whether the page's streams are there, as far as it has read; false for a page without any.
+    /// Returns whether all streams of the page are open, as far as it has read; false for a page without any.
     pub fn is_connected(&self) -> bool {
         !self.streams.is_empty() && self.streams.iter().all(|live| live.stream.is_open())
     }
 
-    /// Whether the server has ended a stream of the page for good, by the event that the page is bound to.
+    /// Returns whether the server has ended a stream of the page for good, by the event that the page is bound to.
     pub fn is_closed(&self) -> bool {
         self.streams.iter().any(|live| live.is_closed)
     }
@@ -214,7 +214,7 @@ impl TestPage {
         self.dom.select(selector).unwrap_or_else(|error| fail(at, error))
     }
 
-    /// The page's body as it can be compared, without what matches one of the selectors.
+    /// Returns the page's body as it can be compared, without what matches one of the selectors.
     pub(crate) fn shown(&self, left_out: &[String]) -> Result<Shown, DomError> {
         let mut without = Vec::new();
         for selector in left_out {
@@ -238,7 +238,7 @@ impl TestPage {
         self.loads += 1;
     }
 
-    /// What a page at this path would show that is loaded now.
+    /// Loads the same page anew, without its streams.
     pub(crate) async fn fresh(&self, at: At) -> Self {
         let mut page = Self::blank(self.client.clone());
         page.load(at, Method::GET, self.path.clone(), String::new()).await;

@@ -1,4 +1,4 @@
-//! What a hub publishes, as events and as changes of pages.
+//! A record of what a hub publishes, as events and as changes of pages.
 
 use std::panic::Location;
 
@@ -48,14 +48,14 @@ pub struct Recorder {
 pub struct Published {
     /// The id that the log gave it.
     pub id: EventId,
-    /// Whom it is for.
+    /// The audience that it is for.
     pub audience: Audience,
     /// The event as a client reads it.
     pub message: Message,
 }
 
 impl Published {
-    /// Whether the event is for those who subscribe to this topic.
+    /// Returns whether the event is for those who subscribe to this topic.
     pub fn is_for(&self, topic: &str) -> bool {
         let Ok(topic) = topic.parse::<Topic>() else { return false };
         self.audience.is_everyone() || self.audience.topics().contains(&topic)

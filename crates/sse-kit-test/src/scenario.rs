@@ -1,4 +1,4 @@
-//! What may happen to pages in a test of convergence.
+//! Scenarios: what may happen to pages in a test of convergence.
 
 use std::fmt;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use crate::page::TestPage;
 /// Something that a test lets users do.
 type Act = Rc<dyn for<'a> Fn(&'a mut TestPage, u32) -> LocalBoxFuture<'a, ()>>;
 
-/// What may happen to the pages of an app: which pages are open, what users do on them, and what becomes of
+/// A set of things that may happen to the pages of an app: which pages are open, what users do on them, and what becomes of
 /// their connections. [`assert_converges`](crate::assert_converges) tries many random runs of it.
 ///
 /// Without any other setting there are 30 steps in each of 32 runs, and connections are lost in all the ways
@@ -108,7 +108,7 @@ impl Scenario {
         self
     }
 
-    /// How runs are made up.
+    /// Returns the strategy by which runs are made up.
     pub(crate) fn strategy(&self) -> impl Strategy<Value = Vec<Step>> + use<> {
         let (pages, actions) = (self.pages.len(), self.actions.len());
         let act = (0..actions.max(1), 0..pages, any::<u32>())
@@ -163,7 +163,7 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    /// What the step is, for a failure.
+    /// Describes the step, for a failure.
     pub(crate) fn describe(&self, scenario: &Scenario) -> String {
         match self {
             Self::Act { action, page, choice } => {

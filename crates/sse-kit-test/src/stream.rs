@@ -19,7 +19,7 @@ use crate::clock;
 use crate::failure::{At, fail, listed, shortened};
 use crate::service::AnyBody;
 
-/// How many messages a failure lists, and how many ids can be forgotten.
+/// The number of messages that a failure lists, and of ids that can be forgotten.
 const REMEMBERED: usize = 50;
 
 /// A stream of events, as a client reads it: it keeps its last id, and can lose its connection in all
@@ -46,7 +46,7 @@ pub struct TestStream {
     hello: Option<Hello>,
     received: VecDeque<String>,
     delay: Duration,
-    /// How many bytes the connection still brings before it breaks.
+    /// The number of bytes that the connection still brings before it breaks.
     left: Option<usize>,
     end: End,
 }
@@ -57,16 +57,16 @@ struct Connection {
     decoder: Decoder,
 }
 
-/// Why a stream brings nothing more.
+/// The state of a connection: open, or the reason why it brings nothing more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// It does.
+    /// The connection is there.
     Open,
-    /// The server ended it.
+    /// The server ended the stream.
     Ended,
-    /// The server broke it off.
+    /// The server broke the stream off.
     Broken(String),
-    /// The test cut it.
+    /// The test cut the connection.
     Cut,
     /// The test left.
     Disconnected,
@@ -84,7 +84,7 @@ impl fmt::Display for End {
     }
 }
 
-/// What reading comes to.
+/// The outcome of reading.
 #[derive(Debug)]
 pub(crate) enum Read {
     Message(Message),
@@ -252,7 +252,7 @@ impl TestStream {
         self.hello.as_ref()
     }
 
-    /// Whether the connection is there, as far as the client has read.
+    /// Returns whether the connection is there, as far as the client has read.
     pub fn is_open(&self) -> bool {
         self.end == End::Open
     }
@@ -389,7 +389,7 @@ impl TestStream {
         remember(&mut self.received, line(message));
     }
 
-    /// What was received lately, for a failure.
+    /// Describes what was received lately, for a failure.
     pub(crate) fn so_far(&self) -> String {
         format!("; received so far, the newest last:{}", listed(&self.received))
     }
@@ -402,12 +402,12 @@ fn remember(all: &mut VecDeque<String>, newest: String) {
     all.push_back(newest);
 }
 
-/// Whether a message says nothing of the app's.
+/// Returns whether a message says nothing of the app's.
 fn is_housekeeping(name: &str) -> bool {
     name == ControlName::Hello.as_str() || name == ControlName::Heartbeat.as_str()
 }
 
-/// A message as a failure lists it.
+/// Returns a message as a failure lists it.
 pub(crate) fn line(message: &Message) -> String {
     format!("[{}] {}: {}", message.last_event_id, message.name, shortened(&message.data))
 }

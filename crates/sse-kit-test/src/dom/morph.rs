@@ -10,7 +10,7 @@ use sse_kit_htmx::Swap;
 
 use super::{Dom, DomError, NodeExt};
 
-/// How many siblings are looked at: htmx's `morphScanLimit`.
+/// The number of siblings that are looked at: htmx's `morphScanLimit`.
 const SCAN_LIMIT: usize = 10;
 
 /// Makes the target, or what is in it, into the content.
@@ -48,7 +48,7 @@ pub(super) fn copy_attributes(to: NodeRef<'_>, from: NodeRef<'_>) {
     }
 }
 
-/// Whether the attribute holds a connection to the stream that the element is connected to already: our
+/// Returns whether the attribute holds a connection to the stream that the element is connected to already: our
 /// script keeps it then, with the cursor that it began at.
 fn is_same_stream(element: &NodeRef<'_>, name: &str, url: &str) -> bool {
     let is_connection = matches!(name, "hx-sse:connect" | "data-hx-sse:connect");
@@ -244,7 +244,7 @@ impl<'a> Morph<'a> {
         soft.filter(|soft| !self.is_awaited(*soft, node))
     }
 
-    /// Whether an element is equal to one that comes soon after `start`.
+    /// Returns whether an element is equal to one that comes soon after `start`.
     fn is_awaited(&mut self, element: NodeRef<'a>, start: NodeRef<'a>) -> bool {
         if self.awaited.contains(&element.id) {
             return true;

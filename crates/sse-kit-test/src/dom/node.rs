@@ -1,10 +1,10 @@
-//! What is asked of a node beyond what the DOM crate has.
+//! Operations on nodes that the DOM crate lacks.
 
 use dom_query::{NodeData, NodeRef, Tree};
 
 use super::{DomError, matcher};
 
-/// What is asked of a node beyond what the DOM crate has.
+/// Operations on nodes that the DOM crate lacks.
 pub(crate) trait NodeExt<'a>: Sized {
     /// Returns all elements in this one that match, in order, without those in templates.
     fn find_all(&self, selector: &str) -> Result<Vec<NodeRef<'a>>, DomError>;
@@ -21,10 +21,10 @@ pub(crate) trait NodeExt<'a>: Sized {
     /// Copies the node, with all that is in it, into a tree.
     fn copy_into<'t>(&self, tree: &'t Tree) -> NodeRef<'t>;
 
-    /// Whether the node is in the document.
+    /// Returns whether the node is in the document.
     fn is_connected(&self) -> bool;
 
-    /// Whether two nodes are equal as `Node.isEqualNode` has it.
+    /// Returns whether two nodes are equal as `Node.isEqualNode` has it.
     fn equals(&self, other: &NodeRef<'_>) -> bool;
 
     /// Replaces the text of a text node.
@@ -117,7 +117,7 @@ fn same_attributes(one: &NodeRef<'_>, other: &NodeRef<'_>) -> bool {
     ours.len() == theirs.len() && ours.iter().all(|attribute| theirs.contains(attribute))
 }
 
-/// The kind of a node that is no element, and what is in it.
+/// Returns the kind of a node that is no element, and its content.
 fn content_of(node: &NodeRef<'_>) -> Option<(u8, String)> {
     node.query(|node| match &node.data {
         NodeData::Text { contents } => (0, contents.to_string()),

@@ -1,4 +1,4 @@
-//! What a page shows, as lines that can be compared and read.
+//! The content of a page, as lines that can be compared and read.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ const FLEETING: &[&str] = &["nonce", "integrity"];
 const CONNECTIONS: &[&str] =
     &["hx-sse:connect", "data-hx-sse:connect", "sse-connect", "data-sse-connect"];
 
-/// What an element shows: one line for each element and text in it, indented by how deep it stands.
+/// The content of an element: one line for each element and text in it, indented by how deep it stands.
 ///
 /// Attributes are in alphabetical order. Whitespace, comments, the query of a connection's URL, and what the
 /// test leaves out make no difference.
@@ -90,19 +90,19 @@ fn attributes(element: &NodeRef<'_>) -> String {
     all.concat()
 }
 
-/// Takes off what differs from load to load: the cursor, and ids of the page's own.
+/// Removes what differs from load to load: the cursor, and ids of the page's own.
 fn without_query(mut url: String) -> String {
     url.truncate(url.find('?').unwrap_or(url.len()));
     url
 }
 
-/// How many lines of a difference are shown.
+/// The largest number of lines of a difference.
 const MOST_LINES: usize = 40;
 
-/// How many lines around a difference are shown.
+/// The number of lines around a difference.
 const AROUND: usize = 2;
 
-/// Says where two differ: `-` before the lines of the one, `+` before those of the other.
+/// Describes where two differ: `-` before the lines of the one, `+` before those of the other.
 pub(crate) fn difference(one: &Shown, other: &Shown) -> String {
     let (a, b) = (&one.0, &other.0);
     let same_start = a.iter().zip(b).take_while(|(a, b)| a == b).count();

@@ -4,15 +4,15 @@ use sse_kit_htmx::Swap;
 
 use super::DomError;
 
-/// What `hx-swap` says, as far as it changes a document.
+/// The parts of `hx-swap` that change a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SwapSpec {
     pub(super) style: Swap,
-    /// Whether the outermost element of the content is taken off.
+    /// `strip`: the outermost element of the content is taken off.
     pub(super) strip: Option<bool>,
-    /// Whether content that has nothing in it is swapped too.
+    /// `swapEmpty`: content that has nothing in it is swapped too.
     pub(super) swap_empty: Option<bool>,
-    /// Another target.
+    /// `target`: another target.
     pub(super) target: Option<String>,
 }
 
@@ -45,7 +45,7 @@ fn style(name: &str) -> Result<Swap, DomError> {
     long.parse().map_err(|_| DomError::Style(name.to_owned()))
 }
 
-/// Whether this style, and not its content, decides what becomes of the target itself.
+/// Returns whether the style replaces or changes the target itself.
 pub(super) fn is_outer(style: Swap) -> bool {
     matches!(style, Swap::OuterHtml | Swap::OuterMorph | Swap::OuterSync)
 }

@@ -11,7 +11,7 @@ use super::{Dom, DomError, NodeExt};
 pub struct Change {
     /// The selector of what is changed, such as `#count`.
     pub target: String,
-    /// How it is changed.
+    /// The style of the change.
     pub swap: Swap,
     /// The HTML that goes in.
     pub html: String,

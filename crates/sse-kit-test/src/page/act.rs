@@ -11,7 +11,7 @@ use crate::client::resolve;
 use crate::dom::NodeExt;
 use crate::failure::{At, fail};
 
-/// What a click comes to.
+/// The effect of a click.
 enum Click {
     /// An element of htmx makes its request.
     Request(NodeId),
@@ -95,7 +95,7 @@ impl TestPage {
         }
     }
 
-    /// What a click on an element comes to: it or what is around it takes the click.
+    /// Returns the effect of a click on an element: the element takes the click, or one around it does.
     fn click_on(&self, element: NodeId) -> Option<Click> {
         let mut node = Some(self.dom.node(element));
         while let Some(found) = node {
@@ -141,7 +141,7 @@ impl TestPage {
         }
     }
 
-    /// What an element sends: of a form its fields, with the button that was clicked.
+    /// Returns what an element sends: the fields of a form, with the button that was clicked.
     fn request_values(&self, element: NodeId, button: Option<NodeId>) -> Values {
         let node = self.dom.node(element);
         let is_get = super::asking::verb_of(&node).is_some_and(|(method, _)| method == Method::GET);

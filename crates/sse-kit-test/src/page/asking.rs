@@ -14,10 +14,10 @@ use crate::dom::{MainSwap, NodeExt};
 use crate::failure::{At, fail, shortened};
 use crate::response::TestResponse;
 
-/// How many redirects are followed.
+/// The largest number of redirects that are followed.
 const MOST_REDIRECTS: usize = 10;
 
-/// The method and the URL that an element asks for by htmx.
+/// Returns the method and the URL that an element asks for by htmx.
 pub(super) fn verb_of(node: &NodeRef<'_>) -> Option<(Method, String)> {
     if !node.is_element() {
         return None;
@@ -124,7 +124,7 @@ impl TestPage {
         }
     }
 
-    /// Whether an answer with this status is swapped.
+    /// Returns whether the page swaps an answer with this status.
     fn is_swapped(&self, element: NodeId, status: StatusCode) -> bool {
         if self.dialect == Dialect::V4 {
             let is_none = |style: String| style.trim() == "none";
@@ -139,7 +139,7 @@ impl TestPage {
         false
     }
 
-    /// `responseHandling` of htmx 2: the page's, or the default.
+    /// Returns `responseHandling` of htmx 2: the page's, or the default.
     fn response_handling(&self) -> Vec<serde_json::Value> {
         let config = self.dom.select("meta[name=htmx-config]").unwrap_or_default();
         let config = config.first().and_then(|meta| meta.attr("content"));
@@ -154,7 +154,7 @@ impl TestPage {
         })
     }
 
-    /// How htmx 4 is to swap answers of this status: `hx-status:404`, or `hx-status:4xx`.
+    /// Returns the swap style of htmx 4 for answers of this status: `hx-status:404`, or `hx-status:4xx`.
     fn status_swap(&self, element: NodeId, status: StatusCode) -> Option<String> {
         let code = status.as_str();
         let value = [code.to_owned(), format!("{}x", &code[..2]), format!("{}xx", &code[..1])]
@@ -163,7 +163,7 @@ impl TestPage {
         value.split_whitespace().find_map(|word| word.strip_prefix("swap:")).map(str::to_owned)
     }
 
-    /// The element that the content of an element's messages and answers goes into.
+    /// Returns the element that the content of an element's messages and answers goes into.
     pub(super) fn target_of(&self, at: At, element: NodeId) -> NodeId {
         match self.inherited(element, "hx-target") {
             Some(selector) => self.find_target(at, element, &selector),
@@ -210,7 +210,7 @@ fn read_values(at: At, text: &str) -> Values {
     values.into_iter().map(|(name, value)| (name, text(value))).collect()
 }
 
-/// Whether a status matches a pattern of htmx 2: digits, `.` for any, and `[45]` for one of several.
+/// Returns whether a status matches a pattern of htmx 2: digits, `.` for any, and `[45]` for one of several.
 fn matches_code(pattern: &str, status: StatusCode) -> bool {
     let mut rest = pattern.chars();
     for digit in status.as_str().chars() {

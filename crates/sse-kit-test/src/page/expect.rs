@@ -95,7 +95,7 @@ impl TestPage {
         }
     }
 
-    /// How the page differs from one that is loaded now.
+    /// Describes how the page differs from one that is loaded now; `None` when it does not.
     pub(crate) async fn staleness(&mut self, at: At, but_for: &[String]) -> Option<String> {
         let fresh = self.fresh(at).await;
         let read = |page: &Self| page.shown(but_for).unwrap_or_else(|error| fail(at, error));
@@ -125,7 +125,7 @@ impl TestPage {
         found.first().map(|node| node.text().split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
-    /// What came by the streams, for a failure.
+    /// Describes what came by the streams, for a failure.
     fn sent(&self) -> String {
         if self.streams.is_empty() {
             return "; the page has no stream".to_owned();

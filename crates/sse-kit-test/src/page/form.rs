@@ -1,15 +1,15 @@
-//! What a form would send.
+//! The values that a form sends.
 
 use dom_query::{NodeId, NodeRef};
 
 use super::TestPage;
 use crate::dom::NodeExt;
 
-/// What is sent, in the order of the document.
+/// Names and values, in the order of the document.
 pub(super) type Values = Vec<(String, String)>;
 
 impl TestPage {
-    /// What the fields in an element would send: of a form, or one field alone.
+    /// Returns the values of the fields in an element, or of the element itself if it is a field.
     pub(super) fn values_in(&self, element: NodeId) -> Values {
         let root = self.dom.node(element);
         let fields = std::iter::once(root).chain(root.descendants_it());
@@ -42,7 +42,7 @@ impl TestPage {
     }
 }
 
-/// The value of the option that is selected, or else of the first.
+/// Returns the value of the option that is selected, or else of the first.
 fn selected(select: NodeRef<'_>) -> Option<String> {
     let options = select.find_all("option").unwrap_or_default();
     let chosen = options.iter().find(|option| option.has_attr("selected")).or(options.first())?;

@@ -1,4 +1,4 @@
-//! A page's streams, and what a message does to the page.
+//! A page's streams, and the effects of a message.
 
 use std::panic::Location;
 use std::time::Duration;
@@ -27,13 +27,13 @@ pub(super) struct Live {
     pub(super) is_closed: bool,
 }
 
-/// How long nothing has come when all that was under way has.
+/// The time without a message after which nothing is under way any more.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// How often a page comes back to a server that ends its streams.
+/// The largest number of times that a page comes back to a server that ends its streams.
 const MOST_RETURNS: usize = 20;
 
-/// How many messages may come in a row before that is no settling any more.
+/// The largest number of messages that a page takes in while it settles.
 const MOST_MESSAGES: usize = 100_000;
 
 impl TestPage {
@@ -195,7 +195,7 @@ impl TestPage {
         }
     }
 
-    /// The elements that events of this name are swapped into, in the order of the document.
+    /// Returns the elements that events of this name are swapped into, in the order of the document.
     fn listening(&self, connection: NodeId, name: &str) -> Vec<NodeId> {
         let (attribute, connects) = match self.dialect {
             Dialect::V2 => ("sse-swap", "sse-connect"),
@@ -211,13 +211,13 @@ impl TestPage {
         listed.map(|node| node.id).collect()
     }
 
-    /// Whether htmx 4 swaps unnamed events by the element that connects: not when that lists others.
+    /// Returns whether htmx 4 swaps unnamed events by the element that connects: not when that lists others.
     fn takes_unnamed(&self, connection: NodeId) -> bool {
         let listed = self.dom.node(connection).hx("sse-kit-swap");
         listed.is_none_or(|names| names.split(',').any(|name| name.trim() == "message"))
     }
 
-    /// The elements that make a request when an event of this name comes.
+    /// Returns the elements that make a request when an event of this name comes.
     fn triggered(&self, connection: NodeId, name: &str) -> Vec<NodeId> {
         let connects = self.dom.node(connection);
         let is_triggered = |node: &dom_query::NodeRef<'_>| {
@@ -265,7 +265,7 @@ impl TestPage {
         }
     }
 
-    /// The value of an attribute of htmx: htmx 2 takes it from the elements around too.
+    /// Returns the value of an attribute of htmx: htmx 2 takes it from the elements around too.
     pub(super) fn inherited(&self, element: NodeId, name: &str) -> Option<String> {
         let node = self.dom.node(element);
         match self.dialect {

@@ -2,6 +2,7 @@
 
 mod board;
 mod converging;
+mod markup;
 mod pages;
 mod recording;
 mod streams;
