@@ -12,7 +12,7 @@ use sse_kit_broadcast::{Hub, Subscription};
 use sse_kit_dispatch::{Dispatcher, DomainEvent};
 use sse_kit_event::{Decoder, Event, LastEventId, Topic};
 use sse_kit_htmx::{Html, MessageFormat, Update};
-use sse_kit_update::{ElementUpdater, message};
+use sse_kit_update::{BoxError, ElementUpdater, message};
 use tokio::runtime::Runtime;
 
 const TIMES: usize = 100;
@@ -157,21 +157,23 @@ fn dispatch(all: (Runtime, Dispatcher, DomainEvent)) -> (Runtime, Dispatcher, Do
     all
 }
 
-fn updater() -> (Runtime, ElementUpdater, Value) {
+fn updater() -> (Runtime, ElementUpdater, DomainEvent) {
     let updater = ElementUpdater::new();
-    updater.on("job:progress", |data: Value| {
+    let handler = updater.on("job:progress", |data: Value| -> Result<_, BoxError> {
         let bar = format!("<progress max=\"100\" value=\"{}\"></progress>", data["percent"]);
         Ok(Update::replace("bar".parse()?, &Html::trusted(bar))?)
     });
-    (runtime(), updater, json!({ "percent": 40 }))
+    handler.expect("a pattern");
+    let event = DomainEvent::new("job:progress", &json!({ "percent": 40 })).expect("an event");
+    (runtime(), updater, event)
 }
 
 #[library_benchmark]
 #[bench::of_one_place(updater())]
-fn update(all: (Runtime, ElementUpdater, Value)) -> (Runtime, ElementUpdater, Value) {
-    let (runtime, updater, data) = &all;
+fn update(all: (Runtime, ElementUpdater, DomainEvent)) -> (Runtime, ElementUpdater, DomainEvent) {
+    let (runtime, updater, event) = &all;
     for _ in 0..TIMES {
-        let updated = runtime.block_on(updater.update("job:progress", data)).expect("an update");
+        let updated = runtime.block_on(updater.update(event.clone())).expect("an update");
         _ = black_box(message(&updated.updates, MessageFormat::Both));
     }
     all

@@ -1,4 +1,4 @@
-//! Reading from the log what history does not have any more.
+//! Backfill: reads from the log what history no longer holds.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -16,28 +16,28 @@ use crate::slow_consumer::SlowConsumer;
 use crate::subscribe::SubscribeError;
 use crate::turns::{Crowded, Turn, Turns};
 
-/// The number of records that are read at once.
+/// The number of records in one read.
 const PAGE: usize = 256;
 
-/// The largest distance from the position of this node at the join, in records of whichever topics, over
-/// which the log is read. A client that lacks more gets a gap, before anything is read for it.
+/// The maximum distance to backfill, in records of all topics, from the client's last event to the
+/// position of this node at the join. A client that is further behind gets a gap without any read.
 const MAX_RECORDS: u64 = 10_000;
 
-/// The number of streams that read more than a page at a time, so that all that come back after an
-/// outage do not read the log at once.
+/// The number of streams that backfill more than one page at a time. The limit keeps clients that
+/// reconnect after an outage from reading the log all at once.
 const LONG_READERS: usize = 3;
 
-/// The number of streams that read no more than a page at a time. They have readers of their own, so
-/// that clients who lack little do not wait for those who lack much.
+/// The number of streams that backfill at most one page at a time. They have a turn of their own,
+/// so that a client that missed little does not wait for clients that missed much.
 const SHORT_READERS: usize = 1;
 
-/// The number of streams of one client that read more than a page at a time.
+/// The number of long backfills of one client at a time.
 const SHARE: usize = 2;
 
-/// The longest wait for a reader. A gap is better than a page that shows nothing for long.
+/// The maximum wait for a turn. A gap is better than a page that stays empty for long.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// Reads the log for streams that have been away for longer than history reaches back.
+/// Backfills streams that resume from before this node's history.
 #[derive(Debug)]
 pub(crate) struct Backfill {
     log: Arc<dyn Log>,
@@ -46,20 +46,20 @@ pub(crate) struct Backfill {
     short: Arc<Turns>,
 }
 
-/// The bounds of what is read for a subscription.
+/// The settings of the subscription that bound its backfill.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BackfillRequest {
     pub(crate) policy: SlowConsumer,
     pub(crate) limits: QueueLimits,
 }
 
-/// The events read so far, for one connection.
+/// The progress of one backfill.
 struct Filling<'a> {
     connection: &'a Connection,
     limits: QueueLimits,
-    /// The newest event that has to be read: later ones wait in the queue of the connection.
+    /// The newest event to read. Later events wait in the queue of the connection.
     last: EventId,
-    /// The event up to which the log was read.
+    /// The event through which the log was read.
     through: EventId,
     entries: VecDeque<Arc<Entry>>,
     bytes: usize,
@@ -72,10 +72,12 @@ impl Backfill {
         Self { log, node, long, short }
     }
 
-    /// Reads what history lacks, as far as the log still has all of it and it is not too much, and lets
-    /// the connection go on after it. Where the log does not help, the connection goes on with a gap.
+    /// Reads the events that history no longer holds and lets the connection continue after them.
+    /// If the log no longer has them either, or they are too many, the connection continues with a
+    /// gap.
     ///
-    /// No lock is held meanwhile: what history loses while the log is read is read from there too.
+    /// No lock is held during the read. Events that history drops meanwhile are read from the log
+    /// as well.
     pub(crate) async fn fill(
         &self,
         connection: &Connection,
@@ -121,7 +123,7 @@ impl Backfill {
                 }
                 Err(error) => {
                     let through = filling.through;
-                    tracing::debug!(%error, %through, "the log does not reach back either");
+                    tracing::debug!(%error, %through, "the log no longer holds the events to backfill");
                     return Ok(None);
                 }
             }
@@ -130,8 +132,8 @@ impl Backfill {
         Ok(Some(filling.entries))
     }
 
-    /// Lets the connection go on as soon as nothing is lacking between what was read, and what history
-    /// has or waits in its queue.
+    /// Releases the connection as soon as the events read so far, history, and the connection's
+    /// queue together leave no hole.
     async fn releases(&self, filling: &Filling<'_>) -> bool {
         let Filling { connection, through, last, .. } = filling;
         if through.offset() >= last.offset() {
@@ -142,7 +144,8 @@ impl Backfill {
             && self.node.release_after(connection, *through, false)
     }
 
-    /// Waits for a reader, unless the stream lacks too much.
+    /// Waits for a turn at the log; returns `None` if the stream is too far behind or waited too
+    /// long.
     async fn turn(&self, lacking: &Lacking) -> Result<Option<Turn>, Crowded> {
         let Lacking { after, through, client, .. } = lacking;
         let distance = through.offset().saturating_sub(after.offset());
@@ -166,13 +169,14 @@ impl<'a> Filling<'a> {
         }
     }
 
-    /// Takes a page; `false` when it leads no further, or that is too much.
+    /// Adds a page. Returns `false` if the page makes no progress, or if the limit in bytes is
+    /// exceeded.
     fn take(&mut self, page: Page) -> bool {
         let leads_on = page.through.offset() > self.through.offset();
         self.through = page.through;
         for (id, record) in page.records {
             let entry = Entry::new(id, record);
-            // What comes after it waits in the queue, or comes from history.
+            // Later events wait in the queue, or come from history.
             if id.offset() <= self.last.offset() && self.wants(&entry) {
                 self.bytes = self.bytes.saturating_add(entry.weight());
                 self.entries.push_back(Arc::new(entry));
@@ -187,7 +191,7 @@ impl<'a> Filling<'a> {
     }
 }
 
-/// Of events with the same key and topic only the newest.
+/// Keeps only the newest event of each key and audience.
 fn keep_newest(entries: &mut VecDeque<Arc<Entry>>) {
     let mut seen = HashSet::new();
     let mut kept: VecDeque<_> = std::mem::take(entries)

@@ -31,7 +31,7 @@ use crate::receipt::OnAppendFailure;
 /// The upper bound for [`HubBuilder::max_delay`].
 const MAX_DELAY: Duration = Duration::from_secs(60);
 
-/// The upper bound for [`HubBuilder::log_buffer`]: the ring is allocated as a whole.
+/// The upper bound for [`HubBuilder::log_buffer`]: the whole ring is allocated at once.
 const MAX_LOG_BUFFER: usize = 1 << 20;
 
 /// The upper bound for [`HubBuilder::shards`].
@@ -87,115 +87,121 @@ impl HubBuilder {
         }
     }
 
-    /// How many events may wait for one connection. Default: 100.
+    /// Sets the maximum number of events that wait for one connection. Default: 100.
     pub fn queue(mut self, events: usize) -> Self {
         self.queue.events = events;
         self
     }
 
-    /// How many bytes of events may wait for one connection; one event always may. The bytes are
-    /// shared with history and with other connections. Default: 1 MiB.
+    /// Sets the maximum size of the events that wait for one connection, in bytes; a single larger
+    /// event is still accepted. The bytes are shared with history and with other connections.
+    /// Default: 1 MiB.
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
         self.queue.bytes = bytes;
         self
     }
 
-    /// How many events of each topic are kept for those who come back; 0 keeps none. Default: 50.
+    /// Sets the number of events per topic that history keeps for clients that resume; 0 keeps
+    /// none. Default: 50.
     pub fn history(mut self, events_per_topic: usize) -> Self {
         self.retention.events_per_topic = events_per_topic;
         self
     }
 
-    /// How long they are kept at most. Default: as long as there is room.
+    /// Sets the maximum age of events in history. Default: no limit.
     pub fn history_age(mut self, age: Duration) -> Self {
         self.retention.age = Some(age);
         self
     }
 
-    /// How many bytes of them are kept, over all topics: then the oldest give way. Default: 64 MiB.
+    /// Sets the maximum size of history over all topics, in bytes; beyond it the oldest events are
+    /// dropped. Default: 64 MiB.
     pub fn history_bytes(mut self, bytes: usize) -> Self {
         self.retention.bytes = bytes;
         self
     }
 
-    /// Sets how often connections get a sign of life. Default: 15 s, well below what proxies call idle.
+    /// Sets the heartbeat interval. Default: 15 s, well below the idle timeouts of common proxies.
     ///
-    /// With `None` there is none. Then proxies end quiet streams, pages do not notice a dead connection, the age
-    /// of a stream is looked at only when it sends an event, and clients that are gone without a word are
-    /// found by the kernel alone.
+    /// `None` disables heartbeats. Then proxies end quiet streams, pages do not notice a dead
+    /// connection, the maximum age of a stream is checked only when it sends an event, and only the
+    /// kernel detects clients that vanish without closing the connection.
     pub fn heartbeat(mut self, every: impl Into<Option<Duration>>) -> Self {
         self.heartbeat = every.into();
         self
     }
 
-    /// How long an event may wait for others, so that they are written together. Default: 0, so that only
-    /// those are that were published in the same moment.
+    /// Sets the maximum time that an event waits so that several are written together. Default: 0,
+    /// which batches only events published at the same moment.
     ///
-    /// With many events for each connection this saves writes: one each 20 ms instead of one for each
-    /// event, when there are hundreds a second. Whoever's queue is half full is written to at once, and
-    /// whoever is sent something alone. At most a minute.
+    /// At hundreds of events per second, 20 ms turns one write per event into one write per 20 ms.
+    /// A connection whose queue is half full, or that is sent a direct message, is flushed
+    /// immediately. The maximum is 60 s.
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = delay;
         self
     }
 
-    /// Sets the number of fan-out tasks that share the connections, at most 1,024. Default: one for each
-    /// worker of the runtime.
+    /// Sets the number of fan-out tasks that share the connections, at most 1,024. Default: one per
+    /// worker thread of the runtime.
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = Some(shards);
         self
     }
 
-    /// How many events may wait for a fan-out task or a tap, before it goes on from history or
-    /// reports a lag; at most 1,048,576. Default: 1024.
+    /// Sets the number of events that may wait for a fan-out task or a tap, at most 1,048,576. When
+    /// the buffer overflows, connections catch up from history, and taps report a lag. Default:
+    /// 1,024.
     pub fn log_buffer(mut self, events: usize) -> Self {
         self.log_buffer = events;
         self
     }
 
-    /// How many different patterns that begin alike may be subscribed to, such as `*:17` and `**:log`,
-    /// which both begin with a wildcard, or `jobs:*` and `jobs:*:log`. Default: 1024.
+    /// Sets the maximum number of different subscribed patterns that share a literal prefix. `*:17`
+    /// and `**:log` share the empty prefix; `jobs:*` and `jobs:*:log` share `jobs:`. Default:
+    /// 1,024.
     ///
-    /// Patterns are matched with a topic when it is first published to after patterns have come or
-    /// gone, and only those that begin as it does. This bounds what that costs; where clients choose
-    /// their patterns, it is what keeps them from slowing down each other. Equal patterns count
-    /// once, whoever has them. Of sets of patterns of one subscription that may match the same
-    /// topic there may be as many.
+    /// After patterns were added or removed, the next event on a topic matches that topic against
+    /// the patterns that share its prefix. This limit bounds that cost: where clients choose their
+    /// patterns, it keeps them from slowing down others. Equal patterns count once over all
+    /// subscriptions. The same limit applies to the number of different sets of patterns within one
+    /// subscription that can match the same topic.
     pub fn max_patterns_per_prefix(mut self, patterns: usize) -> Self {
         self.max_patterns_per_prefix = patterns;
         self
     }
 
-    /// The log that gives events their order. Default: a [`MemoryLog`].
+    /// Sets the log, which orders the events. Default: a [`MemoryLog`].
     pub fn log(mut self, log: impl Log) -> Self {
         self.log = Some(Arc::new(log));
         self
     }
 
-    /// What happens to an event that the log does not take. Default: publishing fails.
+    /// Sets what happens to an event that the log does not accept. Default: the publish fails.
     pub fn on_append_failure(mut self, what: OnAppendFailure) -> Self {
         self.log_failure = what;
         self
     }
 
-    /// How long a hook may take before it is passed over. Default: 5 s.
+    /// Sets the timeout of one hook call; a hook that exceeds it is skipped. Default: 5 s.
     pub fn hook_timeout(mut self, timeout: Duration) -> Self {
         self.hook_timeout = timeout;
         self
     }
 
-    /// Sets the longest wait of a publish while the broadcast hooks are busy with other events, before it
-    /// fails with [`PublishError::HooksBusy`](crate::PublishError::HooksBusy). Default: 10 s.
+    /// Sets the maximum time that a publish waits while the broadcast hooks are busy with other
+    /// events. After that it fails with
+    /// [`PublishError::HooksBusy`](crate::PublishError::HooksBusy). Default: 10 s.
     pub fn turn_timeout(mut self, timeout: Duration) -> Self {
         self.turn_timeout = timeout;
         self
     }
 
-    /// Calls `hook` when a connection was opened.
+    /// Calls `hook` after a connection opened.
     ///
-    /// Connect and disconnect hooks are called one at a time, in the order in which things
-    /// happened and hooks were registered. A hook that fails or panics is logged and counted, and
-    /// does no other harm.
+    /// The hub calls connect and disconnect hooks one at a time, in the order of the events and,
+    /// for each event, in order of registration. If a hook fails or panics, the hub logs and counts
+    /// that and continues.
     pub fn on_connect<F>(self, hook: F) -> Self
     where
         F: Fn(Arc<Connection>) -> Result<(), HookError> + Send + Sync + 'static,
@@ -203,7 +209,7 @@ impl HubBuilder {
         self.on_connect_async(move |connection| future::ready(hook(connection)))
     }
 
-    /// As [`HubBuilder::on_connect`], for a hook that waits.
+    /// Does the same as [`HubBuilder::on_connect`] with an async hook.
     pub fn on_connect_async<F, R>(mut self, hook: F) -> Self
     where
         F: Fn(Arc<Connection>) -> R + Send + Sync + 'static,
@@ -213,7 +219,7 @@ impl HubBuilder {
         self
     }
 
-    /// Calls `hook` when a connection has ended, for whatever reason, once for each.
+    /// Calls `hook` once after each connection ended, for any reason.
     pub fn on_disconnect<F>(self, hook: F) -> Self
     where
         F: Fn(Arc<Connection>, CloseReason) -> Result<(), HookError> + Send + Sync + 'static,
@@ -221,7 +227,7 @@ impl HubBuilder {
         self.on_disconnect_async(move |connection, why| future::ready(hook(connection, why)))
     }
 
-    /// As [`HubBuilder::on_disconnect`], for a hook that waits.
+    /// Does the same as [`HubBuilder::on_disconnect`] with an async hook.
     pub fn on_disconnect_async<F, R>(mut self, hook: F) -> Self
     where
         F: Fn(Arc<Connection>, CloseReason) -> R + Send + Sync + 'static,
@@ -231,12 +237,12 @@ impl HubBuilder {
         self
     }
 
-    /// Asks `hook` before an event is published: it may let it pass, replace it or veto it.
+    /// Calls `hook` before an event is published. The hook may keep, replace or veto the event.
     ///
-    /// What it replaces is neither stored nor sent. Hooks are asked one event at a time, in the
-    /// order in which `publish` was called; an event that a hook of another hub publishes does
-    /// not wait for its turn. When a hook fails, panics or takes too long, the event passes as it was
-    /// before that hook: a hook that guards something is a [`HubBuilder::guard`].
+    /// A replaced event is neither stored nor sent. The hub runs the hooks for one event at a time,
+    /// in the order of the calls to `publish`; only an event that a hook of another hub publishes
+    /// does not wait for its turn. If a hook fails, panics or times out, the event continues as it
+    /// was before that hook. To block events in that case, use [`HubBuilder::guard`].
     pub fn on_broadcast<F>(self, hook: F) -> Self
     where
         F: Fn(Arc<Draft>) -> Result<Verdict, HookError> + Send + Sync + 'static,
@@ -244,7 +250,7 @@ impl HubBuilder {
         self.on_broadcast_async(move |draft| future::ready(hook(draft)))
     }
 
-    /// As [`HubBuilder::on_broadcast`], for a hook that waits; publishers wait for it too.
+    /// Does the same as [`HubBuilder::on_broadcast`] with an async hook; publishers wait for it.
     pub fn on_broadcast_async<F, R>(mut self, hook: F) -> Self
     where
         F: Fn(Arc<Draft>) -> R + Send + Sync + 'static,
@@ -254,8 +260,8 @@ impl HubBuilder {
         self
     }
 
-    /// As [`HubBuilder::on_broadcast`], for a hook that fails closed: when it fails, panics or takes too
-    /// long, nothing is published, and the publisher gets
+    /// Calls `hook` as [`HubBuilder::on_broadcast`] does, but fails closed: if the hook fails,
+    /// panics or times out, nothing is published, and the publisher gets
     /// [`PublishError::GuardFailed`](crate::PublishError::GuardFailed).
     ///
     /// ```
@@ -282,7 +288,7 @@ impl HubBuilder {
         self.guard_async(move |draft| future::ready(hook(draft)))
     }
 
-    /// As [`HubBuilder::guard`], for a hook that waits; publishers wait for it too.
+    /// Does the same as [`HubBuilder::guard`] with an async hook; publishers wait for it.
     pub fn guard_async<F, R>(mut self, hook: F) -> Self
     where
         F: Fn(Arc<Draft>) -> R + Send + Sync + 'static,
@@ -292,11 +298,11 @@ impl HubBuilder {
         self
     }
 
-    /// Makes the hub, and starts its tasks on the current runtime; they end with it.
+    /// Creates the hub and starts its tasks on the current Tokio runtime; they end with the hub.
     ///
     /// # Errors
     ///
-    /// [`BuildError`] says which setting is wrong, or that there is no runtime.
+    /// [`BuildError`] if a setting is invalid, or outside of a Tokio runtime.
     pub fn build(self) -> Result<Hub, BuildError> {
         let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
         let shards = self.shards.unwrap_or_else(|| runtime.metrics().num_workers());
@@ -330,8 +336,8 @@ impl HubBuilder {
             heartbeat: self.heartbeat,
             shares_log: log.is_shared(),
         });
-        // When all is there: a log may deliver at once, and from another thread. But before the fan-out
-        // listens: what the log has from before is for history alone.
+        // Attach only when everything is in place: a log may deliver at once, from another thread.
+        // But attach before the fan-out listens: records from before belong in history only.
         log.attach(Inlet::new(&node));
         for shard in 0..shards {
             let coalescer = Coalescer::new(self.max_delay);
@@ -343,7 +349,7 @@ impl HubBuilder {
             runtime.spawn(tick(every, Arc::downgrade(&node), Node::send_heartbeat));
         }
         if self.retention.age.is_some() {
-            // Others may have the lock in between.
+            // Other tasks may take the lock in between.
             let trim = |node: &Node| while node.state.lock().trim_history() {};
             runtime.spawn(tick(Duration::from_secs(1), Arc::downgrade(&node), trim));
         }
@@ -378,11 +384,11 @@ impl HubBuilder {
     }
 }
 
-/// Calls `act` every so often while there is a node.
+/// Calls `act` once per interval until the node is gone.
 async fn tick(every: Duration, node: Weak<Node>, act: impl Fn(&Node)) {
     let mut interval = tokio::time::interval(every);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    interval.tick().await; // the first is at once
+    interval.tick().await; // the first tick completes immediately
     loop {
         interval.tick().await;
         match node.upgrade() {
@@ -392,36 +398,36 @@ async fn tick(every: Duration, node: Weak<Node>, act: impl Fn(&Node)) {
     }
 }
 
-/// Why there is no hub.
+/// The reason why a hub was not built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// It was called outside of a Tokio runtime, on which the fan-out tasks run.
-    #[error("a hub is made within a Tokio runtime")]
+    /// The call was made outside of a Tokio runtime, which runs the fan-out tasks.
+    #[error("there is no Tokio runtime; build the hub within one")]
     NoRuntime,
-    /// A setting is 0 that must not be.
-    #[error("`{setting}` is at least 1")]
+    /// A setting is 0 but must not be.
+    #[error("`{setting}` is 0; set it to 1 or more")]
     Zero {
-        /// Its name.
+        /// The name of the setting.
         setting: &'static str,
     },
-    /// A setting is larger than can be allocated for.
-    #[error("`{setting}` is at most {max}")]
+    /// A setting is too large to be allocated for.
+    #[error("`{setting}` is too large; set it to {max} or less")]
     TooMany {
-        /// Its name.
+        /// The name of the setting.
         setting: &'static str,
-        /// Its largest value.
+        /// The maximum value.
         max: usize,
     },
-    /// A setting is longer than makes sense.
-    #[error("`{setting}` is at most {most:?}")]
+    /// A duration is longer than its upper bound.
+    #[error("`{setting}` is too long; set it to {most:?} or less")]
     TooLong {
-        /// Its name.
+        /// The name of the setting.
         setting: &'static str,
-        /// How long it may be.
+        /// The maximum duration.
         most: Duration,
     },
-    /// The operating system has no random number for the log's epoch.
-    #[error("no random number for the epoch of the log")]
+    /// The operating system provides no random number for the epoch of the log.
+    #[error("the operating system provided no random number for the epoch of the log")]
     Random(#[source] getrandom::Error),
 }

@@ -3,11 +3,11 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
-/// A client, by whose key streams that belong together share what is scarce: see
+/// The identity of a client, for sharing scarce resources among clients: see
 /// [`SubscriptionBuilder::client`](crate::SubscriptionBuilder::client).
 ///
-/// It is made of the address of the client or, better, of the name of its user. An IPv6 client is known by
-/// its /64 network, which is what one subscriber line is given:
+/// Create it from the name of the user or, if there is none, from the address of the client. An
+/// IPv6 client is identified by its /64 network, the usual size of one subscriber line:
 ///
 /// ```
 /// use std::net::IpAddr;
@@ -26,12 +26,12 @@ pub struct ClientKey(Key);
 enum Key {
     Line(IpAddr),
     Name(Arc<str>),
-    /// A connection of which no more is known.
+    /// A connection whose client is unknown.
     Connection(u64),
 }
 
 impl ClientKey {
-    /// The key of a connection that shares with no other.
+    /// Creates a key that only this connection has.
     pub(crate) fn of_connection(number: u64) -> Self {
         Self(Key::Connection(number))
     }

@@ -1,4 +1,4 @@
-//! Wakes connections a little later, so that more is written at once.
+//! Delays the wake-up of connections so that they write several events at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,16 +9,16 @@ use crate::connection::Connection;
 use crate::queue::Queue;
 use crate::shard::BATCH;
 
-/// The connections that have something in their queues, and may wait for more.
+/// The connections that have events in their queues and whose wake-up is deferred.
 ///
-/// Only their wake-up waits. Events are in the queues at once, so that what bounds a queue holds; and
-/// whatever else wakes a connection, such as its end, does so as ever.
+/// Only the wake-up is deferred. Events enter the queues at once, so the limits of a queue hold;
+/// anything else that wakes a connection, such as its end, still wakes it immediately.
 #[derive(Debug)]
 pub(crate) struct Coalescer {
-    /// How long they wait at most.
+    /// The maximum time that a wake-up is deferred.
     max_delay: Duration,
     connections: Vec<Arc<Connection>>,
-    /// When the one that waits for longest has waited long enough.
+    /// The time of the earliest deferred wake-up.
     due: Option<Instant>,
 }
 
@@ -27,8 +27,8 @@ impl Coalescer {
         Self { max_delay, connections: Vec::new(), due: None }
     }
 
-    /// Wakes a connection that was offered events, or lets it wait; one whose queue is half full waits
-    /// no longer.
+    /// Wakes a connection that was offered events, or defers its wake-up. A connection whose queue
+    /// is half full is woken immediately.
     pub(crate) fn wake_or_defer(
         &mut self,
         connection: &Arc<Connection>,
@@ -47,7 +47,7 @@ impl Coalescer {
         self.due
     }
 
-    /// Wakes all that wait, if the time has come, and lets others run in between.
+    /// Wakes all deferred connections if the time has come, and yields in between.
     pub(crate) async fn wake_when_due(&mut self) {
         if self.due.is_none_or(|due| Instant::now() < due) {
             return;

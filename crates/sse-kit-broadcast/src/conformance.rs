@@ -1,4 +1,5 @@
-//! Whether a [`Log`] keeps its promises: a suite that its author can run.
+//! A test suite that checks whether a [`Log`] keeps the promises of the trait. Authors of logs run
+//! it.
 //!
 //! ```
 //! use sse_kit_broadcast::conformance::{self, Subject};
@@ -31,63 +32,68 @@ use futures_core::future::BoxFuture;
 
 use crate::log::Log;
 
-/// The log that is tried, and what can be done to it.
+/// The log under test, and the faults that the suite can inject.
 ///
-/// What a log cannot have done to it stays as it is here, and the promises about it are not tried.
+/// A fault that a log cannot simulate keeps its default method; the suite then skips the promises
+/// about it.
 pub trait Subject: Send {
-    /// The log.
+    /// The type of the log.
     type Log: Log;
 
-    /// One more node on the log. All of them are the same log where it is
-    /// [shared](Log::is_shared); where it is not, this is called once for each check.
+    /// Opens one more node on the log. If the log is [shared](Log::is_shared), all nodes are on the
+    /// same log; otherwise the suite calls this once per check.
     fn node(&mut self) -> BoxFuture<'_, Self::Log>;
 
-    /// Loses all records, and everything else that the log knows; true when it did.
+    /// Deletes all records and all other state of the log. Returns `true` if it did.
     fn wipe(&mut self) -> BoxFuture<'_, bool> {
         Box::pin(async { false })
     }
 
-    /// Drops all records but those that come after this offset; true when it did.
+    /// Deletes all records up to and including this offset. Returns `true` if it did.
     fn trim(&mut self, through: u64) -> BoxFuture<'_, bool> {
         let _ = through;
         Box::pin(async { false })
     }
 
-    /// The next append of any node is carried out, but the node is not told: the reply gets lost. True
-    /// when that will be so.
+    /// Makes the next append of any node succeed but loses the reply. Returns `true` if it will.
     fn lose_reply(&mut self) -> BoxFuture<'_, bool> {
         Box::pin(async { false })
     }
 }
 
-/// What was found.
+/// The result of the suite.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// The promises that were kept.
+    /// The promises that the log kept.
     pub kept: Vec<&'static str>,
-    /// The promises that could not be tried on this log.
+    /// The promises that could not be tested on this log.
     pub untried: Vec<&'static str>,
 }
 
-/// A promise that was not kept.
+/// A promise that the log broke.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{promise}: {found}")]
 #[non_exhaustive]
 pub struct ConformanceError {
-    /// Which one.
+    /// The name of the promise.
     pub promise: &'static str,
-    /// What was found instead.
+    /// The behaviour found instead.
     pub found: String,
 }
 
-/// Tries every promise, one after another, on a Tokio runtime with time.
+/// Tests every promise, one after another, on a Tokio runtime with time enabled.
 ///
 /// The log must have no other nodes meanwhile.
 ///
 /// # Errors
 ///
-/// The first promise that was not kept.
+/// [`ConformanceError`] for the first promise that the log broke.
+///
+/// # Cancel safety
+///
+/// If the future is dropped, the suite stops. Records that it appended stay in the log, and a lost
+/// reply that was requested may still happen.
 pub async fn check<S: Subject>(subject: &mut S) -> Result<Report, ConformanceError> {
     let mut report = Report::default();
     delivery::order(subject, &mut report).await?;

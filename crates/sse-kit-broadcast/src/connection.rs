@@ -1,4 +1,4 @@
-//! One open stream, as the server sees it.
+//! An open stream on the server's side.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,16 +13,16 @@ use crate::ending::ConnectionState;
 use crate::lists::{ListId, Place};
 use crate::queue::Queue;
 
-/// One open stream: who it is, what it subscribes to, and how it fares.
+/// An open stream: its id, its subscription, and its state.
 #[derive(Debug)]
 pub struct Connection {
     pub(crate) id: ConnectionId,
-    /// Its number: of two connections of a node the newer one has the higher.
+    /// The sequence number of the connection, unique on this node and increasing.
     pub(crate) number: u64,
     pub(crate) topics: Topics,
     pub(crate) metadata: Value,
     pub(crate) connected_at: SystemTime,
-    /// Which shard serves it, and where it stands in the shard's lists.
+    /// The number of its shard; `places` has its places in the lists of the shard.
     pub(crate) shard: usize,
     pub(crate) places: OnceLock<Box<[Place]>>,
     pub(crate) left: AtomicBool,
@@ -30,27 +30,27 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Its id.
+    /// Returns the id.
     pub fn id(&self) -> &ConnectionId {
         &self.id
     }
 
-    /// What it subscribes to.
+    /// Returns the topics and patterns of the subscription.
     pub fn topics(&self) -> &Topics {
         &self.topics
     }
 
-    /// What the app noted when it subscribed; `null` when that was nothing.
+    /// Returns the metadata that the app set when it subscribed; `null` by default.
     pub fn metadata(&self) -> &Value {
         &self.metadata
     }
 
-    /// When it was opened.
+    /// Returns the time at which the connection opened.
     pub fn connected_at(&self) -> SystemTime {
         self.connected_at
     }
 
-    /// How it fares just now.
+    /// Returns the current state.
     pub fn state(&self) -> ConnectionState {
         if self.left.load(Ordering::Acquire) {
             return ConnectionState::Closed;
@@ -58,22 +58,23 @@ impl Connection {
         self.queue.lock().state()
     }
 
-    /// How many events it has taken from its queue.
+    /// Returns the number of events that the connection has taken from its queue.
     pub fn messages_sent(&self) -> u64 {
         self.queue.lock().taken_events()
     }
 
-    /// When something was last put into its queue, and otherwise when it was opened.
+    /// Returns the time of the last event that entered the queue, or the time at which the
+    /// connection opened.
     pub fn last_activity(&self) -> Instant {
         self.queue.lock().last_activity()
     }
 
-    /// The lists that the connection stands in.
+    /// Returns the lists that contain the connection.
     pub(crate) fn lists(&self) -> impl Iterator<Item = ListId> {
         self.places.get().into_iter().flatten().map(|place| place.list)
     }
 
-    /// The place of the connection in a list that it stands in.
+    /// Returns the place of the connection in a list, if the list contains it.
     pub(crate) fn place(&self, list: ListId) -> Option<&Place> {
         self.places.get().into_iter().flatten().find(|place| place.list == list)
     }

@@ -1,25 +1,25 @@
-//! A set of connections, by their ids.
+//! Sets of connections, by id.
 
 use sse_kit_event::ConnectionId;
 
-/// The ids of some connections, such as those that an event leaves out: sorted, each once, and at
+/// A set of connection ids, such as those that an event excludes: sorted, without duplicates, at
 /// most [`ConnectionSet::MAX_LEN`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectionSet(Box<[ConnectionId]>);
 
 impl ConnectionSet {
-    /// The most connections in one set.
+    /// The maximum number of connections in one set.
     pub const MAX_LEN: usize = 1024;
 
-    /// Puts ids together, in any order; an id that stands there twice counts once.
+    /// Creates a set of ids in any order; duplicates are removed.
     ///
     /// # Errors
     ///
-    /// [`ConnectionSetError`] when there are more than [`ConnectionSet::MAX_LEN`].
+    /// [`ConnectionSetError`] if there are more than [`ConnectionSet::MAX_LEN`] ids.
     pub fn new(
         connections: impl IntoIterator<Item = ConnectionId>,
     ) -> Result<Self, ConnectionSetError> {
-        // Looks at one id too many and no further: the source may be endless.
+        // Takes one id too many and stops: the iterator may be endless.
         let mut ids: Vec<_> = connections.into_iter().take(Self::MAX_LEN + 1).collect();
         if ids.len() > Self::MAX_LEN {
             return Err(ConnectionSetError);
@@ -35,20 +35,20 @@ impl ConnectionSet {
         !self.0.is_empty() && self.0.binary_search(connection).is_ok()
     }
 
-    /// The ids, in order.
+    /// Returns the ids, sorted.
     pub fn as_slice(&self) -> &[ConnectionId] {
         &self.0
     }
 
-    /// Returns `true` if the set has no connection.
+    /// Returns `true` if the set is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// There are more than [`ConnectionSet::MAX_LEN`] connections.
+/// The error for more than [`ConnectionSet::MAX_LEN`] connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an event leaves out at most {max} connections", max = ConnectionSet::MAX_LEN)]
+#[error("too many connections: an event may exclude at most {max}", max = ConnectionSet::MAX_LEN)]
 pub struct ConnectionSetError;
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! What has happened so far.
+//! Counters and statistics.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
-/// A number that only grows.
+/// A counter that only increases.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 
@@ -38,55 +38,56 @@ pub(crate) struct Counters {
     pub(crate) fan_out_lags: Counter,
 }
 
-/// What a hub holds, and what has happened to it since it was made.
+/// A snapshot of a hub: its current sizes, and its counters since it was created.
 ///
-/// Counts grow by themselves; each is right, but they are not read at one and the same instant.
+/// The counters increase independently. Each is exact, but they are not read at one instant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Connections that are open.
+    /// The number of open connections.
     pub connections: usize,
-    /// Topics that are subscribed to or have a history.
+    /// The number of topics that have subscribers or a history.
     pub topics: usize,
-    /// Different patterns that are subscribed to.
+    /// The number of different patterns that have subscribers.
     pub patterns: usize,
-    /// Events in all histories.
+    /// The number of events in all histories.
     pub history: usize,
-    /// What they cost, in bytes.
+    /// The size of all histories, in bytes.
     pub history_bytes: usize,
-    /// Connections opened.
+    /// The number of connections opened.
     pub opened: u64,
-    /// Connections ended, for whatever reason.
+    /// The number of connections ended, for any reason.
     pub closed: u64,
-    /// Connections refused because hooks lag behind, or patterns are crowded.
+    /// The number of connections refused because hooks lag behind, because too many patterns share
+    /// a prefix, or because too many subscriptions wait for a backfill.
     pub refused: u64,
-    /// Events that came from the log: with their ids, from all nodes, and from before the start of this
-    /// one.
+    /// The number of events that the log delivered: from all nodes, including events from before
+    /// this node started.
     pub published: u64,
-    /// Events that the log did not take, and that were delivered on this node alone.
+    /// The number of events that the log did not accept and that this node delivered locally.
     pub published_here: u64,
-    /// Events that a hook vetoed.
+    /// The number of events that a hook vetoed.
     pub vetoed: u64,
-    /// Events that connections took from their queues.
+    /// The number of events that connections took from their queues.
     pub delivered: u64,
-    /// Events sent to one connection alone.
+    /// The number of direct messages to single connections.
     pub sent_direct: u64,
-    /// Connections that resumed from an id the log knows.
+    /// The number of connections that resumed from an id that the log knows.
     pub resumed: u64,
-    /// Connections that resumed from before history, and got what it lacks from the log.
+    /// The number of connections that resumed from before history and were backfilled from the log.
     pub backfilled: u64,
-    /// Gaps that connections were told of.
+    /// The number of gaps sent to connections.
     pub gaps: u64,
-    /// How often a connection fell behind and went back to history.
+    /// The number of times that a connection fell behind and caught up from history.
     pub lagged: u64,
-    /// Events that a newer one of the same key replaced in a queue.
+    /// The number of events that a newer event with the same key replaced in a queue.
     pub conflated: u64,
-    /// Events dropped from the front of queues.
+    /// The number of events dropped from the front of queues.
     pub dropped: u64,
-    /// Connections ended because they were too slow.
+    /// The number of connections evicted because they were too slow.
     pub evicted: u64,
-    /// Hooks that failed, panicked or took too long.
+    /// The number of hook calls that failed, panicked or timed out.
     pub hook_failures: u64,
-    /// How often a fan-out task fell behind the log.
+    /// The number of times that a fan-out task fell behind the log.
     pub fan_out_lags: u64,
 }

@@ -1,4 +1,4 @@
-//! What a subscription is given.
+//! The items that a subscription yields.
 
 use std::sync::Arc;
 
@@ -9,23 +9,24 @@ use sse_kit_event::{EventId, Message};
 use crate::ending::Goodbye;
 use crate::entry::{Entry, decoded};
 
-/// What a [`Subscription`](crate::Subscription) is given, in order.
+/// An item that a [`Subscription`](crate::Subscription) yields, in order.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Delivery {
     /// An event of the log.
     Entry(Arc<Entry>),
-    /// An event for this connection alone, in the wire format; it has no id and is in no history.
+    /// A direct message for this connection alone, in the wire format. It has no id and is in no
+    /// history.
     Direct(Bytes),
-    /// Events are missing here for good.
+    /// A gap: events are missing here and will not be delivered.
     Gap(Gap),
-    /// Nothing else was waiting when the heartbeat interval had passed.
+    /// A heartbeat: the heartbeat interval passed and nothing else was waiting.
     Heartbeat {
-        /// The position that the subscription has come to without an event of its own, where it is
-        /// newer than what the client knows. A client that resumes from here misses nothing.
+        /// The position that the subscription has reached without an event of its own, if it is
+        /// newer than the last position sent. A client that resumes from here misses nothing.
         position: Option<EventId>,
     },
-    /// The hub is shutting down; nothing follows.
+    /// The last item: the hub ends the stream, and nothing follows.
     Goodbye(Goodbye),
 }
 
@@ -33,7 +34,7 @@ impl Delivery {
     /// Returns the event as a client reads it; `None` for a gap, a heartbeat and a goodbye, which are
     /// the hub's own.
     ///
-    /// The event is decoded anew at each call, as by [`Entry::message`].
+    /// The event is decoded again at each call, as by [`Entry::message`].
     pub fn message(&self) -> Option<Message> {
         match self {
             Self::Entry(entry) => Some(entry.message()),

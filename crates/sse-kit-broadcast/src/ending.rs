@@ -1,4 +1,4 @@
-//! How a connection fares, and how it ends.
+//! States of a connection, and reasons for its end.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectionState {
-    /// The connection is given events as they are published.
+    /// The connection receives events as they are published.
     Live,
-    /// The connection is behind, and is given from history what it missed.
+    /// The connection is behind and receives missed events from history.
     CatchingUp,
-    /// The connection is being ended: it may take what is queued, and nothing more.
+    /// The connection is ending: it may take the queued items and nothing more.
     Ending,
     /// The connection is gone.
     Closed,
@@ -20,30 +20,32 @@ pub enum ConnectionState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// The [`Subscription`](crate::Subscription) was dropped: the client went away.
+    /// The client went away: the [`Subscription`](crate::Subscription) was dropped.
     ClientGone,
-    /// The connection could not keep up, and its policy was to be ended then.
+    /// The connection was too slow, and its policy is
+    /// [`SlowConsumer::Disconnect`](crate::SlowConsumer::Disconnect).
     TooSlow,
-    /// Another connection was opened with the same id.
+    /// Another connection opened with the same id.
     Replaced,
     /// The app ended the connection.
     Disconnected,
-    /// The stream reached its greatest age: see [`Subscription::finish`](crate::Subscription::finish).
+    /// The stream reached its maximum age: see
+    /// [`Subscription::finish`](crate::Subscription::finish).
     Expired,
     /// The hub shut down.
     Shutdown,
 }
 
-/// The last word to a client whose stream the server ends.
+/// The instruction to a client whose stream the server ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Goodbye {
-    /// The client should come back, after a random time of at most `within`, so that not all come at
-    /// once.
+    /// The client should reconnect after a random delay of at most `within`, so that clients do not
+    /// reconnect all at once.
     ComeBack {
-        /// The longest time.
+        /// The maximum delay.
         within: Duration,
     },
-    /// The client should stay away.
+    /// The client should not reconnect.
     StayAway,
 }

@@ -1,4 +1,4 @@
-//! One event as it stands in the log.
+//! An event in the log.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::connection_set::ConnectionSet;
 use crate::record::Record;
 
-/// An event that the log has given an id: immutable, and shared by all who are sent it.
+/// An event to which the log has assigned an id: immutable, and shared by all its receivers.
 pub struct Entry {
     pub(crate) id: EventId,
     pub(crate) audience: Audience,
@@ -35,34 +35,34 @@ impl Entry {
         }
     }
 
-    /// Its place in the log.
+    /// Returns the position in the log.
     pub fn id(&self) -> EventId {
         self.id
     }
 
-    /// Whom it was published for.
+    /// Returns the receivers that the event was published for.
     pub fn audience(&self) -> &Audience {
         &self.audience
     }
 
-    /// The topic it was published to; `None` when it went to several, or to everyone.
+    /// Returns the topic of the event; `None` if it has several topics or is for everyone.
     pub fn topic(&self) -> Option<&Topic> {
         self.audience.topic()
     }
 
-    /// What it is about, for conflation.
+    /// Returns the key for conflation, if the event has one.
     pub fn key(&self) -> Option<&EventKey> {
         self.key.as_ref()
     }
 
-    /// The event in the format of `text/event-stream`, with its id.
+    /// Returns the event in the `text/event-stream` format, with its id.
     pub fn frame(&self) -> &Bytes {
         &self.frame
     }
 
     /// Returns the event as a client reads it: its name, its data and its id.
     ///
-    /// The frame is decoded anew at each call, so this is for tests and inspectors and not for what
+    /// The frame is decoded again at each call, so this is for tests and inspectors and not for what
     /// every delivery does.
     ///
     /// ```
@@ -86,15 +86,17 @@ impl Entry {
         decoded(&self.frame)
     }
 
-    /// The frame in a compressed form, which `compress` makes for the first who asks; for all others
-    /// it is there. There is one such form, so all who ask must ask for the same.
+    /// Returns the compressed frame. The first call makes it with `compress`, later calls reuse it,
+    /// so all callers must use the same compression.
     ///
-    /// It is kept as long as the event is, and is not counted towards the bounds of history.
+    /// The compressed form lives as long as the event and does not count toward the limits of
+    /// history.
     pub fn compressed(&self, compress: impl FnOnce(&Bytes) -> Bytes) -> &Bytes {
         self.compressed.get_or_init(|| compress(&self.frame))
     }
 
-    /// What it costs to keep, in bytes: the frame, and about this much for what surrounds it.
+    /// Returns the memory that the event takes, in bytes: the frame and an estimate for the
+    /// structures around it.
     pub(crate) fn weight(&self) -> usize {
         const OVERHEAD: usize = 256;
         self.frame.len() + OVERHEAD

@@ -19,10 +19,10 @@ use crate::offer::Offer;
 use crate::ring::{RingMessage, UnloggedEvent};
 use crate::shard::{BATCH, Shard};
 
-/// At most this many events are handed to a connection at once.
+/// The maximum number of events offered to a connection at once.
 const MAX_TOGETHER: usize = 32;
 
-/// The task of one shard: hands what comes over the ring to the connections of the shard.
+/// The task of one shard: it offers each ring message to the connections of the shard.
 #[derive(Debug)]
 pub(crate) struct FanOut {
     shard: Arc<Shard>,
@@ -32,13 +32,13 @@ pub(crate) struct FanOut {
     /// The list of all connections.
     everyone: ListId,
     counters: Arc<Counters>,
-    /// To let connections go that are too slow. The task does not keep the node alive.
+    /// The node, to evict connections that are too slow. The task does not keep the node alive.
     node: Weak<Node>,
     coalescer: Coalescer,
 }
 
 impl FanOut {
-    /// The task of the shard with this number.
+    /// Creates the task of the shard with this number.
     pub(crate) fn new(
         node: &Arc<Node>,
         shard: usize,
@@ -58,11 +58,11 @@ impl FanOut {
 
     /// Runs until the hub is gone.
     pub(crate) async fn run(mut self) {
-        // Everything up to here was handed to the connections.
+        // The last event that was offered to the connections.
         let mut through = None;
         let mut next = None;
         loop {
-            // A ring that is never empty still lets others run.
+            // Lets other tasks run even if the ring is never empty.
             tokio::task::coop::consume_budget().await;
             self.coalescer.wake_when_due().await;
             let message = match (next.take(), self.coalescer.due()) {
@@ -98,7 +98,8 @@ impl FanOut {
         }
     }
 
-    /// Takes what else is waiting for the same lists, and returns what came instead, if anything did.
+    /// Takes further entries for the same lists from the ring. Returns the first other message, if
+    /// any.
     fn take_more(
         &mut self,
         entries: &mut Vec<Arc<Entry>>,
@@ -120,8 +121,8 @@ impl FanOut {
         None
     }
 
-    /// Hands entries that go to the same lists to all who stand there: so what was published
-    /// together is written together. Who stands in two of the lists skips them the second time.
+    /// Offers entries to all connections in `lists`, so that events published together are written
+    /// together. A connection in two of the lists skips the entries the second time.
     async fn hand_out(&mut self, entries: &[Arc<Entry>], lists: &ListIds) {
         let Self { shard, counters, coalescer, node, .. } = self;
         let mut too_slow = Vec::new();
@@ -149,10 +150,10 @@ impl FanOut {
         }
     }
 
-    /// Hands an event without an id to all who stand in its lists. A connection that has no room does
-    /// without: the event is promised at most once.
+    /// Offers an event without an id to the connections in its lists. A connection without room
+    /// misses it: such events are delivered at most once.
     async fn hand_out_unlogged(&self, event: &UnloggedEvent) {
-        // There is no offset by which they would know that they have it.
+        // Without an offset a queue cannot tell that it already has the event.
         let mut handed = HashSet::new();
         for list in event.lists.iter() {
             let offer = |c: &Arc<Connection>| {
@@ -164,7 +165,8 @@ impl FanOut {
         }
     }
 
-    /// Ends those of the connections that are in this shard and have all that they are to get.
+    /// Ends those of the connections that are in this shard and have received everything they
+    /// should.
     async fn end_drained(&self, connections: &[Arc<Connection>]) {
         for batch in connections.chunks(BATCH) {
             for connection in batch {
@@ -176,7 +178,7 @@ impl FanOut {
         }
     }
 
-    /// Publishers were faster than this task: every connection looks into history.
+    /// Makes every connection catch up from history, because publishers were faster than this task.
     async fn fall_behind(&self, missed: u64, through: Option<EventId>) {
         tracing::debug!(missed, "a fan-out task lags behind the log");
         self.counters.fan_out_lags.add(1);

@@ -1,4 +1,4 @@
-//! The bounds of what is kept for those who come back, over all topics.
+//! The limits of history over all topics.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use crate::entry::Entry;
 use crate::log_order::{LogOrder, Place, Segment};
 use crate::topic_table::{TopicKey, TopicTable};
 
-/// The most entries that are dropped at once because they are too old: many may become so at the same
+/// The maximum number of expired entries dropped at once. Many entries may expire at the same
 /// moment, and publishers wait meanwhile.
 const MAX_EXPIRED: usize = 256;
 
-/// How much is kept.
+/// The limits of history.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Retention {
     pub(crate) events_per_topic: usize,
@@ -21,16 +21,16 @@ pub(crate) struct Retention {
     pub(crate) bytes: usize,
 }
 
-/// The order of all entries that are kept, and what they cost together. The entries themselves stand
-/// with their topics.
+/// The order and the total size of all entries in history. The entries themselves are stored with
+/// their topics.
 #[derive(Debug)]
 pub(crate) struct History {
     retention: Retention,
     bytes: usize,
     entries: usize,
-    /// The place of each entry, oldest first over all topics. The newest entry that a topic has
-    /// trimmed keeps its place, so that whoever looks for what he missed finds that it is missing.
-    /// Other places that are of no use are dropped when there are many.
+    /// The place of each entry, oldest first over all topics. The newest trimmed entry of each
+    /// topic keeps its place, so that a reader finds out that it is missing. Other unneeded places
+    /// are dropped when there are many.
     order: LogOrder,
     /// The newest offset that any topic has trimmed.
     trimmed_through: u64,
@@ -41,37 +41,38 @@ impl History {
         Self { retention, bytes: 0, entries: 0, order: LogOrder::default(), trimmed_through: 0 }
     }
 
-    /// Forgets all places; the entries are dropped with [`TopicTable::begin_epoch`].
+    /// Drops all places. [`TopicTable::begin_epoch`] drops the entries.
     pub(crate) fn begin_epoch(&mut self) {
         *self = Self::new(self.retention);
     }
 
-    /// Returns the number of entries, and their bytes.
+    /// Returns the number of entries and their size in bytes.
     pub(crate) fn size(&self) -> (usize, usize) {
         (self.entries, self.bytes)
     }
 
-    /// The newest offset that any topic has trimmed.
+    /// Returns the newest offset that any topic has trimmed.
     pub(crate) fn trimmed_through(&self) -> u64 {
         self.trimmed_through
     }
 
-    /// The places of all entries after `offset`, oldest first.
+    /// Returns the places of all entries after `offset`, oldest first.
     pub(crate) fn after(&self, offset: u64) -> impl Iterator<Item = &Place> {
         self.order.after(offset)
     }
 
-    /// The places of all entries before `offset`, newest first.
+    /// Returns the places of all entries before `offset`, newest first.
     pub(crate) fn before(&self, offset: u64) -> impl Iterator<Item = &Place> {
         self.order.before(offset)
     }
 
-    /// The next places after `offset`, unless they are among the newest of all.
+    /// Returns the sealed segment that contains the next place after `offset`, if that place is
+    /// sealed.
     pub(crate) fn segment_after(&self, offset: u64) -> Option<Segment> {
         self.order.sealed_after(offset)
     }
 
-    /// Keeps an entry with a topic, and drops what is too old or too much then.
+    /// Adds an entry to a topic, then drops entries that exceed the limits.
     pub(crate) fn push(&mut self, topics: &mut TopicTable, key: TopicKey, entry: &Arc<Entry>) {
         let state = &mut topics[key];
         state.push(entry);
@@ -81,7 +82,8 @@ impl History {
         self.bytes += entry.weight();
         self.order.push(Place::new(key, state.name().cloned(), entry));
         self.account_for(surplus.as_ref(), key);
-        // Before others become idle, or the topic could be the one that is forgotten for them.
+        // Do this before other topics become idle: otherwise this topic could be the one that is
+        // forgotten.
         topics.note_idle(key);
         self.trim(topics, entry.at);
         if self.order.len() > 2 * (self.entries + topics.known()) + 64 {
@@ -89,8 +91,8 @@ impl History {
         }
     }
 
-    /// Drops what is too much, and of what is too old as much as one call should take. Returns `true`
-    /// if there is more that is too old.
+    /// Drops entries beyond the size limit, and a bounded number of expired ones. Returns `true` if
+    /// expired entries remain.
     pub(crate) fn trim(&mut self, topics: &mut TopicTable, now: Instant) -> bool {
         let oldest = self.retention.age.and_then(|age| now.checked_sub(age));
         let mut budget = MAX_EXPIRED;

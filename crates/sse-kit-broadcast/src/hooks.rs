@@ -1,4 +1,4 @@
-//! User code that is called on connect, on disconnect and before an event is published.
+//! Hooks: user code that runs on connect, on disconnect and before an event is published.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -14,26 +14,26 @@ use crate::connection::Connection;
 use crate::counters::Counters;
 use crate::ending::CloseReason;
 
-/// What a hook may fail with: any error.
+/// The error of a hook: any error type.
 pub type HookError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A hook, sync or async: both become a future.
+/// A hook. Sync and async hooks both return a future.
 type Hook<A, T> = Box<dyn Fn(A) -> BoxFuture<'static, Result<T, HookError>> + Send + Sync>;
 
-/// What a broadcast hook says of an event.
+/// The decision of a broadcast hook about an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// It stays as it is.
+    /// The event is published unchanged.
     Keep,
-    /// This one takes its place.
+    /// This event is published instead.
     Replace(Event),
-    /// It is not published: the publisher gets
+    /// The event is not published; the publisher gets
     /// [`PublishError::Vetoed`](crate::PublishError::Vetoed).
     Veto,
 }
 
-/// An event that is about to be published, as broadcast hooks see it.
+/// An event that is about to be published, as broadcast hooks receive it.
 #[derive(Debug)]
 pub struct Draft {
     pub(crate) audience: Audience,
@@ -46,25 +46,25 @@ impl Draft {
         Self { audience, event, follow_ups: Mutex::default() }
     }
 
-    /// Whom the event is for.
+    /// Returns the receivers of the event.
     pub fn audience(&self) -> &Audience {
         &self.audience
     }
 
-    /// The topic; `None` where the event is for several, or for everyone.
+    /// Returns the topic; `None` if the event has several topics or is for everyone.
     pub fn topic(&self) -> Option<&Topic> {
         self.audience.topic()
     }
 
-    /// The event, as the hooks before this one left it.
+    /// Returns the event, as earlier hooks left it.
     pub fn event(&self) -> &Event {
         &self.event
     }
 
-    /// Publishes another event right after this one, or in its place when it is vetoed.
+    /// Publishes another event right after this one, or in its place if this one is vetoed.
     ///
-    /// The event and all that follows it are appended together or not at all, and when a publish with
-    /// an idempotency key is tried again, nothing is. A hook cannot call
+    /// The event and its follow-ups are appended together or not at all. If a publish with an
+    /// idempotency key is a repeat, nothing is appended. A hook cannot call
     /// [`Hub::publish`](crate::Hub::publish) of its own hub.
     pub fn follow_up(&self, audience: impl Into<Audience>, event: Event) {
         self.follow_ups.lock().push((audience.into(), event));
@@ -74,8 +74,8 @@ impl Draft {
         std::mem::take(&mut self.follow_ups.lock())
     }
 
-    /// The draft with another event in its place, which is the same publish and about the same, unless
-    /// it says otherwise.
+    /// Returns the draft with another event. The new event keeps the conflation key unless it has
+    /// its own.
     fn replaced_by(&self, mut event: Event) -> Self {
         if let (None, Some(key)) = (event.key(), self.event.key()) {
             event = event.with_key(key.clone());
@@ -85,26 +85,26 @@ impl Draft {
     }
 }
 
-/// A broadcast hook, and what its failure means.
+/// A broadcast hook and its failure mode.
 struct BroadcastHook {
     hook: Hook<Arc<Draft>, Verdict>,
-    /// An event passes only if the hook lets it.
+    /// `true` for a guard: if the hook fails, the event is not published.
     fails_closed: bool,
 }
 
-/// What the broadcast hooks made of an event.
+/// The result of running all broadcast hooks on an event.
 #[derive(Debug)]
 pub(crate) struct Judged {
     pub(crate) draft: Arc<Draft>,
     pub(crate) outcome: Outcome,
 }
 
-/// Whether an event passes.
+/// The decision about an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Passed,
     Vetoed,
-    /// A guard had no answer.
+    /// A guard failed, panicked or timed out.
     GuardFailed,
 }
 
@@ -150,7 +150,7 @@ impl Hooks {
         !(self.connect.is_empty() && self.disconnect.is_empty())
     }
 
-    /// Asks the broadcast hooks one after another. A hook that fails is passed over, unless it is a
+    /// Runs the broadcast hooks one after another. A hook that fails is skipped, unless it is a
     /// guard.
     pub(crate) async fn judge(&self, draft: Draft, guard: &Guard) -> Judged {
         let mut draft = Arc::new(draft);
@@ -197,7 +197,7 @@ impl fmt::Debug for Hooks {
     }
 }
 
-/// Runs user code so that no failure of it does harm.
+/// A runner for user code that contains its failures.
 #[derive(Clone, Debug)]
 pub(crate) struct Guard {
     pub(crate) timeout: Duration,
@@ -205,9 +205,9 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    /// What the hook said; `None` when it failed, panicked or took too long, which is logged.
+    /// Runs a hook. Returns `None` if it failed, panicked or timed out, and logs that.
     async fn run<A, T>(&self, kind: &'static str, hook: &Hook<A, T>, argument: A) -> Option<T> {
-        // A sync hook runs in the call itself, so the call stands inside too.
+        // A sync hook runs within the call itself, so the call is inside `catch_unwind` too.
         let call = AssertUnwindSafe(async move { hook(argument).await }).catch_unwind();
         match tokio::time::timeout(self.timeout, call).await {
             Ok(Ok(Ok(value))) => return Some(value),

@@ -1,4 +1,4 @@
-//! The handle that apps hold.
+//! The handle of an app.
 
 use std::sync::Arc;
 
@@ -21,7 +21,8 @@ use crate::receipt::Receipt;
 use crate::subscribe::SubscriptionBuilder;
 use crate::tap::Tap;
 
-/// Publishes events to all who subscribe to their topic. Cheap to clone; all clones are one.
+/// The handle for publishing events and subscribing to topics. Cloning is cheap; all clones are the
+/// same hub.
 ///
 /// When the last clone is dropped, all subscriptions end.
 #[derive(Clone, Debug)]
@@ -29,7 +30,8 @@ pub struct Hub {
     owner: Arc<Owner>,
 }
 
-/// Ends the streams when the last handle goes; subscriptions hold on to the node, not to this.
+/// The owner of a hub: dropping it ends the streams. Subscriptions keep the node alive, not the
+/// owner.
 #[derive(Debug)]
 struct Owner {
     publisher: Publisher,
@@ -39,7 +41,7 @@ struct Owner {
 impl Owner {
     fn shut_down(&self, goodbye: Option<Goodbye>) {
         self.publisher.node.shut_down(goodbye);
-        // Without the lock of the state: the log's own comes before it.
+        // Not under the lock of the state: the log's own lock comes before it.
         self.publisher.log.close();
     }
 }
@@ -51,17 +53,17 @@ impl Drop for Owner {
 }
 
 impl Hub {
-    /// A hub with the default settings, in the memory of this process.
+    /// Creates a hub with the default settings and a log in memory.
     ///
     /// # Panics
     ///
-    /// Outside of a Tokio runtime; [`HubBuilder::build`] returns an error instead.
+    /// Panics outside of a Tokio runtime; [`HubBuilder::build`] returns an error instead.
     #[expect(clippy::new_without_default, reason = "it needs a runtime, which a default must not")]
     pub fn new() -> Self {
         Self::builder().build().expect("the defaults are right, within a Tokio runtime")
     }
 
-    /// Settings for a hub.
+    /// Returns a builder for a hub.
     pub fn builder() -> HubBuilder {
         HubBuilder::new()
     }
@@ -70,8 +72,8 @@ impl Hub {
         Self { owner: Arc::new(Owner { publisher, backfill }) }
     }
 
-    /// Publishes an event to a topic, to several topics, or to everyone, and returns its id and how
-    /// many connections it was handed to.
+    /// Publishes an event to a topic, to several topics, or to everyone. Returns its id and the
+    /// number of connections that receive it.
     ///
     /// ```
     /// # use sse_kit_broadcast::Hub;
@@ -86,16 +88,18 @@ impl Hub {
     /// # Ok(()) }
     /// ```
     ///
-    /// It never waits for a subscriber, only for broadcast hooks and for the log; the memory log
+    /// It never waits for subscribers, only for broadcast hooks and for the log; the memory log
     /// does not make it wait. Events that are published one after another keep their order.
     ///
     /// # Errors
     ///
-    /// [`PublishError`] says why the event is not in the log. Nothing is delivered then.
+    /// [`PublishError`] if the event was not published; nothing is delivered then. With
+    /// [`AppendError::Ambiguous`](crate::AppendError::Ambiguous) as its source the event may still
+    /// be delivered.
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped before it is ready, the event may or may not be published.
+    /// If the future is dropped before it completes, the event may or may not be published.
     pub async fn publish(
         &self,
         audience: impl Into<Audience>,
@@ -104,21 +108,26 @@ impl Hub {
         self.owner.publisher.publish(audience.into(), event, PublishOptions::default()).await
     }
 
-    /// Publishes an event to every connection, whatever its topics.
+    /// Publishes an event to every connection, independent of its topics.
     ///
     /// # Errors
     ///
-    /// As [`Hub::publish`], whose cancel safety holds here too.
+    /// The same as [`Hub::publish`].
+    ///
+    /// # Cancel safety
+    ///
+    /// The same as [`Hub::publish`].
     pub async fn broadcast(&self, event: Event) -> Result<Receipt, PublishError> {
         self.publish(Audience::Everyone, event).await
     }
 
-    /// Leaves out these connections, such as the one that caused the event.
+    /// Excludes connections, such as the one that caused the event, from a publish.
     ///
-    /// They are left out by their ids. A client that comes back with a random id is another one, and
-    /// resumes with what it was left out of, as far as that is in history. Where that matters, give
-    /// it an id that it keeps: a page is rendered with [`ConnectionId::random`] in its connect URL,
-    /// and the handler of the stream reads it from there and passes it to [`SubscriptionBuilder::id`].
+    /// Connections are excluded by id. A client that reconnects with a new random id counts as
+    /// another connection and resumes with the events that it was excluded from, as far as history
+    /// has them. To avoid that, give the client a stable id: render the page with
+    /// [`ConnectionId::random`] in its connect URL, read it in the stream's handler, and pass it to
+    /// [`SubscriptionBuilder::id`].
     ///
     /// ```
     /// # use sse_kit_broadcast::{Hub, PublishError};
@@ -138,11 +147,11 @@ impl Hub {
         Publish::new(self).except(connections)
     }
 
-    /// Publishes only if `newest` is still the newest event for the audience, or newer than that: so
-    /// that of several writers none publishes an older state after a newer one.
+    /// Publishes only if the audience has no event newer than `newest`. With several writers, this
+    /// keeps an older state from being published after a newer one.
     ///
-    /// A writer takes the [cursor](Self::cursor), reads the state, and publishes with it. On
-    /// [`PublishError::Conflict`] it reads the state again.
+    /// A writer takes the [cursor](Self::cursor), reads the state, and publishes with that cursor.
+    /// On [`PublishError::Conflict`] it reads the state again.
     ///
     /// ```
     /// # use sse_kit_broadcast::{Hub, PublishError};
@@ -161,12 +170,12 @@ impl Hub {
         Publish::new(self).if_newest(newest)
     }
 
-    /// Sends an event to one connection alone. It has no id and is in no history, and it does not
+    /// Sends a direct message to one connection. It has no id and is in no history, and it does not
     /// wait for published events that are still on their way to that connection.
     ///
     /// # Errors
     ///
-    /// [`SendError`] when the connection is not there, its queue is full, or the event has a
+    /// [`SendError`] if the connection is not open, if its queue is full, or if the event has a
     /// reserved name or an id.
     pub fn send_to(&self, connection: &ConnectionId, event: &Event) -> Result<(), SendError> {
         if event.name().is_some_and(sse_kit_event::EventName::is_control) {
@@ -187,7 +196,7 @@ impl Hub {
         Ok(())
     }
 
-    /// Begins a subscription to topics and patterns; see [`SubscriptionBuilder`].
+    /// Starts building a subscription to topics and patterns; see [`SubscriptionBuilder`].
     pub fn subscribe(&self, topics: impl Into<Topics>) -> SubscriptionBuilder {
         SubscriptionBuilder::new(
             Arc::clone(self.node()),
@@ -196,46 +205,46 @@ impl Hub {
         )
     }
 
-    /// The position of the log: the id of the newest event.
+    /// Returns the position of the log: the id of the newest event.
     ///
-    /// Take it **before** reading the state that a page is to show, and let the page resume from
-    /// it: then whatever changes in between is on the stream, and nothing is lost.
+    /// Take it **before** reading the state that a page shows, and let the page resume from it.
+    /// Every later change is then on the stream, and nothing is lost.
     pub fn cursor(&self) -> EventId {
         self.node().state.lock().position
     }
 
-    /// The newest `limit` events of a topic that history still has, oldest first, as they were sent.
+    /// Returns the newest `limit` events of a topic in history, oldest first, as they were sent.
     pub fn history(&self, topic: &Topic, limit: usize) -> Vec<Arc<Entry>> {
         self.node().state.lock().newest_entries(&topic.into(), limit)
     }
 
-    /// As [`Hub::history`], of what went to everybody.
+    /// Returns the newest `limit` events for everyone in history, oldest first.
     pub fn broadcast_history(&self, limit: usize) -> Vec<Arc<Entry>> {
         self.node().state.lock().newest_entries(&Audience::Everyone, limit)
     }
 
-    /// How many connections are open.
+    /// Returns the number of open connections.
     pub fn connection_count(&self) -> usize {
         self.node().state.lock().connections.len()
     }
 
-    /// The open connections, in no order.
+    /// Returns the open connections in no particular order.
     pub fn connections(&self) -> Vec<Arc<Connection>> {
         self.node().state.lock().connections.values().cloned().collect()
     }
 
-    /// The open connection with this id.
+    /// Returns the open connection with this id.
     pub fn connection(&self, id: &ConnectionId) -> Option<Arc<Connection>> {
         self.node().state.lock().connections.get(id).cloned()
     }
 
-    /// Ends a connection, after what is queued for it; false when it is not there.
+    /// Ends a connection after its queued items. Returns `false` if it is not open.
     pub fn disconnect(&self, id: &ConnectionId) -> bool {
         self.end(id, None)
     }
 
-    /// As [`Hub::disconnect`], and tells the client why: to stay away, as when it may not
-    /// see its topics any longer, or to come back.
+    /// Ends a connection as [`Hub::disconnect`] does, and sends the client a goodbye: not to
+    /// reconnect, such as when it lost access to its topics, or to reconnect.
     pub fn dismiss(&self, id: &ConnectionId, goodbye: Goodbye) -> bool {
         self.end(id, Some(goodbye))
     }
@@ -247,34 +256,34 @@ impl Hub {
         true
     }
 
-    /// Who subscribes to a topic now, by pattern or by name. Somebody with three tabs is three
-    /// connections.
+    /// Returns the connections that subscribe to a topic now, by name or by pattern. A person with
+    /// three tabs counts as three connections.
     pub fn presence(&self, topic: &Topic) -> Vec<Arc<Connection>> {
         let mut state = self.node().state.lock();
         self.members(&mut state, topic)
     }
 
-    /// Who subscribes to a topic now, and who comes and goes from then on.
+    /// Returns the connections that subscribe to a topic now, and watches for changes from then on.
     pub fn watch_presence(&self, topic: &Topic) -> PresenceWatch {
         let mut state = self.node().state.lock();
         let changes = state.watched.watch(topic);
         PresenceWatch { present: self.members(&mut state, topic), changes }
     }
 
-    /// Reads everything that is published from now on.
+    /// Returns a tap, which reads everything that is published from now on.
     pub fn tap(&self) -> Tap {
         let state = self.node().state.lock();
         Tap::new(self.node().ring.new_receiver(), state.closed)
     }
 
-    /// What it holds, and what has happened so far.
+    /// Returns current sizes and counters.
     pub fn stats(&self) -> Stats {
         self.node().stats()
     }
 
-    /// Begins to shut down in portions, so that a great many clients do not come back elsewhere all
-    /// at once. From now on subscribing fails; publishing does not, and reaches those who are still
-    /// there. [`Hub::shut_down`] ends it.
+    /// Starts a shutdown in batches, so that clients do not reconnect to another node all at once.
+    /// From now on subscribing fails; publishing still works and reaches the remaining connections.
+    /// [`Hub::shut_down`] completes the shutdown.
     ///
     /// ```
     /// use sse_kit_broadcast::{Hub, Goodbye};
@@ -296,14 +305,14 @@ impl Hub {
         Drain::new(self.node())
     }
 
-    /// Shuts down: what was published before still reaches every subscription that takes it, then
-    /// each gets the goodbye and ends. From now on publishing and subscribing fail. The second time
-    /// nothing happens.
+    /// Shuts down: every subscription that is still read receives everything published before, then
+    /// the goodbye, and ends. From now on publishing and subscribing fail. Further calls do
+    /// nothing.
     pub fn shut_down(&self, goodbye: Goodbye) {
         self.owner.shut_down(Some(goodbye));
     }
 
-    /// Whether it has shut down.
+    /// Returns `true` after a shutdown.
     pub fn is_shut_down(&self) -> bool {
         self.node().state.lock().closed
     }

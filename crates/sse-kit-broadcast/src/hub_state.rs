@@ -1,5 +1,5 @@
-//! What must change together: the topics and their history, who is interested in what, and the
-//! position in the log.
+//! The state that changes together: topics and their history, interests, and the position in the
+//! log.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -21,29 +21,33 @@ use crate::topic_table::{TopicKey, TopicTable};
 
 /// The state behind the one lock of a node.
 ///
-/// Joining and delivering both happen under it: a connection that joins sees in history what came
-/// before, and gets from the fan-out what comes after. No user code runs under it.
+/// Joining and delivering both hold it: a connection that joins finds earlier events in history and
+/// receives later ones from the fan-out. No user code runs under it.
 #[derive(Debug)]
 pub(crate) struct HubState {
-    /// The newest event that came back from the log.
+    /// The newest event that the log delivered.
     pub(crate) position: EventId,
     pub(crate) topics: TopicTable,
     pub(crate) history: History,
     pub(crate) interests: Interests,
     pub(crate) connections: HashMap<ConnectionId, Arc<Connection>>,
-    /// Those that may have resumed from after the position, by their number.
+    /// The connections that may have resumed from after the position, by number.
     pub(crate) ahead: BTreeMap<u64, Arc<Connection>>,
-    /// The number that the next connection gets.
+    /// The number of the next connection.
     pub(crate) next_number: u64,
     pub(crate) watched: Watched,
-    /// Nobody joins any more.
+    /// `true` once new connections are refused.
     pub(crate) draining: bool,
     pub(crate) closed: bool,
 }
 
 impl HubState {
-    pub(crate) fn new(position: EventId, retention: Retention, alike: usize) -> Self {
-        let interests = Interests::new(alike);
+    pub(crate) fn new(
+        position: EventId,
+        retention: Retention,
+        max_patterns_per_prefix: usize,
+    ) -> Self {
+        let interests = Interests::new(max_patterns_per_prefix);
         let mut topics = TopicTable::new(position.offset());
         let everyone = topics.everyone();
         topics[everyone].own_list = Some(interests.everyone());
@@ -61,20 +65,20 @@ impl HubState {
         }
     }
 
-    /// The position, while it is open.
+    /// Returns the position, or an error after a shutdown.
     pub(crate) fn open_at(&self) -> Result<EventId, InletError> {
         if self.closed { Err(InletError::Closed) } else { Ok(self.position) }
     }
 
-    /// Goes on from a position that nothing before leads to.
+    /// Continues from a position in another epoch and drops everything from before.
     pub(crate) fn begin_epoch(&mut self, position: EventId) {
         self.position = position;
         self.history.begin_epoch();
         self.topics.begin_epoch(position.offset());
     }
 
-    /// Goes on after this offset; what there was up to it may be missing. Returns `false` when that is
-    /// no news.
+    /// Continues after this offset; events up to it may be missing. Returns `false` if the position
+    /// is already there.
     pub(crate) fn mark_lost_through(&mut self, offset: u64) -> bool {
         let news = offset > self.position.offset();
         if news {
@@ -84,8 +88,8 @@ impl HubState {
         news
     }
 
-    /// Takes a record into the history of its topics, and finds the lists that it goes to, and how
-    /// many subscribers they have.
+    /// Adds a record to the history of its topics. Returns the entry, the lists of its receivers,
+    /// and the number of subscribers in them.
     pub(crate) fn record(&mut self, id: EventId, record: Record) -> (Arc<Entry>, ListIds, usize) {
         let entry = Arc::new(Entry::new(id, record));
         self.position = id;
@@ -105,7 +109,8 @@ impl HubState {
             audience => {
                 let found = self.lists_for(audience);
                 for topic in audience.topics() {
-                    // One after another: what the first displaces may make the next forgotten.
+                    // One at a time: adding to the first topic may make the hub forget the next
+                    // one.
                     let key = self.topics.find_or_insert(topic);
                     self.history.push(&mut self.topics, key, &entry);
                 }
@@ -115,8 +120,8 @@ impl HubState {
         (entry, lists, subscribers)
     }
 
-    /// Finds the lists that an event for this audience goes to, and how many subscribers they have;
-    /// of several topics, some may be counted twice.
+    /// Returns the lists that an event for this audience goes to, and the number of subscribers in
+    /// them. For several topics, a subscriber may be counted more than once.
     pub(crate) fn lists_for(&mut self, audience: &Audience) -> (ListIds, usize) {
         match audience {
             Audience::Everyone => self.interests.of_everyone(),
@@ -128,7 +133,7 @@ impl HubState {
         }
     }
 
-    /// As [`HubState::lists_for`]. A topic that is not known stays so.
+    /// Returns the lists of one topic. An unknown topic stays unknown.
     fn lists_of_topic(&mut self, topic: &Topic) -> (ListIds, usize) {
         match self.topics.find(topic) {
             Some(key) => self.lists_of(key),
@@ -141,7 +146,7 @@ impl HubState {
         state.find_lists(&self.interests)
     }
 
-    /// Enters the interest in these topics, and returns the lists that stand for it.
+    /// Registers interest in these topics. Returns the lists that represent it.
     pub(crate) fn enter(&mut self, topics: &Topics) -> Vec<ListId> {
         let mut lists = self.interests.enter_patterns(topics.patterns());
         lists.push(self.interests.enter_everyone());
@@ -153,7 +158,7 @@ impl HubState {
         lists
     }
 
-    /// Takes back what [`HubState::enter`] did.
+    /// Reverts [`HubState::enter`].
     pub(crate) fn exit(&mut self, topics: &Topics) {
         self.interests.exit_patterns(topics.patterns());
         self.interests.exit_everyone();
@@ -164,7 +169,7 @@ impl HubState {
         }
     }
 
-    /// Reads the history of these topics.
+    /// Returns a reader of the history of these topics.
     pub(crate) fn replay<'a>(&'a self, wanted: &'a Topics) -> Replay<'a> {
         Replay::new(&self.topics, &self.history, wanted)
     }
@@ -174,7 +179,8 @@ impl HubState {
         !matches!(self.replay(topics).loss(after.offset()), Loss::None)
     }
 
-    /// Gives a connection that is behind its next page of history, or finds where that is to be read.
+    /// Gives a connection that is behind its next page of history, or returns where to read the
+    /// page without the lock.
     pub(crate) fn catch_up(&self, connection: &Connection) -> CatchUp {
         let mut queue = connection.queue.lock();
         let Some(behind) = queue.behind() else { return CatchUp::Done { conflated: 0 } };
@@ -188,7 +194,7 @@ impl HubState {
         CatchUp::Done { conflated: queue.catch_up(&missed, self.position.offset(), &connection.id) }
     }
 
-    /// The newest id that a record for this audience may have.
+    /// Returns an upper bound for the newest id of a record for this audience.
     pub(crate) fn newest(&self, audience: &Audience) -> EventId {
         let newest = |topic| self.topics.newest(self.topics.find(topic));
         let offset = match audience {
@@ -198,7 +204,7 @@ impl HubState {
         EventId::new(self.position.epoch(), offset)
     }
 
-    /// The newest `limit` events for just this audience that are kept, oldest first.
+    /// Returns the newest `limit` events for exactly this audience in history, oldest first.
     pub(crate) fn newest_entries(&self, audience: &Audience, limit: usize) -> Vec<Arc<Entry>> {
         let key = self.topics.find_all(audience).next();
         let Some(state) = key.and_then(|key| self.topics.get(key)) else { return Vec::new() };
@@ -206,12 +212,12 @@ impl HubState {
         entries.range(entries.len().saturating_sub(limit)..).cloned().collect()
     }
 
-    /// Drops some of what is too old; `true` when there is more of it.
+    /// Drops some expired events; returns `true` if more remain.
     pub(crate) fn trim_history(&mut self) -> bool {
         self.history.trim(&mut self.topics, Instant::now())
     }
 
-    /// The number of these connections that would get what goes to `audience`.
+    /// Counts those of the excluded connections that would receive events for `audience`.
     pub(crate) fn left_out(&self, except: &ConnectionSet, audience: &Audience) -> usize {
         let ids = except.as_slice().iter();
         let connections = ids.filter_map(|id| self.connections.get(id));
@@ -219,16 +225,16 @@ impl HubState {
     }
 }
 
-/// A step of a connection that is behind.
+/// The next step of a connection that is behind.
 #[derive(Debug)]
 pub(crate) enum CatchUp {
-    /// It has its page. So many events were replaced by newer ones of the same key.
+    /// The page was delivered. Newer events with the same key replaced `conflated` older ones.
     Done { conflated: u64 },
-    /// Its page is to be read from here, without the lock.
+    /// The page must be read from here, without the lock.
     Read(Behind, Stretch),
 }
 
-/// All lists of several topics, and the sum of their subscribers.
+/// Returns all lists of several topics and the sum of their subscribers.
 fn union(found: &[(ListIds, usize)]) -> (ListIds, usize) {
     let sum = found.iter().map(|(_, subscribers)| subscribers).sum();
     let mut all: Vec<_> = found.iter().flat_map(|(lists, _)| lists.iter()).collect();
@@ -237,18 +243,20 @@ fn union(found: &[(ListIds, usize)]) -> (ListIds, usize) {
     (ListIds { own: None, others: all.into() }, sum)
 }
 
-/// The reason why nothing came of what a log had to say.
+/// The reason why a hub did not accept something from its log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InletError {
     /// The hub has shut down.
     #[error("the hub has shut down")]
     Closed,
-    /// The id does not come after the position, or is of another epoch; or the epoch has begun
-    /// already.
-    #[error("{id} does not follow {position}")]
+    /// The id is not after the position or belongs to another epoch; or the epoch to begin is the
+    /// current one.
+    #[error(
+        "event {id} does not follow the position {position}; deliver in order, and begin a new epoch only once"
+    )]
     OutOfOrder {
-        /// The id that was handed in.
+        /// The id passed to the inlet.
         id: EventId,
         /// The position of the hub.
         position: EventId,

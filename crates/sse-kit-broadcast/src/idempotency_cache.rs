@@ -1,4 +1,4 @@
-//! Keys of publishes, for as long as they may be tried again.
+//! The idempotency keys of recent publishes.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -8,35 +8,35 @@ use tokio::time::Instant;
 
 use crate::record::Once;
 
-/// For how long a key is known.
+/// The time for which a key is remembered.
 const KNOWN_FOR: Duration = Duration::from_secs(120);
 
-/// The number of keys that are known at most; then the oldest is forgotten.
+/// The maximum number of remembered keys; beyond it the oldest is evicted.
 const MAX_KEYS: usize = 10_000;
 
-/// The publishes that were taken lately under an idempotency key.
+/// The recent publishes with an idempotency key.
 #[derive(Debug, Default)]
 pub(crate) struct IdempotencyCache {
     publishes: HashMap<ScopedKey, Taken>,
     by_age: VecDeque<(Instant, ScopedKey)>,
 }
 
-/// A key is known for one audience.
+/// A key, scoped to one audience.
 type ScopedKey = (Audience, IdempotencyKey);
 
-/// A publish that was taken: under which offset, and a digest of what was published.
+/// A publish that was accepted: its offset and a digest of its content.
 #[derive(Clone, Copy, Debug)]
 struct Taken {
     offset: u64,
     digest: u64,
 }
 
-/// Whether a publish was taken before.
+/// The result of a look-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
     Never,
     At(u64),
-    /// The key was used for something else.
+    /// The key was used with other content.
     WithOtherPayload,
 }
 
@@ -50,7 +50,7 @@ impl IdempotencyCache {
         }
     }
 
-    /// Remembers a publish whose key is not known.
+    /// Stores a publish whose key is unknown.
     pub(crate) fn remember(&mut self, once: Once, offset: u64, now: Instant) {
         let Once { scope, key, digest } = once;
         self.publishes.insert((scope.clone(), key.clone()), Taken { offset, digest });

@@ -1,4 +1,4 @@
-//! The way back from a log.
+//! The log's handle for delivering records to a hub.
 
 use std::sync::{Arc, Weak};
 
@@ -8,11 +8,11 @@ use crate::hub_state::InletError;
 use crate::node::Node;
 use crate::record::Record;
 
-/// The connections that had joined at some moment: see [`Inlet::mark`].
+/// The set of connections that had joined at some moment: see [`Inlet::mark`].
 #[derive(Clone, Copy, Debug)]
 pub struct Mark(pub(crate) u64);
 
-/// The way back from a log to the hub that it is attached to.
+/// The log's handle for delivering records to the hub that it is attached to.
 #[derive(Debug)]
 pub struct Inlet(Weak<Node>);
 
@@ -21,24 +21,22 @@ impl Inlet {
         Self(Arc::downgrade(node))
     }
 
-    /// Delivers a record that stands in the log at `id`, and returns how many connections it was
-    /// handed to.
+    /// Delivers the record at `id` and returns the number of connections that receive it.
     ///
     /// # Errors
     ///
-    /// [`InletError`] when nobody here gets it: the hub has shut down, or the id is none that
-    /// may come next.
+    /// [`InletError`] if the hub has shut down, or if `id` is not a valid next id; the record is
+    /// not delivered.
     pub fn deliver(&self, id: EventId, record: Record) -> Result<usize, InletError> {
         self.node()?.deliver(id, record, [])
     }
 
-    /// Delivers a record that stands in the log at `id`, and its follow-ups at the ids that come next:
-    /// all of them, or, when the hub has shut down, none. Returns how many connections the
-    /// record was handed to.
+    /// Delivers the record at `id` and its follow-ups at the next ids: all of them or, if the hub
+    /// has shut down, none. Returns the number of connections that receive the record itself.
     ///
     /// # Errors
     ///
-    /// As [`Inlet::deliver`].
+    /// The same as [`Inlet::deliver`].
     pub fn deliver_with(
         &self,
         id: EventId,
@@ -48,55 +46,55 @@ impl Inlet {
         self.node()?.deliver(id, record, follow_ups)
     }
 
-    /// Goes on in a new epoch, at `position`: what follows it comes through this inlet.
+    /// Begins a new epoch at `position`; later records follow it.
     ///
-    /// All history is dropped, as its ids mean nothing any more. Every open stream is told once, by
-    /// a gap that ends at `position`, after the events that wait for it; so is every client that
-    /// comes back with an id of an earlier epoch.
+    /// The hub drops all history, because its ids are no longer valid. It sends every open stream
+    /// one gap that ends at `position`, after the events in its queue, and does the same for every
+    /// client that resumes with an id of an earlier epoch.
     ///
     /// # Errors
     ///
-    /// [`InletError`] when the hub has shut down, or the epoch is the one it is in.
+    /// [`InletError`] if the hub has shut down, or if it is already in this epoch.
     pub fn begin_epoch(&self, position: EventId) -> Result<(), InletError> {
         self.node()?.begin_epoch(position)
     }
 
-    /// Records up to this offset, as far as they were not delivered, are gone for good: open streams
-    /// are told of a gap, and so is a client that resumes from before it.
+    /// Declares all undelivered records up to this offset lost. The hub sends a gap to open
+    /// streams, and to clients that resume from before it.
     ///
     /// # Errors
     ///
-    /// [`InletError`] when the hub has shut down.
+    /// [`InletError`] if the hub has shut down.
     pub fn mark_lost_through(&self, offset: u64) -> Result<(), InletError> {
         self.node()?.mark_lost_through(offset)
     }
 
-    /// Names the connections that have joined so far, for [`Inlet::caught_up`].
+    /// Returns a mark for the connections that have joined so far, for [`Inlet::caught_up`].
     ///
     /// # Errors
     ///
-    /// [`InletError`] when the hub is gone.
+    /// [`InletError`] if the hub is gone.
     pub fn mark(&self) -> Result<Mark, InletError> {
         Ok(self.node()?.mark())
     }
 
-    /// Says that everything was delivered that was in the log when the mark was made.
+    /// Declares that everything in the log at the time of the mark has been delivered.
     ///
-    /// A shared log makes a mark before it looks how far the log is, and calls this once it has
-    /// delivered up to there: at least every few seconds, also while events come without a pause. A
-    /// subscription that had resumed by then from after the position of this node has either been
-    /// caught up with since, or its event never was, and it gets a gap.
+    /// A shared log makes a mark, looks up the end of the log, delivers up to there, and then calls
+    /// this: at least every few seconds, even while events arrive without a pause. A subscription
+    /// that had resumed ahead of this node by the time of the mark was either reached since, or its
+    /// event never existed and the hub sends it a gap.
     pub fn caught_up(&self, mark: Mark) {
         if let Ok(node) = self.node() {
             node.caught_up(mark);
         }
     }
 
-    /// The newest id that a record for this audience may have on this node; no record for it is newer.
+    /// Returns an upper bound for the newest id of a record for this audience on this node.
     ///
     /// # Errors
     ///
-    /// [`InletError`] when the hub has shut down.
+    /// [`InletError`] if the hub has shut down.
     pub fn newest(&self, audience: &Audience) -> Result<EventId, InletError> {
         self.node()?.newest(audience)
     }

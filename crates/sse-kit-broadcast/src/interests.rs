@@ -1,4 +1,4 @@
-//! Who is interested in which topic.
+//! The interests of subscribers: which lists an event on a topic goes to.
 
 use std::sync::Arc;
 
@@ -8,68 +8,69 @@ use sse_kit_event::{Topic, TopicPattern};
 use crate::lists::{ListId, ListIds};
 use crate::pattern_index::{PatternIndex, PrefixGroup, Registered};
 
-/// The lists that there are, how long they are, and which of them a topic goes to.
+/// The subscriber lists, their lengths, and the mapping from topics to lists.
 ///
-/// A topic's patterns are looked up when it is first published to after patterns have come or gone,
-/// never when somebody subscribes: so to subscribe costs the same however many topics there are.
+/// The patterns of a topic are looked up on the first publish after patterns were added or removed,
+/// never on subscribe. The cost of a subscribe is therefore independent of the number of topics.
 #[derive(Debug)]
 pub(crate) struct Interests {
     lengths: SlotMap<DefaultKey, usize>,
     everyone: ListId,
     patterns: PatternIndex,
-    /// Goes up when a pattern, or a set of overlapping ones, comes or goes.
+    /// A counter that increases when a pattern, or a set of overlapping patterns, is added or
+    /// removed.
     generation: u64,
-    /// What a topic without patterns goes to.
+    /// The empty set of lists, for topics that no pattern matches.
     none: Arc<[ListId]>,
 }
 
-/// The patterns that match one topic, as they were when they were last looked up.
+/// The patterns that match one topic, as of the last look-up.
 #[derive(Debug, Default)]
 pub(crate) struct MatchedPatterns {
     generation: u64,
     lists: Arc<[ListId]>,
-    /// Those who stand in several of the lists, by the list that counts them, and in how many too
-    /// many.
+    /// The connections that are in several of the lists: the list that counts them, and how many
+    /// times too often they are counted.
     surplus: Box<[(ListId, usize)]>,
 }
 
 impl Interests {
-    /// With room for so many patterns that begin alike.
-    pub(crate) fn new(alike: usize) -> Self {
+    /// Creates an empty set with room for this many patterns per prefix.
+    pub(crate) fn new(max_patterns_per_prefix: usize) -> Self {
         let mut lengths = SlotMap::new();
         let everyone = ListId(lengths.insert(0));
         Self {
             lengths,
             everyone,
-            patterns: PatternIndex::new(alike),
+            patterns: PatternIndex::new(max_patterns_per_prefix),
             generation: 0,
             none: Arc::default(),
         }
     }
 
-    /// The list of all connections.
+    /// Returns the list of all connections.
     pub(crate) fn everyone(&self) -> ListId {
         self.everyone
     }
 
-    /// How many different patterns there are.
+    /// Returns the number of different patterns.
     pub(crate) fn patterns(&self) -> usize {
         self.patterns.len()
     }
 
-    /// Whether these patterns are known, or not too many are known that begin as they do.
+    /// Returns `true` if these patterns are registered already or there is room for them.
     pub(crate) fn have_room_for(&self, patterns: &[TopicPattern]) -> bool {
         self.patterns.has_room_for(patterns)
     }
 
-    /// Takes a subscriber of a topic in; `own` is the list of the topic, if it has one.
+    /// Adds a subscriber of a topic; `own` is the list of the topic, if it exists.
     pub(crate) fn enter_topic(&mut self, own: &mut Option<ListId>) -> ListId {
         let list = *own.get_or_insert_with(|| ListId(self.lengths.insert(0)));
         self.lengths[list.0] += 1;
         list
     }
 
-    /// Lets a subscriber of a topic go, and its list with the last one.
+    /// Removes a subscriber of a topic, and the list with its last subscriber.
     pub(crate) fn exit_topic(&mut self, own: &mut Option<ListId>) {
         if let Some(list) = *own
             && self.leave(list)
@@ -87,7 +88,7 @@ impl Interests {
         self.lengths[self.everyone.0] -= 1;
     }
 
-    /// Takes a subscriber of all these patterns in, and returns the list of each.
+    /// Adds a subscriber of all these patterns. Returns the list of each.
     pub(crate) fn enter_patterns(&mut self, patterns: &[TopicPattern]) -> Vec<ListId> {
         let next = self.generation + 1;
         let new_list = || ListId(self.lengths.insert(0));
@@ -99,7 +100,7 @@ impl Interests {
         entered.lists
     }
 
-    /// Takes back what [`Interests::enter_patterns`] did.
+    /// Reverts [`Interests::enter_patterns`].
     pub(crate) fn exit_patterns(&mut self, patterns: &[TopicPattern]) {
         for pattern in patterns {
             if self.patterns.list(pattern).is_some_and(|list| self.leave(list)) {
@@ -113,14 +114,14 @@ impl Interests {
         }
     }
 
-    /// The lists that an event for everyone goes to, and how many subscribers they have.
+    /// Returns the list of everyone and its number of subscribers.
     pub(crate) fn of_everyone(&self) -> (ListIds, usize) {
         let lists = ListIds { own: Some(self.everyone), others: Arc::clone(&self.none) };
         (lists, self.lengths[self.everyone.0])
     }
 
-    /// The lists that an event on `topic` goes to, given the one of its own subscribers and the
-    /// patterns that matched it last time; and how many subscribers they have, each counted once.
+    /// Returns the lists that an event on `topic` goes to, and the number of subscribers in them,
+    /// each counted once. `own` is the topic's own list, `matched` the result of the last look-up.
     pub(crate) fn of_topic(
         &self,
         topic: &Topic,
@@ -140,8 +141,8 @@ impl Interests {
         (lists, subscribers + sum - surplus.sum::<usize>())
     }
 
-    /// Finds the patterns that match. Of those that were there when it was last done, what was found
-    /// then still holds.
+    /// Looks up the patterns that match `topic`. Results of the last look-up are reused for
+    /// patterns that existed then.
     fn look_up(&self, topic: &Topic, matched: &mut MatchedPatterns) {
         let before = std::mem::take(matched);
         let candidates = || self.patterns.candidates(topic);
@@ -151,12 +152,14 @@ impl Interests {
             candidates().flat_map(|all| all.surplus(topic, &before)).collect();
         surplus.sort_unstable();
         surplus.dedup();
-        // The same lists stay the same, so that events that wait for them are handed out together.
+        // Keeps the same allocation if the lists are equal, so that waiting events stay in one
+        // batch.
         let lists = if *before.lists == *lists { before.lists } else { lists.into() };
         *matched = MatchedPatterns { generation: self.generation, lists, surplus: surplus.into() };
     }
 
-    /// Takes one subscriber off a list, and ends it with the last one: then that is true.
+    /// Removes one subscriber from a list. Returns `true` if that was the last one and the list is
+    /// gone.
     fn leave(&mut self, list: ListId) -> bool {
         self.lengths[list.0] -= 1;
         let empty = self.lengths[list.0] == 0;
@@ -200,8 +203,8 @@ impl PrefixGroup {
 }
 
 impl MatchedPatterns {
-    /// Returns `true` if the pattern was there when the topic was looked up, so that what was found
-    /// then still holds.
+    /// Returns `true` if the pattern existed at the last look-up, so that its result is still
+    /// valid.
     fn knows(&self, known: &Registered) -> bool {
         known.since <= self.generation
     }

@@ -1,4 +1,4 @@
-//! A subscription that has joined, and may lack what only the log has.
+//! A subscription that has joined but not been backfilled yet.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use crate::connection::Connection;
 use crate::subscribe::SubscribeError;
 use crate::subscription::Subscription;
 
-/// A subscription that has joined, before the log is read for it: see
+/// A subscription that has joined, before its backfill from the log: see
 /// [`SubscriptionBuilder::join`](crate::SubscriptionBuilder::join).
 ///
-/// Nothing that is published from now on is missed. Dropping it ends the connection at once.
+/// It misses nothing that is published from now on. Dropping it ends the connection immediately.
 #[derive(Debug)]
 #[must_use = "dropping it ends the connection"]
 pub struct Joined {
@@ -22,31 +22,32 @@ pub struct Joined {
     pub(crate) lacks: Option<Lacking>,
 }
 
-/// The events that a subscription that has joined may lack: those after `after`, up to `through`.
+/// The events that a joined subscription may lack: those after `after`, up to `through`.
 #[derive(Debug)]
 pub(crate) struct Lacking {
     pub(crate) after: EventId,
-    /// The newest event before it joined: later ones wait in its queue.
+    /// The newest event before the join. Later events wait in the queue.
     pub(crate) through: EventId,
     pub(crate) client: ClientKey,
     pub(crate) request: BackfillRequest,
 }
 
 impl Joined {
-    /// The connection as others see it.
+    /// Returns the connection.
     pub fn connection(&self) -> &Arc<Connection> {
         self.subscription.connection()
     }
 
-    /// Reads what it lacks, as [`SubscriptionBuilder::backfill`](crate::SubscriptionBuilder::backfill) does.
+    /// Backfills the subscription from the log, as
+    /// [`SubscriptionBuilder::backfill`](crate::SubscriptionBuilder::backfill) does.
     ///
     /// # Errors
     ///
-    /// [`SubscribeError::TooManyReplays`], and the connection ends.
+    /// [`SubscribeError::TooManyReplays`] if too many subscriptions wait; the connection ends.
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped before it is ready, the connection ends.
+    /// If the future is dropped before it completes, the connection ends.
     pub async fn backfill(self) -> Result<Subscription, SubscribeError> {
         let Self { mut subscription, backfill, lacks } = self;
         if let Some(lacking) = lacks {

@@ -1,5 +1,5 @@
-//! The broadcast core of sse-kit: an event is published once, and every subscriber of its topic gets
-//! it, in order, without holding up any other.
+//! The broadcast core of sse-kit: the app publishes an event once, and every subscriber of its
+//! topic receives it in order. A slow subscriber never delays another.
 //!
 //! ```
 //! use sse_kit_broadcast::{Hub, Delivery};
@@ -21,33 +21,31 @@
 //!
 //! # How events travel
 //!
-//! [`Hub::publish`] runs the broadcast hooks, appends the event to the [`Log`], which gives
-//! it its id, and returns; it never waits for a subscriber. What comes back from the log is put into
-//! the topic's history and handed to one fan-out task per shard, which puts the same bytes into
-//! the queue of each subscriber. A [`Subscription`] takes them from there.
+//! [`Hub::publish`] runs the broadcast hooks and appends the event to the [`Log`], which assigns
+//! its id. It never waits for a subscriber. The hub adds each record that the log delivers to the
+//! topic's history and passes it to one fan-out task per shard. The task puts the same bytes into
+//! the queue of each subscriber, and a [`Subscription`] takes them from there.
 //!
 //! # When a subscriber is too slow
 //!
-//! Its queue is bounded. When it is full, [`SlowConsumer`] says what happens: the subscription
-//! catches up from history (the default), keeps only the newest event of each key, drops the oldest,
-//! or ends. Where events are lost for good the subscriber is told so by one [`Delivery::Gap`], and
-//! never left in the dark.
+//! Each queue is bounded. When it is full, [`SlowConsumer`] decides: the subscription catches up
+//! from history (the default), keeps only the newest event of each key, drops the oldest events, or
+//! ends. If events are lost, the subscriber always receives a [`Delivery::Gap`].
 //!
 //! # Resuming
 //!
-//! A client that was cut off comes back with the id of the last event it saw:
-//! [`SubscriptionBuilder::resume`] gives it what it missed and then what comes, with nothing lost or sent
-//! twice in between. A page can resume from the moment before it was rendered: see
-//! [`Hub::cursor`].
+//! A client that reconnects sends the id of the last event it saw. [`SubscriptionBuilder::resume`]
+//! delivers the events it missed and then continues live, without losing or repeating an event in
+//! between. A page can also resume from the moment before it was rendered: see [`Hub::cursor`].
 //!
 //! # Bounded memory
 //!
-//! History is bounded by events per topic, by age and by bytes in all; a queue by events and by
-//! bytes. See [`HubBuilder`].
+//! History is bounded by events per topic, by age and by total bytes; a queue is bounded by events
+//! and by bytes. See [`HubBuilder`].
 //!
 //! # Features
 //!
-//! `conformance` adds the module of that name, for those who write a [`Log`].
+//! `conformance` adds the module [`conformance`], a test suite for authors of a [`Log`].
 
 mod backfill;
 mod builder;

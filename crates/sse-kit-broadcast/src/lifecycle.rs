@@ -1,4 +1,4 @@
-//! Connect and disconnect hooks, called in the order in which things happened.
+//! Connect and disconnect hooks, called in the order of the events.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use crate::connection::Connection;
 use crate::ending::CloseReason;
 use crate::hooks::{Guard, Hooks};
 
-/// Tells the connect and disconnect hooks, in the order in which things happened.
+/// The queue of connects and disconnects for the hooks.
 #[derive(Debug)]
 pub(crate) struct Lifecycle {
     sender: mpsc::UnboundedSender<Change>,
@@ -23,11 +23,12 @@ enum Change {
 }
 
 impl Lifecycle {
-    /// The most changes that may wait for the hooks before connections are refused. As each
-    /// connection is one change more at most when it ends, this bounds the memory.
+    /// The maximum number of queued changes before new connections are refused. Each open
+    /// connection can add only one more change, its end, so this bounds the memory.
     const MAX_BACKLOG: usize = 65_536;
 
-    /// Also returns the task that calls the hooks; it ends when `Lifecycle` is dropped.
+    /// Returns the queue and the task that calls the hooks. The task ends when `Lifecycle` is
+    /// dropped.
     pub(crate) fn new(hooks: Arc<Hooks>, guard: Guard) -> (Self, impl Future<Output = ()>) {
         let (sender, mut changes) = mpsc::unbounded_channel();
         let backlog = Arc::new(AtomicUsize::new(0));
@@ -62,7 +63,7 @@ impl Lifecycle {
 
     fn tell(&self, change: Change) {
         self.backlog.fetch_add(1, Ordering::Relaxed);
-        // The task ends only with the runtime, and then there is nobody left to tell.
+        // Fails only if the task has ended, together with the runtime.
         let _ = self.sender.send(change);
     }
 }

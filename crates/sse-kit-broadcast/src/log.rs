@@ -1,4 +1,4 @@
-//! Where published events get their order and their ids.
+//! The log: orders published events and assigns their ids.
 
 use std::fmt;
 
@@ -8,30 +8,35 @@ use sse_kit_event::{EventId, IdempotencyKey};
 use crate::inlet::Inlet;
 use crate::record::{Append, Record};
 
-/// Gives events their order: what all nodes of a hub share.
+/// The ordered record of events that all nodes of a hub share.
 ///
-/// The in-memory form is [`MemoryLog`](crate::MemoryLog). The hub delivers only what comes
-/// back through the [`Inlet`], so all nodes deliver the same, in the same order. An implementation
-/// sees to this:
+/// [`MemoryLog`](crate::MemoryLog) is the in-memory implementation. A hub delivers only what the
+/// log passes to its [`Inlet`], so all nodes deliver the same events in the same order. An
+/// implementation promises:
 ///
-/// - **All of it.** Every record after [`Log::position`] is handed to the inlet, whichever node
-///   appended it, this one included.
-/// - **Once each, in order.** Offsets grow from one record to the next, by one where no append fails.
-///   A hole is borne, and means nothing. What is handed in a second time, or too late, is refused.
-/// - **One at a time.** Two calls at the same time would race for the ledger's lock. The inlet may be
-///   called from any thread, and under a lock of the log, but never from within another call of it.
-/// - **No silent loss.** When the log begins anew (its store was wiped, say, or restored to what it
-///   was before), so that offsets may be given again, it goes on in a new epoch, one that was never
-///   used before, on all nodes: [`Inlet::begin_epoch`]. When records were trimmed before this node had
-///   read them, it says so: [`Inlet::mark_lost_through`].
-/// - **No id without a record.** [`Log::append`] says that it failed only when the record is surely
-///   not in the log, or that it does not know. `Appended` may come before or after the record comes
-///   back.
-/// - **All or nothing.** A record and its follow-ups are appended together, with nothing between, or
-///   not at all; so are they when the terms of the [`Append`] are not met.
-/// - **In the order of the first polls.** Of two appends of one node that the log can carry out at
-///   once, that one comes first whose future was polled first. After a failure, when a log tries
-///   again by itself, there is no such promise.
+/// - **Complete.** The log passes every record after [`Log::position`] to the inlet, no matter
+///   which node appended it, including this one.
+/// - **Once each, in order.** Offsets increase from one record to the next, by one unless an append
+///   fails. The hub tolerates holes; they have no meaning. It rejects records that arrive twice or
+///   too late.
+/// - **One at a time.** Two simultaneous calls would race for the lock of the hub's state. The log
+///   may call the inlet from any thread, and under a lock of its own, but never from within another
+///   call of the inlet.
+/// - **No silent loss.** If the log starts over (its store was wiped, or restored to an earlier
+///   state), offsets may be reused. The log then begins a new epoch on all nodes, one that was
+///   never used before: [`Inlet::begin_epoch`]. If records were trimmed before this node read them,
+///   the log reports that: [`Inlet::mark_lost_through`].
+/// - **No id without a record.** [`Log::append`] reports a failure only if the record is certainly
+///   not in the log, or reports that it does not know. It may return before or after the record
+///   reaches the inlet.
+/// - **All or nothing.** A record and its follow-ups are appended together, with nothing in
+///   between, or not at all. If the conditions of the [`Append`] do not hold, nothing is appended.
+/// - **In the order of the first polls.** Of two concurrent appends of one node, the one whose
+///   future was polled first comes first. This does not hold for appends that the log retries by
+///   itself after a failure.
+///
+/// Send the bytes of a record as [`EncodedEvent::as_bytes`] and validate them on the other side
+/// with [`EncodedEvent::parse`].
 ///
 /// The bytes of a record travel by [`EncodedEvent::as_bytes`], and are checked on the other side by
 /// [`EncodedEvent::parse`].
@@ -39,126 +44,130 @@ use crate::record::{Append, Record};
 /// [`EncodedEvent::as_bytes`]: sse_kit_event::EncodedEvent::as_bytes
 /// [`EncodedEvent::parse`]: sse_kit_event::EncodedEvent::parse
 ///
-/// Whether an implementation does all of that can be tried by the suite in the module `conformance`,
-/// which the feature of that name adds.
+/// The module `conformance`, behind the feature of that name, tests whether an implementation keeps
+/// these promises.
 pub trait Log: Send + Sync + fmt::Debug + 'static {
-    /// The position that the hub begins at: its history begins behind it, and every record
-    /// after it comes through the inlet. Called once, before [`Log::attach`].
+    /// Returns the position at which the hub starts. Its history starts after it, and every later
+    /// record goes through the inlet. The hub calls this once, before [`Log::attach`].
     fn position(&self) -> EventId;
 
-    /// Takes the inlet, which works from now on. Called once, when the hub is complete, on its
-    /// Tokio runtime, and before any [`Log::append`].
+    /// Connects the log to the hub; the inlet accepts records from now on. The hub calls this once,
+    /// when it is complete, on its Tokio runtime, and before any [`Log::append`].
     ///
-    /// What the log has from before, it delivers before it returns: so clients can resume from the first
-    /// moment on. A task that it starts ends when the log is dropped, or when the inlet says that the
-    /// hub has shut down.
+    /// The log must deliver its existing records before it returns, so that clients can resume
+    /// immediately. A task that it starts must end when the log is dropped, or when the inlet
+    /// reports that the hub has shut down.
     fn attach(&self, inlet: Inlet);
 
-    /// Appends a record at the next offset, and its follow-ups right after it.
+    /// Appends a record at the next offset, and its follow-ups directly after it.
     ///
     /// # Errors
     ///
-    /// [`AppendError`] says whether the records may have been written nevertheless.
+    /// [`AppendError`]; its variant says whether the records may have been written nevertheless.
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped before it is ready, the records may or may not be appended: all of
-    /// them, or none.
+    /// If the future is dropped before it completes, either all of the records are appended or
+    /// none.
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>>;
 
-    /// Reads at most `limit` records after one that it had, the oldest first: for clients that have been
-    /// away for longer than the history of this node reaches back, where the log keeps more than that.
+    /// Reads at most `limit` records after `after`, oldest first. The hub uses this to backfill
+    /// clients that resume from before this node's history.
     ///
     /// # Errors
     ///
-    /// [`ReadError`] says why it cannot. A log that keeps nothing for this leaves the method as it is.
+    /// [`ReadError`]. The default implementation, for a log that keeps no records, always returns
+    /// [`ReadError::NotKept`].
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: nothing is changed.
+    /// Cancel safe: reading changes nothing.
     fn read(&self, after: EventId, limit: usize) -> BoxFuture<'_, Result<Page, ReadError>> {
         let _ = (after, limit);
         Box::pin(std::future::ready(Err(ReadError::NotKept)))
     }
 
-    /// Whether other nodes deliver from this log too. Then a client may come from one that is further
-    /// than this one, which is no error: see [`Inlet::caught_up`].
+    /// Returns `true` if other nodes deliver from this log too. A client may then resume from a
+    /// node that is ahead of this one, which is not an error: see [`Inlet::caught_up`].
     fn is_shared(&self) -> bool {
         false
     }
 
-    /// The hub has shut down: appends fail from now on. May be called again.
+    /// Closes the log, because the hub has shut down; later appends fail. The hub may call this
+    /// more than once.
     fn close(&self) {}
 }
 
-/// The outcome of an append.
+/// The result of an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
-    /// The id of the record. Its follow-ups have the ids that come next.
+    /// The id of the record. Its follow-ups have the next ids.
     pub id: EventId,
-    /// The number of subscriptions on this node that were handed the record, where it has come back
-    /// from the log already.
+    /// The number of subscriptions on this node that receive the record; `None` if the log has not
+    /// delivered it yet.
     pub receivers: Option<usize>,
-    /// The same publish was appended before, under this id; this time nothing was.
+    /// `true` if the same publish was appended before, with this id; nothing was appended now.
     pub repeated: bool,
 }
 
-/// A part of the log, as it is read again.
+/// A page of records read from the log.
 #[derive(Debug)]
 pub struct Page {
-    /// The records, in order, with their ids.
+    /// The records with their ids, in order.
     pub records: Vec<(EventId, Record)>,
-    /// Every record up to here is among them.
+    /// The id up to which the page is complete.
     pub through: EventId,
 }
 
-/// Why a log was not read.
+/// The reason why a log could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// It does not have what came right after that record, or not any more.
-    #[error("the log does not reach back so far")]
+    /// The log does not hold, or no longer holds, the record directly after the requested position.
+    #[error("the log no longer holds the requested records")]
     NotKept,
-    /// It cannot be reached.
-    #[error("the log cannot be read")]
+    /// The log is unreachable.
+    #[error("the log could not be read")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Why a record was not appended.
+/// The reason why a record was not appended.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AppendError {
-    /// The log cannot be reached; the record was surely not written.
-    #[error("the log is unavailable")]
+    /// The log is unreachable; the record was certainly not written.
+    #[error("the log is unavailable; nothing was written, so retry later")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The log did not answer; the record may have been written.
-    #[error("the log did not say whether it took the event")]
+    #[error(
+        "the log did not confirm the event, which may have been written; retry with an idempotency key"
+    )]
     Ambiguous(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The log has no room.
-    #[error("the log is full")]
+    /// The log is full; the record was not written.
+    #[error("the log is full; nothing was written")]
     Full,
-    /// The record is larger than the log takes.
-    #[error("the log takes events of at most {max} bytes, not {bytes}")]
+    /// The record is larger than the limit of the log.
+    #[error("the event has {bytes} bytes; the log accepts at most {max}")]
     TooLarge {
-        /// Its size in bytes.
+        /// The size of the record, in bytes.
         bytes: usize,
-        /// The largest that it takes.
+        /// The maximum size, in bytes.
         max: usize,
     },
-    /// The log knows the idempotency key, for the same audience, with something else to publish; the
-    /// record was not written.
-    #[error("the idempotency key `{key}` was used for another event")]
+    /// The log knows the idempotency key with other content for the same audience; the record was
+    /// not written.
+    #[error("the idempotency key `{key}` was already used for another event; choose a new key")]
     KeyReused {
-        /// The key.
+        /// The idempotency key.
         key: IdempotencyKey,
     },
     /// The log has a newer record for this audience than the publisher expected; the record was not
     /// written.
-    #[error("the newest event there is {newest}, not {expected}")]
+    #[error("the newest event is {newest}, not {expected}; read the state again and retry")]
     Conflict {
-        /// The id that the publisher expected to be the newest, or newer.
+        /// The newest id that the publisher expected.
         expected: EventId,
-        /// An id that is at least as new as the newest record for this audience.
+        /// An upper bound for the newest id of a record for this audience.
         newest: EventId,
     },
     /// The log is closed.

@@ -1,4 +1,4 @@
-//! The places of all events that are kept, in the order of the log.
+//! The places of all events in history, in log order.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,28 +9,28 @@ use sse_kit_event::Topic;
 use crate::entry::Entry;
 use crate::topic_table::TopicKey;
 
-/// The number of places from which on a segment is sealed.
+/// The number of places at which a segment is sealed.
 const SEALED_AT: usize = 256;
 
-/// The place of an entry on one topic. An event for several topics has as many places.
+/// The place of an entry on one topic. An event for several topics has one place per topic.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) offset: u64,
     pub(crate) key: TopicKey,
-    /// `None` for everyone.
+    /// The topic; `None` for everyone.
     pub(crate) topic: Option<Topic>,
-    /// `None` once the topic has trimmed it.
+    /// The entry; `None` after the topic trimmed it.
     entry: Mutex<Option<Arc<Entry>>>,
 }
 
-/// The places, in segments. All but the last one are sealed: places are neither added to them nor removed,
-/// so they are read without the lock of the hub's state.
+/// The places, in segments. All segments except the last are sealed: no place is added to them or
+/// removed, so they can be read without the lock of the hub's state.
 #[derive(Debug, Default)]
 pub(crate) struct LogOrder {
     sealed: VecDeque<Sealed>,
     open: Vec<Place>,
     len: usize,
-    /// The first place whose entry may not be trimmed: a segment, and a place in it.
+    /// The position of the oldest place whose entry may still exist: segment, and index in it.
     oldest: (usize, usize),
 }
 
@@ -40,7 +40,7 @@ struct Sealed {
     places: Segment,
 }
 
-/// Places that stay as they are, but that their entries are trimmed.
+/// A sealed segment. Its places are fixed; only their entries may be trimmed.
 pub(crate) type Segment = Arc<[Place]>;
 
 impl Place {
@@ -49,7 +49,7 @@ impl Place {
         Self { offset, key, topic, entry: Mutex::new(Some(Arc::clone(entry))) }
     }
 
-    /// The entry, unless it was trimmed.
+    /// Returns the entry, unless it was trimmed.
     pub(crate) fn entry(&self) -> Option<Arc<Entry>> {
         self.entry.lock().clone()
     }
@@ -67,7 +67,7 @@ impl LogOrder {
     }
 
     pub(crate) fn push(&mut self, place: Place) {
-        // All places of one event stand in the same segment.
+        // All places of one event are in the same segment.
         let last = self.open.last().map(|last| last.offset);
         if let Some(last) = last.filter(|last| *last != place.offset)
             && self.open.len() >= SEALED_AT
@@ -80,14 +80,14 @@ impl LogOrder {
         self.len += 1;
     }
 
-    /// The places after `offset`, oldest first.
+    /// Returns the places after `offset`, oldest first.
     pub(crate) fn after(&self, offset: u64) -> impl Iterator<Item = &Place> {
         let from = self.sealed.partition_point(|sealed| sealed.last <= offset);
         let sealed = self.sealed.range(from..).flat_map(|sealed| sealed.places.iter());
         sealed.chain(&self.open).skip_while(move |place| place.offset <= offset)
     }
 
-    /// The places before `offset`, newest first.
+    /// Returns the places before `offset`, newest first.
     pub(crate) fn before(&self, offset: u64) -> impl Iterator<Item = &Place> {
         let to = self.sealed.partition_point(|sealed| sealed.last < offset);
         let sealed = self.sealed.range(..(to + 1).min(self.sealed.len())).rev();
@@ -96,7 +96,8 @@ impl LogOrder {
         all.skip_while(move |place| place.offset >= offset)
     }
 
-    /// The sealed segment with the first place after `offset`, if that is sealed.
+    /// Returns the sealed segment that contains the first place after `offset`, if that place is
+    /// sealed.
     pub(crate) fn sealed_after(&self, offset: u64) -> Option<Segment> {
         let at = self.sealed.partition_point(|sealed| sealed.last <= offset);
         self.sealed.get(at).map(|sealed| Arc::clone(&sealed.places))
@@ -107,13 +108,13 @@ impl LogOrder {
         let at = self.sealed.partition_point(|sealed| sealed.last < offset);
         let places = self.sealed.get(at).map_or(&self.open[..], |sealed| &sealed.places);
         let from = places.partition_point(|place| place.offset < offset);
-        let alike = places[from..].iter().take_while(|place| place.offset == offset);
-        for place in alike.filter(|place| place.key == key) {
+        let same_offset = places[from..].iter().take_while(|place| place.offset == offset);
+        for place in same_offset.filter(|place| place.key == key) {
             *place.entry.lock() = None;
         }
     }
 
-    /// The oldest place whose entry may not be trimmed.
+    /// Returns the oldest place whose entry may still exist.
     pub(crate) fn oldest(&self) -> Option<&Place> {
         let (segment, at) = self.oldest;
         match self.sealed.get(segment) {
@@ -122,7 +123,7 @@ impl LogOrder {
         }
     }
 
-    /// Goes on to the next place: the entry of the oldest is trimmed.
+    /// Advances past the oldest place, whose entry was trimmed.
     pub(crate) fn pass_oldest(&mut self) {
         self.oldest.1 += 1;
         self.skip_segment_that_has_passed();

@@ -1,4 +1,4 @@
-//! A log in the memory of one process.
+//! The in-memory log of one process.
 
 use std::future;
 
@@ -12,10 +12,10 @@ use crate::inlet::Inlet;
 use crate::log::{AppendError, Appended, Log};
 use crate::record::{Append, Once};
 
-/// The log of a hub that is one process: a counter, and a direct way back.
+/// The log of a hub in a single process. It assigns ids and delivers synchronously.
 ///
-/// It keeps no records of its own: what can be replayed is what the hub's history holds. Its
-/// epoch is made at random, so that a client which comes back after a restart is told of the gap.
+/// It stores no records itself; clients resume from the hub's history. Its epoch is random, so a
+/// client that reconnects after a restart receives a gap.
 #[derive(Debug)]
 pub struct MemoryLog {
     epoch: Epoch,
@@ -30,16 +30,16 @@ struct State {
 }
 
 impl MemoryLog {
-    /// An empty log.
+    /// Creates an empty log with a random epoch.
     ///
     /// # Errors
     ///
-    /// When the operating system has no random number for the epoch.
+    /// If the operating system provides no random number.
     pub fn new() -> Result<Self, getrandom::Error> {
         Ok(Self::with_epoch(Epoch::new(getrandom::u64()?)))
     }
 
-    /// An empty log of a known epoch, for tests that want the same ids each time.
+    /// Creates an empty log with a fixed epoch, for tests that need reproducible ids.
     pub fn with_epoch(epoch: Epoch) -> Self {
         Self { epoch, state: Mutex::default() }
     }
@@ -55,7 +55,7 @@ impl Log for MemoryLog {
     }
 
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
-        // Delivered under the lock: that makes the order of delivery the order of the offsets.
+        // Deliver under the lock, so that the delivery order equals the order of the offsets.
         Box::pin(future::ready(self.state.lock().append(self.epoch, append)))
     }
 }
@@ -75,7 +75,8 @@ impl State {
                 return Err(AppendError::Conflict { expected, newest });
             }
         }
-        // The log counts by itself, so what it hands in follows, unless the hub is closed.
+        // The log assigns the offsets itself, so the record is in order; only a closed hub rejects
+        // it.
         let id = EventId::new(epoch, self.last + 1);
         let records = 1 + follow_ups.len() as u64;
         let delivered = inlet.deliver_with(id, record, follow_ups);
@@ -87,7 +88,7 @@ impl State {
         Ok(Appended { id, receivers: Some(receivers), repeated: false })
     }
 
-    /// The offset under which the same publish was appended before.
+    /// Returns the offset of an earlier append of the same publish.
     fn repeated(&mut self, once: &Once) -> Result<Option<u64>, AppendError> {
         match self.keys.find(once, Instant::now()) {
             Seen::Never => Ok(None),

@@ -1,4 +1,4 @@
-//! What all handles of one hub share: all that lies behind the log.
+//! The part of a hub that receives from the log, shared by all its handles.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,7 +29,7 @@ use crate::shard::Shard;
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) state: Mutex<HubState>,
-    /// Carries the log to the few that need all of it: the fan-out tasks, and taps.
+    /// The ring that carries all messages to the fan-out tasks and the taps.
     pub(crate) ring: async_broadcast::Sender<RingMessage>,
     pub(crate) shards: Box<[Arc<Shard>]>,
     pub(crate) next_shard: AtomicUsize,
@@ -37,13 +37,13 @@ pub(crate) struct Node {
     pub(crate) counters: Arc<Counters>,
     pub(crate) queue_limits: QueueLimits,
     pub(crate) heartbeat: Option<Duration>,
-    /// Other nodes deliver from the same log, and may be further than this one.
+    /// `true` if other nodes deliver from the same log and may be ahead of this one.
     pub(crate) shares_log: bool,
 }
 
 impl Node {
-    /// Takes in a record that came back from the log, and all that follow it: together, so that a
-    /// shutdown does not come in between. Returns how many connections are to get the first one.
+    /// Accepts a record from the log together with its follow-ups, so that a shutdown cannot come
+    /// in between. Returns the number of connections that receive the record.
     pub(crate) fn deliver(
         &self,
         id: EventId,
@@ -71,10 +71,10 @@ impl Node {
         receivers
     }
 
-    /// Goes on in a new epoch of the log, with nothing in history, and tells every stream.
+    /// Begins a new epoch with an empty history and sends a gap to every stream.
     ///
-    /// No connection is behind afterwards, and what is on its way to the queues from before is skipped
-    /// there: it is in the gap.
+    /// Afterwards no connection is behind. Queues reject older events that are still on their way;
+    /// the gap covers them.
     pub(crate) fn begin_epoch(&self, position: EventId) -> Result<(), InletError> {
         let mut state = self.state.lock();
         let before = state.open_at()?;
@@ -90,7 +90,8 @@ impl Node {
         Ok(())
     }
 
-    /// Records up to this offset are gone for good: open streams find that out in history.
+    /// Marks records up to this offset as lost. Open streams detect the loss when they catch up
+    /// from history.
     pub(crate) fn mark_lost_through(&self, offset: u64) -> Result<(), InletError> {
         let mut state = self.state.lock();
         state.open_at()?;
@@ -102,13 +103,13 @@ impl Node {
         Ok(())
     }
 
-    /// Names the connections that have joined so far.
+    /// Returns a mark for the connections that have joined so far.
     pub(crate) fn mark(&self) -> Mark {
         Mark(self.state.lock().next_number)
     }
 
-    /// Resolves subscriptions that resumed ahead of this node, of those that joined before the mark:
-    /// the log has confirmed that no such event exists, so each gets a gap and goes on from the
+    /// Resolves subscriptions that joined before the mark and had resumed *ahead of* this node: the
+    /// log has confirmed that no such event exists, so each gets a gap and continues from the
     /// current position.
     pub(crate) fn caught_up(&self, mark: Mark) {
         let mut state = self.state.lock();
@@ -119,8 +120,8 @@ impl Node {
         }
     }
 
-    /// Hands an event, without an id, to those who are here now. Returns the position of the node, and
-    /// how many they are.
+    /// Offers an event without an id to the current subscribers. Returns the position of the node
+    /// and the number of receivers.
     pub(crate) fn deliver_here(
         &self,
         audience: &Audience,
@@ -138,7 +139,7 @@ impl Node {
         Ok((position, receivers))
     }
 
-    /// Counts the connections that an event for this audience would go to.
+    /// Counts the connections that an event for this audience goes to.
     pub(crate) fn count_receivers(&self, audience: &Audience, except: &ConnectionSet) -> usize {
         let mut state = self.state.lock();
         let (lists, subscribers) = state.lists_for(audience);
@@ -153,7 +154,7 @@ impl Node {
         subscribers: usize,
         except: &ConnectionSet,
     ) -> usize {
-        // Only subscribers of several topics can be counted twice.
+        // Only a subscriber of several topics can be counted more than once.
         let subscribers = match audience {
             Audience::Topic(_) | Audience::Everyone => subscribers,
             _ => self.shards.iter().map(|shard| shard.count(lists)).sum(),
@@ -161,15 +162,15 @@ impl Node {
         subscribers - state.left_out(except, audience)
     }
 
-    /// The newest id that a record for this audience may have.
+    /// Returns an upper bound for the newest id of a record for this audience.
     pub(crate) fn newest(&self, audience: &Audience) -> Result<EventId, InletError> {
         let state = self.state.lock();
         state.open_at()?;
         Ok(state.newest(audience))
     }
 
-    /// Takes a connection in. Its queue is set up under the same lock, so that nothing falls between
-    /// what history gives it and what the fan-out does.
+    /// Adds a connection. Its queue is set up under the same lock, so that no event falls between
+    /// history and fan-out.
     pub(crate) fn join(&self, state: &mut HubState, connection: &Arc<Connection>) {
         let lists = state.enter(&connection.topics);
         self.shards[connection.shard].join(connection, &lists);
@@ -185,7 +186,7 @@ impl Node {
         }
     }
 
-    /// Lets a connection go; the second time nothing happens.
+    /// Removes a connection. Further calls do nothing.
     pub(crate) fn leave(&self, connection: &Arc<Connection>) {
         self.remove(&mut self.state.lock(), connection);
     }
@@ -209,10 +210,10 @@ impl Node {
         }
     }
 
-    /// Lets a connection that was held go on after this event, with what history has.
+    /// Releases a held connection: it continues after `after` with events from history.
     ///
-    /// Returns `false`, and does nothing, where history has lost some of that by now; unless it is to
-    /// be told so.
+    /// If history has lost some of these events by now, it does nothing and returns `false`; with
+    /// `tell`, it releases the connection anyway, which then gets a gap.
     pub(crate) fn release_after(
         &self,
         connection: &Connection,
@@ -238,7 +239,7 @@ impl Node {
         self.finish_catching_up(connection, step);
     }
 
-    /// Reads the page of a connection that is behind, where that was left to be done without the lock.
+    /// Completes a catch-up step; reads the page if that must happen without the lock.
     pub(crate) fn finish_catching_up(&self, connection: &Connection, step: CatchUp) {
         let conflated = match step {
             CatchUp::Done { conflated } => conflated,
@@ -251,7 +252,7 @@ impl Node {
         self.counters.conflated.add(conflated);
     }
 
-    /// Reads the newest events on these topics before a position; none of an epoch that has ended.
+    /// Reads the newest events on these topics before a position; empty if its epoch has ended.
     pub(crate) fn newest_before(&self, topics: &Topics, before: EventId, limit: usize) -> Newest {
         let state = self.state.lock();
         if state.position.epoch() != before.epoch() {
@@ -262,7 +263,7 @@ impl Node {
 
     /// Returns `true` if history may lack events on these topics after an event of this epoch.
     ///
-    /// It looks through a page at a time, and lets others run in between.
+    /// It examines one page at a time and yields in between.
     pub(crate) async fn lacks(&self, topics: &Topics, after: EventId) -> bool {
         let mut offset = after.offset();
         loop {
@@ -283,7 +284,7 @@ impl Node {
         state.replay(topics).loss(after.offset())
     }
 
-    /// Ends all streams once they have what was published before, and refuses what comes after.
+    /// Ends all streams after everything published before, and rejects everything after.
     pub(crate) fn shut_down(&self, goodbye: Option<Goodbye>) {
         let mut state = self.state.lock();
         state.draining = true;
@@ -292,13 +293,13 @@ impl Node {
         }
     }
 
-    /// Ends these connections once they have what was published before.
+    /// Ends these connections after everything published before.
     pub(crate) fn end_after_now(&self, connections: Vec<Arc<Connection>>, goodbye: Goodbye) {
         let state = self.state.lock();
         for connection in &connections {
             connection.queue.lock().end_when_drained(goodbye);
         }
-        // After a shutdown its own end is the last message on the ring.
+        // After a shutdown, `End` stays the last message on the ring.
         if !state.closed {
             self.send(RingMessage::Drained(connections.into()));
         }
@@ -346,9 +347,10 @@ impl Node {
         }
     }
 
-    /// Called under the lock of the state, so that messages are in the order of the log.
+    /// Sends a message on the ring. Called under the lock of the state, so that messages are in log
+    /// order.
     fn send(&self, message: RingMessage) {
-        // It cannot be full, as the oldest gives way; and the fan-out tasks hold it open.
+        // Cannot fail: a full ring drops its oldest message, and the fan-out tasks keep it open.
         let _ = self.ring.try_broadcast(message);
     }
 }

@@ -1,27 +1,27 @@
-//! The answers of a queue: to who offers an event, and to who takes one.
+//! The results of offering to a queue and taking from it.
 
 use crate::delivery::Delivery;
 
-/// The fate of an event that was offered.
+/// The result of offering an event to a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Offer {
     Queued,
-    /// It was queued in place of an older one.
+    /// The event was queued and replaced an older one with the same key.
     Conflated,
-    /// It was queued, and this many older ones were dropped.
+    /// The event was queued, and this many older events were dropped.
     Dropped(usize),
-    /// It was not queued, but comes later from history.
+    /// The event was not queued; the connection gets it from history later.
     Lagged,
-    /// It was not queued, and the connection ends.
+    /// The event was not queued, and the connection ends.
     TooSlow,
-    /// It is not for this connection, or was handed to it before.
+    /// The event is not for this connection, or the queue already had it.
     NotWanted,
 }
 
-/// The next thing in a queue, or the reason why there is none.
+/// The result of taking from a queue.
 pub(crate) enum Taken {
     Delivery(Delivery),
-    /// Nothing is queued, but history has more.
+    /// The queue is empty, but history has more.
     Behind,
     Nothing,
     End,

@@ -1,4 +1,4 @@
-//! What a subscription gives before anything that its queue holds.
+//! The first events of a subscription, which come before those in its queue.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -9,44 +9,44 @@ use crate::connection::Connection;
 use crate::entry::Entry;
 use crate::node::Node;
 
-/// The number of entries that are looked at under one lock.
+/// The number of entries examined per acquisition of the lock.
 const PAGE: usize = 128;
 
-/// The first events of a subscription: those that were read from the log, or that are looked for in
-/// history.
+/// The first events of a subscription: a backfill from the log, or a search in history.
 #[derive(Debug)]
 pub(crate) enum Opening {
-    /// These, the oldest first.
+    /// The events to deliver, oldest first.
     Entries(VecDeque<Arc<Entry>>),
-    /// What is looked for.
+    /// The search that finds them.
     Search(Box<Search>),
 }
 
-/// A search through history, from the newest event back, a page at a time.
+/// A search through history from the newest event backwards, one page at a time.
 #[derive(Debug)]
 pub(crate) struct Search {
-    /// Everything from here on has been looked at.
+    /// The position down to which history was examined.
     before: EventId,
     wanted: Wanted,
-    /// The newest first.
+    /// The entries found so far, newest first.
     found: Vec<Arc<Entry>>,
-    /// What more may be found, in bytes: what is found is kept until the client has taken it.
+    /// The remaining size limit in bytes: found entries stay in memory until the client has taken
+    /// them.
     room: usize,
 }
 
-/// The events that are looked for.
+/// The events that a search selects.
 #[derive(Debug)]
 pub(crate) enum Wanted {
-    /// As many of the newest as this.
+    /// This many of the newest events.
     Last(usize),
-    /// The newest of each subject that was not seen yet.
+    /// The newest event of each audience and key; the set holds those already found.
     PerKey(HashSet<(Audience, EventKey)>),
 }
 
-/// What an opening has to give.
+/// The next step of an opening.
 pub(crate) enum Next {
     Entry(Arc<Entry>),
-    /// The search goes on with the next call.
+    /// The search continues with the next call.
     Searching,
     Nothing,
 }
@@ -58,25 +58,25 @@ impl Default for Opening {
 }
 
 impl Opening {
-    /// A search through all that was published before this subscription joined, for as much as there is
-    /// room for.
+    /// Creates a search through everything published before the subscription joined, limited to
+    /// `room` bytes.
     pub(crate) fn search(through: EventId, wanted: Wanted, room: usize) -> Self {
         let before = EventId::new(through.epoch(), through.offset().saturating_add(1));
         Self::Search(Box::new(Search { before, wanted, found: Vec::new(), room }))
     }
 
-    /// Returns `true` if there is nothing to give, and nothing to look for.
+    /// Returns `true` if there is nothing to deliver and nothing to search.
     pub(crate) fn is_empty(&self) -> bool {
         matches!(self, Self::Entries(entries) if entries.is_empty())
     }
 
-    /// The next event, or a step of the search for it.
+    /// Returns the next event, or performs one step of the search.
     pub(crate) fn next(&mut self, node: &Node, connection: &Connection) -> Next {
         match self {
             Self::Entries(entries) => {
                 let Some(entry) = entries.pop_front() else { return Next::Nothing };
                 if entries.is_empty() {
-                    *entries = VecDeque::new(); // and its memory is free
+                    *entries = VecDeque::new(); // frees its memory
                 }
                 Next::Entry(entry)
             }
@@ -91,7 +91,7 @@ impl Opening {
 }
 
 impl Search {
-    /// Looks through one page. Returns what was found, the oldest first, when that was the last one.
+    /// Examines one page. Returns the found entries, oldest first, if it was the last page.
     fn step(&mut self, node: &Node, connection: &Connection) -> Option<VecDeque<Arc<Entry>>> {
         let page = node.newest_before(&connection.topics, self.before, PAGE);
         for entry in page.entries {
@@ -116,7 +116,7 @@ impl Search {
 }
 
 impl Wanted {
-    /// Returns `true` if the entry, older than all that were shown before, is one of those wanted.
+    /// Returns `true` if the entry is selected; entries are passed newest first.
     fn take(&mut self, entry: &Entry) -> bool {
         match self {
             Self::Last(count) => {

@@ -1,4 +1,4 @@
-//! All patterns that are subscribed to, found by how they begin.
+//! An index of all subscribed patterns, by literal prefix.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound::{Included, Unbounded};
@@ -8,14 +8,14 @@ use sse_kit_event::{Topic, TopicPattern};
 
 use crate::lists::ListId;
 
-/// The patterns by their literal prefixes: a topic is matched with those alone that begin as it
-/// does. And of how many that begin alike may be there is a limit, or strangers could make each
-/// event a matter of matching all that they come up with.
+/// Indexes patterns by literal prefix, so a topic is matched only against patterns that share its
+/// prefix. Patterns per prefix are capped: otherwise clients could make every publish match
+/// arbitrarily many.
 #[derive(Debug)]
 pub(crate) struct PatternIndex {
     by_prefix: BTreeMap<Box<str>, PrefixGroup>,
     len: usize,
-    /// The most patterns, and the most overlaps, of one prefix.
+    /// The maximum number of patterns, and of overlaps, per prefix.
     max_per_prefix: usize,
 }
 
@@ -23,25 +23,27 @@ pub(crate) struct PatternIndex {
 #[derive(Debug, Default)]
 pub(crate) struct PrefixGroup {
     pub(crate) patterns: HashMap<TopicPattern, Registered>,
-    /// Sets of patterns, of which several may match one topic, each with the list that counts the
-    /// subscribers of just this set. A set stands at the longer prefix of each two that may.
+    /// The sets of patterns in one subscription of which several may match the same topic. Each has
+    /// a list that counts the subscribers with exactly this set, so that a subscriber in two
+    /// matching lists is not counted twice. For each such pair of patterns, the set is stored at
+    /// the longer prefix.
     pub(crate) overlaps: HashMap<Arc<[TopicPattern]>, Registered>,
 }
 
-/// A pattern, or a set of them, that is known.
+/// A pattern, or a set of overlapping patterns, with its list.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Registered {
     pub(crate) list: ListId,
-    /// The generation in which it came.
+    /// The generation in which it was added.
     pub(crate) since: u64,
 }
 
-/// The lists of patterns that were entered.
+/// The lists of the entered patterns.
 #[derive(Debug)]
 pub(crate) struct Entered {
     pub(crate) lists: Vec<ListId>,
     pub(crate) overlap: Option<ListId>,
-    /// Something is there that was not there before.
+    /// `true` if a pattern or overlap was added.
     pub(crate) news: bool,
 }
 
@@ -55,24 +57,25 @@ impl PatternIndex {
     }
 
     pub(crate) fn has_room_for(&self, patterns: &[TopicPattern]) -> bool {
-        let alike = |prefix: &str| self.by_prefix.get(prefix);
-        // A subscription may bring several that begin alike, so the limit may be passed by those.
+        let find = |prefix: &str| self.by_prefix.get(prefix);
+        // One subscription may bring several patterns with the same prefix, so the limit may be
+        // exceeded by that many.
         let listed = patterns.iter().all(|pattern| {
-            alike(pattern.literal_prefix()).is_none_or(|alike| {
-                alike.patterns.contains_key(pattern) || alike.patterns.len() < self.max_per_prefix
+            find(pattern.literal_prefix()).is_none_or(|group| {
+                group.patterns.contains_key(pattern) || group.patterns.len() < self.max_per_prefix
             })
         });
         listed
             && overlapping(patterns).iter().all(|prefix| {
-                alike(prefix).is_none_or(|alike| {
-                    alike.overlaps.contains_key(patterns)
-                        || alike.overlaps.len() < self.max_per_prefix
+                find(prefix).is_none_or(|group| {
+                    group.overlaps.contains_key(patterns)
+                        || group.overlaps.len() < self.max_per_prefix
                 })
             })
     }
 
-    /// Finds the list of each pattern, and of the overlap where there is one. Those that are not known
-    /// yet get a new one, and are known `since` this generation.
+    /// Returns the list of each pattern, and of the overlap if there is one. Unknown patterns get a
+    /// new list and the generation `since`.
     pub(crate) fn enter(
         &mut self,
         patterns: &[TopicPattern],
@@ -86,8 +89,8 @@ impl PatternIndex {
         };
         let mut lists = Vec::with_capacity(patterns.len());
         for pattern in patterns {
-            let alike = self.by_prefix.entry(pattern.literal_prefix().into()).or_default();
-            let list = alike.patterns.entry(pattern.clone()).or_insert_with(|| {
+            let group = self.by_prefix.entry(pattern.literal_prefix().into()).or_default();
+            let list = group.patterns.entry(pattern.clone()).or_insert_with(|| {
                 self.len += 1;
                 new()
             });
@@ -98,8 +101,8 @@ impl PatternIndex {
             let overlap = (!prefixes.is_empty()).then(&mut new)?;
             let set: Arc<[_]> = patterns.into();
             for prefix in prefixes {
-                let alike = self.by_prefix.entry(prefix.into()).or_default();
-                alike.overlaps.insert(Arc::clone(&set), overlap);
+                let group = self.by_prefix.entry(prefix.into()).or_default();
+                group.overlaps.insert(Arc::clone(&set), overlap);
             }
             Some(overlap.list)
         });
@@ -110,8 +113,7 @@ impl PatternIndex {
         self.by_prefix.get(pattern.literal_prefix())?.patterns.get(pattern).map(|known| known.list)
     }
 
-    /// The list that counts the subscribers of all these patterns, of which several may match one
-    /// topic.
+    /// Returns the list that counts the subscribers with exactly these overlapping patterns.
     pub(crate) fn overlap(&self, patterns: &[TopicPattern]) -> Option<ListId> {
         let prefix = overlapping(patterns).first().copied()?;
         self.by_prefix.get(prefix)?.overlaps.get(patterns).map(|known| known.list)
@@ -119,51 +121,57 @@ impl PatternIndex {
 
     pub(crate) fn forget(&mut self, pattern: &TopicPattern) {
         self.len -= 1;
-        self.remove(pattern.literal_prefix(), |alike| {
-            alike.patterns.remove(pattern);
+        self.remove(pattern.literal_prefix(), |group| {
+            group.patterns.remove(pattern);
         });
     }
 
     pub(crate) fn forget_overlap(&mut self, patterns: &[TopicPattern]) {
         for prefix in overlapping(patterns) {
-            self.remove(prefix, |alike| {
-                alike.overlaps.remove(patterns);
+            self.remove(prefix, |group| {
+                group.overlaps.remove(patterns);
             });
         }
     }
 
     fn remove(&mut self, prefix: &str, from: impl FnOnce(&mut PrefixGroup)) {
-        let Some(alike) = self.by_prefix.get_mut(prefix) else { return };
-        from(alike);
-        if alike.patterns.is_empty() && alike.overlaps.is_empty() {
+        let Some(group) = self.by_prefix.get_mut(prefix) else { return };
+        from(group);
+        if group.patterns.is_empty() && group.overlaps.is_empty() {
             self.by_prefix.remove(prefix);
         }
     }
 
-    /// What begins as `topic` does: all that can match it, and little else.
+    /// Returns the groups whose prefix is a prefix of `topic`, longest first: all patterns that can
+    /// match it.
     pub(crate) fn candidates<'a>(
         &'a self,
         topic: &'a Topic,
     ) -> impl Iterator<Item = &'a PrefixGroup> {
-        // All prefixes of the topic up to this one are still to be looked for.
+        // Every prefix of the topic up to and including this one is still to be looked up. In
+        // sorted order, the greatest key not above `longest` is either a prefix of the topic or
+        // shares a shorter prefix with it; that shorter prefix is the next bound. So a look-up
+        // takes one range query per group found or common prefix, never one per registered pattern.
         let mut longest = Some(topic.as_str());
         std::iter::from_fn(move || {
             loop {
                 let text = longest?;
                 let up_to = (Unbounded, Included(text));
-                let (prefix, alike) = self.by_prefix.range::<str, _>(up_to).next_back()?;
+                let (prefix, group) = self.by_prefix.range::<str, _>(up_to).next_back()?;
                 if text.starts_with(&**prefix) {
                     longest = prefix.char_indices().next_back().map(|(last, _)| &text[..last]);
-                    return Some(alike);
+                    return Some(group);
                 }
-                // Whatever is longer than what they have in common would have come before it.
+                // The key is not a prefix: anything longer than the common part would have been
+                // found before it.
                 longest = Some(in_common(text, prefix));
             }
         })
     }
 }
 
-/// The longer prefixes of each two patterns that a topic may match both of; none twice.
+/// Returns, for each two patterns that may match the same topic, the longer prefix; without
+/// duplicates.
 fn overlapping(patterns: &[TopicPattern]) -> Vec<&str> {
     let mut longer = Vec::new();
     for (at, one) in patterns.iter().enumerate() {
@@ -206,8 +214,8 @@ mod tests {
 
     fn candidates(index: &PatternIndex, topic: &str) -> Vec<String> {
         let topic = topic.parse().unwrap();
-        let alike = index.candidates(&topic).flat_map(|alike| alike.patterns.keys());
-        let mut all: Vec<_> = alike.map(TopicPattern::to_string).collect();
+        let patterns = index.candidates(&topic).flat_map(|group| group.patterns.keys());
+        let mut all: Vec<_> = patterns.map(TopicPattern::to_string).collect();
         all.sort_unstable();
         all
     }

@@ -1,4 +1,4 @@
-//! Who is on a topic.
+//! Presence: the connections on a topic.
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Included, Unbounded};
@@ -9,35 +9,36 @@ use sse_kit_event::{Topic, TopicPattern};
 use crate::connection::Connection;
 use crate::ending::CloseReason;
 
-/// Somebody came or went.
+/// A connection joined or left a topic.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum PresenceChange {
     /// The connection subscribes to the topic from now on.
     Join(Arc<Connection>),
-    /// It no longer does.
+    /// The connection no longer subscribes to the topic.
     Leave(Arc<Connection>, CloseReason),
 }
 
-/// Follows who is on a topic: see [`Hub::watch_presence`](crate::Hub::watch_presence).
+/// A watch of the connections on a topic: see [`Hub::watch_presence`](crate::Hub::watch_presence).
 #[derive(Debug)]
 pub struct PresenceWatch {
-    /// Who was there when the watch began; all that came later is in [`PresenceWatch::change`].
+    /// The connections at the beginning of the watch. [`PresenceWatch::change`] returns all later
+    /// changes.
     pub present: Vec<Arc<Connection>>,
     pub(crate) changes: async_broadcast::Receiver<PresenceChange>,
 }
 
 impl PresenceWatch {
-    /// The next change.
+    /// Waits for the next change.
     ///
     /// # Errors
     ///
-    /// [`PresenceError::Lagged`] when changes came faster than they were read: begin a new watch.
-    /// [`PresenceError::Closed`] when the hub is gone.
+    /// [`PresenceError::Lagged`] if the oldest changes were dropped because they were not read in
+    /// time; begin a new watch. [`PresenceError::Closed`] if the hub is gone.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: nothing is lost when the future is dropped.
+    /// Cancel safe: no change is lost if the future is dropped.
     pub async fn change(&mut self) -> Result<PresenceChange, PresenceError> {
         use async_broadcast::RecvError;
         match self.changes.recv_direct().await {
@@ -48,14 +49,14 @@ impl PresenceWatch {
     }
 }
 
-/// Why there is no next change.
+/// The reason why there is no next change.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PresenceError {
-    /// Changes were missed.
-    #[error("missed {missed} changes of presence; begin a new watch")]
+    /// The watch missed changes.
+    #[error("the watch missed {missed} changes of presence; begin a new one")]
     Lagged {
-        /// How many.
+        /// The number of missed changes.
         missed: u64,
     },
     /// The hub is gone.
@@ -63,18 +64,18 @@ pub enum PresenceError {
     Closed,
 }
 
-/// The topics that somebody watches. Costs nothing while nobody does; a connection that comes or goes
-/// costs a look-up for each of its topics, and a match for each watched topic that begins as one of
-/// its patterns does.
+/// The watched topics. Without watchers, connections pay nothing. With watchers, a connection that
+/// joins or leaves costs one look-up per topic, and one match per watched topic that shares the
+/// prefix of one of its patterns.
 #[derive(Debug, Default)]
 pub(crate) struct Watched {
     watchers: BTreeMap<Topic, async_broadcast::Sender<PresenceChange>>,
-    /// When there are this many, those are dropped that nobody watches any more.
+    /// The number of topics at which unwatched ones are removed.
     sweep_at: usize,
 }
 
 impl Watched {
-    /// How many changes wait for a slow watcher before the oldest is dropped.
+    /// The number of changes that wait for a slow watcher; beyond it the oldest is dropped.
     const CAPACITY: usize = 64;
 
     pub(crate) fn watch(&mut self, topic: &Topic) -> async_broadcast::Receiver<PresenceChange> {
@@ -88,7 +89,7 @@ impl Watched {
         receiver
     }
 
-    /// Each sweep costs no more than the watches that were begun since the last one.
+    /// Removes topics without watchers. The amortised cost per new watch is constant.
     fn sweep(&mut self) {
         if self.watchers.len() >= self.sweep_at {
             self.watchers.retain(|_, sender| sender.receiver_count() > 0);
@@ -112,26 +113,27 @@ impl Watched {
         let by_name = topics.filter_map(|topic| self.watchers.get(topic));
         let by_pattern = self.matching(connection.topics.patterns());
         for sender in by_name.chain(by_pattern) {
-            // Fails only when nobody watches any more.
+            // Fails only if nobody watches any more.
             let _ = sender.try_broadcast(change());
         }
     }
 
-    /// The watched topics that one of the patterns matches, each once. A topic that a pattern covers
-    /// is not also in a subscription by name.
+    /// Returns the watched topics that one of the patterns matches, without duplicates.
+    /// [`Topics`](sse_kit_event::Topics) has no topic that one of its patterns matches, so these
+    /// never repeat a look-up by name.
     fn matching(
         &self,
         patterns: &[TopicPattern],
     ) -> impl Iterator<Item = &async_broadcast::Sender<PresenceChange>> {
         let mut prefixes: Vec<_> = patterns.iter().map(TopicPattern::literal_prefix).collect();
         prefixes.sort_unstable();
-        // What begins as one that begins as a shorter one is found with that.
+        // A longer prefix is covered by a shorter prefix of it.
         prefixes.dedup_by(|longer, shorter| longer.starts_with(&**shorter));
         prefixes.into_iter().flat_map(move |prefix| {
             let from = self.watchers.range::<str, _>((Included(prefix), Unbounded));
-            let alike = from.take_while(move |(topic, _)| topic.as_str().starts_with(prefix));
+            let same_prefix = from.take_while(move |(topic, _)| topic.as_str().starts_with(prefix));
             let matches = |topic: &Topic| patterns.iter().any(|pattern| pattern.matches(topic));
-            alike.filter(move |(topic, _)| matches(topic)).map(|(_, sender)| sender)
+            same_prefix.filter(move |(topic, _)| matches(topic)).map(|(_, sender)| sender)
         })
     }
 }

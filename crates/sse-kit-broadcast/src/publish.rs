@@ -1,4 +1,4 @@
-//! A publish on options.
+//! A publish with options.
 
 use sse_kit_event::{Audience, ConnectionId, Event, EventId};
 
@@ -8,7 +8,7 @@ use crate::publish_error::PublishError;
 use crate::publisher::PublishOptions;
 use crate::receipt::Receipt;
 
-/// A publish on options: see [`Hub::except`] and [`Hub::if_newest`].
+/// A publish with options: see [`Hub::except`] and [`Hub::if_newest`].
 #[derive(Clone, Debug)]
 #[must_use = "nothing is published before `publish` or `broadcast` is called"]
 pub struct Publish<'a> {
@@ -21,30 +21,30 @@ impl<'a> Publish<'a> {
         Self { hub, options: PublishOptions::default() }
     }
 
-    /// Leaves out these connections too: see [`Hub::except`].
+    /// Excludes these connections too: see [`Hub::except`].
     pub fn except(mut self, connections: impl IntoIterator<Item = ConnectionId>) -> Self {
-        // Looks at one too many and no further, which `publish` then refuses.
+        // Takes one id too many and stops; `publish` then returns the error.
         self.options.except.extend(connections.into_iter().take(ConnectionSet::MAX_LEN + 1));
         self
     }
 
-    /// Publishes only on this condition: see [`Hub::if_newest`].
+    /// Publishes only if the audience has nothing newer: see [`Hub::if_newest`].
     pub fn if_newest(mut self, newest: EventId) -> Self {
         self.options.expected = Some(newest);
         self
     }
 
-    /// Publishes an event as [`Hub::publish`] does, on these options. Connections that are left
-    /// out do not get it from history either.
+    /// Publishes an event as [`Hub::publish`] does, with these options. Excluded connections do not
+    /// receive it from history either.
     ///
     /// # Errors
     ///
-    /// As [`Hub::publish`]; [`PublishError::Conflict`] where there is a newer event, and
-    /// [`PublishError::LeavesOut`] when too many connections are left out.
+    /// The errors of [`Hub::publish`]; [`PublishError::Conflict`] if there is a newer event, and
+    /// [`PublishError::LeavesOut`] if too many connections are excluded.
     ///
     /// # Cancel safety
     ///
-    /// As [`Hub::publish`].
+    /// The same as [`Hub::publish`].
     pub async fn publish(
         &self,
         audience: impl Into<Audience>,
@@ -53,15 +53,15 @@ impl<'a> Publish<'a> {
         self.hub.publisher().publish(audience.into(), event, self.options.clone()).await
     }
 
-    /// Publishes an event to every connection, on these options.
+    /// Publishes an event to every connection, with these options.
     ///
     /// # Errors
     ///
-    /// As [`Publish::publish`].
+    /// The same as [`Publish::publish`].
     ///
     /// # Cancel safety
     ///
-    /// As [`Hub::publish`].
+    /// The same as [`Hub::publish`].
     pub async fn broadcast(&self, event: Event) -> Result<Receipt, PublishError> {
         self.publish(Audience::Everyone, event).await
     }

@@ -9,47 +9,51 @@ use crate::log::AppendError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// The event has a name that is reserved for sse-kit itself.
-    #[error("events that begin with `sse-kit:` are sent by sse-kit alone")]
+    /// The event has a name that begins with `sse-kit:`.
+    #[error("the event has a name that begins with `sse-kit:`, which is reserved; choose another")]
     Reserved,
-    /// The event has an id of its own.
-    #[error("the log gives the ids; publish the event without one")]
+    /// The event already has an id.
+    #[error("the event already has an id; publish it without one, as the log assigns ids")]
     HasId,
-    /// The event leaves out too many connections.
+    /// Too many connections are excluded.
     #[error(transparent)]
     LeavesOut(#[from] ConnectionSetError),
     /// A hook vetoed the event.
     #[error("a hook vetoed the event")]
     Vetoed,
-    /// A guard failed, panicked or took too long, so nobody said that the event may pass.
-    #[error("a guard failed, so the event was not published")]
+    /// A guard failed, panicked or timed out, so the event was not allowed.
+    #[error("a guard failed, so the event was not published; see the log of the app for the cause")]
     GuardFailed,
-    /// Hooks were busy with other events for longer than
+    /// The hooks were busy with other events for longer than
     /// [`HubBuilder::turn_timeout`](crate::HubBuilder::turn_timeout).
-    #[error("the broadcast hooks were busy with other events for too long")]
+    #[error(
+        "the broadcast hooks were busy with other events for too long; retry, or raise `turn_timeout`"
+    )]
     HooksBusy,
-    /// A broadcast hook of the same hub published, for which it would have to wait for itself.
-    #[error("a broadcast hook cannot publish; use `Draft::follow_up`, or spawn a task that does")]
+    /// A broadcast hook published to its own hub, which would deadlock.
+    #[error(
+        "a broadcast hook cannot publish to its own hub; use `Draft::follow_up`, or publish from a spawned task"
+    )]
     InsideHook,
-    /// The idempotency key was used for another event for the same audience, which stays as it is.
-    #[error("the idempotency key `{key}` was used for another event")]
+    /// The idempotency key was used for another event for the same audience; that event stays.
+    #[error("the idempotency key `{key}` was already used for another event; choose a new key")]
     KeyReused {
-        /// The key.
+        /// The idempotency key.
         key: IdempotencyKey,
     },
-    /// There is a newer event for the audience than the publisher expected.
-    #[error("the newest event there is {newest}, not {expected}")]
+    /// The audience has a newer event than the publisher expected.
+    #[error("the newest event is {newest}, not {expected}; read the state again and retry")]
     Conflict {
-        /// The id that the publisher expected to be the newest, or newer.
+        /// The newest id that the publisher expected.
         expected: EventId,
-        /// An id that is at least as new as the newest event for the audience.
+        /// An upper bound for the newest id of an event for the audience.
         newest: EventId,
     },
     /// The hub has shut down.
     #[error("the hub has shut down")]
     Closed,
-    /// The log did not take the event.
-    #[error("the log did not take the event")]
+    /// The log did not accept the event.
+    #[error("the log did not accept the event")]
     Log(#[source] AppendError),
 }
 
@@ -68,16 +72,16 @@ impl From<AppendError> for PublishError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The event has a name that is reserved for sse-kit itself.
-    #[error("events that begin with `sse-kit:` are sent by sse-kit alone")]
+    /// The event has a name that begins with `sse-kit:`.
+    #[error("the event has a name that begins with `sse-kit:`, which is reserved; choose another")]
     Reserved,
-    /// The event has an id of its own, from which the client would resume.
-    #[error("only the log gives ids; send the event without one")]
+    /// The event has an id; a client would resume from it.
+    #[error("the event has an id; send it without one, as only the log assigns ids")]
     HasId,
     /// No connection with this id is open.
-    #[error("no such connection")]
+    #[error("no connection with this id is open")]
     NotConnected,
-    /// The connection lags, and its queue is full.
-    #[error("the queue of the connection is full")]
+    /// The queue of the connection is full.
+    #[error("the queue of the connection is full; retry later")]
     QueueFull,
 }

@@ -1,4 +1,4 @@
-//! From an event to its place in the log.
+//! Publishing: from an event to its place in the log.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,18 +18,18 @@ use crate::publish_error::PublishError;
 use crate::receipt::{OnAppendFailure, Reach, Receipt};
 use crate::record::{Append, Once, Record};
 
-/// All that lies before the log: hooks, and the way in.
+/// The part of a hub before the log: the hooks, and the appends.
 #[derive(Debug)]
 pub(crate) struct Publisher {
-    /// Tells it from all others that there are or were.
+    /// A number unique among all publishers of the process, ever.
     number: u64,
     pub(crate) log: Arc<dyn Log>,
     hooks: Arc<Hooks>,
     guard: Guard,
-    /// Held while hooks judge an event and it is handed to the log, so that hooks cannot reorder
-    /// events. Never held while the log works on an answer.
+    /// Held while hooks judge an event and until the append was polled once, so that hooks cannot
+    /// reorder events. Not held while the log works on the answer.
     turn: tokio::sync::Mutex<()>,
-    /// How long a publish may wait for its turn.
+    /// The maximum time that a publish waits for its turn.
     turn_timeout: Duration,
     log_failure: OnAppendFailure,
     pub(crate) node: Arc<Node>,
@@ -38,13 +38,13 @@ pub(crate) struct Publisher {
 /// The options of a publish.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PublishOptions {
-    /// The connections that do not get the event.
+    /// The connections that must not receive the event.
     pub(crate) except: Vec<ConnectionId>,
-    /// The newest event for the audience that the publisher knows of.
+    /// The newest event for the audience that the publisher knows.
     pub(crate) expected: Option<EventId>,
 }
 
-/// An event that hooks have let pass.
+/// An event that the hooks accepted.
 #[derive(Debug)]
 struct Passed {
     audience: Audience,
@@ -53,12 +53,12 @@ struct Passed {
 }
 
 tokio::task_local! {
-    /// The publishers whose hooks run in this task, to find hooks that call back: a hook of one may
-    /// publish to another, whose hooks then run inside.
+    /// The publishers whose hooks run in this task, to detect hooks that publish to their own hub.
+    /// A hook may publish to another hub, whose hooks then run inside.
     static IN_HOOKS_OF: Vec<u64>;
 }
 
-/// The most follow-ups of one event, those of follow-ups included.
+/// The maximum number of follow-ups of one event, including their own follow-ups.
 const MAX_FOLLOW_UPS: usize = 64;
 
 impl Publisher {
@@ -90,9 +90,9 @@ impl Publisher {
     ) -> Result<Receipt, PublishError> {
         ensure_publishable(&event)?;
         let except = ConnectionSet::new(options.except)?;
-        // A loop that only publishes lets the streams run now and then.
+        // Lets the streams run even if a task only publishes in a loop.
         tokio::task::coop::consume_budget().await;
-        // Of what the publisher asks for, and not of what hooks make of it.
+        // Derived from the publisher's event, before hooks change it.
         let once = Once::from_event(&event, &audience);
         if self.hooks.has_broadcast() {
             return self
@@ -105,8 +105,8 @@ impl Publisher {
         self.receipt(&passed, appended, options.expected)
     }
 
-    /// Publishes what the hooks let pass. They judge one event at a time, in the order in which
-    /// publishers came; follow-ups come right after their parent.
+    /// Runs the hooks and publishes the events that they accept. Hooks judge one event at a time,
+    /// in the order of the calls; follow-ups are placed directly after their parent.
     async fn publish_judged(
         &self,
         draft: Draft,
@@ -129,7 +129,8 @@ impl Publisher {
         let once = if refused.is_some() { once.map(Once::of_what_follows) } else { once };
         let mut appending = self.log.append(Append { once, expected, ..to_append(&passed) });
         let first = poll_once(&mut appending).await;
-        // The log has it; those who wait for their turn do not wait for the log's answer.
+        // The append has its place in the log; the next publisher need not wait for the log's
+        // answer.
         drop(turn);
         let appended = match first {
             Poll::Ready(appended) => appended,
@@ -148,15 +149,15 @@ impl Publisher {
 
     /// Waits until the hooks are free.
     ///
-    /// An event that a hook of another hub publishes does not wait: those who wait for each
-    /// other would wait for ever.
+    /// An event that a hook of another hub publishes does not wait: two hubs whose hooks publish to
+    /// each other would deadlock.
     async fn turn(&self) -> Result<MutexGuard<'_, ()>, PublishError> {
         let turn = tokio::time::timeout(self.turn_timeout, self.turn.lock()).await;
         turn.map_err(|_elapsed| PublishError::HooksBusy)
     }
 
-    /// Has an event judged, and all that follows it. Returns what passed, in order, and why the event
-    /// itself did not, if that is so.
+    /// Judges an event and all its follow-ups. Returns the accepted events in order, and the reason
+    /// if the event itself was refused.
     async fn judge(
         &self,
         draft: Draft,
@@ -184,8 +185,7 @@ impl Publisher {
         (passed, refused)
     }
 
-    /// Takes an event that passed. What a hook put in its place, or had follow it, may be no better
-    /// than what users publish.
+    /// Adds an accepted event. Replacements and follow-ups obey the same rules as published events.
     fn pass(
         &self,
         draft: &Draft,
@@ -214,7 +214,7 @@ impl Publisher {
     ) -> Result<Receipt, PublishError> {
         let Appended { id, receivers, repeated } = match appended {
             Ok(appended) => appended,
-            // On the options that were set, nobody but the log can say whether it may be delivered.
+            // With conditions set, only the log can decide whether the event may be delivered.
             Err(error @ (AppendError::Unavailable(_) | AppendError::Full))
                 if self.log_failure == OnAppendFailure::DeliverLocally && expected.is_none() =>
             {
@@ -244,7 +244,7 @@ impl Publisher {
     }
 }
 
-/// An append of all that passed, without options.
+/// Creates an append of all accepted events, without conditions.
 fn to_append(passed: &[Passed]) -> Append {
     let mut records = passed.iter().map(|Passed { audience, event, except }| Record {
         audience: audience.clone(),
@@ -256,7 +256,7 @@ fn to_append(passed: &[Passed]) -> Append {
     Append { follow_ups: records.collect(), ..record.into() }
 }
 
-/// Polls an append for the first time, by which its place among the appends of this node is taken.
+/// Polls an append for the first time, which fixes its place among the appends of this node.
 async fn poll_once(
     appending: &mut BoxFuture<'_, Result<Appended, AppendError>>,
 ) -> Poll<Result<Appended, AppendError>> {

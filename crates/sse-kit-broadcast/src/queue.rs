@@ -1,4 +1,4 @@
-//! What waits for one connection.
+//! The queue of one connection.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -16,36 +16,39 @@ use crate::replay::Missed;
 use crate::slow_consumer::SlowConsumer;
 use crate::waiting::{Item, Waiting};
 
-/// The bounded queue of one connection, its waker, and where it stands in the log.
+/// The bounded queue of one connection, its waker, and its position in the log.
+///
+/// While a connection is `Live`, the fan-out puts events into its queue. While it is `Behind`, it
+/// reads history instead, a page whenever the queue is empty, until it has caught up. Resuming, lag
+/// and drain share this mechanism, so a queue never exceeds its limits.
 #[derive(Debug)]
 pub(crate) struct Queue {
     waiting: Waiting,
     limits: QueueLimits,
     policy: SlowConsumer,
     waker: Option<Waker>,
-    /// Somebody will wake it, some time later.
+    /// `true` while a coalescer has deferred the wake-up.
     deferred: bool,
     mode: Mode,
-    /// What comes before all that waits is being read, and nobody takes anything meanwhile.
+    /// `true` while earlier events are being backfilled; the connection takes nothing meanwhile.
     held: bool,
     end: Option<CloseReason>,
     goodbye: Option<Goodbye>,
-    /// The end comes once the connection has all that was published before this was set.
+    /// The goodbye of a drain, sent once the client has everything published before the drain.
     draining: Option<Goodbye>,
-    /// The newest event dropped from the front, since a gap was last told.
+    /// The newest event dropped from the front since the last gap was sent.
     dropped_through: Option<EventId>,
-    /// Events up to here were put into the queue, or are not for this connection.
+    /// The offset through which all events were queued or found not to be for this connection.
     offered_through: u64,
-    /// The position that the client knows: that of the newest event that was taken out, or of a
-    /// heartbeat. It may be of an epoch that has ended meanwhile.
+    /// The position that the client knows, by an event or a heartbeat. Its epoch may have ended.
     delivered_through: EventId,
     taken_events: u64,
     last_activity: Instant,
-    /// What the offsets here are of.
+    /// The epoch of the offsets in this queue.
     epoch: Epoch,
 }
 
-/// How much may wait.
+/// The limits of a queue.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct QueueLimits {
     pub(crate) events: usize,
@@ -54,20 +57,20 @@ pub(crate) struct QueueLimits {
 
 #[derive(Clone, Copy, Debug)]
 enum Mode {
-    /// Events are put into the queue as they are published.
+    /// The fan-out queues events as they are published.
     Live,
-    /// Events after this one come from history, once the queue is empty. Of those that history has
-    /// lost, the ones up to `gap_told_through` have been told already.
+    /// Events after `after` come from history once the queue is empty. Losses up to
+    /// `gap_told_through` were already reported by a gap.
     Behind { after: u64, gap_told_through: u64, reason: GapReason, in_order: bool },
 }
 
-/// Where a connection has to catch up from, and how much it has room for.
+/// The position from which a connection catches up, and its room.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Behind {
     pub(crate) after: u64,
     pub(crate) gap_told_through: u64,
     pub(crate) room: usize,
-    /// Its pages are read in the order of the log.
+    /// `true` if its pages are read in log order.
     pub(crate) in_order: bool,
     pub(crate) epoch: Epoch,
 }
@@ -94,7 +97,7 @@ impl Queue {
         }
     }
 
-    /// A published event, in the order of the log. Whoever offers it wakes the connection.
+    /// Offers a published event, in log order. The caller wakes the connection.
     pub(crate) fn offer(&mut self, entry: &Arc<Entry>, to: &ConnectionId, now: Instant) -> Offer {
         let offset = entry.id.offset();
         let over = entry.id.epoch() != self.epoch;
@@ -108,7 +111,7 @@ impl Queue {
         let replaced = self.waiting.replace_same(entry);
         let mut dropped = 0;
         while self.is_full_for(&entry.frame) {
-            // One that is held is not slow: it catches up from history afterwards.
+            // A held connection is not slow: it catches up from history after its release.
             match if self.held { SlowConsumer::Heal } else { self.policy } {
                 SlowConsumer::Heal | SlowConsumer::Conflate => {
                     self.mode = Mode::behind(before, GapReason::Lagged);
@@ -116,7 +119,7 @@ impl Queue {
                 }
                 SlowConsumer::DropOldest => {
                     if !self.drop_oldest() {
-                        break; // only messages to this connection alone are left, and they stay
+                        break; // only direct messages are left, which are never dropped
                     }
                     dropped += 1;
                 }
@@ -136,7 +139,7 @@ impl Queue {
         }
     }
 
-    /// An event for this connection alone; false when there is no room, or the connection ends.
+    /// Offers a direct message. Returns `false` if there is no room or the connection is ending.
     pub(crate) fn offer_direct(&mut self, frame: Bytes) -> bool {
         let takes = !self.is_ending() && !self.is_full_for(&frame);
         if takes {
@@ -147,7 +150,7 @@ impl Queue {
         takes
     }
 
-    /// A sign of life, when nothing else is on its way. All events up to `position` were offered
+    /// Queues a heartbeat if nothing else is waiting. All events up to `position` were offered
     /// before.
     pub(crate) fn offer_heartbeat(&mut self, position: EventId) {
         if !self.waiting.is_empty() || self.is_ending() || self.held {
@@ -160,7 +163,7 @@ impl Queue {
         self.wake();
     }
 
-    /// Ends the stream after what is queued.
+    /// Ends the stream after the queued items.
     pub(crate) fn end(&mut self, reason: CloseReason, goodbye: Option<Goodbye>) {
         if self.end.is_none() {
             self.end = Some(reason);
@@ -169,15 +172,15 @@ impl Queue {
         }
     }
 
-    /// Ends the stream after all that was published before: once [`Queue::drained`] is called, or the
-    /// connection has caught up.
+    /// Ends the stream after everything published so far: when [`Queue::drained`] is called, or
+    /// when the connection has caught up.
     pub(crate) fn end_when_drained(&mut self, goodbye: Goodbye) {
         if self.end.is_none() {
             self.draining.get_or_insert(goodbye);
         }
     }
 
-    /// All events were offered that were published before [`Queue::end_when_drained`].
+    /// Declares that all events published before [`Queue::end_when_drained`] were offered.
     pub(crate) fn drained(&mut self) {
         if !self.is_behind()
             && let Some(goodbye) = self.draining.take()
@@ -186,13 +189,14 @@ impl Queue {
         }
     }
 
-    /// The connection is off all lists: what is queued is all it gets. Returns why it went.
+    /// Closes the queue after the connection left all lists: it gets the queued items and nothing
+    /// more. Returns the reason.
     pub(crate) fn leave(&mut self) -> CloseReason {
         self.mode = Mode::Live;
         self.end.unwrap_or(CloseReason::ClientGone)
     }
 
-    /// Why the stream ends, once that is decided.
+    /// Returns the reason for the end, once it is decided.
     pub(crate) fn ending(&self) -> Option<CloseReason> {
         self.end
     }
@@ -205,7 +209,7 @@ impl Queue {
         self.end.is_some()
     }
 
-    /// From now on events after `after` come from history.
+    /// Switches to history: events after `after` come from there.
     pub(crate) fn fall_behind(&mut self, after: Option<EventId>, reason: GapReason) {
         if !self.is_behind() && !self.has_all() {
             let after = after.filter(|after| after.epoch() == self.epoch).map(EventId::offset);
@@ -214,24 +218,25 @@ impl Queue {
         }
     }
 
-    /// Begins in the past, when it resumes.
+    /// Starts in the past, for a subscription that resumes.
     pub(crate) fn begin_after(&mut self, after: EventId) {
         self.mode = Mode::behind(after.offset(), GapReason::Trimmed);
         self.delivered_through = after;
     }
 
-    /// Lets everything wait, from now on, until what comes between `after` and now is at hand.
+    /// Holds all items until the events between `after` and now are backfilled.
     pub(crate) fn hold(&mut self, after: EventId) {
         self.delivered_through = after;
         self.held = true;
     }
 
-    /// Goes on with what waits: everything before it is at hand.
+    /// Releases the queue: all earlier events are backfilled.
     pub(crate) fn release(&mut self) {
         self.held = false;
     }
 
-    /// Goes on after `after`, with events from history: those that wait come again from there.
+    /// Releases the queue and continues after `after` from history, which delivers the queued
+    /// events again.
     pub(crate) fn release_after(&mut self, after: EventId) {
         self.held = false;
         self.waiting.remove_entries_of(after);
@@ -240,21 +245,22 @@ impl Queue {
         }
     }
 
-    /// Begins with everything that history has. What it no longer has was never promised.
+    /// Starts with everything in history. It reports no gap for older events: they were never
+    /// promised.
     pub(crate) fn begin_with_history(&mut self) {
         let (after, gap_told_through) = (0, self.offered_through);
         let reason = GapReason::Trimmed;
         self.mode = Mode::Behind { after, gap_told_through, reason, in_order: false };
     }
 
-    /// Begins after an event that has not come yet.
+    /// Starts after an event that this node has not received yet.
     pub(crate) fn start_ahead(&mut self, after: EventId) {
         self.offered_through = after.offset();
         self.delivered_through = after;
     }
 
-    /// No event after `position` was ever published; a connection that claims to have seen one gets a
-    /// gap and goes on from here.
+    /// Rewinds a connection that claims to have seen an event after `position`, which was never
+    /// published. It gets a gap and continues from `position`.
     pub(crate) fn rewind_to(&mut self, position: EventId) {
         let at = match self.mode {
             Mode::Live => self.offered_through,
@@ -272,8 +278,8 @@ impl Queue {
         }
     }
 
-    /// Goes on in another epoch of the log. What is queued is still given, and then a gap: whatever
-    /// else there was of the old epoch is not to be had any more.
+    /// Switches to another epoch of the log. Queued items are still delivered, followed by a gap
+    /// for everything else of the old epoch.
     pub(crate) fn begin_epoch(&mut self, position: EventId) {
         if self.has_all() {
             return;
@@ -289,7 +295,7 @@ impl Queue {
         self.drained();
     }
 
-    /// Where it has to catch up from, if it is behind.
+    /// Returns the position to catch up from, if the connection is behind.
     pub(crate) fn behind(&self) -> Option<Behind> {
         match self.mode {
             Mode::Live => None,
@@ -300,10 +306,10 @@ impl Queue {
         }
     }
 
-    /// Takes a page of history, as much of it as there is room for. When that was all, and no more
-    /// pages follow, the connection is live again from `now_at` on.
+    /// Queues a page of history, as far as there is room. If everything fits and no page follows,
+    /// the connection is live again from `now_at` on.
     ///
-    /// Returns how many events newer ones of the same key replaced.
+    /// Returns the number of events that newer ones with the same key replaced.
     pub(crate) fn catch_up(&mut self, missed: &Missed, now_at: u64, to: &ConnectionId) -> u64 {
         let Mode::Behind { mut after, mut gap_told_through, reason, .. } = self.mode else {
             return 0;
@@ -340,8 +346,8 @@ impl Queue {
         conflated
     }
 
-    /// As [`Queue::catch_up`], with a page that was read without the lock of the hub's state, and after
-    /// which there is more. It is of no use where the queue has gone on meanwhile.
+    /// Queues a page that was read without the lock of the hub's state and is not the last one. It
+    /// is discarded if the queue has moved on meanwhile.
     pub(crate) fn take_page(&mut self, from: &Behind, missed: &Missed, to: &ConnectionId) -> u64 {
         let is_there =
             self.behind().is_some_and(|now| now.epoch == from.epoch && now.after == from.after);
@@ -353,7 +359,7 @@ impl Queue {
         self.wake();
     }
 
-    /// The next delivery, or the reason why there is none; `waker` is kept when there is nothing.
+    /// Returns the next delivery, or why there is none; stores `waker` if nothing is waiting.
     pub(crate) fn take(&mut self, waker: &Waker) -> Taken {
         if let Some(through) = self.dropped_through.take() {
             let from = Some(self.delivered_through);
@@ -363,7 +369,7 @@ impl Queue {
         if let Some(item) = self.waiting.pop() {
             return Taken::Delivery(self.taken(item));
         }
-        // A shutdown lets a stream catch up; one that ends for another reason resumes later.
+        // After a shutdown a stream still catches up; otherwise the client resumes later.
         if self.is_behind() && matches!(self.end, None | Some(CloseReason::Shutdown)) {
             return Taken::Behind;
         }
@@ -377,7 +383,7 @@ impl Queue {
         Taken::Nothing
     }
 
-    /// Keeps the waker of a subscriber that waits for something.
+    /// Stores the waker of a waiting subscriber; reuses the old one if both wake the same task.
     fn keep_waker(&mut self, waker: &Waker) {
         match &mut self.waker {
             Some(kept) => kept.clone_from(waker),
@@ -403,7 +409,7 @@ impl Queue {
         self.last_activity
     }
 
-    /// It ends after what is queued, and nothing more comes: the goodbye may have been given already.
+    /// Returns `true` if the connection ends after the queued items and nothing more comes.
     fn has_all(&self) -> bool {
         self.is_ending() && !self.is_behind() && !self.held
     }
@@ -428,8 +434,8 @@ impl Queue {
         }
     }
 
-    /// The position up to which the client has everything, where it does not know it yet: only when
-    /// nothing waits that it must have first.
+    /// Returns the position through which the client has everything, if it does not know it yet and
+    /// nothing is waiting before it.
     fn new_position(&mut self) -> Option<EventId> {
         let position = self.id(self.offered_through);
         let is_new = position != self.delivered_through;
@@ -442,7 +448,7 @@ impl Queue {
         Some(position)
     }
 
-    /// One event always fits, however large.
+    /// Returns `true` if there is no room for a frame. A single event always fits, however large.
     fn is_full_for(&self, frame: &Bytes) -> bool {
         self.waiting.events() >= self.limits.events
             || !self.waiting.has_room_for(frame, self.limits.bytes)
@@ -456,22 +462,22 @@ impl Queue {
         oldest.is_some()
     }
 
-    /// Wakes the connection, if it waits.
+    /// Wakes the subscriber, if it is waiting.
     pub(crate) fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
     }
 
-    /// Lets the connection wait until [`Queue::wake_deferred`], if it waits for something that is
-    /// there; `false` when that is so already.
+    /// Defers the wake-up until [`Queue::wake_deferred`] if the subscriber waits and has items.
+    /// Returns `false` if there is nothing to defer, or it is already deferred.
     pub(crate) fn defer_wake(&mut self) -> bool {
         let defers = !self.deferred && self.waker.is_some() && !self.waiting.is_empty();
         self.deferred |= defers;
         defers
     }
 
-    /// Wakes a connection whose wake-up was deferred.
+    /// Wakes a subscriber whose wake-up was deferred.
     pub(crate) fn wake_deferred(&mut self) {
         self.deferred = false;
         self.wake();

@@ -1,46 +1,47 @@
-//! What the publisher of an event learns.
+//! The result of a publish.
 
 use sse_kit_event::EventId;
 
-/// The outcome of a publish.
+/// The result of a publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Receipt {
-    /// The id that the event was given. With [`Reach::ThisNode`] it has none, and this is the position
+    /// The id of the event. With [`Reach::ThisNode`] the event has no id, and this is the position
     /// of the node.
     pub id: EventId,
-    /// Who gets it.
+    /// The reach of the event: all nodes, or this node.
     pub reach: Reach,
-    /// The number of connections of this node that it was handed to; where the log hands it back only
-    /// later, the number that subscribed to its topics when it was appended. 0 when it is repeated.
+    /// The number of connections on this node that receive the event. If the log delivers it later,
+    /// the number of subscribers at the time of the append. 0 for a repeated publish.
     pub receivers: usize,
-    /// The same publish, by its idempotency key, had been taken before under this id; this time nothing
-    /// was published.
+    /// `true` if an earlier publish with the same idempotency key was accepted with this id;
+    /// nothing was published now.
     pub repeated: bool,
 }
 
-/// How far an event goes.
+/// The reach of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reach {
-    /// It is in the log: all subscribers get it, on every node.
+    /// The event is in the log: all subscribers on every node receive it.
     Everywhere,
-    /// The log did not take it: the subscribers that this node has now get it, at most once, without an
-    /// id. See [`OnAppendFailure::DeliverLocally`].
+    /// The log did not accept the event. The current subscribers of this node receive it at most
+    /// once, without an id. See [`OnAppendFailure::DeliverLocally`].
     ThisNode,
 }
 
-/// What happens to an event that the log surely did not take, because it is not there or is full.
+/// The policy for an event that the log certainly did not accept, because it is unavailable or
+/// full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnAppendFailure {
-    /// Publishing fails, and nobody gets the event.
+    /// The publish fails, and the event is not delivered.
     #[default]
     Fail,
-    /// The subscribers that this node has now get it, at most once; it has no id, is in no history, and
-    /// no other node hears of it. The receipt says [`Reach::ThisNode`].
+    /// The current subscribers of this node receive the event at most once. It has no id, is in no
+    /// history, and reaches no other node. The receipt has [`Reach::ThisNode`].
     ///
-    /// For events that are stale in a moment, such as progress. An event that may have been written
-    /// is never delivered so, as it would come twice.
+    /// Use it for events that are soon outdated, such as progress. An event that may have been
+    /// written is never delivered this way, because it would arrive twice.
     DeliverLocally,
 }

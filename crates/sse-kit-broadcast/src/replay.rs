@@ -1,4 +1,4 @@
-//! Reading history for one subscription: a page at a time, so that no page holds up publishers.
+//! Reads history for one subscription, one page at a time, so that no page delays publishers.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -14,11 +14,11 @@ use crate::history::History;
 use crate::log_order::{Place, Segment};
 use crate::topic_table::{TopicState, TopicTable};
 
-/// How often a topic is matched with a pattern for one page, at most. A page is read under the lock
-/// that publishers take, so this is what bounds their wait: some ten microseconds.
+/// The maximum number of pattern matches per page. A page is read under the lock that publishers
+/// take, so this bounds their wait to some ten microseconds.
 const MAX_MATCHES: usize = 512;
 
-/// A reader of history, under the lock of the hub's state.
+/// A reader of history, used under the lock of the hub's state.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Replay<'a> {
     topics: &'a TopicTable,
@@ -26,21 +26,21 @@ pub(crate) struct Replay<'a> {
     wanted: &'a Topics,
 }
 
-/// A page of what a subscriber missed.
+/// A page of missed events.
 #[derive(Debug, Default)]
 pub(crate) struct Missed {
-    /// The oldest events, by offset.
+    /// The oldest missed events, by offset.
     pub(crate) entries: Vec<Arc<Entry>>,
-    /// Where to go on after this page; `None` when it was the last one.
+    /// The position after which the next page begins; `None` if this page is the last.
     pub(crate) more_after: Option<u64>,
-    /// The newest offset that may be missing for good.
+    /// The newest offset that may be lost.
     pub(crate) lost_through: Option<u64>,
-    /// Further pages are read in the order of the log.
+    /// `true` if further pages are read in log order.
     pub(crate) in_order: bool,
 }
 
-/// A part of history that is read without the lock of the hub's state, so that a reader that has to wait
-/// for the processor holds up nobody.
+/// A part of history that is read without the lock of the hub's state, so that a reader that is
+/// descheduled delays nobody.
 #[derive(Debug)]
 pub(crate) struct Stretch {
     segment: Segment,
@@ -48,12 +48,12 @@ pub(crate) struct Stretch {
     trimmed_through: u64,
 }
 
-/// What is known of missing events after one page.
+/// The result of looking for lost events in one page.
 #[derive(Debug)]
 pub(crate) enum Loss {
     None,
     Some,
-    /// Nothing is missing up to here; what comes after is still to be looked through.
+    /// Nothing is lost up to `after`; later events are not examined yet.
     Unknown {
         after: u64,
     },
@@ -62,17 +62,17 @@ pub(crate) enum Loss {
 /// A page of the newest events.
 #[derive(Debug, Default)]
 pub(crate) struct Newest {
-    /// The newest first.
+    /// The entries, newest first.
     pub(crate) entries: Vec<Arc<Entry>>,
-    /// Where to go on before this page; `None` when it was the last one.
+    /// The position before which the next page ends; `None` if this page is the last.
     pub(crate) more_before: Option<u64>,
 }
 
-/// Where the events of a subscription are found.
+/// The place to look for the events of a subscription.
 enum Source<'a> {
-    /// With these topics, which are few.
+    /// The states of these topics, which are few.
     Topics(Vec<&'a TopicState>),
-    /// Somewhere in the order of all entries: too many topics begin as the patterns do.
+    /// The order of all entries: too many topics share the prefixes of the patterns.
     Order,
 }
 
@@ -81,8 +81,8 @@ impl<'a> Replay<'a> {
         Self { topics, history, wanted }
     }
 
-    /// Reads the oldest events after `after`, up to `limit` of them; fewer where there are many topics
-    /// to look through. What is missing up to `gap_told_through` is not news.
+    /// Reads the oldest events after `after`, up to `limit`; fewer if many topics must be examined.
+    /// Losses up to `gap_told_through` are not reported again.
     pub(crate) fn missed(self, after: u64, gap_told_through: u64, limit: usize) -> Missed {
         let mut missed = match self.source() {
             Source::Topics(states) => self.missed_of(&states, after, limit),
@@ -95,7 +95,8 @@ impl<'a> Replay<'a> {
         missed
     }
 
-    /// As [`Replay::missed`], where it is known that too many topics begin as the patterns do.
+    /// Reads as [`Replay::missed`] does, for patterns whose prefixes are known to match too many
+    /// topics.
     pub(crate) fn missed_in_order(self, after: u64, gap_told_through: u64, limit: usize) -> Missed {
         let Self { topics, history, wanted } = self;
         let lost = (topics.forgotten_through(), history.trimmed_through());
@@ -109,7 +110,7 @@ impl<'a> Replay<'a> {
         )
     }
 
-    /// The next part of history after `after` that can be read without the lock.
+    /// Returns the next part of history after `after` that can be read without the lock.
     pub(crate) fn stretch_after(self, after: u64) -> Option<Stretch> {
         Some(Stretch {
             segment: self.history.segment_after(after)?,
@@ -118,7 +119,7 @@ impl<'a> Replay<'a> {
         })
     }
 
-    /// Looks for events after `after` that are missing for good, a page further each time.
+    /// Looks for lost events after `after`, one page per call.
     pub(crate) fn loss(self, after: u64) -> Loss {
         let lost = |through: u64| through > after;
         match self.source() {
@@ -136,8 +137,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Reads the newest events before `before`, up to `limit` of them; fewer where there are many
-    /// topics to look through.
+    /// Reads the newest events before `before`, up to `limit`; fewer if many topics must be
+    /// examined.
     pub(crate) fn newest(self, before: u64, limit: usize) -> Newest {
         match self.source() {
             Source::Topics(states) => newest_of(&states, before, limit),
@@ -145,8 +146,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Finds the topics, if they are few. Looking at those that do not match costs as much as looking
-    /// at those that do, so their number is what counts.
+    /// Collects the topics if they are few. A topic that does not match costs as much as one that
+    /// does, so both count.
     fn source(self) -> Source<'a> {
         let own = self.wanted.topics().iter().filter_map(|topic| self.topics.find(topic));
         let keys = own.chain([self.topics.everyone()]);
@@ -154,7 +155,7 @@ impl<'a> Replay<'a> {
         let patterns = self.wanted.patterns();
         let mut prefixes: Vec<_> = patterns.iter().map(TopicPattern::literal_prefix).collect();
         prefixes.sort_unstable();
-        // What begins as one that begins as a shorter one is found with that.
+        // A longer prefix is covered by a shorter prefix of it.
         prefixes.dedup_by(|longer, shorter| longer.starts_with(&**shorter));
         let mut budget = MAX_MATCHES;
         for prefix in prefixes {
@@ -204,8 +205,8 @@ impl<'a> Replay<'a> {
         newest
     }
 
-    /// Returns `true` if a topic that was forgotten may be wanted. Those of a subscription that has joined
-    /// are known, but not those of one that is about to.
+    /// Returns `true` if a forgotten topic may be wanted. The topics of a joined subscription are
+    /// in the table, but not those of one that is about to join.
     fn wants_forgotten(self) -> bool {
         let is_unknown = |topic| self.topics.find(topic).is_none();
         !self.wanted.patterns().is_empty() || self.wanted.topics().iter().any(is_unknown)
@@ -213,7 +214,7 @@ impl<'a> Replay<'a> {
 }
 
 impl Stretch {
-    /// As [`Replay::missed`], of this stretch: there is always more after it.
+    /// Reads as [`Replay::missed`] does, within this stretch; there is always more after it.
     pub(crate) fn read(
         &self,
         wanted: &Topics,
@@ -232,8 +233,8 @@ impl Stretch {
     }
 }
 
-/// Reads places after `after` until there are `limit` events, or so many matches were tried. `lost` are the
-/// newest offsets that may be missing of topics that are forgotten, and of any topic.
+/// Reads places after `after` until it has `limit` events or has used up the budget of matches. The
+/// last argument holds the newest offsets that may be lost: of forgotten topics, and of any topic.
 fn read_in_order<'a>(
     places: impl IntoIterator<Item = &'a Place>,
     wanted: &Topics,
@@ -247,7 +248,7 @@ fn read_in_order<'a>(
     let mut last = after;
     for place in places {
         let offset = place.offset;
-        // An event for several topics has as many places, and they are looked at together.
+        // An event for several topics has several places, which are examined together.
         let is_next = offset != last;
         if is_next && (budget == 0 || missed.entries.len() >= limit) {
             missed.more_after = Some(last);
@@ -259,8 +260,8 @@ fn read_in_order<'a>(
             Found::Entry(entry) if is_next_of(&missed.entries, offset) => {
                 missed.entries.push(entry);
             }
-            // That something is missing is told once, for all that may be. It may have been trimmed
-            // since the lock was held.
+            // Losses are reported once, for everything that may be lost. The entry may have been
+            // trimmed after the lock was released.
             Found::Trimmed if offset > gap_told_through => missed.lose(trimmed_through.max(offset)),
             Found::Entry(_) | Found::Trimmed | Found::NotWanted => {}
         }
@@ -276,14 +277,14 @@ fn look_at(place: &Place, wanted: &Topics) -> Found {
     place.entry().map_or(Found::Trimmed, Found::Entry)
 }
 
-/// What stands at a place.
+/// The result of examining a place.
 enum Found {
     Entry(Arc<Entry>),
     Trimmed,
     NotWanted,
 }
 
-/// Returns `true` if the entry of this offset is not the last one already.
+/// Returns `true` if the last entry has another offset.
 fn is_next_of(entries: &[Arc<Entry>], offset: u64) -> bool {
     entries.last().is_none_or(|last| last.id().offset() != offset)
 }
@@ -297,9 +298,9 @@ fn newest_of(states: &[&TopicState], before: u64, limit: usize) -> Newest {
     Newest { entries, more_before }
 }
 
-/// Goes through the entries of several topics, each of which has its own in order, by what `order` makes
-/// of their offsets: the greatest first, and each once. Costs what is taken, and a little for each
-/// topic.
+/// Merges the entries of several topics, each of which is sorted. `order` maps an offset to its
+/// sort key; the greatest key comes first, and each entry once. The cost is proportional to the
+/// entries taken, plus a little per topic.
 fn merged<'a, I, K>(
     topics: impl Iterator<Item = I>,
     order: fn(u64) -> K,
@@ -323,7 +324,7 @@ where
                 Some(next) => first.0 = next,
                 None => _ = PeekMut::pop(first),
             }
-            // An event for several topics stands with each of them.
+            // An event for several topics is in each of their histories.
             if last.replace(at) != Some(at) {
                 return Some(entry);
             }

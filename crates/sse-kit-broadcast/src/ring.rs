@@ -1,4 +1,4 @@
-//! The ring between the log and those few that need all of it: the fan-out tasks, and taps.
+//! The ring from the log to the fan-out tasks and the taps.
 
 use std::sync::Arc;
 
@@ -11,25 +11,26 @@ use crate::ending::Goodbye;
 use crate::entry::Entry;
 use crate::lists::ListIds;
 
-/// A message on the ring, in the order of the log.
+/// A message on the fan-out ring, read by every shard task and every [`Tap`](crate::Tap), in log
+/// order.
 ///
-/// When a reader lags behind, the oldest messages give way. So a message may get lost, and a reader
-/// that finds this out puts all its connections behind; what must not get lost stands in the queues.
+/// If a reader lags, the oldest messages are dropped. The reader notices and makes all its
+/// connections catch up from history. State that must not be lost is in the queues instead.
 #[derive(Clone, Debug)]
 pub(crate) enum RingMessage {
-    /// An event of the log, and the lists it goes to.
+    /// An event of the log and the lists that it goes to.
     Entry(Arc<Entry>, ListIds),
-    /// An event that the log did not take.
+    /// An event that the log did not accept.
     Unlogged(Arc<UnloggedEvent>),
-    /// A heartbeat; all events up to this position went before it.
+    /// A heartbeat. All events up to this position precede it.
     Heartbeat(EventId),
-    /// All events went before it that these connections are to get before they end.
+    /// The end of a drain batch: every event that these connections still get precedes it.
     Drained(Arc<[Arc<Connection>]>),
-    /// The end of all streams. Nothing follows, so nothing overtakes it.
+    /// The end of all streams. It is the last message.
     End(Option<Goodbye>),
 }
 
-/// An event that the log did not take, for those who subscribe just now.
+/// An event that the log did not accept, for the current subscribers.
 #[derive(Debug)]
 pub(crate) struct UnloggedEvent {
     pub(crate) frame: Bytes,

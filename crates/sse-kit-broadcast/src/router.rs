@@ -1,4 +1,4 @@
-//! From a topic to one of several hubs.
+//! A router that spreads topics over several hubs.
 
 use std::sync::Arc;
 
@@ -7,15 +7,16 @@ use sse_kit_event::{Topic, TopicPattern, Topics};
 use crate::hub::Hub;
 use crate::stable_hash::{fnv, mixed};
 
-/// Spreads topics over several hubs, each on a log of its own, where one log cannot carry all.
+/// A router that spreads topics over several hubs, each with its own log, for loads that one log
+/// cannot carry.
 ///
-/// A topic goes by its first segment: `rooms:1` and `rooms:2` are on the same hub, and so the pattern
-/// `rooms:*` can be subscribed to. Everyone who is given as many hubs, in the same order, comes to
-/// the same answer, whatever the process or the machine. With one hub more, only the topics that go
+/// The first segment of a topic selects the hub: `rooms:1` and `rooms:2` are on the same hub, so a
+/// client can subscribe to the pattern `rooms:*`. Routers with the same number of hubs, in the same
+/// order, agree in every process and on every machine. If a hub is added, only the topics that go
 /// to it move.
 ///
-/// A stream belongs to one hub, as it has one cursor: whoever subscribes to topics of several hubs
-/// needs a stream for each.
+/// A stream belongs to one hub, because it has one cursor. A client that subscribes to topics of
+/// several hubs needs one stream per hub.
 ///
 /// ```
 /// use sse_kit_broadcast::{Hub, Router};
@@ -35,27 +36,27 @@ pub struct Router {
 }
 
 impl Router {
-    /// Routes to these hubs.
+    /// Creates a router to these hubs.
     ///
     /// # Errors
     ///
-    /// When there are none.
+    /// [`RouterError::NoHubs`] if there are none.
     pub fn new(hubs: impl IntoIterator<Item = Hub>) -> Result<Self, RouterError> {
         let hubs: Arc<[_]> = hubs.into_iter().collect();
         if hubs.is_empty() { Err(RouterError::NoHubs) } else { Ok(Self { hubs }) }
     }
 
-    /// The hub of a topic.
+    /// Returns the hub of a topic.
     pub fn hub(&self, topic: &Topic) -> &Hub {
         &self.hubs[place(first_segment(topic.as_str()), self.hubs.len())]
     }
 
-    /// The hub that has all of these topics and patterns.
+    /// Returns the hub that has all of these topics and patterns.
     ///
     /// # Errors
     ///
-    /// [`RouterError`] when they are on several, or when a pattern begins with a wildcard and so may
-    /// match topics of every hub.
+    /// [`RouterError`] if they are on several hubs, or if the first segment of a pattern has a
+    /// wildcard, so that it may match topics of every hub.
     pub fn hub_of(&self, topics: &Topics) -> Result<&Hub, RouterError> {
         let names = topics.topics().iter().map(Topic::as_str);
         let patterns = topics.patterns().iter().map(TopicPattern::as_str);
@@ -72,28 +73,30 @@ impl Router {
         Ok(&self.hubs[found.unwrap_or(0)])
     }
 
-    /// All hubs, in their order.
+    /// Returns all hubs, in order.
     pub fn hubs(&self) -> &[Hub] {
         &self.hubs
     }
 }
 
-/// Why there is no one hub.
+/// The reason why there is no single hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RouterError {
-    /// A router has at least one hub.
-    #[error("a router has at least one hub")]
+    /// The list of hubs is empty.
+    #[error("the list of hubs is empty; a router needs at least one")]
     NoHubs,
     /// The topics are on several hubs.
     #[error("these topics are on several hubs; open a stream for each")]
     Several,
-    /// The pattern may match topics of every hub.
-    #[error("a pattern that begins with a wildcard may match topics of every hub")]
+    /// The first segment of a pattern has a wildcard, so it may match topics of every hub.
+    #[error(
+        "the first segment of a pattern has a wildcard, which may match topics of every hub; write the segment out"
+    )]
     Everywhere,
 }
 
-/// Rendezvous hashing: of so many hubs, the one that scores highest for the name.
+/// Selects the hub with the highest score for the name (rendezvous hashing).
 fn place(name: &str, hubs: usize) -> usize {
     let score = |hub: &usize| (mixed(fnv(name.as_bytes()) ^ mixed(*hub as u64 + 1)), *hub);
     (0..hubs).max_by_key(score).unwrap_or(0)

@@ -9,22 +9,22 @@ use crate::connection::Connection;
 use crate::counters::Counter;
 use crate::lists::{ListId, ListIds, Place};
 
-/// A share of the connections, with one task that hands events to them: see
+/// A share of the connections, with one task that offers events to them: see
 /// [`FanOut`](crate::fan_out::FanOut).
 #[derive(Debug, Default)]
 pub(crate) struct Shard {
-    /// By ids that we number ourselves, so that a hash need not stand up to anybody.
+    /// The lists by id. The ids are our own numbers, so the hash need not resist attacks.
     lists: Mutex<FxHashMap<ListId, Vec<Arc<Connection>>>>,
-    /// How many events the connections of this shard have taken. Counted here, not in one place
-    /// for all, so that cores do not fight over it.
+    /// The number of events that the connections of this shard have taken. It is counted per shard,
+    /// so that cores do not contend for one counter.
     pub(crate) delivered: Counter,
 }
 
-/// After this many connections a task lets others run: their streams, among them.
+/// The number of connections after which a task yields, so that their streams can run.
 pub(crate) const BATCH: usize = 256;
 
 impl Shard {
-    /// Enters the connection into these lists.
+    /// Adds the connection to these lists.
     pub(crate) fn join(&self, connection: &Arc<Connection>, ids: &[ListId]) {
         let mut lists = self.lists.lock();
         let places = ids.iter().map(|id| {
@@ -36,7 +36,7 @@ impl Shard {
         connection.places.set(places).expect("a connection joins once");
     }
 
-    /// Takes the connection off its lists.
+    /// Removes the connection from its lists.
     pub(crate) fn leave(&self, connection: &Connection) {
         let mut lists = self.lists.lock();
         for place in connection.places.get().into_iter().flatten() {
@@ -54,7 +54,7 @@ impl Shard {
         }
     }
 
-    /// The connections in these lists, each once.
+    /// Returns the connections in these lists, each once.
     pub(crate) fn members(&self, ids: &ListIds) -> Vec<Arc<Connection>> {
         let lists = self.lists.lock();
         let members = ids.iter().filter_map(|id| lists.get(&id)).flatten();
@@ -64,12 +64,13 @@ impl Shard {
         members
     }
 
-    /// Counts the connections in these lists, each once. The longest list is not looked through.
+    /// Counts the connections in these lists, each once, without iterating over the longest list.
     pub(crate) fn count(&self, ids: &ListIds) -> usize {
         let lists = self.lists.lock();
         let found = || ids.iter().filter_map(|id| Some((id, lists.get(&id)?)));
         let Some((longest, most)) = found().max_by_key(|(_, list)| list.len()) else { return 0 };
-        // Of those that a connection stands in, it counts in the longest of all, or else in the first.
+        // A connection counts in the longest list if it is there, otherwise in the first list that
+        // contains it.
         let counts_in = |id: ListId, connection: &Connection| {
             connection.place(longest).is_none()
                 && connection.lists().find(|list| ids.contain(*list)) == Some(id)
@@ -79,11 +80,11 @@ impl Shard {
         most.len() + other.sum::<usize>()
     }
 
-    /// Calls `act` for every connection in the list, and lets others run in between.
+    /// Calls `act` for every connection in the list, and yields in between.
     ///
-    /// It goes from the end to the beginning, so that those who leave in between move only
-    /// connections that were visited; one may be visited twice, which `act` must bear. Those who
-    /// join in between are not visited: what is being handed out is older than they are.
+    /// It iterates from the end to the beginning: a removal swaps the last connection into the gap,
+    /// so only visited connections move. A connection may be visited twice, which `act` must
+    /// tolerate. Connections that join meanwhile are not visited: they are newer than the event.
     pub(crate) async fn visit(&self, id: ListId, mut act: impl FnMut(&Arc<Connection>)) {
         let mut end = usize::MAX;
         loop {

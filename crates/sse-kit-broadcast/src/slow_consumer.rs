@@ -1,19 +1,19 @@
-//! When a subscriber is too slow.
+//! Policies for slow subscribers.
 
-/// What happens when a subscriber is so slow that its queue is full. Others never notice.
+/// The policy for a subscriber whose queue is full. Other subscribers are never affected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SlowConsumer {
-    /// It catches up from history once it has taken what is queued. Only what history has dropped
-    /// by then is lost, and it is told so by one gap event.
+    /// The subscriber catches up from history after it has taken the queued events. It loses only
+    /// what history has dropped by then, and receives one gap for that.
     #[default]
     Heal,
-    /// Of events with the same [key](sse_kit_event::EventKey) and topic only the newest waits for
-    /// it, whether its queue is full or not; what it is given from history is thinned in the same
-    /// way, a page at a time. Beyond that as `Heal`.
+    /// Of the events with the same [key](sse_kit_event::EventKey) and audience, only the newest
+    /// stays in the queue, whether the queue is full or not. Pages from history are thinned in the
+    /// same way, one page at a time. A full queue is handled as in `Heal`.
     Conflate,
-    /// The oldest event in its queue is dropped, and it is told so by a gap event.
+    /// The oldest queued event is dropped, and the subscriber receives a gap.
     DropOldest,
-    /// It is ended, after what is queued. A client resumes when it comes back.
+    /// The connection ends after the queued events. A client resumes when it reconnects.
     Disconnect,
 }

@@ -1,14 +1,14 @@
-//! A hash that is the same on every machine and in every version, which the hashes of the standard
-//! library do not promise.
+//! A hash that is equal on every machine and in every version, unlike the hashes of the standard
+//! library.
 
-/// FNV-1a. Texts that are alike get hashes that are close together.
+/// Computes FNV-1a. Similar inputs give similar hashes; follow it with [`mixed`].
 pub(crate) fn fnv(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
 
-/// The finaliser of `SplitMix64`, which drives hashes apart that are close together.
+/// Applies the finaliser of `SplitMix64`, which spreads similar hashes apart.
 pub(crate) fn mixed(mut bits: u64) -> u64 {
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -1,11 +1,11 @@
-//! Where a new subscriber begins.
+//! The starting point of a new subscription.
 
 use std::str::FromStr;
 
-/// The point in history at which a subscription begins whose client brings no last event id.
+/// The point in history at which a subscription starts if the client sends no last event id.
 ///
-/// It is what [`SubscriptionBuilder::start`](crate::SubscriptionBuilder::start) takes. As text it is `now`, `last:20`,
-/// `per-key` or `all`:
+/// Pass it to [`SubscriptionBuilder::start`](crate::SubscriptionBuilder::start). Its text form is
+/// `now`, `last:20`, `per-key` or `all`:
 ///
 /// ```
 /// use sse_kit_broadcast::Start;
@@ -16,17 +16,17 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Start {
-    /// Only what is published from now on.
+    /// The current position: only events published from now on.
     #[default]
     Now,
-    /// The newest events, as many as this, of all topics of the subscription together; fewer, where
-    /// these are more bytes than [may wait](crate::HubBuilder::queue_bytes) for a connection.
+    /// This many of the newest events, over all topics of the subscription together; fewer if they
+    /// exceed [the size limit of its queue](crate::HubBuilder::queue_bytes).
     Last(usize),
-    /// The newest event of each topic and [key](sse_kit_event::EventKey), such as that of each
-    /// progress bar; up to as many bytes as [may wait](crate::HubBuilder::queue_bytes) for a connection,
-    /// the newest first. Events without a key are left out.
+    /// The newest event of each audience and [key](sse_kit_event::EventKey), such as each progress
+    /// bar's. If these exceed [the size limit of its queue](crate::HubBuilder::queue_bytes), the
+    /// newest are sent. Events without a key are left out.
     PerKey,
-    /// Everything that history has.
+    /// The beginning of history: everything that it holds.
     All,
 }
 
@@ -46,11 +46,11 @@ impl FromStr for Start {
     }
 }
 
-/// The text is no [`Start`].
+/// The error for a text that is not a [`Start`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a stream starts at `now`, `last:` and a number, `per-key` or `all`, not at {text:?}")]
+#[error("{text:?} is not a starting point; write `now`, `last:` and a number, `per-key` or `all`")]
 pub struct StartError {
-    /// The text.
+    /// The text that was parsed.
     pub text: String,
 }
 

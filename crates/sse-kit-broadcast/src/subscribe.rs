@@ -22,8 +22,7 @@ use crate::slow_consumer::SlowConsumer;
 use crate::start::Start;
 use crate::subscription::Subscription;
 
-/// A subscription that is about to be opened: see
-/// [`Hub::subscribe`](crate::Hub::subscribe).
+/// A builder for a subscription: see [`Hub::subscribe`](crate::Hub::subscribe).
 #[derive(Debug)]
 #[must_use = "nothing is subscribed to before `open` is called"]
 pub struct SubscriptionBuilder {
@@ -56,73 +55,76 @@ impl SubscriptionBuilder {
         }
     }
 
-    /// Gives the connection an id, by which it can be sent events of its own or left out. Without
-    /// one it gets a random id. A connection that is open with the same id ends.
+    /// Sets the id of the connection, for direct messages and for excluding it from a publish.
+    /// Default: a random id. An open connection with the same id ends.
     pub fn id(self, id: ConnectionId) -> Self {
         Self { id: Some(id), ..self }
     }
 
-    /// Notes something about the connection, for hooks, presence and inspection.
+    /// Attaches metadata to the connection, for hooks, presence and inspection.
     pub fn metadata(self, metadata: Value) -> Self {
         Self { metadata, ..self }
     }
 
-    /// Begins after the last event that the client saw, instead of now.
+    /// Starts after the last event that the client saw, instead of now.
     ///
-    /// When events after it are not to be had any more, or when it is no id of this log, the
-    /// subscription begins with a [`Delivery::Gap`](crate::Delivery::Gap).
+    /// If later events are no longer available, or if the id is not one of this log, the
+    /// subscription starts with a [`Delivery::Gap`](crate::Delivery::Gap).
     pub fn resume(self, last_event_id: impl Into<Option<LastEventId>>) -> Self {
         Self { resume: last_event_id.into(), ..self }
     }
 
-    /// Says where it begins when there is nothing to [resume](Self::resume) from. Default: now.
+    /// Sets the starting point for a subscription that has nothing to [resume](Self::resume) from.
+    /// Default: now.
     ///
-    /// It is never told of a gap for what history no longer has.
+    /// It causes no gap for events that history no longer holds.
     pub fn start(self, start: Start) -> Self {
         Self { start, ..self }
     }
 
-    /// Says what happens when it cannot keep up.
+    /// Sets the policy for the case that the subscriber is too slow.
     pub fn slow_consumer(self, policy: SlowConsumer) -> Self {
         Self { policy, ..self }
     }
 
-    /// Sets how many events may wait for it, at least one; otherwise
-    /// [`HubBuilder::queue`](crate::HubBuilder::queue) holds.
+    /// Sets the maximum number of events that wait for this connection, at least one. Default:
+    /// [`HubBuilder::queue`](crate::HubBuilder::queue).
     pub fn queue(self, events: usize) -> Self {
         Self { limits: QueueLimits { events: events.max(1), ..self.limits }, ..self }
     }
 
-    /// What it is to subscribe to.
+    /// Returns the topics and patterns to subscribe to.
     pub fn topics(&self) -> &Topics {
         &self.topics
     }
 
-    /// Whether it begins in the past, where that can be had: after an event that the client saw, or
-    /// with some of history. So it may give what was published before.
+    /// Returns `true` if the subscription may start in the past: after the client's last event, or
+    /// with events from history.
     pub fn resumes(&self) -> bool {
         self.resume.is_some() || self.start != Start::Now
     }
 
-    /// Says whose it is: the user, or the address that the client comes from. Streams of one client
-    /// share the turns at [reading the log](Self::backfill). Without a key it shares with no other
-    /// stream, so that a client that opens many has a turn for each.
+    /// Sets the client that owns the stream: its user, or its address. Streams of one client share
+    /// the turns for a [backfill](Self::backfill). A stream without a key shares with no other
+    /// stream, so a client with many streams gets a turn for each.
     pub fn client(self, client: impl Into<ClientKey>) -> Self {
         Self { client: Some(client.into()), ..self }
     }
 
-    /// Opens it, and reads from the log what the history of this node does not have any more, where it
-    /// begins in the past and the log keeps more: up to 10,000 records, of whichever topics, and as many
-    /// bytes of its own as its queue may hold. It begins with these. Beyond that, and where the log
-    /// cannot be read, it begins with a gap, as with [`open`](Self::open).
+    /// Opens the subscription and backfills from the log what this node's history no longer holds.
+    /// It does nothing extra unless the subscription [resumes](Self::resume) and the log keeps more
+    /// than history. A backfill reads at most 10,000 records (of all topics), and at most as many
+    /// bytes for this subscription as its queue may hold. Beyond that, or if the log cannot be
+    /// read, the subscription starts with a gap, as with [`open`](Self::open).
     ///
-    /// It joins first and reads then, so nothing that is published meanwhile is missed, however short
-    /// history is: events wait in its queue, and once that is full, in history.
+    /// The subscription joins first and reads then, so it misses nothing that is published
+    /// meanwhile, however short history is: new events wait in its queue and, once that is full, in
+    /// history.
     ///
-    /// At most four subscriptions read the log at the same time, at most three of them of one
-    /// [client](Self::client), and of those that lack more than 256 records at most two. The others wait
-    /// for at most 5 s, and then begin with a gap. Clients come one after another, whatever number of
-    /// subscriptions each has.
+    /// At most four subscriptions read the log at the same time: three that lack more than 256
+    /// records, and one that lacks at most 256. One [client](Self::client) has at most two of the
+    /// three. The others wait up to 5 s and then start with a gap. Turns alternate between clients,
+    /// independent of the number of their subscriptions.
     ///
     /// ```
     /// # use sse_kit_broadcast::{Hub, SubscribeError, Subscription};
@@ -134,36 +136,35 @@ impl SubscriptionBuilder {
     ///
     /// # Errors
     ///
-    /// Those of [`open`](Self::open), and [`SubscribeError::TooManyReplays`].
+    /// The errors of [`open`](Self::open), and [`SubscribeError::TooManyReplays`].
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped before it is ready, the connection ends.
+    /// If the future is dropped before it completes, the connection ends.
     pub async fn backfill(self) -> Result<Subscription, SubscribeError> {
         self.join()?.backfill().await
     }
 
-    /// Opens it, without waiting for what has to be read from the log: the first half of
-    /// [`backfill`](Self::backfill), for those who have to do something with the connection at
-    /// once.
+    /// Opens the subscription without waiting for the backfill: the first half of
+    /// [`backfill`](Self::backfill), for callers that need the connection immediately.
     ///
     /// # Errors
     ///
-    /// Those of [`open`](Self::open).
+    /// The errors of [`open`](Self::open).
     pub fn join(self) -> Result<Joined, SubscribeError> {
         self.begin(true)
     }
 
-    /// Opens it: from here on, nothing that is published to its topics is missed.
+    /// Opens the subscription. It misses nothing that is published to its topics from now on.
     ///
     /// # Errors
     ///
-    /// [`SubscribeError`] when the hub has shut down or cannot take more connections.
+    /// [`SubscribeError`] if the hub has shut down or cannot accept the connection.
     pub fn open(self) -> Result<Subscription, SubscribeError> {
         Ok(self.begin(false)?.subscription)
     }
 
-    fn begin(self, reaches_back: bool) -> Result<Joined, SubscribeError> {
+    fn begin(self, may_backfill: bool) -> Result<Joined, SubscribeError> {
         let Self { node, backfill, topics, id, metadata, resume, start, policy, limits, client } =
             self;
         if node.lifecycle.as_ref().is_some_and(Lifecycle::is_overloaded) {
@@ -182,7 +183,7 @@ impl SubscriptionBuilder {
         }
         let now_at = state.position;
         let begin = Begin::at(now_at, resume.as_ref(), start, node.shares_log);
-        let lacks = begin.after().filter(|after| reaches_back && state.may_lack(&topics, *after));
+        let lacks = begin.after().filter(|after| may_backfill && state.may_lack(&topics, *after));
         let mut queue = Queue::new(now_at, limits, policy);
         match lacks {
             Some(after) => queue.hold(after),
@@ -226,7 +227,7 @@ impl SubscriptionBuilder {
     }
 }
 
-/// Where a subscription begins, as seen from the position of the node.
+/// The starting point of a subscription, relative to the position of the node.
 #[derive(Clone, Copy, Debug)]
 enum Begin {
     Now,
@@ -237,7 +238,7 @@ enum Begin {
     Gap { from: Option<EventId>, reason: GapReason },
 }
 
-/// What is looked for in history.
+/// The events to search for in history.
 #[derive(Clone, Copy, Debug)]
 enum Searched {
     Last(usize),
@@ -259,13 +260,13 @@ impl Begin {
                 gap(Some(*id), GapReason::UnknownEpoch)
             }
             Some(LastEventId::Known(id)) if id.offset() <= now_at.offset() => Self::After(*id),
-            // Another node may be further, and the client come from there.
+            // Another node may be ahead of this one, and the client may come from there.
             Some(LastEventId::Known(id)) if shares_log => Self::Ahead(*id),
             Some(LastEventId::Known(id)) => gap(Some(*id), GapReason::Future),
         }
     }
 
-    /// The event after which history is read, if it is one.
+    /// Returns the event after which history is read, if any.
     fn after(self) -> Option<EventId> {
         if let Self::After(cursor) = self { Some(cursor) } else { None }
     }
@@ -280,7 +281,7 @@ impl Begin {
         }
     }
 
-    /// The cursor, and whether a client that knows nothing else may resume from it.
+    /// Returns the cursor, and whether a client that knows only the cursor may resume from it.
     fn cursor(self, now_at: EventId) -> (EventId, bool) {
         match self {
             Self::After(cursor) | Self::Ahead(cursor) => (cursor, true),
@@ -299,25 +300,28 @@ impl Searched {
     }
 }
 
-/// Why no subscription was opened.
+/// The reason why a subscription was not opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubscribeError {
     /// The hub is shutting down, or has shut down.
-    #[error("the hub is shutting down")]
+    #[error("the hub is shutting down; connect to another node")]
     Closed,
-    /// The connect and disconnect hooks are too far behind.
-    #[error("the connect and disconnect hooks cannot keep up")]
+    /// The connect and disconnect hooks have too long a backlog.
+    #[error("the connect and disconnect hooks cannot keep up; retry later")]
     HooksLag,
-    /// It brings a pattern of its own, and too many different ones begin as it does: see
+    /// The subscription has a new pattern, and too many different patterns share its prefix: see
     /// [`HubBuilder::max_patterns_per_prefix`](crate::HubBuilder::max_patterns_per_prefix).
-    #[error("too many different patterns that begin alike are subscribed to")]
+    #[error(
+        "too many different patterns share a prefix; subscribe to topics, or raise `max_patterns_per_prefix`"
+    )]
     TooManyPatterns,
-    /// Too many subscriptions wait for their turn at the log: 64 of this
-    /// [client](SubscriptionBuilder::client), or 4,096 of all. The client may come back within seconds.
-    #[error("too many subscriptions wait for what only the log has")]
+    /// Too many subscriptions wait for a backfill: 64 of this
+    /// [client](SubscriptionBuilder::client), or 4,096 in total. The client may retry within
+    /// seconds.
+    #[error("too many subscriptions wait for a backfill from the log; retry in a few seconds")]
     TooManyReplays,
-    /// The operating system has no random number for the connection's id.
-    #[error("no random number for the connection id")]
+    /// The operating system provides no random number for the connection id.
+    #[error("the operating system provided no random number for the connection id")]
     Random(#[source] getrandom::Error),
 }

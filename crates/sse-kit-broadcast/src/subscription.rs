@@ -1,4 +1,4 @@
-//! The receiving end.
+//! The receiving end of a connection.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -18,13 +18,13 @@ use crate::offer::Taken;
 use crate::opening::{Next, Opening};
 use crate::shard::Shard;
 
-/// The number of pages of history that one poll reads without finding anything.
+/// The maximum number of pages without a match that one poll reads.
 const MAX_PAGES: usize = 4;
 
-/// The receiving end of one connection: gives what is published to its topics, in order.
+/// The receiving end of one connection: yields the events on its topics, in order.
 ///
-/// Dropping it ends the connection at once. It ends by itself, after what is queued, when the
-/// hub shuts down or the connection is ended; then it gives `None`.
+/// Dropping it ends the connection immediately. It ends by itself, after the queued items, when the
+/// hub shuts down or the connection is ended; then it yields `None`.
 #[derive(Debug)]
 pub struct Subscription {
     node: Arc<Node>,
@@ -33,13 +33,13 @@ pub struct Subscription {
     cursor: EventId,
     begins_with_gap: bool,
     begins_at_cursor: bool,
-    /// What comes before all that is in the queue.
+    /// The events before those in the queue.
     opening: Opening,
 }
 
 impl Subscription {
-    /// `begins_at_cursor` says that a client that knows the cursor, and nothing else, misses nothing
-    /// when it resumes from there.
+    /// Creates the receiving end. With `begins_at_cursor`, a client that knows only the cursor
+    /// misses nothing when it resumes from there.
     pub(crate) fn new(
         node: Arc<Node>,
         connection: Arc<Connection>,
@@ -51,23 +51,23 @@ impl Subscription {
         Self { node, shard, connection, cursor, begins_with_gap, begins_at_cursor, opening }
     }
 
-    /// Gives these before anything else.
+    /// Sets the entries that are yielded before anything else.
     pub(crate) fn begin_with(&mut self, entries: VecDeque<Arc<Entry>>) {
         self.opening = Opening::Entries(entries);
         self.begins_with_gap =
             self.opening.is_empty() && self.connection.queue.lock().is_gap_next();
     }
 
-    /// The next delivery; `None` when the connection has ended.
+    /// Waits for the next delivery. Returns `None` after the connection has ended.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: nothing is taken before the future is ready.
+    /// Cancel safe: nothing is taken until the future completes.
     pub async fn recv(&mut self) -> Option<Delivery> {
         std::future::poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// As [`Subscription::recv`], for those who write futures by hand.
+    /// Polls for the next delivery, for hand-written futures: see [`Subscription::recv`].
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
         match self.opening.next(&self.node, &self.connection) {
             Next::Entry(entry) => return self.ready(Delivery::Entry(entry)),
@@ -81,7 +81,7 @@ impl Subscription {
                 Taken::Delivery(delivery) => return self.ready(delivery),
                 Taken::Nothing => return Poll::Pending,
                 Taken::End => return Poll::Ready(None),
-                // A page may have nothing for this subscription, and there may be many such.
+                // A page may hold nothing for this subscription, and there may be many such pages.
                 Taken::Behind if pages == MAX_PAGES => return wait_a_moment(cx),
                 Taken::Behind => self.node.catch_up(&self.connection),
             }
@@ -98,48 +98,49 @@ impl Subscription {
         Poll::Ready(Some(delivery))
     }
 
-    /// Lets nothing more into the queue, and ends after what waits there, with a goodbye. Events that
-    /// were published but did not come to the queue yet are not lost to a client that resumes.
+    /// Closes the queue and ends the stream after the queued items, with a goodbye. A client that
+    /// resumes receives the events that were published but not queued yet.
     pub fn finish(&self, goodbye: Goodbye) {
         self.connection.queue.lock().end(CloseReason::Expired, Some(goodbye));
         self.node.leave(&self.connection);
     }
 
-    /// Where it began: everything after this is given, or stands behind a gap that is told.
+    /// Returns the position at which the subscription started: all later events are delivered or
+    /// covered by a gap.
     pub fn cursor(&self) -> EventId {
         self.cursor
     }
 
-    /// Whether the first thing it gave, or gives, is a gap: the client could not resume from where it
-    /// wanted to.
+    /// Returns `true` if the first delivery is a gap: the client could not resume from its last
+    /// event.
     pub fn begins_with_gap(&self) -> bool {
         self.begins_with_gap
     }
 
-    /// The id that the client may be told before the first event: when it resumes from there, it misses
-    /// nothing. `None` for a subscription that begins with a gap, or somewhere in history: a client
-    /// that is cut off before its first event must begin again in the same way.
+    /// Returns the id that the client may receive before the first event: a client that resumes
+    /// from it misses nothing. `None` if the subscription starts with a gap or within history; a
+    /// client that is cut off before its first event must then start the same way again.
     pub fn resumes_from(&self) -> Option<EventId> {
         (self.begins_at_cursor && !self.begins_with_gap).then_some(self.cursor)
     }
 
-    /// The connection as others see it.
+    /// Returns the connection.
     pub fn connection(&self) -> &Arc<Connection> {
         &self.connection
     }
 
-    /// How often a heartbeat comes; `None` when none does.
+    /// Returns the heartbeat interval; `None` if heartbeats are disabled.
     pub fn heartbeat(&self) -> Option<Duration> {
         self.node.heartbeat
     }
 
-    /// Why it is ending, once that is decided by somebody else than its owner.
+    /// Returns the reason for the end, once the hub or the app has decided on one.
     pub fn ending(&self) -> Option<CloseReason> {
         self.connection.queue.lock().ending()
     }
 }
 
-/// Lets others run, and goes on then.
+/// Yields to other tasks and polls again.
 fn wait_a_moment(cx: &Context<'_>) -> Poll<Option<Delivery>> {
     cx.waker().wake_by_ref();
     Poll::Pending

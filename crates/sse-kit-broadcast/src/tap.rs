@@ -1,13 +1,13 @@
-//! Everything that is published, for those few who want all of it.
+//! Taps: read everything that is published.
 
 use std::sync::Arc;
 
 use crate::entry::Entry;
 use crate::ring::RingMessage;
 
-/// Reads all events of the log, whatever their topic: for inspectors, bridges and tests.
+/// A reader of all events of the log, on all topics: for inspectors, bridges and tests.
 ///
-/// An event that waits for a tap is kept in memory, up to [`HubBuilder::log_buffer`] of them.
+/// The hub keeps up to [`HubBuilder::log_buffer`] events for a tap that is behind.
 ///
 /// [`HubBuilder::log_buffer`]: crate::HubBuilder::log_buffer
 #[derive(Debug)]
@@ -17,22 +17,23 @@ pub struct Tap {
 }
 
 impl Tap {
-    /// A tap that is `closed` from the start never sees the message that would close it.
+    /// Creates a tap. If the hub is already closed, the message that would end the tap was sent
+    /// before, so `closed` ends it.
     pub(crate) fn new(ring: async_broadcast::Receiver<RingMessage>, closed: bool) -> Self {
         Self { ring, closed }
     }
 
-    /// The next event.
+    /// Waits for the next event.
     ///
     /// # Errors
     ///
-    /// [`TapError::Lagged`] when events came faster than they were read; reading goes on with the
-    /// oldest that is still there. [`TapError::Closed`] when the hub has shut down or is
-    /// gone, and all that was published before is read.
+    /// [`TapError::Lagged`] if the oldest events were dropped because they were not read in time;
+    /// the next call continues with the oldest remaining one. [`TapError::Closed`] if the hub has
+    /// shut down or is gone, after everything published before was read.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: nothing is lost when the future is dropped.
+    /// Cancel safe: no event is lost if the future is dropped.
     pub async fn recv(&mut self) -> Result<Arc<Entry>, TapError> {
         use async_broadcast::RecvError;
         while !self.closed {
@@ -50,14 +51,14 @@ impl Tap {
     }
 }
 
-/// Why a tap has no next event.
+/// The reason why a tap has no next event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TapError {
-    /// Events were missed.
-    #[error("the tap missed {missed} events")]
+    /// The tap missed events.
+    #[error("the tap missed {missed} events; read faster, or raise `log_buffer`")]
     Lagged {
-        /// How many, heartbeats included.
+        /// The number of missed messages, including heartbeats.
         missed: u64,
     },
     /// The hub has shut down or is gone.

@@ -1,4 +1,4 @@
-//! What is known of each topic, in one table.
+//! The state of each topic, in one table.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Bound::{Included, Unbounded};
@@ -12,51 +12,52 @@ use crate::entry::Entry;
 use crate::interests::{Interests, MatchedPatterns};
 use crate::lists::{ListId, ListIds};
 
-/// The number of topics that are remembered although nobody subscribes to them and nothing of them is
-/// kept: so a page that was alone on its topic, and missed nothing, is not told of a gap when it comes
-/// back. A few hundred bytes each.
+/// The maximum number of idle topics in the table: topics without subscribers and without history.
+/// They are remembered so that a page that was alone on its topic, and missed nothing, gets no gap
+/// when it reconnects. Each takes a few hundred bytes.
 const MAX_IDLE: usize = 16_384;
 
-/// A topic in the table. Never given again, so a key of a topic that is forgotten finds nothing.
+/// The key of a topic in the table. Keys are never reused, so the key of a forgotten topic finds
+/// nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TopicKey(pub(crate) DefaultKey);
 
-/// All that is known of one topic, or of what goes to everyone.
+/// The state of one topic, or of events for everyone.
 #[derive(Debug, Default)]
 pub(crate) struct TopicState {
-    /// `None` for everyone.
+    /// The topic; `None` for everyone.
     name: Option<Topic>,
-    /// The list of those who subscribe to just this topic, while there are any.
+    /// The list of the subscribers of exactly this topic, if there are any.
     pub(crate) own_list: Option<ListId>,
-    /// The patterns that match it, as far as they were looked up.
+    /// The patterns that match the topic, as of the last look-up.
     patterns: MatchedPatterns,
-    /// Oldest first. Only ever trimmed from the front.
+    /// The entries, oldest first; trimmed only from the front.
     entries: VecDeque<Arc<Entry>>,
-    /// The offset of the newest event that is no longer there, or may once have been.
+    /// The offset of the newest event that was trimmed, or may have been.
     trimmed_through: u64,
-    /// Since when it is idle, as a number that grows.
+    /// The sequence number of the moment at which the topic became idle; `None` if it is in use.
     idle_since: Option<u64>,
 }
 
-/// The topics by their names.
+/// The topics by name.
 #[derive(Debug)]
 pub(crate) struct TopicTable {
     states: SlotMap<DefaultKey, Box<TopicState>>,
     everyone: TopicKey,
     by_name: HashMap<Topic, TopicKey>,
-    /// In order, so that topics are found that begin alike.
+    /// The topics in sorted order, to find those that share a prefix.
     in_order: BTreeMap<Topic, TopicKey>,
-    /// The idle topics, by when they became idle.
+    /// The idle topics, by the moment at which they became idle.
     idle: BTreeMap<u64, TopicKey>,
     next_idle: u64,
-    /// The newest trimmed offset of the topics that were forgotten altogether.
+    /// The newest trimmed offset of all forgotten topics.
     forgotten_through: u64,
-    /// Up to here something may be missing of any topic.
+    /// The offset through which events of any topic may be lost.
     lost_through: u64,
 }
 
 impl TopicTable {
-    /// A table for a log that is at this offset: what is before it is not here.
+    /// Creates a table for a log at this offset; earlier events are not available here.
     pub(crate) fn new(begins_after: u64) -> Self {
         let mut states = SlotMap::new();
         let everyone = TopicKey(states.insert(Box::default()));
@@ -72,17 +73,17 @@ impl TopicTable {
         }
     }
 
-    /// The number of topics that somebody subscribes to, or that have a history.
+    /// Returns the number of topics that have subscribers or a history.
     pub(crate) fn len(&self) -> usize {
         self.by_name.len() - self.idle.len()
     }
 
-    /// The number of topics in the table, idle ones included.
+    /// Returns the number of topics in the table, including idle ones.
     pub(crate) fn known(&self) -> usize {
         self.by_name.len()
     }
 
-    /// What goes to everyone.
+    /// Returns the key of events for everyone.
     pub(crate) fn everyone(&self) -> TopicKey {
         self.everyone
     }
@@ -91,14 +92,14 @@ impl TopicTable {
         self.by_name.get(topic).copied()
     }
 
-    /// The topics of an audience that are known, or what goes to everyone.
+    /// Returns the known topics of an audience, or the key of everyone.
     pub(crate) fn find_all(&self, audience: &Audience) -> impl Iterator<Item = TopicKey> {
         let everyone = audience.is_everyone().then_some(self.everyone);
         let topics = audience.topics().iter().filter_map(|topic| self.find(topic));
         everyone.into_iter().chain(topics)
     }
 
-    /// The state of a topic that may have been forgotten since.
+    /// Returns the state of a topic, unless it was forgotten.
     pub(crate) fn get(&self, key: TopicKey) -> Option<&TopicState> {
         self.states.get(key.0).map(|state| &**state)
     }
@@ -107,10 +108,10 @@ impl TopicTable {
         self.states.get_mut(key.0).map(|state| &mut **state)
     }
 
-    /// Finds a topic, or makes it.
+    /// Finds a topic or adds it.
     ///
-    /// A topic that is new here may be one that was forgotten, so what is missing of those may be
-    /// missing of it.
+    /// A topic that is new in the table may have been forgotten before, so losses of forgotten
+    /// topics apply to it.
     pub(crate) fn find_or_insert(&mut self, topic: &Topic) -> TopicKey {
         if let Some(key) = self.find(topic) {
             return key;
@@ -126,18 +127,18 @@ impl TopicTable {
         key
     }
 
-    /// The topics that begin like this, in order.
+    /// Returns the topics with this prefix, sorted.
     pub(crate) fn begin_with<'a>(
         &'a self,
         prefix: &'a str,
     ) -> impl Iterator<Item = (&'a Topic, TopicKey)> {
         let from = self.in_order.range::<str, _>((Included(prefix), Unbounded));
-        let alike = from.take_while(move |(topic, _)| topic.as_str().starts_with(prefix));
-        alike.map(|(topic, key)| (topic, *key))
+        let same_prefix = from.take_while(move |(topic, _)| topic.as_str().starts_with(prefix));
+        same_prefix.map(|(topic, key)| (topic, *key))
     }
 
-    /// Notes whether somebody subscribes to the topic, or something of it is kept; of those of which
-    /// neither is so, the one that has been idle for longest is forgotten when there are too many.
+    /// Updates whether the topic is idle: without subscribers and without history. If there are too
+    /// many idle topics, it forgets the one that has been idle longest.
     pub(crate) fn note_idle(&mut self, key: TopicKey) {
         if key == self.everyone {
             return;
@@ -169,17 +170,17 @@ impl TopicTable {
         self.forgotten_through = self.forgotten_through.max(state.trimmed_through);
     }
 
-    /// The newest offset that may be missing of a topic for good.
+    /// Returns the newest offset of this topic that may be lost.
     pub(crate) fn trimmed_through(&self, state: &TopicState) -> u64 {
         state.trimmed_through.max(self.lost_through)
     }
 
-    /// The newest offset that may be missing of topics that are not in the table.
+    /// Returns the newest offset that may be lost on topics that are not in the table.
     pub(crate) fn forgotten_through(&self) -> u64 {
         self.forgotten_through.max(self.lost_through)
     }
 
-    /// The newest offset that a record on a topic can have, whether it is in the table or not.
+    /// Returns an upper bound for the newest offset of a record on a topic, in the table or not.
     pub(crate) fn newest(&self, key: Option<TopicKey>) -> u64 {
         let Some(state) = key.and_then(|key| self.get(key)) else {
             return self.forgotten_through();
@@ -188,16 +189,16 @@ impl TopicTable {
         newest.map_or_else(|| self.trimmed_through(state), |newest| newest.max(self.lost_through))
     }
 
-    /// Whatever there was up to `offset` may be missing, of any topic.
+    /// Records that events of any topic up to `offset` may be lost.
     pub(crate) fn mark_lost_through(&mut self, offset: u64) {
         self.lost_through = offset;
     }
 
-    /// Drops all entries, and begins after this offset of another epoch.
+    /// Drops all entries and continues after this offset of another epoch.
     pub(crate) fn begin_epoch(&mut self, begins_after: u64) {
         let keys: Vec<_> = self.states.keys().map(TopicKey).collect();
         for key in keys {
-            // Some are forgotten on the way, as there are too many idle ones.
+            // Some topics are forgotten on the way, because too many become idle.
             let Some(state) = self.get_mut(key) else { continue };
             state.entries = VecDeque::new();
             state.trimmed_through = 0;
@@ -210,7 +211,7 @@ impl TopicTable {
 impl Index<TopicKey> for TopicTable {
     type Output = TopicState;
 
-    /// For a key that was found under the same lock.
+    /// Returns the state for a key that was found under the same lock.
     fn index(&self, key: TopicKey) -> &TopicState {
         &self.states[key.0]
     }
@@ -223,12 +224,13 @@ impl IndexMut<TopicKey> for TopicTable {
 }
 
 impl TopicState {
-    /// The topic; `None` for everyone.
+    /// Returns the topic; `None` for everyone.
     pub(crate) fn name(&self) -> Option<&Topic> {
         self.name.as_ref()
     }
 
-    /// Finds the lists that an event on this topic goes to, and how many subscribers they have.
+    /// Returns the lists that an event on this topic goes to, and the number of subscribers in
+    /// them.
     pub(crate) fn find_lists(&mut self, interests: &Interests) -> (ListIds, usize) {
         match &self.name {
             Some(topic) => interests.of_topic(topic, self.own_list, &mut self.patterns),
@@ -236,18 +238,18 @@ impl TopicState {
         }
     }
 
-    /// The entries, oldest first.
+    /// Returns the entries, oldest first.
     pub(crate) fn entries(&self) -> &VecDeque<Arc<Entry>> {
         &self.entries
     }
 
-    /// The entries after this offset, oldest first.
+    /// Returns the entries after this offset, oldest first.
     pub(crate) fn after(&self, offset: u64) -> impl Iterator<Item = &Arc<Entry>> {
         let from = self.entries.partition_point(|entry| entry.id().offset() <= offset);
         self.entries.range(from..)
     }
 
-    /// The entries before this offset, newest first.
+    /// Returns the entries before this offset, newest first.
     pub(crate) fn before(&self, offset: u64) -> impl Iterator<Item = &Arc<Entry>> {
         let to = self.entries.partition_point(|entry| entry.id().offset() < offset);
         self.entries.range(..to).rev()
@@ -257,13 +259,13 @@ impl TopicState {
         self.entries.push_back(Arc::clone(entry));
     }
 
-    /// Returns `true` if the entry at this offset is the oldest that is kept.
+    /// Returns `true` if the oldest entry has this offset.
     pub(crate) fn begins_with(&self, offset: u64) -> bool {
         self.entries.front().is_some_and(|front| front.id().offset() == offset)
     }
 
-    /// Returns `true` if `offset` is that of an entry that is kept, or of the newest that was trimmed:
-    /// no other is of use to somebody who looks for what he may have missed.
+    /// Returns `true` if `offset` is that of an entry, or of the newest trimmed one. A reader that
+    /// looks for losses needs no other.
     pub(crate) fn needs(&self, offset: u64) -> bool {
         offset == self.trimmed_through
             || self.entries.front().is_some_and(|front| front.id().offset() <= offset)
@@ -273,7 +275,7 @@ impl TopicState {
         let entry = self.entries.pop_front()?;
         self.trimmed_through = self.trimmed_through.max(entry.id().offset());
         if self.entries.is_empty() {
-            self.entries = VecDeque::new(); // and its memory is free
+            self.entries = VecDeque::new(); // frees its memory
         }
         Some(entry)
     }

@@ -1,4 +1,4 @@
-//! Turns at something scarce, shared fairly among clients.
+//! Turns at a scarce resource, shared fairly among clients.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -8,14 +8,14 @@ use tokio::sync::oneshot;
 
 use crate::client_key::ClientKey;
 
-/// The largest number of turns that one client may wait for.
+/// The maximum number of turns that one client may wait for.
 const MAX_WAITING_OF_CLIENT: usize = 64;
 
-/// The largest number of turns that all clients together may wait for.
+/// The maximum number of turns that all clients together may wait for.
 const MAX_WAITING: usize = 4096;
 
-/// A number of turns that are taken at the same time, no more than a share of them by one client. The
-/// clients that wait come one after another, whatever number of turns each waits for.
+/// A fixed number of simultaneous turns, of which one client gets at most its share. Waiting
+/// clients take turns one after another, independent of the number of turns that each waits for.
 #[derive(Debug)]
 pub(crate) struct Turns {
     state: Mutex<State>,
@@ -24,12 +24,12 @@ pub(crate) struct Turns {
 #[derive(Debug)]
 struct State {
     free: usize,
-    /// The largest number of turns that one client has at the same time.
+    /// The maximum number of turns of one client at the same time.
     share: usize,
     /// The clients that have turns or wait for some.
     clients: HashMap<ClientKey, Client>,
-    /// The clients that wait and have less than their share, each once, in the order of their turns.
-    /// Nobody is here while a turn is free.
+    /// The waiting clients with less than their share, each once, in the order of their next turns.
+    /// Empty while a turn is free.
     next: VecDeque<ClientKey>,
     waiting: usize,
     next_number: u64,
@@ -41,22 +41,22 @@ struct Client {
     waiting: VecDeque<(u64, oneshot::Sender<Turn>)>,
 }
 
-/// A turn. Dropping it gives it to the next.
+/// A turn. Dropping it passes it to the next client.
 #[derive(Debug)]
 pub(crate) struct Turn {
     client: ClientKey,
-    /// `None` in a turn that was given back already.
+    /// `None` if the turn was not handed over.
     turns: Option<Arc<Turns>>,
 }
 
-/// A place among those that wait. Dropping it gives it up.
+/// A place in the queue. Dropping it gives the place up.
 struct Place<'a> {
     turns: &'a Turns,
     client: &'a ClientKey,
     number: u64,
 }
 
-/// The client, or all clients together, wait for as many turns as they may.
+/// The error if the client, or all clients together, already wait for too many turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Crowded;
 
@@ -73,9 +73,11 @@ impl Turns {
         Arc::new(Self { state: Mutex::new(state) })
     }
 
-    /// Waits for a turn of this client.
+    /// Waits for a turn for this client.
     ///
-    /// Cancel safe: a turn that comes too late goes to the next.
+    /// # Cancel safety
+    ///
+    /// Cancel safe: if the future is dropped, its turn goes to the next client.
     pub(crate) async fn take(self: &Arc<Self>, client: &ClientKey) -> Result<Turn, Crowded> {
         let (sender, turn) = oneshot::channel();
         let number = self.state.lock().queue(self, client, sender)?;
@@ -85,7 +87,7 @@ impl Turns {
 }
 
 impl State {
-    /// Lets a client wait, and gives it its turn at once where one is free.
+    /// Queues a client, and hands it a turn at once if one is free.
     fn queue(
         &mut self,
         turns: &Arc<Turns>,
@@ -108,7 +110,7 @@ impl State {
         Ok(number)
     }
 
-    /// Gives free turns to those whose turn it is.
+    /// Hands free turns to the next clients.
     fn give_out(&mut self, turns: &Arc<Turns>) {
         while self.free > 0
             && let Some(key) = self.next.pop_front()
@@ -122,7 +124,7 @@ impl State {
                     self.free -= 1;
                     client.turns += 1;
                 }
-                // It has given up. Its turn was never one.
+                // The receiver is gone, so the turn was never taken.
                 Err(mut turn) => turn.turns = None,
             }
             if !client.waiting.is_empty() && client.turns < self.share {

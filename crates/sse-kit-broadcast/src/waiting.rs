@@ -1,4 +1,4 @@
-//! What waits in a queue, in order, and what it weighs.
+//! The items in a queue, in order, and their size.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -12,35 +12,36 @@ use crate::slow_consumer::SlowConsumer;
 
 /// The items that wait for one connection.
 ///
-/// An item that is taken out of the middle leaves a hole, so that all others keep their numbers; the
+/// Removing an item from the middle leaves a hole, so that all other items keep their numbers. The
 /// first item is never a hole.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
     items: VecDeque<Option<Item>>,
-    /// How many of the items are events, and what these weigh: the rest is not held to the limits.
+    /// The number of items that are events, and their size in bytes. Other items are not limited.
     events: usize,
     bytes: usize,
-    /// Where items are taken out of the middle: most queues do without.
+    /// The numbering of the items, for policies that remove from the middle; most queues have none.
     places: Option<Box<Places>>,
 }
 
-/// The places of the items in a queue from whose middle some are taken. What it does is marked as cold,
-/// so that it costs the other queues one comparison.
+/// The numbering of the items in a queue from whose middle items are removed. Its methods are
+/// marked as cold, so that other queues pay one comparison.
 #[derive(Debug, Default)]
 struct Places {
     /// The number of the first item.
     first: u64,
     holes: usize,
-    /// No item before this number is an entry.
+    /// The number before which no item is an entry.
     entries_from: u64,
-    /// The number of the newest entry of each key, where entries are conflated.
+    /// The number of the newest entry of each subject, if entries are conflated.
     newest: Option<HashMap<Subject, u64>>,
 }
 
-/// What a keyed event is about: of two with the same subject the newer one stands in for the older.
+/// The subject of a keyed event: of two with the same subject, the newer one replaces the older.
 type Subject = (Audience, EventKey);
 
-/// An item. Kept small: most queues are empty most of the time, but their memory stays.
+/// An item of a queue. It is small, because most queues are empty most of the time but keep their
+/// memory.
 #[derive(Debug)]
 pub(crate) enum Item {
     Entry(Arc<Entry>),
@@ -50,7 +51,7 @@ pub(crate) enum Item {
 }
 
 impl Waiting {
-    /// Nothing, for a queue that deals with a slow consumer in this way.
+    /// Creates an empty queue for this policy.
     pub(crate) fn new(policy: SlowConsumer) -> Self {
         let places = match policy {
             SlowConsumer::Heal | SlowConsumer::Disconnect => None,
@@ -75,8 +76,8 @@ impl Waiting {
         self.bytes
     }
 
-    /// Returns `true` if a frame fits into so many bytes with all that waits. One always fits into an
-    /// empty queue, however large.
+    /// Returns `true` if a frame fits into the limit of `bytes` together with the waiting items. A
+    /// frame always fits into an empty queue.
     #[inline]
     pub(crate) fn has_room_for(&self, frame: &Bytes, bytes: usize) -> bool {
         self.events == 0 || self.bytes.saturating_add(frame.len()) <= bytes
@@ -108,8 +109,8 @@ impl Waiting {
         Some(item)
     }
 
-    /// Removes the older event that `entry` stands in for, where entries are conflated. The newer one
-    /// goes to the end of the queue, not to the older one's place, as ids must not go back.
+    /// Removes the older event that `entry` replaces, if entries are conflated. The newer event
+    /// goes to the end of the queue, not to the place of the older one, because ids must increase.
     #[inline]
     pub(crate) fn replace_same(&mut self, entry: &Entry) -> bool {
         self.places.is_some() && self.take_out_same(entry)
@@ -121,7 +122,7 @@ impl Waiting {
         older.is_some_and(|number| self.take_out(number).is_some())
     }
 
-    /// Removes the oldest entry, wherever it stands, of a queue that drops the oldest.
+    /// Removes the oldest entry at any place, for a queue that drops the oldest.
     pub(crate) fn remove_oldest_entry(&mut self) -> Option<Arc<Entry>> {
         let number = self.places.as_mut()?.find_oldest_entry(&self.items)?;
         match self.take_out(number)? {
@@ -130,8 +131,8 @@ impl Waiting {
         }
     }
 
-    /// Removes the entries of the epoch of `after`. A gap that says where that epoch ended begins there
-    /// instead.
+    /// Removes the entries of the epoch of `after`. If a gap reports the end of that epoch, it
+    /// begins at `after` instead.
     pub(crate) fn remove_entries_of(&mut self, after: EventId) {
         let is_of_it = |id: EventId| id.epoch() == after.epoch();
         let items = std::mem::take(&mut self.items);
@@ -149,7 +150,7 @@ impl Waiting {
         }
     }
 
-    /// Takes an item out, whose place becomes a hole.
+    /// Removes an item and leaves a hole.
     fn take_out(&mut self, number: u64) -> Option<Item> {
         let places = self.places.as_mut()?;
         let item = self.items.get_mut(places.index(number)?)?.take()?;
@@ -162,7 +163,7 @@ impl Waiting {
         Some(item)
     }
 
-    /// Subtracts an item that was removed from what waits.
+    /// Subtracts a removed item from the event and byte counts.
     #[inline]
     fn release(&mut self, item: &Item) {
         if let Some(frame) = item.frame() {
@@ -173,7 +174,7 @@ impl Waiting {
 }
 
 impl Places {
-    /// Notes an item that goes to the end of the queue, behind so many others.
+    /// Records an item that is appended after `behind` others.
     #[cold]
     fn pushed(&mut self, item: &Item, behind: usize) {
         if let (Some(newest), Item::Entry(entry)) = (&mut self.newest, item)
@@ -183,7 +184,7 @@ impl Places {
         }
     }
 
-    /// Forgets the first item, which has left the queue, and the holes behind it.
+    /// Forgets the first item, which has left the queue, and the holes after it.
     #[cold]
     fn popped(&mut self, item: &Item, rest: &mut VecDeque<Option<Item>>) {
         if let (Some(newest), Item::Entry(entry)) = (&mut self.newest, item)
@@ -196,7 +197,7 @@ impl Places {
         self.drop_leading_holes(rest);
     }
 
-    /// The number of the newest entry that is about the same as this one.
+    /// Returns the number of the newest entry with the same subject.
     fn newest_like(&self, entry: &Entry) -> Option<u64> {
         self.newest.as_ref()?.get(&subject(entry)?).copied()
     }
@@ -209,12 +210,12 @@ impl Places {
         ahead.map(|_| self.entries_from)
     }
 
-    /// Begins anew, with an empty queue.
+    /// Resets the numbering for an empty queue.
     fn clear(&mut self) {
         *self = Self { newest: self.newest.take().map(|_| HashMap::new()), ..Self::default() };
     }
 
-    /// The place of an item that was not popped yet.
+    /// Returns the index of an item that was not popped yet.
     fn index(&self, number: u64) -> Option<usize> {
         usize::try_from(number.checked_sub(self.first)?).ok()
     }
@@ -227,7 +228,7 @@ impl Places {
         }
     }
 
-    /// Moves the items together, and numbers them anew.
+    /// Removes all holes and renumbers the items.
     fn close_holes(&mut self, items: &mut VecDeque<Option<Item>>) {
         items.retain(Option::is_some);
         (self.holes, self.entries_from) = (0, self.first);
@@ -244,13 +245,13 @@ impl Places {
     }
 }
 
-/// What a keyed event is about.
+/// Returns the subject of a keyed event.
 fn subject(entry: &Entry) -> Option<Subject> {
     Some((entry.audience.clone(), entry.key.clone()?))
 }
 
 impl Item {
-    /// The bytes of an event; what the hub itself has to say is none.
+    /// Returns the bytes of an event or direct message; gaps and heartbeats have none.
     #[inline]
     fn frame(&self) -> Option<&Bytes> {
         match self {

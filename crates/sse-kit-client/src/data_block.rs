@@ -1,17 +1,17 @@
-//! Settings as a script reads them.
+//! Encodes settings for a script.
 
 use serde_json::Value;
 use sse_kit_htmx::Html;
 
-/// Writes settings as a block of JSON that runs nothing: it needs no nonce, and nothing in it ends
-/// its tag. `attributes` are markup, with a space before each.
+/// Encodes settings as a data block of JSON. It is not executed, so it needs no nonce, and nothing
+/// in it can end its tag. `attributes` is markup, with a space before each attribute.
 pub fn data_block(attributes: &str, settings: &Value) -> Html {
     let json = escaped(&settings.to_string());
     Html::trusted(format!("<script type=\"application/json\"{attributes}>{json}</script>"))
 }
 
-/// Escapes what could end a tag, begin a comment, or end a line of a script. In JSON these
-/// characters stand in strings only, where an escape means the same.
+/// Escapes characters that could end a tag, begin a comment, or end a line of a script. In JSON
+/// they occur only in strings, where the escape has the same meaning.
 fn escaped(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for c in json.chars() {

@@ -1,12 +1,12 @@
-//! The browser's end of a stream: what the scripts of `sse-kit-monitor` and `sse-kit-tabs` have in
-//! common, so that both follow one law.
+//! The browser's end of a stream: the code that the scripts of `sse-kit-monitor` and `sse-kit-tabs`
+//! share, so that both behave the same.
 //!
-//! The modules in `scripts/` are the parser, the cursor, the backoff, the final answers, the silence
-//! timer, and one attempt to connect. The two scripts import them, and one bundler joins each script
-//! with what it imports: `cargo xtask bundle` writes `dist/*.js` of each crate, minified, and
-//! `cargo xtask test scripts` fails when one is out of date. Apps do not depend on this crate directly.
+//! The modules in `scripts/` are the parser, the cursor, the backoff, the final responses, the
+//! silence timer, and one attempt to connect. The two scripts import them, and `cargo xtask bundle`
+//! bundles each script into a minified `dist/*.js` of its crate. `cargo xtask test scripts` fails
+//! if one is out of date. Apps do not depend on this crate directly.
 //!
-//! In Rust there is one function:
+//! It has one Rust function:
 //!
 //! ```
 //! use serde_json::json;

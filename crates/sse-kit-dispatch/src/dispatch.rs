@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::dispatched::{Dispatched, Ending, HandlerError, HandlerResult};
-use crate::event::DomainEvent;
+use crate::callback::{BoxError, CallbackError};
+use crate::dispatched::{Dispatched, Ending};
+use crate::event::{DomainEvent, DomainEventError};
 use crate::event_type::EventType;
-use crate::failure::{BoxError, Failure};
 use crate::middleware::Next;
 use crate::namespace::Namespace;
 use crate::registry::Registry;
@@ -34,16 +34,16 @@ pub(crate) async fn dispatch(
 async fn run(registry: Arc<Registry>, event: DomainEvent) -> Result<Dispatched, DispatchError> {
     registry.check_namespace(&event)?;
     let event = Arc::new(event);
-    for (filter, step) in registry.filters.iter().enumerate() {
-        match step.run(Arc::clone(&event)).await {
+    for (filter, callback) in registry.filters.iter().enumerate() {
+        match callback.call(Arc::clone(&event)).await {
             Ok(true) => {}
             Ok(false) => return Ok(Dispatched::new(event, Ending::Filtered { filter })),
             Err(source) => return Err(DispatchError::Filter { filter, source }),
         }
     }
     let mut event = Arc::unwrap_or_clone(event);
-    for (transformer, step) in registry.transformers.iter().enumerate() {
-        let transformed = step.run(event).await;
+    for (transformer, callback) in registry.transformers.iter().enumerate() {
+        let transformed = callback.call(event).await;
         event = transformed.map_err(|source| DispatchError::Transformer { transformer, source })?;
     }
     Next::new(registry).run(event).await
@@ -56,53 +56,47 @@ pub(crate) async fn handle(
 ) -> Result<Dispatched, DispatchError> {
     // Transformers and middleware may have changed it.
     registry.check_namespace(&event)?;
-    let mut dispatched = Dispatched::new(Arc::clone(&event), Ending::Handled);
-    for registered in registry.handlers.of(event.full_type()) {
-        let pattern = registered.pattern().clone();
-        match registered.handler.step.run(Arc::clone(&event)).await {
-            Ok(value) => dispatched.results.push(HandlerResult { pattern, value }),
-            Err(source) => {
-                let event_type = event.full_type().clone();
-                dispatched.errors.push(HandlerError { pattern, event_type, source });
-            }
-        }
-    }
-    Ok(dispatched)
+    let called = registry.handlers.call(&event).await;
+    let dispatched = Dispatched::new(event, Ending::Handled);
+    Ok(Dispatched { results: called.results, errors: called.errors, ..dispatched })
 }
 
-/// Why an event did not come to its handlers.
+/// The reason why an event did not come to its handlers.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DispatchError {
+    /// The event could not be made.
+    #[error(transparent)]
+    Event(#[from] DomainEventError),
     /// Namespaces are enforced, and that of the event is not registered.
     #[error("the namespace `{namespace}` is not registered")]
     UnknownNamespace {
-        /// That of the event.
+        /// The namespace of the event.
         namespace: Namespace,
     },
     /// A filter failed.
     #[error("the filter at index {filter} failed")]
     Filter {
-        /// Which one, in order of registration, from 0.
+        /// The index of the filter, in order of registration, from 0.
         filter: usize,
-        /// What went wrong.
-        source: Failure,
+        /// The cause.
+        source: CallbackError,
     },
     /// A transformer failed.
     #[error("the transformer at index {transformer} failed")]
     Transformer {
-        /// Which one, in order of registration, from 0.
+        /// The index of the transformer, in order of registration, from 0.
         transformer: usize,
-        /// What went wrong.
-        source: Failure,
+        /// The cause.
+        source: CallbackError,
     },
     /// A middleware failed; see [`DispatchError::middleware`].
     #[error("a middleware failed")]
-    Middleware(#[source] Failure),
-    /// It took longer than [`Timeout`](crate::middleware::Timeout) allows.
-    #[error("it took longer than {after:?}")]
+    Middleware(#[source] CallbackError),
+    /// The handlers took longer than [`Timeout`](crate::middleware::Timeout) allows.
+    #[error("the event was not handled within {after:?}")]
     TimedOut {
-        /// How long it was given.
+        /// The time that the event was given.
         after: Duration,
     },
     /// There are more events of the type than [`RateLimit`](crate::middleware::RateLimit) allows.
@@ -110,20 +104,20 @@ pub enum DispatchError {
     RateLimited {
         /// The full type of the event.
         event_type: EventType,
-        /// When there is room for one again, if none comes before it.
+        /// The time until there is room for one again, if none comes before it.
         retry_after: Duration,
     },
-    /// Handlers dispatch what leads back to themselves.
+    /// Handlers dispatch events that lead back to themselves.
     #[error("{dispatches} dispatches stand within one another")]
     TooDeep {
-        /// How many there are.
+        /// The number of dispatches.
         dispatches: usize,
     },
 }
 
 impl DispatchError {
-    /// For middleware of your own: it does not let an event pass because of `error`.
+    /// Returns the error for a middleware that does not let an event pass because of `error`.
     pub fn middleware(error: impl Into<BoxError>) -> Self {
-        Self::Middleware(Failure::Error(error.into()))
+        Self::Middleware(CallbackError::Returned(error.into()))
     }
 }

@@ -3,31 +3,27 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::event::DomainEvent;
-use crate::event_type::EventType;
-use crate::failure::Failure;
-use crate::pattern::Pattern;
+use crate::handler::{HandlerError, HandlerResult};
 
-/// What became of an event.
+/// The outcome of a dispatch.
 #[derive(Debug)]
 #[non_exhaustive]
 #[must_use = "the errors of handlers are in it"]
 pub struct Dispatched {
     /// The event as it was handled: after transformers and middleware.
     pub event: Arc<DomainEvent>,
-    /// How far it came.
+    /// How far the event came.
     pub ending: Ending,
-    /// What handlers returned, in the order in which they were called.
+    /// The results of handlers, in the order in which they were called.
     pub results: Vec<HandlerResult>,
-    /// How handlers failed, in the order in which they were called.
+    /// The failures of handlers, in the order in which they were called. They are logged already.
     pub errors: Vec<HandlerError>,
 }
 
 impl Dispatched {
-    /// What a middleware returns that does not let an event pass; `by` says which it is. Results
-    /// may be added.
+    /// Returns the outcome for a middleware that does not let an event pass. `by` is the name of
+    /// the middleware. Results may be added.
     pub fn stopped(event: Arc<DomainEvent>, by: impl Into<Cow<'static, str>>) -> Self {
         Self::new(event, Ending::Stopped { by: by.into() })
     }
@@ -37,42 +33,20 @@ impl Dispatched {
     }
 }
 
-/// How far an event came.
+/// The end of an event's way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ending {
-    /// To its handlers, if there are any.
+    /// The event came to its handlers, if it has any.
     Handled,
-    /// A filter said no.
+    /// A filter refused the event.
     Filtered {
-        /// Which one, in order of registration, from 0.
+        /// The index of the filter, in order of registration, from 0.
         filter: usize,
     },
-    /// A middleware did not let it pass.
+    /// A middleware did not let the event pass.
     Stopped {
-        /// What the middleware calls itself.
+        /// The name of the middleware.
         by: Cow<'static, str>,
     },
-}
-
-/// What a handler returned.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HandlerResult {
-    /// The pattern that it is registered for.
-    pub pattern: Pattern,
-    /// What it returned; `null` is nothing.
-    pub value: Value,
-}
-
-/// How a handler failed.
-#[derive(Debug, thiserror::Error)]
-#[error("the handler for `{pattern}` failed on `{event_type}`")]
-#[non_exhaustive]
-pub struct HandlerError {
-    /// The pattern that it is registered for.
-    pub pattern: Pattern,
-    /// The full type of the event.
-    pub event_type: EventType,
-    /// What went wrong.
-    pub source: Failure,
 }

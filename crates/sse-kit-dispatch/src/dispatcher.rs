@@ -1,30 +1,33 @@
 //! The handle that all else begins with.
 
-use std::future;
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sse_kit_event::{TopicError, TopicPatternError};
 
+use crate::callback::{Callback, CallbackReturn};
 use crate::dispatch::{DispatchError, dispatch};
 use crate::dispatched::Dispatched;
 use crate::event::DomainEvent;
-use crate::event_type::EventTypeError;
-use crate::failure::BoxError;
+use crate::event_data::{EventData, IntoDomainEvent};
+use crate::event_type::EventType;
 use crate::handler::Handler;
-use crate::handlers::{HandlerId, Registered};
+use crate::handlers::HandlerId;
 use crate::middleware::{FnMiddleware, Middleware, Next};
 use crate::namespace::Namespace;
-use crate::outcome::IntoOutcome;
-use crate::pattern::{Pattern, PatternError};
+use crate::pattern::Pattern;
 use crate::registry::Registry;
-use crate::step::Step;
 
-/// Takes events, and calls the handlers that they are for.
+/// A router of events: it takes events, and calls the handlers that they are for.
 ///
-/// Cheap to clone, and all clones are one. See the [crate's docs](crate) for how an event goes its
-/// way. Everything can be registered and cleared at any time, while events are dispatched too: a
+/// Cheap to clone; all clones share their handlers. See the [crate's docs](crate) for the way of an
+/// event. Everything can be registered and cleared at any time, also while events are dispatched: a
 /// dispatch sees what was registered when it began, and no change after that.
+///
+/// Every callback may return its value, a `Result` of it with any error, or a future of either: see
+/// [`IntoOutput`](crate::IntoOutput).
 #[derive(Clone, Debug, Default)]
 pub struct Dispatcher {
     /// Held for a moment only, and never while user code runs. A change is made in place when no
@@ -33,7 +36,7 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// A dispatcher with nothing registered.
+    /// Makes a dispatcher with nothing registered.
     pub fn new() -> Self {
         Self::default()
     }
@@ -42,32 +45,33 @@ impl Dispatcher {
     ///
     /// # Errors
     ///
-    /// [`PatternError`] when this is no pattern.
-    pub fn on<P, F, T>(&self, pattern: P, handler: F) -> Result<HandlerId, PatternError>
+    /// [`TopicPatternError`] when this is no pattern.
+    pub fn on<P, R, K>(
+        &self,
+        pattern: P,
+        handler: impl Fn(Arc<DomainEvent>) -> R + Send + Sync + 'static,
+    ) -> Result<HandlerId, TopicPatternError>
     where
-        P: TryInto<Pattern, Error: Into<PatternError>>,
-        F: Fn(Arc<DomainEvent>) -> T + Send + Sync + 'static,
-        T: IntoOutcome,
+        P: TryInto<Pattern, Error: Into<TopicPatternError>>,
+        R: CallbackReturn<Value, K>,
     {
         self.register(pattern, Handler::new(handler))
     }
 
-    /// As [`Dispatcher::on`], for a handler that waits.
+    /// Calls `handler` for the events of one type, which the type of its data says.
     ///
-    /// # Errors
-    ///
-    /// [`PatternError`] when this is no pattern.
-    pub fn on_async<P, F, R>(&self, pattern: P, handler: F) -> Result<HandlerId, PatternError>
+    /// See [`EventData`] for an example.
+    pub fn on_event<E, R, K>(&self, handler: impl Fn(E) -> R + Send + Sync + 'static) -> HandlerId
     where
-        P: TryInto<Pattern, Error: Into<PatternError>>,
-        F: Fn(Arc<DomainEvent>) -> R + Send + Sync + 'static,
-        R: Future<Output: IntoOutcome> + Send + 'static,
+        E: EventData + DeserializeOwned,
+        R: CallbackReturn<Value, K>,
     {
-        self.register(pattern, Handler::new_async(handler))
+        let pattern = Pattern::Exact(EventType::of::<E>());
+        self.change(|registry| registry.handlers.insert(pattern, Handler::typed(handler)))
     }
 
-    /// Calls `handler` with the data of events whose full type the pattern matches; where the data
-    /// are not of its type, that is its error.
+    /// Calls `handler` with the data of events whose full type the pattern matches. When the data do
+    /// not fit its type, the handler is not called, and that is its error.
     ///
     /// ```
     /// use sse_kit_dispatch::{Dispatcher, DomainEvent};
@@ -81,69 +85,50 @@ impl Dispatcher {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let dispatcher = Dispatcher::new();
-    /// dispatcher.on_typed("job:progress", |progress: Progress| json!(progress.percent))?;
+    /// dispatcher.on_typed("job:*", |progress: Progress| json!(progress.percent))?;
     ///
     /// let event = DomainEvent::new("job:progress", &json!({ "percent": "40" }))?;
     /// let error = &dispatcher.dispatch(event).await?.errors[0];
-    /// assert_eq!(error.to_string(), "the handler for `job:progress` failed on `job:progress`");
+    /// assert_eq!(error.to_string(), "handler 0 for `job:*` failed on `job:progress`");
     /// assert_eq!(error.source.to_string(), "the data of `job:progress` do not fit at `percent`");
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     ///
-    /// [`PatternError`] when this is no pattern.
-    pub fn on_typed<P, D, F, T>(&self, pattern: P, handler: F) -> Result<HandlerId, PatternError>
-    where
-        P: TryInto<Pattern, Error: Into<PatternError>>,
-        D: DeserializeOwned + 'static,
-        F: Fn(D) -> T + Send + Sync + 'static,
-        T: IntoOutcome,
-    {
-        self.register(pattern, Handler::typed(handler))
-    }
-
-    /// As [`Dispatcher::on_typed`], for a handler that waits.
-    ///
-    /// # Errors
-    ///
-    /// [`PatternError`] when this is no pattern.
-    pub fn on_typed_async<P, D, F, R>(
+    /// [`TopicPatternError`] when this is no pattern.
+    pub fn on_typed<P, D, R, K>(
         &self,
         pattern: P,
-        handler: F,
-    ) -> Result<HandlerId, PatternError>
+        handler: impl Fn(D) -> R + Send + Sync + 'static,
+    ) -> Result<HandlerId, TopicPatternError>
     where
-        P: TryInto<Pattern, Error: Into<PatternError>>,
-        D: DeserializeOwned + 'static,
-        F: Fn(D) -> R + Send + Sync + 'static,
-        R: Future<Output: IntoOutcome> + Send + 'static,
+        P: TryInto<Pattern, Error: Into<TopicPatternError>>,
+        D: DeserializeOwned,
+        R: CallbackReturn<Value, K>,
     {
-        self.register(pattern, Handler::typed_async(handler))
+        self.register(pattern, Handler::typed(handler))
     }
 
     /// Registers a handler that was made before, such as one with a priority.
     ///
     /// # Errors
     ///
-    /// [`PatternError`] when this is no pattern.
-    pub fn register<P>(&self, pattern: P, handler: Handler) -> Result<HandlerId, PatternError>
+    /// [`TopicPatternError`] when this is no pattern.
+    pub fn register<P>(&self, pattern: P, handler: Handler) -> Result<HandlerId, TopicPatternError>
     where
-        P: TryInto<Pattern, Error: Into<PatternError>>,
+        P: TryInto<Pattern, Error: Into<TopicPatternError>>,
     {
-        let registered = Registered::new(pattern.try_into().map_err(Into::into)?, handler);
-        let id = registered.id.clone();
-        self.change(|registry| registry.handlers.insert(registered));
-        Ok(id)
+        let pattern = pattern.try_into().map_err(Into::into)?;
+        Ok(self.change(|registry| registry.handlers.insert(pattern, handler)))
     }
 
-    /// Removes one handler; false when it was removed before.
+    /// Removes one handler. Returns `false` when it is not registered.
     pub fn remove(&self, handler: &HandlerId) -> bool {
         self.change(|registry| registry.handlers.remove(handler)).is_some()
     }
 
-    /// Removes all handlers that are registered for this very pattern (not for what it matches),
-    /// and returns how many there were.
+    /// Removes the handlers of a pattern, and no others that it matches. Returns their number.
     pub fn clear(&self, pattern: &Pattern) -> usize {
         self.change(|registry| registry.handlers.clear(pattern)).len()
     }
@@ -153,24 +138,16 @@ impl Dispatcher {
         drop(self.change(|registry| std::mem::take(&mut registry.handlers)));
     }
 
-    /// Asks `filter` before an event is dispatched: when it says no, nothing more is done.
+    /// Asks `filter` before an event is dispatched. When it returns `false`, the dispatch ends with
+    /// [`Ending::Filtered`](crate::Ending::Filtered).
     ///
     /// Filters are asked in order of registration, before anything else. One that fails or panics
     /// ends the dispatch with an error.
-    pub fn filter<F>(&self, filter: F)
+    pub fn filter<R, K>(&self, filter: impl Fn(Arc<DomainEvent>) -> R + Send + Sync + 'static)
     where
-        F: Fn(Arc<DomainEvent>) -> Result<bool, BoxError> + Send + Sync + 'static,
+        R: CallbackReturn<bool, K>,
     {
-        self.filter_async(move |event| future::ready(filter(event)));
-    }
-
-    /// As [`Dispatcher::filter`], for a filter that waits.
-    pub fn filter_async<F, R>(&self, filter: F)
-    where
-        F: Fn(Arc<DomainEvent>) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<bool, BoxError>> + Send + 'static,
-    {
-        self.change(|registry| registry.filters.push(Step::new(filter)));
+        self.change(|registry| registry.filters.push(Callback::new(filter)));
     }
 
     /// Lets `transformer` change each event that the filters let pass.
@@ -178,31 +155,22 @@ impl Dispatcher {
     /// Transformers are called in order of registration, before the middleware. When one changes
     /// the type or the namespace, the handlers are those of the new full type. One that fails or
     /// panics ends the dispatch with an error.
-    pub fn transform<F>(&self, transformer: F)
+    pub fn transform<R, K>(&self, transformer: impl Fn(DomainEvent) -> R + Send + Sync + 'static)
     where
-        F: Fn(DomainEvent) -> Result<DomainEvent, BoxError> + Send + Sync + 'static,
+        R: CallbackReturn<DomainEvent, K>,
     {
-        self.transform_async(move |event| future::ready(transformer(event)));
+        self.change(|registry| registry.transformers.push(Callback::new(transformer)));
     }
 
-    /// As [`Dispatcher::transform`], for a transformer that waits.
-    pub fn transform_async<F, R>(&self, transformer: F)
-    where
-        F: Fn(DomainEvent) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<DomainEvent, BoxError>> + Send + 'static,
-    {
-        self.change(|registry| registry.transformers.push(Step::new(transformer)));
-    }
-
-    /// Puts a middleware around the handlers, and within the middleware that is there already.
+    /// Adds a middleware around the handlers, inside the middleware that is there already.
     pub fn middleware(&self, middleware: impl Middleware) {
         let middleware = Arc::new(middleware);
         self.change(|registry| registry.middleware.push(middleware));
     }
 
-    /// As [`Dispatcher::middleware`], for a function.
+    /// Adds a middleware that is a function, as [`Dispatcher::middleware`] does.
     ///
-    /// One that does not wait returns what [`Next::run`] gives it.
+    /// A function that does not wait returns the future of [`Next::run`].
     ///
     /// ```
     /// use sse_kit_dispatch::Dispatcher;
@@ -222,32 +190,32 @@ impl Dispatcher {
         self.middleware(FnMiddleware(middleware));
     }
 
-    /// Makes a namespace known; see [`Dispatcher::enforce_namespaces`].
+    /// Registers a namespace; see [`Dispatcher::enforce_namespaces`].
     ///
     /// # Errors
     ///
-    /// [`EventTypeError`] when this is no namespace.
-    pub fn register_namespace<N>(&self, namespace: N) -> Result<(), EventTypeError>
+    /// [`TopicError`] when this is no namespace.
+    pub fn register_namespace<N>(&self, namespace: N) -> Result<(), TopicError>
     where
-        N: TryInto<Namespace, Error: Into<EventTypeError>>,
+        N: TryInto<Namespace, Error: Into<TopicError>>,
     {
         let namespace = namespace.try_into().map_err(Into::into)?;
         self.change(|registry| registry.namespaces.insert(namespace));
         Ok(())
     }
 
-    /// From now on, refuses events of a namespace that is not registered: where they come in, and
-    /// again before the handlers. Events without a namespace are always taken.
+    /// Refuses events of a namespace that is not registered from now on: before the filters, and again
+    /// before the handlers. Events without a namespace are always taken.
     pub fn enforce_namespaces(&self) {
         self.change(|registry| registry.enforces_namespaces = true);
     }
 
-    /// Sends an event through filters, transformers and middleware to its handlers, and tells what
+    /// Sends an event through filters, transformers and middleware to its handlers, and returns what
     /// became of it.
     ///
-    /// Handlers are called one after another. One that fails or panics is reported in
-    /// [`Dispatched::errors`], and the others are called all the same. A handler may dispatch other
-    /// events, and wait for them.
+    /// Handlers are called one after another. One that fails or panics is logged as an error and
+    /// reported in [`Dispatched::errors`], and the others are called all the same. A handler may
+    /// dispatch other events, and wait for them.
     ///
     /// # Errors
     ///
@@ -257,32 +225,33 @@ impl Dispatcher {
     ///
     /// When the future is dropped, the handler that runs is dropped where it waits, and those after
     /// it are not called.
-    pub async fn dispatch(&self, event: DomainEvent) -> Result<Dispatched, DispatchError> {
+    pub async fn dispatch(&self, event: impl IntoDomainEvent) -> Result<Dispatched, DispatchError> {
+        let event = event.into_domain_event()?;
         let registry = Arc::clone(&self.registry.lock());
         dispatch(registry, event).await
     }
 
-    /// A reference for handlers, filters and middleware that dispatch. A clone in there would keep
-    /// the dispatcher alive, which keeps them alive.
+    /// Returns a weak reference, for handlers, filters and middleware that dispatch. A clone in there
+    /// would keep the dispatcher alive, which keeps them alive.
     pub fn downgrade(&self) -> WeakDispatcher {
         WeakDispatcher { registry: Arc::downgrade(&self.registry) }
     }
 
-    /// What `change` returns is dropped by the caller, when the lock is free: what is removed may
-    /// own anything, a clone of the dispatcher included.
+    /// Changes the registry. The caller drops what `change` returns when the lock is free: a handler
+    /// that is removed may own anything, a clone of the dispatcher included.
     fn change<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
         change(Arc::make_mut(&mut self.registry.lock()))
     }
 }
 
-/// A [`Dispatcher`], as long as there is one.
+/// A weak reference to a [`Dispatcher`].
 #[derive(Clone, Debug)]
 pub struct WeakDispatcher {
     registry: Weak<Mutex<Arc<Registry>>>,
 }
 
 impl WeakDispatcher {
-    /// The dispatcher; none when its last clone was dropped.
+    /// Returns the dispatcher, or `None` when its last clone was dropped.
     pub fn upgrade(&self) -> Option<Dispatcher> {
         Some(Dispatcher { registry: self.registry.upgrade()? })
     }

@@ -1,15 +1,21 @@
-//! What an app says has happened.
+//! Events of the app.
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use sse_kit_event::TopicError;
 
-use crate::event_type::{EventType, EventTypeError};
+use crate::event_data::EventData;
+use crate::event_type::EventType;
 use crate::namespace::Namespace;
 
-/// What an app says has happened: a type, data, a time, and where wanted a namespace and a
-/// priority.
+/// An event of the app: a type, data, a time, and optionally a namespace and a priority.
+///
+/// Events whose type is known when the program is compiled are better written as
+/// [`EventData`]. This type is for all others. Cloning is cheap.
 ///
 /// ```
 /// use sse_kit_dispatch::DomainEvent;
@@ -25,8 +31,8 @@ use crate::namespace::Namespace;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// In JSON it is a map. Only `type` must be there; the data are `null`, the priority is 0 and the
-/// time is now when they are not. Other keys are passed over. Times are written as RFC 3339.
+/// In JSON an event is a map. Only `type` is required. Data that are missing are `null`, the priority
+/// is 0 and the time is now. Other keys are ignored. Times are written as RFC 3339.
 ///
 /// ```
 /// # use sse_kit_dispatch::DomainEvent;
@@ -42,121 +48,141 @@ use crate::namespace::Namespace;
 pub struct DomainEvent {
     event_type: EventType,
     full_type: EventType,
-    data: Value,
+    /// Shared, so that an event is handed on without a deep copy.
+    data: Arc<Value>,
     namespace: Option<Namespace>,
     priority: i32,
     timestamp: Timestamp,
 }
 
 impl DomainEvent {
-    /// An event of this type that happens now, with `data` as JSON.
+    /// Makes an event of a type that happens now, with `data` as JSON.
     ///
     /// # Errors
     ///
     /// [`DomainEventError`] when this is no type, or the data cannot be written as JSON.
     pub fn new<E, D>(event_type: E, data: &D) -> Result<Self, DomainEventError>
     where
-        E: TryInto<EventType, Error: Into<EventTypeError>>,
+        E: TryInto<EventType, Error: Into<TopicError>>,
         D: Serialize + ?Sized,
     {
-        let event_type = event_type.try_into().map_err(Into::into)?;
+        Self::with_json(event_type.try_into().map_err(Into::into)?, data)
+    }
+
+    /// Makes an event that happens now of data that know their type.
+    ///
+    /// # Errors
+    ///
+    /// [`DomainEventError`] when the data cannot be written as JSON.
+    pub fn of<E: EventData + Serialize>(data: &E) -> Result<Self, DomainEventError> {
+        Self::with_json(EventType::of::<E>(), data)
+    }
+
+    fn with_json<D>(event_type: EventType, data: &D) -> Result<Self, DomainEventError>
+    where
+        D: Serialize + ?Sized,
+    {
+        let data = match serde_json::to_value(data) {
+            Ok(data) => Arc::new(data),
+            Err(source) => return Err(DomainEventError::Data { event_type, source }),
+        };
         Ok(Self {
             full_type: event_type.clone(),
             event_type,
-            data: serde_json::to_value(data).map_err(DomainEventError::Data)?,
+            data,
             namespace: None,
             priority: 0,
             timestamp: Timestamp::now(),
         })
     }
 
-    /// Puts it into a namespace.
+    /// Puts the event into a namespace.
     ///
     /// # Errors
     ///
-    /// [`EventTypeError`] when this is no namespace, or the full type gets too long with it.
-    pub fn with_namespace<N>(self, namespace: N) -> Result<Self, EventTypeError>
+    /// [`TopicError`] when this is no namespace, or the full type gets too long with it.
+    pub fn with_namespace<N>(self, namespace: N) -> Result<Self, TopicError>
     where
-        N: TryInto<Namespace, Error: Into<EventTypeError>>,
+        N: TryInto<Namespace, Error: Into<TopicError>>,
     {
         let namespace = namespace.try_into().map_err(Into::into)?;
         let full_type = full_type(Some(&namespace), &self.event_type)?;
         Ok(Self { namespace: Some(namespace), full_type, ..self })
     }
 
-    /// Gives it another type, and leaves the rest as it is.
+    /// Replaces the type, and leaves the rest as it is.
     ///
     /// # Errors
     ///
-    /// [`EventTypeError`] when this is no type, or the full type gets too long with it.
-    pub fn with_type<E>(self, event_type: E) -> Result<Self, EventTypeError>
+    /// [`TopicError`] when this is no type, or the full type gets too long with it.
+    pub fn with_type<E>(self, event_type: E) -> Result<Self, TopicError>
     where
-        E: TryInto<EventType, Error: Into<EventTypeError>>,
+        E: TryInto<EventType, Error: Into<TopicError>>,
     {
         let event_type = event_type.try_into().map_err(Into::into)?;
         let full_type = full_type(self.namespace.as_ref(), &event_type)?;
         Ok(Self { event_type, full_type, ..self })
     }
 
-    /// Gives it other data.
+    /// Replaces the data.
     pub fn with_data(self, data: Value) -> Self {
-        Self { data, ..self }
+        Self { data: Arc::new(data), ..self }
     }
 
-    /// Says how urgent it is, for filters and handlers to read; it changes no order. Default: 0.
+    /// Sets the priority, for filters and handlers to read. It changes no order. Default: 0.
     pub fn with_priority(self, priority: i32) -> Self {
         Self { priority, ..self }
     }
 
-    /// Says when it happened. Default: when it was made.
+    /// Sets the time at which the event happened. Default: the time when it was made.
     pub fn at(self, timestamp: Timestamp) -> Self {
         Self { timestamp, ..self }
     }
 
-    /// Its type, without the namespace.
+    /// Returns the type, without the namespace.
     pub fn event_type(&self) -> &EventType {
         &self.event_type
     }
 
-    /// `namespace:type`, or the type alone: what patterns are matched with.
+    /// Returns `namespace:type`, or the type alone. Patterns are matched with it.
     pub fn full_type(&self) -> &EventType {
         &self.full_type
     }
 
-    /// Its namespace, if it has one.
+    /// Returns the namespace, if the event has one.
     pub fn namespace(&self) -> Option<&Namespace> {
         self.namespace.as_ref()
     }
 
-    /// Its data.
+    /// Returns the data.
     pub fn data(&self) -> &Value {
         &self.data
     }
 
-    /// Its data, to be changed in place.
+    /// Returns the data, to be changed in place. Data that are shared are copied first.
     pub fn data_mut(&mut self) -> &mut Value {
-        &mut self.data
+        Arc::make_mut(&mut self.data)
     }
 
-    /// Its data as a type of your own.
+    /// Reads the data as a type of the app.
     ///
     /// # Errors
     ///
     /// [`DataError`] says where in the data the type does not fit.
     pub fn data_as<T: DeserializeOwned>(&self) -> Result<T, DataError> {
-        serde_path_to_error::deserialize(&self.data).map_err(|error| DataError {
+        serde_path_to_error::deserialize(&*self.data).map_err(|error| DataError {
             event_type: self.full_type.clone(),
             path: error.path().to_string(),
             source: error.into_inner(),
         })
     }
 
-    /// How urgent it is.
+    /// Returns the priority.
     pub fn priority(&self) -> i32 {
         self.priority
     }
 
-    /// When it happened.
+    /// Returns the time at which the event happened.
     pub fn timestamp(&self) -> Timestamp {
         self.timestamp
     }
@@ -165,14 +191,14 @@ impl DomainEvent {
 fn full_type(
     namespace: Option<&Namespace>,
     event_type: &EventType,
-) -> Result<EventType, EventTypeError> {
+) -> Result<EventType, TopicError> {
     match namespace {
         Some(namespace) => EventType::new(&format!("{namespace}:{event_type}")),
         None => Ok(event_type.clone()),
     }
 }
 
-/// The event as it is written.
+/// An event as it is written.
 #[derive(serde::Serialize)]
 struct FieldsRef<'a> {
     #[serde(rename = "type")]
@@ -184,7 +210,7 @@ struct FieldsRef<'a> {
     timestamp: Timestamp,
 }
 
-/// The event as it is read.
+/// An event as it is read.
 #[derive(serde::Deserialize)]
 struct Fields {
     #[serde(rename = "type")]
@@ -211,13 +237,13 @@ impl Serialize for DomainEvent {
 }
 
 impl TryFrom<Fields> for DomainEvent {
-    type Error = EventTypeError;
+    type Error = TopicError;
 
     fn try_from(fields: Fields) -> Result<Self, Self::Error> {
         Ok(Self {
             full_type: full_type(fields.namespace.as_ref(), &fields.event_type)?,
             event_type: fields.event_type,
-            data: fields.data,
+            data: Arc::new(fields.data),
             namespace: fields.namespace,
             priority: fields.priority,
             timestamp: fields.timestamp.unwrap_or_else(Timestamp::now),
@@ -242,41 +268,46 @@ impl TryFrom<Value> for DomainEvent {
     }
 }
 
-/// Why there is no domain event.
+/// The reason why there is no event.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DomainEventError {
-    /// What should be its type is none, or is too long with its namespace.
-    #[error("this is no event type")]
-    Type(#[from] EventTypeError),
+    /// The type is not an event type, or too long with its namespace.
+    #[error("the event type is not valid")]
+    Type(#[from] TopicError),
     /// The data cannot be written as JSON, such as a map whose keys are not text.
-    #[error("the data cannot be written as JSON")]
-    Data(#[source] serde_json::Error),
-    /// The JSON is no map.
+    #[error("the data of `{event_type}` cannot be written as JSON")]
+    Data {
+        /// The type of the event.
+        event_type: EventType,
+        /// The cause.
+        source: serde_json::Error,
+    },
+    /// The JSON is not a map.
     #[error("an event is a map in JSON, with at least a `type`")]
     NotAMap,
-    /// The map says no type.
+    /// The map has no type.
     #[error("an event has a `type`")]
     MissingType,
-    /// A field of the map is not what it should be.
-    #[error("the event's `{path}` is not what it should be")]
+    /// A field of the map does not have its type.
+    #[error("the event's `{path}` is not valid")]
     Field {
-        /// Where in the map.
+        /// The path of the field in the map.
         path: String,
-        /// What is wrong there.
+        /// The cause.
         source: serde_json::Error,
     },
 }
 
-/// The data of an event are not of the type that was asked for.
+/// The data of an event do not fit the type that they are read as.
 #[derive(Debug, thiserror::Error)]
 #[error("the data of `{event_type}` do not fit at `{path}`")]
 #[non_exhaustive]
 pub struct DataError {
     /// The full type of the event.
     pub event_type: EventType,
-    /// Where in the data, as `files[3].name`; `.` is the whole.
+    /// The path in the data, as `files[3].name`; `.` is the whole.
     pub path: String,
-    /// What is wrong there.
+    /// The cause.
     pub source: serde_json::Error,
 }

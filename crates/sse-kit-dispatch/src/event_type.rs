@@ -1,91 +1,93 @@
-//! What kind of thing an event tells.
+//! The type of an event.
 
-use std::borrow::Borrow;
-use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
-/// The first segment of what sse-kit itself sends.
-const RESERVED_SEGMENT: &str = "sse-kit";
+use sse_kit_event::{StaticTopic, Topic, TopicError};
 
-/// What kind of thing an event tells: segments joined by `:`, such as `job:progress`.
+use crate::event_data::EventData;
+
+/// The type of an event: segments joined by `:`, such as `job:progress`.
 ///
-/// The rules are those of a topic of sse-kit, so that every event type can be the topic that its
-/// events are published to: at most [`EventType::MAX_LEN`] bytes; no segment is empty; no `*` (that
-/// makes a [`Pattern`](crate::Pattern)), no control characters, and the first segment is not
-/// `sse-kit`. All else stands for itself. Cloning is cheap.
+/// An event type follows the rules of a [`Topic`], and becomes one without a copy: events can be
+/// published to the topic that is called like their type. Cloning is cheap.
 ///
 /// ```
-/// use sse_kit_dispatch::{EventType, EventTypeError};
+/// use sse_kit_dispatch::EventType;
+/// use sse_kit_event::{Topic, TopicError};
 ///
 /// let event_type: EventType = "job:17:progress".parse()?;
 /// assert_eq!(event_type.segments().collect::<Vec<_>>(), ["job", "17", "progress"]);
-/// assert_eq!("job:*".parse::<EventType>(), Err(EventTypeError::Wildcard));
-/// # Ok::<(), EventTypeError>(())
+/// assert_eq!(Topic::from(event_type).as_str(), "job:17:progress");
+/// assert_eq!("job:*".parse::<EventType>(), Err(TopicError::Wildcard));
+/// # Ok::<(), TopicError>(())
 /// ```
 #[derive(
     Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
-#[serde(try_from = "String", into = "String")]
-pub struct EventType(Arc<str>);
+#[serde(transparent)]
+pub struct EventType(Topic);
 
 impl EventType {
     /// The longest event type, in bytes; with its namespace, when it has one.
-    pub const MAX_LEN: usize = 256;
+    pub const MAX_LEN: usize = Topic::MAX_LEN;
 
     /// Checks `event_type`.
     ///
     /// # Errors
     ///
-    /// [`EventTypeError`] says what is wrong with it.
-    pub fn new(event_type: &str) -> Result<Self, EventTypeError> {
-        check_segments(event_type)?;
-        if event_type.contains('*') {
-            return Err(EventTypeError::Wildcard);
-        }
-        Ok(Self(event_type.into()))
+    /// [`TopicError`] says which rule it breaks.
+    pub fn new(event_type: &str) -> Result<Self, TopicError> {
+        Topic::new(event_type).map(Self)
     }
 
-    /// The event type as text.
+    /// Returns the event type of a Rust type, which is checked when the program is compiled.
+    ///
+    /// ```compile_fail,E0080
+    /// use sse_kit_dispatch::{EventData, EventType};
+    ///
+    /// struct Counted;
+    ///
+    /// impl EventData for Counted {
+    ///     const TYPE: &'static str = "not a : valid :: type";
+    /// }
+    ///
+    /// EventType::of::<Counted>();
+    /// ```
+    pub fn of<E: EventData>() -> Self {
+        Self(const { StaticTopic::new(E::TYPE) }.into())
+    }
+
+    /// Returns the event type as text.
     pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Returns the topic that is called like the event type.
+    pub fn as_topic(&self) -> &Topic {
         &self.0
     }
 
-    /// Its segments, of which there is at least one.
+    /// Returns the segments, of which there is at least one.
     pub fn segments(&self) -> impl Iterator<Item = &str> {
-        self.0.split(':')
+        self.0.segments()
     }
-}
-
-/// What event types, namespaces and patterns have in common.
-pub(crate) fn check_segments(text: &str) -> Result<(), EventTypeError> {
-    if text.is_empty() {
-        return Err(EventTypeError::Empty);
-    }
-    if text.len() > EventType::MAX_LEN {
-        return Err(EventTypeError::TooLong { bytes: text.len() });
-    }
-    if let Some(found) = text.chars().find(|c| c.is_control()) {
-        return Err(EventTypeError::Control { found });
-    }
-    if text.split(':').any(str::is_empty) {
-        return Err(EventTypeError::EmptySegment);
-    }
-    if text.split(':').next() == Some(RESERVED_SEGMENT) {
-        return Err(EventTypeError::Reserved);
-    }
-    Ok(())
 }
 
 impl fmt::Display for EventType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        self.0.fmt(f)
+    }
+}
+
+impl AsRef<str> for EventType {
+    fn as_ref(&self) -> &str {
+        self.as_str()
     }
 }
 
 impl FromStr for EventType {
-    type Err = EventTypeError;
+    type Err = TopicError;
 
     fn from_str(event_type: &str) -> Result<Self, Self::Err> {
         Self::new(event_type)
@@ -93,7 +95,7 @@ impl FromStr for EventType {
 }
 
 impl TryFrom<&str> for EventType {
-    type Error = EventTypeError;
+    type Error = TopicError;
 
     fn try_from(event_type: &str) -> Result<Self, Self::Error> {
         Self::new(event_type)
@@ -101,7 +103,7 @@ impl TryFrom<&str> for EventType {
 }
 
 impl TryFrom<String> for EventType {
-    type Error = EventTypeError;
+    type Error = TopicError;
 
     fn try_from(event_type: String) -> Result<Self, Self::Error> {
         Self::new(&event_type)
@@ -110,75 +112,24 @@ impl TryFrom<String> for EventType {
 
 impl From<EventType> for String {
     fn from(event_type: EventType) -> Self {
-        event_type.as_str().to_owned()
+        event_type.0.into()
     }
 }
 
-impl Borrow<str> for EventType {
-    fn borrow(&self) -> &str {
-        &self.0
+impl From<Topic> for EventType {
+    fn from(topic: Topic) -> Self {
+        Self(topic)
     }
 }
 
-/// Why a text is no event type and no namespace.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum EventTypeError {
-    /// It has no characters.
-    #[error("it is empty; it has at least one segment")]
-    Empty,
-    /// It is longer than [`EventType::MAX_LEN`].
-    #[error("it has at most {max} bytes, not {bytes}", max = EventType::MAX_LEN)]
-    TooLong {
-        /// Its length in bytes.
-        bytes: usize,
-    },
-    /// It holds a control character.
-    #[error("it has no control characters, but this one has {found:?}")]
-    Control {
-        /// The first of them.
-        found: char,
-    },
-    /// Two `:` stand together, or one at an end.
-    #[error("no segment of it is empty: no `:` at an end, no two of them together")]
-    EmptySegment,
-    /// It holds `*`, which only patterns may.
-    #[error("it has no `*`; only patterns have")]
-    Wildcard,
-    /// Its first segment is `sse-kit`.
-    #[error("those whose first segment is `sse-kit` are reserved")]
-    Reserved,
-}
-
-impl From<Infallible> for EventTypeError {
-    fn from(never: Infallible) -> Self {
-        match never {}
+impl From<StaticTopic> for EventType {
+    fn from(topic: StaticTopic) -> Self {
+        Self(topic.into())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_rule_has_its_error() {
-        let too_long = "t".repeat(257);
-        for (text, error) in [
-            ("", EventTypeError::Empty),
-            (&too_long, EventTypeError::TooLong { bytes: 257 }),
-            ("a\r\nb", EventTypeError::Control { found: '\r' }),
-            (":", EventTypeError::EmptySegment),
-            ("a:", EventTypeError::EmptySegment),
-            (":a", EventTypeError::EmptySegment),
-            ("a::b", EventTypeError::EmptySegment),
-            ("a:*", EventTypeError::Wildcard),
-            ("sse-kit:all", EventTypeError::Reserved),
-            ("sse-kit", EventTypeError::Reserved),
-        ] {
-            assert_eq!(EventType::new(text), Err(error), "{text}");
-        }
-        for text in ["sse-kitten", "a", "/users/17?x=[1]{2}", "räume:küche ✓"] {
-            assert!(EventType::new(text).is_ok(), "{text}");
-        }
+impl From<EventType> for Topic {
+    fn from(event_type: EventType) -> Self {
+        event_type.0
     }
 }

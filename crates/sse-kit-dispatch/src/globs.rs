@@ -1,24 +1,23 @@
 //! Many patterns, matched in one pass.
 
-use globset::{Candidate, Glob, GlobSet, GlobSetBuilder};
+use globset::{Candidate, Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+use sse_kit_event::TopicPattern;
 
-use crate::pattern::{Pattern, in_glob_alphabet};
-
-/// Patterns with wildcards, compiled together.
+/// Patterns, compiled together.
 #[derive(Debug)]
 pub(crate) struct Globs {
-    sets: Vec<(GlobSet, Vec<Pattern>)>,
+    sets: Vec<(GlobSet, Vec<TopicPattern>)>,
 }
 
 impl Globs {
-    pub(crate) fn new(patterns: Vec<Pattern>) -> Self {
+    pub(crate) fn new(patterns: Vec<TopicPattern>) -> Self {
         let mut globs = Self { sets: Vec::new() };
         globs.compile(patterns);
         globs
     }
 
-    /// The patterns that match, each once.
-    pub(crate) fn matching(&self, full_type: &str) -> Vec<&Pattern> {
+    /// Returns the patterns that match, each once.
+    pub(crate) fn matching(&self, full_type: &str) -> Vec<&TopicPattern> {
         if self.sets.is_empty() {
             return Vec::new();
         }
@@ -31,14 +30,14 @@ impl Globs {
         matching
     }
 
-    /// As one set, or as several where that would be larger than globset allows (10 MiB).
-    fn compile(&mut self, mut patterns: Vec<Pattern>) {
+    /// Compiles the patterns as one set, or as several where that would be larger than globset allows (10 MiB).
+    fn compile(&mut self, mut patterns: Vec<TopicPattern>) {
         if patterns.is_empty() {
             return;
         }
         let mut builder = GlobSetBuilder::new();
-        for glob in patterns.iter().filter_map(Pattern::glob) {
-            builder.add(Glob::clone(glob));
+        for pattern in &patterns {
+            builder.add(glob(pattern));
         }
         match builder.build() {
             Ok(set) => self.sets.push((set, patterns)),
@@ -48,7 +47,38 @@ impl Globs {
                 self.compile(rest);
             }
             // 256 bytes are a thousandth of what is allowed.
-            Err(error) => tracing::error!(pattern = %patterns[0], %error, "cannot be compiled"),
+            Err(error) => {
+                tracing::error!(pattern = %patterns[0], %error, "a pattern cannot be compiled");
+            }
         }
     }
+}
+
+fn glob(pattern: &TopicPattern) -> Glob {
+    let mut glob = String::with_capacity(2 * pattern.as_str().len());
+    for c in in_glob_alphabet(pattern.as_str()).chars() {
+        if c.is_ascii_punctuation() && c != '*' && c != '/' {
+            glob.push('\\');
+        }
+        glob.push(c);
+    }
+    GlobBuilder::new(&glob)
+        .literal_separator(true)
+        .backslash_escape(true)
+        .build()
+        .expect("stars alone have a meaning in it, and `**` is a segment of its own")
+}
+
+/// Returns the text as globset needs it: with `/` for `:`, as globset matches paths, and without the characters
+/// that make a path special (`/`; `\`, which separates on Windows; `.`, as a last segment `..` has no name).
+/// Control characters stand for those; topics cannot have any.
+fn in_glob_alphabet(text: &str) -> String {
+    let swap = |c| match c {
+        ':' => '/',
+        '/' => '\u{1}',
+        '\\' => '\u{2}',
+        '.' => '\u{3}',
+        c => c,
+    };
+    text.chars().map(swap).collect()
 }

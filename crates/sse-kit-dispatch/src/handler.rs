@@ -1,22 +1,19 @@
-//! What is called when an event comes.
+//! A handler and its failure.
 
-use std::fmt;
-use std::future;
 use std::sync::Arc;
 
-use futures_util::FutureExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::callback::{Callback, CallbackError, CallbackReturn};
 use crate::event::DomainEvent;
-use crate::failure::Failure;
-use crate::outcome::IntoOutcome;
-use crate::step::Step;
+use crate::event_type::EventType;
+use crate::pattern::Pattern;
 
-/// What is called when an event comes, and when, among the others that are.
+/// A function that is called with an event and makes a `T`, and its priority among the others.
 ///
-/// Most are made by [`Dispatcher::on`](crate::Dispatcher::on) and its kin; this one is for those
-/// that have a priority:
+/// Most handlers are made by [`Dispatcher::on`](crate::Dispatcher::on) and its kin. This type is for
+/// those with a priority:
 ///
 /// ```
 /// use sse_kit_dispatch::{Dispatcher, Handler};
@@ -24,75 +21,70 @@ use crate::step::Step;
 /// let dispatcher = Dispatcher::new();
 /// let audit = Handler::new(|event| println!("{}", event.full_type()));
 /// dispatcher.register("**", audit.priority(100))?;
-/// # Ok::<(), sse_kit_dispatch::PatternError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone)]
-pub struct Handler {
-    pub(crate) step: Step<Arc<DomainEvent>, Value>,
+#[derive(Debug)]
+pub struct Handler<T = Value> {
+    pub(crate) callback: Callback<Arc<DomainEvent>, T>,
     pub(crate) priority: i32,
 }
 
-impl Handler {
-    /// A handler that does not wait.
-    pub fn new<F, T>(handler: F) -> Self
+impl<T: Send + 'static> Handler<T> {
+    /// Makes a handler of a function of events.
+    pub fn new<R, K>(handler: impl Fn(Arc<DomainEvent>) -> R + Send + Sync + 'static) -> Self
     where
-        F: Fn(Arc<DomainEvent>) -> T + Send + Sync + 'static,
-        T: IntoOutcome,
+        R: CallbackReturn<T, K>,
     {
-        Self::from_step(Step::new(move |event| future::ready(handler(event).into_outcome())))
+        Self { callback: Callback::new(handler), priority: 0 }
     }
 
-    /// As [`Handler::new`], for a handler that waits.
-    pub fn new_async<F, R>(handler: F) -> Self
-    where
-        F: Fn(Arc<DomainEvent>) -> R + Send + Sync + 'static,
-        R: Future<Output: IntoOutcome> + Send + 'static,
-    {
-        Self::from_step(Step::new(move |event| handler(event).map(IntoOutcome::into_outcome)))
-    }
-
-    /// A handler of data of a type. Where they do not fit, it fails with [`Failure::Data`], and is
-    /// not called.
+    /// Makes a handler of a function of the data of events.
     ///
-    /// A handler that wants the event too asks it for its data: [`DomainEvent::data_as`].
-    pub fn typed<D, F, T>(handler: F) -> Self
+    /// When the data do not fit the type, the function is not called, and the handler fails with
+    /// [`CallbackError::Data`]. A handler that needs the event too asks it for its data:
+    /// [`DomainEvent::data_as`].
+    pub fn typed<D, R, K>(handler: impl Fn(D) -> R + Send + Sync + 'static) -> Self
     where
-        D: DeserializeOwned + 'static,
-        F: Fn(D) -> T + Send + Sync + 'static,
-        T: IntoOutcome,
+        D: DeserializeOwned,
+        R: CallbackReturn<T, K>,
     {
-        Self::typed_async(move |data| future::ready(handler(data).into_outcome()))
+        Self { callback: Callback::typed(handler), priority: 0 }
     }
 
-    /// As [`Handler::typed`], for a handler that waits.
-    pub fn typed_async<D, F, R>(handler: F) -> Self
-    where
-        D: DeserializeOwned + 'static,
-        F: Fn(D) -> R + Send + Sync + 'static,
-        R: Future<Output: IntoOutcome> + Send + 'static,
-    {
-        Self::from_step(Step::failing(move |event: Arc<DomainEvent>| {
-            let handling = event.data_as().map(&handler);
-            async move {
-                let outcome = handling.map_err(Failure::Data)?.await;
-                outcome.into_outcome().map_err(Failure::Error)
-            }
-        }))
-    }
-
-    /// The higher, the sooner; those of the same priority are called in order of registration.
-    /// Default: 0.
+    /// Sets the priority. Handlers of a higher priority are called first, and those of the same
+    /// priority in order of registration. Default: 0.
     pub fn priority(self, priority: i32) -> Self {
         Self { priority, ..self }
     }
+}
 
-    fn from_step(step: Step<Arc<DomainEvent>, Value>) -> Self {
-        Self { step, priority: 0 }
+impl<T> Clone for Handler<T> {
+    fn clone(&self) -> Self {
+        Self { callback: self.callback.clone(), priority: self.priority }
     }
 }
 
-impl fmt::Debug for Handler {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handler").field("priority", &self.priority).finish_non_exhaustive()
-    }
+/// The result of a handler.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct HandlerResult<T = Value> {
+    /// The pattern that the handler is registered for.
+    pub pattern: Pattern,
+    /// The value that the handler returned; `null` when it returned nothing.
+    pub value: T,
+}
+
+/// The failure of a handler.
+#[derive(Debug, thiserror::Error)]
+#[error("handler {index} for `{pattern}` failed on `{event_type}`")]
+#[non_exhaustive]
+pub struct HandlerError {
+    /// The pattern that the handler is registered for.
+    pub pattern: Pattern,
+    /// The position of the handler, from 0, among those that were called, in order.
+    pub index: usize,
+    /// The full type of the event.
+    pub event_type: EventType,
+    /// The cause.
+    pub source: CallbackError,
 }

@@ -1,70 +1,84 @@
-//! Event routing for sse-kit: an app says what has happened, and the handlers that it is for are
-//! called.
+//! Event routing for sse-kit: an app says what happened, and the dispatcher calls the handlers for it.
 //!
 //! ```
-//! use sse_kit_dispatch::{Dispatcher, DomainEvent};
+//! use serde::{Deserialize, Serialize};
 //! use serde_json::json;
+//! use sse_kit_dispatch::{Dispatcher, DomainEvent, EventData};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Progress {
+//!     percent: u8,
+//! }
+//!
+//! impl EventData for Progress {
+//!     const TYPE: &'static str = "job:progress";
+//! }
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let dispatcher = Dispatcher::new();
-//! dispatcher.on("job:*", |event| json!(event.full_type()))?;
-//! dispatcher.on_async("**", |event| async move { println!("{event:?}") })?;
+//! // The handlers of one type of event …
+//! dispatcher.on_event(|progress: Progress| json!(progress.percent));
+//! // … and of all that a pattern matches. A callback may wait.
+//! dispatcher.on("**", |event| async move { println!("{event:?}") })?;
 //!
-//! let event = DomainEvent::new("job:progress", &json!({ "percent": 40 }))?;
-//! let dispatched = dispatcher.dispatch(event).await?;
-//! assert_eq!(dispatched.results[0].value, "job:progress");
+//! let dispatched = dispatcher.dispatch(Progress { percent: 40 }).await?;
+//! assert_eq!(dispatched.results[0].value, 40);
 //! assert_eq!(dispatched.results[1].pattern.as_str(), "**");
+//!
+//! // Events that come from outside have a type that is only known when they come.
+//! let event = DomainEvent::new("job:done", &json!({ "id": 17 }))?;
+//! assert_eq!(dispatcher.dispatch(event).await?.results.len(), 1);
 //! # Ok(()) }
 //! ```
 //!
 //! # The way of an event
 //!
-//! 1. **Filters** ([`Dispatcher::filter`]) may say no, and that is the end of it.
-//! 2. **Transformers** ([`Dispatcher::transform`]) may change it, its type included.
-//! 3. **[Middleware](middleware)** stands around what follows: the first that was added is outermost.
-//! 4. **Handlers** ([`Dispatcher::on`]) whose [`Pattern`] matches its full type are called one after
+//! 1. **Filters** ([`Dispatcher::filter`]) may refuse the event, which ends the dispatch.
+//! 2. **Transformers** ([`Dispatcher::transform`]) may change the event, its type included.
+//! 3. **[Middleware](middleware)** stands around the rest: the first that was added is outermost.
+//! 4. **Handlers** ([`Dispatcher::on`]) whose [`Pattern`] matches the full type are called one after
 //!    another: those of the highest priority first, whatever their patterns, and those of the same
 //!    priority in order of registration.
 //!
-//! [`Dispatched`] then has what handlers returned, and their errors beside it: a handler that fails
-//! or panics keeps no other from being called. What fails before the handlers is a [`DispatchError`].
+//! [`Dispatched`] has the results of handlers, and their errors beside them: a handler that fails or
+//! panics is logged, and keeps no other from being called. A failure before the handlers is a
+//! [`DispatchError`].
 //!
-//! All may be sync or async, and all may be registered at any time: a dispatch sees what there was
-//! when it began.
+//! All of them may wait or not, may fail with any error, and may be registered at any time. A dispatch
+//! sees what was registered when it began.
 //!
 //! # What it costs
 //!
-//! Patterns without wildcards, and those that end in `:*` and have no other, are found by looking
-//! them up, however many there are. All others are matched in one pass, by globset; that set is
-//! compiled by the first dispatch after a new one came.
+//! An event looks up its own type, and once for each length that the text before the first wildcard
+//! of a pattern has. Only patterns that begin like the event are matched. So a handler costs next to
+//! nothing while other events are dispatched, unless its pattern begins with a wildcard.
 
+mod callback;
 mod dispatch;
 mod dispatched;
 mod dispatcher;
 mod event;
+mod event_data;
 mod event_type;
-mod failure;
 mod globs;
 mod handler;
 mod handlers;
 pub mod middleware;
 mod namespace;
-mod outcome;
 mod pattern;
 mod registry;
-mod step;
 
+pub use callback::{Awaited, BoxError, Callback, CallbackError, CallbackReturn, IntoOutput, Ready};
 pub use dispatch::DispatchError;
-pub use dispatched::{Dispatched, Ending, HandlerError, HandlerResult};
+pub use dispatched::{Dispatched, Ending};
 pub use dispatcher::{Dispatcher, WeakDispatcher};
 pub use event::{DataError, DomainEvent, DomainEventError};
-pub use event_type::{EventType, EventTypeError};
-pub use failure::{BoxError, Failure};
-pub use handler::Handler;
-pub use handlers::HandlerId;
+pub use event_data::{EventData, IntoDomainEvent};
+pub use event_type::EventType;
+pub use futures_util::future::BoxFuture;
+pub use handler::{Handler, HandlerError, HandlerResult};
+pub use handlers::{Called, HandlerId, Handlers, Registered};
 pub use jiff::Timestamp;
 pub use namespace::Namespace;
-pub use outcome::IntoOutcome;
-pub use pattern::{Pattern, PatternError};
-pub use step::BoxFuture;
+pub use pattern::Pattern;

@@ -1,10 +1,9 @@
-//! What stands around the handlers, and some that is ready made.
+//! Middleware around the handlers: the trait, and some that are ready made.
 //!
-//! A middleware gets the event and [`Next`], which is all that comes after it. It may hand on
-//! another event, act on what comes back, call `next` again, or not at all. Those that are added
-//! first stand outermost. A function is made one by
-//! [`Dispatcher::middleware_fn`](crate::Dispatcher::middleware_fn); a type implements
-//! [`Middleware`].
+//! A middleware gets the event and [`Next`], which stands for everything after it. It may pass on
+//! another event, act on the outcome, call `next` again, or not call it at all. The first that is
+//! added stands outermost. [`Dispatcher::middleware_fn`](crate::Dispatcher::middleware_fn) makes one
+//! of a function; a type implements [`Middleware`].
 
 mod deduplicate;
 mod rate_limit;
@@ -14,18 +13,20 @@ mod trace;
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+
+use crate::callback::catch_panic;
 use crate::dispatch::{DispatchError, handle};
 use crate::dispatched::Dispatched;
 use crate::event::DomainEvent;
 use crate::registry::Registry;
-use crate::step::{BoxFuture, catch_panic};
 
 pub use deduplicate::Deduplicate;
 pub use rate_limit::RateLimit;
 pub use timeout::Timeout;
 pub use trace::Trace;
 
-/// What stands around the handlers.
+/// A layer around the handlers.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -39,7 +40,7 @@ pub use trace::Trace;
 ///         &self,
 ///         event: Arc<DomainEvent>,
 ///         next: Next,
-///     ) -> BoxFuture<Result<Dispatched, DispatchError>> {
+///     ) -> BoxFuture<'static, Result<Dispatched, DispatchError>> {
 ///         match event.priority() {
 ///             ..0 => Box::pin(async { Ok(Dispatched::stopped(event, "quiet")) }),
 ///             _ => next.run(event),
@@ -50,18 +51,18 @@ pub use trace::Trace;
 /// Dispatcher::new().middleware(Quiet);
 /// ```
 pub trait Middleware: Send + Sync + 'static {
-    /// Does its part, and lets `next` do the rest.
+    /// Handles an event, and lets `next` do the rest.
     ///
-    /// The future cannot borrow from `self`: what it needs is cloned before. A panic is an error of
-    /// the dispatch.
+    /// The future cannot borrow from `self`, so clone what it needs. A panic is an error of the
+    /// dispatch.
     fn call(
         &self,
         event: Arc<DomainEvent>,
         next: Next,
-    ) -> BoxFuture<Result<Dispatched, DispatchError>>;
+    ) -> BoxFuture<'static, Result<Dispatched, DispatchError>>;
 }
 
-/// What comes after a middleware: the next one, and the handlers in the end.
+/// The rest of an event's way after a middleware: the next middleware, and the handlers in the end.
 #[derive(Clone)]
 pub struct Next {
     registry: Arc<Registry>,
@@ -73,11 +74,11 @@ impl Next {
         Self { registry, position: 0 }
     }
 
-    /// Runs it, with this event or another; it may be run again.
+    /// Runs the rest of the way, with this event or another. It may be run again.
     pub fn run(
         &self,
         event: impl Into<Arc<DomainEvent>>,
-    ) -> BoxFuture<Result<Dispatched, DispatchError>> {
+    ) -> BoxFuture<'static, Result<Dispatched, DispatchError>> {
         let (event, registry) = (event.into(), Arc::clone(&self.registry));
         let Some(middleware) = registry.middleware.get(self.position).cloned() else {
             return Box::pin(handle(registry, event));
@@ -97,7 +98,7 @@ impl fmt::Debug for Next {
     }
 }
 
-/// A function as a middleware.
+/// A middleware that is a function.
 pub(crate) struct FnMiddleware<F>(pub(crate) F);
 
 impl<F, R> Middleware for FnMiddleware<F>
@@ -109,7 +110,7 @@ where
         &self,
         event: Arc<DomainEvent>,
         next: Next,
-    ) -> BoxFuture<Result<Dispatched, DispatchError>> {
+    ) -> BoxFuture<'static, Result<Dispatched, DispatchError>> {
         Box::pin((self.0)(event, next))
     }
 }

@@ -1,13 +1,16 @@
-//! Whose event it is.
+//! The namespace of an event.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::event_type::{EventType, EventTypeError};
+use sse_kit_event::TopicError;
 
-/// Whose event it is: what stands before the type in the full type, as `shop` in `shop:job:done`.
+use crate::event_type::EventType;
+
+/// The namespace of an event: the part before the type in the full type, as `shop` in
+/// `shop:job:done`.
 ///
-/// The rules are those of an [`EventType`]. Cloning is cheap.
+/// A namespace follows the rules of an [`EventType`]. Cloning is cheap.
 #[derive(
     Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
@@ -19,14 +22,20 @@ impl Namespace {
     ///
     /// # Errors
     ///
-    /// [`EventTypeError`] says what is wrong with it.
-    pub fn new(namespace: &str) -> Result<Self, EventTypeError> {
+    /// [`TopicError`] says which rule it breaks.
+    pub fn new(namespace: &str) -> Result<Self, TopicError> {
         EventType::new(namespace).map(Self)
     }
 
-    /// The namespace as text.
+    /// Returns the namespace as text.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
+    }
+}
+
+impl AsRef<str> for Namespace {
+    fn as_ref(&self) -> &str {
+        self.as_str()
     }
 }
 
@@ -37,7 +46,7 @@ impl fmt::Display for Namespace {
 }
 
 impl FromStr for Namespace {
-    type Err = EventTypeError;
+    type Err = TopicError;
 
     fn from_str(namespace: &str) -> Result<Self, Self::Err> {
         Self::new(namespace)
@@ -45,9 +54,17 @@ impl FromStr for Namespace {
 }
 
 impl TryFrom<&str> for Namespace {
-    type Error = EventTypeError;
+    type Error = TopicError;
 
     fn try_from(namespace: &str) -> Result<Self, Self::Error> {
         Self::new(namespace)
+    }
+}
+
+impl TryFrom<String> for Namespace {
+    type Error = TopicError;
+
+    fn try_from(namespace: String) -> Result<Self, Self::Error> {
+        Self::new(&namespace)
     }
 }

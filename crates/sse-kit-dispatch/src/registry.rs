@@ -4,20 +4,20 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::callback::Callback;
 use crate::dispatch::DispatchError;
 use crate::event::DomainEvent;
 use crate::handlers::Handlers;
 use crate::middleware::Middleware;
 use crate::namespace::Namespace;
-use crate::step::Step;
 
 /// All that is registered with a dispatcher. A dispatch holds one and sees no change of it.
 #[derive(Clone, Default)]
 pub(crate) struct Registry {
     pub(crate) namespaces: HashSet<Namespace>,
     pub(crate) enforces_namespaces: bool,
-    pub(crate) filters: Vec<Step<Arc<DomainEvent>, bool>>,
-    pub(crate) transformers: Vec<Step<DomainEvent, DomainEvent>>,
+    pub(crate) filters: Vec<Callback<Arc<DomainEvent>, bool>>,
+    pub(crate) transformers: Vec<Callback<DomainEvent, DomainEvent>>,
     pub(crate) middleware: Vec<Arc<dyn Middleware>>,
     pub(crate) handlers: Handlers,
 }

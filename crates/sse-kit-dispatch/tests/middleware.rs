@@ -46,7 +46,7 @@ async fn a_timeout_drops_what_takes_too_long() -> TestResult {
     dispatcher.middleware(Timeout::new(5 * SECOND));
     let dropped = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&dropped);
-    dispatcher.on_typed_async("t", move |seconds: u32| {
+    dispatcher.on_typed("t", move |seconds: u32| {
         let count = Count(Arc::clone(&counter));
         async move {
             sleep(seconds * SECOND).await;
@@ -162,7 +162,7 @@ async fn an_event_that_came_to_nothing_may_be_tried_again() -> TestResult {
     let dispatcher = Dispatcher::new();
     dispatcher.middleware(Deduplicate::new(100 * SECOND, by_id));
     dispatcher.middleware(Timeout::new(SECOND));
-    dispatcher.on_async("t", |_| sleep(2 * SECOND))?;
+    dispatcher.on("t", |_| sleep(2 * SECOND))?;
     assert!(dispatcher.dispatch(with_id(1)).await.is_err());
     assert!(dispatcher.dispatch(with_id(1)).await.is_err(), "tried again");
     let dropped = tokio::time::timeout(SECOND / 2, dispatcher.dispatch(with_id(1))).await;
@@ -180,7 +180,7 @@ async fn an_event_that_came_to_nothing_may_be_tried_again() -> TestResult {
 }
 
 #[test]
-fn a_trace_tells_how_long_it_took_and_what_went_wrong() -> TestResult {
+fn a_trace_says_how_long_it_took_and_failures_are_logged_with_their_causes() -> TestResult {
     #[derive(Clone, Default)]
     struct Written(Arc<Mutex<Vec<u8>>>);
     impl io::Write for Written {
@@ -220,7 +220,11 @@ fn a_trace_tells_how_long_it_took_and_what_went_wrong() -> TestResult {
     let text = String::from_utf8(written.0.lock().clone())?;
     let lines: Vec<_> = text.lines().collect();
     let said = [
-        (" WARN dispatch{event_type=job:done}", "a handler failed", "do not fit at `.`"),
+        (
+            "ERROR dispatch{event_type=job:done}",
+            "a handler failed",
+            "do not fit at `.`, invalid type",
+        ),
         ("DEBUG dispatch{event_type=job:done}", "dispatched elapsed=", "results=1 errors=1"),
         (" WARN dispatch{event_type=job:no}", "not dispatched elapsed=", "no entry"),
     ];

@@ -1,13 +1,13 @@
-//! Whom an event is for.
+//! The receivers of an event.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::topic::Topic;
 
-/// Whom an event is for: the subscribers of one topic, of several topics, or every connection.
+/// The receivers of an event: the subscribers of one topic, of several topics, or every connection.
 ///
-/// A subscriber of several of the topics gets the event once. Cloning is cheap.
+/// A subscriber of several of the topics receives the event once. Cloning is cheap.
 ///
 /// ```
 /// use sse_kit_event::{Audience, Topic};
@@ -23,28 +23,28 @@ use crate::topic::Topic;
 pub enum Audience {
     /// The subscribers of one topic.
     Topic(Topic),
-    /// The subscribers of at least one of several topics. Made by [`Audience::several`].
+    /// The subscribers of at least one of several topics. Create it with [`Audience::several`].
     Topics(SeveralTopics),
-    /// Every connection, whatever it subscribes to.
+    /// Every connection, independent of its subscription.
     Everyone,
 }
 
-/// Two to [`Audience::MAX_TOPICS`] different topics, in order: part of an [`Audience`].
+/// Two to [`Audience::MAX_TOPICS`] different topics, sorted: part of an [`Audience`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SeveralTopics(Arc<[Topic]>);
 
 impl Audience {
-    /// The most topics of one event.
+    /// The maximum number of topics of one event.
     pub const MAX_TOPICS: usize = 32;
 
-    /// Returns the audience of all these topics together; of one topic, where only one is left
-    /// without repetition.
+    /// Creates the audience of all these topics. Duplicates are removed; if one topic remains, the
+    /// result is [`Audience::Topic`].
     ///
     /// # Errors
     ///
-    /// [`AudienceError`] when there is no topic, or more than [`Audience::MAX_TOPICS`].
+    /// [`AudienceError`] if there is no topic, or more than [`Audience::MAX_TOPICS`].
     pub fn several(topics: impl IntoIterator<Item = Topic>) -> Result<Self, AudienceError> {
-        // Looks at one topic too many and no further: the source may be endless.
+        // Takes one topic too many and stops: the iterator may be endless.
         let mut topics: Vec<_> = topics.into_iter().take(Self::MAX_TOPICS + 1).collect();
         if topics.len() > Self::MAX_TOPICS {
             return Err(AudienceError::TooMany);
@@ -58,7 +58,7 @@ impl Audience {
         }
     }
 
-    /// The topics, in order; none where the event is for everyone.
+    /// Returns the topics, sorted; empty if the event is for everyone.
     pub fn topics(&self) -> &[Topic] {
         match self {
             Self::Topic(topic) => std::slice::from_ref(topic),
@@ -67,7 +67,7 @@ impl Audience {
         }
     }
 
-    /// The topic, where there is exactly one.
+    /// Returns the topic if there is exactly one.
     pub fn topic(&self) -> Option<&Topic> {
         match self {
             Self::Topic(topic) => Some(topic),
@@ -82,7 +82,7 @@ impl Audience {
 }
 
 impl SeveralTopics {
-    /// The topics, in order.
+    /// Returns the topics, sorted.
     pub fn as_slice(&self) -> &[Topic] {
         &self.0
     }
@@ -106,7 +106,7 @@ impl From<&Audience> for Audience {
     }
 }
 
-/// Writes the topics with commas between, and `everyone` where there are none.
+/// Writes the topics separated by commas, or `everyone`.
 impl fmt::Display for Audience {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [first, others @ ..] = self.topics() else { return f.write_str("everyone") };
@@ -115,15 +115,15 @@ impl fmt::Display for Audience {
     }
 }
 
-/// The reason why topics are no [`Audience`].
+/// The reason why topics are not an [`Audience`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AudienceError {
     /// There is no topic.
-    #[error("an event for several topics needs at least one")]
+    #[error("the list of topics is empty; an event for several topics needs at least one")]
     Empty,
-    /// There are more than [`Audience::MAX_TOPICS`].
-    #[error("an event has at most {max} topics", max = Audience::MAX_TOPICS)]
+    /// There are more than [`Audience::MAX_TOPICS`] topics.
+    #[error("too many topics: an event may have at most {max}", max = Audience::MAX_TOPICS)]
     TooMany,
 }
 

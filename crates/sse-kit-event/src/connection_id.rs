@@ -1,13 +1,13 @@
-//! The name of an open stream.
+//! The id of an open stream.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The name of a connection: given by the app, or made at random.
+/// The id of a connection, chosen by the app or at random.
 ///
-/// At most [`ConnectionId::MAX_LEN`] bytes of `[A-Za-z0-9._-]`. A random one cannot be guessed.
-/// Cloning is cheap.
+/// An id has at most [`ConnectionId::MAX_LEN`] bytes of `[A-Za-z0-9._-]`. A random id cannot be
+/// guessed. Cloning is cheap.
 ///
 /// ```
 /// use sse_kit_event::ConnectionId;
@@ -23,14 +23,14 @@ use std::sync::Arc;
 pub struct ConnectionId(Arc<str>);
 
 impl ConnectionId {
-    /// The longest id, in bytes.
+    /// The maximum length of an id, in bytes.
     pub const MAX_LEN: usize = 128;
 
-    /// Checks `id`.
+    /// Parses an id.
     ///
     /// # Errors
     ///
-    /// [`ConnectionIdError`] says what is wrong with it.
+    /// [`ConnectionIdError`] if `id` breaks one of the rules above.
     pub fn new(id: &str) -> Result<Self, ConnectionIdError> {
         if id.is_empty() || id.len() > Self::MAX_LEN {
             return Err(ConnectionIdError::Length { bytes: id.len() });
@@ -42,17 +42,18 @@ impl ConnectionId {
         }
     }
 
-    /// 128 random bits, for a page that is to know the id of its connection before it has one.
+    /// Creates an id of 128 random bits, for a page that needs the id of its connection before the
+    /// connection opens.
     ///
     /// # Errors
     ///
-    /// When the operating system has no random number.
+    /// If the operating system provides no random number.
     pub fn random() -> Result<Self, getrandom::Error> {
         let bits = u128::from(getrandom::u64()?) << 64 | u128::from(getrandom::u64()?);
         Ok(Self(format!("{bits:032x}").into()))
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -86,20 +87,20 @@ impl From<ConnectionId> for String {
     }
 }
 
-/// Why a text is no connection id.
+/// The reason why a text is not a connection id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectionIdError {
-    /// It is empty or longer than [`ConnectionId::MAX_LEN`].
-    #[error("a connection id has 1 to {max} bytes, not {bytes}", max = ConnectionId::MAX_LEN)]
+    /// The text is empty or longer than [`ConnectionId::MAX_LEN`].
+    #[error("the connection id has {bytes} bytes; 1 to {max} are allowed", max = ConnectionId::MAX_LEN)]
     Length {
-        /// Its length in bytes.
+        /// The length of the text, in bytes.
         bytes: usize,
     },
-    /// It holds another character than `[A-Za-z0-9._-]`.
-    #[error("a connection id is made of letters, digits and `._-`, but this one has {found:?}")]
+    /// The text contains a character other than `[A-Za-z0-9._-]`.
+    #[error("the connection id contains {found:?}; use only letters, digits and `._-`")]
     Character {
-        /// The first of them.
+        /// The first such character.
         found: char,
     },
 }

@@ -1,14 +1,14 @@
-//! The events that sse-kit itself sends. Their names begin with `sse-kit:`, and no user can publish
-//! them.
+//! The events that sse-kit itself sends. Their names begin with `sse-kit:`, and an app cannot
+//! publish them.
 //!
-//! | event | when | data |
+//! | event | sent | data |
 //! |---|---|---|
 //! | `sse-kit:hello` | first on every stream | [`Hello`] |
-//! | `sse-kit:heartbeat` | in every heartbeat interval | `{}` |
-//! | `sse-kit:gap` | where events are missing for good | [`Gap`] |
-//! | `sse-kit:shutdown` | last on a stream that the server ends: come back | `{}` |
-//! | `sse-kit:close` | last on a stream that the server ends: stay away | `{}` |
-//! | `sse-kit:busy` | instead of a stream, when the server has no room | `{}` |
+//! | `sse-kit:heartbeat` | once per heartbeat interval | `{}` |
+//! | `sse-kit:gap` | in place of events that cannot be delivered | [`Gap`] |
+//! | `sse-kit:shutdown` | last on a stream that the server ends; the client should reconnect | `{}` |
+//! | `sse-kit:close` | last on a stream that the server ends; the client should not reconnect | `{}` |
+//! | `sse-kit:busy` | instead of a stream, if the server is at a limit | `{}` |
 
 use serde::{Deserialize, Serialize};
 
@@ -17,30 +17,33 @@ use crate::event::Event;
 use crate::id::EventId;
 use crate::name::EventName;
 
-/// What the names of control events begin with.
+/// The prefix of the names of control events.
 pub const RESERVED_PREFIX: &str = "sse-kit:";
 
 /// The name of a control event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ControlName {
-    /// First on every stream.
+    /// `sse-kit:hello`: the first event on every stream.
     Hello,
-    /// In every heartbeat interval, so that scripts can tell a quiet stream from a dead one.
+    /// `sse-kit:heartbeat`: sent once per heartbeat interval, so that scripts can tell a quiet
+    /// stream from a dead one.
     Heartbeat,
-    /// Where events are missing for good.
+    /// `sse-kit:gap`: sent in place of events that cannot be delivered.
     Gap,
-    /// Last on a stream that the server ends; the client should come back.
+    /// `sse-kit:shutdown`: the last event on a stream that the server ends; the client should
+    /// reconnect.
     Shutdown,
-    /// Last on a stream that the server ends; the client should stay away. Bind it as the close
-    /// event of the page.
+    /// `sse-kit:close`: the last event on a stream that the server ends; the client should not
+    /// reconnect. Use it as the close event of the page.
     Close,
-    /// Instead of a stream, when the server has no room; the client should come back later.
+    /// `sse-kit:busy`: sent instead of a stream if the server is at a limit; the client should
+    /// retry later.
     Busy,
 }
 
 impl ControlName {
-    /// The name on the wire.
+    /// Returns the name on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Hello => "sse-kit:hello",
@@ -52,7 +55,7 @@ impl ControlName {
         }
     }
 
-    /// The event of this name that says nothing but its name.
+    /// Creates the event with this name and the data `{}`.
     pub fn event(self) -> Event {
         Event::new("{}").with_name(EventName::control(self))
     }
@@ -61,19 +64,23 @@ impl ControlName {
 /// The data of `sse-kit:hello`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
-    /// Where the stream begins: what comes after this id is on it, or behind a gap event.
+    /// The position at which the stream begins. Every later event follows on the stream, or is
+    /// covered by a gap event.
     pub cursor: EventId,
-    /// The id of the connection, by which the server can be asked to leave it out.
+    /// The id of the connection, with which the client can ask the server to exclude it from a
+    /// publish.
     pub connection: ConnectionId,
-    /// How often a heartbeat comes, in milliseconds; 0 when none does.
+    /// The heartbeat interval in milliseconds; 0 if there are no heartbeats.
     pub heartbeat_ms: u64,
 }
 
 impl Hello {
-    /// The event, without an id. A stream that begins where the client left off, or anew, gives it
-    /// the cursor as its id: then a client that is cut off before the first event of its own still
-    /// resumes where it began. A stream that begins with a gap must not, as a client that is cut off
-    /// in between would never learn of the gap.
+    /// Creates the event, without an id.
+    ///
+    /// A stream that resumes, or that begins at the current position, should use the cursor as the
+    /// event's id. A client that is cut off before its next event then resumes from the same
+    /// position. A stream that begins with a gap must leave the id off: a client that is cut off
+    /// between hello and gap would never learn of the gap.
     pub fn event(&self) -> Event {
         Event::new(to_json(self)).with_name(EventName::control(ControlName::Hello))
     }
@@ -81,23 +88,23 @@ impl Hello {
 
 /// The data of `sse-kit:gap`: events after `from`, up to and including `to`, may be missing.
 ///
-/// What the page shows should be loaded anew.
+/// The page should reload its content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
-    /// The last event before the gap, where the server can tell.
+    /// The last event before the gap, if the server knows it.
     pub from: Option<EventId>,
     /// The last event that may be missing.
     pub to: EventId,
-    /// What happened.
+    /// The cause of the gap.
     pub reason: GapReason,
 }
 
 impl Gap {
-    /// The event.
+    /// Creates the event.
     ///
-    /// Where the stream goes on after `to`, that is its id, and so the client is told once. Where
-    /// history is replayed it has none: until the next event the client's cursor stays before the
-    /// gap.
+    /// If the stream continues after `to`, the event's id is `to`, so the client receives the gap
+    /// once. If the hub replays history after the gap, the event has no id: until the next event,
+    /// the client's cursor stays before the gap.
     pub fn event(&self) -> Event {
         let event = Event::new(to_json(self)).with_name(EventName::control(ControlName::Gap));
         match self.reason {
@@ -109,22 +116,22 @@ impl Gap {
     }
 }
 
-/// Why events are missing.
+/// The cause of a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum GapReason {
-    /// The client resumed from an event that history does not reach back to.
+    /// The client resumed from an event that is older than the history.
     Trimmed,
-    /// The client resumed from another life of the log, or the log has begun another one.
+    /// The client resumed from another incarnation of the log, or the log began a new one.
     UnknownEpoch,
-    /// The client resumed from an event that is yet to come.
+    /// The client resumed from an event that does not exist yet.
     Future,
-    /// What the client sent as its last event id is none.
+    /// The client sent a last event id that cannot be parsed.
     Malformed,
-    /// The client was too slow, and history does not reach back to where it stopped.
+    /// The client was too slow, and the history no longer holds the next event for it.
     Lagged,
-    /// The client was too slow, and its subscription drops the oldest events then.
+    /// The client was too slow, and its subscription drops the oldest events.
     Dropped,
 }
 

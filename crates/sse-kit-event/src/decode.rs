@@ -1,4 +1,4 @@
-//! From the bytes of `text/event-stream` to events.
+//! Decodes `text/event-stream`.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -8,16 +8,16 @@ use std::time::Duration;
 /// The UTF-8 of U+FEFF, the byte order mark.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Reads `text/event-stream` by the letter of the [HTML standard, section 9.2.6][spec], from pieces
-/// of any size.
+/// A decoder of `text/event-stream` that follows the [HTML standard, section 9.2.6][spec] exactly
+/// and takes input in pieces of any size.
 ///
-/// Push what the network gives, then pop until there is nothing left. One decoder reads one
-/// response: the next response begins with a new one. An event that is unfinished when the response
-/// ends is not an event, so there is nothing to call at the end.
+/// Push the bytes that the network delivers, then pop until the decoder returns `None`. Use one
+/// decoder per response and a new one for the next response. An event that is unfinished when the
+/// response ends is discarded, so there is nothing to call at the end.
 ///
-/// Memory stays bounded even if the server is hostile, as long as what is decoded is popped before
-/// more is pushed: no line and no event's data may be longer than the limit, by default
-/// [`Decoder::DEFAULT_LIMIT`]. The time is linear in the bytes pushed, however they are cut.
+/// Memory is bounded even if the server is hostile, provided that the caller pops everything before
+/// it pushes more: no line and no event's data may be longer than the limit, by default
+/// [`Decoder::DEFAULT_LIMIT`]. The time is linear in the number of bytes, however they are cut.
 ///
 /// ```
 /// use sse_kit_event::{Decoded, Decoder};
@@ -43,48 +43,47 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 pub struct Decoder {
     limit: usize,
     failed: bool,
-    /// Whether no line has ended yet, so that a byte order mark may come.
+    /// `true` until the first line ends: a byte order mark may still follow.
     first_line: bool,
-    /// Whether the last byte was CR, so that an LF would belong to the same line end.
+    /// `true` if the last byte was CR: an LF that follows belongs to the same line end.
     after_cr: bool,
-    /// The beginning of a line whose end is yet to come.
+    /// The beginning of a line that has not ended yet.
     line: Vec<u8>,
     /// The standard's event type buffer.
     name: String,
-    /// The standard's data buffer: every line of the data, each with an LF behind it.
+    /// The standard's data buffer: the lines of the data, each followed by LF.
     data: String,
-    /// What the unfinished event sets the last event id to, if it does.
+    /// The last event id that the unfinished event sets, if any.
     id: Option<String>,
     ready: VecDeque<Ready>,
-    /// The standard's last event ID string, as of what has been popped.
+    /// The standard's last event ID string, after the items popped so far.
     last_event_id: String,
 }
 
-/// What a stream holds.
+/// An item of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Decoded {
     /// An event.
     Message(Message),
-    /// A comment line, without its colon and one blank behind that.
+    /// A comment line, without its colon and one space after that.
     ///
-    /// It is given when its line ends, so before the event among whose fields it stands.
+    /// The decoder returns it when its line ends, so before the event that it stands in.
     Comment(String),
-    /// How long the client is to wait before it reconnects, from now on.
+    /// The delay that the client must wait before it reconnects, from now on.
     ///
-    /// It is given when its line ends, so before the event among whose fields it stands.
+    /// The decoder returns it when its line ends, so before the event that it stands in.
     Retry(Duration),
 }
 
-/// An event as a client sees it: the standard's `MessageEvent`.
+/// An event as a client receives it: the standard's `MessageEvent`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Its name (the standard's type): `message` when the server gave it none.
+    /// The name (the standard's type); `message` if the server sent none.
     pub name: String,
-    /// Its data, whose lines end in LF; the last one has no end.
+    /// The data. Lines are separated by LF; the last one has no LF.
     pub data: String,
-    /// The last event id on the stream, be it from this event or an earlier one; empty when there
-    /// has been none.
+    /// The last event id on the stream, from this event or an earlier one; empty if there was none.
     pub last_event_id: String,
 }
 
@@ -92,12 +91,12 @@ impl Decoder {
     /// The limit of [`Decoder::new`]: 16 MiB.
     pub const DEFAULT_LIMIT: usize = 16 << 20;
 
-    /// A decoder at the beginning of a stream.
+    /// Creates a decoder with the limit [`Decoder::DEFAULT_LIMIT`].
     pub fn new() -> Self {
         Self::with_limit(Self::DEFAULT_LIMIT)
     }
 
-    /// A decoder that takes no line and no event's data longer than `max_event_bytes`.
+    /// Creates a decoder that rejects lines and event data longer than `max_event_bytes`.
     pub fn with_limit(max_event_bytes: usize) -> Self {
         Self {
             limit: max_event_bytes,
@@ -113,12 +112,12 @@ impl Decoder {
         }
     }
 
-    /// Takes the next bytes of the stream, cut anywhere.
+    /// Decodes the next bytes of the stream, which may be cut anywhere.
     ///
     /// # Errors
     ///
-    /// [`DecodeError::TooLarge`] when a line or an event's data is longer than the limit, and for
-    /// every push after that. What came before can still be popped.
+    /// [`DecodeError::TooLarge`] if a line or an event's data is longer than the limit; every later
+    /// push fails as well. Items decoded before that can still be popped.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
         if self.failed {
             return Err(self.too_large());
@@ -128,7 +127,7 @@ impl Decoder {
         pushed
     }
 
-    /// The next thing that has been read completely; `None` when more bytes are needed.
+    /// Returns the next complete item, or `None` if the decoder needs more bytes.
     pub fn pop(&mut self) -> Option<Decoded> {
         while let Some(ready) = self.ready.pop_front() {
             return Some(match ready {
@@ -148,10 +147,11 @@ impl Decoder {
         None
     }
 
-    /// The last event id as of what has been popped, which a client sends when it reconnects;
-    /// empty when there has been none.
+    /// Returns the last event id after the items popped so far; a client sends it when it
+    /// reconnects. Empty if there was none.
     ///
-    /// An event's id counts once the event is complete, even if it has no data and is no message.
+    /// An event's id counts once the event is complete, even if it has no data and is not a
+    /// message.
     pub fn last_event_id(&self) -> &str {
         &self.last_event_id
     }
@@ -176,7 +176,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// Reads the line that ends with `tail`.
+    /// Processes the line that ends with `tail`.
     fn end_line(&mut self, tail: &[u8]) -> Result<(), DecodeError> {
         if self.line.is_empty() {
             return self.read_line(tail); // usual, and copies nothing
@@ -189,11 +189,11 @@ impl Decoder {
         read
     }
 
-    /// Reads a line whose bytes have not been decoded.
+    /// Processes a line of undecoded bytes.
     ///
-    /// The standard decodes the stream before it looks for lines and fields. Here only the values
-    /// are decoded, which comes to the same: they are cut off at ASCII, and no ASCII byte is part
-    /// of another character, not even of a broken one.
+    /// The standard decodes the stream before it splits it into lines and fields. Decoding only the
+    /// values gives the same result: they are cut at ASCII characters, and no ASCII byte is part of
+    /// another character, not even of an invalid one.
     fn read_line(&mut self, mut line: &[u8]) -> Result<(), DecodeError> {
         if line.len() > self.limit {
             return Err(self.too_large());
@@ -232,7 +232,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// What a blank line does.
+    /// Ends the current event, as a blank line does.
     fn dispatch(&mut self) {
         self.ready.extend(self.id.take().map(Ready::LastEventId));
         let mut name = mem::take(&mut self.name);
@@ -257,22 +257,24 @@ impl Default for Decoder {
     }
 }
 
-/// Why a stream cannot be read further.
+/// The reason why a stream cannot be decoded further.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// A line or an event's data is longer than the decoder's limit.
-    #[error("a line or an event's data has more than {limit} bytes")]
+    /// A line or an event's data is longer than the limit of the decoder.
+    #[error(
+        "a line or an event's data has more than {limit} bytes; raise the limit if the server is trusted"
+    )]
     TooLarge {
         /// The limit, in bytes.
         limit: usize,
     },
 }
 
-/// What waits to be popped.
+/// An item to be popped.
 ///
-/// A change of the last event id is queued by itself: a copy in every message that waits would let
-/// a server multiply one long id by as many events as fit in a chunk.
+/// A change of the last event id is an item of its own. If every waiting message held a copy, a
+/// server could multiply one long id by the number of events that fit in a chunk.
 #[derive(Clone, Debug)]
 enum Ready {
     Message { name: String, data: String },
@@ -281,17 +283,18 @@ enum Ready {
     LastEventId(String),
 }
 
-/// Decodes a value, with U+FFFD for what is no UTF-8, as the [Encoding standard][spec] has it.
+/// Decodes a value and replaces invalid UTF-8 with U+FFFD, as the [Encoding standard][spec]
+/// requires.
 ///
 /// [spec]: https://encoding.spec.whatwg.org/#utf-8-decoder
 fn decode(value: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(value)
 }
 
-/// What a `retry` field says: none unless it is of digits only.
+/// Parses the value of a `retry` field; `None` unless it consists of digits.
 ///
-/// The standard does not say what no digit at all means; they are no number, so the field is
-/// ignored. More than fits is as much as fits.
+/// The standard does not say what an empty value means; it is not a number, so the field is
+/// ignored. A value above `u64::MAX` saturates.
 fn milliseconds(value: &[u8]) -> Option<Duration> {
     let digits = str::from_utf8(value).ok()?;
     let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());

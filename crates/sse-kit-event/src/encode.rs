@@ -1,4 +1,4 @@
-//! From an event to the bytes of `text/event-stream`.
+//! Encodes events as `text/event-stream`.
 
 use bytes::Bytes;
 
@@ -6,15 +6,14 @@ use crate::event::Event;
 use crate::id::{EventId, IdText};
 use crate::name::EventName;
 
-/// The longest `id: <epoch>-<offset>\n`.
+/// The maximum length of `id: <epoch>-<offset>\n`.
 const ID_LINE: usize = "id: ".len() + IdText::MAX_LEN + "\n".len();
-/// The longest `retry: <milliseconds>\n`.
+/// The maximum length of `retry: <milliseconds>\n`.
 const RETRY_LINE: usize = "retry: ".len() + 20 + "\n".len();
 
-/// An event in the wire format, complete but for its id.
+/// An event in the wire format, complete except for its id.
 ///
-/// A log gives an id at the last moment, under its lock; everything that takes time has been done
-/// by then.
+/// A log assigns the id last, under its lock. All work that takes time is done before that.
 #[derive(Clone, Debug)]
 pub struct EncodedEvent {
     bytes: Vec<u8>,
@@ -22,10 +21,10 @@ pub struct EncodedEvent {
 }
 
 impl Event {
-    /// Writes the event in the format of the [HTML standard, section 9.2.5][spec]: lines end in LF,
-    /// each line of the data has a field of its own.
+    /// Encodes the event in the format of the [HTML standard, section 9.2.5][spec]: lines end in
+    /// LF, and each line of the data is a field of its own.
     ///
-    /// One allocation, of the right size, serves the event with any id.
+    /// It makes one allocation, which has room for any id.
     ///
     /// [spec]: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
     pub fn encode(&self) -> EncodedEvent {
@@ -50,8 +49,8 @@ impl Event {
 }
 
 impl EncodedEvent {
-    /// Takes in an event that was encoded elsewhere, such as by another node: what
-    /// [`EncodedEvent::as_bytes`] gives, and nothing else.
+    /// Validates an event that was encoded elsewhere, such as on another node. It accepts only the
+    /// output of [`EncodedEvent::as_bytes`].
     ///
     /// ```
     /// use sse_kit_event::EncodedEvent;
@@ -62,8 +61,8 @@ impl EncodedEvent {
     ///
     /// # Errors
     ///
-    /// [`EncodedEventError`] where it would not be read as one event with data and without an id, or
-    /// has a name that no user can publish.
+    /// [`EncodedEventError`] if the bytes are not exactly one event with data and without an id, or
+    /// if its name is reserved.
     pub fn parse(bytes: &[u8]) -> Result<Self, EncodedEventError> {
         let text = std::str::from_utf8(bytes).map_err(|_| EncodedEventError::Encoding)?;
         let lines = text.strip_suffix('\n').ok_or(EncodedEventError::Line)?;
@@ -87,18 +86,18 @@ impl EncodedEvent {
         if !has_data || names > 1 || retries > 1 {
             return Err(EncodedEventError::Line);
         }
-        // With room for the id, so that finishing it moves nothing.
+        // Reserves room for the id, so that `finish` does not reallocate.
         let mut copy = Vec::with_capacity(bytes.len() + ID_LINE + 1);
         copy.extend_from_slice(bytes);
         Ok(Self { bytes: copy, id: None })
     }
 
-    /// What it has so far: whole lines, without an id.
+    /// Returns the bytes without the id and without the final blank line.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The complete event with this id, or else with the one it was given itself, or with none.
+    /// Completes the event with `id`; without one, with the event's own id; else without an id.
     pub fn finish(mut self, id: Option<EventId>) -> Bytes {
         if let Some(id) = id.or(self.id) {
             line(&mut self.bytes, "id: ", id.text().as_str().as_bytes());
@@ -107,46 +106,46 @@ impl EncodedEvent {
         self.bytes.into()
     }
 
-    /// How many bytes it has so far.
+    /// Returns the number of bytes without the id.
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Never: an event has data.
+    /// Always `false`: an event has at least one `data` line.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 }
 
-/// Why bytes are no encoded event.
+/// The reason why bytes are not an encoded event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodedEventError {
-    /// They are not UTF-8.
-    #[error("an encoded event is UTF-8")]
+    /// The bytes are not UTF-8.
+    #[error("the encoded event is not UTF-8")]
     Encoding,
-    /// A line of them is none of an event, or stands there twice, or there is no data.
+    /// A line is not a field of an event or occurs twice, or there is no data.
     #[error(
-        "an encoded event is `data: ` lines, each ended by LF, and where wanted one `event: `, one \
-         `retry: ` and `: ` lines"
+        "not an encoded event: it must be `data: ` lines, each ended by LF, and optionally one \
+         `event: `, one `retry: ` and `: ` lines"
     )]
     Line,
-    /// The name is none that users can publish.
-    #[error("the name in the encoded event is none that users can publish")]
+    /// The name is reserved or invalid.
+    #[error("the name in the encoded event is reserved or invalid; see `EventName`")]
     Name,
 }
 
-/// A field (name with colon and blank) and its text, of any number of lines.
+/// A field (its name with colon and space) and its text of any number of lines.
 struct Field<'a> {
     name: &'a str,
     text: &'a str,
 }
 
 impl Field<'_> {
-    /// How many bytes it is written in.
+    /// Returns the number of bytes that the field takes on the wire.
     fn size(&self) -> usize {
         let text = self.text.as_bytes();
-        // Each by itself: of one byte, many are counted at once.
+        // Counts each byte by itself: `memchr` counts many occurrences of one byte at once.
         let (cr, lf) = (count(b'\r', text), count(b'\n', text));
         let crlf = if cr == 0 { 0 } else { memchr::memmem::find_iter(text, b"\r\n").count() };
         let lines = cr + lf - crlf + 1;

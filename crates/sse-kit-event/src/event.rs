@@ -1,4 +1,4 @@
-//! What an app publishes.
+//! The event that an app publishes.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use crate::idempotency::IdempotencyKey;
 use crate::key::EventKey;
 use crate::name::EventName;
 
-/// One Server-Sent Event: always data, and where wanted a name, an id, a reconnection time, a
-/// comment, and a [key](EventKey) for conflation.
+/// One server-sent event: data and, optionally, a name, an id, a reconnection time, a comment, and
+/// a [key](EventKey) for conflation.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,10 +33,9 @@ pub struct Event {
 }
 
 impl Event {
-    /// An unnamed event with this data.
+    /// Creates an unnamed event with this data.
     ///
-    /// Any text is allowed. The format knows only one line end: a client reads CRLF and CR back as
-    /// LF.
+    /// Any text is allowed. The format has one kind of line end: a client reads CRLF and CR as LF.
     pub fn new(data: impl Into<String>) -> Self {
         Self {
             name: None,
@@ -49,84 +48,84 @@ impl Event {
         }
     }
 
-    /// An unnamed event whose data is `value` as JSON.
+    /// Creates an unnamed event whose data is `value` as JSON.
     ///
     /// # Errors
     ///
-    /// [`JsonError`] when `value` cannot be written as JSON, such as a map whose keys are not text.
+    /// [`JsonError`] if `value` cannot be written as JSON, such as a map with keys that are not
+    /// strings.
     pub fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<Self, JsonError> {
         serde_json::to_string(value).map(Self::new).map_err(JsonError)
     }
 
-    /// Gives it a name. (`message` is the name that the standard gives to unnamed events, and is
-    /// written as none.)
+    /// Sets the name. The name `message` is not written: the standard gives it to unnamed events.
     pub fn with_name(self, name: EventName) -> Self {
         Self { name: Some(name), ..self }
     }
 
-    /// Gives it an id. The hub gives its own ids; this is for those who write streams by
-    /// hand.
+    /// Sets the id. The hub assigns its own ids; use this only to write a stream without a hub.
     pub fn with_id(self, id: EventId) -> Self {
         Self { id: Some(id), ..self }
     }
 
-    /// Tells the client how long to wait before it reconnects; written in whole milliseconds.
+    /// Sets the delay before the client reconnects. It is written in whole milliseconds.
     pub fn with_retry(self, delay: Duration) -> Self {
         Self { retry: Some(delay), ..self }
     }
 
-    /// Adds a comment, which clients skip and people with `curl` read.
+    /// Adds a comment. Clients skip it; it helps people who read the stream with `curl`.
     pub fn with_comment(self, text: impl Into<String>) -> Self {
         Self { comment: Some(text.into()), ..self }
     }
 
-    /// Says what it is about, so that a newer event may replace it for a client that lags.
+    /// Sets the subject of the event. For a client that lags, a newer event with the same key may
+    /// replace it.
     pub fn with_key(self, key: EventKey) -> Self {
         Self { key: Some(key), ..self }
     }
 
-    /// Says which publish it is, so that one that is tried again is not taken twice.
+    /// Identifies this publish, so that the log accepts a retry of it only once.
     pub fn with_idempotency_key(self, key: IdempotencyKey) -> Self {
         Self { once: Some(key), ..self }
     }
 
-    /// Its name, if it has one.
+    /// Returns the name, if set.
     pub fn name(&self) -> Option<&EventName> {
         self.name.as_ref()
     }
 
-    /// Its data, as given.
+    /// Returns the data, as given.
     pub fn data(&self) -> &str {
         &self.data
     }
 
-    /// Its id, if it was given one.
+    /// Returns the id, if set.
     pub fn id(&self) -> Option<EventId> {
         self.id
     }
 
-    /// The reconnection time that it sets, if any.
+    /// Returns the delay before the client reconnects, if set.
     pub fn retry(&self) -> Option<Duration> {
         self.retry
     }
 
-    /// Its comment, if it has one.
+    /// Returns the comment, if set.
     pub fn comment(&self) -> Option<&str> {
         self.comment.as_deref()
     }
 
-    /// Its key, if it has one.
+    /// Returns the conflation key, if set.
     pub fn key(&self) -> Option<&EventKey> {
         self.key.as_ref()
     }
 
-    /// The key of its publish, if it has one.
+    /// Returns the idempotency key, if set.
     pub fn idempotency_key(&self) -> Option<&IdempotencyKey> {
         self.once.as_ref()
     }
 }
 
-/// A value that cannot be written as JSON.
+/// The error for a value that cannot be written as JSON.
 #[derive(Debug, thiserror::Error)]
 #[error("the value cannot be written as JSON")]
 pub struct JsonError(#[source] serde_json::Error);

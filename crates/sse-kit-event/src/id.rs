@@ -3,14 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Names one life of a log: random, made when the log is made.
+/// The identity of one incarnation of a log: a random number, chosen when the log is created.
 ///
-/// Offsets are only comparable within one epoch. Written in lower-case hexadecimal.
+/// Offsets are comparable only within one epoch. The text form is lower-case hexadecimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Epoch(u64);
 
 impl Epoch {
-    /// The epoch with this number. A log makes its number at random.
+    /// Creates the epoch with this number. A log chooses its number at random.
     pub const fn new(number: u64) -> Self {
         Self(number)
     }
@@ -24,12 +24,13 @@ impl fmt::Display for Epoch {
 
 /// The id of an event, and the cursor of a connection: `<epoch>-<offset>` on the wire.
 ///
-/// Offsets are given by the log, from 1 on, strictly increasing over all topics. As a cursor an id
-/// says "everything up to here has been seen"; offset 0 stands before the first event.
+/// The log assigns offsets: they start at 1 and strictly increase over all topics. As a cursor, an
+/// id means "everything up to and including this event has been seen"; offset 0 is the position
+/// before the first event.
 ///
-/// Only `[0-9a-f-]` is ever written, so that a cross-origin reconnect needs no CORS preflight
-/// ([Fetch standard, CORS-unsafe request-header byte][fetch]). Reading is strict: one id has one
-/// spelling.
+/// The text form contains only `[0-9a-f-]`, so a cross-origin reconnect needs no CORS preflight
+/// ([Fetch standard, CORS-unsafe request-header byte][fetch]). Parsing is strict: each id has
+/// exactly one spelling.
 ///
 /// ```
 /// use sse_kit_event::{Epoch, EventId};
@@ -50,30 +51,30 @@ pub struct EventId {
 }
 
 impl EventId {
-    /// The longest text that is looked at, in bytes.
+    /// The length limit for parsing, in bytes; a longer text is rejected unread.
     pub const MAX_LEN: usize = 128;
 
-    /// The id of the event at `offset` of the log that `epoch` names.
+    /// Creates the id of the event at `offset` in the log incarnation `epoch`.
     pub const fn new(epoch: Epoch, offset: u64) -> Self {
         Self { epoch, offset }
     }
 
-    /// Which life of the log.
+    /// Returns the incarnation of the log.
     pub const fn epoch(self) -> Epoch {
         self.epoch
     }
 
-    /// Which event in it.
+    /// Returns the position in the log.
     pub const fn offset(self) -> u64 {
         self.offset
     }
 }
 
-/// The digits of the greatest number.
+/// The number of hexadecimal digits of `u64::MAX`.
 const HEX_DIGITS: usize = 16;
 const DECIMAL_DIGITS: usize = 20;
 
-/// The text of an id, on the stack: every event and every receipt has one.
+/// The text of an id, on the stack, because every event and every receipt needs one.
 pub(crate) struct IdText {
     bytes: [u8; Self::MAX_LEN],
     len: usize,
@@ -114,7 +115,7 @@ impl serde::Serialize for EventId {
     }
 }
 
-/// The number in lower case and without leading zeros, written to the end of the buffer.
+/// Formats `number` in lower case without leading zeros, at the end of `buffer`.
 fn hexadecimal(mut number: u64, buffer: &mut [u8; HEX_DIGITS]) -> &str {
     let mut begin = HEX_DIGITS;
     loop {
@@ -139,7 +140,7 @@ impl FromStr for EventId {
     }
 }
 
-/// Reads a number in its one canonical spelling: no sign, no leading zero, no upper case.
+/// Parses a number in its only accepted spelling: no sign, no leading zero, no upper case.
 fn canonical(digits: &str, radix: u32) -> Result<u64, EventIdError> {
     let plain =
         digits.bytes().all(|b| b.is_ascii_digit() || (radix == 16 && b.is_ascii_lowercase()));
@@ -163,18 +164,20 @@ impl From<EventId> for String {
     }
 }
 
-/// Why a text is no event id.
+/// The reason why a text is not an event id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EventIdError {
-    /// It is longer than [`EventId::MAX_LEN`] and was not looked at further.
-    #[error("an event id has at most {max} bytes, not {bytes}", max = EventId::MAX_LEN)]
+    /// The text is longer than [`EventId::MAX_LEN`].
+    #[error("the event id has {bytes} bytes; at most {max} are allowed", max = EventId::MAX_LEN)]
     TooLong {
-        /// Its length in bytes.
+        /// The length of the text, in bytes.
         bytes: usize,
     },
-    /// It is not of the form `<epoch>-<offset>`.
-    #[error("an event id reads `<epoch>-<offset>`, in lower-case hexadecimal and decimal")]
+    /// The text is not of the form `<epoch>-<offset>`.
+    #[error(
+        "not an event id; write `<epoch>-<offset>`, the epoch in lower-case hexadecimal and the offset in decimal"
+    )]
     Malformed,
 }
 

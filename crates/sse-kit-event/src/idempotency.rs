@@ -1,14 +1,15 @@
-//! The key by which a publish that is tried again is known again.
+//! Keys that make a publish safe to retry.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// Names one publish, whoever makes it and however often: of all events with the same key only the first
-/// is taken, and the others are given its id. So a publisher that has no answer can try again.
+/// The identity of one publish: the log accepts only the first event with a given key and answers
+/// the others with the id of the first. A publisher that received no answer can therefore retry.
 ///
-/// At most [`IdempotencyKey::MAX_LEN`] bytes of visible ASCII, such as a UUID. For how long a key is known
-/// is the log's to say: two minutes as a rule. It never reaches the wire. Cloning is cheap.
+/// A key has at most [`IdempotencyKey::MAX_LEN`] bytes of visible ASCII; a UUID is a good choice.
+/// The log remembers a key for a limited time, usually two minutes. A key never reaches the wire.
+/// Cloning is cheap.
 ///
 /// ```
 /// use sse_kit_event::{Event, IdempotencyKey};
@@ -20,14 +21,14 @@ use std::sync::Arc;
 pub struct IdempotencyKey(Arc<str>);
 
 impl IdempotencyKey {
-    /// The longest key, in bytes.
+    /// The maximum length of a key, in bytes.
     pub const MAX_LEN: usize = 128;
 
-    /// Checks `key`.
+    /// Parses a key.
     ///
     /// # Errors
     ///
-    /// [`IdempotencyKeyError`] says what is wrong with it.
+    /// [`IdempotencyKeyError`] if `key` breaks one of the rules above.
     pub fn new(key: &str) -> Result<Self, IdempotencyKeyError> {
         if key.is_empty() || key.len() > Self::MAX_LEN {
             return Err(IdempotencyKeyError::Length { bytes: key.len() });
@@ -38,7 +39,7 @@ impl IdempotencyKey {
         }
     }
 
-    /// The key as text.
+    /// Returns the key as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -58,20 +59,20 @@ impl FromStr for IdempotencyKey {
     }
 }
 
-/// Why a text is no idempotency key.
+/// The reason why a text is not an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdempotencyKeyError {
-    /// It is empty or longer than [`IdempotencyKey::MAX_LEN`].
-    #[error("an idempotency key has 1 to {max} bytes, not {bytes}", max = IdempotencyKey::MAX_LEN)]
+    /// The text is empty or longer than [`IdempotencyKey::MAX_LEN`].
+    #[error("the idempotency key has {bytes} bytes; 1 to {max} are allowed", max = IdempotencyKey::MAX_LEN)]
     Length {
-        /// Its length in bytes.
+        /// The length of the text, in bytes.
         bytes: usize,
     },
-    /// It holds another character than those of visible ASCII.
-    #[error("an idempotency key is visible ASCII, but this one has {found:?}")]
+    /// The text contains a character that is not visible ASCII.
+    #[error("the idempotency key contains {found:?}; use only visible ASCII")]
     Character {
-        /// The first of them.
+        /// The first such character.
         found: char,
     },
 }

@@ -1,11 +1,11 @@
-//! The key by which a newer event replaces an older one.
+//! Keys for conflation: a newer event replaces an older one with the same key.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// Says what an event is about, so that a newer event with the same key on the same topic may
-/// stand in for an older one that a slow client has not been sent yet (conflation).
+/// The subject of an event, for conflation: an event that waits for a slow client may be replaced
+/// by a newer event with the same key on the same topic.
 ///
 /// A key never reaches the wire. Cloning is cheap.
 ///
@@ -20,14 +20,14 @@ use std::sync::Arc;
 pub struct EventKey(Arc<str>);
 
 impl EventKey {
-    /// The longest key, in bytes.
+    /// The maximum length of a key, in bytes.
     pub const MAX_LEN: usize = 256;
 
-    /// Checks `key`.
+    /// Parses a key.
     ///
     /// # Errors
     ///
-    /// [`EventKeyError`] when it is empty or longer than [`EventKey::MAX_LEN`].
+    /// [`EventKeyError`] if `key` is empty or longer than [`EventKey::MAX_LEN`].
     pub fn new(key: &str) -> Result<Self, EventKeyError> {
         match key.len() {
             0 => Err(EventKeyError::Empty),
@@ -36,7 +36,7 @@ impl EventKey {
         }
     }
 
-    /// The key as text.
+    /// Returns the key as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -70,17 +70,17 @@ impl From<EventKey> for String {
     }
 }
 
-/// Why a text is no event key.
+/// The reason why a text is not an event key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EventKeyError {
-    /// It has no characters.
-    #[error("an event key is not empty; leave the key off for an event that replaces none")]
+    /// The text is empty.
+    #[error("the event key is empty; leave the key off for an event that replaces no other")]
     Empty,
-    /// It is longer than [`EventKey::MAX_LEN`].
-    #[error("an event key has at most {max} bytes, not {bytes}", max = EventKey::MAX_LEN)]
+    /// The text is longer than [`EventKey::MAX_LEN`].
+    #[error("the event key has {bytes} bytes; at most {max} are allowed", max = EventKey::MAX_LEN)]
     TooLong {
-        /// Its length in bytes.
+        /// The length of the text, in bytes.
         bytes: usize,
     },
 }

@@ -1,12 +1,12 @@
-//! What a client says it has seen.
+//! The position that a reconnecting client sends.
 
 use crate::id::{EventId, EventIdError};
 
 /// The last event id that a reconnecting client sends, in the `Last-Event-ID` header or in a query
 /// parameter ([HTML standard, section 9.2.4][spec]).
 ///
-/// A client may send anything. What is no id of ours is kept as [`LastEventId::Unusable`]: the
-/// client believes that it has seen something, so it must be told that there is a gap.
+/// A client may send anything. A text that is not an event id is kept as [`LastEventId::Unusable`]:
+/// the client believes that it has seen something, so the hub sends it a gap event.
 ///
 /// ```
 /// use sse_kit_event::LastEventId;
@@ -19,14 +19,15 @@ use crate::id::{EventId, EventIdError};
 /// [spec]: https://html.spec.whatwg.org/multipage/server-sent-events.html#the-last-event-id-header
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LastEventId {
-    /// An id in our form; whether the log still knows it is for the log to say.
+    /// An id in the form of this crate. Only the log can tell whether it still holds that event.
     Known(EventId),
-    /// Something else.
+    /// A text that is not an event id.
     Unusable(EventIdError),
 }
 
 impl LastEventId {
-    /// Reads what a client sent; `None` when that is empty, as it is before the first event.
+    /// Parses the bytes that a client sent. Returns `None` if they are empty, as they are before
+    /// the first event.
     pub fn parse(sent: &[u8]) -> Option<Self> {
         if sent.is_empty() {
             return None;

@@ -1,4 +1,4 @@
-//! The plain values of sse-kit, and the bytes they become: no async, no I/O.
+//! The plain values of sse-kit and their wire format. No async, no I/O.
 //!
 //! ```
 //! use sse_kit_event::{Event, EventId, Topic};
@@ -15,13 +15,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! - [`Event`] is what an app publishes; [`Event::encode`] turns it into the `text/event-stream`
-//!   format of the [WHATWG HTML standard, section 9.2][spec], [`Decoder`] turns bytes back.
-//! - [`EventName`], [`EventId`], [`Topic`], [`TopicPattern`] and [`EventKey`] are made once, by a
-//!   constructor that may fail, and are right from then on: no name and no id can end its own line.
-//! - [`Audience`] is whom an event is for, [`Topics`] what a subscriber asks for, [`LastEventId`] what
-//!   a client says it has.
-//! - [`control`] holds the events that sse-kit itself sends; users cannot publish those names.
+//! - [`Event`] is the value that an app publishes. [`Event::encode`] writes it in the
+//!   `text/event-stream` format of the [WHATWG HTML standard, section 9.2][spec]; [`Decoder`] reads
+//!   that format.
+//! - [`EventName`], [`EventId`], [`Topic`], [`TopicPattern`] and [`EventKey`] are validated when
+//!   they are made: no name and no id can end its own line.
+//! - [`Audience`] names the receivers of an event, [`Topics`] the topics of a subscription, and
+//!   [`LastEventId`] the last event that a client has seen.
+//! - [`control`] holds the events that sse-kit itself sends; an app cannot publish events with
+//!   those names.
 //!
 //! [spec]: https://html.spec.whatwg.org/multipage/server-sent-events.html
 
@@ -37,6 +39,7 @@ mod key;
 mod last_event_id;
 mod name;
 mod pattern;
+mod static_topic;
 mod topic;
 mod topics;
 
@@ -51,5 +54,6 @@ pub use key::{EventKey, EventKeyError};
 pub use last_event_id::LastEventId;
 pub use name::{EventName, EventNameError};
 pub use pattern::{TopicPattern, TopicPatternError};
+pub use static_topic::StaticTopic;
 pub use topic::{Topic, TopicError};
 pub use topics::{Topics, TopicsError};

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use crate::control::{ControlName, RESERVED_PREFIX};
 
-/// The name of an event: what a page listens for (`addEventListener(name, …)`, `sse-swap`).
+/// The name of an event, which a page listens for (`addEventListener(name, …)`, `sse-swap`).
 ///
-/// At most [`EventName::MAX_LEN`] bytes, without control characters (C0, DEL, C1), and not
-/// beginning with `sse-kit:`, which is reserved for [control events](crate::control). Cloning is
+/// A name has at most [`EventName::MAX_LEN`] bytes and no control characters (C0, DEL, C1). It does
+/// not begin with `sse-kit:`, which is reserved for [control events](crate::control). Cloning is
 /// cheap.
 ///
 /// ```
@@ -27,14 +27,14 @@ use crate::control::{ControlName, RESERVED_PREFIX};
 pub struct EventName(Arc<str>);
 
 impl EventName {
-    /// The longest name, in bytes.
+    /// The maximum length of a name, in bytes.
     pub const MAX_LEN: usize = 256;
 
-    /// Checks `name`.
+    /// Parses a name.
     ///
     /// # Errors
     ///
-    /// [`EventNameError`] says what is wrong with it.
+    /// [`EventNameError`] if `name` breaks one of the rules above.
     pub fn new(name: &str) -> Result<Self, EventNameError> {
         if name.is_empty() {
             return Err(EventNameError::Empty);
@@ -51,22 +51,22 @@ impl EventName {
         Ok(Self(name.into()))
     }
 
-    /// The name of one of sse-kit's own events.
+    /// Returns the name of one of sse-kit's own events.
     pub fn control(name: ControlName) -> Self {
         Self(name.as_str().into())
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether this is the name of a [control event](crate::control).
+    /// Returns `true` if this is the name of a [control event](crate::control).
     pub fn is_control(&self) -> bool {
         self.0.starts_with(RESERVED_PREFIX)
     }
 
-    /// Whether this is `message`, the name that the standard gives to events without one.
+    /// Returns `true` if this is `message`, the name that the standard gives to unnamed events.
     pub(crate) fn is_default(&self) -> bool {
         &*self.0 == "message"
     }
@@ -100,27 +100,27 @@ impl From<EventName> for String {
     }
 }
 
-/// Why a text is no event name.
+/// The reason why a text is not an event name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EventNameError {
-    /// It has no characters. An event without a name simply has none given.
-    #[error("an event name is not empty; leave the name off for an unnamed event")]
+    /// The text is empty. An unnamed event has no [`EventName`] at all.
+    #[error("the event name is empty; leave the name off for an unnamed event")]
     Empty,
-    /// It is longer than [`EventName::MAX_LEN`].
-    #[error("an event name has at most {max} bytes, not {bytes}", max = EventName::MAX_LEN)]
+    /// The text is longer than [`EventName::MAX_LEN`].
+    #[error("the event name has {bytes} bytes; at most {max} are allowed", max = EventName::MAX_LEN)]
     TooLong {
-        /// Its length in bytes.
+        /// The length of the text, in bytes.
         bytes: usize,
     },
-    /// It holds a control character, which could end the field it stands in.
-    #[error("an event name has no control characters, but this one has {found:?}")]
+    /// The text contains a control character, which could end the field on the wire.
+    #[error("the event name contains the control character {found:?}; remove it")]
     Control {
-        /// The first of them.
+        /// The first control character.
         found: char,
     },
-    /// It begins with `sse-kit:`.
-    #[error("event names that begin with `{RESERVED_PREFIX}` are reserved")]
+    /// The text begins with `sse-kit:`.
+    #[error("the event name begins with `{RESERVED_PREFIX}`, which is reserved; choose another")]
     Reserved,
 }
 

@@ -1,5 +1,7 @@
-//! Subscribing to many topics at once.
+//! Patterns that match many topics.
 
+use std::borrow::Borrow;
+use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -8,8 +10,8 @@ use crate::topic::{Topic, TopicError, check_segments};
 
 /// A pattern over topics, for subscriptions.
 ///
-/// `*` stands for any run of characters within one segment, a segment `**` for any number of
-/// segments (at least one when it comes last). Everything else stands for itself.
+/// `*` matches any run of characters within one segment. A segment `**` matches any number of
+/// segments (at least one if it is the last). All other characters match themselves.
 ///
 /// | pattern | matches | does not match |
 /// |---|---|---|
@@ -18,10 +20,11 @@ use crate::topic::{Topic, TopicError, check_segments};
 /// | `**:done` | `done`, `job:done`, `job:a:done` | `job:done:x` |
 /// | `job:*-log` | `job:17-log` | `job:17` |
 ///
-/// These are the rules of the `globset` crate with `:` as the separator (a property test holds them
-/// together), without its regular expressions: a pattern comes from a client, and here it costs its
-/// own text and nothing else. At most [`Topic::MAX_LEN`] bytes, [`TopicPattern::MAX_SEGMENTS`]
-/// segments and [`TopicPattern::MAX_WILDCARDS`] wildcards. Cloning is cheap.
+/// These are the rules of the `globset` crate with `:` as the separator (a property test compares
+/// the two), without regular expressions: a pattern comes from a client, and here it costs only the
+/// memory of its text. A pattern has at most [`Topic::MAX_LEN`] bytes,
+/// [`TopicPattern::MAX_SEGMENTS`] segments and [`TopicPattern::MAX_WILDCARDS`] wildcards. Cloning
+/// is cheap.
 ///
 /// ```
 /// use sse_kit_event::TopicPattern;
@@ -38,17 +41,17 @@ use crate::topic::{Topic, TopicError, check_segments};
 pub struct TopicPattern(Arc<str>);
 
 impl TopicPattern {
-    /// The most wildcards (`*` or `**`) in one pattern.
+    /// The maximum number of wildcards (`*` or `**`) in one pattern.
     pub const MAX_WILDCARDS: usize = 8;
 
-    /// The most segments in one pattern.
+    /// The maximum number of segments in one pattern.
     pub const MAX_SEGMENTS: usize = 16;
 
-    /// Checks `pattern`.
+    /// Parses a pattern.
     ///
     /// # Errors
     ///
-    /// [`TopicPatternError`] says what is wrong with it.
+    /// [`TopicPatternError`] if `pattern` breaks one of the rules above.
     pub fn new(pattern: &str) -> Result<Self, TopicPatternError> {
         check_segments(pattern)?;
         if pattern.split(':').any(|segment| segment != "**" && segment.contains("**")) {
@@ -67,12 +70,18 @@ impl TopicPattern {
         }
     }
 
-    /// The pattern as text.
+    /// Returns `**`, which matches every topic.
+    pub fn all() -> Self {
+        Self("**".into())
+    }
+
+    /// Returns the pattern as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The text before the first wildcard: every topic that the pattern matches begins with it.
+    /// Returns the text before the first wildcard. Every topic that the pattern matches begins with
+    /// it.
     ///
     /// ```
     /// # use sse_kit_event::TopicPattern;
@@ -84,9 +93,9 @@ impl TopicPattern {
         self.0.split('*').next().unwrap_or_default()
     }
 
-    /// Whether `topic` is one of those that the pattern stands for.
+    /// Returns `true` if the pattern matches `topic`.
     ///
-    /// Nothing is allocated, and a topic that begins or ends otherwise is seen at once.
+    /// It allocates nothing, and rejects a topic with another prefix or suffix without a search.
     pub fn matches(&self, topic: &Topic) -> bool {
         let literal_suffix = self.0.rsplit('*').next().unwrap_or_default();
         let topic = topic.as_str();
@@ -96,22 +105,24 @@ impl TopicPattern {
             && walk(self.0.as_bytes(), topic.as_bytes())
     }
 
-    /// Whether it is seen at a glance that whatever `other` matches, this does too.
+    /// Returns `true` if this pattern clearly matches every topic that `other` matches. `false` may
+    /// be wrong.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         let prefix = self.0.strip_suffix("**").filter(|prefix| !prefix.contains('*'));
         prefix.is_some_and(|prefix| other.literal_prefix().starts_with(prefix))
     }
 }
 
-/// Whether `pattern` matches all of `topic`.
+/// Returns `true` if `pattern` matches all of `topic`.
 ///
-/// The usual walk with two pointers, for both kinds of star: each first takes nothing, and one item
-/// more whenever what follows it fails, a character for `*` and a segment for `**`. Going back to the
-/// last star suffices, as an earlier one could only take what the later one takes as well; and past
-/// the end of its segment a `*` has no say any more.
+/// This is the usual two-pointer search, for both kinds of star. Each star first matches nothing,
+/// then one item more whenever the rest of the pattern fails: a character for `*`, a segment for
+/// `**`. It is enough to go back to the last star, because an earlier one could only match what the
+/// later one can match too. A `*` cannot match beyond the end of its segment.
 fn walk(pattern: &[u8], topic: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
-    // Where the pattern goes on after the star, and up to where it has taken the topic.
+    // The pattern position after the last star, and the end of the text that the star matches so
+    // far.
     let (mut star, mut double_star) = (None, None);
     loop {
         match (&pattern[p..], topic.get(t)) {
@@ -162,11 +173,31 @@ impl FromStr for TopicPattern {
     }
 }
 
+impl TryFrom<&str> for TopicPattern {
+    type Error = TopicPatternError;
+
+    fn try_from(pattern: &str) -> Result<Self, Self::Error> {
+        Self::new(pattern)
+    }
+}
+
 impl TryFrom<String> for TopicPattern {
     type Error = TopicPatternError;
 
     fn try_from(pattern: String) -> Result<Self, Self::Error> {
         Self::new(&pattern)
+    }
+}
+
+impl Borrow<str> for TopicPattern {
+    fn borrow(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl AsRef<str> for TopicPattern {
+    fn as_ref(&self) -> &str {
+        &self.0
     }
 }
 
@@ -176,31 +207,39 @@ impl From<TopicPattern> for String {
     }
 }
 
-/// Why a text is no topic pattern.
+/// The reason why a text is not a topic pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TopicPatternError {
-    /// It breaks a rule that holds for topics too.
+    /// The text breaks a rule that holds for topics too.
     #[error(transparent)]
     Topic(#[from] TopicError),
-    /// It is a plain topic.
-    #[error("a pattern has at least one `*`; without one it is a topic")]
+    /// The text has no wildcard, so it is a topic.
+    #[error("the pattern has no `*`; subscribe to it as a topic")]
     NoWildcard,
-    /// It has more than [`TopicPattern::MAX_WILDCARDS`].
-    #[error("a pattern has at most {max} wildcards, not {wildcards}", max = TopicPattern::MAX_WILDCARDS)]
+    /// The pattern has more than [`TopicPattern::MAX_WILDCARDS`] wildcards.
+    #[error("the pattern has {wildcards} wildcards; at most {max} are allowed", max = TopicPattern::MAX_WILDCARDS)]
     TooManyWildcards {
-        /// How many it has.
+        /// The number of wildcards.
         wildcards: usize,
     },
-    /// It has more than [`TopicPattern::MAX_SEGMENTS`].
-    #[error("a pattern has at most {max} segments, not {segments}", max = TopicPattern::MAX_SEGMENTS)]
+    /// The pattern has more than [`TopicPattern::MAX_SEGMENTS`] segments.
+    #[error("the pattern has {segments} segments; at most {max} are allowed", max = TopicPattern::MAX_SEGMENTS)]
     TooManySegments {
-        /// How many it has.
+        /// The number of segments.
         segments: usize,
     },
-    /// `**` stands beside other characters.
-    #[error("`**` is a segment of its own: `a:**`, not `a**`")]
+    /// A segment contains `**` and other characters.
+    #[error(
+        "the pattern has `**` within a segment; write it as a segment of its own: `a:**`, not `a**`"
+    )]
     PartOfSegment,
+}
+
+impl From<Infallible> for TopicPatternError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
 }
 
 #[cfg(test)]
@@ -225,6 +264,7 @@ mod tests {
         assert!(matches("a:**:b", "a:b"));
         assert!(matches("a:**:b:*:c", "a:b:x:b:y:c"));
         assert!(matches("**", "a:b:c"));
+        assert_eq!(TopicPattern::new("**"), Ok(TopicPattern::all()));
         assert!(matches("*a*b*", "xaxbx"));
         assert!(!matches("*a*b", "ba"));
         assert!(matches("ab*ab", "abab"));

@@ -1,17 +1,18 @@
-//! Where an event is published.
+//! Topics: the names that events are published to.
 
 use std::borrow::Borrow;
+use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::control::RESERVED_PREFIX;
 
-/// Where an event is published: segments joined by `:`, such as `jobs:17`.
+/// A name that events are published to: segments joined by `:`, such as `jobs:17`.
 ///
-/// At most [`Topic::MAX_LEN`] bytes; no segment is empty; no `*` (that makes a
-/// [`TopicPattern`](crate::TopicPattern)), no control characters, and the first segment is not
-/// `sse-kit`. All else stands for itself. Cloning is cheap.
+/// A topic has at most [`Topic::MAX_LEN`] bytes, no empty segment, no control characters and no `*`
+/// (a text with `*` is a [`TopicPattern`](crate::TopicPattern)). The first segment is not
+/// `sse-kit`. All other characters are literal. Cloning is cheap.
 ///
 /// ```
 /// use sse_kit_event::{Topic, TopicError};
@@ -28,51 +29,108 @@ use crate::control::RESERVED_PREFIX;
 pub struct Topic(Arc<str>);
 
 impl Topic {
-    /// The longest topic, in bytes.
+    /// The maximum length of a topic, in bytes.
     pub const MAX_LEN: usize = 256;
 
-    /// Checks `topic`.
+    /// Parses a topic.
     ///
     /// # Errors
     ///
-    /// [`TopicError`] says what is wrong with it.
+    /// [`TopicError`] if `topic` breaks one of the rules above.
     pub fn new(topic: &str) -> Result<Self, TopicError> {
-        check_segments(topic)?;
-        if topic.contains('*') {
-            return Err(TopicError::Wildcard);
-        }
-        Ok(Self(topic.into()))
+        check_topic(topic)?;
+        Ok(Self::from_checked(topic))
     }
 
-    /// The topic as text.
+    /// Takes a text that [`check_topic`] has accepted.
+    pub(crate) fn from_checked(topic: &str) -> Self {
+        Self(topic.into())
+    }
+
+    /// Returns the topic as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Its segments, of which there is at least one.
+    /// Returns the segments; there is at least one.
     pub fn segments(&self) -> impl Iterator<Item = &str> {
         self.0.split(':')
     }
 }
 
-/// What topics and patterns have in common.
-pub(crate) fn check_segments(text: &str) -> Result<(), TopicError> {
-    if text.is_empty() {
+/// Checks the rules of a topic. `const`, so that [`StaticTopic`](crate::StaticTopic) has the same.
+pub(crate) const fn check_topic(text: &str) -> Result<(), TopicError> {
+    if let Err(error) = check_segments(text) {
+        return Err(error);
+    }
+    let (bytes, mut at) = (text.as_bytes(), 0);
+    while at < bytes.len() {
+        if bytes[at] == b'*' {
+            return Err(TopicError::Wildcard);
+        }
+        at += 1;
+    }
+    Ok(())
+}
+
+/// Checks the rules that topics and patterns share.
+pub(crate) const fn check_segments(text: &str) -> Result<(), TopicError> {
+    let bytes = text.as_bytes();
+    if bytes.is_empty() {
         return Err(TopicError::Empty);
     }
-    if text.len() > Topic::MAX_LEN {
-        return Err(TopicError::TooLong { bytes: text.len() });
+    if bytes.len() > Topic::MAX_LEN {
+        return Err(TopicError::TooLong { bytes: bytes.len() });
     }
-    if let Some(found) = text.chars().find(|c| c.is_control()) {
+    if let Some(found) = first_control(bytes) {
         return Err(TopicError::Control { found });
     }
-    if text.split(':').any(str::is_empty) {
-        return Err(TopicError::EmptySegment);
+    let (mut at, mut segment) = (0, 0);
+    while at <= bytes.len() {
+        if at == bytes.len() || bytes[at] == b':' {
+            if at == segment {
+                return Err(TopicError::EmptySegment);
+            }
+            segment = at + 1;
+        }
+        at += 1;
     }
-    if text.split(':').next() == RESERVED_PREFIX.strip_suffix(':') {
+    if is_reserved(bytes) {
         return Err(TopicError::Reserved);
     }
     Ok(())
+}
+
+/// Finds the first control character of UTF-8: U+0000 to U+001F, U+007F to U+009F. An iterator would
+/// be shorter, but a `const fn` has none.
+const fn first_control(text: &[u8]) -> Option<char> {
+    let mut at = 0;
+    while at < text.len() {
+        match text[at] {
+            byte @ (..=0x1f | 0x7f) => return Some(byte as char),
+            // The lead byte of U+0080 to U+00BF; the next byte is the code point.
+            0xc2 if text[at + 1] < 0xa0 => return Some(text[at + 1] as char),
+            _ => at += 1,
+        }
+    }
+    None
+}
+
+/// Returns `true` if the first segment is that of sse-kit itself.
+const fn is_reserved(text: &[u8]) -> bool {
+    let prefix = RESERVED_PREFIX.as_bytes();
+    let segment = prefix.len() - 1;
+    if text.len() < segment || (text.len() > segment && text[segment] != b':') {
+        return false;
+    }
+    let mut at = 0;
+    while at < segment {
+        if text[at] != prefix[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
 }
 
 impl fmt::Display for Topic {
@@ -85,6 +143,14 @@ impl FromStr for Topic {
     type Err = TopicError;
 
     fn from_str(topic: &str) -> Result<Self, Self::Err> {
+        Self::new(topic)
+    }
+}
+
+impl TryFrom<&str> for Topic {
+    type Error = TopicError;
+
+    fn try_from(topic: &str) -> Result<Self, Self::Error> {
         Self::new(topic)
     }
 }
@@ -103,45 +169,65 @@ impl From<Topic> for String {
     }
 }
 
+impl AsRef<str> for Topic {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Borrow<str> for Topic {
     fn borrow(&self) -> &str {
         &self.0
     }
 }
 
-/// Why a text is no topic.
+/// The reason why a text is not a topic.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TopicError {
-    /// It has no characters.
-    #[error("a topic is not empty")]
+    /// The text is empty.
+    #[error("the topic is empty; name at least one segment")]
     Empty,
-    /// It is longer than [`Topic::MAX_LEN`].
-    #[error("a topic has at most {max} bytes, not {bytes}", max = Topic::MAX_LEN)]
+    /// The text is longer than [`Topic::MAX_LEN`].
+    #[error("the topic has {bytes} bytes; at most {max} are allowed", max = Topic::MAX_LEN)]
     TooLong {
-        /// Its length in bytes.
+        /// The length of the text, in bytes.
         bytes: usize,
     },
-    /// It holds a control character.
-    #[error("a topic has no control characters, but this one has {found:?}")]
+    /// The text contains a control character.
+    #[error("the topic contains the control character {found:?}; remove it")]
     Control {
-        /// The first of them.
+        /// The first control character.
         found: char,
     },
-    /// Two `:` stand together, or one at an end.
-    #[error("no segment of a topic is empty: no `:` at an end, no two of them together")]
+    /// The text begins or ends with `:`, or contains `::`.
+    #[error("the topic has an empty segment; remove `:` at an end and `::`")]
     EmptySegment,
-    /// It holds `*`, which only patterns may.
-    #[error("a topic has no `*`; only subscriptions may use patterns")]
+    /// The text contains `*`, which only patterns may contain.
+    #[error("the topic contains `*`; only subscriptions may use patterns")]
     Wildcard,
-    /// Its first segment is `sse-kit`.
-    #[error("topics whose first segment is `sse-kit` are reserved")]
+    /// The first segment is `sse-kit`.
+    #[error("the first segment of the topic is `sse-kit`, which is reserved; choose another")]
     Reserved,
+}
+
+impl From<Infallible> for TopicError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn control_characters_are_those_of_unicode() {
+        for c in ('\0'..='\u{7ff}').chain(['\u{2028}', '\u{feff}', '😀']) {
+            let found = first_control(format!("é{c}x").as_bytes());
+            assert_eq!(found, c.is_control().then_some(c), "{c:?}");
+        }
+    }
 
     #[test]
     fn every_rule_has_its_error() {

@@ -1,14 +1,14 @@
-//! What a subscriber asks for.
+//! The topics and patterns of a subscription.
 
 use crate::audience::Audience;
 use crate::pattern::{TopicPattern, TopicPatternError};
 use crate::topic::{Topic, TopicError};
 
-/// The topics and patterns of one subscription: sorted, without repetition, at most
+/// The topics and patterns of one subscription: sorted, without duplicates, at most
 /// [`Topics::MAX_LEN`], of which at most [`Topics::MAX_PATTERNS`] are patterns.
 ///
-/// A topic that one of the patterns covers is left out, as it adds nothing, and so is a pattern
-/// that another one of the form `**` or `a:**` covers.
+/// A topic is left out if one of the patterns matches it. A pattern is left out if another pattern
+/// of the form `**` or `a:**` covers it.
 ///
 /// ```
 /// use sse_kit_event::Topics;
@@ -25,29 +25,30 @@ pub struct Topics {
 }
 
 impl Topics {
-    /// The most topics and patterns in one subscription.
+    /// The maximum number of topics and patterns in one subscription.
     pub const MAX_LEN: usize = 64;
 
-    /// The most patterns among them.
+    /// The maximum number of patterns in one subscription.
     pub const MAX_PATTERNS: usize = 16;
 
-    /// No topic at all: such a subscription gets what is sent to everybody, or to it alone.
+    /// Creates an empty set. Such a subscription receives only events for everyone and messages
+    /// that are sent to its connection alone.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Puts topics and patterns together.
+    /// Combines topics and patterns.
     ///
     /// # Errors
     ///
-    /// [`TopicsError::TooMany`] when there are more than [`Topics::MAX_LEN`], and
-    /// [`TopicsError::TooManyPatterns`] when more than [`Topics::MAX_PATTERNS`] different patterns
-    /// are left.
+    /// [`TopicsError::TooMany`] if there are more than [`Topics::MAX_LEN`] items, and
+    /// [`TopicsError::TooManyPatterns`] if more than [`Topics::MAX_PATTERNS`] different patterns
+    /// remain.
     pub fn new(
         topics: impl IntoIterator<Item = Topic>,
         patterns: impl IntoIterator<Item = TopicPattern>,
     ) -> Result<Self, TopicsError> {
-        // Looks at one item too many and no further: the source may be endless.
+        // Takes one item too many and stops: the iterator may be endless.
         let mut patterns: Vec<_> = patterns.into_iter().take(Self::MAX_LEN + 1).collect();
         let mut topics: Vec<_> = topics.into_iter().take(Self::MAX_LEN + 1).collect();
         if topics.len() + patterns.len() > Self::MAX_LEN {
@@ -69,11 +70,11 @@ impl Topics {
         Ok(Self { topics: topics.into(), patterns: patterns.into() })
     }
 
-    /// Reads each text as a pattern when it has a `*`, and as a topic otherwise.
+    /// Parses each text: as a pattern if it contains `*`, as a topic otherwise.
     ///
     /// # Errors
     ///
-    /// [`TopicsError`] with the text that is neither, or when there are too many.
+    /// [`TopicsError`] for the first text that is neither, or if there are too many.
     pub fn parse<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Result<Self, TopicsError> {
         let (mut topics, mut patterns) = (Vec::new(), Vec::new());
         for text in texts.into_iter().take(Self::MAX_LEN + 1) {
@@ -87,30 +88,46 @@ impl Topics {
         Self::new(topics, patterns)
     }
 
-    /// The topics that no pattern covers.
+    /// Returns the topics that no pattern matches.
     pub fn topics(&self) -> &[Topic] {
         &self.topics
     }
 
-    /// The patterns.
+    /// Returns the patterns.
     pub fn patterns(&self) -> &[TopicPattern] {
         &self.patterns
     }
 
-    /// Whether there is neither topic nor pattern.
+    /// Returns `true` if there are neither topics nor patterns.
     pub fn is_empty(&self) -> bool {
         self.topics.is_empty() && self.patterns.is_empty()
     }
 
-    /// Returns `true` if an event for `audience` is for this subscription: always, when it is for
-    /// everyone.
+    /// Returns `true` if this subscription receives events for `audience`. Every subscription
+    /// receives events for everyone.
     pub fn include(&self, audience: &Audience) -> bool {
         audience.is_everyone() || audience.topics().iter().any(|topic| self.cover(topic))
     }
 
-    /// Whether events on `topic` are asked for.
+    /// Returns `true` if this subscription receives events on `topic`.
     pub fn cover(&self, topic: &Topic) -> bool {
         self.topics.binary_search(topic).is_ok() || self.patterns.iter().any(|p| p.matches(topic))
+    }
+
+    /// Returns `true` if these topics have the same pattern, or one of the form `**` or `a:**` that covers
+    /// it.
+    ///
+    /// ```
+    /// use sse_kit_event::Topics;
+    ///
+    /// let topics = Topics::parse(["news:**", "rooms:*"])?;
+    /// assert!(topics.cover_pattern(&"news:*:today".parse()?));
+    /// assert!(topics.cover_pattern(&"rooms:*".parse()?));
+    /// assert!(!topics.cover_pattern(&"**".parse()?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cover_pattern(&self, pattern: &TopicPattern) -> bool {
+        self.patterns.iter().any(|wide| wide == pattern || wide.covers(pattern))
     }
 }
 
@@ -132,21 +149,21 @@ impl From<TopicPattern> for Topics {
     }
 }
 
-/// Why texts are no [`Topics`].
+/// The reason why texts are not [`Topics`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TopicsError {
-    /// One of them is no topic.
+    /// A text without `*` is not a topic.
     #[error(transparent)]
     Topic(#[from] TopicError),
-    /// One of them is no pattern.
+    /// A text with `*` is not a pattern.
     #[error(transparent)]
     Pattern(#[from] TopicPatternError),
-    /// There are more than [`Topics::MAX_LEN`].
-    #[error("a subscription has at most {max} topics and patterns", max = Topics::MAX_LEN)]
+    /// There are more than [`Topics::MAX_LEN`] topics and patterns.
+    #[error("too many topics: a subscription may have at most {max} topics and patterns", max = Topics::MAX_LEN)]
     TooMany,
-    /// More than [`Topics::MAX_PATTERNS`] of them are patterns.
-    #[error("a subscription has at most {max} patterns", max = Topics::MAX_PATTERNS)]
+    /// There are more than [`Topics::MAX_PATTERNS`] different patterns.
+    #[error("too many patterns: a subscription may have at most {max}", max = Topics::MAX_PATTERNS)]
     TooManyPatterns,
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn frame(delivery: Delivery) -> Bytes {
 
 /// The first event on every stream. Its `retry` is up to half longer or shorter, for each client
 /// differently: those that a crash cuts off at one moment do not come back at one moment.
-pub(crate) fn hello(subscription: &Subscription, retry: Duration) -> Bytes {
+pub(crate) fn hello(subscription: &Subscription, id: Option<EventId>, retry: Duration) -> Bytes {
     let heartbeat = subscription.heartbeat().unwrap_or_default();
     let hello = Hello {
         cursor: subscription.cursor(),
@@ -33,7 +33,7 @@ pub(crate) fn hello(subscription: &Subscription, retry: Duration) -> Bytes {
     };
     let spread = retry.as_secs_f64() * (0.5 + fastrand::f64());
     let retry = Duration::try_from_secs_f64(spread).unwrap_or(retry);
-    hello.event().with_retry(retry).encode().finish(subscription.resumes_from())
+    hello.event().with_retry(retry).encode().finish(id)
 }
 
 /// A last event, after which the client comes back at a random time.
@@ -67,7 +67,7 @@ mod tests {
         let subscription = Hub::new().subscribe(Topics::none()).open().unwrap();
         let mut retries: Vec<u64> = (0..100)
             .map(|_| {
-                let hello = hello(&subscription, Duration::from_secs(3));
+                let hello = hello(&subscription, None, Duration::from_secs(3));
                 let text = std::str::from_utf8(&hello).unwrap();
                 let retry = text.lines().find_map(|line| line.strip_prefix("retry: "));
                 retry.unwrap().parse().unwrap()
@@ -81,6 +81,6 @@ mod tests {
     #[tokio::test]
     async fn the_longest_time_there_is_does_no_harm() {
         let subscription = Hub::new().subscribe(Topics::none()).open().unwrap();
-        hello(&subscription, Duration::MAX);
+        hello(&subscription, None, Duration::MAX);
     }
 }

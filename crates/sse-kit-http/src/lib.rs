@@ -18,8 +18,8 @@
 //! - [`SseResponse`] makes the response, with the headers that proxies and browsers need.
 //! - [`SseBody`] is its body: the hello event, and then what the subscription gives. It works
 //!   unchanged over HTTP/1.1 and HTTP/2.
-//! - [`Limits`] counts streams in all and per client address, [`Quota`] those of a user or another
-//!   principal; [`SseResponse::busy`] sends a client away so that it comes back.
+//! - [`Quota`] limits the streams in total and for each client, by address or by user;
+//!   [`SseResponse::busy`] sends a client away so that it comes back.
 //! - [`Gate`] opens streams for those who may see them, as an [`Authorizer`] says, and ends them when
 //!   they may not any longer.
 //! - With the feature `gzip`, a stream can be compressed at the cost of one compression for all.
@@ -29,30 +29,40 @@
 //!   come under a name of their own, and [`Cors`] lets those of some origins listen.
 
 mod authorizer;
+#[cfg(feature = "axum")]
+mod axum;
 mod body;
+mod byte_stream;
 mod cors;
 mod frames;
 mod gate;
 #[cfg_attr(not(feature = "gzip"), path = "no_gzip.rs")]
 mod gzip;
 mod host;
-mod limits;
+mod last_event;
+#[cfg(feature = "tower")]
+mod layers;
 mod query;
 mod quota;
 mod request;
 mod response;
 mod same_site;
+mod shared_stream;
+mod source;
 mod trusted_proxies;
 
 pub use authorizer::{Access, Authorizer, DeniedError, Grant, Resource};
 pub use body::SseBody;
+pub use byte_stream::SseByteStream;
 pub use cors::{Cors, Origin, OriginError};
 pub use gate::{Gate, OpenError};
 pub use host::{HostName, HostNameError, HostRules, WrongHostError};
-pub use limits::{LimitError, Limits, Permit};
+#[cfg(feature = "tower")]
+pub use layers::{Checked, SameSiteLayer};
 pub use query::{QueryError, query_parameters};
-pub use quota::{OverQuota, Quota, Share};
+pub use quota::{Permit, Quota, QuotaError};
 pub use request::SseRequest;
 pub use response::SseResponse;
 pub use same_site::{CrossSiteError, ensure_same_site};
+pub use shared_stream::{Progress, SharedStream};
 pub use trusted_proxies::{Network, NetworkError, TrustedProxies};

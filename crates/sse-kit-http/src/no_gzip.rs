@@ -12,6 +12,10 @@ impl Gzip {
         match *self {}
     }
 
+    pub(crate) fn frame(&mut self, _: &Bytes) -> Bytes {
+        match *self {}
+    }
+
     pub(crate) fn end(self) -> Bytes {
         match self {}
     }

@@ -62,9 +62,15 @@ pub enum QueryError {
         /// Its name, or `a name` when that is what is wrong.
         parameter: String,
     },
-    /// The topics are none, or too many.
+    /// A topic is no topic, or there are too many.
     #[error(transparent)]
     Topics(#[from] TopicsError),
+    /// A topic or pattern is none of those that the session allows.
+    #[error("`{topic}` is not among the topics that are allowed")]
+    NotAllowed {
+        /// The topic or pattern.
+        topic: String,
+    },
 }
 
 #[cfg(test)]

@@ -1,98 +1,164 @@
-//! How many streams one principal may have.
+//! How many streams may be open.
 
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use sse_kit_broadcast::ClientKey;
 
-/// Counts streams per principal: a user, a tenant, an API key, whatever the app tells them apart by.
+/// Limits how many streams are open, in total and for each client.
 ///
-/// Beside [`Limits`](crate::Limits), which counts in all and per address. Cheap to clone; all clones
-/// count together.
+/// A client is an address, a user, a tenant or an API key: whatever becomes a [`ClientKey`]. Of IPv6
+/// addresses, those of one /64 network are one client. Cheap to clone; all clones count together.
 ///
 /// ```
-/// use sse_kit_http::{OverQuota, Quota};
+/// use sse_kit_http::{Quota, QuotaError};
 ///
-/// let quota = Quota::new(1);
-/// let share = quota.admit("alice")?;
-/// assert_eq!(quota.admit("alice").unwrap_err(), OverQuota);
+/// let quota = Quota::new().total(1000).per_client(1);
+/// let permit = quota.admit("alice")?;
+/// assert_eq!(quota.admit("alice").unwrap_err(), QuotaError::PerClient);
 /// assert!(quota.admit("bob").is_ok());
-/// drop(share);
+/// drop(permit);
 /// assert!(quota.admit("alice").is_ok());
-/// # Ok::<(), OverQuota>(())
+/// # Ok::<(), QuotaError>(())
 /// ```
-#[derive(Debug)]
-pub struct Quota<K> {
-    each: usize,
-    open: Arc<Mutex<HashMap<K, usize>>>,
+#[derive(Clone, Debug, Default)]
+pub struct Quota {
+    total: Option<usize>,
+    per_client: Option<usize>,
+    open: Arc<Mutex<Open>>,
 }
 
-impl<K: Clone + Eq + Hash> Quota<K> {
-    /// At most `each` streams for one principal.
-    pub fn new(each: usize) -> Self {
-        Self { each, open: Arc::default() }
+#[derive(Debug, Default)]
+struct Open {
+    total: usize,
+    by_client: HashMap<ClientKey, usize>,
+    refused: u64,
+}
+
+impl Quota {
+    /// Makes a quota that counts and refuses nothing, until a limit is set.
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    /// Counts one more stream of a principal, until the share is dropped. Keep it with the stream:
+    /// Sets how many streams may be open in total. Default: any number.
+    pub fn total(self, streams: usize) -> Self {
+        Self { total: Some(streams), ..self }
+    }
+
+    /// Sets how many streams one client may have open. Default: any number.
+    pub fn per_client(self, streams: usize) -> Self {
+        Self { per_client: Some(streams), ..self }
+    }
+
+    /// Counts one more stream of a client, until the permit is dropped. Keep it with the stream:
     /// [`SseResponse::keep`](crate::SseResponse::keep).
     ///
     /// # Errors
     ///
-    /// [`OverQuota`] when it has as many as it may have.
-    pub fn admit(&self, principal: K) -> Result<Share<K>, OverQuota> {
+    /// [`QuotaError`] says which limit is reached.
+    pub fn admit(&self, client: impl Into<ClientKey>) -> Result<Permit, QuotaError> {
+        let client = client.into();
         let mut open = self.open.lock();
-        let has = open.get(&principal).copied().unwrap_or(0);
-        if has >= self.each {
-            return Err(OverQuota);
+        let of_client = open.by_client.get(&client).copied().unwrap_or(0);
+        let reached = if self.total.is_some_and(|limit| open.total >= limit) {
+            Some(QuotaError::Total)
+        } else {
+            let is_full = self.per_client.is_some_and(|limit| of_client >= limit);
+            is_full.then_some(QuotaError::PerClient)
+        };
+        if let Some(reached) = reached {
+            open.refused += 1;
+            return Err(reached);
         }
-        open.insert(principal.clone(), has + 1);
-        Ok(Share { principal, open: Arc::clone(&self.open) })
+        open.by_client.insert(client.clone(), of_client + 1);
+        open.total += 1;
+        Ok(Permit { client, open: Arc::clone(&self.open) })
+    }
+
+    /// Returns how many streams are open.
+    pub fn open(&self) -> usize {
+        self.open.lock().total
+    }
+
+    /// Returns how many streams have been refused so far.
+    pub fn refused(&self) -> u64 {
+        self.open.lock().refused
     }
 }
 
-impl<K> Clone for Quota<K> {
-    fn clone(&self) -> Self {
-        Self { each: self.each, open: Arc::clone(&self.open) }
-    }
-}
-
-/// One stream that counts; see [`Quota::admit`].
+/// A stream that counts towards a quota for as long as this lives; see [`Quota::admit`].
 #[derive(Debug)]
-#[must_use = "it counts only as long as it lives"]
-pub struct Share<K: Eq + Hash> {
-    principal: K,
-    open: Arc<Mutex<HashMap<K, usize>>>,
+#[must_use = "the stream counts only as long as its permit lives"]
+pub struct Permit {
+    client: ClientKey,
+    open: Arc<Mutex<Open>>,
 }
 
-impl<K: Eq + Hash> Drop for Share<K> {
+impl Drop for Permit {
     fn drop(&mut self) {
         let mut open = self.open.lock();
-        if let Some(has) = open.get_mut(&self.principal) {
-            *has -= 1;
-            if *has == 0 {
-                open.remove(&self.principal);
+        open.total -= 1;
+        if let Some(of_client) = open.by_client.get_mut(&self.client) {
+            *of_client -= 1;
+            if *of_client == 0 {
+                open.by_client.remove(&self.client);
             }
         }
     }
 }
 
-/// The principal has as many streams as it may have.
+/// The limit of a [`Quota`] that is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no more streams can be opened by this principal")]
-pub struct OverQuota;
+#[non_exhaustive]
+pub enum QuotaError {
+    /// As many streams are open as the server allows.
+    #[error("no more streams can be opened")]
+    Total,
+    /// The client has as many streams as it may have.
+    #[error("this client can open no more streams")]
+    PerClient,
+}
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     #[test]
-    fn a_principal_without_streams_is_forgotten() {
-        let quota = Quota::new(2);
-        let shares = [quota.admit(7), quota.clone().admit(7)];
-        assert_eq!(quota.admit(7).unwrap_err(), OverQuota);
-        drop(shares);
-        assert!(quota.open.lock().is_empty());
-        assert_eq!(Quota::new(0).admit(7).unwrap_err(), OverQuota);
+    fn permits_are_given_back_when_dropped() {
+        let quota = Quota::new().total(2).per_client(2);
+        let permits = [quota.admit("alice"), quota.clone().admit("bob")];
+        assert_eq!(quota.admit("carol").unwrap_err(), QuotaError::Total);
+        assert_eq!((quota.open(), quota.refused()), (2, 1));
+        drop(permits);
+        assert!(quota.open.lock().by_client.is_empty(), "clients without streams are forgotten");
+        assert!(quota.admit("carol").is_ok());
+    }
+
+    #[test]
+    fn each_limit_holds_by_itself() {
+        let each = Quota::new().per_client(1);
+        let _permits = ["a", "b", "c"].map(|client| each.admit(client).unwrap());
+        assert_eq!(each.admit("a").unwrap_err(), QuotaError::PerClient);
+        let total = Quota::new().total(2);
+        let _permits = ["a", "a"].map(|client| total.admit(client).unwrap());
+        assert_eq!(total.admit("a").unwrap_err(), QuotaError::Total);
+        assert_eq!(Quota::new().total(0).admit("a").unwrap_err(), QuotaError::Total);
+        assert_eq!(Quota::new().per_client(0).admit("a").unwrap_err(), QuotaError::PerClient);
+    }
+
+    #[test]
+    fn addresses_of_one_line_are_one_client() {
+        let quota = Quota::new().per_client(1);
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let _kept = quota.admit(address("2001:db8::1")).unwrap();
+        assert_eq!(quota.admit(address("2001:db8::2")).unwrap_err(), QuotaError::PerClient);
+        assert!(quota.admit(address("2001:db8:0:1::1")).is_ok());
+        let _kept = quota.admit(address("::ffff:1.2.3.4")).unwrap();
+        assert_eq!(quota.admit(address("1.2.3.4")).unwrap_err(), QuotaError::PerClient);
+        assert_eq!(quota.refused(), 2);
     }
 }

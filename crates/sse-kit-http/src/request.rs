@@ -4,34 +4,73 @@ use std::borrow::Cow;
 
 #[cfg(feature = "gzip")]
 use http::header::ACCEPT_ENCODING;
+use http::header::HeaderMap;
 use http::request::Parts;
-use http::{HeaderMap, Request, Uri};
+use http::{Request, Uri};
 use sse_kit_broadcast::{Start, StartError};
-use sse_kit_event::{LastEventId, Topics};
+use sse_kit_event::{LastEventId, Topic, TopicPattern, Topics};
 
 use crate::query::{QueryError, raw_parameters, utf8};
 
-/// A request for an event stream, read.
+/// A request for an event stream: the topics that it names, and the last event that the client has seen.
+///
+/// It is made from a request of the `http` crate or, for a framework that does not use this crate, from
+/// a query and a header:
 ///
 /// ```
-/// use http::Request;
-/// use sse_kit_event::{LastEventId, Topic};
+/// use sse_kit_event::LastEventId;
 /// use sse_kit_http::SseRequest;
 ///
-/// let request = Request::get("/events?topic=jobs:17&topic=news:*&last_event_id=5f-12").body(())?;
-/// let request = SseRequest::from(&request);
+/// let request = SseRequest::new(Some("topic=jobs:17&topic=news:*"), Some(b"5f-12"));
 /// assert!(request.topics("topic")?.cover(&"news:today".parse()?));
 /// assert_eq!(request.last_event_id(), LastEventId::parse(b"5f-12"));
+///
+/// let same = http::Request::get("/events?topic=jobs:17").header("last-event-id", "5f-12").body(())?;
+/// assert_eq!(SseRequest::from(&same).last_event_id(), request.last_event_id());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct SseRequest<'a> {
-    uri: &'a Uri,
-    headers: &'a HeaderMap,
+    query: &'a str,
+    last_event_id: Option<&'a [u8]>,
+    #[cfg(feature = "gzip")]
+    accepts_gzip: bool,
 }
 
 impl<'a> SseRequest<'a> {
-    /// The topics and patterns that the query names, each with a parameter `name` of its own.
+    /// Reads a query, without its `?`, and the value of the header `Last-Event-ID`.
+    pub fn new(query: Option<&'a str>, last_event_id: Option<&'a [u8]>) -> Self {
+        Self {
+            query: query.unwrap_or_default(),
+            last_event_id,
+            #[cfg(feature = "gzip")]
+            accepts_gzip: false,
+        }
+    }
+
+    fn from_http(uri: &'a Uri, headers: &'a HeaderMap) -> Self {
+        let last_event_id = headers.get("last-event-id").map(http::HeaderValue::as_bytes);
+        let request = Self::new(uri.query(), last_event_id);
+        #[cfg(feature = "gzip")]
+        let request = {
+            let lists = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok());
+            request.accept_encoding(lists)
+        };
+        request
+    }
+
+    /// Adds the values of the header `Accept-Encoding`, by which a response is
+    /// [compressed](crate::SseResponse::gzip) or not. A request of the `http` crate has them already.
+    #[cfg(feature = "gzip")]
+    pub fn accept_encoding<'v>(self, values: impl IntoIterator<Item = &'v str>) -> Self {
+        Self { accepts_gzip: accepts_gzip(values), ..self }
+    }
+
+    /// Reads the topics and patterns that the query names, each with a parameter `name` of its own.
+    ///
+    /// The client alone decides on these: it may name `**`, and receive every event that there is. Where
+    /// not everybody may see everything, use [`topics_within`](Self::topics_within), take the topics
+    /// from the session, or ask a [`Gate`](crate::Gate).
     ///
     /// # Errors
     ///
@@ -43,21 +82,56 @@ impl<'a> SseRequest<'a> {
         Ok(Topics::parse(texts.collect::<Result<Vec<_>, _>>()?)?)
     }
 
-    /// What the client says it has seen; `None` when it says nothing.
+    /// Reads the topics that the query names, of those that the session allows. A query that names none
+    /// stands for all of `allowed`.
+    ///
+    /// A pattern is allowed where `allowed` has the same one, or one of the form `**` or `a:**` that
+    /// covers it.
+    ///
+    /// ```
+    /// use sse_kit_event::Topics;
+    /// use sse_kit_http::SseRequest;
+    ///
+    /// let allowed = Topics::parse(["users:alice", "news:**"])?;
+    /// let topics = |query| SseRequest::new(Some(query), None).topics_within("topic", &allowed);
+    /// assert_eq!(topics("topic=news:today")?, Topics::parse(["news:today"])?);
+    /// assert_eq!(topics("")?, allowed);
+    /// assert!(topics("topic=users:bob").is_err());
+    /// assert!(topics("topic=**").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`topics`](Self::topics), and [`QueryError::NotAllowed`] for the first topic or pattern
+    /// that is not allowed.
+    pub fn topics_within(&self, name: &str, allowed: &Topics) -> Result<Topics, QueryError> {
+        let topics = self.topics(name)?;
+        if topics.is_empty() {
+            return Ok(allowed.clone());
+        }
+        let topic = topics.topics().iter().find(|topic| !allowed.cover(topic));
+        let pattern = topics.patterns().iter().find(|pattern| !allowed.cover_pattern(pattern));
+        match topic.map(Topic::as_str).or(pattern.map(TopicPattern::as_str)) {
+            Some(refused) => Err(QueryError::NotAllowed { topic: refused.to_owned() }),
+            None => Ok(topics),
+        }
+    }
+
+    /// Reads the last event that the client says it has seen; `None` when it says nothing.
     ///
     /// The header `Last-Event-ID` wins over the query parameter `last_event_id`: the one is set by a
     /// client that reconnects, the other by a page that was rendered with a cursor, and stays the
     /// same when the client reconnects.
     pub fn last_event_id(&self) -> Option<LastEventId> {
-        let header = self.headers.get("last-event-id");
-        header.and_then(|value| LastEventId::parse(value.as_bytes())).or_else(|| {
+        self.last_event_id.and_then(LastEventId::parse).or_else(|| {
             let value = self.values("last_event_id").next()?;
             LastEventId::parse(&value)
         })
     }
 
-    /// Where a client that has seen nothing yet wants to begin, by the query parameter `start`: `now`,
-    /// which is the default, `last:20`, `per-key` or `all`.
+    /// Reads where a client that has seen nothing yet wants to begin, from the query parameter `start`:
+    /// `now`, which is the default, `last:20`, `per-key` or `all`.
     ///
     /// ```
     /// # use http::Request;
@@ -76,45 +150,49 @@ impl<'a> SseRequest<'a> {
         value.map_or(Ok(Start::Now), |value| String::from_utf8_lossy(&value).parse())
     }
 
-    /// Whether the client takes a response in gzip ([RFC 9110, section 12.5.3][spec]); one that says
-    /// nothing of it does not.
+    /// Returns `true` if the client takes a response in gzip ([RFC 9110, section 12.5.3][spec]); one that
+    /// says nothing of it does not.
     ///
     /// [spec]: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3
     #[cfg(feature = "gzip")]
     pub fn accepts_gzip(&self) -> bool {
-        let lists = self.headers.get_all(ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok());
-        let codings = lists.flat_map(|list| list.split(',')).map(|coding| {
-            let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
-            let weight = weight.trim().trim_start_matches(['q', 'Q']).trim_start_matches('=');
-            (name.trim(), weight.trim().parse().is_ok_and(|weight: f32| weight > 0.0))
-        });
-        let mut any = false;
-        for (name, is_accepted) in codings {
-            if name.eq_ignore_ascii_case("gzip") || name.eq_ignore_ascii_case("x-gzip") {
-                return is_accepted;
-            }
-            any |= name == "*" && is_accepted;
-        }
-        any
+        self.accepts_gzip
     }
 
     /// The decoded values of a query parameter.
     fn values(self, name: &str) -> impl Iterator<Item = Cow<'a, [u8]>> {
-        let pairs = raw_parameters(self.uri.query().unwrap_or_default());
+        let pairs = raw_parameters(self.query);
         pairs.filter(move |(key, _)| **key == *name.as_bytes()).map(|(_, value)| value)
     }
 }
 
 impl<'a, B> From<&'a Request<B>> for SseRequest<'a> {
     fn from(request: &'a Request<B>) -> Self {
-        Self { uri: request.uri(), headers: request.headers() }
+        Self::from_http(request.uri(), request.headers())
     }
 }
 
 impl<'a> From<&'a Parts> for SseRequest<'a> {
     fn from(parts: &'a Parts) -> Self {
-        Self { uri: &parts.uri, headers: &parts.headers }
+        Self::from_http(&parts.uri, &parts.headers)
     }
+}
+
+#[cfg(feature = "gzip")]
+fn accepts_gzip<'v>(values: impl IntoIterator<Item = &'v str>) -> bool {
+    let codings = values.into_iter().flat_map(|list| list.split(',')).map(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
+        let weight = weight.trim().trim_start_matches(['q', 'Q']).trim_start_matches('=');
+        (name.trim(), weight.trim().parse().is_ok_and(|weight: f32| weight > 0.0))
+    });
+    let mut any = false;
+    for (name, is_accepted) in codings {
+        if name.eq_ignore_ascii_case("gzip") || name.eq_ignore_ascii_case("x-gzip") {
+            return is_accepted;
+        }
+        any |= name == "*" && is_accepted;
+    }
+    any
 }
 
 #[cfg(test)]
@@ -162,6 +240,33 @@ mod tests {
         let wrong = QueryError::NotUtf8 { parameter: "topic".into() };
         assert_eq!(request.topics("topic"), Err(wrong));
         assert!(matches!(request.last_event_id(), Some(LastEventId::Unusable(_))));
+    }
+
+    #[test]
+    fn a_client_gets_no_more_topics_than_it_is_allowed() {
+        let allowed = Topics::parse(["users:alice", "rooms:*", "news:**"]).unwrap();
+        let within = |query| SseRequest::new(Some(query), None).topics_within("t", &allowed);
+        for query in
+            ["t=users:alice", "t=rooms:1&t=news:a:b", "t=rooms:*", "t=news:*", "t=news:a:**"]
+        {
+            assert_eq!(within(query), SseRequest::new(Some(query), None).topics("t"), "{query}");
+        }
+        for (query, refused) in [
+            ("t=users:bob", "users:bob"),
+            ("t=users:alice&t=users:bob", "users:bob"),
+            ("t=**", "**"),
+            ("t=users:*", "users:*"),
+            ("t=**:alice", "**:alice"),
+            ("t=rooms:**", "rooms:**"),
+            ("t=*:alice", "*:alice"),
+            ("t=news*:a", "news*:a"),
+        ] {
+            let error = QueryError::NotAllowed { topic: refused.to_owned() };
+            assert_eq!(within(query), Err(error), "{query}");
+        }
+        assert_eq!(within(""), Ok(allowed.clone()));
+        let nothing = SseRequest::new(None, None).topics_within("t", &Topics::none());
+        assert_eq!(nothing, Ok(Topics::none()));
     }
 
     #[cfg(feature = "gzip")]

@@ -21,7 +21,7 @@ fn open(hub: &Hub, topics: &str, accept: &str) -> Response<SseBody> {
     let topics = request.topics("topic").expect("topics");
     let subscription = hub.subscribe(topics).resume(request.last_event_id()).open();
     let response = SseResponse::new(subscription.expect("it is open"));
-    response.gzip(request.accepts_gzip()).into_response()
+    response.gzip(request).into_response()
 }
 
 /// The frames of a body, to its end.

@@ -1,4 +1,4 @@
-//! What is watched, and how.
+//! The settings of the monitor.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::data_block;
 use crate::indicator::{Indicator, Indicators};
 use crate::state::State;
 
-/// How one connection of a page is watched.
+/// The settings of the monitor for one connection of a page.
 ///
 /// | | default |
 /// |---|---|
@@ -16,12 +16,12 @@ use crate::state::State;
 /// | the element that shows its state | `connection-status` |
 /// | reconnect | on |
 /// | reconnect delay | 3 s |
-/// | heartbeat timeout | 2.5 times as long as the server's heartbeats take, 30 s until it says |
+/// | heartbeat timeout | 2.5 times the server's heartbeat interval; 30 s until it is known |
 /// | gaps | reload the page |
-/// | indicators | a word for each state |
-/// | debug, overlay | off |
+/// | indicators | one word per state |
+/// | console log, overlay | off |
 ///
-/// Setters take and return it; what is not set keeps its default.
+/// Setters consume and return the value; settings that are not set keep their defaults.
 #[derive(Clone, Debug)]
 pub struct MonitorConfig {
     pub(crate) connection: ElementId,
@@ -35,122 +35,126 @@ pub struct MonitorConfig {
     pub(crate) indicators: Indicators,
 }
 
-/// What a page does when events are missing for good.
+/// The reaction of a page to a gap: events are missing and will not be delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnGap {
-    /// The page loads itself anew, once it is five seconds old, and so every five seconds at most.
+    /// The page reloads itself, but not before it is five seconds old, so at most once in five
+    /// seconds.
     ///
-    /// Fields that people have edited keep their values, by their ids. If one cannot be kept (it has no
-    /// id, it is a password or a file, or the browser refuses storage) the page waits as with
-    /// [`Wait`](Self::Wait).
+    /// Fields that people have edited keep their values, by their ids. If a value cannot be kept
+    /// (the field has no id, is a password or a file, or the browser refuses storage), the page
+    /// waits as with [`Wait`](Self::Wait).
     #[default]
     Reload,
-    /// As [`Reload`](Self::Reload), but the page waits until no field is edited any more: until its form
-    /// is sent or reset, or the field is as it was. Until then the status element has
-    /// `data-reload="waiting"`, and the element of the connection gets an event `sse-kit:reload`.
+    /// The page reloads itself as with [`Reload`](Self::Reload), but waits until no field has
+    /// unsaved edits: its form was sent or reset, or the field has its original value again. Until
+    /// then the status element has `data-reload="waiting"`, and the element of the connection
+    /// receives an event `sse-kit:reload`.
     Wait,
-    /// It does nothing. Scripts of yours hear of the gap by the event `sse-kit:gap`.
+    /// The page does nothing. Scripts can react to the event `sse-kit:gap`.
     Report,
 }
 
-/// Whether the browser's console is told of each change of state, at its level "debug" or "verbose".
+/// The logging of state changes to the browser's console, at the level "debug" or "verbose".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ConsoleLog {
-    /// It is.
+    /// State changes are logged.
     On,
-    /// It is not.
+    /// State changes are not logged.
     #[default]
     Off,
 }
 
-/// Whether a panel at the foot of the page shows developers the state and why, the last event and its
-/// id, how late the last heartbeat was, and how often the page has reconnected.
+/// The developer overlay: a panel at the foot of the page with the state and its reason, the last
+/// event and its id, the delay of the last heartbeat, and the number of reconnects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overlay {
-    /// It does.
+    /// The panel is shown.
     On,
-    /// There is no panel.
+    /// The panel is not shown.
     #[default]
     Off,
 }
 
 impl MonitorConfig {
-    /// The id of the element that holds the connection, by default.
+    /// The default id of the element that holds the connection.
     pub const CONNECTION: &str = "sse-connection";
-    /// The id of the element that shows its state, by default.
+    /// The default id of the element that shows the state.
     pub const STATUS: &str = "connection-status";
 
-    /// Shorter times would do harm: a page would ask without end. In scripts longer ones are none.
+    /// The bounds of durations. A shorter one would make pages retry continuously; a longer one
+    /// does not fit into a script's timer.
     const TIMES: (Duration, Duration) =
         (Duration::from_millis(100), Duration::from_millis(i32::MAX as u64));
 
-    /// The defaults.
+    /// Creates the default settings.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The element that holds the connection. It need not be on the page yet.
+    /// Sets the element that holds the connection. It may be added to the page later.
     pub fn connection(mut self, id: ElementId) -> Self {
         self.connection = id;
         self
     }
 
-    /// The element that shows the state; several connections can do without one, or have one each.
+    /// Sets the element that shows the state. With several connections, each may have its own or
+    /// none.
     pub fn status(mut self, id: ElementId) -> Self {
         self.status = id;
         self
     }
 
-    /// Whether a connection that was lost is made again.
+    /// Sets whether the page reconnects after a lost connection.
     pub fn auto_reconnect(mut self, reconnect: Reconnect) -> Self {
         self.auto_reconnect = reconnect;
         self
     }
 
-    /// How long it takes at most until a lost connection is tried again for the first time; then half
-    /// as long again each time, until it is half a minute. At random: at least half of that.
+    /// Sets the upper bound of the delay before the first reconnect. Each retry waits 1.5 times as
+    /// long, up to 30 s. The actual delay is random, at least half of that. The minimum is 100 ms.
     ///
-    /// A server that says goodbye says when to come back, and that holds. At least 100 ms.
+    /// If the server sends a goodbye with a delay, that delay applies instead.
     pub fn reconnect_delay(mut self, delay: Duration) -> Self {
         self.reconnect_delay = Self::in_bounds(delay);
         self
     }
 
-    /// How long a stream may be silent until it is stale. A second later it is dropped, and tried
-    /// again. At least 100 ms.
+    /// Sets how long a stream may be silent before it counts as stale. One second later the page
+    /// drops it and reconnects. The minimum is 100 ms.
     pub fn heartbeat_timeout(mut self, timeout: Duration) -> Self {
         self.heartbeat_timeout = Some(Self::in_bounds(timeout));
         self
     }
 
-    /// What the page does when events are missing for good.
+    /// Sets the reaction of the page to a gap.
     pub fn on_gap(mut self, on_gap: OnGap) -> Self {
         self.on_gap = on_gap;
         self
     }
 
-    /// Whether the console is told of each change.
+    /// Sets whether state changes are logged to the browser's console.
     pub fn console_log(mut self, debug: ConsoleLog) -> Self {
         self.debug = debug;
         self
     }
 
-    /// Whether there is a panel for developers.
+    /// Sets whether the developer overlay is shown.
     pub fn overlay(mut self, overlay: Overlay) -> Self {
         self.overlay = overlay;
         self
     }
 
-    /// What the status element shows in a state; the other states keep theirs.
+    /// Sets the content of the status element in one state.
     pub fn indicator(mut self, state: State, indicator: impl Into<Indicator>) -> Self {
         self.indicators.set(state, indicator.into());
         self
     }
 
-    /// The element that shows the state: a `<span>` that screen readers announce when they have time.
+    /// Returns the element that shows the state: a `<span>` that screen readers announce politely.
     ///
-    /// Any element does that has its id; give it `role="status"` too.
+    /// Any other element with its id works too; give it `role="status"`.
     pub fn status_element(&self) -> Html {
         Html::trusted(format!(
             "<span id=\"{}\" role=\"status\" aria-live=\"polite\" data-state=\"{}\">{}</span>",
@@ -160,8 +164,8 @@ impl MonitorConfig {
         ))
     }
 
-    /// What the script reads, as a block of data that runs nothing: it needs no nonce, and can stand
-    /// anywhere in the page.
+    /// Returns the settings for the script, as a data block. It is not executed, so it needs no
+    /// nonce and may be anywhere in the page.
     pub fn data_block(&self) -> Html {
         data_block::data_block(self)
     }

@@ -1,4 +1,4 @@
-//! A configuration as the script reads it.
+//! Encodes the settings for the script.
 
 use std::time::Duration;
 

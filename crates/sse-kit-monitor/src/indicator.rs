@@ -1,4 +1,4 @@
-//! What shows a state.
+//! Indicators: the content of the status element.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use sse_kit_htmx::Html;
 
 use crate::state::State;
 
-/// What the status element shows in a state.
+/// The content of the status element in a state.
 ///
 /// ```
 /// use sse_kit_htmx::Html;
@@ -19,9 +19,9 @@ use crate::state::State;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Indicator {
-    /// Text, whatever is in it.
+    /// Plain text, which is escaped.
     Text(String),
-    /// Markup.
+    /// Markup, which is inserted as it is.
     Html(Html),
 }
 
@@ -52,7 +52,7 @@ impl From<Html> for Indicator {
     }
 }
 
-/// An indicator for every state.
+/// The indicators of all states.
 #[derive(Clone, Debug)]
 pub(crate) struct Indicators(BTreeMap<State, Indicator>);
 

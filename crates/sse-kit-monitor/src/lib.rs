@@ -1,4 +1,4 @@
-//! A page that knows whether it is live, shows it, and heals itself.
+//! Watches the connection of a page, shows whether it is live, and reconnects it.
 //!
 //! ```
 //! use std::time::Duration;
@@ -22,14 +22,14 @@
 //! ```
 //!
 //! - A [`MonitorConfig`] is for one connection of the page: the element that holds it, the element
-//!   that shows its [`State`], and what is done when it is lost. A page can have several.
+//!   that shows its [`State`], and the reaction to a lost connection. A page can have several.
 //! - [`script`] is the same for all of them, and for htmx 2, htmx 4 and pages without htmx. Load it
-//!   before the page has been parsed, so before htmx connects; later works too, but what htmx 2 has
-//!   opened by then is only watched until it is lost.
+//!   before the page is parsed, so before htmx connects. If it loads later, it watches a stream
+//!   that htmx 2 has opened only until that stream is lost.
 //! - Each change of state is a DOM event `sse-kit:state` on the element that holds the connection,
-//!   with `{from, to, reason}` as its detail; it bubbles.
-//! - What the server says of the stream are DOM events there too, `sse-kit:gap` among them. Whoever
-//!   calls `preventDefault()` on it handles the gap in another way than [`OnGap`] says.
+//!   with `{from, to, reason}` as its detail. It bubbles.
+//! - Control events of the stream are DOM events there too, `sse-kit:gap` among them. A script that
+//!   calls `preventDefault()` on it handles the gap itself, instead of [`OnGap`].
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod config;

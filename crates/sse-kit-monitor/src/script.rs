@@ -1,8 +1,8 @@
-//! The script, as it is bundled.
+//! The bundled script.
 
 use sse_kit_htmx::Script;
 
-/// Returns the script that watches: one for every page, however many connections it has.
+/// Returns the monitor script. One serves every page, independent of the number of its connections.
 ///
 /// Load it as a classic script. It works under a content security policy without any `unsafe-…`.
 pub fn script() -> Script {

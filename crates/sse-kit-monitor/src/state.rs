@@ -1,29 +1,29 @@
-//! What a connection is like.
+//! The states of a connection.
 
 use std::fmt;
 
-/// What a connection is like, as far as the page can tell.
+/// The state of a connection, as the page sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum State {
-    /// The page is asking for its stream, for the first time.
+    /// The page is requesting its stream for the first time.
     Connecting,
-    /// The stream is there.
+    /// The stream is open.
     Live,
-    /// The stream is there, but nothing has come for longer than heartbeats take.
+    /// The stream is open, but has been silent for longer than the heartbeat timeout.
     Stale,
-    /// The stream was lost, and the page tries again.
+    /// The stream was lost, and the page is reconnecting.
     Reconnecting,
-    /// The page is hidden, and holds no stream until it is shown. htmx 4 does so.
+    /// The page is hidden and holds no stream until it is shown again, as htmx 4 does.
     Paused,
     /// The browser has no network.
     Offline,
-    /// There is no stream, and none will come.
+    /// The stream is closed, and the page will not reconnect.
     Closed,
 }
 
 impl State {
-    /// All of them.
+    /// All states.
     pub const ALL: [Self; 7] = [
         Self::Connecting,
         Self::Live,
@@ -34,7 +34,7 @@ impl State {
         Self::Closed,
     ];
 
-    /// What `data-state` says.
+    /// Returns the value of the attribute `data-state`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Connecting => "connecting",
@@ -47,7 +47,7 @@ impl State {
         }
     }
 
-    /// What people are told, unless the page says something else.
+    /// Returns the default text for people.
     pub(crate) const fn label(self) -> &'static str {
         match self {
             Self::Connecting => "Connecting",

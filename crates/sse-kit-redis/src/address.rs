@@ -1,4 +1,4 @@
-//! The servers that an address leads to.
+//! Finds the server of a log from its address.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,26 +6,27 @@ use std::time::Duration;
 
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, RedisError, RedisResult};
 
-/// The most seeds in an address.
+/// The maximum number of hosts in an address.
 const MAX_SEEDS: usize = 16;
 
-/// The address of a log: one server, or some that know which server it is at the moment.
+/// The address of a log: a server, or hosts that know the current server.
 #[derive(Clone, Debug)]
 pub(crate) struct Address {
     kind: Kind,
-    /// How the server itself is connected to, whichever it is.
+    /// The connection settings of the server itself, whichever host it is.
     server: Client,
     seeds: Arc<[Client]>,
-    /// The seed that is asked next, so that none is asked for ever that is cut off from the others.
+    /// The index of the seed to ask next. It rotates, so that a seed that is cut off from the
+    /// others is not asked forever.
     next: Arc<AtomicUsize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
     Single,
-    /// Seeds are sentinels, which know the primary of this name.
+    /// Sentinels, which know the primary of this name.
     Sentinel(String),
-    /// Seeds are nodes of the cluster.
+    /// Nodes of a cluster.
     Cluster,
 }
 
@@ -33,8 +34,9 @@ enum Kind {
 type Host = (String, u16);
 
 impl Address {
-    /// Parses `redis://…`, `redis+unix://…`, `redis+sentinel://[USER:PASSWORD@]HOST:PORT,…/NAME[/DB]` and
-    /// `redis+cluster://[USER:PASSWORD@]HOST:PORT,…`; or the same with `rediss`.
+    /// Parses `redis://…`, `redis+unix://…`,
+    /// `redis+sentinel://[USER:PASSWORD@]HOST:PORT,…/NAME[/DB]` and
+    /// `redis+cluster://[USER:PASSWORD@]HOST:PORT,…`, and the same with `rediss`.
     pub(crate) fn parse(url: &str) -> RedisResult<Self> {
         for scheme in ["redis", "rediss"] {
             let rest = url.strip_prefix(scheme);
@@ -52,13 +54,17 @@ impl Address {
 
     fn sentinel(scheme: &str, rest: &str) -> RedisResult<Self> {
         let (user, rest) = split_user(rest);
-        let (hosts, name) =
-            rest.split_once('/').ok_or(wrong("the name of the primary is missing"))?;
+        let (hosts, name) = rest.split_once('/').ok_or(wrong(
+            "the name of the primary is missing; write it after the hosts: `…/NAME`",
+        ))?;
         let (name, database) = name.split_once('/').unwrap_or((name, ""));
         if name.is_empty() {
-            return Err(wrong("the name of the primary is missing").into());
+            return Err(wrong(
+                "the name of the primary is missing; write it after the hosts: `…/NAME`",
+            )
+            .into());
         }
-        // The password is that of the servers: sentinels rarely have one.
+        // The password is for the servers: sentinels rarely have one.
         let seeds = seeds(scheme, "", hosts)?;
         let first = hosts.split(',').next().unwrap_or_default();
         let server = Client::open(format!("{scheme}://{user}{first}/{database}"))?;
@@ -67,18 +73,19 @@ impl Address {
 
     fn new(kind: Kind, server: Client, seeds: Vec<Client>) -> RedisResult<Self> {
         if seeds.len() > MAX_SEEDS {
-            return Err(wrong("an address has at most 16 hosts").into());
+            return Err(wrong("the address has too many hosts; at most 16 are allowed").into());
         }
         Ok(Self { kind, server, seeds: seeds.into(), next: Arc::default() })
     }
 
-    /// Finds the server that has the log now: the primary, or the node that has the slot of a key.
+    /// Returns the server that currently has the log: the primary, or the cluster node with the
+    /// slot of `key`.
     pub(crate) async fn server(&self, key: &str, timeout: Duration) -> RedisResult<Client> {
         if self.kind == Kind::Single {
             return Ok(self.server.clone());
         }
         let first = self.next.fetch_add(1, Ordering::Relaxed);
-        let mut failed = RedisError::from(wrong("there is no host in the address"));
+        let mut failed = RedisError::from(wrong("the address has no host"));
         for n in 0..self.seeds.len() {
             let seed = &self.seeds[(first.wrapping_add(n)) % self.seeds.len()];
             match self.ask(seed, key, timeout).await {
@@ -103,11 +110,12 @@ impl Address {
             command.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
             let primary: Option<Host> = command.query_async(&mut connection).await?;
             return primary.ok_or_else(|| {
-                let text = "a sentinel knows no primary of that name";
+                let text = "the sentinel knows no primary with this name";
                 (ErrorKind::MasterNameNotFoundBySentinel, text, name.clone()).into()
             });
         }
-        // A node that is cut off from the others still believes that it has its slots.
+        // A node that is cut off from the others still believes that it owns its slots, so ask for
+        // the state too.
         let (info, slot, slots): (String, u16, Vec<redis::Value>) = redis::pipe()
             .cmd("CLUSTER")
             .arg("INFO")
@@ -118,13 +126,15 @@ impl Address {
             .arg("SLOTS")
             .query_async(&mut connection)
             .await?;
-        let unknown =
-            (ErrorKind::ClusterConnectionNotFound, "a node does not know who has the slot");
+        let unknown = (
+            ErrorKind::ClusterConnectionNotFound,
+            "the node does not know which node has the slot",
+        );
         if !info.contains("cluster_state:ok") {
             return Err(unknown.into());
         }
         let (host, port) = owner(slot, slots)?.ok_or(unknown)?;
-        // A node may not know its own name.
+        // A node may not know its own host name.
         if host.is_empty() || host == "?" {
             let (host, _) = host_of(seed.get_connection_info().addr()).ok_or(unknown)?;
             return Ok((host, port));
@@ -133,7 +143,7 @@ impl Address {
     }
 }
 
-/// The primary that has a slot, by the reply to `CLUSTER SLOTS`.
+/// Returns the primary that has a slot, from the reply to `CLUSTER SLOTS`.
 fn owner(slot: u16, slots: Vec<redis::Value>) -> RedisResult<Option<Host>> {
     for range in slots {
         let redis::Value::Array(parts) = range else { continue };
@@ -156,7 +166,7 @@ fn owner(slot: u16, slots: Vec<redis::Value>) -> RedisResult<Option<Host>> {
     Ok(None)
 }
 
-/// `USER:PASSWORD@`, or nothing, and the rest.
+/// Splits `USER:PASSWORD@`, or nothing, from the rest.
 fn split_user(rest: &str) -> (&str, &str) {
     let end = rest.rfind('@').map_or(0, |at| at + 1);
     rest.split_at(end)
@@ -175,7 +185,7 @@ fn host_of(address: &ConnectionAddr) -> Option<Host> {
     }
 }
 
-/// The same kind of address elsewhere.
+/// Returns an address of the same kind with another host and port.
 fn moved(address: &ConnectionAddr, host: String, port: u16) -> ConnectionAddr {
     match address {
         ConnectionAddr::TcpTls { insecure, tls_params, .. } => ConnectionAddr::TcpTls {

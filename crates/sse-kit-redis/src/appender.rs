@@ -1,4 +1,4 @@
-//! The way into the log.
+//! Appends records to the log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,10 +16,10 @@ use crate::outage::Outage;
 use crate::refusal::Refusal;
 use crate::status::Shared;
 
-/// How long to wait before an attempt is made again.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Appends over one connection that all publishers of a node share.
+/// Appends records over one connection that all publishers of a node share.
 #[derive(Debug)]
 pub(crate) struct Appender {
     config: RedisConfig,
@@ -29,29 +29,29 @@ pub(crate) struct Appender {
     outage: Outage,
 }
 
-/// An append, as it is sent with each attempt.
+/// An append, as each attempt sends it.
 #[derive(Debug)]
 struct Request {
     record: Fields,
     follow_ups: Vec<Fields>,
     once: Option<Once>,
     expected: Option<EventId>,
-    /// Under which key Redis remembers it.
+    /// The key under which Redis remembers the append.
     key: String,
     /// A random text, the same for all attempts.
     attempt: String,
 }
 
-/// The reply of the script: epoch, offset, what came of it, and which server says so.
+/// The reply of the script: epoch, offset, outcome, and the server that answered.
 type Reply = (String, String, String, String);
 
-/// Why one attempt has failed.
+/// The reason why one attempt failed.
 enum Failure {
-    /// It was surely not written, and may be if it is tried again.
+    /// The record was certainly not written; a retry may write it.
     NotWritten(RedisError),
-    /// It may have been written.
+    /// The record may have been written.
     Unknown(RedisError),
-    /// It was surely not written, nor would it be.
+    /// The record was certainly not written, and a retry would not write it.
     Final(AppendError),
 }
 
@@ -66,8 +66,8 @@ impl Appender {
         }
     }
 
-    /// Appends records, and tries again under the same idempotency key until the deadline: under that
-    /// of the app, or one of its own.
+    /// Appends records and retries until the deadline, with the idempotency key of the app or a
+    /// random one.
     pub(crate) async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let request = self.request(append)?;
         let appended = self.append_by_deadline(&request).await;
@@ -97,7 +97,7 @@ impl Appender {
         }
         let attempt = random().map_err(|error| AppendError::Unavailable(error.into()))?;
         let key = match &once {
-            // No random one looks like this, and no key has a line feed.
+            // No random key looks like this, and no idempotency key contains a line feed.
             Some(once) => format!("app:{}\n{}", once.key, written(&once.scope)),
             None => attempt.clone(),
         };
@@ -138,8 +138,8 @@ impl Appender {
         Err(if unknown { AppendError::Ambiguous(error) } else { AppendError::Unavailable(error) })
     }
 
-    /// Notes a failed attempt; true when attempts have failed for longer than any append may take.
-    /// Then publishers are not made to wait once more.
+    /// Records a failed attempt. Returns `true` if attempts have failed for longer than an append
+    /// may take; publishers then fail without another retry.
     fn note_failure(&self) -> bool {
         self.outage.goes_on(self.config.append_deadline, self.shared.read_at())
     }
@@ -164,11 +164,12 @@ impl Appender {
             follow_up.add_to(&mut call);
         }
         match call.invoke_async::<Reply>(&mut connection).await {
-            // The address has led to two servers, and one of them does not have the log any more. Both
-            // connections are made again; where it was the right one, the next attempt finds the record.
+            // The address has led to two servers, and one of them no longer has the log. Both
+            // connections are replaced. If this server was the right one, the next attempt finds
+            // the record.
             Ok((_, _, _, server)) if !self.shared.appends_to(&server) => {
                 self.link.discard(number).await;
-                let error = "the record stands on another server than the one that is read";
+                let error = "the record was written to another server than the one that the node reads from";
                 Err(Failure::Unknown((ErrorKind::Client, error).into()))
             }
             Ok(reply) => Ok(reply),
@@ -177,7 +178,7 @@ impl Appender {
                     self.shared.appends_to(server);
                 }
                 let refusal = Refusal::from_error(&error);
-                // Whatever else the server says, another one may have taken its place.
+                // For any other error, another server may have taken over.
                 if refusal != Some(Refusal::Full) {
                     self.link.discard(number).await;
                 }
@@ -188,7 +189,7 @@ impl Appender {
 }
 
 impl Request {
-    /// What the reply of the script says.
+    /// Converts the reply of the script.
     fn outcome(&self, (epoch, offset, outcome, _): Reply) -> Result<Appended, AppendError> {
         let id: EventId = format!("{epoch}-{offset}").parse().map_err(|_| no_answer())?;
         match (outcome.as_str(), &self.once, self.expected) {
@@ -200,16 +201,16 @@ impl Request {
         }
     }
 
-    /// The id of the last record that was appended, or was there already.
+    /// Returns the id of the last record that was appended, or existed already.
     fn last(&self, appended: &Appended) -> EventId {
         let follow_ups = if appended.repeated { 0 } else { self.follow_ups.len() as u64 };
         EventId::new(appended.id.epoch(), appended.id.offset() + follow_ups)
     }
 }
 
-/// The script answered something that it never does.
+/// Returns the error for a reply that the script never gives.
 fn no_answer() -> AppendError {
-    AppendError::Ambiguous("the log gave no answer that makes sense".into())
+    AppendError::Ambiguous("the log gave an unexpected reply".into())
 }
 
 impl Failure {
@@ -223,13 +224,13 @@ impl Failure {
     }
 }
 
-/// The server that is not proven to have the end of the log, where an append was refused for that.
+/// Returns the server if it refused an append because it is not proven to have the end of the log.
 fn unproven(error: &RedisError) -> Option<&str> {
     let (_, after) = error.detail()?.split_once("UNPROVEN ")?;
     after.split_whitespace().next()
 }
 
-/// 128 random bits.
+/// Returns 128 random bits as text.
 pub(crate) fn random() -> Result<String, getrandom::Error> {
     Ok(format!("{:016x}{:016x}", getrandom::u64()?, getrandom::u64()?))
 }

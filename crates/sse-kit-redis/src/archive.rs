@@ -1,4 +1,4 @@
-//! The log as it was: what nodes do not have any more.
+//! Reads old records of the log, for backfill.
 
 use std::sync::Arc;
 
@@ -8,16 +8,16 @@ use sse_kit_broadcast::ReadError;
 use sse_kit_event::EventId;
 
 use crate::config::RedisConfig;
-use crate::entry::Entry;
+use crate::entry::StreamEntry;
 use crate::link::Link;
 use crate::page::{Budget, From, Pages};
 use crate::status::Shared;
 
-/// How far back anybody may reach. A hub gives up after as many records: what lies further
-/// back is not read in the first place.
+/// The maximum distance of a read from the end of the log, in records. A hub does not backfill from
+/// further back, so such reads are refused at once.
 const FURTHEST: u64 = 10_000;
 
-/// Reads again what was read long ago, on a connection of its own: appends do not wait for it.
+/// Reads old records on its own connection, so that appends do not wait for it.
 #[derive(Debug)]
 pub(crate) struct Archive {
     config: RedisConfig,
@@ -38,10 +38,14 @@ impl Archive {
         }
     }
 
-    /// The records after one, oldest first.
-    pub(crate) async fn read(&self, after: EventId, limit: usize) -> Result<Vec<Entry>, ReadError> {
+    /// Reads the records after `after`, oldest first.
+    pub(crate) async fn read(
+        &self,
+        after: EventId,
+        limit: usize,
+    ) -> Result<Vec<StreamEntry>, ReadError> {
         let unavailable = |error: RedisError| ReadError::Unavailable(error.into());
-        if !self.shared.may_reach_back_to(after, FURTHEST) {
+        if !self.shared.may_hold_after(after, FURTHEST) {
             return Err(ReadError::NotKept);
         }
         let (number, mut connection) = self.link.connection().await.map_err(unavailable)?;
@@ -61,7 +65,7 @@ impl Archive {
         if page.epoch != after.epoch().to_string() {
             return Err(ReadError::NotKept);
         }
-        // Offsets have no holes, so one that is missing was trimmed.
+        // Offsets have no holes, so a missing one was trimmed.
         let ours =
             page.entries.into_iter().filter(|entry| entry.is_ours() && entry.offset <= page.last);
         let entries: Vec<_> = (after.offset() + 1..)

@@ -1,4 +1,4 @@
-//! How a log on Redis is set up.
+//! The settings of a log on Redis.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,19 +7,19 @@ use sse_kit_event::Topic;
 
 use crate::address::Address;
 
-/// The longest time that a setting takes; longer ones are shortened to this. A hundred years.
+/// The maximum of every duration: a hundred years. Longer ones are reduced to it.
 const MAX_TIME: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// The shortest and the longest tick. Nodes that are silent for longer than some ticks are forgotten.
+/// The minimum and maximum tick. A node that is silent for some ticks is forgotten.
 const TICKS: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(2)];
 
-/// The largest number that Redis takes.
+/// The largest count that Redis accepts.
 const MAX_COUNT: u64 = i64::MAX.unsigned_abs();
 
-/// The largest record that Redis could take: half of what it allows for one text.
+/// The largest record that Redis could store: half of its limit for one string.
 const LARGEST_RECORD: usize = 256 << 20;
 
-/// Where the log is, what it keeps, and how long to wait for it.
+/// The settings of a log on Redis: its address, retention and timeouts.
 ///
 /// ```
 /// use std::time::Duration;
@@ -48,7 +48,7 @@ pub struct RedisConfig {
 }
 
 impl RedisConfig {
-    /// The log at this address:
+    /// Creates the settings for the log at this address:
     ///
     /// | address | server |
     /// |---|---|
@@ -57,13 +57,13 @@ impl RedisConfig {
     /// | `redis+sentinel://[user:password@]host:port,…/name[/db]` | the primary that the sentinels know by this name |
     /// | `redis+cluster://[user:password@]host:port,…` | the node of the cluster that has the slot of the log |
     ///
-    /// With the feature `tls` the same with `rediss`. Sentinels and nodes are asked again for every
-    /// new connection, and one that does not answer is passed over; at most 16 of them may be named.
-    /// Sentinels are asked without a password.
+    /// With the feature `tls`, the schemes `rediss…` do the same over TLS. For every new
+    /// connection, the node asks the sentinels or cluster nodes again and skips those that do not
+    /// answer; an address may name at most 16. Sentinels are asked without a password.
     ///
     /// # Errors
     ///
-    /// When it is no such address.
+    /// [`RedisConfigError`] if `url` is not such an address.
     pub fn new(url: &str) -> Result<Self, RedisConfigError> {
         let address = Address::parse(url).map_err(RedisConfigError)?;
         Ok(Self {
@@ -82,78 +82,79 @@ impl RedisConfig {
         })
     }
 
-    /// The name of the log; nodes with the same name share it. Default: `sse-kit`.
+    /// Sets the name of the log; nodes with the same name share it. Default: `sse-kit`.
     pub fn name(self, name: LogName) -> Self {
         Self { name, ..self }
     }
 
-    /// About how many records Redis keeps, at least this many. Default: 100,000.
+    /// Sets the approximate number of records that Redis keeps, a lower bound. Default: 100,000.
     pub fn keep_events(self, events: u64) -> Self {
         Self { keep_events: events.clamp(1, MAX_COUNT), ..self }
     }
 
-    /// How long Redis keeps a record at most, to about [`RedisConfig::tick`]. Default: as long as there
-    /// is room.
+    /// Sets the maximum age of records in Redis, accurate to about one [`RedisConfig::tick`].
+    /// Default: no limit.
     pub fn keep_for(self, age: Duration) -> Self {
         Self { keep_for: Some(age.min(MAX_TIME)), ..self }
     }
 
-    /// How many of the newest records a node reads when it starts, to serve clients that resume on it.
-    /// They go through memory once, and stay as far as the hub keeps history. Default: 10,000.
+    /// Sets how many of the newest records a node reads at its start, to serve clients that resume
+    /// on it. They pass through memory once and stay as long as the hub's history keeps them.
+    /// Default: 10,000.
     pub fn warm_up(self, events: u64) -> Self {
         Self { warm_up: events, ..self }
     }
 
-    /// How long an append may take, retries included, before it is an error. Default: 3 s.
+    /// Sets the deadline of an append, including retries. Default: 3 s.
     pub fn append_deadline(self, deadline: Duration) -> Self {
         Self { append_deadline: deadline.min(MAX_TIME), ..self }
     }
 
-    /// How long to wait for a connection, or for one reply, before it is tried again on a new
-    /// connection. Default: 1 s.
+    /// Sets the timeout of a connection attempt and of one reply; after it, the node retries on a
+    /// new connection. Default: 1 s.
     pub fn attempt_timeout(self, timeout: Duration) -> Self {
         Self { attempt_timeout: timeout.min(MAX_TIME), ..self }
     }
 
-    /// How long Redis knows the idempotency key of a record: longer than any publisher retries. Each
-    /// key takes about 150 bytes there meanwhile. Default: 120 s.
+    /// Sets how long Redis remembers the idempotency key of a record. Use more than the time for
+    /// which publishers retry. Each key takes about 150 bytes in Redis. Default: 120 s.
     ///
-    /// A window shorter than [`RedisConfig::append_deadline`] and [`RedisConfig::attempt_timeout`]
-    /// together could let a retry append twice; [`RedisLog::connect`](crate::RedisLog::connect)
-    /// refuses it.
+    /// If the window were shorter than [`RedisConfig::append_deadline`] plus
+    /// [`RedisConfig::attempt_timeout`], a retry could append twice;
+    /// [`RedisLog::connect`](crate::RedisLog::connect) rejects that.
     pub fn idempotency(self, window: Duration) -> Self {
         Self { idempotency: window.min(MAX_TIME), ..self }
     }
 
-    /// The largest record that is appended, in bytes; at most 256 MiB. Default: 8 MiB.
+    /// Sets the maximum size of a record in bytes, up to 256 MiB. Default: 8 MiB.
     pub fn max_record_bytes(self, bytes: usize) -> Self {
         Self { max_record_bytes: bytes.min(LARGEST_RECORD), ..self }
     }
 
-    /// How often the state of the log is looked at, at least every 2 s: a log that was wiped is noticed
-    /// within this and the time that it takes to connect. Default: 1 s.
+    /// Sets the interval between checks of the log's state, at most 2 s. A node detects a wiped log
+    /// within this interval plus the time to connect. Default: 1 s.
     pub fn tick(self, every: Duration) -> Self {
         Self { tick: every.clamp(TICKS[0], TICKS[1]), ..self }
     }
 
-    /// How long the log waits for its nodes after another server has taken over, or the same one was
-    /// started again. Default: 2 s.
+    /// Sets how long the log waits for its nodes after another server has taken over, or the server
+    /// has restarted. Default: 2 s.
     ///
-    /// Redis may have lost the end of the log then. The log takes no events until every node that
-    /// was there in the last ten seconds has looked, and goes on in the same epoch when none of them
-    /// knows of more than Redis has. When a node does not come in time, the log begins a new epoch,
-    /// and every page is told of a gap.
+    /// In that case Redis may have lost the end of the log. The log accepts no events until every
+    /// node that was active in the last ten seconds has checked it. It continues in the same epoch
+    /// if none of them knows more records than Redis has. If a node does not check in time, the log
+    /// begins a new epoch, and every page gets a gap.
     pub fn roll_call(self, patience: Duration) -> Self {
         Self { roll_call: patience.min(MAX_TIME), ..self }
     }
 
-    /// How long [`RedisLog::connect`](crate::RedisLog::connect) tries again while Redis cannot be
-    /// reached. Default: 10 s.
+    /// Sets how long [`RedisLog::connect`](crate::RedisLog::connect) retries while Redis is
+    /// unreachable. Default: 10 s.
     pub fn start_deadline(self, deadline: Duration) -> Self {
         Self { start_deadline: deadline.min(MAX_TIME), ..self }
     }
 
-    /// The shortest idempotency window with which no retry can append twice.
+    /// Returns the shortest idempotency window with which no retry can append twice.
     pub(crate) fn shortest_window(&self) -> Duration {
         self.append_deadline + self.attempt_timeout
     }
@@ -179,26 +180,26 @@ impl RedisConfig {
     }
 }
 
-/// Without the address, which may hold a password.
+/// Leaves the address out, because it may contain a password.
 impl fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisConfig").field("name", &self.name.0).finish_non_exhaustive()
     }
 }
 
-/// Why a text is no address of a Redis server.
+/// The reason why a text is not the address of a Redis server.
 #[derive(Debug, thiserror::Error)]
-#[error("not the address of a Redis server")]
+#[error("not the address of a Redis server; see `RedisConfig::new` for the forms")]
 pub struct RedisConfigError(#[source] redis::RedisError);
 
-/// Names a log in Redis: 1 to 64 letters, digits and `._-`.
+/// The name of a log in Redis: 1 to 64 letters, digits and `._-`.
 ///
-/// It is the hash tag of all its keys, so that a cluster keeps them in one slot.
+/// It is the hash tag of all its keys, so a cluster keeps them in one slot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LogName(String);
 
 impl LogName {
-    /// The longest name, in bytes.
+    /// The maximum length of a name, in bytes.
     pub const MAX_LEN: usize = 64;
 }
 
@@ -212,9 +213,9 @@ impl std::str::FromStr for LogName {
     }
 }
 
-/// Why a text is no name of a log.
+/// The error for a text that is not the name of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the name of a log is 1 to 64 letters, digits and `._-`")]
+#[error("not the name of a log; use 1 to 64 letters, digits and `._-`")]
 pub struct LogNameError;
 
 #[cfg(test)]

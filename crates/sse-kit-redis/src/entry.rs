@@ -1,53 +1,53 @@
-//! A record as it stands in the stream.
+//! Entries of the stream, and their conversion to records.
 
 use redis::{FromRedisValue as _, ScriptInvocation, Value};
 use sse_kit_broadcast::{ConnectionSet, Record};
 use sse_kit_event::{Audience, ConnectionId, EncodedEvent, EventKey, Topic};
 
-/// What stands between the topics of one record; no topic has it.
+/// The separator between the topics of one record; no topic contains it.
 const BETWEEN_TOPICS: &str = "\n";
 
-/// One entry of the stream, read back.
+/// An entry of the stream, as read back.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct StreamEntry {
     pub(crate) offset: u64,
-    /// The second part of its id, which is 0 in those that the log gives.
+    /// The second part of its id; 0 in entries of the log.
     pub(crate) sequence: u64,
-    /// The size of its fields.
+    /// The size of its fields, in bytes.
     pub(crate) bytes: usize,
-    /// The random text by which it is known again.
+    /// The random text that identifies the append.
     pub(crate) once: String,
     pub(crate) record: Result<Record, EntryError>,
 }
 
-impl Entry {
-    /// Whether its id is one that the log gives.
+impl StreamEntry {
+    /// Returns `true` if its id has the form that the log assigns.
     pub(crate) fn is_ours(&self) -> bool {
         self.sequence == 0
     }
 }
 
-/// Why an entry is no record: somebody else than a node wrote it.
+/// The reason why an entry is not a record: a program other than a node wrote it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EntryError {
-    #[error("its field `{0}` is missing or wrong")]
+    #[error("the field `{0}` is missing or invalid")]
     Field(&'static str),
 }
 
-/// The entries in the reply to `XRANGE`.
-pub(crate) fn entries(reply: Value) -> Result<Vec<Entry>, redis::RedisError> {
+/// Parses the entries in the reply to `XRANGE`.
+pub(crate) fn entries(reply: Value) -> Result<Vec<StreamEntry>, redis::RedisError> {
     let entries: Vec<(String, Vec<Value>)> = redis::from_redis_value(reply)?;
     entries.into_iter().map(|(id, fields)| entry(&id, fields)).collect()
 }
 
-/// The entries in the reply to `XREAD` of one stream; nil is none.
-pub(crate) fn read_entries(reply: Value) -> Result<Vec<Entry>, redis::RedisError> {
+/// Parses the entries in the reply to `XREAD` of one stream; nil means none.
+pub(crate) fn read_entries(reply: Value) -> Result<Vec<StreamEntry>, redis::RedisError> {
     let streams: Option<Vec<(String, Value)>> = redis::from_redis_value(reply)?;
     let stream = streams.into_iter().flatten().next();
     stream.map_or_else(|| Ok(Vec::new()), |(_, reply)| entries(reply))
 }
 
-/// How a record is written: the fields that are the same for every node.
+/// The fields of a record that are the same on every node.
 #[derive(Debug)]
 pub(crate) struct Fields {
     pub(crate) topic: String,
@@ -67,7 +67,7 @@ impl Fields {
         }
     }
 
-    /// Adds the four arguments that the script has for a record.
+    /// Adds the script's four arguments for a record.
     pub(crate) fn add_to(&self, call: &mut ScriptInvocation<'_>) {
         call.arg(&self.topic).arg(&self.event).arg(&self.key).arg(&self.except);
     }
@@ -77,8 +77,8 @@ impl Fields {
     }
 }
 
-fn entry(id: &str, fields: Vec<Value>) -> Result<Entry, redis::RedisError> {
-    let wrong = (redis::ErrorKind::Parse, "an entry of the log has no offset");
+fn entry(id: &str, fields: Vec<Value>) -> Result<StreamEntry, redis::RedisError> {
+    let wrong = (redis::ErrorKind::Parse, "an entry of the log has an invalid id");
     let (offset, sequence) = id.split_once('-').ok_or(wrong)?;
     let (offset, sequence) =
         (offset.parse().map_err(|_| wrong)?, sequence.parse().map_err(|_| wrong)?);
@@ -97,10 +97,10 @@ fn entry(id: &str, fields: Vec<Value>) -> Result<Entry, redis::RedisError> {
         }
     }
     let once = std::mem::take(&mut found.once);
-    Ok(Entry { offset, sequence, bytes, once, record: found.record() })
+    Ok(StreamEntry { offset, sequence, bytes, once, record: found.record() })
 }
 
-/// The fields as they are found, whoever wrote them.
+/// The fields as found, not validated.
 #[derive(Debug, Default)]
 struct Found {
     topic: Vec<u8>,
@@ -125,13 +125,13 @@ impl Found {
     }
 }
 
-/// The topics of an audience, or nothing for everyone.
+/// Encodes an audience as its topics, or as nothing for everyone.
 pub(crate) fn written(audience: &Audience) -> String {
     let topics: Vec<_> = audience.topics().iter().map(Topic::as_str).collect();
     topics.join(BETWEEN_TOPICS)
 }
 
-/// The audience that is written as topics, or as nothing for everyone.
+/// Parses an audience from its topics, or from nothing for everyone.
 fn audience(topics: &str) -> Option<Audience> {
     if topics.is_empty() {
         return Some(Audience::Everyone);
@@ -140,7 +140,7 @@ fn audience(topics: &str) -> Option<Audience> {
     Audience::several(topics.ok()?).ok()
 }
 
-/// The connections whose ids are written with blanks between.
+/// Parses the connection ids, which are separated by spaces.
 fn connections(ids: &str) -> Option<ConnectionSet> {
     let ids =
         ids.split_ascii_whitespace().map(str::parse).collect::<Result<Vec<ConnectionId>, _>>();

@@ -13,28 +13,29 @@
 //!
 //! # What happens where
 //!
-//! `publish` appends the event to a stream in Redis and returns with its id. Every node reads the
-//! stream on a connection of its own, and delivers what it reads, its own events included; so all
-//! nodes deliver the same events in the same order. A node that starts reads the newest events
-//! first, and so can serve clients that resume from ids of other nodes.
+//! `publish` appends the event to a stream in Redis and returns its id. Every node reads the stream
+//! on its own connection and delivers what it reads, including its own events, so all nodes deliver
+//! the same events in the same order. A node that starts reads the newest events first, so it can
+//! serve clients that resume with ids from other nodes.
 //!
 //! # When Redis fails
 //!
-//! Streams stay open, heartbeats and replay from memory go on. An append is tried again until its
-//! deadline, under an idempotency key, so that it is not written twice; then its error says whether it
-//! may have been written.
+//! Streams stay open; heartbeats and replay from memory go on. The node retries an append until its
+//! deadline, under an idempotency key, so that it is not written twice. After that, the error says
+//! whether it may have been written.
 //!
 //! When Redis restarts, or another server takes over, the log waits for its nodes: see
-//! [`RedisConfig::roll_call`]. It goes on where none of them knows of more than Redis has. Otherwise the
-//! log gets a new epoch, and every stream gets a gap. No event is promised to survive a loss of power.
+//! [`RedisConfig::roll_call`]. It continues if none of them knows more records than Redis has.
+//! Otherwise the log begins a new epoch, and every stream gets a gap. No event is guaranteed to
+//! survive a power loss.
 //!
-//! `maxmemory-policy` must be `noeviction`: any other may evict the log. A full Redis is then
-//! [`AppendError::Full`](sse_kit_broadcast::AppendError::Full).
+//! `maxmemory-policy` must be `noeviction`: any other policy may evict the log. If Redis is full,
+//! appends fail with [`AppendError::Full`](sse_kit_broadcast::AppendError::Full).
 //!
 //! # Publishing from elsewhere
 //!
-//! Anything that speaks to Redis can publish, by running [`APPEND_SCRIPT`]. `publishers` beside the
-//! sources of this crate has a program that does in Python and one in JavaScript.
+//! Any program that speaks to Redis can publish by running [`APPEND_SCRIPT`]. The folder
+//! `publishers` of this crate has one in Python and one in JavaScript.
 
 mod address;
 mod appender;
@@ -56,8 +57,8 @@ pub use presence::{Member, MembersError, RedisPresence};
 pub use redis_log::{ConnectError, RedisLog};
 pub use status::{RedisHealth, RedisStats, RedisStatus};
 
-/// The Lua script that appends a record, as every node and every other publisher runs it. The
-/// comment at its beginning says what it is given and what it returns.
+/// The Lua script that appends a record. Every node and every other publisher runs it. The comment
+/// at its beginning documents arguments and results.
 ///
 /// For a log named `N` the keys are `{N}:log`, `{N}:meta` and `{N}:once:R`, where `R` is the random
 /// text that makes a second run of the same append harmless.

@@ -1,4 +1,4 @@
-//! A connection to Redis that many use at the same time.
+//! A shared connection to Redis.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use tokio::sync::Mutex;
 
 use crate::config::RedisConfig;
 
-/// One connection, made when it is needed, and again when it has failed.
+/// A connection that is opened on demand, and again after a failure.
 ///
-/// It is made here, as only so can an append that was never sent be told from one whose reply was
-/// lost; the connection manager of the `redis` crate reports both alike.
+/// It is not the connection manager of the `redis` crate, which reports an append that was never
+/// sent and one whose reply was lost in the same way. Here the two differ.
 #[derive(Debug)]
 pub(crate) struct Link {
     config: RedisConfig,
@@ -21,7 +21,7 @@ pub(crate) struct Link {
 
 #[derive(Default)]
 struct Now {
-    /// Tells this connection from the one before.
+    /// The number of this connection, to tell it from earlier ones.
     number: u64,
     connection: Option<MultiplexedConnection>,
 }
@@ -37,7 +37,7 @@ impl Link {
         Self { config, now: Mutex::default() }
     }
 
-    /// The connection, and its number.
+    /// Returns the connection and its number.
     pub(crate) async fn connection(&self) -> Result<(u64, MultiplexedConnection), RedisError> {
         let mut now = self.now.lock().await;
         if let Some(connection) = &now.connection {
@@ -49,7 +49,7 @@ impl Link {
         Ok((now.number, connection))
     }
 
-    /// A connection that has failed is not used again.
+    /// Discards a connection that has failed, if it is still the current one.
     pub(crate) async fn discard(&self, number: u64) {
         let mut now = self.now.lock().await;
         if now.number == number {
@@ -58,7 +58,7 @@ impl Link {
     }
 }
 
-/// A connection whose replies may take this long.
+/// Opens a connection with this response timeout.
 pub(crate) async fn connect(
     config: &RedisConfig,
     response_timeout: Duration,

@@ -1,4 +1,4 @@
-//! The times in which appends fail.
+//! Periods in which appends fail.
 
 use std::error::Error;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// Remembers since when appends have failed, and logs the beginning and the end of it.
+/// The time since which appends have failed. It logs the beginning and the end of an outage.
 #[derive(Debug, Default)]
 pub(crate) struct Outage(Mutex<Option<Failing>>);
 
@@ -18,11 +18,12 @@ struct Failing {
 }
 
 impl Outage {
-    /// Notes a failed attempt; true when attempts have failed for longer than `patience`, so that
-    /// publishers need not wait once more.
+    /// Records a failed attempt. Returns `true` if attempts have failed for longer than `patience`,
+    /// so publishers need not wait for another retry.
     ///
-    /// An outage ends with an append that succeeds. It also ends where nobody appends for longer than
-    /// `patience` and the log was read meanwhile (`read_at`): what fails after that is another outage.
+    /// An outage ends with an append that succeeds. It also ends if nothing was appended for longer
+    /// than `patience` and the log was read meanwhile (`read_at`); a later failure begins a new
+    /// outage.
     pub(crate) fn goes_on(&self, patience: Duration, read_at: Option<Instant>) -> bool {
         let now = Instant::now();
         let mut failing = self.0.lock();
@@ -35,13 +36,13 @@ impl Outage {
         now - since > patience
     }
 
-    /// Logs the first append that fails in an outage.
+    /// Logs the first failed append of an outage.
     pub(crate) fn failed(&self, error: &(dyn Error + 'static)) {
         let now = Instant::now();
         let mut failing = self.0.lock();
         let failing = failing.get_or_insert(Failing { since: now, last: now, is_logged: false });
         if !std::mem::replace(&mut failing.is_logged, true) {
-            tracing::warn!(error, "appends to the log fail; no more of them are logged");
+            tracing::warn!(error, "appends to the log fail; further failures are not logged");
         }
     }
 

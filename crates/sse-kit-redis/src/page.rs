@@ -4,12 +4,12 @@ use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Script, Value};
 
 use crate::config::RedisConfig;
-use crate::entry::{self, Entry};
+use crate::entry::{self, StreamEntry};
 
-/// The most records in a page.
+/// The maximum number of records in a page.
 const MAX_RECORDS: usize = 256;
 
-/// The most bytes in a page, unless its first record alone is larger.
+/// The maximum size of a page in bytes, unless its first record alone is larger.
 const MAX_BYTES: usize = 1 << 20;
 
 /// The script that reads pages.
@@ -18,20 +18,20 @@ pub(crate) struct Pages {
     script: Script,
 }
 
-/// Records, and the state of the log at that moment.
+/// A page of records, and the state of the log at that moment.
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) epoch: String,
     pub(crate) last: u64,
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<StreamEntry>,
 }
 
-/// The place where a page begins.
+/// The position where a page begins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum From {
-    /// After this id, of an offset and a sequence; the oldest first.
+    /// After this offset and sequence, oldest first.
     After(u64, u64),
-    /// Before this offset, the newest first.
+    /// Before this offset, newest first.
     Before(u64),
 }
 
@@ -40,7 +40,7 @@ impl Pages {
         Self { script: Script::new(include_str!("page.lua")) }
     }
 
-    /// Reads at most `limit` records, within the budget, without waiting for any.
+    /// Reads at most `limit` records within the budget, without waiting for new ones.
     pub(crate) async fn read(
         &self,
         connection: &mut MultiplexedConnection,
@@ -68,16 +68,16 @@ impl Pages {
     }
 }
 
-/// The number of bytes that a page may have. It shrinks when a page does not arrive in time, down to
-/// a single record, and grows again with every page that does.
+/// The size limit of a page in bytes. It shrinks when a page is late, down to a single record, and
+/// grows with every page that arrives in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Budget {
     bytes: usize,
-    /// How many times longer than usual a reply may take: a single record may be large too.
+    /// The factor on the response timeout, because a single record may be large too.
     pub(crate) patience: u32,
 }
 
-/// The most times longer that a reply may take.
+/// The maximum factor on the response timeout.
 const MAX_PATIENCE: u32 = 16;
 
 impl Default for Budget {
@@ -87,18 +87,18 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// Takes note of a page that did not arrive in time.
+    /// Shrinks the budget after a page that was late.
     pub(crate) fn shrink(&mut self) {
         self.bytes = (self.bytes / 4).max(1);
         self.patience = (self.patience * 2).min(MAX_PATIENCE);
     }
 
-    /// Takes note of a page that arrived in time.
+    /// Grows the budget after a page that arrived in time.
     pub(crate) fn grow(&mut self) {
         self.bytes = self.bytes.saturating_mul(2).min(MAX_BYTES);
     }
 
-    /// Ends the patience once everything was read.
+    /// Resets the response timeout after everything was read.
     pub(crate) fn rest(&mut self) {
         self.patience = 1;
     }

@@ -1,4 +1,4 @@
-//! Who is on a topic, on any node.
+//! Presence: the connections on a topic, on all nodes.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -15,20 +15,20 @@ use crate::appender::{millis, random};
 use crate::config::RedisConfig;
 use crate::link::Link;
 
-/// For how long a node is believed that has said nothing more.
+/// The time after which a silent node is dropped.
 const BELIEVED: Duration = Duration::from_secs(6);
 
-/// How often a node says who is there.
+/// The interval at which a node announces its members.
 const SAID_EVERY: Duration = Duration::from_secs(2);
 
-/// For how long changes are gathered.
+/// The time for which changes are batched.
 const GATHER: Duration = Duration::from_millis(50);
 
-/// Who is on a topic, on all nodes: each says in Redis who is there, again and again.
+/// The connections on a topic, on all nodes. Each node announces its members in Redis, every 2 s
+/// and on every change.
 ///
-/// A node that dies is silent, and after six seconds those who were on it are no longer counted. What a
-/// node says is as long as the list of those who are there: this is for rooms of some hundreds, not
-/// for a topic that every page subscribes to.
+/// If a node dies, its members are dropped after 6 s. An announcement contains the whole list, so
+/// use this for rooms of up to a few hundred, not for a topic that every page subscribes to.
 ///
 /// ```no_run
 /// # use sse_kit_broadcast::Hub;
@@ -48,7 +48,7 @@ pub struct RedisPresence {
     shared: Arc<Shared>,
 }
 
-/// What all clones have in common.
+/// The state that all clones share.
 #[derive(Debug)]
 struct Shared {
     config: RedisConfig,
@@ -57,34 +57,35 @@ struct Shared {
     node: String,
 }
 
-/// Somebody who is on a topic.
+/// A connection on a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Member {
     /// The id of the connection.
     pub id: ConnectionId,
-    /// What the app noted of it.
+    /// The metadata that the app attached to it.
     pub metadata: Value,
 }
 
 impl RedisPresence {
-    /// The presence of this node, beside the log of the same name. Nothing is connected to yet.
+    /// Creates the presence of this node, in the same Redis as the log of this name. It does not
+    /// connect yet.
     ///
     /// # Errors
     ///
-    /// When the operating system has no random number for the name of the node.
+    /// If the operating system provides no random number for the name of the node.
     pub fn new(config: RedisConfig) -> Result<Self, getrandom::Error> {
         let script = Script::new(include_str!("present.lua"));
         let link = Link::new(config.clone());
         Ok(Self { shared: Arc::new(Shared { config, link, script, node: random()? }) })
     }
 
-    /// Says who is on the topic at this node, until the hub is gone; when Redis is away, once it
-    /// is back. It is for the caller to poll or to spawn.
+    /// Announces the members of the topic on this node until the hub is gone. While Redis is
+    /// unreachable, it retries. The caller polls or spawns the future.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: when it is dropped, this node is believed for a few seconds more.
+    /// Cancel safe: if the future is dropped, the members of this node are dropped after 6 s.
     pub async fn share(&self, hub: &Hub, topic: &Topic) {
         let mut tick = tokio::time::interval(SAID_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -97,26 +98,36 @@ impl RedisPresence {
                     Err(_) => break,
                 }
             }
-            // Who comes or goes with them is told with them: a room that fills is not told a hundred times.
+            // Batch the changes of this moment: a room that fills causes one announcement, not a
+            // hundred.
             tokio::time::sleep(GATHER).await;
             watch = hub.watch_presence(topic);
             let here: Vec<_> = watch.present.iter().map(|c| Member::from_connection(c)).collect();
             if let Err(error) = self.say(topic, &here).await {
-                tracing::debug!(error = &error as &dyn Error, "others do not hear who is here");
+                tracing::debug!(
+                    error = &error as &dyn Error,
+                    "cannot announce the members of this node"
+                );
             }
         }
-        // It is silent from now on; if this does not arrive, that takes effect a little later.
+        // Announce that this node has no members. If that fails, they are dropped after the
+        // timeout.
         let _ = self.say(topic, &[]).await;
     }
 
-    /// Who is on the topic, on any node that shares it, by the ids of their connections.
+    /// Returns the members of the topic on all nodes that share it, sorted by the ids of their
+    /// connections.
     ///
     /// # Errors
     ///
-    /// When Redis cannot be asked.
+    /// [`MembersError`] if Redis cannot be asked.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: asking changes nothing but the removal of silent nodes.
     pub async fn members(&self, topic: &Topic) -> Result<Vec<Member>, MembersError> {
         let said = self.shared.run(topic, "", "").await.map_err(MembersError)?;
-        // What is no list was written by somebody else.
+        // A text that is not a list was written by another program.
         let lists = said.iter().filter_map(|list| serde_json::from_str::<Vec<Member>>(list).ok());
         let mut members: Vec<_> = lists.flatten().collect();
         members.sort_by(|a, b| a.id.cmp(&b.id));
@@ -132,7 +143,7 @@ impl RedisPresence {
 }
 
 impl Shared {
-    /// Has the script run, and returns what each node said last.
+    /// Runs the script and returns the last announcement of each node.
     async fn run(&self, topic: &Topic, node: &str, list: &str) -> Result<Vec<String>, RedisError> {
         let (number, mut connection) = self.link.connection().await?;
         let key = self.config.presence_key(topic);
@@ -146,12 +157,12 @@ impl Shared {
     }
 }
 
-/// Why others were not told.
+/// The reason why an announcement failed.
 #[derive(Debug, thiserror::Error)]
 enum SayError {
-    #[error("who is here cannot be written as JSON")]
+    #[error("the members cannot be written as JSON")]
     Json(#[from] serde_json::Error),
-    #[error("Redis cannot be told")]
+    #[error("cannot write to Redis")]
     Redis(#[from] RedisError),
 }
 
@@ -161,7 +172,7 @@ impl Member {
     }
 }
 
-/// Redis could not be asked who is there.
+/// The error if Redis could not be asked for the members.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot ask Redis who is there")]
+#[error("cannot read the members from Redis")]
 pub struct MembersError(#[source] RedisError);

@@ -1,4 +1,4 @@
-//! The way back from the log.
+//! Reads the log and delivers its records to the hub.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,27 +11,27 @@ use tokio::time::{Instant, sleep};
 
 use crate::appender::{millis, random};
 use crate::config::RedisConfig;
-use crate::entry::{self, Entry};
+use crate::entry::{self, StreamEntry};
 use crate::link::connect;
 use crate::page::{Budget, From, Page, Pages};
 use crate::status::Shared;
 use crate::warm_up::WarmUp;
 
-/// How long to wait before the first new connection, and at most.
+/// The first and the maximum pause before a new connection.
 const PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(500)];
 
-/// How old a connection grows before a new one takes its place: the address may lead to another
-/// server by then, while the old one goes on running.
+/// The maximum age of a connection. A new one replaces it then, because the address may lead to
+/// another server while the old one keeps running.
 const MAX_CONNECTION: Duration = Duration::from_secs(5);
 
-/// How old a connection is at least before the appender, which finds itself at another server, may have
-/// it replaced.
+/// The minimum age of a connection before the appender, which found another server, may have it
+/// replaced.
 const SHORTEST_CONNECTION: Duration = Duration::from_millis(250);
 
-/// How often to look while it is not proven that a server has the end of the log.
+/// The interval between checks while the server is not proven to have the end of the log.
 const UNPROVEN_TICK: Duration = Duration::from_millis(50);
 
-/// Reads the log, on a connection of its own as reading blocks it.
+/// Reads the log on its own connection, because reads block.
 #[derive(Debug)]
 pub(crate) struct Reader {
     pub(crate) config: RedisConfig,
@@ -41,54 +41,53 @@ pub(crate) struct Reader {
     /// The name of this node in the log.
     node: String,
     place: Place,
-    /// How many entries were removed from the log before this node looked, once it has.
+    /// The number of foreign entries removed from the log before this node's first check.
     removed: Option<u64>,
 }
 
-/// What a reader has read up to.
+/// The position through which the reader has read.
 #[derive(Clone, Debug)]
 struct Place {
     at: EventId,
-    /// The random text of that record, where it is known.
+    /// The random text of that record, if known.
     once: String,
-    /// The sequence of the last entry that somebody else has put behind that record, and that was
-    /// passed over.
+    /// The sequence of the last foreign entry after that record that the reader skipped.
     sequence: u64,
 }
 
-/// Where the log is.
+/// The state of the log.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
     pub(crate) epoch: Epoch,
-    /// The offset at which its epoch began.
+    /// The offset at which the epoch began.
     pub(crate) since: u64,
-    /// The offset of its oldest record, 0 when it has none.
+    /// The offset of the oldest record; 0 if there is none.
     pub(crate) first: u64,
     pub(crate) last: u64,
     /// The server that answered.
     pub(crate) server: String,
-    /// Whether that server has the end of the log.
+    /// `true` if that server has the end of the log.
     is_proven: bool,
-    /// How many entries were removed from the log, by any node.
+    /// The number of foreign entries that all nodes have removed from the log.
     removed: u64,
 }
 
-/// A connection, and what is known of it.
+/// A connection with its state.
 struct Line {
     connection: MultiplexedConnection,
     since: Instant,
-    /// Whether the appender is at another server.
+    /// `true` if the appender found another server.
     is_elsewhere: bool,
-    /// When to look again.
+    /// The time of the next check.
     look_at: Instant,
-    /// How far the log was known to reach.
+    /// The last known end of the log.
     last: u64,
-    /// How far it reached at some look, and who had joined by then: once all of that is delivered, they
-    /// have what they may claim to have seen.
+    /// The end of the log at some check, and the connections that had joined by then. When the
+    /// reader has delivered up to there, they have every event that they may claim to have seen.
     goal: Option<(u64, Mark)>,
 }
 
-/// Why reading has stopped.
+/// The reason why reading stopped.
 enum Stopped {
     Failed(RedisError),
     Closed,
@@ -101,7 +100,7 @@ impl std::convert::From<RedisError> for Stopped {
 }
 
 impl Reader {
-    /// Connects, and reads the newest records.
+    /// Connects and reads the newest records.
     pub(crate) async fn warm_up(config: RedisConfig) -> RedisResult<(Self, WarmUp)> {
         let place = Place::new(EventId::new(Epoch::new(0), 0));
         let mut reader = Self {
@@ -124,11 +123,11 @@ impl Reader {
         Ok((reader, warm_up))
     }
 
-    /// Delivers what was read before anybody was there.
+    /// Delivers the records that were read before the hub existed.
     pub(crate) fn warm(
         &self,
         begin: EventId,
-        entries: impl IntoIterator<Item = Entry>,
+        entries: impl IntoIterator<Item = StreamEntry>,
         inlet: &Inlet,
         shared: &Shared,
     ) {
@@ -154,7 +153,7 @@ impl Reader {
             match self.read(connection.take(), &inlet, &shared, &mut pause).await {
                 Stopped::Closed => return shared.close(),
                 Stopped::Failed(error) => {
-                    tracing::warn!(%error, "the log cannot be read; trying again");
+                    tracing::warn!(%error, "the log could not be read; retrying");
                     shared.down(&error);
                 }
             }
@@ -164,7 +163,7 @@ impl Reader {
         }
     }
 
-    /// Reads for as long as that goes well.
+    /// Reads until an error occurs.
     async fn read(
         &mut self,
         connection: Option<MultiplexedConnection>,
@@ -192,23 +191,23 @@ impl Reader {
         }
     }
 
-    /// Takes a new connection in place of one that is old, or that leads elsewhere than the appender's.
+    /// Replaces the connection if it is old, or leads to another server than the appender's.
     async fn renew(&self, line: &mut Line) {
         let age = line.since.elapsed();
         let is_old = age >= MAX_CONNECTION || (age >= SHORTEST_CONNECTION && line.is_elsewhere);
         if is_old {
             match self.connect().await {
                 Ok(connection) => *line = Line::new(connection),
-                // It is used for as long as it works.
+                // Keep using the old connection as long as it works.
                 Err(error) => {
-                    tracing::debug!(%error, "the connection that reads the log is not renewed");
+                    tracing::debug!(%error, "the reader's connection could not be renewed");
                     line.since = Instant::now();
                 }
             }
         }
     }
 
-    /// Looks where that is due, and reads once.
+    /// Checks the state of the log if that is due, and reads once.
     async fn step(
         &mut self,
         line: &mut Line,
@@ -235,21 +234,21 @@ impl Reader {
         if has_read {
             shared.up();
         } else {
-            // Nothing came, or not what was expected.
+            // No record arrived, or an unexpected one.
             line.look_at = Instant::now();
         }
         Ok(())
     }
 
-    /// Waits for the next record and delivers it; false when there is none of this epoch.
+    /// Waits for the next record and delivers it. Returns `false` if there is none of this epoch.
     async fn wait(
         &mut self,
         line: &mut Line,
         inlet: &Inlet,
         shared: &Shared,
     ) -> Result<bool, Stopped> {
-        // The epoch is asked for after the record. As no epoch ever comes back, that it is still
-        // ours says that the record is of it too.
+        // The epoch is read after the record. No epoch is ever reused, so if it is still ours, the
+        // record belongs to it too.
         let wait = line.look_at.saturating_duration_since(Instant::now());
         let mut pipe = redis::pipe();
         pipe.cmd("XREAD").arg("COUNT").arg(1).arg("BLOCK").arg(millis(wait));
@@ -270,13 +269,13 @@ impl Reader {
         line.last = page.last;
         let has_read = self.take(page, inlet, shared)?;
         if !has_read {
-            // It is removed by the next look. Should that be refused, this does not run in circles.
+            // The next check removes the entry. If that is refused, the pause prevents a busy loop.
             sleep(Duration::from_millis(5)).await;
         }
         Ok(has_read)
     }
 
-    /// Reads a page and delivers it; false when the epoch has changed.
+    /// Reads a page and delivers it. Returns `false` if the epoch has changed.
     async fn read_page(
         &mut self,
         line: &mut Line,
@@ -292,7 +291,7 @@ impl Reader {
         self.budget.grow();
         line.last = page.last;
         if page.entries.is_empty() {
-            // Records that were there are not any more.
+            // Records that existed are gone.
             self.skip_through(page.last, inlet, shared)?;
         } else {
             self.take(page, inlet, shared)?;
@@ -300,7 +299,7 @@ impl Reader {
         Ok(true)
     }
 
-    /// Reads less at a time where a reply was late.
+    /// Shrinks the budget if a reply was late.
     fn in_time<T>(&mut self, reply: RedisResult<T>) -> RedisResult<T> {
         if reply.as_ref().is_err_and(RedisError::is_timeout) {
             self.budget.shrink();
@@ -308,7 +307,7 @@ impl Reader {
         reply
     }
 
-    /// Delivers the records of a page; false when the next look has to remove what is there.
+    /// Delivers the records of a page. Returns `false` if a foreign entry must be removed first.
     fn take(&mut self, page: Page, inlet: &Inlet, shared: &Shared) -> Result<bool, Stopped> {
         let mut has_read = false;
         for entry in page.entries {
@@ -316,13 +315,13 @@ impl Reader {
                 self.deliver(entry, inlet, shared)?;
                 has_read = true;
             } else if entry.offset < page.last {
-                tracing::error!(offset = entry.offset, "an entry of the log has no id of the log");
+                tracing::error!(offset = entry.offset, "a stream entry has an invalid id");
                 shared.malformed.add(1);
                 self.skip_through(entry.offset, inlet, shared)?;
                 self.place.sequence = entry.sequence;
                 has_read = true;
             } else {
-                // An entry after the last record is removed, and counted, by the next look.
+                // The next check removes and counts an entry after the last record.
                 break;
             }
         }
@@ -330,7 +329,7 @@ impl Reader {
         Ok(has_read)
     }
 
-    /// Looks where the log is, and tells the hub what was lost.
+    /// Checks the state of the log, and reports losses to the hub.
     async fn look(
         &mut self,
         line: &mut Line,
@@ -339,7 +338,7 @@ impl Reader {
     ) -> Result<(), Stopped> {
         let mark = inlet.mark().map_err(|_| Stopped::Closed)?;
         let state = self.inspect(&mut line.connection, shared.seen().offset()).await?;
-        // Dense offsets: what comes before the oldest record, or after the last with no record there,
+        // Offsets are dense: a record before the oldest one, or before the end of an empty stream,
         // was trimmed.
         let trimmed = if state.first == 0 { state.last } else { state.first - 1 };
         shared.reads_from(&state.server, trimmed);
@@ -348,14 +347,14 @@ impl Reader {
         line.last = state.last;
         if state.epoch != self.place.at.epoch() {
             let begin = EventId::new(state.epoch, state.since);
-            tracing::warn!(from = %self.place.at, to = %begin, "the log was lost and begins anew");
+            tracing::warn!(from = %self.place.at, to = %begin, "the log was lost; new epoch");
             self.place = Place::new(begin);
             shared.begin(begin);
             shared.epochs.add(1);
             line.goal = None;
             heard(inlet.begin_epoch(begin))?;
         }
-        // One goal at a time, or under load it would always be a little further.
+        // Keep a goal until it is reached: under load, each new one would be further away.
         line.goal.get_or_insert((state.last, mark));
         self.count_removed(state.removed, shared);
         self.skip_through(trimmed, inlet, shared)?;
@@ -363,17 +362,22 @@ impl Reader {
         Ok(())
     }
 
-    /// Counts what nodes have removed from the log since this one looked last.
+    /// Counts the foreign entries that nodes removed since this node's last check.
     fn count_removed(&mut self, removed: u64, shared: &Shared) {
         let before = self.removed.replace(removed).unwrap_or(removed);
         if removed > before {
             let count = removed - before;
-            tracing::error!(count, "entries that were no part of the log were removed from it");
+            tracing::error!(count, "foreign entries were removed from the log");
             shared.malformed.add(count);
         }
     }
 
-    fn deliver(&mut self, entry: Entry, inlet: &Inlet, shared: &Shared) -> Result<(), Stopped> {
+    fn deliver(
+        &mut self,
+        entry: StreamEntry,
+        inlet: &Inlet,
+        shared: &Shared,
+    ) -> Result<(), Stopped> {
         self.skip_through(entry.offset.saturating_sub(1), inlet, shared)?;
         self.place.arrive(&entry);
         shared.read_through(self.place.at);
@@ -381,7 +385,7 @@ impl Reader {
         deliver(self.place.at, entry, inlet, shared)
     }
 
-    /// Records up to here are gone, and those that had not been read are told as a gap.
+    /// Skips trimmed records up to this offset; the hub sends a gap for those that were not read.
     fn skip_through(&mut self, offset: u64, inlet: &Inlet, shared: &Shared) -> Result<(), Stopped> {
         let before = self.place.at.offset();
         if offset > before {
@@ -399,7 +403,7 @@ impl Reader {
     }
 
     pub(crate) async fn connect(&self) -> RedisResult<MultiplexedConnection> {
-        // Replies to reads that block come a tick later than others.
+        // Replies to blocking reads take up to one tick longer than others.
         let usual = self.config.tick + self.config.attempt_timeout;
         connect(&self.config, usual.saturating_mul(self.budget.patience)).await
     }
@@ -436,7 +440,7 @@ impl Reader {
             .invoke_async(connection)
             .await?;
         let (epoch, since, first, last, server, is_proven, removed) = reply;
-        // The one place where its spelling is known is the id.
+        // Only the id knows how an epoch is spelled.
         let begin: EventId =
             format!("{epoch}-{since}").parse().map_err(|_| unexpected("the log has no epoch"))?;
         Ok(State { epoch: begin.epoch(), since, first, last, server, is_proven, removed })
@@ -449,7 +453,7 @@ impl Line {
         Self { connection, since: now, is_elsewhere: false, look_at: now, last: 0, goal: None }
     }
 
-    /// Says that the goal is reached, where it is.
+    /// Reports the goal to the hub, if it is reached.
     fn settle(&mut self, at: EventId, inlet: &Inlet) {
         if let Some((_, mark)) = self.goal.take_if(|(goal, _)| *goal <= at.offset()) {
             inlet.caught_up(mark);
@@ -462,7 +466,7 @@ impl Place {
         Self { at, once: String::new(), sequence: 0 }
     }
 
-    fn arrive(&mut self, entry: &Entry) {
+    fn arrive(&mut self, entry: &StreamEntry) {
         self.at = EventId::new(self.at.epoch(), entry.offset);
         self.once.clone_from(&entry.once);
         self.sequence = 0;
@@ -473,19 +477,20 @@ fn unexpected(what: &'static str) -> RedisError {
     (redis::ErrorKind::UnexpectedReturnType, what).into()
 }
 
-/// Hands a record to the hub. What is no record is passed over: it would be none for anybody.
-fn deliver(id: EventId, entry: Entry, inlet: &Inlet, shared: &Shared) -> Result<(), Stopped> {
+/// Delivers an entry to the hub. It skips an entry that is not a record, as all nodes do.
+fn deliver(id: EventId, entry: StreamEntry, inlet: &Inlet, shared: &Shared) -> Result<(), Stopped> {
     match entry.record {
         Ok(record) => heard(inlet.deliver(id, record).map(drop)),
         Err(error) => {
-            tracing::error!(%id, %error, "an entry of the log is no record and is passed over");
+            tracing::error!(%id, %error, "an entry of the stream is not a record and is skipped");
             shared.malformed.add(1);
             Ok(())
         }
     }
 }
 
-/// What does not follow is refused and logged by the hub, and reading goes on behind it.
+/// Stops reading only if the hub is closed. The hub rejects and logs a record that is out of order,
+/// and reading continues after it.
 fn heard(answer: Result<(), InletError>) -> Result<(), Stopped> {
     match answer {
         Err(InletError::Closed) => Err(Stopped::Closed),

@@ -1,4 +1,4 @@
-//! A log that several nodes share.
+//! The log that several nodes share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +17,10 @@ use crate::refusal::Refusal;
 use crate::status::{RedisStatus, Shared};
 use crate::warm_up::WarmUp;
 
-/// The log of a hub that is several nodes, on a stream in Redis.
+/// The log of a hub on several nodes, as a stream in Redis.
 ///
-/// It is given to [`HubBuilder::log`](sse_kit_broadcast::HubBuilder::log), and then starts one task that
-/// reads; the task ends with the hub.
+/// Pass it to [`HubBuilder::log`](sse_kit_broadcast::HubBuilder::log). It then starts one task that
+/// reads the stream; the task ends with the hub.
 #[derive(Debug)]
 pub struct RedisLog {
     appender: Arc<Appender>,
@@ -31,16 +31,17 @@ pub struct RedisLog {
 }
 
 impl RedisLog {
-    /// Connects, and reads the newest events of the log, which is made if it is not there.
+    /// Connects and reads the newest events of the log, which is created if it does not exist.
     ///
     /// # Errors
     ///
-    /// When the configuration would let events come twice, when Redis says no, or when it cannot be
-    /// reached until [`RedisConfig::start_deadline`]. From here on the log tries again without an end.
+    /// [`ConnectError`] if the settings could duplicate events, if Redis refuses, or if Redis is
+    /// unreachable until [`RedisConfig::start_deadline`]. After this call, the log reconnects
+    /// without a limit.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: nothing but the log itself is made.
+    /// Cancel safe: the only effect that may remain is that the log was created.
     pub async fn connect(config: RedisConfig) -> Result<Self, ConnectError> {
         let (window, shortest) = (config.idempotency, config.shortest_window());
         if window < shortest {
@@ -58,7 +59,7 @@ impl RedisLog {
         })
     }
 
-    /// Looks after the log once the hub has it.
+    /// Returns a handle for health checks and metrics, which works after the hub owns the log.
     pub fn monitor(&self) -> RedisStatus {
         RedisStatus(Arc::clone(&self.shared))
     }
@@ -71,7 +72,7 @@ impl Log for RedisLog {
 
     fn attach(&self, inlet: Inlet) {
         let Some((reader, warm_up)) = self.start.lock().take() else {
-            return tracing::error!("a log serves one hub, and this one has one already");
+            return tracing::error!("this log already serves a hub; create a log for each hub");
         };
         reader.warm(warm_up.begin, warm_up.entries, &inlet, &self.shared);
         let reading = reader.run(warm_up.connection, inlet, Arc::clone(&self.shared));
@@ -92,7 +93,7 @@ impl Log for RedisLog {
             let entries = self.archive.read(after, limit).await?;
             let id = |offset| EventId::new(after.epoch(), offset);
             let through = entries.last().map_or(after, |entry| id(entry.offset));
-            // What is no record was passed over by everybody.
+            // All nodes skip entries that are not records.
             let records = entries.into_iter().filter_map(|entry| {
                 let record = entry.record.ok()?;
                 Some((id(entry.offset), record))
@@ -118,9 +119,9 @@ impl Drop for RedisLog {
     }
 }
 
-/// Connects and warms up, again and again until the deadline.
+/// Connects and warms up, with retries until the deadline.
 async fn begin(config: &RedisConfig) -> redis::RedisResult<(Reader, WarmUp)> {
-    /// How long to wait before the next attempt.
+    /// The pause before the next attempt.
     const PAUSE: Duration = Duration::from_millis(200);
 
     let deadline = Instant::now() + config.start_deadline;
@@ -130,7 +131,7 @@ async fn begin(config: &RedisConfig) -> redis::RedisResult<(Reader, WarmUp)> {
             Ok(begun) => return Ok(begun),
             Err(error) => error,
         };
-        // A wrong password stays wrong.
+        // Do not retry after a wrong password.
         let is_final = Refusal::from_error(&error) == Some(Refusal::Never);
         if is_final || Instant::now() + PAUSE >= deadline {
             return Err(error);
@@ -146,18 +147,19 @@ async fn begin(config: &RedisConfig) -> redis::RedisResult<(Reader, WarmUp)> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The idempotency window ends before the last retry of an append may arrive.
+    /// The idempotency window is shorter than the time in which the last retry of an append may
+    /// arrive.
     #[error(
         "the idempotency window of {window:?} is shorter than an append with its retries may take; \
          set it to at least {shortest:?}"
     )]
     ShortWindow {
-        /// The window that was configured.
+        /// The configured window.
         window: Duration,
-        /// The shortest one that is safe.
+        /// The shortest safe window.
         shortest: Duration,
     },
-    /// Redis cannot be reached, or refused.
-    #[error("cannot reach the log in Redis")]
+    /// Redis is unreachable, or refused.
+    #[error("cannot connect to the log in Redis")]
     Redis(#[source] redis::RedisError),
 }

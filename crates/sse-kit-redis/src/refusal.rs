@@ -1,24 +1,24 @@
-//! The meaning of a server's error for the append that it answers.
+//! Classifies a server's error for the append that it answers.
 
 use redis::{ErrorKind, RedisError};
 
-/// What an error of the server says about an append.
+/// The meaning of a server error for an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// Redis has no room. Nothing was written.
     Full,
-    /// This server, at this moment, takes no writes. Nothing was written, and the same append may
-    /// succeed later, or on another server.
+    /// This server accepts no writes at the moment. Nothing was written, and the append may succeed
+    /// later or on another server.
     Later,
-    /// The append itself is refused. Nothing was written, and trying again would not help.
+    /// The append itself is refused. Nothing was written, and a retry would not help.
     Never,
-    /// The script began and nobody knows how far it came.
+    /// The script started, and it is unknown whether it wrote.
     Unknown,
 }
 
-/// Codes of a server that takes no writes now: it is a replica, is loading, has lost its replicas or
-/// its disk, or does not have the slot. And what the reader of a node puts right: `FOREIGN`,
-/// `UNPROVEN` and `WRONGTYPE`.
+/// The codes of a server that accepts no writes now: it is a replica, is loading, has lost its
+/// replicas or its disk, or does not have the slot. `FOREIGN`, `UNPROVEN` and `WRONGTYPE` are
+/// states that the reader of a node repairs.
 const LATER: [&str; 13] = [
     "ASK",
     "BUSY",
@@ -35,17 +35,17 @@ const LATER: [&str; 13] = [
     "WRONGTYPE",
 ];
 
-/// Codes that Redis gives before it runs the script, or that the script gives when it has written
-/// nothing.
+/// The codes that Redis returns before it runs the script, or that the script returns when it has
+/// written nothing.
 const NEVER: [&str; 7] =
     ["CROSSSLOT", "DENIED", "NOAUTH", "NOPERM", "NOSCRIPT", "REFUSED", "WRONGPASS"];
 
 impl Refusal {
-    /// Classifies an error; `None` when it does not come from the server.
+    /// Classifies an error; `None` if it does not come from the server.
     ///
     /// Redis 6.2 wraps the error of a command inside a script (`ERR Error running script (…):
-    /// @user_script:…: -READONLY …`), and newer versions add text of their own. So codes are looked
-    /// for in the whole message.
+    /// @user_script:…: -READONLY …`), and newer versions add text of their own. So this searches
+    /// the whole message for codes.
     pub(crate) fn from_error(error: &RedisError) -> Option<Self> {
         let code = error.code()?;
         let text = format!("{code} {}", error.detail().unwrap_or_default());
@@ -62,7 +62,7 @@ impl Refusal {
     }
 }
 
-/// The words of a message, as far as they may be codes.
+/// Returns the words of a message that may be codes.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_ascii_alphanumeric()))
 }

@@ -1,4 +1,4 @@
-//! How the log fares, for health checks and metrics.
+//! The status of the log, for health checks and metrics.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,21 +8,21 @@ use parking_lot::Mutex;
 use sse_kit_event::EventId;
 use tokio::sync::Notify;
 
-/// Looks at a [`RedisLog`](crate::RedisLog) that a hub owns: see
-/// [`RedisLog::monitor`](crate::RedisLog::monitor). Cheap to clone.
+/// A handle to the status of a [`RedisLog`](crate::RedisLog) that a hub owns: see
+/// [`RedisLog::monitor`](crate::RedisLog::monitor). Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct RedisStatus(pub(crate) Arc<Shared>);
 
 impl RedisStatus {
-    /// Whether this node is reading the log.
+    /// Returns whether this node is reading the log.
     ///
-    /// A node that is not still serves its streams, from what it has; so this is no reason to take it
-    /// out of service while all others are in the same state.
+    /// A node that is not reading still serves its streams from memory. So do not take it out of
+    /// service while all nodes are in the same state.
     pub fn health(&self) -> RedisHealth {
         self.0.health.lock().clone()
     }
 
-    /// What happened so far.
+    /// Returns the counters.
     pub fn stats(&self) -> RedisStats {
         let shared = &self.0;
         RedisStats {
@@ -40,64 +40,65 @@ impl RedisStatus {
     }
 }
 
-/// Whether a node is reading the log.
+/// The health of a node's connection to the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RedisHealth {
-    /// It is.
+    /// This node is connected and reading the log.
     Up,
-    /// It is not, and tries to.
+    /// This node lost its connection and is reconnecting.
     Down {
-        /// Since when.
+        /// The time of the failure.
         since: Instant,
-        /// What went wrong last.
+        /// The last error.
         error: String,
     },
-    /// It no longer does: the hub is gone or has shut down.
+    /// This node no longer reads the log: the hub is gone or has shut down.
     Closed,
 }
 
-/// Counters of one node since its start.
+/// The counters of one node since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct RedisStats {
-    /// Records that this node appended.
+    /// The number of records that this node appended.
     pub appended: u64,
-    /// Attempts to append that were made again.
+    /// The number of retried append attempts.
     pub retried: u64,
-    /// Appends that failed, the ambiguous ones included.
+    /// The number of failed appends, including ambiguous ones.
     pub failed: u64,
-    /// Appends of which nobody knows whether they were written.
+    /// The number of appends that may or may not have been written.
     pub ambiguous: u64,
-    /// Records that were read back, those of all nodes.
+    /// The number of records read, from all nodes.
     pub read: u64,
-    /// Entries of the stream that are no records: they were passed over, or removed where they blocked it.
+    /// The number of stream entries that are not records. The node skipped them, or removed those
+    /// that blocked the log.
     pub malformed: u64,
-    /// Records that were trimmed before this node had read them; its streams were told of a gap.
+    /// The number of records that were trimmed before this node read them. Its streams got a gap.
     pub lost: u64,
-    /// How many times the log began anew: its epoch changed, and all streams were told of a gap.
+    /// The number of times that the log began a new epoch. All streams got a gap.
     pub epochs: u64,
-    /// How many times the connection that reads was made again.
+    /// The number of times that the reader reconnected.
     pub reconnects: u64,
-    /// How many records this node knows of and has not read yet.
+    /// The number of records that this node knows of and has not read yet.
     pub lag: u64,
 }
 
-/// What the log, its reader and its monitors share.
+/// The state that the log, its reader and its status handles share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) health: Mutex<RedisHealth>,
-    /// When the log was last found to be readable.
+    /// The time at which the log was last read successfully.
     read_at: Mutex<Option<tokio::time::Instant>>,
     /// The newest record that this node knows of.
     seen: Mutex<EventId>,
     /// The newest record that this node has read.
     read_through: Mutex<EventId>,
-    /// The server that the reader looked at last, by its replication id.
+    /// The replication id of the server that the reader last checked.
     server: Mutex<String>,
-    /// The offset of the newest record that Redis no longer has, as of the last look.
+    /// The offset of the newest record that Redis no longer had at the last check.
     kept_after: AtomicU64,
-    /// The appender is at another server than the reader.
+    /// A notification that the appender found another server than the reader's.
     elsewhere: Notify,
     pub(crate) appended: Counter,
     pub(crate) retried: Counter,
@@ -136,41 +137,42 @@ impl Shared {
         *self.seen.lock()
     }
 
-    /// The log is in this epoch, at this offset.
+    /// Sets epoch and offset of the log.
     pub(crate) fn begin(&self, position: EventId) {
         *self.seen.lock() = position;
         self.read_through(position);
     }
 
-    /// The reader has read all records through this one.
+    /// Records that the reader has read through this record.
     pub(crate) fn read_through(&self, id: EventId) {
         *self.read_through.lock() = id;
         self.see(id);
     }
 
-    /// How many records this node knows of and has not read.
+    /// Returns the number of known records that this node has not read.
     fn lag(&self) -> u64 {
         let read = *self.read_through.lock();
         let seen = self.seen();
         if seen.epoch() == read.epoch() { seen.offset().saturating_sub(read.offset()) } else { 0 }
     }
 
-    /// Whether the log may have what comes after a record, and it is not too much to read.
-    pub(crate) fn may_reach_back_to(&self, after: EventId, furthest: u64) -> bool {
+    /// Returns `true` if the log may hold the records after `after` and they are not too many to
+    /// read.
+    pub(crate) fn may_hold_after(&self, after: EventId, furthest: u64) -> bool {
         let seen = self.seen();
         after.epoch() == seen.epoch()
             && seen.offset().saturating_sub(after.offset()) <= furthest
             && after.offset() >= self.kept_after.load(Ordering::Relaxed)
     }
 
-    /// The reader has looked at this server, which has the records after an offset.
+    /// Records that the reader checked this server, which has the records after an offset.
     pub(crate) fn reads_from(&self, server: &str, kept_after: u64) {
         server.clone_into(&mut self.server.lock());
         self.kept_after.store(kept_after, Ordering::Relaxed);
     }
 
-    /// An append was answered by this server. False when the reader is at another one: then it takes
-    /// a new connection.
+    /// Records that this server answered an append. Returns `false` if the reader uses another
+    /// server; the reader then opens a new connection.
     pub(crate) fn appends_to(&self, server: &str) -> bool {
         let is_same = *self.server.lock() == server;
         if !is_same {
@@ -179,13 +181,13 @@ impl Shared {
         is_same
     }
 
-    /// Waits until the appender is at another server than the reader.
+    /// Waits until the appender finds another server than the reader's.
     pub(crate) async fn elsewhere(&self) {
         self.elsewhere.notified().await;
     }
 
-    /// A record stands in the log. One of another epoch is left to the reader, which has not come
-    /// there yet, or is past it.
+    /// Records that the log holds `id`. It ignores other epochs, which the reader has not reached
+    /// yet or has left.
     pub(crate) fn see(&self, id: EventId) {
         let mut seen = self.seen.lock();
         if seen.epoch() == id.epoch() && seen.offset() < id.offset() {
@@ -218,7 +220,7 @@ impl Shared {
         *self.health.lock() = RedisHealth::Closed;
     }
 
-    /// Closed is for good.
+    /// Changes the health, unless it is `Closed`, which is final.
     fn turn(&self, to: RedisHealth) {
         let mut health = self.health.lock();
         if *health != RedisHealth::Closed {

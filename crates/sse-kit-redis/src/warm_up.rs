@@ -1,4 +1,4 @@
-//! The records that a node reads before it serves anybody.
+//! Warm-up: the records that a node reads before it serves clients.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,21 +8,21 @@ use redis::aio::MultiplexedConnection;
 use sse_kit_event::EventId;
 use tokio::time::Instant;
 
-use crate::entry::Entry;
+use crate::entry::StreamEntry;
 use crate::page::From;
 use crate::reader::{Reader, State};
 
-/// The most bytes that a node reads at its start.
+/// The maximum size of the records that a node reads at its start, in bytes.
 const MAX_BYTES: usize = 64 << 20;
 
-/// How long a node reads at its start. On a slow link it begins with less history then.
+/// The maximum duration of the warm-up. On a slow link, the node starts with less history.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
 /// The newest records of the log.
 pub(crate) struct WarmUp {
-    /// The records begin after this position.
+    /// The position before the first of the records.
     pub(crate) begin: EventId,
-    pub(crate) entries: VecDeque<Entry>,
+    pub(crate) entries: VecDeque<StreamEntry>,
     /// The server that they come from.
     pub(crate) server: String,
     pub(crate) connection: MultiplexedConnection,
@@ -35,7 +35,7 @@ impl std::fmt::Debug for WarmUp {
 }
 
 impl WarmUp {
-    /// Reads backwards from the newest record. So it may end at any time with what it has.
+    /// Reads backwards from the newest record, so that it can stop at any time with what it has.
     pub(crate) async fn read(
         reader: &mut Reader,
         mut connection: MultiplexedConnection,
@@ -61,9 +61,9 @@ impl WarmUp {
             if page.entries.is_empty() || page.epoch != state.epoch.to_string() {
                 break;
             }
-            for entry in page.entries.into_iter().filter(Entry::is_ours) {
+            for entry in page.entries.into_iter().filter(StreamEntry::is_ours) {
                 bytes += entry.bytes;
-                // Below a hole, clients could not be told what they lack.
+                // Stop at a hole: clients that resume from before it must get a gap.
                 if entry.offset != begin || entry.offset <= floor || bytes > MAX_BYTES {
                     break 'pages;
                 }

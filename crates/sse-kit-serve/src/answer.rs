@@ -1,4 +1,4 @@
-//! An app's functions that answer requests, and how connections call them.
+//! The app's functions that answer requests, and how connections call them.
 
 use std::error::Error;
 use std::fmt;
@@ -14,10 +14,10 @@ use http_body_util::combinators::UnsyncBoxBody;
 
 use crate::request_body::RequestBody;
 
-/// Why a connection, or an answer, ended before its time.
+/// The reason why a connection or an answer ended early.
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
-/// Why the app has no answer, or only a part of one.
+/// The error of the app's function, or of the body that it returned.
 #[derive(Debug, thiserror::Error)]
 #[error("the app's answer failed")]
 pub(crate) struct AppError(#[source] Failure);
@@ -28,10 +28,10 @@ impl AppError {
     }
 }
 
-/// The body of any answer.
+/// The body of any answer, with its type erased.
 pub(crate) type AnswerBody = UnsyncBoxBody<Bytes, AppError>;
 
-/// A body that keeps something until it is dropped, which is when its answer has ended.
+/// A body that keeps a value until it is dropped, which is when its answer has ended.
 #[derive(Debug)]
 pub(crate) struct Keeping<K> {
     body: AnswerBody,
@@ -66,19 +66,18 @@ impl<K: Unpin> Body for Keeping<K> {
 
 pub(crate) type Pinned<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A function that answers requests: `Fn(R, SocketAddr)` whose future gives a response of bytes, or an
-/// error, which ends the connection.
+/// A function that answers requests: `Fn(R, SocketAddr)` whose future yields a response with a body
+/// of bytes, or an error, which ends the connection.
 ///
-/// Every such function has it. It is a name for what would otherwise stand at each function that takes
-/// one.
+/// Every such function implements it. The trait only names a long bound.
 pub trait Answer<R>:
     Fn(R, SocketAddr) -> <Self as Answer<R>>::Future + Send + Sync + 'static
 {
-    /// What the function returns.
+    /// The future that the function returns.
     type Future: Future<Output = Result<Response<Self::Body>, Self::Error>> + Send + 'static;
     /// The body of the response.
     type Body: Body<Data = Bytes, Error: Into<Failure>> + Send + 'static;
-    /// Why there is no response.
+    /// The error if there is no response.
     type Error: Into<Failure>;
 }
 
@@ -94,7 +93,7 @@ where
     type Error = E;
 }
 
-/// An [`Answer`] whose types do not matter any more.
+/// An [`Answer`] with its types erased.
 pub(crate) trait Service: Send + Sync {
     fn answer(
         &self,
@@ -119,7 +118,7 @@ impl fmt::Debug for dyn Service {
     }
 }
 
-/// An answer whose types do not matter any more.
+/// Erases the types of an answer.
 pub(crate) fn boxed<B, E>(
     answer: impl Future<Output = Result<Response<B>, E>> + Send + 'static,
 ) -> Pinned<'static, Result<Response<AnswerBody>, AppError>>

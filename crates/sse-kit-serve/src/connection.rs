@@ -1,4 +1,4 @@
-//! One connection: what it speaks, and within which limits.
+//! One connection: its protocol and its limits.
 
 use std::error::Error;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use sse_kit_http::LimitError;
+use sse_kit_http::QuotaError;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -24,14 +24,15 @@ use crate::socket::{self, Socket, Stream};
 #[cfg(feature = "tls")]
 use crate::tls::{self, Tls};
 
-/// What may wait in hyper for a slow client; hyper's own default is about 400 KiB.
+/// The maximum that hyper buffers for a slow client, in bytes; hyper's default is about 400 KiB.
 pub(crate) const SEND_BUFFER: usize = 16 * 1024;
 
-/// How all connections of a server are served.
+/// The settings and the app's functions, shared by all connections of a server.
 pub(crate) struct Connections {
     pub(crate) settings: Settings,
     pub(crate) service: Box<dyn Service>,
-    /// Whether the server is about to stop, and wants no connection kept for another request.
+    /// Returns `true` if the server is about to stop and keeps no connection open for another
+    /// request.
     pub(crate) leaving: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
@@ -49,27 +50,27 @@ impl fmt::Debug for Connections {
     }
 }
 
-/// What is known of one connection before it is served.
+/// A connection that was accepted but is not served yet.
 pub(crate) struct Accepted {
     pub(crate) peer: Arc<Peer>,
     pub(crate) lifetime: Lifetime,
 }
 
-/// Closed when connections are to end.
+/// A channel that is closed when connections should end.
 pub(crate) type Stopping = watch::Receiver<()>;
 
-/// For how long a connection is served.
+/// The lifetime of a connection.
 pub(crate) enum Lifetime {
-    /// Until it is told to end.
+    /// The connection is served until the server stops.
     Watched(Stopping),
-    /// The same, but for one request: it came when the server was ending.
+    /// The connection is served for one request: it was accepted while the server was stopping.
     Late(Stopping),
-    /// For one request: there is no room for it.
+    /// The connection is served for one request, which is refused: a limit was reached.
     Refused,
 }
 
 impl Lifetime {
-    /// Waits until the connection is told to end.
+    /// Waits until the connection should end.
     pub(crate) fn stopping(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
         let stopping = match self {
             Self::Watched(stopping) | Self::Late(stopping) => Some(stopping.clone()),
@@ -77,7 +78,7 @@ impl Lifetime {
         };
         async move {
             match stopping {
-                // Nothing is ever sent; it is closed.
+                // The channel never carries a value; it is only closed.
                 Some(mut stopping) => _ = stopping.changed().await,
                 None => pending().await,
             }
@@ -94,12 +95,12 @@ impl Lifetime {
 }
 
 impl Connections {
-    /// Whether the server wants no connection kept for another request.
+    /// Returns `true` if the server keeps no connection open for another request.
     pub(crate) fn is_leaving(&self) -> bool {
         (self.leaving)()
     }
 
-    /// Serves one connection in a task of its own, and keeps a value for as long as that takes.
+    /// Serves a connection in its own task, and keeps a value until the task ends.
     pub(crate) fn spawn(
         self: &Arc<Self>,
         tasks: &mut JoinSet<()>,
@@ -113,7 +114,8 @@ impl Connections {
         }
         let line = Line::new(Socket::new(stream, self.write_timeout));
         let ended = self.ended(client, kept);
-        // Futures of three sizes: a connection has no room for what it does not become.
+        // Three different futures, so that a connection takes no memory for protocols that it does
+        // not use.
         if self.proxy_protocol && self.proxies.trusts(client.ip()) {
             tasks.spawn(Arc::clone(self).introduced(line, accepted).map(ended));
         } else if !self.is_settled() {
@@ -132,8 +134,8 @@ impl Connections {
     ///
     /// # Errors
     ///
-    /// [`LimitError`] says which limit is reached.
-    pub(crate) fn peer(&self, address: SocketAddr) -> Result<Arc<Peer>, LimitError> {
+    /// [`QuotaError`] if a limit is reached.
+    pub(crate) fn peer(&self, address: SocketAddr) -> Result<Arc<Peer>, QuotaError> {
         let limits = self.limits.clone();
         if self.proxies.trusts(address.ip()) {
             return Ok(Arc::new(Peer::proxy(address, limits)));
@@ -141,7 +143,7 @@ impl Connections {
         Peer::admit(address, limits).map(Arc::new)
     }
 
-    /// Serves a connection whose proxy says first who the client is.
+    /// Serves a connection whose proxy sends the client's address first.
     async fn introduced(
         self: Arc<Self>,
         mut line: Line<Socket>,
@@ -164,7 +166,7 @@ impl Connections {
         Box::pin(self.negotiate(line, accepted)).await
     }
 
-    /// Notes how a connection has ended.
+    /// Returns a function that records how a connection ended.
     fn ended<K>(&self, client: SocketAddr, kept: K) -> impl FnOnce(Result<(), Failure>) + use<K> {
         let stats = Arc::clone(&self.stats);
         move |ended| {
@@ -177,7 +179,7 @@ impl Connections {
         }
     }
 
-    /// Whether all connections speak HTTP/1.1, and nothing else.
+    /// Returns `true` if all connections use HTTP/1.1.
     fn is_settled(&self) -> bool {
         #[cfg(feature = "tls")]
         if self.tls.is_some() {
@@ -186,7 +188,7 @@ impl Connections {
         !self.prior_knowledge
     }
 
-    /// Finds out what the client speaks, for at most the header timeout, and speaks it.
+    /// Detects the client's protocol within the header timeout, and serves it.
     async fn negotiate(
         self: Arc<Self>,
         mut line: Line<Socket>,
@@ -221,13 +223,14 @@ impl Connections {
         self.http1(line, accepted).await
     }
 
-    /// Returns the streams for the fast path, for clients that are served as long as they like.
+    /// Returns the stream routes for the fast path, unless the connection is refused.
     #[cfg(feature = "fast-path")]
     fn fast_routes(&self, lifetime: &Lifetime) -> Option<Arc<dyn StreamRoutes>> {
         self.streams.clone().filter(|_| self.fast_path && !lifetime.is_refused())
     }
 
-    /// Waits for a beginning, unless it takes too long or the server ends meanwhile.
+    /// Awaits a handshake; returns `None` if it fails, exceeds the header timeout, or the server
+    /// stops.
     pub(crate) async fn within_header_timeout<T>(
         &self,
         handshake: impl Future<Output = io::Result<T>>,

@@ -1,4 +1,4 @@
-//! A connection of HTTP/1.1: one request after another, each on its lane.
+//! A connection of HTTP/1.1: one request after another, each on the fast path or by hyper.
 
 #[cfg(feature = "fast-path")]
 mod body_writer;
@@ -27,27 +27,27 @@ use crate::connection::{Accepted, Connections};
 use crate::line::Line;
 use crate::socket;
 
-/// How long a server waits for the next bytes of a client that still sends after the last answer. It reads
-/// them so that the answer arrives (RFC 9112, section 9.6).
+/// The time for which a server waits for further bytes of a client that is still sending after the
+/// last answer. It reads them so that the answer arrives (RFC 9112, section 9.6).
 const LINGER: Duration = Duration::from_secs(2);
 
-/// How long it reads on in all: a client that sends for longer has had its answer.
+/// The total time for which a server keeps reading after its last answer.
 const MAX_LINGER: Duration = Duration::from_secs(30);
 
-/// What becomes of a connection when hyper is done for now.
+/// The state of a connection when hyper hands it back.
 enum Back<I> {
-    /// The next request is a stream of ours.
+    /// The next request is a stream for the fast path.
     #[cfg_attr(
         not(feature = "fast-path"),
         expect(dead_code, reason = "without a fast path nobody asks for the request")
     )]
     Own(Line<I>, Box<Request<()>>),
-    /// There is nothing more to answer.
+    /// The connection has ended.
     Ended,
 }
 
 impl Connections {
-    /// Serves a connection by hyper alone.
+    /// Serves a connection with hyper alone.
     pub(crate) async fn http1<I>(
         self: Arc<Self>,
         mut line: Line<I>,
@@ -63,9 +63,10 @@ impl Connections {
         self.lend(line, first, None, &accepted).await.map(|_| ())
     }
 
-    /// Waits for the next request on a connection that has had an answer; for the idle timeout, and
-    /// for the header timeout from its first byte on.
-    async fn another<I>(
+    /// Reads the next request on a kept-alive connection. Waits up to the idle timeout for its
+    /// first byte, then up to the header timeout for its head. Returns [`Next::End`] if the client
+    /// sends none.
+    async fn next_request<I>(
         &self,
         line: &mut Line<I>,
         lane: Option<&dyn StreamRoutes>,
@@ -92,7 +93,8 @@ impl Connections {
         }
     }
 
-    /// Lends a connection to hyper, request by request, until a stream of ours comes or it ends.
+    /// Lends a connection to hyper, one request at a time, until a request for the fast path
+    /// arrives or the connection ends.
     async fn lend<I>(
         self: Arc<Self>,
         mut line: Line<I>,
@@ -115,8 +117,8 @@ impl Connections {
             let Some(back) = back else { return Ok(Back::Ended) };
             line = back;
             match left {
-                // hyper needs no time for that.
-                Left::Waiting => next = self.another(&mut line, lane, accepted).await?,
+                // hyper is idle here, so its timers do not run.
+                Left::Waiting => next = self.next_request(&mut line, lane, accepted).await?,
                 Left::Ended(Err(error)) if socket::is_write_timeout(&error) => {
                     return Err(error.into());
                 }
@@ -130,8 +132,8 @@ impl Connections {
     }
 }
 
-/// Closes a connection in stages: a client that is still sending would lose the answer if the kernel had to
-/// say that nobody reads.
+/// Closes a connection in two stages. A client that is still sending would lose the answer if the
+/// kernel replied with a reset.
 async fn close<I: AsyncRead + AsyncWrite + Unpin>(mut line: Line<I>, is_unread: bool) {
     let is_unread = is_unread || !line.early().is_empty();
     if line.shutdown().await.is_err() || !is_unread {
@@ -143,5 +145,6 @@ async fn close<I: AsyncRead + AsyncWrite + Unpin>(mut line: Line<I>, is_unread: 
             let Ok(Ok(1..)) = tokio::time::timeout(LINGER, line.fill()).await else { return };
         }
     };
+    // The limit stops a client that never stops sending; it had its answer.
     _ = tokio::time::timeout(MAX_LINGER, reading).await;
 }

@@ -1,4 +1,4 @@
-//! A connection of HTTP/2: its streams, and how long it may do nothing.
+//! A connection of HTTP/2: its streams and its timeouts.
 
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Weak};
@@ -32,10 +32,11 @@ impl Connections {
         http.timer(TokioTimer::new())
             .max_concurrent_streams(100)
             .max_send_buf_size(SEND_BUFFER)
-            // Rapid reset (CVE-2023-44487). hyper's own defaults, written down as they matter.
+            // Protects against rapid reset (CVE-2023-44487). These are hyper's defaults, stated
+            // because they matter.
             .max_pending_accept_reset_streams(20)
             .max_local_error_reset_streams(1024)
-            // A peer that is gone is found by a ping: a stream may have nothing to send for long.
+            // A ping detects a dead peer: a stream may have nothing to send for a long time.
             .keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(10));
         let streams = Arc::new(Streams::default());
@@ -73,7 +74,8 @@ impl Connections {
                         is_stopping = true;
                         connection.as_mut().graceful_shutdown();
                     }
-                    // The end of an answer may still wait in hyper, for a client that takes none of it.
+                    // The end of an answer may still wait in hyper, for a client that reads
+                    // nothing.
                     let longest = self.idle_timeout.saturating_add(self.write_timeout.unwrap_or(Duration::MAX));
                     if idle_for > longest {
                         self.stats.write_timed_out();
@@ -84,7 +86,7 @@ impl Connections {
         }
     }
 
-    /// A quarter of the shorter timeout, within reason.
+    /// Returns the interval between checks: a quarter of the shorter timeout, from 10 ms to 5 s.
     fn look_every(&self) -> Duration {
         let shorter = self.write_timeout.map_or(self.idle_timeout, |t| t.min(self.idle_timeout));
         (shorter / 4).clamp(Duration::from_millis(10), Duration::from_secs(5))
@@ -98,9 +100,9 @@ struct Streams(Mutex<Counted>);
 #[derive(Debug)]
 struct Counted {
     open: usize,
-    /// Since when none is open.
+    /// The time since which no stream is open.
     idle_since: Instant,
-    /// Those that are being answered.
+    /// The streams whose answers are in progress.
     answering: Vec<Weak<Answering>>,
 }
 
@@ -122,14 +124,14 @@ impl Streams {
         if counted.open == 0 { counted.idle_since.elapsed() } else { Duration::ZERO }
     }
 
-    /// Resets the streams whose client took nothing for so long.
+    /// Resets the streams whose client has taken nothing for longer than `timeout`.
     fn end_stalled(&self, timeout: Duration, stats: &ServeStats) {
         self.0.lock().answering.retain(|answering| {
             let Some(answering) = answering.upgrade() else { return false };
             let given_at = *answering.given_at.lock();
             let is_stalled = given_at.is_some_and(|at| at.elapsed() > timeout);
             if is_stalled {
-                // The task is woken, and drops what the app gave, without this lock.
+                // This wakes the task, which drops the app's body outside of this lock.
                 answering.task.abort();
                 stats.write_timed_out();
             }
@@ -138,12 +140,12 @@ impl Streams {
     }
 }
 
-/// A stream that is open, from its request to the end of its answer.
+/// An open stream, from its request to the end of its answer.
 #[derive(Debug)]
 struct Open(Arc<Streams>);
 
 impl Open {
-    /// Watches the answer; it must be called in the task of its stream.
+    /// Watches the answer. Call this in the task of its stream.
     fn watch(self, body: AnswerBody) -> AnswerBody {
         let task = TASK.get();
         let answering = Arc::new(Answering { task, given_at: Mutex::default() });
@@ -161,14 +163,14 @@ impl Drop for Open {
 }
 
 tokio::task_local! {
-    /// The task of a stream, which can be ended from outside.
+    /// The task of a stream, so that it can be aborted from outside.
     static TASK: AbortHandle;
 }
 
-/// Starts the task of each stream, which ends with the connection at the latest.
+/// Spawns the task of each stream. It ends with the connection at the latest.
 ///
-/// When a task is aborted, the stream is reset at once, whatever of it waits in hyper, and what it had of the
-/// connection's window is for the others.
+/// Aborting a task resets the stream immediately, whatever part of it waits in hyper, and frees its
+/// share of the connection's window for other streams.
 #[derive(Clone, Copy, Debug)]
 struct StreamTasks;
 
@@ -179,17 +181,17 @@ impl<F: Future<Output: Send> + Send + 'static> Executor<F> for StreamTasks {
     }
 }
 
-/// An answer under way.
+/// An answer in progress.
 #[derive(Debug)]
 struct Answering {
     task: AbortHandle,
-    /// When hyper was given a frame, for which it has not come back yet: it does so as soon as the
-    /// client's window has room for what it was given.
+    /// The time at which hyper took a frame that it is still sending. hyper asks for the next frame
+    /// as soon as the client's window has room for this one.
     given_at: Mutex<Option<Instant>>,
 }
 
-/// The body of a stream, which notes when it is asked for more. (A socket cannot tell that the client takes
-/// nothing of this stream: the client may well take everything else.)
+/// The body of a stream, which records when hyper asks for more. A socket cannot detect a client
+/// that takes nothing of one stream, because it may take everything else.
 #[derive(Debug)]
 struct Watched {
     body: AnswerBody,

@@ -1,5 +1,5 @@
-//! An HTTP server for those who own the socket: a small helper over hyper and hyper-util that knows
-//! what event streams need.
+//! An HTTP server for apps that own the socket: a small layer over hyper and hyper-util that
+//! handles event streams well.
 //!
 //! ```no_run
 //! use std::convert::Infallible;
@@ -21,20 +21,21 @@
 //! # ) }
 //! ```
 //!
-//! - A client has 5 s to send the head of a request, and 75 s between requests. A connection that takes
-//!   no bytes for the write timeout is closed, and so ends a stream of HTTP/2 that takes none: a server
-//!   cannot see otherwise that a reader is stuck, as hyper does not poll a body that it cannot write.
-//! - [`Server::streams`] says once which requests are streams; with the feature `fast-path`,
+//! - A client has 5 s to send the head of a request, and 75 s between requests. A connection that
+//!   takes no bytes for the write timeout is closed, and a stream of HTTP/2 that takes none is
+//!   reset. A plain hyper server cannot detect such a reader, because hyper does not poll a body
+//!   that it cannot write.
+//! - [`Server::streams`] defines which requests are streams. With the feature `fast-path`,
 //!   `Server::fast_path` answers them without hyper.
-//! - [`Server::trust`] names the proxies that may tell a client's address.
-//! - When it is told to stop, the server waits until the streams have ended; a
-//!   [`Shutdown`](sse_kit_shutdown::Shutdown) ends them before that.
-//! - What the kernel keeps for a client that does not read is bounded, as is how long it waits for one
-//!   that is gone; and so are connections, in all and per address, where [`Server::limits`] says so.
-//! - It serves HTTP/2 with prior knowledge, and by TLS with the feature `tls`.
-//! - A [`Listener`] is of TCP or of a Unix socket.
-//! - It is for Unix only, as the signals are that `sse-kit-shutdown` listens for.
-//! - Running out of file descriptors pauses accepting, and does not end the server.
+//! - [`Server::trust`] names the proxies that may report a client's address.
+//! - When it stops, the server waits until the streams have ended; a
+//!   [`Shutdown`](sse_kit_shutdown::Shutdown) ends them first.
+//! - The server bounds the bytes that the kernel keeps for a slow client and the time that it waits
+//!   for a dead one. [`Server::limits`] bounds the connections, in total and per address.
+//! - It serves HTTP/2 with prior knowledge and, with the feature `tls`, over TLS.
+//! - A [`Listener`] is a TCP or a Unix socket.
+//! - It is for Unix only, because `sse-kit-shutdown` listens for Unix signals.
+//! - When file descriptors run out, the server pauses accepting and goes on.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

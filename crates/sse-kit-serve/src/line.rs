@@ -1,4 +1,4 @@
-//! The bytes of a connection, with a queue for those that were read too early.
+//! The bytes of a connection, with a buffer for bytes that were read ahead.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -8,14 +8,14 @@ use std::task::{Context, Poll};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-/// How much is kept of what a client says too early, about.
+/// The approximate limit of bytes read ahead.
 const MAX_EARLY: usize = 16 * 1024;
 
-/// As long as most heads.
+/// The read size, enough for most request heads.
 const USUAL_READ: usize = 1024;
 
-/// A connection, and what was read of it before its turn: bytes leave the queue in the order in which
-/// they came, and none can be put back.
+/// A connection with the bytes that were read ahead. Bytes leave the buffer in the order of arrival
+/// and cannot be put back.
 #[derive(Debug)]
 pub(crate) struct Line<I> {
     io: I,
@@ -27,37 +27,37 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
         Self { io, early: BytesMut::new() }
     }
 
-    /// Returns what was read too early.
+    /// Returns the bytes read ahead.
     pub(crate) fn early(&self) -> &[u8] {
         &self.early
     }
 
-    /// Removes the first bytes of what was read too early.
+    /// Removes the first `bytes` of the bytes read ahead.
     pub(crate) fn skip(&mut self, bytes: usize) {
         self.early.advance(bytes);
         if self.early.is_empty() {
-            // An idle stream has no room for what it does not need.
+            // Free the memory, which an idle stream does not need.
             self.early = BytesMut::new();
         }
     }
 
-    /// Reads more, and returns how much; 0 at the end.
+    /// Reads more bytes and returns their number; 0 at the end.
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped, nothing is lost.
+    /// Cancel safe: no byte is lost.
     pub(crate) async fn fill(&mut self) -> io::Result<usize> {
         self.early.reserve(USUAL_READ);
         self.io.read_buf(&mut self.early).await
     }
 
-    /// Looks whether the client is still there, and keeps what it says meanwhile. Once there is much
-    /// of that, the client is not listened to until its turn.
+    /// Checks that the client is still connected, and buffers the bytes that it sends meanwhile.
+    /// When the buffer is full, it reads no more until the buffer is used.
     ///
     /// # Errors
     ///
-    /// When the client is gone. A client that has sent another request and only then closed its side
-    /// waits for the answers, and is not.
+    /// If the client is gone. A client that sent another request before it closed its side is still
+    /// waiting for answers and does not count as gone.
     pub(crate) fn poll_listen(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         while self.early.len() < MAX_EARLY {
             let mut bytes = [MaybeUninit::uninit(); 256];
@@ -76,11 +76,11 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
         Ok(())
     }
 
-    /// Waits for a future, but no longer than the client is there.
+    /// Awaits a future while the client is connected.
     ///
     /// # Errors
     ///
-    /// When the client is gone; then the future is dropped.
+    /// If the client is gone; the future is dropped.
     #[cfg(feature = "fast-path")]
     pub(crate) async fn unless_gone<T>(
         &mut self,
@@ -98,7 +98,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
     }
 }
 
-/// Whether a whole head is among the bytes.
+/// Returns `true` if the bytes contain a whole head.
 pub(crate) fn has_head(bytes: &[u8]) -> bool {
     bytes.windows(4).any(|four| four == b"\r\n\r\n") || bytes.windows(2).any(|two| two == b"\n\n")
 }

@@ -1,11 +1,11 @@
-//! Where a server listens, as an operator writes it.
+//! The address to listen on, as an operator writes it.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// How the name of a Unix socket begins.
+/// The prefix of a Unix socket's path.
 const UNIX: &str = "unix:";
 
 /// An address to listen on: `127.0.0.1:3000`, `[::]:3000`, `localhost:3000`, or `unix:/run/hub.sock`.
@@ -22,46 +22,47 @@ const UNIX: &str = "unix:";
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ListenAddress {
-    /// An IP address and a port. Port 0 takes a free one; `[::]` is every address of the machine, of IPv4 too
-    /// where the system allows it.
+    /// An IP address and a port. Port 0 selects a free one. `[::]` means every address of the
+    /// machine, including IPv4 if the system allows it.
     Tcp(SocketAddr),
-    /// The name of a host and a port. The server listens on the first of its addresses that it can have.
+    /// A host name and a port. The server listens on the first of the host's addresses that is
+    /// available.
     #[non_exhaustive]
     Name {
-        /// The name, as a resolver takes it.
+        /// The name, as the resolver accepts it.
         host: String,
-        /// The port; 0 takes a free one.
+        /// The port; 0 selects a free one.
         port: u16,
     },
-    /// A path of a Unix socket.
+    /// The path of a Unix socket.
     Unix(PathBuf),
 }
 
-/// Why a text is no address to listen on.
+/// The reason why a text is not an address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListenAddressError {
-    /// The text has no colon, and so no port.
+    /// The port is missing: the text has no colon.
     #[error("`{0}` has no port; write `127.0.0.1:3000`, `localhost:3000` or `unix:/run/hub.sock`")]
     NoPort(String),
-    /// Nothing stands before the port.
+    /// The host is missing.
     #[error("`{0}` has no host; write `127.0.0.1{0}`, or `[::]{0}` for all addresses")]
     NoHost(String),
-    /// What follows the last colon is no port.
-    #[error("`{port}` in `{text}` is no port; ports are numbers from 0 to 65535")]
+    /// The text after the last colon is not a port.
+    #[error("`{port}` in `{text}` is not a port; ports are numbers from 0 to 65535")]
     Port {
         /// The whole text.
         text: String,
-        /// What stands in place of a port.
+        /// The text in the place of the port.
         port: String,
     },
     /// An IPv6 address has no brackets.
     #[error("`{0}` has more than one colon; write IPv6 addresses in brackets, as in `[::1]:3000`")]
     Colons(String),
-    /// The host is neither an IP address nor a name.
-    #[error("`{0}` is no host; names have letters, digits, `-`, `_` and `.`")]
+    /// The host is neither an IP address nor a host name.
+    #[error("`{0}` is not a host; names consist of letters, digits, `-`, `_` and `.`")]
     Host(String),
-    /// No path follows `unix:`.
+    /// The path after `unix:` is missing.
     #[error("`unix:` has no path; write `unix:/run/hub.sock`")]
     NoPath,
 }
@@ -85,7 +86,7 @@ impl FromStr for ListenAddress {
         if host.contains(':') && !host.starts_with('[') {
             return Err(ListenAddressError::Colons(owned()));
         }
-        // `u16` alone would take `+80`.
+        // `u16::from_str` alone would accept `+80`.
         let number = port.bytes().all(|byte| byte.is_ascii_digit()).then(|| port.parse().ok());
         let Some(port) = number.flatten() else {
             return Err(ListenAddressError::Port { text: owned(), port: port.to_owned() });
@@ -100,8 +101,8 @@ impl FromStr for ListenAddress {
     }
 }
 
-/// Returns whether a text may be the name of a host. `300.1.1.1` is an address with a slip of the pen, which
-/// a resolver would look for.
+/// Returns `true` if a text may be a host name. `300.1.1.1` is rejected: it is a mistyped address,
+/// which a resolver would look up.
 fn is_name(host: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     host.bytes().all(is_allowed) && host.bytes().any(|byte| byte.is_ascii_alphabetic())
@@ -150,17 +151,17 @@ mod tests {
             ("localhost", "`localhost` has no port"),
             ("", "`` has no port"),
             (":3000", "`[::]:3000` for all"),
-            ("localhost:", "`` in `localhost:` is no port"),
+            ("localhost:", "`` in `localhost:` is not a port"),
             ("localhost:http", "`http` in"),
             ("localhost:65536", "`65536` in"),
             ("localhost:+80", "`+80` in"),
             ("localhost:-1", "`-1` in"),
             ("::1:3000", "in brackets"),
             ("http://localhost:3000", "more than one colon"),
-            ("[::1]", "is no port"),
-            ("[::g]:1", "`[::g]` is no host"),
-            ("a b:1", "`a b` is no host"),
-            ("300.1.1.1:80", "`300.1.1.1` is no host"),
+            ("[::1]", "is not a port"),
+            ("[::g]:1", "`[::g]` is not a host"),
+            ("a b:1", "`a b` is not a host"),
+            ("300.1.1.1:80", "`300.1.1.1` is not a host"),
             ("unix:", "has no path"),
         ] {
             let error = text.parse::<ListenAddress>().unwrap_err().to_string();

@@ -10,17 +10,17 @@ use crate::listen_address::ListenAddress;
 use crate::socket::Stream;
 use crate::unix_socket::{self, SocketFile};
 
-/// How many clients may wait to be accepted.
+/// The maximum number of connections that wait to be accepted.
 pub(crate) const BACKLOG: u32 = 4096;
 
-/// The address that clients of a Unix socket have: they are on this machine, and have none of their own.
+/// The address reported for clients of a Unix socket, which have none.
 const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// A bound socket that accepts connections, of TCP or of Unix.
+/// A bound TCP or Unix socket that accepts connections.
 ///
-/// Clients of a Unix socket have no address. They count, and are shown, as `127.0.0.1`, port 0, all
-/// together; when a proxy connects there, trust `127.0.0.1` ([`Server::trust`](crate::Server::trust))
-/// and its clients count for themselves.
+/// Clients of a Unix socket have no address. They all count and appear as `127.0.0.1`, port 0. If a
+/// proxy connects through the socket, trust `127.0.0.1` ([`Server::trust`](crate::Server::trust)),
+/// and its clients count by their own addresses.
 #[derive(Debug)]
 pub struct Listener(Kind);
 
@@ -28,8 +28,8 @@ pub struct Listener(Kind);
 enum Kind {
     Tcp(TcpListener),
     Unix {
-        /// The file, if it is to be removed at the end: before the listener is closed, as another process may
-        /// take its place from then on.
+        /// The file, if it should be removed at the end. It is dropped before the listener closes:
+        /// after that, another process may create a file at the path.
         _file: Option<SocketFile>,
         listener: UnixListener,
     },
@@ -38,12 +38,12 @@ enum Kind {
 impl Listener {
     /// Listens on an address.
     ///
-    /// Up to 4,096 clients may wait to be accepted, as far as the system allows it
+    /// Up to 4,096 connections may wait to be accepted, as far as the system allows it
     /// (`net.core.somaxconn`).
     ///
-    /// The file of a Unix socket that a process has left behind is replaced. The file is removed when the
-    /// listener is dropped, which is when its server has ended. Who may connect, the permissions of the file
-    /// and its folder say: they come from the process's umask.
+    /// For a Unix socket, it replaces a file that a dead process left behind, and removes its own
+    /// file when the listener is dropped, which is when its server has ended. The permissions of
+    /// the file and its folder, set by the umask, decide which processes may connect.
     ///
     /// ```no_run
     /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -56,11 +56,12 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// [`ListenError`] says why it cannot.
+    /// [`ListenError`] if it cannot listen on the address.
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped, nothing listens, but a stale file of a socket may be gone.
+    /// If the future is dropped, nothing listens, but a stale file of a Unix socket may have been
+    /// removed.
     pub async fn bind(address: &ListenAddress) -> Result<Self, ListenError> {
         let refused = |source| ListenError::Refused { address: address.clone(), source };
         match address {
@@ -90,21 +91,21 @@ impl Listener {
         }
     }
 
-    /// Listens on an address of TCP.
+    /// Listens on a TCP address.
     pub(crate) fn tcp(address: SocketAddr) -> io::Result<Self> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        // As `TcpListener::bind` does: a server that is started again need not wait for the sockets of
-        // the one before it.
+        // Reuse the address, as `TcpListener::bind` does: a restarted server need not wait for the
+        // old sockets.
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         Ok(socket.listen(BACKLOG)?.into())
     }
 
-    /// Returns where it listens; of TCP with the port that it has.
+    /// Returns the address that it listens on; for TCP, with the actual port.
     ///
     /// # Errors
     ///
-    /// When the operating system does not say, or a Unix socket has no path.
+    /// If the operating system does not report the address, or if a Unix socket has no path.
     pub fn address(&self) -> io::Result<ListenAddress> {
         match &self.0 {
             Kind::Tcp(listener) => Ok(listener.local_addr()?.into()),
@@ -120,7 +121,7 @@ impl Listener {
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped, no connection is lost.
+    /// Cancel safe: no connection is lost.
     pub(crate) async fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
         match &self.0 {
             Kind::Tcp(listener) => {
@@ -141,41 +142,41 @@ impl From<TcpListener> for Listener {
     }
 }
 
-/// The file of the socket stays when the listener is dropped.
+/// Keeps the file of the socket when the listener is dropped.
 impl From<UnixListener> for Listener {
     fn from(listener: UnixListener) -> Self {
         Self(Kind::Unix { _file: None, listener })
     }
 }
 
-/// Why a server cannot listen on an address.
+/// The reason why a server cannot listen on an address.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListenError {
-    /// The host has no address.
-    #[error("cannot find the addresses of the host `{host}`")]
+    /// The host name has no address.
+    #[error("the host `{host}` has no address; check the name, or write an IP address")]
     Resolve {
-        /// The name of the host.
+        /// The host name.
         host: String,
-        /// What the resolver says.
+        /// The error of the resolver.
         source: io::Error,
     },
-    /// The operating system refuses the address.
+    /// The operating system refused the address.
     #[error("cannot listen on {address}")]
     Refused {
         /// The address.
         address: ListenAddress,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// Another process listens on the Unix socket.
-    #[error("somebody listens on {} already", path.display())]
+    #[error("another process already listens on {}; stop it, or choose another path", path.display())]
     InUse {
         /// The path of the socket.
         path: PathBuf,
     },
-    /// The path of the Unix socket names something else, which is left alone.
-    #[error("{} is there already, and is no socket", path.display())]
+    /// The path exists and is not a socket; it was not changed.
+    #[error("{} exists and is not a socket; remove it, or choose another path", path.display())]
     NotASocket {
         /// The path.
         path: PathBuf,

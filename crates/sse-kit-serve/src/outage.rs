@@ -1,22 +1,22 @@
-//! When a failure that comes again and again is worth a word.
+//! Rate-limits the log line for repeated `accept` failures.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Failures that follow each other closely, as one.
+/// A run of failures that counts as one outage.
 #[derive(Debug, Default)]
 pub(crate) struct Outage {
     last_failure: Mutex<Option<Instant>>,
 }
 
 impl Outage {
-    /// As long as this without a failure, and it is over. A server at the limit of its file
-    /// descriptors gets one back now and then; that alone is no end.
+    /// The time without a failure after which an outage is over. A server at its limit of file
+    /// descriptors gets one back now and then, which is not the end of the outage.
     const OVER_AFTER: Duration = Duration::from_secs(10);
 
-    /// Notes a failure; true when it is the first of an outage.
+    /// Records a failure. Returns `true` if it is the first of an outage.
     pub(crate) fn begins(&self) -> bool {
         let now = Instant::now();
         let mut last = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner);

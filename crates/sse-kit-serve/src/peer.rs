@@ -1,51 +1,52 @@
-//! The client at the other end of a connection, and its share of the limits.
+//! The client of a connection, and its share of the limits.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use sse_kit_http::{LimitError, Limits, Permit};
+use sse_kit_http::{Permit, Quota, QuotaError};
 
-/// The client at the other end of a connection.
+/// The client of a connection.
 ///
-/// A connection counts as one stream, as it may open one at any time. Every further stream that is open
-/// on it at the same time, as HTTP/2 allows, counts as one more.
+/// A connection counts as one stream, because it can open one at any time. Each further
+/// simultaneous stream, as in HTTP/2, counts as one more.
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
-    limits: Option<Limits>,
-    /// The connection's own permit, while no stream has it.
+    limits: Option<Quota>,
+    /// The permit of the connection, while no stream uses it.
     spare: Mutex<Option<Permit>>,
     is_proxy: bool,
 }
 
 impl Peer {
-    /// Counts the connection.
+    /// Admits a connection and counts it.
     ///
     /// # Errors
     ///
-    /// [`LimitError`] says which limit is reached.
-    pub(crate) fn admit(address: SocketAddr, limits: Option<Limits>) -> Result<Self, LimitError> {
+    /// [`QuotaError`] if a limit is reached.
+    pub(crate) fn admit(address: SocketAddr, limits: Option<Quota>) -> Result<Self, QuotaError> {
         let permit = limits.as_ref().map(|limits| limits.admit(address.ip())).transpose()?;
         Ok(Self { address, limits, spare: Mutex::new(permit), is_proxy: false })
     }
 
-    /// A trusted proxy. It does not count; its clients do.
-    pub(crate) fn proxy(address: SocketAddr, limits: Option<Limits>) -> Self {
+    /// Creates the peer of a trusted proxy. The connection does not count; its requests count per
+    /// client.
+    pub(crate) fn proxy(address: SocketAddr, limits: Option<Quota>) -> Self {
         Self { address, limits, spare: Mutex::default(), is_proxy: true }
     }
 
-    /// A client that is only told that there is no room for it.
+    /// Creates the peer of a connection that was refused.
     pub(crate) fn refused(address: SocketAddr) -> Self {
         Self { address, limits: None, spare: Mutex::default(), is_proxy: false }
     }
 
-    /// Counts a request, from its head to the end of its answer.
+    /// Counts a request from its head to the end of its answer.
     ///
     /// # Errors
     ///
-    /// [`LimitError`] says which limit is reached.
-    pub(crate) fn begin(self: &Arc<Self>, client: SocketAddr) -> Result<Exchange, LimitError> {
+    /// [`QuotaError`] if a limit is reached.
+    pub(crate) fn begin(self: &Arc<Self>, client: SocketAddr) -> Result<Exchange, QuotaError> {
         let permit = match (&self.limits, self.spare.lock().take()) {
             (_, Some(spare)) => Some(spare),
             (Some(limits), None) => Some(limits.admit(client.ip())?),
@@ -55,7 +56,7 @@ impl Peer {
     }
 }
 
-/// A request under way, which counts as one stream.
+/// A request in progress, which counts as one stream.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     permit: Option<Permit>,
@@ -64,14 +65,14 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// The client that asks.
+    /// Returns the address of the client.
     pub(crate) fn client(&self) -> SocketAddr {
         self.client
     }
 }
 
 impl Drop for Exchange {
-    /// One of the permits stays with the connection.
+    /// Returns one of the permits to the connection.
     fn drop(&mut self) {
         if self.peer.is_proxy {
             return;

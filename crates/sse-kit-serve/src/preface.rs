@@ -1,14 +1,14 @@
-//! Which version of HTTP a client begins to speak.
+//! Detects HTTP/2 with prior knowledge.
 
 use std::io;
 
 use crate::line::Line;
 use crate::socket::Socket;
 
-/// What a client sends first that knows of the server that it speaks HTTP/2.
+/// The first bytes of an HTTP/2 client with prior knowledge.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Returns whether HTTP/2 is what the client begins to speak. What was read stays to be read.
+/// Returns `true` if the client starts with HTTP/2. The bytes read stay in the line.
 pub(crate) async fn is_http2(line: &mut Line<Socket>) -> io::Result<bool> {
     loop {
         let read = line.early();

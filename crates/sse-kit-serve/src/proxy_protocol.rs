@@ -1,4 +1,5 @@
-//! The PROXY protocol, versions 1 and 2: a proxy that passes on bytes says first whose they are.
+//! The PROXY protocol, versions 1 and 2: a proxy that forwards bytes first sends the client's
+//! address.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -8,20 +9,21 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::line::Line;
 
-/// How version 2 begins.
+/// The first bytes of version 2.
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// The longest header of version 1, its line end among them.
+/// The maximum length of a version 1 header, including its line end.
 const MAX_V1: usize = 107;
 
-/// Headers of version 2 may have extensions; nobody sends more of them.
+/// The maximum length of a version 2 header; extensions make it longer, but none needs more.
 const MAX_V2: usize = 4096;
 
-/// Reads the header, and returns the client's address; `None` when the proxy speaks for itself.
+/// Reads the header and returns the client's address; `None` if the proxy opened the connection for
+/// itself.
 ///
 /// # Errors
 ///
-/// When the connection does not begin with such a header.
+/// If the connection does not begin with a header of the PROXY protocol.
 pub(crate) async fn read<I>(line: &mut Line<I>) -> io::Result<Option<SocketAddr>>
 where
     I: AsyncRead + AsyncWrite + Unpin,
@@ -37,7 +39,8 @@ where
     }
 }
 
-/// The client's address and how long the header is; `None` when more of it is to come.
+/// Parses the header. Returns the client's address and the length; `None` if the header is
+/// incomplete.
 fn parse(bytes: &[u8]) -> io::Result<Option<(Option<SocketAddr>, usize)>> {
     let begins_v2 = bytes.iter().zip(SIGNATURE).all(|(byte, expected)| byte == expected);
     let client = |ip: IpAddr, port| Some(SocketAddr::new(ip, port));
@@ -75,9 +78,11 @@ fn parse(bytes: &[u8]) -> io::Result<Option<(Option<SocketAddr>, usize)>> {
     Ok(Some((client, end + 2)))
 }
 
-/// A connection from a proxy did not begin with a header of the PROXY protocol.
+/// The error if a proxy's connection does not begin with the PROXY protocol.
 #[derive(Debug, thiserror::Error)]
-#[error("a trusted proxy did not begin with the PROXY protocol")]
+#[error(
+    "a trusted proxy did not send the PROXY protocol; enable it there, or remove `proxy_protocol`"
+)]
 struct NoHeader;
 
 impl From<NoHeader> for io::Error {

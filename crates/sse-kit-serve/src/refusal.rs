@@ -1,25 +1,26 @@
-//! Clients that there is no room for.
+//! Connections beyond the limits.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sse_kit_http::LimitError;
+use sse_kit_http::QuotaError;
 use tokio::task::JoinSet;
 
 use crate::connection::{Accepted, Connections, Lifetime};
 use crate::peer::Peer;
 use crate::socket::Stream;
 
-/// How many are told at a time; more are closed without a word.
+/// The maximum number of refused connections that get an answer at a time; others are closed
+/// without one.
 const MAX_AT_ONCE: usize = 64;
 
 impl Connections {
-    /// Tells a client that there is no room for it.
+    /// Refuses a connection, with an answer if there is room for it.
     pub(crate) fn refuse(
         self: &Arc<Self>,
         stream: Stream,
         client: SocketAddr,
-        error: LimitError,
+        error: QuotaError,
         refused: &mut JoinSet<()>,
     ) {
         self.stats.refuse();

@@ -1,4 +1,4 @@
-//! The body of a request, with a limit on how long the client may send nothing of it.
+//! The body of a request, with a timeout for its sender.
 
 use std::fmt;
 use std::pin::Pin;
@@ -14,8 +14,8 @@ use tokio::time::Sleep;
 
 /// The body of a request.
 ///
-/// Reading it fails when the client sends nothing of it for the
-/// [body timeout](crate::Server::body_timeout). The clock runs only while the app waits for bytes.
+/// Reading fails if the client sends nothing for the [body timeout](crate::Server::body_timeout).
+/// The timer runs only while the app waits for bytes.
 pub struct RequestBody {
     incoming: Incoming,
     timeout: Option<Duration>,
@@ -23,12 +23,12 @@ pub struct RequestBody {
     progress: BodyProgress,
 }
 
-/// Whether a request's body was read to its end.
+/// A flag that is set once a request's body was read to its end.
 #[derive(Clone, Debug)]
 pub(crate) struct BodyProgress(Option<Arc<AtomicBool>>);
 
 impl BodyProgress {
-    /// Watches nothing where the request has no body, which is most often.
+    /// Creates the flag; without an allocation for the usual request, which has no body.
     fn new(incoming: &Incoming) -> Self {
         Self((!incoming.is_end_stream()).then(Arc::default))
     }
@@ -39,7 +39,7 @@ impl BodyProgress {
         }
     }
 
-    /// Returns `true` when nothing of the body is left to read.
+    /// Returns `true` if the whole body was read.
     pub(crate) fn has_ended(&self) -> bool {
         self.0.as_ref().is_none_or(|ended| ended.load(Ordering::Relaxed))
     }
@@ -92,14 +92,14 @@ impl fmt::Debug for RequestBody {
     }
 }
 
-/// Why the body of a request cannot be read to its end.
+/// The reason why the body of a request could not be read to its end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestBodyError {
-    /// The client has sent nothing for the [body timeout](crate::Server::body_timeout).
-    #[error("the client sent nothing of the request's body for too long")]
+    /// The client sent nothing for the [body timeout](crate::Server::body_timeout).
+    #[error("the client sent nothing of the request's body within the body timeout")]
     TimedOut,
-    /// The client has left, or what it sent is not HTTP.
-    #[error("the request's body cannot be read")]
+    /// The client disconnected, or sent invalid HTTP.
+    #[error("the request's body could not be read")]
     Http(#[source] hyper::Error),
 }

@@ -16,21 +16,21 @@ use crate::connection::Connections;
 use crate::peer::{Exchange, Peer};
 use crate::request_body::RequestBody;
 
-/// After how long a client comes back that was refused: at most this, at random where that can be said.
+/// The maximum delay before a refused client retries, random for clients that support it.
 const COME_BACK_WITHIN: Duration = Duration::from_secs(5);
 
 impl Connections {
-    /// Admits a request before the app sees it.
+    /// Admits a request before the app receives it.
     ///
     /// # Errors
     ///
-    /// What the client is told instead.
+    /// The response to send instead.
     pub(crate) fn admit<B>(
         &self,
         request: &Request<B>,
         peer: &Arc<Peer>,
     ) -> Result<Exchange, Box<Response<AnswerBody>>> {
-        // RFC 9112, section 3.2. Of HTTP/2, hyper has looked at the authority.
+        // RFC 9112, section 3.2. For HTTP/2, hyper has validated the authority.
         if request.version() == Version::HTTP_11
             && request.headers().get_all(HOST).iter().count() != 1
         {
@@ -60,8 +60,9 @@ impl Connections {
         let request = request.map(|body| RequestBody::new(body, self.body_timeout));
         let body = request.body().progress();
         let mut response = self.answer(request, &peer, is_refused).await?;
-        // Another node has the next request. And behind a body that nobody has read there can be none (RFC 9112,
-        // section 9.3): a proxy that took the connection for idle would lose it. HTTP/2 has frames for both.
+        // While the server stops, the next request should go to another node. After a body that
+        // the app has not read to its end, there can be no next request (RFC 9112, section 9.3): a
+        // proxy that reused the connection would lose it. HTTP/2 has frames for both cases.
         if (self.is_leaving() || !body.has_ended()) && version <= Version::HTTP_11 {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -82,11 +83,11 @@ impl Connections {
             Err(refusal) => return Ok(*refusal),
         };
         let response = self.call(request, exchange.client()).await?;
-        // It counts as a stream until its body has ended.
+        // The request counts as a stream until its body has ended.
         Ok(response.map(|body| Keeping::new(body, exchange).boxed_unsync()))
     }
 
-    /// Calls the app: for streams one of its functions, for all else the other.
+    /// Calls the app: the function for streams, or the service for all other requests.
     async fn call(
         &self,
         request: Request<RequestBody>,
@@ -104,8 +105,8 @@ impl Connections {
     }
 }
 
-/// Asks to come back: a stream by an event, as `EventSource` gives up for good on any status but 200;
-/// all else by a status.
+/// Returns the answer for a client beyond the limits. A stream gets an event, because `EventSource`
+/// stops for good on any status except 200; other requests get status 503.
 fn busy<B>(request: &Request<B>) -> Response<AnswerBody> {
     let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
     if accept.is_some_and(|accept| accept.contains("text/event-stream")) {

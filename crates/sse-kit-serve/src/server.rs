@@ -1,4 +1,4 @@
-//! The accept loop, and how it ends.
+//! The server: its settings, the accept loop, and its end.
 
 use std::future::{pending, ready};
 use std::io;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
-use sse_kit_http::{Limits, TrustedProxies};
+use sse_kit_http::{Quota, TrustedProxies};
 use sse_kit_shutdown::{Outcome, Phase, Shutdown, Signals, Tracked};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -24,10 +24,10 @@ use crate::socket::Stream;
 use crate::socket_options::SocketOptions;
 use crate::stats::ServeStats;
 
-/// The upper bound for timeouts that hyper adds to an instant, which does not reach to the end of time.
+/// The upper bound for timeouts that hyper adds to an instant, which would overflow.
 const MAX_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// A bound server of HTTP/1.1, and of HTTP/2 where it is asked for.
+/// A bound server for HTTP/1.1 and, if enabled, HTTP/2.
 #[derive(Debug)]
 pub struct Server {
     listener: Listener,
@@ -35,10 +35,10 @@ pub struct Server {
     outage: Outage,
 }
 
-/// How connections are served.
+/// The settings of all connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) limits: Option<Limits>,
+    pub(crate) limits: Option<Quota>,
     pub(crate) proxies: TrustedProxies,
     pub(crate) proxy_protocol: bool,
     pub(crate) options: SocketOptions,
@@ -56,16 +56,21 @@ pub(crate) struct Settings {
 }
 
 impl Server {
-    /// Listens on an address of TCP; port 0 takes a free one. [`Listener::bind`] takes names of hosts and
-    /// Unix sockets, too.
+    /// Listens on a TCP address; port 0 selects a free one. [`Listener::bind`] also accepts host
+    /// names and Unix sockets.
     ///
-    /// Up to 4,096 clients may wait to be accepted, as far as the system allows it
-    /// (`net.core.somaxconn`): so many come back at once when a node goes down. Of clients beyond that, and
-    /// beyond the 128 that `TcpListener::bind` allows, TCP tries again only after 1 s, 2 s and so on.
+    /// Up to 4,096 connections may wait to be accepted, as far as the system allows it
+    /// (`net.core.somaxconn`): that many clients reconnect at once when a node fails. TCP retries
+    /// connections beyond the limit only after 1 s, 2 s and so on; `TcpListener::bind` sets it to
+    /// 128.
     ///
     /// # Errors
     ///
-    /// When the operating system refuses the address.
+    /// If the operating system refuses the address.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the future completes at its first poll.
     #[expect(
         clippy::unused_async,
         reason = "it must be called in a runtime, which then has the socket"
@@ -74,9 +79,9 @@ impl Server {
         Ok(Self::new(Listener::tcp(address)?))
     }
 
-    /// Serves a listener that is bound already: a [`Listener`], or one of tokio's, of TCP or of Unix. How many
-    /// clients may wait to be accepted was decided when it was bound; [`Listener::bind`] has room for a
-    /// herd.
+    /// Creates a server for a bound listener: a [`Listener`], or a TCP or Unix listener of tokio.
+    /// The number of connections that may wait to be accepted was set when it was bound;
+    /// [`Listener::bind`] allows 4,096.
     pub fn new(listener: impl Into<Listener>) -> Self {
         Self {
             listener: listener.into(),
@@ -101,115 +106,120 @@ impl Server {
         }
     }
 
-    /// How long a client may take to send the head of a request, at most a year. Default: 5 s.
+    /// Sets the maximum time that a client may take to send the head of a request, at most one
+    /// year. Default: 5 s.
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
         self.settings.header_timeout = timeout.min(MAX_TIMEOUT);
         self
     }
 
-    /// Sets how long a connection may wait for its next request, once it has had an answer, and how long
-    /// one of HTTP/2 may be open without a stream. A shutdown ends such connections at once.
+    /// Sets the maximum time that a connection waits for its next request after an answer, and that
+    /// a connection of HTTP/2 stays open without a stream. A shutdown ends such connections
+    /// immediately. Default: 75 s.
     ///
-    /// Longer than proxies keep theirs, or a proxy sends a request into a connection that is just being
-    /// closed: nginx and most load balancers keep them for 60 s. Default: 75 s.
+    /// Use a longer time than the proxies in front: otherwise a proxy may send a request on a
+    /// connection that the server is closing. nginx and most load balancers keep idle connections
+    /// for 60 s.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.settings.idle_timeout = timeout.min(MAX_TIMEOUT);
         self
     }
 
-    /// Sets how long a client may send nothing of a request's body while the app waits for it; `None`
-    /// waits for ever. Default: 30 s.
+    /// Sets the maximum time that the app waits for more of a request's body; `None` removes the
+    /// limit. Default: 30 s.
     pub fn body_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.settings.body_timeout = timeout.into();
         self
     }
 
-    /// How long a client may take no bytes while there are some for it; `None` for ever.
-    /// Default: 30 s.
+    /// Sets the maximum time for which a client may take no bytes while some are waiting; `None`
+    /// removes the limit. Default: 30 s.
     pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.settings.write_timeout = timeout.into();
         self
     }
 
-    /// How long the kernel keeps bytes for a client that acknowledges none, before it ends the
-    /// connection (`TCP_USER_TIMEOUT`; Linux): so it finds peers that are gone without a word.
-    /// `None` leaves that to the system, which may take a quarter of an hour. Default: 30 s.
+    /// Sets the maximum time for which the kernel keeps unacknowledged bytes before it ends the
+    /// connection (`TCP_USER_TIMEOUT`; Linux only). This detects peers that vanished without
+    /// closing the connection. `None` keeps the system's setting, which may take 15 minutes.
+    /// Default: 30 s.
     pub fn user_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.settings.options.user_timeout = timeout.into();
         self
     }
 
-    /// Sets after how long without a byte in either direction the kernel asks whether the peer is still
-    /// there (`SO_KEEPALIVE`). When three such probes, 10 s apart, stay without an answer, the
-    /// connection ends: so peers that are gone without a word are found where no heartbeat is sent.
-    /// `None` asks never. Default: 30 s.
+    /// Sets the idle time after which the kernel probes whether the peer still exists
+    /// (`SO_KEEPALIVE`). After three unanswered probes, 10 s apart, the connection ends. This
+    /// detects vanished peers where no heartbeat is sent. `None` disables the probes. Default: 30
+    /// s.
     pub fn tcp_keepalive(mut self, quiet: impl Into<Option<Duration>>) -> Self {
         self.settings.options.tcp_keepalive = quiet.into();
         self
     }
 
-    /// How many bytes the kernel may keep for a client that is slow (`SO_SNDBUF`; Linux doubles it,
-    /// for its own books). `None` leaves it to the system, which goes up to some megabytes for each.
-    /// Default: 64 KiB, with which a client 100 ms away can get half a megabyte in a second.
+    /// Sets the size of the kernel's buffer for a slow client, in bytes (`SO_SNDBUF`; Linux doubles
+    /// it for its bookkeeping). `None` keeps the system's setting, which grows to some megabytes
+    /// per client. Default: 64 KiB, which allows half a megabyte per second to a client 100 ms
+    /// away.
     pub fn send_buffer(mut self, bytes: impl Into<Option<usize>>) -> Self {
         self.settings.options.send_buffer = bytes.into();
         self
     }
 
-    /// How many bytes of a client's the kernel may keep until they are read (`SO_RCVBUF`). Default:
-    /// `None`, which leaves it to the system.
+    /// Sets the size of the kernel's buffer for unread bytes from a client (`SO_RCVBUF`). Default:
+    /// `None`, the system's setting.
     pub fn receive_buffer(mut self, bytes: impl Into<Option<usize>>) -> Self {
         self.settings.options.receive_buffer = bytes.into();
         self
     }
 
-    /// How many connections there may be, in all and from one address. Default: no limit but that of
-    /// file descriptors.
+    /// Quota the number of connections, in total and per address. Default: only the limit on file
+    /// descriptors.
     ///
-    /// Whoever is beyond it is told to come back: a stream by the event `sse-kit:busy`, any other
-    /// request by status 503. That needs a connection for a moment, and there are 64 of these; who
-    /// finds none of them free is closed without a word.
+    /// A client beyond the limit is asked to retry later: a stream by the event `sse-kit:busy`, any
+    /// other request by status 503. The server keeps up to 64 connections open for such answers and
+    /// closes further ones without an answer.
     ///
-    /// A connection counts as accepted, and so does every further stream that is open on it at the same
-    /// time. Connections from [trusted proxies](Server::trust) do not count; the requests that they
-    /// pass on do, each for its client.
-    pub fn limits(mut self, limits: Limits) -> Self {
+    /// A connection counts from the moment it is accepted; each further simultaneous stream on it
+    /// counts too. Connections from [trusted proxies](Server::trust) do not count; their requests
+    /// count per client.
+    pub fn limits(mut self, limits: Quota) -> Self {
         self.settings.limits = Some(limits);
         self
     }
 
-    /// Trusts proxies to tell the address of a client, by a header of each request: the service, the
-    /// limits and the logs then have the client's address, with port 0. Default: trusts nobody.
+    /// Trusts proxies to report the client's address in a header of each request. The service, the
+    /// limits and the logs then use that address, with port 0. Default: no proxy is trusted.
     pub fn trust(mut self, proxies: TrustedProxies) -> Self {
         self.settings.proxies = proxies;
         self
     }
 
-    /// Expects connections from [trusted proxies](Server::trust) to begin with the PROXY protocol, version
-    /// 1 or 2, and takes the client's address from there; a connection without it is closed. All other
-    /// connections are served as they come.
+    /// Requires connections from [trusted proxies](Server::trust) to begin with the PROXY protocol,
+    /// version 1 or 2, and takes the client's address from it. Such a connection without the header
+    /// is closed. Other connections are unaffected.
     pub fn proxy_protocol(mut self) -> Self {
         self.settings.proxy_protocol = true;
         self
     }
 
-    /// Serves HTTP/2 too, for clients that know of it without being told: `curl
-    /// --http2-prior-knowledge`, and proxies that are configured so. Browsers need TLS for it.
+    /// Enables HTTP/2 for clients with prior knowledge: `curl --http2-prior-knowledge`, and proxies
+    /// configured for it. Browsers use HTTP/2 only over TLS.
     pub fn http2_prior_knowledge(mut self) -> Self {
         self.settings.prior_knowledge = true;
         self
     }
 
-    /// Serves TLS, with HTTP/2 for clients that can.
+    /// Enables TLS, with HTTP/2 for clients that support it.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: crate::Tls) -> Self {
         self.settings.tls = Some(tls);
         self
     }
 
-    /// Sets which requests ask for event streams, and who answers them: `is_stream` is asked about each
-    /// `GET` and `HEAD`, and `answer` has those for which it returns `true`. The service that is given
-    /// to [`Server::serve`] answers all others.
+    /// Defines which requests are event streams and the function that answers them. The server
+    /// calls `is_stream` for each `GET` and `HEAD`, and `answer` if it returns `true`. The service
+    /// that is passed to [`Server::serve`] answers all other requests.
     ///
     /// ```no_run
     /// # use std::convert::Infallible;
@@ -239,23 +249,23 @@ impl Server {
         self
     }
 
-    /// Answers [streams](Server::streams) without hyper: an open stream then takes a fifth of the memory,
-    /// and an event less time. On the wire there is no difference.
+    /// Answers [streams](Server::streams) without hyper: an open stream then takes a fifth of the
+    /// memory, and an event less time. The bytes on the wire are the same.
     ///
-    /// This is for `GET` over HTTP/1.1 without TLS. hyper answers all else, request by request: a stream
-    /// that a browser opens on a connection that it has used before is on this lane too.
-    /// [`ServeStats::fast_path`] counts the requests that were.
+    /// This covers `GET` requests over HTTP/1.1 without TLS. hyper answers the rest, request by
+    /// request, so a stream that a browser opens on a used connection takes the fast path too.
+    /// [`ServeStats::fast_path`] counts the requests on it.
     #[cfg(feature = "fast-path")]
     pub fn fast_path(mut self) -> Self {
         self.settings.fast_path = true;
         self
     }
 
-    /// Returns where it listens, on TCP.
+    /// Returns the TCP address that it listens on.
     ///
     /// # Errors
     ///
-    /// When the operating system does not say, or it listens on a Unix socket.
+    /// If the operating system does not report it, or if the server listens on a Unix socket.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match self.address()? {
             ListenAddress::Tcp(address) => Ok(address),
@@ -263,25 +273,29 @@ impl Server {
         }
     }
 
-    /// Returns where it listens, be it on TCP or on a Unix socket.
+    /// Returns the address that it listens on, TCP or Unix.
     ///
     /// # Errors
     ///
-    /// When the operating system does not say.
+    /// If the operating system does not report it.
     pub fn address(&self) -> io::Result<ListenAddress> {
         self.listener.address()
     }
 
-    /// What happens to it, to be read while it serves.
+    /// Returns the counters of the server; they can be read while it serves.
     pub fn stats(&self) -> Arc<ServeStats> {
         Arc::clone(&self.settings.stats)
     }
 
-    /// Serves until `shutdown` says that it is time to stop, because of a signal or because the app
-    /// asks for it, and runs the whole of it: see [`Shutdown::run`].
+    /// Serves until `shutdown` is triggered by a signal or by the app, and then runs the whole
+    /// shutdown: see [`Shutdown::run`].
     ///
-    /// Every connection is [tracked](Shutdown::track). Requests that come while it drains are still
-    /// answered, one for each connection, so that health checks can be told.
+    /// Every connection is [tracked](Shutdown::track). While the server drains, it still answers
+    /// new connections, with one request each, so that health checks get an answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe. If the future is dropped, all connections are cut off.
     pub async fn serve_until_shutdown<S>(
         self,
         shutdown: &Shutdown,
@@ -295,22 +309,26 @@ impl Server {
         let told = shutdown.reached(Phase::Closed);
         let leaving = shutdown.clone();
         let leaving = Box::new(move || !leaving.is_ready());
-        // A shutdown has a deadline of its own, and drops what serves then.
+        // A shutdown has its own deadline, after which it drops `serving`.
         let service = Box::new(service);
         let serving = self.run(service, leaving, shutdown.stopping(), told, pending::<()>(), track);
         shutdown.run(signals, async { _ = serving.await }).await
     }
 
-    /// Serves until `stop` is ready, and then until all connections have ended, at most for `drain`.
-    /// Returns how many had not, and were cut off.
+    /// Serves until `stop` completes, and then until all connections have ended, but at most for
+    /// `drain`. Returns the number of connections that were cut off.
     ///
-    /// For those who end their streams by themselves; late requests are answered as with
+    /// Use it if the app ends its streams itself. Late requests are answered as in
     /// [`Server::serve_until_shutdown`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe. If the future is dropped, all connections are cut off.
     pub async fn serve<S>(self, service: S, stop: impl Future, drain: Duration) -> usize
     where
         S: Answer<Request<RequestBody>>,
     {
-        // From when it is polled first, which is when `stop` is ready.
+        // The deadline starts at its first poll, which is when `stop` completes.
         let deadline = async { tokio::time::sleep(drain).await };
         let (service, leaving) = (Box::new(service), Box::new(|| false));
         self.run(service, leaving, stop, ready(()), deadline, || None).await
@@ -334,7 +352,7 @@ impl Server {
             tokio::select! {
                 biased;
                 _ = &mut stop => break,
-                // Ended tasks are taken away first, or they would keep their memory.
+                // Reap ended tasks first, because they keep their memory until then.
                 Some(_) = early.join_next() => {}
                 Some(_) = refused.join_next() => {}
                 accepted = self.accept() => {
@@ -346,8 +364,8 @@ impl Server {
         drop(serving);
         let (answering, stopping) = watch::channel(());
         let mut deadline = pin!(deadline);
-        // Clients that come late are answered until all streams have ended, or there would be nobody to
-        // say so.
+        // Late clients are answered until all streams have ended: otherwise no process would answer
+        // them.
         let (mut told, mut is_told) = (pin!(told), false);
         while !(is_told && early.is_empty()) {
             tokio::select! {
@@ -373,7 +391,7 @@ impl Server {
         }
     }
 
-    /// The next connection, however long it takes.
+    /// Accepts the next connection, however long it takes.
     async fn accept(&self) -> (Stream, SocketAddr) {
         loop {
             match self.listener.accept().await {
@@ -382,8 +400,8 @@ impl Server {
                     return accepted;
                 }
                 Err(error) if is_about_one_client(&error) => {}
-                // Out of file descriptors or memory, mostly: trying again at once would only burn
-                // time, and those that are open go on meanwhile.
+                // Usually file descriptors or memory have run out. An immediate retry would waste
+                // time; open connections continue meanwhile.
                 Err(error) => {
                     if self.outage.begins() {
                         tracing::warn!(%error, "cannot accept connections just now");
@@ -395,7 +413,7 @@ impl Server {
     }
 }
 
-/// Serves a connection that was accepted, if there is room for it.
+/// Serves an accepted connection, if the limits allow it.
 fn take(
     connections: &Arc<Connections>,
     (stream, client): (Stream, SocketAddr),
@@ -413,7 +431,7 @@ fn take(
     }
 }
 
-/// Cuts off what is left, and counts it.
+/// Cuts off the remaining connections and returns their number.
 async fn cut_off(mut connections: JoinSet<()>) -> usize {
     while connections.try_join_next().is_some() {}
     let left = connections.len();
@@ -421,7 +439,7 @@ async fn cut_off(mut connections: JoinSet<()>) -> usize {
     left
 }
 
-/// Whether accepting failed because of the one client that was to be accepted.
+/// Returns `true` if accepting failed because of this one client.
 fn is_about_one_client(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)

@@ -1,4 +1,4 @@
-//! A client's socket, with a limit on how long it may take no bytes.
+//! A client's socket with a write timeout.
 
 use std::error::Error;
 use std::io;
@@ -11,14 +11,14 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Sleep;
 use tokio_util::either::Either;
 
-/// A connection as it was accepted.
+/// An accepted connection.
 pub(crate) type Stream = Either<TcpStream, UnixStream>;
 
-/// A socket whose writes fail when the client takes no bytes for too long.
+/// A socket whose writes fail if the client takes no bytes for too long.
 ///
-/// The timer is made when a write stalls and dropped when it goes on, so a socket that never stalls
-/// costs a word. (`tokio-io-timeout` keeps the timer in the socket: 4 % of the time of a delivery at
-/// 10,000 connections, and 0.3 KiB for each.)
+/// The timer is created when a write stalls and dropped when it continues, so a socket that never
+/// stalls pays one word of memory. (`tokio-io-timeout` keeps the timer in the socket: that takes 4
+/// % of the time of a delivery at 10,000 connections, and 0.3 KiB per connection.)
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: Stream,
@@ -35,7 +35,7 @@ impl Socket {
         Pin::new(&mut self.get_mut().stream)
     }
 
-    /// Passes on what a write came to, unless it has been stalled for too long.
+    /// Passes on the result of a write, or fails if the socket has been stalled for too long.
     fn watch(
         &mut self,
         cx: &mut Context<'_>,
@@ -94,7 +94,7 @@ impl AsyncWrite for Socket {
     }
 }
 
-/// Whether the connection ended because its client took no bytes.
+/// Returns `true` if the connection ended because its client took no bytes.
 pub(crate) fn is_write_timeout(error: &(dyn Error + 'static)) -> bool {
     let mut error = Some(error);
     while let Some(this) = error {

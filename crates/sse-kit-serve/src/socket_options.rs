@@ -1,4 +1,4 @@
-//! What the kernel may keep for a client, and how long it waits for one.
+//! Kernel options of a client's socket: buffers and timeouts.
 
 use std::io;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use tokio::net::TcpStream;
 
 use crate::socket::Stream;
 
-/// Options of each connection. (They could be inherited from the socket that listens, but not by those
-/// who were waiting there already.)
+/// The options of each connection. (A listening socket passes options on, but not to connections
+/// that already wait there.)
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SocketOptions {
     pub(crate) send_buffer: Option<usize>,
@@ -18,12 +18,12 @@ pub(crate) struct SocketOptions {
     pub(crate) tcp_keepalive: Option<Duration>,
 }
 
-/// The kernel takes the size of a buffer as an `int`, and doubles it.
+/// The maximum buffer size: the kernel takes it as an `int` and doubles it.
 const LARGEST_BUFFER: usize = 1 << 29;
 
-/// How often the kernel asks a peer that has not answered, and how many times, before it ends the
-/// connection.
+/// The interval between the kernel's probes of a silent peer.
 const PROBE_EVERY: Duration = Duration::from_secs(10);
+/// The number of unanswered probes after which the kernel ends the connection.
 const PROBES: u32 = 3;
 
 impl Default for SocketOptions {
@@ -44,7 +44,8 @@ impl SocketOptions {
                 self.apply_buffers(&SockRef::from(tcp))?;
                 self.apply_tcp(tcp)
             }
-            // The kernel knows at once when the other end is gone, which is on the same machine.
+            // The other end is on the same machine, so the kernel detects immediately that it is
+            // gone.
             Stream::Right(unix) => self.apply_buffers(&SockRef::from(unix)),
         }
     }
@@ -61,10 +62,10 @@ impl SocketOptions {
 
     fn apply_tcp(self, stream: &TcpStream) -> io::Result<()> {
         let socket = SockRef::from(stream);
-        // An event is sent when it happens, not when there is more to send with it.
+        // Send each event immediately instead of waiting for more data.
         socket.set_tcp_nodelay(true)?;
         if let Some(quiet) = self.tcp_keepalive {
-            // Kernels count in whole seconds, and Linux takes at most 32,767 of them.
+            // Kernels count in whole seconds, and Linux accepts at most 32,767.
             let quiet = quiet.clamp(Duration::from_secs(1), Duration::from_secs(32_767));
             let probes = TcpKeepalive::new().with_time(quiet);
             let probes = probes.with_interval(PROBE_EVERY).with_retries(PROBES);
@@ -72,7 +73,7 @@ impl SocketOptions {
         }
         #[cfg(target_os = "linux")]
         if let Some(timeout) = self.user_timeout {
-            // The kernel counts milliseconds in an `int`, and takes 0 for its own default.
+            // The kernel counts milliseconds in an `int`; 0 means its own default.
             let longest = Duration::from_millis(i32::MAX.unsigned_abs().into());
             let timeout = timeout.clamp(Duration::from_millis(1), longest);
             socket.set_tcp_user_timeout(Some(timeout))?;

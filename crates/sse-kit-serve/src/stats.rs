@@ -1,8 +1,8 @@
-//! What has happened to a server.
+//! Counters of a server.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What has happened to a server; readable at any time.
+/// The counters of a server, readable at any time.
 #[derive(Debug, Default)]
 pub struct ServeStats {
     accepted: AtomicU64,
@@ -13,28 +13,29 @@ pub struct ServeStats {
 }
 
 impl ServeStats {
-    /// Connections accepted, those that were refused afterwards among them.
+    /// Returns the number of accepted connections, including those refused afterwards.
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Relaxed)
     }
 
-    /// Connections refused because of the [limits](crate::Server::limits).
+    /// Returns the number of connections refused because of the [limits](crate::Server::limits).
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Connections ended because their client took no bytes for the write timeout.
+    /// Returns the number of connections ended because the client took no bytes for the write
+    /// timeout.
     pub fn write_timeouts(&self) -> u64 {
         self.write_timeouts.load(Ordering::Relaxed)
     }
 
-    /// Connections that were closed before it was clear what they speak: TLS that came to nothing, or
-    /// no byte within the header timeout.
+    /// Returns the number of connections that ended before their protocol was known: failed TLS
+    /// handshakes, or no byte within the header timeout.
     pub fn handshake_failures(&self) -> u64 {
         self.handshake_failures.load(Ordering::Relaxed)
     }
 
-    /// Requests answered on the fast path: see the feature `fast-path`.
+    /// Returns the number of requests answered on the fast path: see the feature `fast-path`.
     pub fn fast_path(&self) -> u64 {
         self.fast_path.load(Ordering::Relaxed)
     }

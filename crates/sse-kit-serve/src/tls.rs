@@ -9,10 +9,11 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 
-/// The name that ALPN has for HTTP/2.
+/// The ALPN name of HTTP/2.
 const H2: &[u8] = b"h2";
 
-/// A certificate, its key, and how TLS is spoken: HTTP/2 with clients that can, else HTTP/1.1.
+/// A TLS configuration with a certificate and its key. Clients that support HTTP/2 use it, others
+/// use HTTP/1.1.
 ///
 /// ```no_run
 /// use sse_kit_serve::{Server, Tls};
@@ -26,16 +27,17 @@ const H2: &[u8] = b"h2";
 pub struct Tls(pub(crate) TlsAcceptor);
 
 impl Tls {
-    /// A chain of certificates, the server's own first, and its private key.
+    /// Creates a configuration from a certificate chain, the server's own first, and its private
+    /// key.
     ///
     /// # Errors
     ///
-    /// [`TlsError`] says which of them is none, or that they do not belong together.
+    /// [`TlsError`] if one of them is invalid, or if they do not belong together.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain).collect();
         let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or(TlsError::Certificate)?;
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| TlsError::Key)?;
-        // Named, as a process may have two of them, and then rustls takes neither.
+        // Name the provider: a process may have two of them, and rustls would then choose neither.
         let provider = Arc::new(ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -43,7 +45,7 @@ impl Tls {
         config.map(Self::from_config).map_err(|error| TlsError::Config(Box::new(error)))
     }
 
-    /// For those who configure rustls themselves. Without protocols for ALPN it offers HTTP/2 and
+    /// Creates it from a rustls configuration. If that has no ALPN protocols, it offers HTTP/2 and
     /// HTTP/1.1.
     pub fn from_config(mut config: ServerConfig) -> Self {
         if config.alpn_protocols.is_empty() {
@@ -53,7 +55,7 @@ impl Tls {
     }
 }
 
-/// Whether client and server have agreed on HTTP/2.
+/// Returns `true` if client and server agreed on HTTP/2.
 pub(crate) fn is_http2(connection: &rustls::ServerConnection) -> bool {
     connection.alpn_protocol() == Some(H2)
 }
@@ -64,18 +66,18 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// Why TLS cannot be spoken.
+/// The reason why a TLS configuration is invalid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The chain is no PEM, or has no certificate.
-    #[error("there is no certificate in the PEM of the chain")]
+    /// The chain is not PEM, or contains no certificate.
+    #[error("the certificate chain contains no PEM certificate")]
     Certificate,
-    /// The key is no PEM, or has no private key.
-    #[error("there is no private key in the PEM of the key")]
+    /// The key is not PEM, or contains no private key.
+    #[error("the key contains no PEM private key")]
     Key,
-    /// Certificate and key cannot be used together.
-    #[error("the certificate and the key cannot be used")]
+    /// The certificate and the key cannot be used together.
+    #[error("rustls rejected the certificate and its key")]
     Config(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 

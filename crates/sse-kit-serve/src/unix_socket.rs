@@ -1,4 +1,4 @@
-//! The file of a Unix socket: who may take its name, and that it is removed at the end.
+//! The file of a Unix socket: taking over its path, and removing it at the end.
 
 use std::fs::{self, File, Metadata, TryLockError};
 use std::io;
@@ -12,13 +12,13 @@ use tokio::time::Instant;
 use crate::listen_address::ListenAddress;
 use crate::listener::{BACKLOG, ListenError};
 
-/// How long a process waits for others that are about to listen in the same folder.
+/// The maximum wait for other processes that bind sockets in the same folder.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Listens at a path. A socket that nobody listens on any more is replaced.
+/// Listens at a path. It replaces a socket that nothing listens on.
 ///
-/// Between the look at what is there and listening, another process might do the same; and a socket that
-/// is bound and does not listen yet looks like one that was left behind. So the folder is locked meanwhile.
+/// Between the check and listening, another process might do the same; and a socket that is bound
+/// but does not listen yet looks like a stale one. So the folder is locked meanwhile.
 pub(crate) async fn bind(path: &Path) -> Result<(SocketFile, UnixListener), ListenError> {
     let refused =
         |source| ListenError::Refused { address: ListenAddress::Unix(path.into()), source };
@@ -43,7 +43,7 @@ fn listen(path: &Path) -> io::Result<(SocketFile, UnixListener)> {
     Ok((SocketFile::at(path)?, socket.listen(BACKLOG)?))
 }
 
-/// Locks the folder of a path, until the returned file is dropped.
+/// Locks the folder of a path until the returned file is dropped.
 async fn lock_folder(path: &Path) -> io::Result<File> {
     let path = std::path::absolute(path)?;
     let folder = File::open(path.parent().unwrap_or(&path))?;
@@ -53,27 +53,29 @@ async fn lock_folder(path: &Path) -> io::Result<File> {
             Ok(()) => return Ok(folder),
             Err(TryLockError::Error(error)) => return Err(error),
             Err(TryLockError::WouldBlock) if began.elapsed() > PATIENCE => {
-                return Err(io::Error::other("another process keeps its folder locked"));
+                return Err(io::Error::other(
+                    "another process keeps the folder of the socket locked",
+                ));
             }
             Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(5)).await,
         }
     }
 }
 
-/// Returns whether nobody listens on a socket any more.
+/// Returns `true` if nothing listens on a socket any more.
 async fn is_stale(path: &Path) -> io::Result<bool> {
     match UnixStream::connect(path).await {
         Ok(_) => Ok(false),
         Err(error) => match error.kind() {
             io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => Ok(true),
-            // Too many wait there already.
+            // Its accept queue is full, so a process does listen.
             io::ErrorKind::WouldBlock => Ok(false),
             _ => Err(error),
         },
     }
 }
 
-/// The file of a socket, which is removed when this is dropped; unless another process has it by then.
+/// The file of a socket. Dropping it removes the file, unless another process has replaced it.
 #[derive(Debug)]
 pub(crate) struct SocketFile {
     path: PathBuf,
@@ -82,13 +84,13 @@ pub(crate) struct SocketFile {
 
 impl SocketFile {
     fn at(path: &Path) -> io::Result<Self> {
-        // The process may change its folder.
+        // Make the path absolute, because the process may change its working directory.
         let path = std::path::absolute(path)?;
         let identity = identity(&fs::symlink_metadata(&path)?);
         Ok(Self { path, identity })
     }
 
-    /// Returns whether the path still names this file.
+    /// Returns `true` if the path still names this file.
     fn is_there(&self) -> io::Result<bool> {
         match fs::symlink_metadata(&self.path) {
             Ok(found) => Ok(identity(&found) == self.identity),
@@ -109,7 +111,7 @@ fn identity(file: &Metadata) -> (u64, u64) {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if let Err(error) = self.remove() {
-            tracing::warn!(path = %self.path.display(), %error, "the file of a socket stays");
+            tracing::warn!(path = %self.path.display(), %error, "cannot remove the file of a socket");
         }
     }
 }

@@ -13,7 +13,7 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use sse_kit_broadcast::Hub;
 use sse_kit_event::{Decoded, Decoder, Event, Topic};
-use sse_kit_http::{Limits, SseBody, SseRequest, SseResponse};
+use sse_kit_http::{Quota, SseBody, SseRequest, SseResponse};
 use sse_kit_serve::{RequestBody, ServeStats, Server};
 use sse_kit_shutdown::{Ended, ProgressLine, Shutdown};
 use sse_kit_test_support::{in_time, until};
@@ -320,7 +320,9 @@ async fn a_connection_without_streams_ends_after_the_idle_timeout() {
 
 #[tokio::test]
 async fn every_stream_counts_for_the_limits() {
-    let settings = |server: Server| server.http2_prior_knowledge().limits(Limits::new(100, 3));
+    let settings = |server: Server| {
+        server.http2_prior_knowledge().limits(Quota::new().total(100).per_client(3))
+    };
     let serving = Serving::start(settings).await;
     let mut client = http2(serving.socket().await).await;
     let first = open(&mut client).await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use sse_kit_http::{Limits, Permit};
+use sse_kit_http::{Permit, Quota};
 use sse_kit_serve::{RequestBody, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -19,7 +19,7 @@ const MAX_STREAMS: usize = 20;
 type Answer = Result<Response<Full<Bytes>>, Infallible>;
 
 /// Answers `/quick` at once, and all else never, with a permit as long as that takes.
-async fn answer(limits: Limits, path: String, client: SocketAddr) -> Answer {
+async fn answer(limits: Quota, path: String, client: SocketAddr) -> Answer {
     let text = match limits.admit(client.ip()) {
         Ok(permit) if path == "/slow" => never(permit).await,
         Ok(_permit) => "there is room",
@@ -37,7 +37,10 @@ async fn never(permit: Permit) -> &'static str {
 /// Both lanes of a server, by the path that their requests begin with.
 async fn start() -> SocketAddr {
     let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
-    let lanes = [Limits::new(MAX_STREAMS, MAX_STREAMS), Limits::new(MAX_STREAMS, MAX_STREAMS)];
+    let lanes = [
+        Quota::new().total(MAX_STREAMS).per_client(MAX_STREAMS),
+        Quota::new().total(MAX_STREAMS).per_client(MAX_STREAMS),
+    ];
     let [ours, hypers] = lanes;
     let server = server.expect("a free port").fast_path().streams(
         |request| request.uri().path().starts_with("/ours"),

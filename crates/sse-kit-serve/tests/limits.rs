@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame};
-use sse_kit_http::Limits;
+use sse_kit_http::Quota;
 use sse_kit_serve::{RequestBody, ServeStats, Server};
 use sse_kit_shutdown::{Ended, ProgressLine, Shutdown};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -92,7 +92,8 @@ async fn until(holds: impl FnMut() -> bool) {
 
 #[tokio::test]
 async fn who_is_beyond_the_cap_is_told_to_come_back_and_finds_room_later() {
-    let serving = Serving::start(|server| server.limits(Limits::new(10, 2))).await;
+    let serving =
+        Serving::start(|server| server.limits(Quota::new().total(10).per_client(2))).await;
     let mut open = [serving.ask("").await, serving.ask("").await];
     for socket in &mut open {
         assert_eq!(head(socket).await, "HTTP/1.1 200");
@@ -118,7 +119,7 @@ async fn who_is_beyond_the_cap_is_told_to_come_back_and_finds_room_later() {
 
 #[tokio::test]
 async fn those_who_do_not_even_ask_are_closed_without_a_word() {
-    let serving = Serving::start(|server| server.limits(Limits::new(1, 1))).await;
+    let serving = Serving::start(|server| server.limits(Quota::new().total(1).per_client(1))).await;
     let mut first = serving.ask("").await;
     head(&mut first).await;
     let mut silent = Vec::new();

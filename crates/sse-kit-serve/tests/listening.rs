@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use http::{Request, Response};
-use sse_kit_http::{Limits, TrustedProxies};
+use sse_kit_http::{Quota, TrustedProxies};
 use sse_kit_serve::{ListenAddress, ListenError, Listener, RequestBody, Server};
 use sse_kit_test_support::{in_time, scaled};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -149,7 +149,7 @@ async fn clients_of_a_unix_socket_count_together_and_those_of_a_proxy_each() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("hub.sock");
     let server = Server::new(listen(&unix(&path)).await.expect("a free path"));
-    let serving = Serving::start(server.limits(Limits::new(10, 1)));
+    let serving = Serving::start(server.limits(Quota::new().total(10).per_client(1)));
     let kept = UnixStream::connect(&path).await.expect("it listens");
     let header = "X-Forwarded-For: 192.0.2.1\r\n";
     assert!(ask_at(&path, header).await.starts_with("HTTP/1.1 503"), "one is there");
@@ -158,7 +158,8 @@ async fn clients_of_a_unix_socket_count_together_and_those_of_a_proxy_each() {
 
     let server = Server::new(listen(&unix(&path)).await.expect("a free path"));
     let trusted = TrustedProxies::new(["127.0.0.1".parse().expect("a network")]);
-    let serving = Serving::start(server.limits(Limits::new(10, 1)).trust(trusted));
+    let serving =
+        Serving::start(server.limits(Quota::new().total(10).per_client(1)).trust(trusted));
     let _kept = UnixStream::connect(&path).await.expect("it listens");
     assert!(ask_at(&path, header).await.ends_with("192.0.2.1:0"));
     serving.stop().await;
@@ -202,7 +203,10 @@ async fn an_address_that_cannot_be_had_is_named() {
     assert_eq!(error.to_string(), format!("cannot listen on {taken}"));
     drop(bound);
     let error = listen("nowhere.invalid:80").await.expect_err("there is no such host");
-    assert_eq!(error.to_string(), "cannot find the addresses of the host `nowhere.invalid`");
+    assert_eq!(
+        error.to_string(),
+        "the host `nowhere.invalid` has no address; check the name, or write an IP address"
+    );
     let error = listen("unix:/nowhere/hub.sock").await.expect_err("there is no such folder");
     assert_eq!(error.to_string(), "cannot listen on unix:/nowhere/hub.sock");
     let long = format!("unix:/tmp/{}", "x".repeat(200));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
-use sse_kit_http::{Limits, TrustedProxies};
+use sse_kit_http::{Quota, TrustedProxies};
 use sse_kit_serve::{RequestBody, ServeStats, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -98,7 +98,8 @@ async fn the_proxy_protocol_is_for_trusted_proxies() {
 
 #[tokio::test]
 async fn limits_count_the_clients_of_a_proxy_and_not_the_proxy() {
-    let settings = |s: Server| s.trust(trusting(LOOPBACK)).limits(Limits::new(3, 1));
+    let settings =
+        |s: Server| s.trust(trusting(LOOPBACK)).limits(Quota::new().total(3).per_client(1));
     let (address, stats) = start(settings).await;
     // Connections that a proxy keeps for later.
     let mut kept = Vec::new();

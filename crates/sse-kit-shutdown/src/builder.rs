@@ -40,14 +40,14 @@ pub struct ShutdownBuilder {
     pub(crate) progress_line: ProgressLine,
 }
 
-/// Whether progress shows as a line that is written over and over, on stderr.
+/// The display of progress as a single updating line on stderr.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProgressLine {
-    /// When stderr is a terminal.
+    /// Show the line if stderr is a terminal.
     #[default]
     OnTerminal,
-    /// Never; progress is logged all the same.
+    /// Never show the line. Progress is still logged.
     Never,
 }
 
@@ -64,51 +64,55 @@ impl ShutdownBuilder {
         }
     }
 
-    /// Whose streams are to be ended; there may be several.
+    /// Adds a hub whose streams the shutdown ends. Call it once per hub.
     pub fn hub(mut self, hub: Hub) -> Self {
         self.hubs.push(hub);
         self
     }
 
-    /// What clients are told. Default: to come back, 500 in a second.
+    /// Sets the goodbye for clients. Default: reconnect, spread so that 500 clients return per
+    /// second.
     pub fn goodbye(self, goodbye: GoodbyePolicy) -> Self {
         Self { goodbye, ..self }
     }
 
-    /// How long it keeps serving after the signal, while it says that it is not ready. Default: not at
-    /// all. Kubernetes goes on sending requests for some seconds: give it five to ten.
+    /// Sets how long the server keeps serving after the signal while it reports not ready. Default:
+    /// 0. Kubernetes keeps sending requests for some seconds after SIGTERM; use five to ten seconds
+    /// there.
     pub fn pre_drain(self, time: Duration) -> Self {
         Self { pre_drain: time, ..self }
     }
 
-    /// How long clients have for reading their goodbye, at most. When all have read it, it ends at
-    /// once. Default: 1 s. The [deadline](Self::deadline) cuts it short.
+    /// Sets the maximum time that clients have to read their goodbye; the shutdown ends earlier if
+    /// all have read it. Default: 1 s. The [deadline](Self::deadline) may cut it short.
     pub fn shutdown_delay(self, delay: Duration) -> Self {
         Self { delay, ..self }
     }
 
-    /// When all of it is over at the latest, counted from the signal. The goodbye is given so early
-    /// that the delay after it fits in. Default: 25 s, as Kubernetes kills after 30 s.
+    /// Sets the hard limit for the whole shutdown, measured from the signal. The goodbye is sent
+    /// early enough that the delay after it fits in. Default: 25 s, because Kubernetes kills after
+    /// 30 s.
     pub fn deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
     }
 
-    /// Ends only so many streams in a second, as long as the deadline allows, so that not all clients
-    /// are without a stream at once. Default: all at once.
+    /// Limits the number of streams ended per second, as far as the deadline allows, so that not
+    /// all clients lose their streams at once. Default: no limit.
     pub fn streams_per_second(self, streams: NonZero<u32>) -> Self {
         Self { per_second: Some(streams), ..self }
     }
 
-    /// Whether progress shows as a line on stderr. Default: when it is a terminal.
+    /// Sets whether progress is shown as a line on stderr. Default: if stderr is a terminal.
     pub fn progress_line(self, progress_line: ProgressLine) -> Self {
         Self { progress_line, ..self }
     }
 
-    /// Checks that all of its times fit into the deadline.
+    /// Checks that all durations fit into the deadline.
     ///
     /// # Errors
     ///
-    /// [`SettingsError`] says which do not. A shutdown keeps the deadline all the same.
+    /// [`SettingsError`] for the first that does not fit. A shutdown keeps the deadline in any
+    /// case.
     pub fn check(&self) -> Result<(), SettingsError> {
         let Self { pre_drain, delay, deadline, .. } = *self;
         if delay > deadline {
@@ -120,7 +124,7 @@ impl ShutdownBuilder {
         Ok(())
     }
 
-    /// Makes the handle. What [`check`](Self::check) has against the settings is logged as a warning.
+    /// Builds the handle. It logs a warning if [`check`](Self::check) fails.
     pub fn build(self) -> Shutdown {
         if let Err(contradiction) = self.check() {
             tracing::warn!("{contradiction}");

@@ -1,4 +1,4 @@
-//! What a signal does when nobody here listens for it.
+//! Restores the default action of signals when no `Signals` exist.
 
 use std::io;
 use std::sync::Arc;
@@ -7,18 +7,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-/// Handlers belong to the process, so this does too.
+/// The state of this process. Signal handlers belong to the process, so this does too.
 static PROCESS: Mutex<Process> = Mutex::new(Process { listening: 0, ends: None });
 
 struct Process {
-    /// How many listen just now.
+    /// The number of `Signals` that exist.
     listening: usize,
-    /// Whether a signal ends the process. It exists once somebody has listened, and is read in the
-    /// signal handler.
+    /// `true` if a signal should end the process. It is created with the first `Signals` and read
+    /// in the signal handler.
     ends: Option<Arc<AtomicBool>>,
 }
 
-/// Somebody listens, as long as this lives.
+/// A guard that counts as one listener.
 #[derive(Debug)]
 pub(crate) struct Listening(());
 
@@ -29,7 +29,7 @@ impl Listening {
             process.ends = Some(take_over()?);
         }
         process.listening += 1;
-        process.says_whether_signals_end_it();
+        process.update_default_action();
         Ok(Self(()))
     }
 }
@@ -38,23 +38,23 @@ impl Drop for Listening {
     fn drop(&mut self) {
         let mut process = PROCESS.lock();
         process.listening -= 1;
-        process.says_whether_signals_end_it();
+        process.update_default_action();
     }
 }
 
 impl Process {
-    fn says_whether_signals_end_it(&self) {
+    fn update_default_action(&self) {
         if let Some(ends) = &self.ends {
             ends.store(self.listening == 0, Ordering::Relaxed);
         }
     }
 }
 
-/// Registers, for each signal whose default is to be kept, a handler that does the default when it is
-/// told to.
+/// Registers a handler for each signal with the default action. The handler performs the default
+/// action while the returned flag is set.
 fn take_over() -> io::Result<Arc<AtomicBool>> {
     let ends = Arc::new(AtomicBool::new(false));
-    // Read once, before the first handler of ours: later it would show that one.
+    // Read this before registering our first handler, which would show up here.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     for signal in [SIGTERM, SIGINT] {
         if is_default(&status, signal) {
@@ -64,7 +64,8 @@ fn take_over() -> io::Result<Arc<AtomicBool>> {
     Ok(ends)
 }
 
-/// Whether the signal is neither ignored nor caught, by the masks in `/proc/self/status`.
+/// Returns `true` if the signal is neither ignored nor caught, according to the masks in
+/// `/proc/self/status`.
 fn is_default(status: &str, signal: i32) -> bool {
     let is_in = |name: &str| {
         let mask = status.lines().find_map(|line| line.strip_prefix(name));

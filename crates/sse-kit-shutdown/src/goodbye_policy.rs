@@ -1,34 +1,34 @@
-//! What clients are told when the server stops.
+//! The instruction to clients when the server stops.
 
 use std::num::NonZero;
 use std::time::Duration;
 
 use sse_kit_broadcast::Goodbye;
 
-/// What clients are told when the server stops.
+/// The instruction to clients when the server stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GoodbyePolicy {
-    /// Come back, each after a random time: after a restart, or to another node.
+    /// Clients should reconnect after a random delay: to the restarted server, or to another node.
     ComeBack(ReconnectSpread),
-    /// Stay away: the service is gone. A page that is bound to the event `sse-kit:close` does not
-    /// reconnect; any other client does.
+    /// Clients should not reconnect, because the service is gone. A page that is bound to the event
+    /// `sse-kit:close` does not reconnect; other clients do.
     StayAway,
 }
 
-/// Over how long a time clients come back.
+/// The time span over which clients reconnect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReconnectSpread {
-    /// Within this time.
+    /// A fixed duration.
     Within(Duration),
-    /// Within as many seconds as it takes when this many come back in each: what the servers that they
-    /// come back to can take. At least one second.
+    /// As many seconds as needed for this many clients to reconnect per second, at least one.
+    /// Choose what the servers that they reconnect to can accept.
     PerSecond(NonZero<u32>),
 }
 
 impl Default for GoodbyePolicy {
-    /// Come back, 500 in a second.
+    /// Returns "reconnect, 500 clients per second".
     fn default() -> Self {
         Self::ComeBack(ReconnectSpread::PerSecond(
             const { NonZero::new(500).expect("it is not 0") },
@@ -37,7 +37,7 @@ impl Default for GoodbyePolicy {
 }
 
 impl GoodbyePolicy {
-    /// What each of so many clients is told.
+    /// Returns the goodbye for each of `clients` clients.
     pub fn to(self, clients: usize) -> Goodbye {
         match self {
             Self::StayAway => Goodbye::StayAway,
@@ -47,7 +47,7 @@ impl GoodbyePolicy {
 }
 
 impl ReconnectSpread {
-    /// The longest time that one of so many clients waits.
+    /// Returns the maximum delay of one of `clients` clients.
     pub fn over(self, clients: usize) -> Duration {
         match self {
             Self::Within(within) => within,

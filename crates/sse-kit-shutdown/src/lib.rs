@@ -1,5 +1,5 @@
-//! Graceful shutdown for servers with event streams: on a signal every client is told, has time to read
-//! it, and what is left after that is cut off.
+//! Graceful shutdown for servers with event streams. On a signal, every client receives a goodbye
+//! and has time to read it; then the remaining connections are cut off.
 //!
 //! ```no_run
 //! use std::process::ExitCode;
@@ -20,14 +20,14 @@
 //! # }
 //! ```
 //!
-//! Servers that wait for their connections wait for ever where these are streams ([hyper#2787]); so
-//! the streams are ended first, and then the server has nothing to wait for.
+//! A server that waits for its connections would wait forever if these are streams ([hyper#2787]).
+//! So the shutdown ends the streams first; then the server has nothing left to wait for.
 //!
-//! - [`Shutdown::run`] says what happens in which order, and [`ShutdownBuilder`] how long it may take.
-//! - [`Shutdown`] tells a readiness probe and streams of the app's own; [`Shutdown::track`] and
-//!   [`Shutdown::work`] make it wait for more than streams.
-//! - [`Signals`] listens for SIGTERM and SIGINT, and gives them back. It is for Unix only.
-//! - [`Outcome`] counts what was cut off, and knows the exit code.
+//! - [`Shutdown::run`] documents the sequence, and [`ShutdownBuilder`] its durations.
+//! - [`Shutdown`] answers readiness probes and stops the app's own streams. [`Shutdown::track`] and
+//!   [`Shutdown::work`] make it wait for more than the hub's streams.
+//! - [`Signals`] listens for SIGTERM and SIGINT, and restores their previous behaviour. Unix only.
+//! - [`Outcome`] counts the connections that were cut off and gives the exit code.
 //!
 //! [hyper#2787]: https://github.com/hyperium/hyper/issues/2787
 

@@ -1,48 +1,49 @@
-//! How a server ended.
+//! The result of a shutdown.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::signals::Signal;
 
-/// How a server ended, with counts.
+/// The result of running a server, with counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome<T> {
-    /// Why it ended when it did.
+    /// The reason for the end.
     pub ended: Ended,
-    /// Streams that were open when the goodbye was given.
+    /// The number of streams that were open when the goodbye was sent.
     pub streams: usize,
-    /// Streams that had not been read to their end.
+    /// The number of streams that were cut off before they were read to the end.
     pub streams_cut: usize,
-    /// Tracked connections that were still open; with `sse-kit-serve` these are all connections.
+    /// The number of tracked connections that were cut off; with `sse-kit-serve` all connections
+    /// are tracked.
     pub connections_cut: usize,
-    /// Work that was not done.
+    /// The number of pieces of work that were cut off.
     pub work_cut: usize,
-    /// How long it took from the signal.
+    /// The duration from the signal to the end.
     pub took: Duration,
-    /// What the server itself returned, if it did.
+    /// The value that the server returned, if it returned.
     pub served: Option<T>,
 }
 
-/// Why a server ended when it did.
+/// The reason for a server's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ended {
-    /// Everything had ended by itself.
+    /// All streams, connections and work ended by themselves.
     Drained,
-    /// The time was up, and what was left was cut off.
+    /// The time was up, and the rest was cut off.
     Deadline,
-    /// A second signal came.
+    /// A second signal arrived.
     SecondSignal(Signal),
-    /// The server returned before anybody asked it to stop.
+    /// The server returned before it was asked to stop.
     Returned,
 }
 
 impl<T> Outcome<T> {
-    /// What the process is to exit with: 0 when everything ended by itself, 1 when something was cut
-    /// off, and at a second signal what the shell expects of a process that a signal ends (130 or
-    /// 143). A server that returned by itself did not fail by that; see what it
+    /// Returns the exit code for the process: 0 if everything ended by itself, 1 if something was
+    /// cut off, and after a second signal what a shell expects of a process that the signal ended
+    /// (130 or 143). A server that returned by itself gives 0; check what it
     /// [returned](Outcome::served).
     pub fn exit_code(&self) -> ExitCode {
         self.exit_status().into()

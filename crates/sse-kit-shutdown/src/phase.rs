@@ -1,22 +1,22 @@
-//! How far a shutdown has got.
+//! The phases of a shutdown.
 
 use std::fmt;
 
-/// How far a shutdown has got. A later phase is greater than an earlier one.
+/// A phase of a shutdown. A later phase is greater than an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Phase {
-    /// Nobody has asked for it.
+    /// The server runs normally; nobody has asked for a shutdown.
     Running,
-    /// It serves as before, but says that it is not ready: for
+    /// The server serves as before but reports not ready, for
     /// [`pre_drain`](crate::ShutdownBuilder::pre_drain).
     Leaving,
-    /// It takes no new connections and no new work, and waits for the work that is under way.
+    /// The server accepts no new connections and no new work, and waits for current work.
     Draining,
-    /// Streams are told goodbye.
+    /// The hubs send the goodbye to their streams.
     Closing,
-    /// All streams have been told; those who are slow have the
-    /// [`shutdown_delay`](crate::ShutdownBuilder::shutdown_delay) for reading it.
+    /// All streams were sent the goodbye. Slow clients have the
+    /// [`shutdown_delay`](crate::ShutdownBuilder::shutdown_delay) to read it.
     Closed,
 }
 

@@ -1,4 +1,4 @@
-//! How a shutdown gets on, for those who watch.
+//! The progress of a shutdown.
 
 use std::fmt;
 use std::io::{IsTerminal, Write, stderr};
@@ -10,17 +10,17 @@ use crate::builder::ProgressLine;
 use crate::phase::Phase;
 use crate::shutdown::Shutdown;
 
-/// What a shutdown has yet to do: see [`Shutdown::progress`].
+/// The remaining streams, connections and work of a shutdown: see [`Shutdown::progress`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// How far it has got.
+    /// The current phase.
     pub phase: Phase,
-    /// Streams that are open.
+    /// The number of open streams.
     pub streams: usize,
-    /// Tracked connections that are open.
+    /// The number of open tracked connections.
     pub connections: usize,
-    /// Work under way.
+    /// The number of pieces of work in progress.
     pub work: usize,
 }
 
@@ -31,12 +31,14 @@ impl fmt::Display for Progress {
     }
 }
 
-/// How often the line is written, and how many of these lines are a log entry.
+/// The interval between updates of the line.
 const LINE_EVERY: Duration = Duration::from_millis(100);
+/// The number of updates per log entry.
 const LINES_PER_ENTRY: usize = 10;
 
 impl Shutdown {
-    /// Logs every second how it gets on, and shows it on a terminal more often; for ever.
+    /// Logs the progress every second and updates the line on the terminal more often. Never
+    /// completes.
     pub(crate) async fn report(&self) {
         let begun = Instant::now();
         let mut line = Line::new(self.settings().progress_line);
@@ -54,7 +56,7 @@ impl Shutdown {
     }
 }
 
-/// A line that is written over and over, and is gone in the end.
+/// A line on stderr that is rewritten in place and erased at the end.
 struct Line {
     shows: bool,
 }
@@ -66,7 +68,7 @@ impl Line {
 
     fn show(&mut self, progress: &Progress, elapsed: Duration) {
         if self.shows {
-            // A terminal that is gone is no reason to stop.
+            // If the terminal is gone, the shutdown goes on.
             let _ = write!(stderr(), "\r\x1b[K{progress} ({:.1} s)", elapsed.as_secs_f64());
         }
     }

@@ -1,4 +1,4 @@
-//! The sequence: from the signal to the end.
+//! The sequence of a shutdown, from the signal to the end.
 
 use std::num::NonZero;
 use std::pin::pin;
@@ -12,24 +12,31 @@ use crate::phase::Phase;
 use crate::shutdown::Shutdown;
 use crate::signals::{Signal, Signals};
 
-/// How often a portion of the streams is ended.
-const PORTION_EVERY: Duration = Duration::from_millis(100);
+/// The interval between batches of ended streams.
+const BATCH_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Shutdown {
-    /// Runs a server until it is told to stop, and then until everything has ended.
+    /// Runs a server until it is asked to stop, and then until everything has ended.
     ///
-    /// `serving` has to stop by itself at [`Shutdown::stopping`], and to be ready when its connections
-    /// have ended: axum's `with_graceful_shutdown` and `sse-kit-serve` do so. Without `signals`
+    /// `serving` must stop by itself at [`Shutdown::stopping`] and complete when its connections
+    /// have ended; axum's `with_graceful_shutdown` and `sse-kit-serve` do so. Without `signals`,
     /// only [`Shutdown::trigger`] stops it.
     ///
-    /// 1. At the signal it is no longer ready, and serves on for `pre_drain`.
-    /// 2. It stops, and waits for the [work](Shutdown::work) that is under way.
-    /// 3. The streams get what was published before and the goodbye, and end; all at once, or
-    ///    `streams_per_second`. After that publishing and subscribing fail.
-    /// 4. When all has ended it returns. What is left after the `shutdown_delay` is cut off, as
-    ///    `serving` is dropped; or when the process exits, if that leaves tasks behind.
+    /// 1. At the signal the server reports not ready and keeps serving for `pre_drain`.
+    /// 2. It stops accepting, and waits for current [work](Shutdown::work).
+    /// 3. The streams receive everything published before and then the goodbye, and end: all at
+    ///    once, or `streams_per_second`. After that, publishing and subscribing fail.
+    /// 4. When everything has ended, it returns. After the `shutdown_delay` it drops `serving`,
+    ///    which cuts the rest off; tasks that `serving` leaves behind end with the process.
     ///
-    /// A second signal cuts everything off at once. When it returns, `signals` are uninstalled.
+    /// A second signal cuts everything off immediately. When the future completes, `signals` are
+    /// uninstalled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe. If the future is dropped, `serving` is dropped with it and its connections
+    /// are cut off, without a goodbye unless phase 3 was reached. The phase stays where it was, so
+    /// a future from [`Shutdown::reached`] may never complete.
     pub async fn run<S: IntoFuture>(
         &self,
         signals: impl Into<Option<Signals>>,
@@ -40,7 +47,7 @@ impl Shutdown {
         tokio::select! {
             biased;
             signal = next(&mut signals) => tracing::info!(?signal, "shutting down"),
-            () = self.triggered() => tracing::info!("shutting down, as the app asks for it"),
+            () = self.triggered() => tracing::info!("shutting down, requested by the app"),
             served = &mut serving => {
                 return self.outcome(Ended::Returned, Begun::now(), Some(served));
             }
@@ -62,7 +69,7 @@ impl Shutdown {
             };
             (ended, served)
         };
-        // Whoever waits for the end need not wait for ever.
+        // Lets everything that waits for the end complete.
         self.enter(Phase::Closed);
         let outcome = self.outcome(ended, begun, served);
         let Outcome { streams, streams_cut, connections_cut, work_cut, took, .. } = outcome;
@@ -76,25 +83,25 @@ impl Shutdown {
                 connections_cut,
                 work_cut,
                 ?took,
-                "cut off"
+                "the remaining connections were cut off"
             );
         }
         outcome
     }
 
-    /// From the signal until what is left is to be cut off.
+    /// Performs the phases, from the signal to the moment at which the rest is cut off.
     async fn sequence(&self, begun: &mut Begun) {
         let settings = self.settings();
         let last_call = later(begun.at, settings.deadline.saturating_sub(settings.delay));
         self.enter(Phase::Leaving);
-        // Even a sleep of no time takes a tick of the timer, in which a client that was told that the
-        // server is not ready could still be taken in, only to be closed.
+        // Skip the sleep if it is zero: even that takes a tick of the timer, in which the server
+        // could accept a client only to close it.
         if !settings.pre_drain.is_zero() {
             sleep_until(last_call.min(later(begun.at, settings.pre_drain))).await;
         }
         self.enter(Phase::Draining);
         if tokio::time::timeout_at(last_call, self.idle()).await.is_err() {
-            tracing::warn!(work = self.progress().work, "not all of the work was done in time");
+            tracing::warn!(work = self.progress().work, "some work did not finish in time");
         }
         self.enter(Phase::Closing);
         begun.streams = self.streams();
@@ -108,21 +115,21 @@ impl Shutdown {
         let goodbye = self.settings().goodbye.to(streams);
         if let Some(per_second) = self.settings().per_second {
             let mut drains: Vec<_> = self.hubs().iter().map(Hub::drain).collect();
-            let mut portions = tokio::time::interval(PORTION_EVERY);
+            let mut batches = tokio::time::interval(BATCH_INTERVAL);
             while drains.iter().any(|drain| drain.remaining() > 0) {
-                if tokio::time::timeout_at(last_call, portions.tick()).await.is_err() {
+                if tokio::time::timeout_at(last_call, batches.tick()).await.is_err() {
                     break;
                 }
-                let mut portion = portion(per_second);
+                let mut batch = batch(per_second);
                 for drain in &mut drains {
                     let remaining = drain.remaining();
-                    drain.end(portion, goodbye);
-                    portion -= remaining - drain.remaining();
+                    drain.end(batch, goodbye);
+                    batch -= remaining - drain.remaining();
                 }
             }
             let left: usize = drains.iter().map(Drain::remaining).sum();
             if left > 0 {
-                tracing::warn!(left, "the deadline leaves no time for ending these in portions");
+                tracing::warn!(left, "the deadline leaves no time to end these streams in batches");
             }
         }
         for hub in self.hubs() {
@@ -144,7 +151,7 @@ impl Shutdown {
     }
 }
 
-/// When the signal came, and how many streams there were at the goodbye.
+/// The time of the signal, and the number of streams at the goodbye.
 #[derive(Clone, Copy, Debug)]
 struct Begun {
     at: Instant,
@@ -157,16 +164,16 @@ impl Begun {
     }
 }
 
-/// An instant cannot be as late as a duration can be long.
+/// Adds a duration to an instant; caps it, because an instant has a smaller range than a duration.
 fn later(at: Instant, by: Duration) -> Instant {
     const YEARS: Duration = Duration::from_secs(30 * 365 * 86_400);
     at + by.min(YEARS)
 }
 
-/// How many streams are ended at a time.
-fn portion(per_second: NonZero<u32>) -> usize {
-    let portions = 1000 / PORTION_EVERY.as_millis() as usize;
-    (per_second.get() as usize).div_ceil(portions)
+/// Returns the number of streams to end per batch.
+fn batch(per_second: NonZero<u32>) -> usize {
+    let batches = 1000 / BATCH_INTERVAL.as_millis() as usize;
+    (per_second.get() as usize).div_ceil(batches)
 }
 
 async fn next(signals: &mut Option<Signals>) -> Signal {

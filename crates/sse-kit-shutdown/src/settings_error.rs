@@ -1,13 +1,13 @@
-//! Settings that cannot all hold.
+//! Contradictory settings.
 
 use std::time::Duration;
 
-/// Two settings of a [`ShutdownBuilder`](crate::ShutdownBuilder) contradict each other: see
-/// [`ShutdownBuilder::check`](crate::ShutdownBuilder::check).
+/// The error for settings of a [`ShutdownBuilder`](crate::ShutdownBuilder) that contradict each
+/// other: see [`ShutdownBuilder::check`](crate::ShutdownBuilder::check).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
-    /// The delay is longer than the deadline, which cuts it short. The goodbye is given at once.
+    /// The delay is longer than the deadline, which cuts it short: the goodbye is sent immediately.
     #[error(
         "a `shutdown_delay` of {delay:?} does not fit into a `deadline` of {deadline:?}; \
          make the deadline longer or the delay shorter"
@@ -18,7 +18,7 @@ pub enum SettingsError {
         /// The `deadline`.
         deadline: Duration,
     },
-    /// The deadline leaves less time for serving on than is asked for.
+    /// The deadline leaves less time than `pre_drain` asks for.
     #[error(
         "a `pre_drain` of {pre_drain:?} and a `shutdown_delay` of {delay:?} do not fit into a \
          `deadline` of {deadline:?}; make the deadline longer or one of them shorter"

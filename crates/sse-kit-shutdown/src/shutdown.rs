@@ -1,4 +1,4 @@
-//! The handle that everybody holds who has to know.
+//! The handle of a shutdown.
 
 use std::sync::Arc;
 
@@ -10,10 +10,11 @@ use crate::phase::Phase;
 use crate::progress::Progress;
 use crate::tracked::{Count, Tracked, Work};
 
-/// Knows whether the server is to stop, tells whoever asks, and stops it. Cheap to clone; all clones
-/// are one.
+/// The handle of a shutdown: it stops the server, and reports whether the server is stopping.
+/// Cloning is cheap; all clones are the same shutdown.
 ///
-/// [`Shutdown::run`] does the work. All else here is for the app: to be told, and to be waited for.
+/// [`Shutdown::run`] does the work. The other methods connect the rest of the app: to observe the
+/// shutdown, and to make it wait.
 #[derive(Clone, Debug)]
 pub struct Shutdown {
     shared: Arc<Shared>,
@@ -29,7 +30,7 @@ struct Shared {
 }
 
 impl Shutdown {
-    /// Settings for a shutdown.
+    /// Returns a builder for a shutdown.
     pub fn builder() -> ShutdownBuilder {
         ShutdownBuilder::new()
     }
@@ -46,41 +47,41 @@ impl Shutdown {
         }
     }
 
-    /// Stops the server as a signal does. The second time nothing happens.
+    /// Stops the server as a signal does. Further calls do nothing.
     pub fn trigger(&self) {
         self.shared.triggered.send_replace(true);
     }
 
-    /// How far it has got.
+    /// Returns the current phase.
     pub fn phase(&self) -> Phase {
         *self.shared.phase.borrow()
     }
 
-    /// Whether requests should be sent here: false from the signal on. For a readiness probe.
+    /// Returns `true` until the signal: requests may be sent here. Use it for a readiness probe.
     pub fn is_ready(&self) -> bool {
         self.phase() == Phase::Running
     }
 
-    /// Whether what runs for long should come to an end: from [`Phase::Draining`] on.
+    /// Returns `true` from [`Phase::Draining`] on: long-running tasks should end.
     pub fn should_exit(&self) -> bool {
         self.phase() >= Phase::Draining
     }
 
-    /// Waits until the server should take no more connections: what axum's `with_graceful_shutdown`
-    /// asks for, and what a stream of one's own can wait for.
+    /// Waits until the server should stop accepting connections. Pass it to axum's
+    /// `with_graceful_shutdown`, or await it in a stream of the app.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe.
+    /// Cancel safe. The future does not borrow the handle.
     pub fn stopping(&self) -> impl Future<Output = ()> + Send + Sync + 'static + use<> {
         self.reached(Phase::Draining)
     }
 
-    /// Waits until it has got as far as `phase`.
+    /// Waits until the shutdown has reached `phase`.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe.
+    /// Cancel safe. The future does not borrow the handle.
     pub fn reached(
         &self,
         phase: Phase,
@@ -88,31 +89,31 @@ impl Shutdown {
         let shared = Arc::clone(&self.shared);
         async move {
             let mut changes = shared.phase.subscribe();
-            // It cannot be closed while `shared` is there.
+            // Cannot fail: `shared` keeps the channel open.
             let _ = changes.wait_for(|now| *now >= phase).await;
         }
     }
 
-    /// Counts a connection that the streams of the hubs do not stand for, such as a WebSocket
-    /// or the connection of a server: after the goodbye it is waited for, until the guard is dropped
-    /// or [untracked](Tracked::untrack).
+    /// Counts a connection that is not a stream of a hub, such as a WebSocket or a server's
+    /// connection. After the goodbye the shutdown waits until the guard is dropped or
+    /// [untracked](Tracked::untrack).
     pub fn track(&self) -> Tracked {
         Tracked::new(&self.shared.connections)
     }
 
-    /// Holds up the goodbye until the guard is dropped, though not beyond the deadline: for a handler
-    /// that has something to finish, and to publish.
+    /// Delays the goodbye until the guard is dropped, but not beyond the deadline. Use it in a
+    /// handler that must finish and publish something.
     ///
     /// # Errors
     ///
-    /// [`ShuttingDownError`] from [`Phase::Draining`] on: it is too late to begin.
+    /// [`ShuttingDownError`] from [`Phase::Draining`] on: new work is too late.
     pub fn work(&self) -> Result<Work, ShuttingDownError> {
-        // Counted first: whoever begins to drain in between then waits for it.
+        // Count first: a drain that begins in between then waits for this work.
         let work = Work::new(&self.shared.work);
         if self.should_exit() { Err(ShuttingDownError) } else { Ok(work) }
     }
 
-    /// What there is to be ended, or is left of it.
+    /// Returns the numbers of streams, connections and work that are still open.
     pub fn progress(&self) -> Progress {
         Progress {
             phase: self.phase(),
@@ -139,11 +140,11 @@ impl Shutdown {
     }
 
     pub(crate) async fn triggered(&self) {
-        // It cannot be closed while `self` is borrowed.
+        // Cannot fail: `self` keeps the channel open.
         let _ = self.shared.triggered.subscribe().wait_for(|triggered| *triggered).await;
     }
 
-    /// Waits until no work is under way.
+    /// Waits until no work is in progress.
     pub(crate) async fn idle(&self) {
         self.shared.work.none_left().await;
     }
@@ -154,7 +155,7 @@ impl Shutdown {
     }
 }
 
-/// The server is about to stop, and begins nothing new.
+/// The error for work that would begin while the server is stopping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the server is shutting down")]
+#[error("the server is shutting down; retry on another node")]
 pub struct ShuttingDownError;

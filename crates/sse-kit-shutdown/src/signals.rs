@@ -1,4 +1,4 @@
-//! The signals that end a server.
+//! The signals that stop a server.
 
 use std::future::poll_fn;
 use std::io;
@@ -8,29 +8,29 @@ use tokio::signal::unix;
 
 use crate::disposition::Listening;
 
-/// Listens for SIGTERM and SIGINT.
+/// A listener for SIGTERM and SIGINT.
 ///
-/// From [`Signals::install`] on they no longer end the process. When the last `Signals` is dropped, or
-/// [uninstalled](Signals::uninstall), they do again what they did before the first was installed: as
-/// a rule they end the process.
+/// From [`Signals::install`] on, these signals no longer end the process. When the last `Signals`
+/// is dropped or [uninstalled](Signals::uninstall), they behave again as before the first was
+/// installed; by default they end the process.
 ///
-/// # What is restored, and how
+/// # How the previous behaviour is restored
 ///
-/// Tokio never gives a signal back: once it has listened, the process ignores the signal even when
-/// nobody listens any more. So the default behaviour is not restored but done: the next signal puts
-/// the default back and raises the signal again, and the parent sees a process that a signal ended.
-/// Where a signal was ignored before, as in a background job of a shell, it is ignored again; where
-/// the app had a handler of its own, that one was called all the time and still is. (This is read
-/// from `/proc`; without it the default is assumed.)
+/// Tokio never removes its signal handler: once a process has listened, it ignores the signal even
+/// when nothing listens any more. So this type performs the default action itself: the next signal
+/// restores the default handler and raises the signal again, and the parent sees a process that was
+/// ended by a signal. If a signal was ignored before, as in a background job of a shell, it is
+/// ignored again. If the app had its own handler, that handler was called all the time and still
+/// is. (The previous state is read from `/proc`; without `/proc`, the default is assumed.)
 #[derive(Debug)]
 pub struct Signals {
     terminate: unix::Signal,
     interrupt: unix::Signal,
-    /// Dropped after the two above.
+    /// Dropped after the two fields above.
     _listening: Listening,
 }
 
-/// Which signal came.
+/// A signal that stops a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     /// SIGTERM: a deploy, or `kill`.
@@ -40,15 +40,15 @@ pub enum Signal {
 }
 
 impl Signals {
-    /// Begins to listen.
+    /// Starts listening.
     ///
     /// # Errors
     ///
-    /// When the operating system refuses.
+    /// If the operating system refuses the signal handlers.
     ///
     /// # Panics
     ///
-    /// Outside of a Tokio runtime.
+    /// Panics outside of a Tokio runtime.
     pub fn install() -> io::Result<Self> {
         Ok(Self {
             // Before Tokio's, to see what was there before.
@@ -63,17 +63,18 @@ impl Signals {
         drop(self);
     }
 
-    /// The next signal.
+    /// Waits for the next signal.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a signal that comes meanwhile is given the next time.
+    /// Cancel safe: if the future is dropped, the next call returns a signal that arrived
+    /// meanwhile.
     pub async fn next(&mut self) -> Signal {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Signal> {
-        // Neither ends as long as the runtime lives.
+        // Neither stream ends while the runtime lives.
         if self.terminate.poll_recv(cx).is_ready() {
             return Poll::Ready(Signal::Terminate);
         }
@@ -82,7 +83,7 @@ impl Signals {
 }
 
 impl Signal {
-    /// What a process exits with that is ended by this signal: 128 and its number.
+    /// Returns the exit code of a process that this signal ended: 128 plus its number.
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::Interrupt => 128 + 2,

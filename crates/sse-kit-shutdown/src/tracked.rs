@@ -1,10 +1,10 @@
-//! Guards: what a shutdown waits for.
+//! Guards that a shutdown waits for.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Counts guards, and lets a shutdown wait until there are none.
+/// A counter of guards that can be awaited until it is 0.
 #[derive(Debug)]
 pub(crate) struct Count(watch::Sender<usize>);
 
@@ -21,7 +21,7 @@ impl Count {
 
     pub(crate) async fn none_left(&self) {
         let mut changes = self.0.subscribe();
-        // It cannot be closed while `self` is borrowed.
+        // Cannot fail: `self` keeps the channel open.
         let _ = changes.wait_for(|count| *count == 0).await;
     }
 
@@ -34,7 +34,7 @@ impl Count {
     }
 }
 
-/// Something that is counted, until it is dropped.
+/// A guard that is counted until it is dropped.
 #[derive(Debug)]
 struct Counted(Arc<Count>);
 
@@ -54,7 +54,7 @@ impl Drop for Counted {
 /// A connection that a shutdown waits for after the goodbye: see
 /// [`Shutdown::track`](crate::Shutdown::track).
 #[derive(Debug)]
-#[must_use = "it is tracked only as long as this lives"]
+#[must_use = "the connection is tracked only until this is dropped"]
 pub struct Tracked(Option<Counted>);
 
 impl Tracked {
@@ -62,7 +62,7 @@ impl Tracked {
         Self(Some(Counted::new(count)))
     }
 
-    /// Says that it has ended, as dropping this does. The second time nothing happens.
+    /// Stops tracking, as dropping it does. Further calls do nothing.
     pub fn untrack(&mut self) {
         self.0 = None;
     }
@@ -71,7 +71,7 @@ impl Tracked {
 /// Work that a shutdown waits for before the goodbye: see
 /// [`Shutdown::work`](crate::Shutdown::work).
 #[derive(Debug)]
-#[must_use = "a shutdown waits only as long as this lives"]
+#[must_use = "a shutdown waits only until this is dropped"]
 pub struct Work(#[expect(dead_code, reason = "it counts by being there")] Counted);
 
 impl Work {

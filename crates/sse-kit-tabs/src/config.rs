@@ -1,4 +1,4 @@
-//! What the script is told.
+//! The settings of the script.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use sse_kit_htmx::{Endpoint, Html, Nonce, Script};
 use crate::identity::Identity;
 use crate::stream_path::StreamPath;
 
-/// Which streams the tabs of a browser share, and how.
+/// The settings of shared streams: the paths to share, and how the tabs of a browser share them.
 ///
 /// ```
 /// use sse_kit_tabs::TabsConfig;
@@ -29,24 +29,23 @@ pub struct TabsConfig {
 }
 
 impl TabsConfig {
-    /// How many events are kept for tabs that come later, unless something else is said.
+    /// The default number of events that are kept for tabs that join later.
     pub const REPLAY_EVENTS: NonZeroU32 = NonZeroU32::new(1_000).expect("not zero");
 
-    /// How many characters of data they may have in all, unless something else is said.
+    /// The default limit on the data of kept events, in characters.
     pub const REPLAY_CHARACTERS: NonZeroU32 = NonZeroU32::new(4 << 20).expect("not zero");
 
-    /// The upper bound of the first wait for a lost connection, unless something else is said; the
-    /// same as the monitor's.
+    /// The default upper bound of the delay before the first reconnect, the same as the monitor's.
     pub const RECONNECT_DELAY: Duration = Duration::from_secs(3);
 
-    /// The bounds of the times. A shorter one would have pages ask without end; scripts take no
-    /// longer one.
+    /// The bounds of durations. A shorter one would make pages retry continuously; a longer one
+    /// does not fit into a script's timer.
     const TIMES: (Duration, Duration) =
         (Duration::from_millis(100), Duration::from_millis(i32::MAX as u64));
 
-    /// Shares the streams at these paths, among all tabs of the browser.
+    /// Creates settings that share the streams at these paths among all tabs of the browser.
     ///
-    /// An app that has sessions needs an [identity](Self::identity) too.
+    /// An app with sessions needs an [identity](Self::identity) too.
     pub fn new(streams: impl IntoIterator<Item = StreamPath>) -> Self {
         Self {
             streams: streams.into_iter().collect(),
@@ -58,64 +57,67 @@ impl TabsConfig {
         }
     }
 
-    /// Shares among tabs with this identity only.
+    /// Shares streams only among tabs with this identity.
     pub fn identity(mut self, identity: Identity) -> Self {
         self.identity = identity;
         self
     }
 
-    /// Keeps so many events of a stream, in the browser, for tabs that come later or come back. A tab
-    /// that lacks more has the stream opened anew from where it is, and the server replays.
+    /// Sets the number of events per stream that the browser keeps for tabs that join later or
+    /// reconnect. If a tab lacks more, the script opens a new stream from the tab's position, and
+    /// the server replays.
     pub fn replay_events(mut self, events: NonZeroU32) -> Self {
         self.replay_events = events;
         self
     }
 
-    /// Keeps events with so many characters of data in all.
+    /// Sets the limit on the data of kept events, in characters.
     pub fn replay_characters(mut self, characters: NonZeroU32) -> Self {
         self.replay_characters = characters;
         self
     }
 
-    /// Sets the upper bound of the first wait for a lost connection. Each wait is 1.5 times as long as
-    /// the one before, up to 30 s, and random: at least half of that. Clamped to at least 100 ms.
+    /// Sets the upper bound of the delay before the first reconnect. Each retry waits 1.5 times as
+    /// long, up to 30 s. The actual delay is random, at least half of that. The minimum is 100 ms.
     ///
-    /// A server that says goodbye says when to come back, and that holds.
+    /// If the server sends a goodbye with a delay, that delay applies instead.
     pub fn reconnect_delay(mut self, delay: Duration) -> Self {
         self.reconnect_delay = Self::in_bounds(delay);
         self
     }
 
-    /// Sets how long a stream may be silent until it is stale, unless it is 2.5 heartbeats of the server.
-    /// A second later the tabs drop the connection and try again. Clamped to at least 100 ms.
+    /// Sets how long a stream may be silent before it counts as stale. Default: 2.5 times the
+    /// server's heartbeat interval. One second later the tabs drop the connection and reconnect.
+    /// The minimum is 100 ms.
     ///
-    /// It is also the time within which tabs notice that the one of them that holds the connection does not
-    /// run, between 2 s and 8 s. Set the same as in the monitor's configuration, if the page has one.
+    /// It is also the time in which tabs detect that the tab with the connection no longer runs,
+    /// limited to 2 s to 8 s. Use the same value as in the monitor's settings, if the page has a
+    /// monitor.
     pub fn heartbeat_timeout(mut self, timeout: Duration) -> Self {
         self.heartbeat_timeout = Some(Self::in_bounds(timeout));
         self
     }
 
-    /// The script, for pages and for the worker alike: to be served as a file of its [name], from the
-    /// folder that the [tags](Self::tags) name, and from the page's own origin.
+    /// Returns the script, for pages and for the worker. Serve it as a file with its [name], from
+    /// the folder that the [tags](Self::tags) name and from the page's own origin.
     ///
-    /// Its name has a hash of what is in it, so it may be cached for ever.
+    /// Its name contains a hash of its content, so clients may cache it without a limit.
     ///
     /// [name]: Script::file_name
     pub fn script() -> Script {
         Script::new("sse-kit-tabs", include_str!("../dist/sse-kit-tabs.js"))
     }
 
-    /// The tags for the `<head>` of a page: the settings, and the script, which is in this folder.
+    /// Returns the tags for the `<head>` of a page: the settings, and the script in this folder.
     ///
-    /// They may stand before or behind those of htmx, but not be deferred.
+    /// They may be before or after the tags of htmx, but must not be deferred.
     pub fn tags(&self, folder: &Endpoint, nonce: Option<&Nonce>) -> Html {
         let settings = self.settings(folder);
         Html::trusted(format!("{settings}\n{}", Self::script().tag(folder, nonce)))
     }
 
-    /// The settings alone, for an app that has a tag for the script elsewhere behind them. This is a
-    /// data block, which no policy keeps from being read, so it needs no nonce.
+    /// Returns the settings alone, for an app that adds the tag of the script elsewhere after them.
+    /// This is a data block, which a content security policy does not block, so it needs no nonce.
     pub fn settings(&self, folder: &Endpoint) -> Html {
         let folder = folder.as_str().trim_end_matches('/');
         let settings = json!({

@@ -1,4 +1,4 @@
-//! Whose tabs share a stream.
+//! Identities: which tabs share a stream.
 
 use std::fmt::{self, Write};
 use std::str::FromStr;
@@ -6,12 +6,11 @@ use std::str::FromStr;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-/// Whose tabs they are: those with another identity share nothing with them, neither streams nor
-/// messages.
+/// The identity of a tab's user. Tabs with different identities share neither streams nor messages.
 ///
-/// Without it the stream of a user who has logged out would go on in the tab of the next. It is in
-/// the page, and every script there can read it: so it must not be the session's id, but something
-/// made of it, as [`Identity::fingerprint`] does.
+/// Without it, the stream of a user who logged out would continue in the tab of the next user. The
+/// identity is in the page, where every script can read it. It must therefore not be the id of the
+/// session, but something derived from it: see [`Identity::fingerprint`].
 ///
 /// ```
 /// use sse_kit_tabs::Identity;
@@ -24,29 +23,31 @@ use sha2::{Digest, Sha256};
 pub struct Identity(String);
 
 impl Identity {
-    /// The longest identity, in bytes.
+    /// The maximum length of an identity, in bytes.
     pub const MAX_LEN: usize = 128;
 
-    /// The identity of everybody, for apps without sessions.
+    /// Returns the identity that all tabs share, for apps without sessions.
     pub fn anyone() -> Self {
         Self(String::new())
     }
 
-    /// An identity made of a session's id, which cannot be found out from it: half of its SHA-256.
+    /// Derives an identity from a session id, which cannot be recovered from it: half of its
+    /// SHA-256.
     pub fn fingerprint(session: impl AsRef<[u8]>) -> Self {
         let hash = Sha256::digest(session);
         Self(hash.iter().take(16).fold(String::new(), |mut text, byte| {
-            // A string takes everything.
+            // Writing to a string cannot fail.
             let _ = write!(text, "{byte:02x}");
             text
         }))
     }
 
-    /// An identity that the app has made. It goes into the page as it is.
+    /// Creates an identity from a text that the app has derived. It goes into the page unchanged.
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] when it is empty, too long, or not of letters, digits, `-`, `_` and `.`.
+    /// [`IdentityError`] if it is empty, longer than [`Identity::MAX_LEN`], or has characters other
+    /// than letters, digits, `-`, `_` and `.`.
     pub fn new(identity: &str) -> Result<Self, IdentityError> {
         let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
         let is_right = (1..=Self::MAX_LEN).contains(&identity.len());
@@ -70,9 +71,9 @@ impl FromStr for Identity {
     }
 }
 
-/// The text is no identity.
+/// The error for a text that is not an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an identity is of 1 to {max} letters, digits, `-`, `_` and `.`", max = Identity::MAX_LEN)]
+#[error("not an identity; use 1 to {max} letters, digits, `-`, `_` and `.`", max = Identity::MAX_LEN)]
 pub struct IdentityError;
 
 #[cfg(test)]

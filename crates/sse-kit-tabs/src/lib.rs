@@ -1,9 +1,9 @@
 //! One connection to the server for all tabs of a browser.
 //!
-//! A browser opens at most six connections of HTTP/1.1 to a host. With a stream for each tab the
-//! seventh tab hangs, and every request of the others with it. The script of this crate has all tabs
-//! listen to one connection: in a `SharedWorker`, or else in one of the tabs, which they elect, or
-//! else, where a browser can do neither, each tab has its own. That is decided at run time.
+//! A browser opens at most six HTTP/1.1 connections to a host. If each tab has a stream, the
+//! seventh tab hangs, like every further request of the others. The script of this crate lets all tabs
+//! use one connection. It is in a `SharedWorker`; without that, in one tab that the tabs elect; and
+//! without both, each tab has its own. The script decides at run time.
 //!
 //! ```
 //! use sse_kit_tabs::{Identity, TabsConfig};
@@ -21,17 +21,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Pages stay as they are: htmx 2 gets its `EventSource` from the script, htmx 4 its answers of
-//! `fetch`, both only for the [paths](StreamPath) that the app names. A page without htmx has the
-//! class `SharedEventSource`. Every tab gets every event once and in order, whichever tab is closed or
-//! crashes, as long as the server's history reaches back.
+//! Pages stay as they are: the script gives htmx 2 its `EventSource`, and htmx 4 its responses of
+//! `fetch`, both only for the [paths](StreamPath) that the app names. A page without htmx uses the
+//! class `SharedEventSource`. Every tab gets every event once and in order, even if another tab
+//! closes or crashes, as far as the server's history goes back.
 //!
-//! - [`TabsConfig`] is what the script is told, and makes its tags.
-//! - [`StreamPath`] names streams that are shared.
-//! - [`Identity`] keeps one user's stream from another's tab.
+//! - [`TabsConfig`] holds the settings of the script and makes its tags.
+//! - [`StreamPath`] names the streams to share.
+//! - [`Identity`] keeps one user's stream out of another user's tab.
 //!
-//! What a page can do with it in JavaScript, and what its content security policy has to allow, is in
-//! the guide, `docs/src/tabs.md`.
+//! The guide, `docs/src/tabs.md`, documents the JavaScript interface and the content security
+//! policy.
 
 mod config;
 mod identity;

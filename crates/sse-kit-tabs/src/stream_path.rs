@@ -1,4 +1,4 @@
-//! Which streams are shared.
+//! The paths of shared streams.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,9 +7,9 @@ use serde::Serialize;
 
 /// The path of a stream of the app, or of all streams below it.
 ///
-/// It begins with `/` and is as a browser writes it: percent-encoded, without query and fragment. A
-/// path stands for itself, whatever the query of a request; one that ends with `/` stands for all
-/// that begin with it. At most [`StreamPath::MAX_LEN`] bytes.
+/// It begins with `/` and is written as browsers write it: percent-encoded, without query and
+/// fragment. A path matches requests with any query. A path that ends with `/` matches all paths
+/// that begin with it. It has at most [`StreamPath::MAX_LEN`] bytes.
 ///
 /// ```
 /// use sse_kit_tabs::{StreamPath, StreamPathError};
@@ -23,14 +23,14 @@ use serde::Serialize;
 pub struct StreamPath(String);
 
 impl StreamPath {
-    /// The longest path, in bytes.
+    /// The maximum length of a path, in bytes.
     pub const MAX_LEN: usize = 2048;
 
-    /// Checks `path`.
+    /// Parses a path.
     ///
     /// # Errors
     ///
-    /// [`StreamPathError`] says what is wrong with it.
+    /// [`StreamPathError`] if `path` breaks one of the rules above.
     pub fn new(path: &str) -> Result<Self, StreamPathError> {
         if path.len() > Self::MAX_LEN {
             return Err(StreamPathError::TooLong { bytes: path.len() });
@@ -50,7 +50,7 @@ impl StreamPath {
         }
     }
 
-    /// The path as text.
+    /// Returns the path as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -70,29 +70,30 @@ impl FromStr for StreamPath {
     }
 }
 
-/// Why a text is no path of a stream.
+/// The reason why a text is not the path of a stream.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StreamPathError {
-    /// It is longer than [`StreamPath::MAX_LEN`].
-    #[error("a stream's path has at most {max} bytes, not {bytes}", max = StreamPath::MAX_LEN)]
+    /// The text is longer than [`StreamPath::MAX_LEN`].
+    #[error("the path has {bytes} bytes; at most {max} are allowed", max = StreamPath::MAX_LEN)]
     TooLong {
-        /// Its length in bytes.
+        /// The length of the text, in bytes.
         bytes: usize,
     },
-    /// It does not begin with one `/`. Only streams of the page's own origin can be shared.
-    #[error("a stream's path begins with one `/`")]
+    /// The text does not begin with exactly one `/`. Only streams of the page's own origin can be
+    /// shared.
+    #[error("the path does not begin with exactly one `/`; write it relative to the page's origin")]
     Relative,
-    /// It has a query or a fragment.
-    #[error("a stream's path has no query and no fragment")]
+    /// The text has a query or a fragment.
+    #[error("the path has a query or a fragment; remove it, as a path matches any query")]
     Query,
-    /// One of its segments is `.` or `..`, which a browser resolves.
-    #[error("a stream's path has no segments `.` and `..`")]
+    /// A segment is `.` or `..`, which a browser resolves.
+    #[error("the path has a segment `.` or `..`; write the path that it resolves to")]
     Dots,
-    /// It holds a character that a browser writes percent-encoded.
-    #[error("a stream's path is percent-encoded, but this one has {found:?}")]
+    /// The text contains a character that browsers percent-encode.
+    #[error("the path contains {found:?}; write it percent-encoded")]
     Character {
-        /// The first of them.
+        /// The first such character.
         found: char,
     },
 }

@@ -12,9 +12,9 @@ use crate::page::TestPage;
 use crate::scenario::{Scenario, Step};
 
 /// Fails the test unless pages of an app converge: after any sequence of what users do, of cuts, of
-/// reconnects and of gaps, each live page shows what a page shows that is loaded anew.
+/// reconnects and of gaps, each live page shows what a page shows that is loaded again.
 ///
-/// `app` makes the app anew for each run, in which the clock is paused and nothing is left to chance but
+/// `app` makes a new app for each run, in which the clock is paused and nothing is left to chance but
 /// what the seed decides: see [`seeded`](crate::seeded). A run that fails is made shorter as far as it still
 /// fails; the failure has its steps, the seed, and where the pages differ.
 ///

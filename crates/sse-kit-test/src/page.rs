@@ -58,7 +58,7 @@ pub enum OnGap {
     /// The page does what its monitor is set to; without a monitor it does nothing.
     #[default]
     AsItsMonitor,
-    /// The page loads itself anew, by a script of the app's.
+    /// The page loads itself again, by a script of the app's.
     Reload,
     /// The page does nothing.
     Ignore,
@@ -111,7 +111,7 @@ impl TestPage {
         self.on_gap = on_gap;
     }
 
-    /// Loads the page anew, as a user does.
+    /// Loads the page again, as a user does.
     ///
     /// # Panics
     ///
@@ -238,7 +238,7 @@ impl TestPage {
         self.loads += 1;
     }
 
-    /// Loads the same page anew, without its streams.
+    /// Loads the same page again, without its streams.
     pub(crate) async fn fresh(&self, at: At) -> Self {
         let mut page = Self::blank(self.client.clone());
         page.load(at, Method::GET, self.path.clone(), String::new()).await;

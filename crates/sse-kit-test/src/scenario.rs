@@ -158,7 +158,7 @@ pub(crate) enum Step {
     Reconnect(usize),
     /// A page comes back and says that it has seen what it has not.
     ResumeFrom { page: usize, id: &'static str },
-    /// A page is loaded anew.
+    /// A page is loaded again.
     Reload(usize),
 }
 
@@ -177,7 +177,7 @@ impl Step {
             Self::Disconnect(page) => format!("page {page} loses its connection"),
             Self::Reconnect(page) => format!("page {page} comes back"),
             Self::ResumeFrom { page, id } => format!("page {page} comes back from `{id}`"),
-            Self::Reload(page) => format!("page {page} is loaded anew"),
+            Self::Reload(page) => format!("page {page} is loaded again"),
         }
     }
 }

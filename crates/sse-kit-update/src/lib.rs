@@ -2,26 +2,31 @@
 //! a page.
 //!
 //! ```
-//! use serde::Deserialize;
-//! use serde_json::json;
+//! use serde::{Deserialize, Serialize};
+//! use sse_kit_dispatch::{DomainEvent, EventData};
 //! use sse_kit_htmx::{Dialect, Html, Update};
-//! use sse_kit_update::{ElementUpdater, message};
+//! use sse_kit_update::{BoxError, ElementUpdater, message};
 //!
-//! #[derive(Deserialize)]
+//! #[derive(Serialize, Deserialize)]
 //! struct Progress {
 //!     job: u64,
 //!     percent: u8,
 //! }
 //!
+//! impl EventData for Progress {
+//!     const TYPE: &'static str = "job:progress";
+//! }
+//!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let updater = ElementUpdater::new();
-//! updater.on("job:progress", |p: Progress| {
+//! updater.on_event(|p: Progress| -> Result<_, BoxError> {
 //!     let bar = format!("job-{}-bar", p.job).parse()?;
 //!     Ok(Update::fill(bar, &Html::text(p.percent))?)
 //! });
 //!
-//! let updated = updater.update("job:progress", &json!({ "job": 17, "percent": 40 })).await?;
+//! let progress = DomainEvent::of(&Progress { job: 17, percent: 40 })?;
+//! let updated = updater.update(progress).await?;
 //! let event = message(&updated.updates, Dialect::V4)?.expect("there is something to change");
 //! assert_eq!(
 //!     event.data(),
@@ -30,24 +35,23 @@
 //! # Ok(()) }
 //! ```
 //!
-//! - [`ElementUpdater`] holds handlers by event type. What a handler returns is [`IntoUpdates`]:
-//!   nothing, one update, many, or a `Result` of these.
-//! - One handler that fails or panics does not cost what the others made: see [`Updated`].
+//! - [`ElementUpdater`] holds handlers by pattern, in the same registry as
+//!   [`Dispatcher`](sse_kit_dispatch::Dispatcher). A handler returns [`Changes`]: nothing, one update,
+//!   many, or a `Result` of these with any error.
+//! - A handler that fails or panics is logged, and what the others made is not lost: see [`Updated`].
 //! - [`message`] makes one event of all of it, which a slow page may skip for a newer one of the same
 //!   targets.
 
-mod failure;
-mod handler;
-mod into_updates;
+mod changes;
 mod message;
 mod registry;
-mod step;
 mod updated;
 mod updater;
 
-pub use failure::{BoxError, DataError, Failure};
-pub use handler::Handler;
-pub use into_updates::IntoUpdates;
+pub use changes::Changes;
 pub use message::message;
-pub use updated::{HandlerError, UpdateError, Updated};
+pub use sse_kit_dispatch::{
+    BoxError, CallbackError, DataError, EventData, Handler, HandlerError, HandlerId, IntoOutput,
+};
+pub use updated::{UpdateError, Updated};
 pub use updater::ElementUpdater;

@@ -1,219 +1,315 @@
-//! From what has happened to every page that shows it.
+//! From what happened to every page that shows it.
+
+mod change;
+mod emitted;
+mod pipeline;
+mod run_to_end;
+mod turn;
 
 use std::fmt;
 use std::sync::Arc;
 
-use sse_kit_broadcast::{ConnectionId, Hub, PublishError, Receipt};
-use sse_kit_dispatch::{DispatchError, Dispatched, Dispatcher, DomainEvent, Ending, EventType};
-use sse_kit_event::{Topic, TopicError};
-use sse_kit_htmx::{MessageFormat, UpdatesError};
-use sse_kit_update::{ElementUpdater, UpdateError, Updated, message};
+use serde::de::DeserializeOwned;
+use sse_kit_broadcast::{ConnectionId, Hub};
+use sse_kit_dispatch::{
+    Callback, CallbackReturn, Dispatcher, DomainEvent, EventData, HandlerId, IntoDomainEvent,
+};
+use sse_kit_event::{Audience, EventId, Topic};
+use sse_kit_htmx::MessageFormat;
+use sse_kit_update::{Changes, ElementUpdater};
+use tokio::sync::RwLock;
 
-/// Dispatcher, updater and hub, one after another: an event that is emitted goes to its
-/// handlers, becomes updates of the page, and is published as one message.
+pub use change::{Change, IntoChange};
+pub use emitted::{ChangeError, EmitError, EmitErrorKind, Emitted};
+use pipeline::{Outgoing, Pipeline};
+use turn::{Shared, Turn};
+
+/// Dispatcher, updater and hub behind one `emit`, and optionally the state of the app.
 ///
-/// Cheap to clone; all clones are one.
+/// An event that is emitted goes to its handlers, becomes updates of the page, and is published as one
+/// message. Cheap to clone; all clones share their handlers and their state.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
 /// use sse_kit::htmx::{Html, Update};
-/// use sse_kit::{Hub, DomainEvent, SseKit};
+/// use sse_kit::{BoxError, EventData, Hub, SseKit};
 ///
 /// #[derive(Serialize, Deserialize)]
-/// struct Progress {
-///     percent: u8,
+/// struct Counted {
+///     count: u64,
+/// }
+///
+/// impl EventData for Counted {
+///     const TYPE: &'static str = "count:changed";
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let kit = SseKit::new(Hub::new());
-/// kit.dispatcher().on("job:**", |event| println!("{event:?}"))?;
-/// kit.updater().on("job:progress", |progress: Progress| {
-///     Ok(Update::fill("percent".parse()?, &Html::text(progress.percent))?)
+/// let kit = SseKit::with_state(Hub::new(), 0_u64);
+/// kit.on(|event: Counted| -> Result<_, BoxError> {
+///     Ok(Update::fill("count".parse()?, &Html::text(event.count))?)
 /// });
 ///
-/// let page = kit.hub().subscribe("job:progress".parse::<sse_kit::event::Topic>()?).open()?;
-/// let emitted = kit.emit(DomainEvent::new("job:progress", &Progress { percent: 40 })?).await?;
-/// assert_eq!(emitted.updated.updates.len(), 1);
-/// assert_eq!(emitted.receipt.map(|receipt| receipt.receivers), Some(1));
+/// let page = kit.hub().subscribe(Counted::topic()).open()?;
+/// kit.change(|count| {
+///     *count += 1;
+///     Counted { count: *count }
+/// })
+/// .await?;
+///
+/// // A page that shows 1, and resumes from this cursor, misses nothing and gets nothing twice.
+/// let (count, cursor) = kit.read(|count| *count).await;
+/// assert_eq!((count, cursor), (1, kit.hub().cursor()));
 /// # Ok(()) }
 /// ```
-#[derive(Clone)]
-pub struct SseKit {
-    hub: Hub,
-    dispatcher: Dispatcher,
-    updater: ElementUpdater,
-    shape: MessageFormat,
-    topic: Arc<TopicOf>,
+///
+/// # What happens to failures
+///
+/// Nothing fails in silence. Each failure is logged once, with its causes, by the crate `tracing`: as an
+/// error, or at the level debug when the hub has shut down. And it is an error of `emit` and `change`:
+///
+/// | what failed | the pages | unless |
+/// |---|---|---|
+/// | a handler fails, panics, or its data do not fit | get what the other handlers made | [`on_handler_failure`](Self::on_handler_failure) is [`OnFailure::Log`] |
+/// | the event has no handler at all | get nothing | [`on_unhandled`](Self::on_unhandled) is [`OnFailure::Log`] |
+/// | a filter, a transformer, a processor, the topic, the publish | get nothing | – |
+pub struct SseKit<S = ()> {
+    pipeline: Pipeline,
+    state: Arc<RwLock<Shared<S>>>,
 }
 
-type TopicOf = dyn Fn(&DomainEvent) -> Result<Topic, TopicError> + Send + Sync;
+/// The consequence of a failure that does not keep an event from the pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnFailure {
+    /// The failure is logged, and an error of whoever emitted the event.
+    #[default]
+    Fail,
+    /// The failure is logged.
+    Log,
+}
 
 impl SseKit {
-    /// Publishes through this hub, for pages of htmx 4, each event to the topic that its
-    /// full type names.
+    /// Makes a kit without state that publishes through `hub`, for pages of htmx 4, each event to the
+    /// topic that is called like its full type.
     pub fn new(hub: Hub) -> Self {
-        Self {
-            hub,
-            dispatcher: Dispatcher::new(),
-            updater: ElementUpdater::new(),
-            shape: MessageFormat::default(),
-            topic: Arc::new(|event| Topic::new(event.full_type().as_str())),
-        }
+        Self::with_state(hub, ())
+    }
+}
+
+impl<S: Send + Sync + 'static> SseKit<S> {
+    /// Makes a kit that holds the state that pages show: see [`SseKit::change`] and [`SseKit::read`].
+    pub fn with_state(hub: Hub, state: S) -> Self {
+        let state = Arc::new(RwLock::new(Shared::new(state)));
+        Self { pipeline: Pipeline::new(hub), state }
     }
 
-    /// Says which htmx the pages have, by a [`Dialect`](crate::htmx::Dialect), or by
+    /// Sets the htmx of the pages, by a [`Dialect`](crate::htmx::Dialect), or by
     /// [`MessageFormat::Both`].
-    pub fn message_format(self, shape: impl Into<MessageFormat>) -> Self {
-        Self { shape: shape.into(), ..self }
+    pub fn message_format(mut self, format: impl Into<MessageFormat>) -> Self {
+        self.pipeline.format = format.into();
+        self
     }
 
-    /// Says which topic an event is published to, as it is after transformers and middleware.
-    pub fn topic(
-        self,
-        topic: impl Fn(&DomainEvent) -> Result<Topic, TopicError> + Send + Sync + 'static,
-    ) -> Self {
-        Self { topic: Arc::new(topic), ..self }
+    /// Sets the function that chooses the topic of an event, as the event is after transformers and
+    /// middleware. It may fail with any error.
+    pub fn topic<R, K>(
+        mut self,
+        topic: impl Fn(Arc<DomainEvent>) -> R + Send + Sync + 'static,
+    ) -> Self
+    where
+        R: CallbackReturn<Topic, K>,
+    {
+        self.pipeline.topic = Some(Callback::new(topic));
+        self
     }
 
-    /// Where handlers, filters, transformers and middleware are registered.
+    /// Sets whether handlers that fail are an error of `emit` and `change`. Default:
+    /// [`OnFailure::Fail`].
+    pub fn on_handler_failure(mut self, on_failure: OnFailure) -> Self {
+        self.pipeline.on_handler_failure = on_failure;
+        self
+    }
+
+    /// Sets whether an event is an error that no handler of the dispatcher and none of the updater
+    /// takes. Default: [`OnFailure::Fail`], as such an event has a wrong type, or its handler was
+    /// forgotten.
+    pub fn on_unhandled(mut self, on_failure: OnFailure) -> Self {
+        self.pipeline.on_unhandled = on_failure;
+        self
+    }
+
+    /// Makes updates of the pages from events of one type. Patterns and priorities are the
+    /// [`updater`](Self::updater)'s.
+    pub fn on<E, R, K>(&self, handler: impl Fn(E) -> R + Send + Sync + 'static) -> HandlerId
+    where
+        E: EventData + DeserializeOwned,
+        R: CallbackReturn<Changes, K>,
+    {
+        self.updater().on_event(handler)
+    }
+
+    /// Returns the dispatcher, to register handlers, filters, transformers and middleware.
     pub fn dispatcher(&self) -> &Dispatcher {
-        &self.dispatcher
+        &self.pipeline.dispatcher
     }
 
-    /// Where it is registered what an event changes on the page.
+    /// Returns the updater, to register what an event changes on the page.
     pub fn updater(&self) -> &ElementUpdater {
-        &self.updater
+        &self.pipeline.updater
     }
 
-    /// Where pages subscribe.
+    /// Returns the hub, to subscribe, and to publish what the kit does not, such as events with a name.
     pub fn hub(&self) -> &Hub {
-        &self.hub
+        &self.pipeline.hub
     }
 
-    /// Sends an event all the way, and tells what came of it.
+    /// Sends an event all the way, and returns what came of it.
     ///
     /// Events that are emitted one after another come to the pages in that order. An event that a
     /// filter or a middleware stops changes no page.
     ///
     /// # Errors
     ///
-    /// [`EmitError`] when the event did not reach the pages. A handler that fails is no error here:
-    /// it is in [`Emitted`].
+    /// [`EmitError`] when the event did not reach the pages, when one of its handlers failed, and when
+    /// it has none. See [above](Self#what-happens-to-failures).
     ///
     /// # Cancel safety
     ///
     /// When the future is dropped before it is ready, some handlers may have run, and the message may
     /// or may not be published.
-    pub async fn emit(&self, event: DomainEvent) -> Result<Emitted, EmitError> {
-        self.emit_except(event, &[]).await
+    pub async fn emit(&self, event: impl IntoDomainEvent) -> Result<Emitted, EmitError> {
+        self.pipeline.emit(Outgoing::new(event)).await
     }
 
-    /// As [`SseKit::emit`], but not to the pages of these connections, such as the one that caused the
-    /// event.
+    /// Emits an event to this topic, these topics or everyone, whatever [`SseKit::topic`] would choose.
     ///
     /// # Errors
     ///
     /// As [`SseKit::emit`], whose cancel safety holds here too.
-    pub async fn emit_except(
+    pub async fn emit_to(
         &self,
-        event: DomainEvent,
-        except: &[ConnectionId],
+        audience: impl Into<Audience>,
+        event: impl IntoDomainEvent,
     ) -> Result<Emitted, EmitError> {
-        let event_type = event.full_type().clone();
-        let fail = |source: EmitFailure| EmitError { event_type, source, dispatched: None };
-        let dispatched =
-            self.dispatcher.dispatch(event).await.map_err(|error| fail(error.into()))?;
-        if dispatched.ending != Ending::Handled {
-            return Ok(Emitted { dispatched, updated: Updated::default(), receipt: None });
-        }
-        match self.update_pages(&dispatched.event, except).await {
-            Ok((updated, receipt)) => Ok(Emitted { dispatched, updated, receipt }),
-            Err(source) => Err(EmitError {
-                event_type: dispatched.event.full_type().clone(),
-                source,
-                dispatched: Some(Box::new(dispatched)),
-            }),
-        }
+        self.pipeline.emit(Outgoing::new(event).to(audience)).await
     }
 
-    async fn update_pages(
+    /// Leaves out these connections, such as that of the page that caused an event and has its answer
+    /// already. See [`Hub::except`].
+    pub fn except(&self, connections: impl IntoIterator<Item = ConnectionId>) -> Except<'_, S> {
+        Except { kit: self, connections: connections.into_iter().collect() }
+    }
+
+    /// Changes the state, and emits what happened by it.
+    ///
+    /// `change` runs under the lock of the state, and returns [what it emits](IntoChange): an event,
+    /// several, none, or a [`Change`] that has a value too. The lock is kept until all of it is
+    /// published. So events come to the pages in the order in which the state changed, and
+    /// [`SseKit::read`] sees both or neither. The app needs no lock of its own.
+    ///
+    /// When `change` returns an `Err`, nothing is emitted. The state is as `change` left it, so decide
+    /// first and change then. The same holds for a panic.
+    ///
+    /// A handler of one of the events may read and change the state too: its change joins this one, its
+    /// events follow, and the call returns before they are emitted. At most 1,000 changes may join. A
+    /// *task* that a handler spawns and waits for is not recognised, and waits for ever.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangeError`] holds the value of the change: the state has changed, but at least one event did
+    /// not come through in full. The events after it are emitted all the same. Pages that are loaded from
+    /// now on are right.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped while it waits for the lock, nothing has happened. When it is dropped
+    /// after that, a task emits the events to the end, in order, while the lock is kept. It needs the
+    /// Tokio runtime in which the future was polled.
+    pub async fn change<C, K>(
         &self,
-        event: &DomainEvent,
-        except: &[ConnectionId],
-    ) -> Result<(Updated, Option<Receipt>), EmitFailure> {
-        let updated = self.updater.update(event.full_type().as_str(), event.data()).await?;
-        let Some(message) = message(&updated.updates, self.shape)? else {
-            return Ok((updated, None));
-        };
-        let topic = (self.topic)(event)?;
-        let hub = self.hub.except(except.iter().cloned());
-        let receipt = hub.publish(&topic, message).await?;
-        Ok((updated, Some(receipt)))
+        change: impl FnOnce(&mut S) -> C,
+    ) -> Result<C::Value, ChangeError<C::Value>>
+    where
+        C: IntoChange<K>,
+    {
+        Turn::take(&self.state, &self.pipeline, Vec::new(), change).await
+    }
+
+    /// Reads the state, and returns what `read` made of it with the cursor of the same moment.
+    ///
+    /// A page that is rendered from the value, and whose stream resumes from the cursor, misses no change
+    /// and gets none twice. Readers do not wait for each other, but for the change that is being
+    /// emitted.
+    ///
+    /// With a log that several nodes share, the state of each node is its own: the promise holds for the
+    /// changes of this kit.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect.
+    pub async fn read<R>(&self, read: impl FnOnce(&S) -> R) -> (R, EventId) {
+        turn::read(&self.state, self.hub(), read).await
     }
 }
 
-impl fmt::Debug for SseKit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SseKit")
-            .field("dispatcher", &self.dispatcher)
-            .field("updater", &self.updater)
-            .field("shape", &self.shape)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What came of an event.
+/// A kit that leaves out some connections; see [`SseKit::except`].
 #[derive(Debug)]
-#[non_exhaustive]
-#[must_use = "the errors of handlers are in it"]
-pub struct Emitted {
-    /// What the dispatcher's handlers returned, and how they failed.
-    pub dispatched: Dispatched,
-    /// What changes on the pages, and how the updater's handlers failed.
-    pub updated: Updated,
-    /// The id of the message, and to how many connections it was handed; none when nothing changes.
-    pub receipt: Option<Receipt>,
+#[must_use = "nothing is emitted before `emit`, `emit_to` or `change` is called"]
+pub struct Except<'a, S = ()> {
+    kit: &'a SseKit<S>,
+    connections: Vec<ConnectionId>,
 }
 
-impl Emitted {
-    /// All errors of handlers, the dispatcher's first.
-    pub fn errors(&self) -> impl Iterator<Item = &(dyn std::error::Error + Send + Sync + 'static)> {
-        let dispatched = self.dispatched.errors.iter().map(|error| error as _);
-        dispatched.chain(self.updated.errors.iter().map(|error| error as _))
+impl<S: Send + Sync + 'static> Except<'_, S> {
+    /// Emits an event as [`SseKit::emit`] does, but not to these connections.
+    ///
+    /// # Errors
+    ///
+    /// As [`SseKit::emit`], whose cancel safety holds here too.
+    pub async fn emit(self, event: impl IntoDomainEvent) -> Result<Emitted, EmitError> {
+        self.kit.pipeline.emit(Outgoing::new(event).except(&self.connections)).await
+    }
+
+    /// Emits an event as [`SseKit::emit_to`] does, but not to these connections.
+    ///
+    /// # Errors
+    ///
+    /// As [`SseKit::emit`], whose cancel safety holds here too.
+    pub async fn emit_to(
+        self,
+        audience: impl Into<Audience>,
+        event: impl IntoDomainEvent,
+    ) -> Result<Emitted, EmitError> {
+        let outgoing = Outgoing::new(event).to(audience).except(&self.connections);
+        self.kit.pipeline.emit(outgoing).await
+    }
+
+    /// Changes the state as [`SseKit::change`] does, and leaves these connections out of all of its
+    /// events.
+    ///
+    /// # Errors
+    ///
+    /// As [`SseKit::change`], whose cancel safety holds here too.
+    pub async fn change<C, K>(
+        self,
+        change: impl FnOnce(&mut S) -> C,
+    ) -> Result<C::Value, ChangeError<C::Value>>
+    where
+        C: IntoChange<K>,
+    {
+        Turn::take(&self.kit.state, &self.kit.pipeline, self.connections, change).await
     }
 }
 
-/// An event did not reach the pages.
-#[derive(Debug, thiserror::Error)]
-#[error("`{event_type}` did not reach the pages")]
-#[non_exhaustive]
-pub struct EmitError {
-    /// The full type of the event.
-    pub event_type: EventType,
-    /// Where it failed.
-    pub source: EmitFailure,
-    /// What its handlers did before that, if it came to them.
-    pub dispatched: Option<Box<Dispatched>>,
+impl<S> Clone for SseKit<S> {
+    fn clone(&self) -> Self {
+        Self { pipeline: self.pipeline.clone(), state: Arc::clone(&self.state) }
+    }
 }
 
-/// Where an event failed on its way to the pages.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EmitFailure {
-    /// It did not come to its handlers.
-    #[error(transparent)]
-    Dispatch(#[from] DispatchError),
-    /// No updates came of it.
-    #[error(transparent)]
-    Update(#[from] UpdateError),
-    /// The pages' htmx cannot make the updates.
-    #[error(transparent)]
-    Message(#[from] UpdatesError),
-    /// It names no topic.
-    #[error("there is no topic for it")]
-    Topic(#[from] TopicError),
-    /// The message was not published.
-    #[error(transparent)]
-    Publish(#[from] PublishError),
+impl<S> fmt::Debug for SseKit<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SseKit").field(&self.pipeline).finish()
+    }
 }

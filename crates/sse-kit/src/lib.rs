@@ -42,6 +42,8 @@
 //! | (always) | [`event`] | events, ids, topics, and their wire format |
 //! | `broadcast` | [`broadcast`] | topics, subscriptions, fan-out, history and replay |
 //! | `http` | [`http`] | streams, responses and requests over the `http` crates |
+//! | `axum` | `axum` | for axum: extractor, responses, errors, script assets, readiness, a server that says goodbye |
+//! | `tower` | | the rules about sites and hosts as layers of tower |
 //! | `redis` | `redis` | the log on Redis Streams, for hubs of several nodes; `redis-tls` adds TLS |
 //! | `dispatch` | `dispatch` | handlers by pattern, filters, transformers, middleware |
 //! | `htmx` | `htmx` | markup for htmx 2 and 4, for several template engines: `askama`, `hypertext`, `maud`, `minijinja` |
@@ -68,13 +70,16 @@ pub use sse_kit_http as http;
 #[cfg(feature = "http")]
 pub use sse_kit_http::SseBody;
 
+#[cfg(feature = "axum")]
+pub use sse_kit_axum as axum;
+
 #[cfg(feature = "redis")]
 pub use sse_kit_redis as redis;
 
 #[cfg(feature = "dispatch")]
 pub use sse_kit_dispatch as dispatch;
 #[cfg(feature = "dispatch")]
-pub use sse_kit_dispatch::{Dispatcher, DomainEvent};
+pub use sse_kit_dispatch::{BoxError, Dispatcher, DomainEvent, EventData};
 
 #[cfg(feature = "htmx")]
 pub use sse_kit_htmx as htmx;
@@ -88,7 +93,9 @@ pub use sse_kit_monitor as monitor;
 #[cfg(feature = "kit")]
 mod kit;
 #[cfg(feature = "kit")]
-pub use kit::{EmitError, EmitFailure, Emitted, SseKit};
+pub use kit::{
+    Change, ChangeError, EmitError, EmitErrorKind, Emitted, Except, IntoChange, OnFailure, SseKit,
+};
 
 #[cfg(feature = "shutdown")]
 pub use sse_kit_shutdown as shutdown;

@@ -1,28 +1,47 @@
-//! An event on its way through all of it.
+//! An event on its way through all of it, and what happens when a part of it fails.
 #![cfg(feature = "kit")]
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sse_kit::broadcast::{Delivery, Goodbye, Subscription};
-use sse_kit::dispatch::Ending;
-use sse_kit::event::Topic;
-use sse_kit::htmx::{Dialect, Html, MessageFormat, Update};
-use sse_kit::{DomainEvent, EmitFailure, Hub, SseKit};
+use sse_kit::dispatch::{CallbackReturn, Ending, IntoOutput};
+use sse_kit::event::{Audience, Topic};
+use sse_kit::htmx::{Dialect, Html, MessageFormat, Update, Updates};
+use sse_kit::update::Changes;
+use sse_kit::{BoxError, DomainEvent, EmitError, EmitErrorKind, EventData, Hub, OnFailure, SseKit};
 use sse_kit_test_support::in_time;
 
-type Test = Result<(), Box<dyn std::error::Error>>;
+type Test = Result<(), Box<dyn Error>>;
+
+#[derive(Serialize, Deserialize)]
+struct Done {
+    state: String,
+}
+
+impl EventData for Done {
+    const TYPE: &'static str = "job:done";
+}
+
+fn done(state: &str) -> Done {
+    Done { state: state.to_owned() }
+}
 
 fn topic(text: &str) -> Topic {
     text.parse().expect("a topic")
 }
 
-/// A kit whose events of type `job:done` fill `#state` with their data.
+fn fill(text: &str) -> Result<Update, BoxError> {
+    Ok(Update::fill("state".parse()?, &Html::text(text))?)
+}
+
+/// A kit whose events of type `job:done` fill `#state`.
 fn kit() -> SseKit {
     let kit = SseKit::new(Hub::new()).topic(|_| Topic::new("jobs"));
-    kit.updater()
-        .on("job:done", |state: String| Ok(Update::fill("state".parse()?, &Html::text(state))?));
+    kit.on(|event: Done| fill(&event.state));
     kit
 }
 
@@ -45,10 +64,10 @@ async fn an_event_is_handled_rendered_and_published() -> Test {
     })?;
     let mut page = kit.hub().subscribe(topic("jobs")).open()?;
 
-    let emitted = kit.emit(DomainEvent::new("job:done", "<ok>")?).await?;
+    let emitted = kit.emit(done("<ok>")).await?;
     assert_eq!(handled.load(Ordering::Relaxed), 1);
-    assert_eq!(emitted.dispatched.results[0].value, "job:done");
-    assert_eq!(emitted.updated.updates.len(), 1);
+    assert_eq!(emitted.dispatched.as_ref().expect("it was").results[0].value, "job:done");
+    assert_eq!((emitted.updated.updates.len(), emitted.handlers()), (1, 2));
     let receipt = emitted.receipt.as_ref().expect("it was published");
     assert_eq!(receipt.receivers, 1);
     assert_eq!(emitted.errors().count(), 0);
@@ -64,14 +83,23 @@ async fn an_event_is_handled_rendered_and_published() -> Test {
 }
 
 #[tokio::test]
-async fn the_shape_follows_the_pages() -> Test {
-    for (shape, begins) in [
+async fn an_event_from_outside_has_the_same_handlers() -> Test {
+    let kit = kit();
+    let mut page = kit.hub().subscribe(topic("jobs")).open()?;
+    let _ = kit.emit(DomainEvent::new("job:done", &json!({ "state": "ok" }))?).await?;
+    assert!(next(&mut page).await.contains(">ok<"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_message_format_follows_the_pages() -> Test {
+    for (format, begins) in [
         (MessageFormat::from(Dialect::V2), "data: <div hx-swap-oob=\"innerHTML:#state\">"),
         (MessageFormat::Both, "data: <hx-partial hx-target=\"#state\""),
     ] {
-        let kit = kit().message_format(shape);
+        let kit = kit().message_format(format);
         let mut page = kit.hub().subscribe(topic("jobs")).open()?;
-        let _ = kit.emit(DomainEvent::new("job:done", "ok")?).await?;
+        let _ = kit.emit(done("ok")).await?;
         let frame = next(&mut page).await;
         assert!(frame.starts_with(begins), "{frame}");
     }
@@ -81,29 +109,49 @@ async fn the_shape_follows_the_pages() -> Test {
 #[tokio::test]
 async fn what_changes_nothing_or_is_stopped_is_not_published() -> Test {
     let kit = kit();
-    let emitted = kit.emit(DomainEvent::new("job:unknown", "x")?).await?;
-    assert_eq!((&emitted.dispatched.ending, emitted.receipt), (&Ending::Handled, None));
+    kit.updater().on("job:seen", |_: Value| ())?;
+    let emitted = kit.emit(DomainEvent::new("job:seen", "x")?).await?;
+    assert_eq!((emitted.handlers(), emitted.receipt), (1, None));
 
-    kit.dispatcher().filter(|event| Ok(event.data() != "secret"));
-    let emitted = kit.emit(DomainEvent::new("job:done", "secret")?).await?;
-    assert_eq!(emitted.dispatched.ending, Ending::Filtered { filter: 0 });
+    kit.dispatcher().filter(|event| event.data()["state"] != "secret");
+    let emitted = kit.emit(done("secret")).await?;
+    let ending = emitted.dispatched.as_ref().map(|dispatched| &dispatched.ending);
+    assert_eq!(ending, Some(&Ending::Filtered { filter: 0 }));
     assert!(emitted.updated.updates.is_empty());
     assert_eq!(kit.hub().stats().published, 0);
     Ok(())
 }
 
 #[tokio::test]
-async fn transformers_change_what_is_shown_and_where() -> Test {
-    let kit = kit().topic(|event| Topic::new(event.data().as_str().unwrap_or_default()));
-    kit.dispatcher().transform(|event| Ok(event.with_data(json!("b"))));
+async fn the_topic_is_that_of_the_type_or_of_a_function_or_of_the_emitter() -> Test {
+    let kit = SseKit::new(Hub::new());
+    kit.on(|event: Done| fill(&event.state));
+    let mut page = kit.hub().subscribe(Done::topic()).open()?;
+    let _ = kit.emit(done("by type")).await?;
+    assert!(next(&mut page).await.contains("by type"));
+    let mut other = kit.hub().subscribe(topic("other")).open()?;
+    let _ = kit.emit_to(&topic("other"), done("by emitter")).await?;
+    assert!(next(&mut other).await.contains("by emitter"));
+    let _ = kit.emit_to(Audience::Everyone, done("to all")).await?;
+    assert!(next(&mut page).await.contains("to all"));
+
+    let kit = kit.topic(|event| -> Result<Topic, BoxError> {
+        Ok(Topic::new(&event.data_as::<Done>()?.state)?)
+    });
+    kit.dispatcher().transform(|event| event.with_data(json!({ "state": "b" })));
     let mut page = kit.hub().subscribe(topic("b")).open()?;
-    let _ = kit.emit(DomainEvent::new("job:done", "a")?).await?;
+    let _ = kit.emit(done("a")).await?;
     assert!(next(&mut page).await.contains(">b<"));
 
-    kit.dispatcher().transform(|event| Ok(event.with_data(json!(""))));
-    let error = kit.emit(DomainEvent::new("job:done", "a")?).await.unwrap_err();
-    assert!(matches!(error.source, EmitFailure::Topic(_)));
-    assert!(error.dispatched.is_some(), "its handlers ran");
+    kit.dispatcher().transform(|event| event.with_data(json!({ "state": "" })));
+    let error = kit.emit(done("a")).await.unwrap_err();
+    assert!(matches!(error.kind(), EmitErrorKind::Topic(_)), "{error}");
+    assert_eq!(error.to_string(), "`job:done` has no topic: a topic is not empty");
+    assert!(error.emitted().is_some_and(|emitted| emitted.handlers() == 1), "it ran");
+
+    let kit = kit.topic(|_| -> Topic { panic!("oh") });
+    let error = kit.emit(done("a")).await.unwrap_err();
+    assert_eq!(error.to_string(), "`job:done` has no topic: panicked: oh");
     Ok(())
 }
 
@@ -112,46 +160,125 @@ async fn the_cause_can_be_left_out() -> Test {
     let kit = kit();
     let sender = kit.hub().subscribe(topic("jobs")).open()?;
     let mut other = kit.hub().subscribe(topic("jobs")).open()?;
-    let except = [sender.connection().id().clone()];
-    let emitted = kit.emit_except(DomainEvent::new("job:done", "ok")?, &except).await?;
+    let except = || kit.except([sender.connection().id().clone()]);
+    let emitted = except().emit(done("ok")).await?;
     assert_eq!(emitted.receipt.map(|receipt| receipt.receivers), Some(1));
     assert!(next(&mut other).await.contains(">ok<"));
+    let emitted = except().emit_to(&topic("jobs"), done("ok")).await?;
+    assert_eq!(emitted.receipt.map(|receipt| receipt.receivers), Some(1));
     Ok(())
 }
 
 #[tokio::test]
-async fn all_errors_of_handlers_are_told_and_the_rest_arrives() -> Test {
+async fn handlers_that_fail_are_an_error_and_the_rest_arrives() -> Test {
     let kit = kit();
+    let mut page = kit.hub().subscribe(topic("jobs")).open()?;
     kit.dispatcher().on("job:done", |_| -> () { panic!("first") })?;
-    kit.updater().on("job:done", |_: u64| ());
-    let emitted = kit.emit(DomainEvent::new("job:done", "ok")?).await?;
+    kit.updater().on("job:*", |_: u64| ())?;
+    let error = kit.emit(done("ok")).await.unwrap_err();
+    assert!(matches!(error.kind(), EmitErrorKind::Handlers));
+    assert_eq!(
+        error.to_string(),
+        "`job:done` was not handled in full: handler 0 for `job:done` failed on `job:done`: \
+         panicked: first"
+    );
+    assert!(error.source().is_none(), "a chain would say it twice");
+    let emitted = error.emitted().expect("it was");
     let errors: Vec<_> = emitted.errors().map(ToString::to_string).collect();
     assert_eq!(
         errors,
-        ["the handler for `job:done` failed on `job:done`", "handler 2 of `job:done` failed"]
+        [
+            "handler 0 for `job:done` failed on `job:done`",
+            "handler 1 for `job:*` failed on `job:done`"
+        ]
     );
     assert!(emitted.receipt.is_some());
+    assert!(next(&mut page).await.contains(">ok<"));
+
+    let emitted = kit.on_handler_failure(OnFailure::Log).emit(done("ok")).await?;
+    assert_eq!(emitted.errors().count(), 2);
     Ok(())
 }
 
 #[tokio::test]
-async fn where_it_failed_is_told() -> Test {
+async fn an_event_that_nothing_takes_is_an_error() -> Test {
     let kit = kit();
+    let event = || DomainEvent::new("job:dnoe", "ok").expect("an event");
+    let error = kit.emit(event()).await.unwrap_err();
+    assert!(matches!(error.kind(), EmitErrorKind::Unhandled));
+    assert!(error.to_string().starts_with("`job:dnoe` did not reach the pages: no handler"));
+
+    let lenient = kit.clone().on_unhandled(OnFailure::Log);
+    assert_eq!(lenient.emit(event()).await?.handlers(), 0);
+    kit.dispatcher().on("job:*", |_| ())?;
+    assert_eq!(kit.emit(event()).await?.handlers(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn handlers_return_what_they_like() {
+    // Each is a way to say the same.
+    async fn same<K>(returned: impl CallbackReturn<Changes, K>) {
+        assert_eq!(returned.into_future().await.expect("it made one").0.len(), 1);
+    }
+    let one = fill("x").expect("an update");
+    same(one.clone()).await;
+    same(Some(one.clone())).await;
+    same(Updates::from(one.clone())).await;
+    same((one.clone(), ())).await;
+    same(Ok::<_, std::num::ParseIntError>([one.clone()])).await;
+    same(Ok::<_, &str>(vec![one.clone()])).await;
+    let again = one.clone();
+    same(async move { Ok::<_, BoxError>(again) }).await;
+    same(async move { one }).await;
+    let refused: Result<Changes, BoxError> = Err::<Update, _>("no").into_output();
+    assert_eq!(refused.unwrap_err().to_string(), "no");
+}
+
+/// A map whose keys are no text, which JSON cannot hold.
+#[derive(Serialize)]
+struct Unwritable(std::collections::BTreeMap<(u8, u8), u8>);
+
+impl EventData for Unwritable {
+    const TYPE: &'static str = "job:done";
+}
+
+#[tokio::test]
+async fn where_it_failed_is_in_the_message() -> Test {
+    let kit = kit();
+    let said = |error: EmitError| (error.to_string(), error.is_shutdown());
+    let unwritable = Unwritable([((1, 2), 3)].into());
+    let error = kit.emit(unwritable).await.unwrap_err();
+    assert!(matches!(error.kind(), EmitErrorKind::Event(_)));
+    assert_eq!(
+        said(error).0,
+        "an event did not reach the pages: the data of `job:done` cannot be written as JSON: key must be \
+         a string"
+    );
+
     kit.updater().preprocess(
-        |_, data| {
-            if data.is_null() { Err("no data".into()) } else { Ok(data.clone()) }
+        |event| {
+            if event.data().is_null() { Err("no data") } else { Ok(event) }
         },
     );
     let error = kit.emit(DomainEvent::new("job:done", &Value::Null)?).await.unwrap_err();
-    assert!(matches!(error.source, EmitFailure::Update(_)));
-    assert_eq!(error.to_string(), "`job:done` did not reach the pages");
+    assert!(matches!(error.kind(), EmitErrorKind::Update(_)));
+    assert_eq!(
+        said(error).0,
+        "`job:done` did not reach the pages: the preprocessor at index 0 failed on `job:done`: no data"
+    );
 
     kit.hub().shut_down(Goodbye::StayAway);
-    let error = kit.emit(DomainEvent::new("job:done", "ok")?).await.unwrap_err();
-    assert!(matches!(error.source, EmitFailure::Publish(_)));
+    let error = kit.emit(done("ok")).await.unwrap_err();
+    assert!(matches!(error.kind(), EmitErrorKind::Publish(_)));
+    let expected = "`job:done` did not reach the pages: the hub has shut down";
+    assert_eq!(said(error), (expected.to_owned(), true));
 
-    kit.dispatcher().filter(|_| Err("broken".into()));
-    let error = kit.emit(DomainEvent::new("job:done", "ok")?).await.unwrap_err();
-    assert!(matches!(error.source, EmitFailure::Dispatch(_)) && error.dispatched.is_none());
+    kit.dispatcher().filter(|_| Err::<bool, _>("broken"));
+    let error = kit.emit(done("ok")).await.unwrap_err();
+    assert!(matches!(error.kind(), EmitErrorKind::Dispatch(_)) && error.emitted().is_none());
+    let expected =
+        "`job:done` did not reach the pages: the filter at index 0 failed: broken".to_owned();
+    assert_eq!(said(error), (expected, false));
     Ok(())
 }

@@ -28,9 +28,7 @@ use sse_kit::broadcast::{BuildError, HubBuilder, Start};
 use sse_kit::dispatch::middleware::{Deduplicate, RateLimit, Timeout};
 use sse_kit::event::{Event, Topic};
 use sse_kit::htmx::{Html, MessageFormat, Update, Updates};
-use sse_kit::http::{
-    Access, Authorizer, DeniedError, Gate, Grant, Limits, Quota, Resource, SseResponse,
-};
+use sse_kit::http::{Access, Authorizer, DeniedError, Gate, Grant, Quota, Resource, SseResponse};
 use sse_kit::monitor::MonitorConfig;
 use sse_kit::serve::{RequestBody, Server};
 use sse_kit::shutdown::{ProgressLine, Shutdown};
@@ -164,9 +162,8 @@ fn settings_of_an_update() -> TestResult {
 #[tokio::test(start_paused = true)]
 async fn settings_of_a_stream_and_its_limits() -> TestResult {
     let hub = Hub::new();
-    let permit = Limits::new(usize::MAX, usize::MAX).admit([127, 0, 0, 1].into())?;
-    let share = Quota::new(usize::MAX).admit("somebody")?;
-    let response = SseResponse::new(hub.subscribe(topic()).open()?).keep((permit, share));
+    let permit = Quota::new().total(usize::MAX).per_client(usize::MAX).admit("somebody")?;
+    let response = SseResponse::new(hub.subscribe(topic()).open()?).keep(permit);
     let mut body = response.max_age(FOR_EVER).retry(FOR_EVER).into_response().into_body();
     assert!(body.frame().await.is_some());
     let config = MonitorConfig::new().heartbeat_timeout(FOR_EVER).reconnect_delay(FOR_EVER);

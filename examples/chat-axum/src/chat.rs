@@ -1,16 +1,12 @@
 //! All rooms, and telling every open page what happens in them.
 
 use std::collections::BTreeMap;
-use std::error::Error;
-use std::sync::Arc;
 
-use serde::Serialize;
 use sse_kit::broadcast::{SlowConsumer, SubscribeError, Subscription};
 use sse_kit::event::{EventId, LastEventId, Topic};
-use sse_kit::{DomainEvent, Hub, SseKit};
-use tokio::sync::Mutex;
+use sse_kit::{Change, ChangeError, Hub, IntoChange, SseKit};
 
-use crate::messages::{self, LOBBY_CHANGED, LOBBY_CLOSED, LOBBY_OPENED, Line, SAID, SaidIn};
+use crate::messages::{self, Line, RoomChanged, RoomClosed, RoomOpened};
 use crate::name::{Nick, RoomName};
 use crate::room::{People, Room, Said, Text};
 
@@ -20,15 +16,14 @@ const MAX_ROOMS: usize = 100;
 /// The chat. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
 pub(crate) struct Chat {
-    kit: SseKit,
-    /// Held while a change is emitted, so that messages come in the order of the changes, and so
-    /// that what a page shows and its cursor belong to the same moment.
-    rooms: Arc<Mutex<BTreeMap<RoomName, Room>>>,
+    kit: SseKit<Rooms>,
 }
+
+type Rooms = BTreeMap<RoomName, Room>;
 
 impl Chat {
     pub(crate) fn new(hub: Hub) -> Self {
-        Self { kit: messages::kit(hub), rooms: Arc::default() }
+        Self { kit: messages::kit(hub, Rooms::new()) }
     }
 
     pub(crate) fn hub(&self) -> &Hub {
@@ -37,66 +32,92 @@ impl Chat {
 
     /// The rooms, and the cursor of that moment.
     pub(crate) async fn lobby(&self) -> (Vec<Line>, EventId) {
-        let rooms = self.rooms.lock().await;
-        (lines(&rooms), self.hub().cursor())
+        self.kit.read(lines).await
     }
 
     /// A room, and the cursor of that moment. It is opened when it is not there.
     pub(crate) async fn enter(&self, name: &RoomName) -> Result<(Room, EventId), Full> {
-        let mut rooms = self.rooms.lock().await;
-        if !rooms.contains_key(name) {
+        loop {
+            if let (Some(room), cursor) = self.kit.read(|rooms| rooms.get(name).cloned()).await {
+                return Ok((room, cursor));
+            }
+            self.open(name).await?;
+        }
+    }
+
+    async fn open(&self, name: &RoomName) -> Result<(), Full> {
+        self.change(|rooms| {
+            if rooms.contains_key(name) {
+                return Ok(None);
+            }
             if rooms.len() >= MAX_ROOMS {
                 return Err(Full);
             }
             rooms.insert(name.clone(), Room::default());
             tokio::spawn(crate::presence::follow(self.clone(), name.clone()));
-            self.emit(LOBBY_OPENED, &lines(&rooms)).await;
-        }
-        Ok((rooms[name].clone(), self.hub().cursor()))
+            Ok(Some(RoomOpened(lines(rooms))))
+        })
+        .await
     }
 
-    /// Says something in a room, on all of its pages. The one where it was typed gets it by its stream
+    /// Says something in a room, on all of its pages. The page where it was typed gets it by its stream
     /// too: in an answer it would overtake what others have said just before.
     pub(crate) async fn say(
         &self,
-        room: &RoomName,
+        name: &RoomName,
         from: Nick,
         text: Text,
     ) -> Result<Said, NoSuchRoom> {
-        let mut rooms = self.rooms.lock().await;
-        let said = rooms.get_mut(room).ok_or(NoSuchRoom)?.say(from, text).clone();
-        let event = SaidIn { room: room.clone(), said: said.clone() };
-        self.emit(SAID, &event).await;
-        self.emit(LOBBY_CHANGED, &Line::of(room, &rooms[room])).await;
-        Ok(said)
+        let said = self.kit.change(|rooms| {
+            let room = rooms.get_mut(name).ok_or(NoSuchRoom)?;
+            let said = room.say(from, text).clone();
+            let change = Change::new(said.clone()).emit_to(name.topic(), said);
+            Ok(change.emit(RoomChanged(Line::of(name, room))))
+        });
+        said.await.unwrap_or_else(ChangeError::into_value)
     }
 
     /// Notes who is in a room; false when the room is closed.
-    pub(crate) async fn notice(&self, room: &RoomName, people: People) -> bool {
-        let mut rooms = self.rooms.lock().await;
-        let Some(known) = rooms.get_mut(room) else { return false };
-        if known.people != people {
-            known.people = people;
-            match messages::people(&known.people) {
-                Ok(event) => self.told(self.hub().publish(&room.topic(), event).await),
-                Err(error) => tracing::error!(%error, "nobody is told who is there"),
+    pub(crate) async fn notice(&self, name: &RoomName, people: People) -> bool {
+        self.change(|rooms| {
+            let Some(room) = rooms.get_mut(name) else { return Change::new(false) };
+            if room.people == people {
+                return Change::new(true);
             }
-            self.emit(LOBBY_CHANGED, &Line::of(room, known)).await;
-        }
-        true
+            room.people = people;
+            let change = Change::new(true).emit(RoomChanged(Line::of(name, room)));
+            match messages::people(&room.people) {
+                Ok(event) => change.publish(name.topic(), event),
+                Err(error) => {
+                    tracing::error!(%error, "nobody is told who is there");
+                    change
+                }
+            }
+        })
+        .await
     }
 
     /// Closes a room, and the streams of all of its pages with it.
-    pub(crate) async fn close(&self, room: &RoomName) -> Result<(), NoSuchRoom> {
-        let mut rooms = self.rooms.lock().await;
-        rooms.remove(room).ok_or(NoSuchRoom)?;
-        self.told(self.hub().publish(&room.topic(), messages::closed()).await);
-        self.emit(LOBBY_CLOSED, room).await;
-        Ok(())
+    pub(crate) async fn close(&self, name: &RoomName) -> Result<(), NoSuchRoom> {
+        self.change(|rooms| {
+            rooms.remove(name).ok_or(NoSuchRoom)?;
+            let change = Change::new(()).publish(name.topic(), messages::closed());
+            Ok(change.emit(RoomClosed(name.clone())))
+        })
+        .await
     }
 
-    pub(crate) async fn is_open(&self, room: &RoomName) -> bool {
-        self.rooms.lock().await.contains_key(room)
+    pub(crate) async fn is_open(&self, name: &RoomName) -> bool {
+        self.kit.read(|rooms| rooms.contains_key(name)).await.0
+    }
+
+    /// Changes the rooms. When pages are not told, which the kit logs, the state is right all the same,
+    /// and so is every page that is loaded later.
+    async fn change<C, K>(&self, change: impl FnOnce(&mut Rooms) -> C) -> C::Value
+    where
+        C: IntoChange<K>,
+    {
+        self.kit.change(change).await.unwrap_or_else(ChangeError::into_value)
     }
 
     /// What happens in a room, or in the lobby. A page that cannot keep up is told only the newest
@@ -114,34 +135,9 @@ impl Chat {
             None => subscribe.open(),
         }
     }
-
-    /// When it fails, the state is right all the same, and so is every page that is loaded later.
-    async fn emit(&self, event_type: &str, data: &impl Serialize) {
-        let event = match DomainEvent::new(event_type, data) {
-            Ok(event) => event,
-            Err(error) => return tracing::error!(error = &error as &dyn Error, "no event"),
-        };
-        let emitted = self.kit.emit(event).await;
-        if let Ok(emitted) = &emitted {
-            for error in emitted.errors() {
-                tracing::error!(error = error as &dyn Error, "open pages lack something");
-            }
-        }
-        self.told(emitted);
-    }
-
-    fn told<T, E: Error + 'static>(&self, outcome: Result<T, E>) {
-        match outcome {
-            // The server is stopping, and the pages know.
-            Err(error) if !self.hub().is_shut_down() => {
-                tracing::warn!(error = &error as &dyn Error, "open pages were not told");
-            }
-            _ => {}
-        }
-    }
 }
 
-fn lines(rooms: &BTreeMap<RoomName, Room>) -> Vec<Line> {
+fn lines(rooms: &Rooms) -> Vec<Line> {
     rooms.iter().map(|(name, room)| Line::of(name, room)).collect()
 }
 

@@ -24,7 +24,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Parser;
 use sse_kit::Hub;
-use sse_kit::http::Limits;
+use sse_kit::http::Quota;
 use sse_kit::shutdown::{GoodbyePolicy, ReconnectSpread, Shutdown, Signals};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
@@ -55,7 +55,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         chat: Chat::new(hub),
         shutdown: shutdown.clone(),
         assets: Assets::new(options.assets.as_deref()),
-        limits: Limits::new(options.max_connections, options.max_per_ip),
+        limits: Quota::new().total(options.max_connections).per_client(options.max_per_ip),
     };
     let listener = TcpListener::bind(&options.listen)
         .await

@@ -5,25 +5,37 @@ use serde::{Deserialize, Serialize};
 use sse_kit::dispatch::middleware::Trace;
 use sse_kit::event::{EventKey, EventName, Topic};
 use sse_kit::htmx::{ElementId, ElementIdError, MessageFormat, Update};
-use sse_kit::update::ElementUpdater;
-use sse_kit::{DomainEvent, Event, Hub, SseKit};
+use sse_kit::{BoxError, Event, EventData, Hub, SseKit};
 
 use crate::name::RoomName;
 use crate::room::{People, Room, Said};
 
-/// Something was said in a room: [`SaidIn`].
-pub(crate) const SAID: &str = "chat:said";
-/// There is one room more; these are all: `Vec<`[`Line`]`>`.
-pub(crate) const LOBBY_OPENED: &str = "lobby:opened";
-/// A room has changed: its [`Line`].
-pub(crate) const LOBBY_CHANGED: &str = "lobby:changed";
-/// A room is closed: its [`RoomName`].
-pub(crate) const LOBBY_CLOSED: &str = "lobby:closed";
+impl EventData for Said {
+    const TYPE: &'static str = "chat:said";
+}
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct SaidIn {
-    pub(crate) room: RoomName,
-    pub(crate) said: Said,
+/// There is one room more; these are all.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RoomOpened(pub(crate) Vec<Line>);
+
+impl EventData for RoomOpened {
+    const TYPE: &'static str = "lobby:opened";
+}
+
+/// A room has changed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RoomChanged(pub(crate) Line);
+
+impl EventData for RoomChanged {
+    const TYPE: &'static str = "lobby:changed";
+}
+
+/// A room is closed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RoomClosed(pub(crate) RoomName);
+
+impl EventData for RoomClosed {
+    const TYPE: &'static str = "lobby:closed";
 }
 
 /// Where the lobby's pages subscribe.
@@ -31,33 +43,25 @@ pub(crate) fn lobby() -> Topic {
     "lobby".parse().expect("a word is a topic")
 }
 
-pub(crate) fn kit(hub: Hub) -> SseKit {
-    let kit =
-        SseKit::new(hub).message_format(MessageFormat::Both).topic(|event| Ok(topic_of(event)));
+/// Events are for the lobby, unless they are emitted to a room.
+pub(crate) fn kit<S: Send + Sync + 'static>(hub: Hub, state: S) -> SseKit<S> {
+    let kit = SseKit::with_state(hub, state).message_format(MessageFormat::Both).topic(|_| lobby());
     kit.dispatcher().middleware(Trace);
-    show(kit.updater());
+    show(&kit);
     kit
 }
 
-/// What is said goes to its room, all else to the lobby.
-fn topic_of(event: &DomainEvent) -> Topic {
-    match event.data_as::<SaidIn>() {
-        Ok(said) if event.full_type().as_str() == SAID => said.room.topic(),
-        _ => lobby(),
-    }
-}
-
-fn show(updater: &ElementUpdater) {
-    updater.on(SAID, |event: SaidIn| {
-        Ok(Update::append("said".parse()?, &Message { said: &event.said })?)
+fn show<S: Send + Sync + 'static>(kit: &SseKit<S>) {
+    kit.on(|said: Said| -> Result<_, BoxError> {
+        Ok(Update::append("said".parse()?, &Message { said: &said })?)
     });
-    updater.on(LOBBY_OPENED, |lines: Vec<Line>| {
+    kit.on(|RoomOpened(lines)| -> Result<_, BoxError> {
         Ok(Update::fill("rooms".parse()?, &Rooms { lines: &lines })?)
     });
-    updater.on(LOBBY_CHANGED, |line: Line| {
+    kit.on(|RoomChanged(line)| -> Result<_, BoxError> {
         Ok(Update::morph_or_replace(line_id(&line.room)?, &Rooms { lines: &[line] })?)
     });
-    updater.on(LOBBY_CLOSED, |room: RoomName| Ok(Update::delete(line_id(&room)?)));
+    kit.on(|RoomClosed(room)| line_id(&room).map(Update::delete));
 }
 
 /// Who is in a room: an event with a name, for the element that swaps it.

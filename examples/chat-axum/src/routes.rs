@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer};
 use sse_kit::SseBody;
 use sse_kit::event::Topic;
 use sse_kit::htmx::{self, Dialect, MessageFormat, Update, Updates};
-use sse_kit::http::{Limits, SseRequest, SseResponse, ensure_same_site};
+use sse_kit::http::{Quota, SseRequest, SseResponse, ensure_same_site};
 use sse_kit::shutdown::Shutdown;
 
 use crate::assets::Assets;
@@ -34,7 +34,7 @@ pub(crate) struct App {
     pub(crate) chat: Chat,
     pub(crate) shutdown: Shutdown,
     pub(crate) assets: Assets,
-    pub(crate) limits: Limits,
+    pub(crate) limits: Quota,
 }
 
 pub(crate) fn router(app: App) -> Router {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::extract::connect_info::MockConnectInfo;
 use sse_kit::Hub;
-use sse_kit::http::Limits;
+use sse_kit::http::Quota;
 use sse_kit::shutdown::Shutdown;
 use sse_kit_test::{Recorder, TestClient, TestPage, seeded};
 
@@ -24,7 +24,7 @@ fn client(hub: &Hub) -> TestClient {
         chat: Chat::new(hub.clone()),
         shutdown: Shutdown::builder().hub(hub.clone()).build(),
         assets: Assets::new(None),
-        limits: Limits::new(100, 100),
+        limits: Quota::new().total(100).per_client(100),
     };
     let client = SocketAddr::from(([127, 0, 0, 1], 4000));
     TestClient::new(routes::router(app).layer(MockConnectInfo(client)))

@@ -10,7 +10,7 @@ use serde_json::json;
 use sse_kit::Hub;
 use sse_kit::broadcast::{BuildError, Stats, SubscribeError};
 use sse_kit::event::Topics;
-use sse_kit::http::{HostRules, Limits, SseRequest, SseResponse};
+use sse_kit::http::{HostRules, Quota, SseRequest, SseResponse};
 use sse_kit::redis::{RedisHealth, RedisLog, RedisStatus};
 use sse_kit::serve::{RequestBody, ServeStats};
 use sse_kit::shutdown::{GoodbyePolicy, ReconnectSpread, Shutdown};
@@ -32,7 +32,7 @@ pub(crate) struct HubApp {
     events: Hub,
     pub(crate) status: Status,
     server: Arc<ServeStats>,
-    limits: Limits,
+    limits: Quota,
     gzip: bool,
     redis: Option<RedisStatus>,
     pub(crate) shutdown: Shutdown,
@@ -56,7 +56,7 @@ impl HubApp {
         }
         let events = events.build()?;
         let status = Status::new()?;
-        let limits = Limits::new(options.max_connections, options.max_per_ip);
+        let limits = Quota::new().total(options.max_connections).per_client(options.max_per_ip);
         let hosts = HostRules::new(options.hosts.iter().cloned());
         let shutdown = Shutdown::builder()
             .hub(events.clone())
@@ -183,12 +183,14 @@ impl HubApp {
                 return reply::stream(SseResponse::busy(COME_BACK_WITHIN));
             }
         };
-        let gzip = self.gzip && request.accepts_gzip();
         let start = request.start().unwrap_or_default();
         let subscribe = hub.subscribe(topics).start(start).resume(request.last_event_id());
         match subscribe.client(client.ip()).backfill().await {
             Ok(subscription) => {
-                let response = SseResponse::new(subscription).keep(permit).gzip(gzip);
+                let mut response = SseResponse::new(subscription).keep(permit);
+                if self.gzip {
+                    response = response.gzip(request);
+                }
                 reply::stream(response.into_response())
             }
             Err(SubscribeError::Random(error)) => {

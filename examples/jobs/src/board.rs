@@ -1,21 +1,18 @@
 //! All jobs, and telling every open page what happens to them.
 
 use std::collections::{HashMap, VecDeque};
-use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde::Serialize;
 use sse_kit::broadcast::{SlowConsumer, SubscribeError, Subscription};
 use sse_kit::event::{EventId, LastEventId};
-use sse_kit::{DomainEvent, Hub, SseKit};
-use tokio::sync::Mutex;
+use sse_kit::{Change, ChangeError, Hub, IntoChange, SseKit};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::job::{Folder, Job, JobId, State};
-use crate::messages::{self, ADDED, Added, CHANGED, ENDED, PROGRESSED, UNREADABLE};
+use crate::messages::{self, Added, Changed, Ended, Progressed, Unreadable};
 use crate::peers::{ALIVE_EVERY, GONE_AFTER, Heard, Hearing, NodeId, Peers, Word};
 use crate::progress::Progress;
 
@@ -28,10 +25,7 @@ const UNFINISHED: usize = 32;
 /// All jobs. Whatever is changed here is emitted, and so shows on every page.
 #[derive(Debug)]
 pub(crate) struct Board {
-    kit: SseKit,
-    /// Held while a change is emitted, so that messages come in the order of the changes, and so
-    /// that what a page shows and its cursor belong to the same moment.
-    jobs: Mutex<Jobs>,
+    kit: SseKit<Jobs>,
     /// The other boards that are this one, if there are any.
     peers: Option<Peers>,
 }
@@ -74,18 +68,16 @@ impl Board {
             heard: HashMap::new(),
             known_through: None,
         };
-        Self { kit: messages::kit(hub), jobs: Mutex::new(jobs), peers }
+        Self { kit: messages::kit(hub, jobs), peers }
     }
 
     pub(crate) async fn snapshot(&self) -> Snapshot {
-        let jobs = self.jobs.lock().await;
-        // The cursor first, then the state. Under this lock it makes no difference, but this is the
-        // order that is right without one.
+        let read =
+            |jobs: &Jobs| (jobs.known_through, jobs.newest_first.iter().map(Entry::now).collect());
+        let ((known_through, newest_first), cursor) = self.kit.read(read).await;
         // With other nodes it is what this one has heard of them, as their messages to the pages may be
         // there already.
-        let cursor = jobs.known_through.unwrap_or_else(|| self.kit.hub().cursor());
-        let newest_first = jobs.newest_first.iter().map(Entry::now).collect();
-        Snapshot { cursor, newest_first }
+        Snapshot { cursor: known_through.unwrap_or(cursor), newest_first }
     }
 
     /// Everything that changes after what a page has seen. A page that cannot keep up skips what is
@@ -102,65 +94,66 @@ impl Board {
 
     /// Adds a job, which is queued. The token is cancelled when the job is to stop.
     pub(crate) async fn add(&self, folder: Folder) -> Result<(JobId, CancellationToken), Full> {
-        let mut jobs = self.jobs.lock().await;
-        if jobs.unfinished() >= UNFINISHED {
-            return Err(Full);
-        }
-        let (id, cancel) = jobs.add(folder);
-        jobs.added = Some(Instant::now());
-        if let Some(newest) = jobs.newest_first.front() {
-            self.tell_peers(&newest.job).await;
-        }
-        self.emit_added(&jobs).await;
-        Ok((id, cancel))
+        self.change(|jobs| {
+            if jobs.unfinished() >= UNFINISHED {
+                return Err(Full);
+            }
+            let added = jobs.add(folder);
+            jobs.added = Some(Instant::now());
+            let told = jobs.newest_first.front().map(|newest| self.tell_peers(&newest.job));
+            Ok(Change::new(added).emit(told).emit(jobs.added()))
+        })
+        .await
     }
 
-    async fn emit_added(&self, jobs: &Jobs) {
-        let mut all = jobs.newest_first.iter();
-        if let Some(newest) = all.next() {
-            let others = all.map(|entry| entry.job.id).collect();
-            self.emit(ADDED, &Added { job: newest.now(), others }).await;
-        }
+    /// Changes the jobs. When pages are not told, which the kit logs, the state is right all the same,
+    /// and so is every page that is loaded later.
+    async fn change<C, K>(&self, change: impl FnOnce(&mut Jobs) -> C) -> C::Value
+    where
+        C: IntoChange<K>,
+    {
+        self.kit.change(change).await.unwrap_or_else(ChangeError::into_value)
     }
 
     /// Tells a job to stop. It is [`State::Cancelled`] once it has.
     pub(crate) async fn cancel(&self, id: JobId) -> Result<(), NoSuchJob> {
-        let jobs = self.jobs.lock().await;
-        let entry = jobs.newest_first.iter().find(|entry| entry.job.id == id).ok_or(NoSuchJob)?;
-        match (entry.node, &self.peers) {
+        let find = |jobs: &Jobs| {
+            let entry = jobs.newest_first.iter().find(|entry| entry.job.id == id)?;
+            Some((entry.node, entry.cancel.clone()))
+        };
+        let (node, cancel) = self.kit.read(find).await.0.ok_or(NoSuchJob)?;
+        match (node, &self.peers) {
             (Some(_), Some(peers)) => peers.tell(&Word::Cancel(id)).await,
-            _ => entry.cancel.cancel(),
+            _ => cancel.cancel(),
         }
         Ok(())
     }
 
     pub(crate) async fn cancel_all(&self) {
-        self.jobs.lock().await.newest_first.iter().for_each(|entry| entry.cancel.cancel());
+        let cancel = |jobs: &Jobs| jobs.newest_first.iter().for_each(|it| it.cancel.cancel());
+        self.kit.read(cancel).await;
     }
 
     pub(crate) async fn enter(&self, id: JobId, state: State, progress: Progress) {
-        let mut jobs = self.jobs.lock().await;
-        if let Some(entry) = jobs.entry(id) {
+        self.change(|jobs| {
+            let entry = jobs.entry(id)?;
             entry.enter(state, progress);
-            self.tell_peers(&entry.job).await;
-            self.emit(CHANGED, &entry.job).await;
-            if entry.has_ended() {
-                self.emit(ENDED, &entry.job).await;
-            }
-        }
+            let ended = entry.has_ended().then(|| Ended(entry.job.clone()));
+            Some((self.tell_peers(&entry.job), Changed(entry.job.clone()), ended))
+        })
+        .await;
     }
 
     pub(crate) async fn progress(&self, id: JobId, progress: Progress) {
-        let mut jobs = self.jobs.lock().await;
-        if let Some(entry) = jobs.entry(id) {
+        self.change(|jobs| {
+            let entry = jobs.entry(id)?;
             let more_errors = progress.errors != entry.job.progress.errors;
             entry.job.progress = progress;
             let job = entry.now();
-            self.emit(PROGRESSED, &job).await;
-            if more_errors {
-                self.emit(UNREADABLE, &job).await;
-            }
-        }
+            let unreadable = more_errors.then(|| Unreadable(job.clone()));
+            Some((Progressed(job), unreadable))
+        })
+        .await;
     }
 
     /// Hears what was said before this node joined, so that its first page shows all jobs.
@@ -209,80 +202,71 @@ impl Board {
     }
 
     async fn hear(&self, me: NodeId, id: EventId, word: Word) {
-        let mut jobs = self.jobs.lock().await;
-        jobs.known_through = Some(id);
-        match word {
-            Word::Hello => {}
-            Word::Alive(node) => jobs.hear_of(node),
-            Word::Job(node, _) if node == me => {}
-            Word::Job(node, job) => {
-                jobs.hear_of(node);
-                let is_new = jobs.take(node, job);
-                // What this node told the pages lately may not have had it among the others.
-                if is_new && jobs.added.is_some_and(|added| added.elapsed() < ALIVE_EVERY * 2) {
-                    self.emit_added(&jobs).await;
+        self.change(|jobs| {
+            jobs.known_through = Some(id);
+            match word {
+                Word::Hello => {}
+                Word::Alive(node) => jobs.hear_of(node),
+                Word::Job(node, _) if node == me => {}
+                Word::Job(node, job) => {
+                    jobs.hear_of(node);
+                    let is_new = jobs.take(node, job);
+                    // What this node told the pages lately may not have had it among the others.
+                    if is_new && jobs.added.is_some_and(|at| at.elapsed() < ALIVE_EVERY * 2) {
+                        return jobs.added();
+                    }
+                }
+                Word::Cancel(id) => {
+                    if let Some(entry) = jobs.entry(id) {
+                        entry.cancel.cancel();
+                    }
                 }
             }
-            Word::Cancel(id) => {
-                if let Some(entry) = jobs.entry(id) {
-                    entry.cancel.cancel();
-                }
-            }
-        }
+            None
+        })
+        .await;
     }
 
     /// Others may have missed what this node said, as this one has missed theirs.
     async fn repeat(&self, known_through: EventId) {
-        let mut jobs = self.jobs.lock().await;
-        jobs.known_through = Some(known_through);
-        for entry in jobs.newest_first.iter().filter(|entry| entry.node.is_none()) {
-            self.tell_peers(&entry.job).await;
-        }
+        self.change(|jobs| {
+            jobs.known_through = Some(known_through);
+            let own = jobs.newest_first.iter().filter(|entry| entry.node.is_none());
+            own.map(|entry| self.tell_peers(&entry.job)).collect::<Vec<_>>()
+        })
+        .await;
     }
 
     /// The jobs of a node that is gone will never end.
     async fn give_up_on_the_gone(&self) {
-        let mut jobs = self.jobs.lock().await;
-        let Jobs { newest_first, heard, .. } = &mut *jobs;
-        for entry in newest_first.iter_mut().filter(|entry| !entry.has_ended()) {
-            let heard = entry.node.and_then(|node| heard.get(&node));
-            if heard.is_some_and(|heard| heard.elapsed() > GONE_AFTER) {
-                entry.job.state = State::Failed("the node that ran it is gone".into());
-                self.emit(CHANGED, &entry.job).await;
-                self.emit(ENDED, &entry.job).await;
+        self.change(|jobs| {
+            let Jobs { newest_first, heard, .. } = jobs;
+            let mut ended = Vec::new();
+            for entry in newest_first.iter_mut().filter(|entry| !entry.has_ended()) {
+                let heard = entry.node.and_then(|node| heard.get(&node));
+                if heard.is_some_and(|heard| heard.elapsed() > GONE_AFTER) {
+                    entry.job.state = State::Failed("the node that ran it is gone".into());
+                    ended.push((Changed(entry.job.clone()), Ended(entry.job.clone())));
+                }
             }
-        }
-        heard.retain(|_, heard| heard.elapsed() <= GONE_AFTER * 2);
+            heard.retain(|_, heard| heard.elapsed() <= GONE_AFTER * 2);
+            ended
+        })
+        .await;
     }
 
-    async fn tell_peers(&self, job: &Job) {
-        if let Some(peers) = &self.peers {
-            peers.tell(&Word::Job(peers.me(), job.clone())).await;
+    /// The word to the other nodes, if there are any, in the order of the changes.
+    fn tell_peers(&self, job: &Job) -> Change {
+        let change = Change::new(());
+        match &self.peers {
+            Some(peers) => peers.add_job(change, job),
+            None => change,
         }
     }
 
     /// How many jobs there are, and how many of them have not ended.
     pub(crate) async fn count(&self) -> (usize, usize) {
-        let jobs = self.jobs.lock().await;
-        (jobs.newest_first.len(), jobs.unfinished())
-    }
-
-    /// When it fails, the state is right all the same, and so is every page that is loaded later.
-    async fn emit(&self, event_type: &str, data: &impl Serialize) {
-        let event = match DomainEvent::new(event_type, data) {
-            Ok(event) => event,
-            Err(error) => return tracing::error!(error = &error as &dyn Error, "no event"),
-        };
-        match self.kit.emit(event).await {
-            Ok(emitted) => {
-                for error in emitted.errors() {
-                    tracing::error!(error = error as &dyn Error, "open pages lack something");
-                }
-            }
-            // The server is stopping, and the pages know.
-            Err(_) if self.kit.hub().is_shut_down() => {}
-            Err(error) => tracing::warn!(error = &error as &dyn Error, "open pages were not told"),
-        }
+        self.kit.read(|jobs| (jobs.newest_first.len(), jobs.unfinished())).await.0
     }
 }
 
@@ -296,6 +280,13 @@ impl Jobs {
         let entry = Entry { job, started: None, cancel: cancel.clone(), node: None };
         self.newest_first.push_front(entry);
         (id, cancel)
+    }
+
+    /// The newest job, with the ids of the others.
+    fn added(&self) -> Option<Added> {
+        let mut all = self.newest_first.iter();
+        let job = all.next()?.now();
+        Some(Added { job, others: all.map(|entry| entry.job.id).collect() })
     }
 
     /// Takes in what another node says of a job; true when it is new here.

@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use sse_kit::Hub;
-use sse_kit::http::{HostRules, Limits};
+use sse_kit::http::{HostRules, Quota};
 use sse_kit::redis::{RedisConfig, RedisLog};
 use sse_kit::serve::{ListenAddress, Listener, Server};
 use sse_kit::shutdown::{GoodbyePolicy, ReconnectSpread, Shutdown, Signals};
@@ -93,7 +93,7 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
         runner: Runner::new(Arc::clone(&board)),
         board: Arc::clone(&board),
         assets: Assets::load(options.assets.as_deref())?,
-        limits: Limits::new(options.max_connections, options.max_per_ip),
+        limits: Quota::new().total(options.max_connections).per_client(options.max_per_ip),
         hosts: HostRules::new(options.hosts),
         server: server.stats(),
         folder: options.folder,

@@ -8,22 +8,10 @@ use askama::Template;
 use serde::{Deserialize, Serialize};
 use sse_kit::event::Topic;
 use sse_kit::htmx::{ElementId, ElementIdError, Html, MessageFormat, Update};
-use sse_kit::update::{BoxError, ElementUpdater};
-use sse_kit::{Hub, SseKit};
+use sse_kit::{BoxError, EventData, Hub, SseKit};
 
 use crate::amounts::{Count, Time};
 use crate::job::{Job, JobId, Stage, State};
-
-/// There is a new job: [`Added`].
-pub(crate) const ADDED: &str = "job:added";
-/// A [`Job`] is in another state.
-pub(crate) const CHANGED: &str = "job:changed";
-/// A [`Job`] has ended, which is read out to those who do not see it.
-pub(crate) const ENDED: &str = "job:ended";
-/// A [`Job`] has come further.
-pub(crate) const PROGRESSED: &str = "job:progressed";
-/// More files of a [`Job`] could not be read.
-pub(crate) const UNREADABLE: &str = "job:unreadable";
 
 /// Where pages subscribe.
 pub(crate) fn topic() -> Topic {
@@ -31,41 +19,42 @@ pub(crate) fn topic() -> Topic {
 }
 
 /// Logs what happens to jobs, and shows it on the pages.
-pub(crate) fn kit(hub: Hub) -> SseKit {
-    let kit = SseKit::new(hub).message_format(MessageFormat::Both).topic(|_| Ok(topic()));
-    let log =
-        |job: Job| tracing::info!(job = %job.id, folder = %job.folder, state = job.state.name());
-    kit.dispatcher().on_typed(CHANGED, log).expect("it is a pattern");
-    show(kit.updater());
+pub(crate) fn kit<S: Send + Sync + 'static>(hub: Hub, state: S) -> SseKit<S> {
+    let kit = SseKit::with_state(hub, state).message_format(MessageFormat::Both).topic(|_| topic());
+    kit.dispatcher().on_event(|Changed(job): Changed| {
+        tracing::info!(job = %job.id, folder = %job.folder, state = job.state.name());
+    });
+    show(&kit);
     kit
 }
 
-fn show(updater: &ElementUpdater) {
+fn show<S: Send + Sync + 'static>(kit: &SseKit<S>) {
     // Not "insert this job": that would insert it twice when it comes twice, as it may when a page
     // resumes from a moment before it was rendered. And each holds one job whole, which none that
     // is newer does.
-    updater.on(ADDED, |added: Added| Ok(Update::replace("jobs".parse()?, &added)?.cumulative()));
+    kit.on(|added: Added| -> Result<_, BoxError> {
+        Ok(Update::replace("jobs".parse()?, &added)?.cumulative())
+    });
 
-    updater.on(CHANGED, |job: Job| {
+    kit.on(|Changed(job)| -> Result<_, BoxError> {
         let pieces = Pieces { job: &job };
-        let mut updates = vec![Update::replace(piece(job.id, "")?, &pieces.as_card())?];
-        updates.extend(pieces.unreadable()?);
-        Ok(updates)
+        let card = Update::replace(piece(job.id, "")?, &pieces.as_card())?;
+        Ok((card, pieces.unreadable()?))
     });
 
     // By itself, so that what changes the same pieces is always skipped for the newest.
-    updater.on(ENDED, |job: Job| {
+    kit.on(|Ended(job)| -> Result<_, BoxError> {
         let end = Html::text(format!("Job {}: {}", job.id, job.state.label()));
         Ok(Update::fill("announcement".parse()?, &end)?)
     });
 
     // This comes many times a second, so it leaves alone what somebody may be pointing at or
     // reading.
-    updater.on(PROGRESSED, |job: Job| {
+    kit.on(|Progressed(job)| -> Result<_, BoxError> {
         Ok(Update::replace(piece(job.id, "-bar")?, &Pieces { job: &job }.as_bar())?)
     });
 
-    updater.on(UNREADABLE, |job: Job| Pieces { job: &job }.unreadable());
+    kit.on(|Unreadable(job)| Pieces { job: &job }.unreadable());
 }
 
 /// There is a new job, and there are no others than these.
@@ -75,6 +64,42 @@ pub(crate) struct Added {
     pub(crate) job: Job,
     /// The newest first.
     pub(crate) others: Vec<JobId>,
+}
+
+impl EventData for Added {
+    const TYPE: &'static str = "job:added";
+}
+
+/// A job is in another state.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Changed(pub(crate) Job);
+
+impl EventData for Changed {
+    const TYPE: &'static str = "job:changed";
+}
+
+/// A job has ended, which is read out to those who do not see it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Ended(pub(crate) Job);
+
+impl EventData for Ended {
+    const TYPE: &'static str = "job:ended";
+}
+
+/// A job has come further.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Progressed(pub(crate) Job);
+
+impl EventData for Progressed {
+    const TYPE: &'static str = "job:progressed";
+}
+
+/// More files of a job could not be read.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Unreadable(pub(crate) Job);
+
+impl EventData for Unreadable {
+    const TYPE: &'static str = "job:unreadable";
 }
 
 /// A job, whose pieces can be rendered each by itself.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sse_kit::broadcast::{Delivery, Entry, PublishError, SubscribeError, Subscription};
 use sse_kit::event::{Decoded, Decoder, EventId, LastEventId, Topic};
-use sse_kit::{Event, Hub};
+use sse_kit::{Change, Event, Hub};
 
 use crate::job::{Job, JobId};
 
@@ -71,6 +71,11 @@ impl Peers {
         {
             tracing::warn!(error = &error as &dyn Error, "other nodes were not told");
         }
+    }
+
+    /// Tells the other nodes of a job together with a change.
+    pub(crate) fn add_job(&self, change: Change, job: &Job) -> Change {
+        change.publish(topic(), word(&Word::Job(self.me(), job.clone())))
     }
 
     /// All that was said and is still known, and all that will be.

@@ -13,7 +13,7 @@ use hyper::body::Body;
 use serde_json::json;
 use sse_kit::Hub;
 use sse_kit::htmx::Dialect;
-use sse_kit::http::{HostRules, Limits, SseRequest, SseResponse, ensure_same_site};
+use sse_kit::http::{HostRules, Quota, SseRequest, SseResponse, ensure_same_site};
 use sse_kit::monitor::Overlay;
 use sse_kit::serve::ServeStats;
 use sse_kit::shutdown::Shutdown;
@@ -37,7 +37,7 @@ pub(crate) struct App {
     pub(crate) board: Arc<Board>,
     pub(crate) runner: Runner,
     pub(crate) assets: Assets,
-    pub(crate) limits: Limits,
+    pub(crate) limits: Quota,
     pub(crate) hosts: HostRules,
     pub(crate) server: Arc<ServeStats>,
     /// What the form proposes.

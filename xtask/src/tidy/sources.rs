@@ -25,6 +25,12 @@ impl Source {
     pub(super) fn extension(&self) -> &str {
         self.path.rsplit_once('.').map_or("", |(_, extension)| extension)
     }
+
+    /// Returns whether this is a Rust file that is not itself a test.
+    pub(super) fn is_library(&self) -> bool {
+        let is_test = self.path.ends_with("/tests.rs") || self.path.contains("/tests/");
+        self.extension() == "rs" && !is_test
+    }
 }
 
 /// Reads all of them, in the order of their paths; what is not UTF-8 is no text.
@@ -37,6 +43,15 @@ pub(super) fn read(root: &Path) -> Result<Vec<Source>> {
 
 pub(super) fn find<'a>(sources: &'a [Source], path: &str) -> Option<&'a Source> {
     sources.iter().find(|source| source.path == path)
+}
+
+/// Cuts the tests at a Rust file's foot: from its first `#[cfg(test)]` that is not indented.
+pub(super) fn without_tests(text: &str) -> &str {
+    const TESTS: &str = "#[cfg(test)]\nmod ";
+    match text.match_indices(TESTS).find(|(at, _)| *at == 0 || text[..*at].ends_with('\n')) {
+        Some((at, _)) => &text[..at],
+        None => text,
+    }
 }
 
 fn collect(folder: &Path, prefix: &str, sources: &mut Vec<Source>) -> Result<()> {

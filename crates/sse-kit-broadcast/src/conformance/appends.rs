@@ -1,4 +1,4 @@
-//! An append happens once, with what follows it, and on its terms.
+//! Tests that an append happens once, with its follow-ups, and only under its conditions.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub(super) async fn once<S: Subject>(
     subject: &mut S,
     report: &mut Report,
 ) -> Result<(), ConformanceError> {
-    const PROMISE: &str = "what is published twice under one key is appended once";
+    const PROMISE: &str = "a publish repeated with the same key is appended once";
     let mut nodes = vec![node(subject).await?];
     if nodes[0].is_shared {
         nodes.push(node(subject).await?);
@@ -35,11 +35,11 @@ pub(super) async fn once<S: Subject>(
     let other = Event::new("something else").with_idempotency_key(key.clone());
     let reused = nodes[0].hub.publish(&topic(), other).await;
     let refused = matches!(reused, Err(PublishError::KeyReused { .. }));
-    report.keep("a key that was used for something else is refused", refused, &reused)?;
+    report.keep("a key that was used for other content is refused", refused, &reused)?;
     let elsewhere = Event::new("elsewhere").with_idempotency_key(key);
     let elsewhere = nodes[0].hub.publish(&second_topic(), elsewhere).await;
     let new = matches!(elsewhere, Ok(receipt) if !receipt.repeated);
-    report.keep("a key is known for its audience alone", new, &elsewhere)?;
+    report.keep("a key is scoped to its audience", new, &elsewhere)?;
     let last = publish(&nodes[0].hub, "last").await?;
     let first = event(PROMISE, &mut stream).await?;
     report.keep(PROMISE, first == (ids[0], "once".to_owned()), &first)?;
@@ -100,14 +100,14 @@ pub(super) async fn follow_ups<S: Subject>(
     }
     let mark = publish(&nodes[0].hub, "mark").await?;
     let dense = mark.offset() == next.offset() + 3;
-    report.keep("what follows is not repeated either", dense, (next, mark))
+    report.keep("follow-ups are not repeated either", dense, (next, mark))
 }
 
 pub(super) async fn conditions<S: Subject>(
     subject: &mut S,
     report: &mut Report,
 ) -> Result<(), ConformanceError> {
-    const PROMISE: &str = "a publish is refused where something newer came to its topics";
+    const PROMISE: &str = "a conditional publish fails if its topics have a newer event";
     let mut nodes = vec![node(subject).await?];
     if nodes[0].is_shared {
         nodes.push(node(subject).await?);
@@ -130,10 +130,10 @@ pub(super) async fn conditions<S: Subject>(
     let never = EventId::new(second.epoch(), second.offset() + 1000);
     let lie = hub(0).if_newest(never).publish(&topic(), Event::new("lie")).await;
     let refused = matches!(lie, Err(PublishError::Conflict { .. }));
-    report.keep("an id that never was is no condition", refused, &lie)?;
+    report.keep("a condition on an id that never existed fails", refused, &lie)?;
     let third = hub(0).if_newest(second).publish(&topic(), Event::new("third")).await;
     let dense = matches!(&third, Ok(third) if third.id.offset() == second.offset() + 1);
-    report.keep("what is refused spends no offset", dense, &third)
+    report.keep("a refused append uses no offset", dense, &third)
 }
 
 pub(super) async fn ambiguity<S: Subject>(
@@ -160,7 +160,9 @@ pub(super) async fn ambiguity<S: Subject>(
     let kept = match published {
         Ok(receipt) => seen == [(receipt.id, "once".to_owned())],
         Err(PublishError::Log(AppendError::Ambiguous(_))) => seen.len() <= 1,
-        Err(error) => return Err(broken("what may be written is told as ambiguous", &error)),
+        Err(error) => {
+            return Err(broken("an append that may have been written fails as ambiguous", &error));
+        }
     };
     report.keep(PROMISE, kept, &seen)
 }

@@ -1,4 +1,4 @@
-//! What is appended comes back, all of it, in one order, and can be read again.
+//! Tests that every appended record is delivered, in one order, and can be read later.
 
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ pub(super) async fn contents<S: Subject>(
     subject: &mut S,
     report: &mut Report,
 ) -> Result<(), ConformanceError> {
-    const PROMISE: &str = "a record comes back as it was appended";
+    const PROMISE: &str = "a record is delivered unchanged";
     let node = node(subject).await?;
     let me: ConnectionId = "me".parse().map_err(|error| broken(PROMISE, &error))?;
     let subscribe = node.hub.subscribe(topic()).id(me.clone());
@@ -89,7 +89,7 @@ pub(super) async fn contents<S: Subject>(
     let everybody = node.hub.broadcast(Event::new("everybody")).await;
     everybody.map_err(|error| broken(PROMISE, &error))?;
     let Delivery::Entry(entry) = next(PROMISE, &mut other).await? else {
-        return Err(broken(PROMISE, "something else came"));
+        return Err(broken(PROMISE, "something else was delivered"));
     };
     let same = *entry.frame() == sent.encode().finish(Some(id))
         && entry.key() == sent.key()
@@ -97,14 +97,18 @@ pub(super) async fn contents<S: Subject>(
     report.keep(PROMISE, same, &entry)?;
     for stream in [&mut left_out, &mut other] {
         let (_, data) = event(PROMISE, stream).await?;
-        report.keep("who is left out gets the rest", data == "everybody", &data)?;
+        report.keep(
+            "an excluded connection receives the other events",
+            data == "everybody",
+            &data,
+        )?;
     }
     let several = Audience::several([topic(), second_topic()]);
     let several = several.map_err(|error| broken(PROMISE, &error))?;
     let published = node.hub.publish(&several, Event::new("several")).await;
     published.map_err(|error| broken(PROMISE, &error))?;
     let Delivery::Entry(entry) = next(PROMISE, &mut other).await? else {
-        return Err(broken(PROMISE, "something else came"));
+        return Err(broken(PROMISE, "something else was delivered"));
     };
     report.keep(PROMISE, *entry.audience() == several, &entry)
 }
@@ -113,7 +117,7 @@ pub(super) async fn tail<S: Subject>(
     subject: &mut S,
     report: &mut Report,
 ) -> Result<(), ConformanceError> {
-    const PROMISE: &str = "a node that has just started serves those who resume";
+    const PROMISE: &str = "a new node serves clients that resume";
     let first = node(subject).await?;
     if !first.is_shared {
         report.untried.push(PROMISE);
@@ -126,7 +130,11 @@ pub(super) async fn tail<S: Subject>(
     drop(first);
     let second = node(subject).await?;
     let position = second.hub.cursor();
-    report.keep("a new node begins where the log is", position == ids[EVENTS - 1], position)?;
+    report.keep(
+        "a new node begins at the end of the log",
+        position == ids[EVENTS - 1],
+        position,
+    )?;
     let mut stream = second.open(Some(ids[EVENTS / 2]))?;
     for id in &ids[EVENTS / 2 + 1..] {
         let (found, _) = event(PROMISE, &mut stream).await?;
@@ -134,27 +142,27 @@ pub(super) async fn tail<S: Subject>(
     }
     let id = publish(&second.hub, "more").await?;
     let (found, _) = event(PROMISE, &mut stream).await?;
-    report.keep("offsets go on where other nodes left off", found == id, found)
+    report.keep("offsets continue across nodes", found == id, found)
 }
 
 pub(super) async fn reading<S: Subject>(
     subject: &mut S,
     report: &mut Report,
 ) -> Result<(), ConformanceError> {
-    const PROMISE: &str = "what is kept can be read again";
+    const PROMISE: &str = "stored records can be read";
     let node = node(subject).await?;
     let (begin, mut stream) = (node.hub.cursor(), node.open(None)?);
     let mut published = Vec::new();
     for n in 0..5 {
         published.push((publish(&node.hub, &n.to_string()).await?, n.to_string()));
-        event(PROMISE, &mut stream).await?; // it is in the log, and has come back
+        event(PROMISE, &mut stream).await?; // it was appended and delivered
     }
     let mut read = Vec::new();
     let mut at = begin;
     while at != published[4].0 {
         let page = match node.hub.publisher().log.read(at, 2).await {
             Ok(page) => page,
-            // Of a log that keeps nothing for this, nothing more is asked.
+            // A log that stores no records need not support reads.
             Err(ReadError::NotKept) if read.is_empty() => {
                 report.untried.push(PROMISE);
                 return Ok(());
@@ -162,7 +170,7 @@ pub(super) async fn reading<S: Subject>(
             Err(error) => return Err(broken(PROMISE, &error)),
         };
         let few = page.records.len() <= 2 && page.through.offset() > at.offset();
-        report.keep("it is read in portions", few, &page)?;
+        report.keep("a read respects its limit", few, &page)?;
         at = page.through;
         for (id, record) in page.records {
             let data = String::from_utf8_lossy(record.event.as_bytes()).into_owned();

@@ -1,4 +1,4 @@
-//! What is lost is told.
+//! Tests that every loss causes a gap.
 
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{Event, EventId};
@@ -12,7 +12,7 @@ pub(super) async fn future<S: Subject>(
     subject: &mut S,
     report: &mut Report,
 ) -> Result<(), ConformanceError> {
-    const PROMISE: &str = "an id that never was is told as a gap";
+    const PROMISE: &str = "an id that never existed causes a gap";
     let node = node(subject).await?;
     let id = publish(&node.hub, "x").await?;
     let mut stream = node.open(Some(EventId::new(id.epoch(), id.offset() + 1000)))?;
@@ -35,7 +35,7 @@ pub(super) async fn trim<S: Subject>(
     subject: &mut S,
     report: &mut Report,
 ) -> Result<(), ConformanceError> {
-    const PROMISE: &str = "what is trimmed is told as a gap";
+    const PROMISE: &str = "trimmed records cause a gap";
     let first = node(subject).await?;
     let (old, kept) = (publish(&first.hub, "old").await?, publish(&first.hub, "kept").await?);
     if !first.is_shared || !subject.trim(old.offset()).await {
@@ -48,14 +48,14 @@ pub(super) async fn trim<S: Subject>(
     let reason = gap(PROMISE, &mut stream).await?;
     report.keep(PROMISE, reason == GapReason::Trimmed, reason)?;
     let (found, _) = event(PROMISE, &mut stream).await?;
-    report.keep("what is not trimmed is still there", found == kept, found)
+    report.keep("records that were not trimmed are delivered", found == kept, found)
 }
 
 pub(super) async fn epoch<S: Subject>(
     subject: &mut S,
     report: &mut Report,
 ) -> Result<(), ConformanceError> {
-    const PROMISE: &str = "a log that was lost begins a new epoch, and every stream is told";
+    const PROMISE: &str = "a lost log begins a new epoch, and every stream gets a gap";
     let mut nodes = vec![node(subject).await?];
     if nodes[0].is_shared {
         nodes.push(node(subject).await?);
@@ -76,10 +76,10 @@ pub(super) async fn epoch<S: Subject>(
         report.keep(PROMISE, reason == GapReason::UnknownEpoch, reason)?;
     }
     let new = publish(&nodes[0].hub, "new").await?;
-    report.keep("no epoch comes back", new.epoch() != old.epoch(), new)?;
+    report.keep("no epoch is reused", new.epoch() != old.epoch(), new)?;
     for stream in &mut streams {
         let (found, _) = event(PROMISE, stream).await?;
-        report.keep("streams go on in the new epoch", found == new, found)?;
+        report.keep("streams continue in the new epoch", found == new, found)?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A node on the log that is tried, and how it is asked.
+//! A node on the log under test, with helpers to publish and receive.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::log::Log;
 use crate::record::Record;
 use crate::subscription::Subscription;
 
-/// The longest time that anything may take.
+/// The timeout of each step.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The number of events that each node publishes.
@@ -53,7 +53,7 @@ pub(super) fn record(data: &str) -> Record {
     Record { audience: topic().into(), key: None, except: ConnectionSet::default(), event }
 }
 
-/// A key that nobody has used.
+/// Returns an idempotency key that was not used before.
 pub(super) fn random_key(promise: &'static str) -> Result<IdempotencyKey, ConformanceError> {
     let key = ConnectionId::random().map_err(|error| broken(promise, &error))?;
     key.as_str().parse().map_err(|error| broken(promise, &error))
@@ -69,17 +69,17 @@ pub(super) async fn next(
     stream: &mut Subscription,
 ) -> Result<Delivery, ConformanceError> {
     let delivery = tokio::time::timeout(PATIENCE, stream.recv()).await;
-    let delivery = delivery.map_err(|_| broken(promise, "nothing came"))?;
+    let delivery = delivery.map_err(|_| broken(promise, "nothing was delivered"))?;
     delivery.ok_or_else(|| broken(promise, "the stream has ended"))
 }
 
-/// The id and the data of the next event.
+/// Returns the id and the data of the next event.
 pub(super) async fn event(
     promise: &'static str,
     stream: &mut Subscription,
 ) -> Result<(EventId, String), ConformanceError> {
     let Delivery::Entry(entry) = next(promise, stream).await? else {
-        return Err(broken(promise, "a gap came instead of an event"));
+        return Err(broken(promise, "a gap was delivered instead of an event"));
     };
     let frame = String::from_utf8_lossy(entry.frame());
     let data: Vec<_> = frame.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
@@ -92,7 +92,7 @@ pub(super) async fn gap(
 ) -> Result<GapReason, ConformanceError> {
     match next(promise, stream).await? {
         Delivery::Gap(gap) => Ok(gap.reason),
-        other => Err(broken(promise, &format!("this came instead of a gap: {other:?}"))),
+        other => Err(broken(promise, &format!("this was delivered instead of a gap: {other:?}"))),
     }
 }
 

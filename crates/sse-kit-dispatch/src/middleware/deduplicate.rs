@@ -1,4 +1,4 @@
-//! No event is handled twice.
+//! Events that came before.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, VecDeque};
@@ -7,6 +7,7 @@ use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -14,17 +15,17 @@ use super::{Middleware, Next};
 use crate::dispatch::DispatchError;
 use crate::dispatched::Dispatched;
 use crate::event::DomainEvent;
-use crate::step::BoxFuture;
 
-/// Stops events whose key came before, within a time.
+/// A filter for events whose key came before, within a time.
 ///
-/// What is stopped is no error: its [`Ending`](crate::Ending) is `Stopped` by `deduplicate`. Events
-/// without a key always pass. The time begins with the first event of a key. When that fails, by a
-/// [`DispatchError`] or because its dispatch is dropped, it is forgotten, so that it can be tried
-/// again; errors of single handlers do not count, as the others have done their work.
+/// An event that is stopped is no error: its [`Ending`](crate::Ending) is `Stopped` by `deduplicate`.
+/// Events without a key always pass. The time begins with the first event of a key. When that event
+/// fails, by a [`DispatchError`] or because its dispatch is dropped, its key is forgotten, so that the
+/// event can be tried again. Errors of single handlers do not count, as the others have done their
+/// work.
 ///
-/// Of a key, 128 bits of a hash are kept. When there are more than [`Deduplicate::keys`], the oldest
-/// is forgotten.
+/// The middleware keeps 128 bits of a hash for each key. Beyond [`Deduplicate::keys`] it forgets the
+/// oldest.
 ///
 /// ```
 /// use std::time::Duration;
@@ -41,8 +42,7 @@ pub struct Deduplicate {
     seen: Arc<Mutex<Seen>>,
 }
 
-/// Two hashes with keys that nobody knows: that two of them meet is not to be expected, nor to be
-/// brought about.
+/// Two hashes with secret keys, so that nobody can bring about a collision.
 type Fingerprint = [u64; 2];
 
 type FingerprintOf = dyn Fn(&DomainEvent) -> Option<Fingerprint> + Send + Sync;
@@ -68,12 +68,12 @@ impl Deduplicate {
         }
     }
 
-    /// How many keys are kept at most. Default: 4096.
+    /// Sets how many keys are kept at most. Default: 4096.
     pub fn keys(self, keys: usize) -> Self {
         Self { keys, ..self }
     }
 
-    /// None when it was seen already.
+    /// Claims a key; `None` when it was seen already.
     fn claim(&self, fingerprint: Fingerprint) -> Option<Claim> {
         let mut seen = self.seen.lock();
         let number = seen.insert(fingerprint, self.start.elapsed(), self.window, self.keys)?;
@@ -81,12 +81,12 @@ impl Deduplicate {
     }
 }
 
-/// What was seen within the time.
+/// The keys that were seen within the time.
 #[derive(Debug, Default)]
 struct Seen {
     /// The number of each event that was seen.
     numbers: HashMap<Fingerprint, u64>,
-    /// When, oldest first; those that are forgotten stay until their turn comes.
+    /// The times, oldest first; keys that are forgotten stay until their turn comes.
     order: VecDeque<(Duration, Fingerprint, u64)>,
     next: u64,
 }
@@ -123,7 +123,7 @@ impl Seen {
         }
     }
 
-    /// Forgets it, unless a later one has come.
+    /// Forgets a key, unless a later event has claimed it.
     fn forget(&mut self, fingerprint: Fingerprint, number: u64) {
         if self.numbers.get(&fingerprint) == Some(&number) {
             self.numbers.remove(&fingerprint);
@@ -131,7 +131,7 @@ impl Seen {
     }
 }
 
-/// A key that is being handled, which is forgotten when that comes to nothing.
+/// A key whose event is being handled. It is forgotten when that fails.
 struct Claim {
     seen: Arc<Mutex<Seen>>,
     fingerprint: Fingerprint,
@@ -158,7 +158,7 @@ impl Middleware for Deduplicate {
         &self,
         event: Arc<DomainEvent>,
         next: Next,
-    ) -> BoxFuture<Result<Dispatched, DispatchError>> {
+    ) -> BoxFuture<'static, Result<Dispatched, DispatchError>> {
         let Some(fingerprint) = (self.fingerprint)(&event) else {
             return next.run(event);
         };

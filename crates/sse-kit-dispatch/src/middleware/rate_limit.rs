@@ -1,10 +1,11 @@
-//! No type of event comes too often.
+//! A rate limit for each type of event.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -13,14 +14,13 @@ use crate::dispatch::DispatchError;
 use crate::dispatched::Dispatched;
 use crate::event::DomainEvent;
 use crate::event_type::EventType;
-use crate::step::BoxFuture;
 
-/// Lets so many events of each full type pass in a time, and fails with
-/// [`DispatchError::RateLimited`] for those that are too many.
+/// A rate limit: so many events of each full type in a time. The others fail with
+/// [`DispatchError::RateLimited`].
 ///
-/// It is a token bucket for each type: all may come at once, and room for another one is made at an
-/// even pace. A type that has all its room again takes no memory. When there are more types than
-/// [`RateLimit::types`], those that are new share one bucket, until there is room.
+/// Each type has a token bucket: all events may come at once, and room for another is made at an even
+/// pace. A type whose bucket is full again takes no memory. Beyond [`RateLimit::types`] types, new ones
+/// share one bucket until there is room.
 ///
 /// ```
 /// use std::num::NonZeroU32;
@@ -32,7 +32,7 @@ use crate::step::BoxFuture;
 /// ```
 #[derive(Debug)]
 pub struct RateLimit {
-    /// How long it takes to make room for one event.
+    /// The time until there is room for one more event.
     interval: Duration,
     per: Duration,
     types: usize,
@@ -53,12 +53,12 @@ impl RateLimit {
         }
     }
 
-    /// For how many types at most it keeps count. Default: 1024.
+    /// Sets how many types have a bucket of their own at most. Default: 1024.
     pub fn types(self, types: usize) -> Self {
         Self { types, ..self }
     }
 
-    /// Takes room for one event, or says when there will be some.
+    /// Takes room for one event, or returns the time until there is some.
     fn take(&self, event_type: &EventType) -> Result<(), Duration> {
         let now = self.start.elapsed();
         let mut buckets = self.buckets.lock();
@@ -74,11 +74,11 @@ impl RateLimit {
     }
 }
 
-/// When each bucket is full again, as time since the start: that says all there is to a bucket.
+/// The time at which each bucket is full again, since the start: a bucket needs no more state.
 #[derive(Debug, Default)]
 struct Buckets {
     by_type: HashMap<EventType, Duration>,
-    /// Of all types for which there is no room.
+    /// The bucket of all types for which there is no room.
     others: Duration,
     swept: Duration,
 }
@@ -105,7 +105,7 @@ impl Middleware for RateLimit {
         &self,
         event: Arc<DomainEvent>,
         next: Next,
-    ) -> BoxFuture<Result<Dispatched, DispatchError>> {
+    ) -> BoxFuture<'static, Result<Dispatched, DispatchError>> {
         match self.take(event.full_type()) {
             Ok(()) => next.run(event),
             Err(retry_after) => {

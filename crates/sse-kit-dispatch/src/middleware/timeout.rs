@@ -1,19 +1,21 @@
-//! No event takes for ever.
+//! A time limit for each event.
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use futures_util::future::BoxFuture;
 
 use super::{Middleware, Next};
 use crate::dispatch::DispatchError;
 use crate::dispatched::Dispatched;
 use crate::event::DomainEvent;
-use crate::step::BoxFuture;
 
-/// Drops what comes after it when that takes too long, and fails with
+/// A time limit: drops everything after it when that takes too long, and fails with
 /// [`DispatchError::TimedOut`].
 ///
 /// The results of handlers that were done are lost with it. A handler that blocks its thread cannot
-/// be dropped before it is done. It needs a Tokio runtime with time enabled; without one it fails.
+/// be dropped before it is done. The limit needs a Tokio runtime with time enabled, and fails without
+/// one.
 ///
 /// ```
 /// use std::time::Duration;
@@ -27,7 +29,7 @@ pub struct Timeout {
 }
 
 impl Timeout {
-    /// Gives each event this long.
+    /// Sets the time that each event is given.
     pub fn new(after: Duration) -> Self {
         Self { after }
     }
@@ -38,7 +40,7 @@ impl Middleware for Timeout {
         &self,
         event: Arc<DomainEvent>,
         next: Next,
-    ) -> BoxFuture<Result<Dispatched, DispatchError>> {
+    ) -> BoxFuture<'static, Result<Dispatched, DispatchError>> {
         let after = self.after;
         Box::pin(async move {
             let in_time = tokio::time::timeout(after, next.run(event)).await;

@@ -1,4 +1,4 @@
-//! A body on its way to a client.
+//! Writes a response body to a client.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -15,36 +15,38 @@ use super::response_head::Framing;
 use crate::line::Line;
 use crate::socket::Socket;
 
-/// What is written at once, at most; a longer frame is not copied.
+/// The maximum size of one write, in bytes. A longer frame is written without a copy.
 const MAX_BUFFERED: usize = 16 * 1024;
 
 const LINE_END: &[u8] = b"\r\n";
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 thread_local! {
-    /// What is written next is put together here, so that no connection needs room for that: what the
-    /// socket does not take is the exception.
+    /// The buffer of the next write. It belongs to the thread, so that a connection needs memory
+    /// only for bytes that the socket did not accept.
     static NEXT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Writes a response to its end, as many frames at a time as there are.
+/// Writes a response to its end, as many frames per write as are ready.
 ///
-/// It fails when the client is gone, or takes nothing for too long; and when the body fails, which a
-/// client sees by its end that does not come.
+/// It fails if the client is gone or takes nothing for too long, and if the body fails. The client
+/// detects a failed body because its end is missing.
 #[derive(Debug)]
 pub(crate) struct BodyWriter<'a, B> {
     body: B,
     line: &'a mut Line<Socket>,
     framing: Framing,
-    /// What comes before anything else.
+    /// The bytes that must be written before anything else.
     rest: Option<Box<Rest>>,
-    /// Nothing is written yet: the rest is the head, and goes with what there is of the body.
+    /// `true` until the first write: `rest` is the head, to be written together with the first of
+    /// the body.
     is_at_head: bool,
     ended: bool,
     failure: Option<io::Error>,
 }
 
-/// What the socket did not take: what was put together, then a long frame, and its end.
+/// The bytes that the socket did not accept: the buffer, then a long frame, then the end of its
+/// chunk.
 type Rest = Chain<Chain<Bytes, Bytes>, &'static [u8]>;
 
 impl<B> Future for BodyWriter<'_, B>
@@ -55,7 +57,7 @@ where
     type Output = io::Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A client that has closed its side still gets what is there already, as it does by hyper.
+        // A client that closed its side still receives everything that is ready, as with hyper.
         let written = self.poll_write_out(cx);
         if written.is_pending() {
             self.line.poll_listen(cx)?;
@@ -80,7 +82,7 @@ where
         Self { body, line, framing, rest, is_at_head: true, ended, failure: None }
     }
 
-    /// Writes until the body has ended, or there is nothing to write, or no room for it.
+    /// Writes until the body has ended, nothing is ready, or the socket is full.
     fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let head = if std::mem::take(&mut self.is_at_head) { self.rest.take() } else { None };
@@ -93,7 +95,7 @@ where
                 next.put(*head);
             }
             let long = self.gather(cx, &mut next).unwrap_or_else(|error| {
-                // What came before it is still written.
+                // The bytes before the failure are still written.
                 (self.ended, self.failure) = (true, Some(error));
                 None
             });
@@ -108,7 +110,7 @@ where
         }
     }
 
-    /// Puts together what there is; returns a frame that is too long for that.
+    /// Collects the frames that are ready; returns a frame that is too long to copy.
     fn gather(&mut self, cx: &mut Context<'_>, next: &mut Vec<u8>) -> io::Result<Option<Bytes>> {
         while !self.ended && next.len() < MAX_BUFFERED {
             let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else { break };
@@ -121,10 +123,10 @@ where
                 }
                 break;
             };
-            // Trailers are for those who asked for them, and nobody can here.
+            // Trailers are only for clients that asked for them, which is impossible here.
             let Ok(frame) = frame.into_data() else { continue };
             if frame.is_empty() {
-                continue; // that would be the last chunk
+                continue; // an empty chunk would end the body
             }
             match &mut self.framing {
                 Framing::Chunked => write!(next, "{:X}\r\n", frame.len())?,
@@ -145,8 +147,8 @@ where
         Ok(None)
     }
 
-    /// Writes what was put together, as far as the socket takes it; the rest is kept, and so is what is
-    /// long.
+    /// Writes the buffer as far as the socket accepts it, and keeps the remaining bytes and a long
+    /// frame.
     fn write(&mut self, cx: &mut Context<'_>, next: &[u8], long: Option<Bytes>) -> io::Result<()> {
         if let Some(long) = long {
             let end = if self.framing == Framing::Chunked { LINE_END } else { b"" };
@@ -186,7 +188,7 @@ fn rest(front: Bytes, long: Bytes, end: &'static [u8]) -> Rest {
     front.chain(long).chain(end)
 }
 
-/// A body has more or fewer bytes than it said.
+/// The error for a body with more or fewer bytes than it announced.
 #[derive(Debug, thiserror::Error)]
-#[error("the body of a response is not as long as it said")]
+#[error("the body of a response does not have the length that it announced")]
 struct OfAnotherLength;

@@ -1,4 +1,9 @@
 //! Connections whose streams are answered without hyper.
+//!
+//! hyper keeps buffers and a state machine for every connection as long as it is open. A stream of
+//! events needs neither: its request is over with the head, and from then on only frames are
+//! written. So the fast path reads the head, lets the app answer, drops everything that led to the
+//! answer, and writes frames to the socket.
 
 use std::sync::Arc;
 
@@ -11,7 +16,7 @@ use crate::line::Line;
 use crate::socket::Socket;
 
 impl Connections {
-    /// Serves a connection: streams on the fast path, all other requests by hyper.
+    /// Serves a connection: streams on the fast path, other requests by hyper.
     #[expect(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice")]
     pub(crate) fn both_lanes(
         self: Arc<Self>,
@@ -20,7 +25,7 @@ impl Connections {
         accepted: Accepted,
     ) -> impl Future<Output = Result<(), Failure>> + Send + 'static {
         async move {
-            // Boxed, as all is that comes before a stream: a stream has no room for how it came about.
+            // Box everything that precedes a stream, so that an open stream takes no memory for it.
             let first = Box::pin(
                 self.within_header_timeout(next(&mut line, Some(&*routes)), &accepted.lifetime),
             )
@@ -50,7 +55,7 @@ impl Connections {
                             Box::pin(close(line, false)).await;
                             return Ok(());
                         }
-                        Box::pin(self.another(&mut line, Some(&*routes), &accepted)).await?
+                        Box::pin(self.next_request(&mut line, Some(&*routes), &accepted)).await?
                     }
                     hypers => {
                         let lending =

@@ -1,4 +1,4 @@
-//! How long a connection waits for another request, as clients are told.
+//! The header `Keep-Alive`: the idle timeout that clients are given.
 
 use std::time::Duration;
 
@@ -9,12 +9,13 @@ use crate::connection::Lifetime;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
-/// A client is told so much less than the idle timeout: its next request takes a while to arrive.
+/// The margin by which the header is shorter than the idle timeout, for a request that is in
+/// flight.
 const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
-/// The header `Keep-Alive`, which tells a client for how long it may keep an idle connection. Without it a client
-/// that keeps its connections for longer than the server would send a request into one that is just being
-/// closed.
+/// The header `Keep-Alive`, which gives a client the time for which it may keep an idle connection.
+/// Without it, a client that keeps connections longer than the server would send requests on
+/// connections that the server is closing.
 #[derive(Clone, Debug)]
 pub(super) struct KeepAlive(Option<HeaderValue>);
 
@@ -26,13 +27,13 @@ impl KeepAlive {
         Self(value.flatten())
     }
 
-    /// Returns what the answer to this request says of it.
+    /// Returns the header for the answer to this request.
     pub(super) fn of<B>(&self, request: &Request<B>) -> Self {
         let is_kept = request.version() == Version::HTTP_11 && !wants_close(request.headers());
         Self(self.0.clone().filter(|_| is_kept))
     }
 
-    /// Adds the header to an answer that keeps its connection and is no stream.
+    /// Adds the header to an answer that keeps its connection open and is not a stream.
     pub(super) fn tell<B>(self, response: &mut Response<B>) {
         let headers = response.headers_mut();
         let is_stream = headers.get(CONTENT_TYPE).is_some_and(|of| of == "text/event-stream");
@@ -45,7 +46,7 @@ impl KeepAlive {
     }
 }
 
-/// Returns whether a client asks for its connection to end with the answer.
+/// Returns `true` if the client asks to close the connection after the answer.
 pub(super) fn wants_close(headers: &HeaderMap) -> bool {
     let options = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
     let mut options = options.flat_map(|options| options.split(','));

@@ -1,4 +1,4 @@
-//! hyper on a connection that it is lent.
+//! A connection of hyper that is lent one request at a time.
 
 use std::future::poll_fn;
 use std::io;
@@ -24,25 +24,25 @@ use crate::connection::{Accepted, Connections, SEND_BUFFER};
 use crate::line::Line;
 use crate::peer::Peer;
 
-/// The longest time that hyper's timers bear.
+/// The maximum duration of hyper's timers.
 const MAX_WAIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// A connection of hyper's, and what it is lent: one request after another, or the rest.
+/// A connection of hyper, and the loan of the socket: one request after another, or the rest.
 pub(super) struct Lending<'a, I: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
     connections: &'a Connections,
     loan: Arc<Mutex<Loan<I>>>,
     hyper: Box<http1::Connection<TokioIo<Lent<I>>, Answers<I>>>,
-    /// Ready when the connection is to end; `None` when it has been told so.
+    /// Completes when the connection should end; `None` after hyper was asked to end it.
     stopping: Option<Pinned<'static, ()>>,
-    /// The limit on the time that the client takes for what it does just now.
+    /// The timer for the client's current stage.
     timer: Option<(Stage, Pin<Box<Sleep>>)>,
 }
 
-/// How hyper left a connection.
+/// The state in which hyper left a connection.
 pub(super) enum Left {
-    /// It waits for another request.
+    /// hyper waits for another request.
     Waiting,
-    /// It has ended.
+    /// The connection has ended.
     Ended(hyper::Result<()>),
 }
 
@@ -51,8 +51,8 @@ impl<'a, I: AsyncRead + AsyncWrite + Unpin + Send + 'static> Lending<'a, I> {
         let loan = Loan::new();
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            // Heads are timed here, as hyper knows of no idle connection. But without a timeout it does not
-            // come back for another request by itself.
+            // Heads are timed here, because hyper has no idle timeout. But hyper asks for another
+            // request by itself only if it has a header timeout.
             .header_read_timeout(MAX_WAIT)
             .keep_alive(accepted.lifetime.keep_alive())
             // One write of a flat buffer is cheaper than gathering the three pieces of a chunk.
@@ -76,12 +76,13 @@ impl<'a, I: AsyncRead + AsyncWrite + Unpin + Send + 'static> Lending<'a, I> {
         }
     }
 
-    /// Lends hyper a request of so many bytes, or all that comes. Returns how hyper left it, and the connection
-    /// with whether the client may still be sending what nobody has read.
+    /// Lends hyper a request of `bytes` bytes or, with `None`, the rest of the connection. Returns
+    /// the state in which hyper left it, the connection, and whether the client may still be
+    /// sending bytes that nothing has read.
     ///
     /// # Errors
     ///
-    /// When the client is gone.
+    /// If the client is gone.
     pub(super) async fn lend(
         &mut self,
         line: Line<I>,
@@ -122,7 +123,7 @@ impl<'a, I: AsyncRead + AsyncWrite + Unpin + Send + 'static> Lending<'a, I> {
         }
     }
 
-    /// Ready when the client takes too long.
+    /// Completes if the client takes too long.
     fn poll_timer(&mut self, cx: &mut Context<'_>, stage: Stage) -> Poll<()> {
         let longest = match stage {
             Stage::Idle => self.connections.idle_timeout,
@@ -141,7 +142,7 @@ impl<'a, I: AsyncRead + AsyncWrite + Unpin + Send + 'static> Lending<'a, I> {
     }
 }
 
-/// What hyper calls for each request.
+/// The service that hyper calls for each request.
 struct Answers<I> {
     connections: Arc<Connections>,
     peer: Arc<Peer>,
@@ -154,7 +155,7 @@ struct Answers<I> {
 impl<I: AsyncRead + AsyncWrite + Unpin> Service<Request<Incoming>> for Answers<I> {
     type Response = Response<Keeping<AtEnd>>;
     type Error = AppError;
-    /// Boxed, as hyper keeps room for the answer to a request as long as the connection lives.
+    /// Boxed, because hyper reserves room for the future as long as the connection lives.
     type Future = Pinned<'static, Result<Response<Keeping<AtEnd>>, AppError>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {

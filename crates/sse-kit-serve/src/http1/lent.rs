@@ -12,40 +12,40 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::answer::{AnswerBody, Keeping};
 use crate::line::Line;
 
-/// A connection that hyper has, of which it sees one request and then nothing, until there is another.
+/// A connection in hyper's hands. hyper sees one request and then nothing until the next is lent.
 ///
-/// So hyper reads nothing that is not for it, and what a client sends behind a request, or while its
-/// body is drained, stays in the line.
+/// hyper therefore reads only its own request. Bytes that a client sends after a request, or while
+/// its body is drained, stay in the line.
 pub(super) struct Lent<I>(Arc<Mutex<Loan<I>>>);
 
-/// What hyper may read of a connection, and whether it is done with that.
+/// The part of a connection that hyper may read, and its progress.
 pub(super) struct Loan<I> {
-    /// `None` while hyper waits for another request, and somebody else looks for one.
+    /// `None` while hyper waits for another request and the server looks for one.
     line: Option<Line<I>>,
-    /// Bytes of the request that hyper has not read yet; `None` when the rest of the connection is
-    /// hyper's.
+    /// The number of bytes of the request that hyper has not read yet; `None` if hyper has the rest
+    /// of the connection.
     left: Option<u64>,
     answered: Arc<AtomicBool>,
     stage: Stage,
-    /// hyper waits for more of the request, as of its last try to read.
+    /// `true` if hyper's last read found no bytes, so hyper itself waits for more of the request.
     reading: bool,
 }
 
-/// How far hyper is with a request.
+/// The progress of hyper with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     /// hyper reads the request, or writes the answer.
     Asked,
-    /// The same, and the client closed its side in the middle of the request's body. The app may still have
-    /// an answer to that.
+    /// hyper reads the request or writes the answer, but the client closed its side within the
+    /// request's body. The app may still answer.
     CutOff,
-    /// All of the answer is written.
+    /// The whole answer is written.
     Flushed,
-    /// hyper has come back for another request, and gets it from whoever looks for one.
+    /// hyper asks for another request and gets it from the server.
     Over,
-    /// hyper has come back for another request, and reads it by itself.
+    /// hyper asks for another request and reads it by itself.
     Idle,
-    /// It has begun to.
+    /// hyper has read the first bytes of another request.
     Head,
 }
 
@@ -60,25 +60,25 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Loan<I> {
         }))
     }
 
-    /// Returns the flag that is to be set when the answer to a request has been given to hyper.
+    /// Returns the flag to set when hyper has the whole answer to a request.
     pub(super) fn answered(&self) -> Answered {
         Answered(Arc::clone(&self.answered))
     }
 
-    /// Lets hyper read a request of so many bytes, or all that comes.
+    /// Lets hyper read a request of `bytes` bytes or, with `None`, the rest of the connection.
     pub(super) fn lend(&mut self, line: Line<I>, bytes: Option<u64>) {
         self.line = Some(line);
         self.left = bytes;
         self.begin();
     }
 
-    /// Notes that hyper has a request to be answered.
+    /// Records that hyper has a request to answer.
     pub(super) fn begin(&mut self) {
         self.answered.store(false, Ordering::Relaxed);
         self.stage = Stage::Asked;
     }
 
-    /// Returns how far hyper is.
+    /// Returns the progress of hyper.
     pub(super) fn stage(&self) -> Stage {
         self.stage
     }
@@ -88,17 +88,17 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Loan<I> {
         self.line.take()
     }
 
-    /// Whether the client may still be sending what nobody has read.
+    /// Returns `true` if the client may still be sending bytes that nothing has read.
     pub(super) fn is_unread(&self) -> bool {
         self.left.is_none_or(|left| left > 0)
     }
 
-    /// Looks whether the client is there, where hyper does not; returns whether there is more for hyper
-    /// to read.
+    /// Checks that the client is connected, if hyper does not. Returns `true` if there is more for
+    /// hyper to read.
     ///
     /// # Errors
     ///
-    /// When the client is gone.
+    /// If the client is gone.
     pub(super) fn poll_listen(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         let hyper_listens = std::mem::take(&mut self.reading);
         let Some(left) = self.left else { return Ok(false) };
@@ -188,7 +188,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lent<I> {
         self.0.lock().line.as_ref().is_some_and(Line::is_write_vectored)
     }
 
-    /// hyper flushes only what it has written: when this is ready, it has nothing left to write.
+    /// Flushes the line. hyper flushes only written bytes: when this completes, it has nothing left
+    /// to write.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut loan = self.0.lock();
         let flushed = match &mut loan.line {
@@ -202,24 +203,24 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lent<I> {
         flushed
     }
 
-    /// The one that serves the connection closes it.
+    /// Does nothing: the server closes the connection itself.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 }
 
-/// Knows when hyper has the whole answer to a request.
+/// A flag that is set when hyper has the whole answer to a request.
 #[derive(Clone, Debug)]
 pub(super) struct Answered(Arc<AtomicBool>);
 
 impl Answered {
-    /// Notes the end of an answer's body.
+    /// Sets the flag at the end of an answer's body.
     pub(super) fn after(self, body: AnswerBody) -> Keeping<AtEnd> {
         Keeping::new(body, AtEnd(self.0))
     }
 }
 
-/// Sets a flag when it is dropped.
+/// A guard that sets a flag when it is dropped.
 #[derive(Debug)]
 pub(super) struct AtEnd(Arc<AtomicBool>);
 

@@ -1,4 +1,4 @@
-//! The head of a request, read as far as it takes to see whose it is.
+//! Reads the head of a request, to decide which path answers it.
 
 use std::io;
 
@@ -9,21 +9,22 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::streams::StreamRoutes;
 use crate::line::{Line, has_head};
 
-/// What a head may have, as with hyper, which answers whoever goes beyond it.
+/// The maximum size of a head, in bytes. It is hyper's limit; hyper answers requests beyond it.
 const MAX_HEAD: usize = 16 * 1024;
+/// The maximum number of headers, as in hyper.
 const MAX_HEADERS: usize = 100;
 
 /// The next request of a client, as far as its head says.
 #[derive(Debug)]
 pub(crate) enum Next {
-    /// A stream of ours; its head was taken out of the line.
+    /// A stream for the fast path; its head was taken out of the line.
     Own(Box<Request<()>>),
-    /// A request for hyper, with its head and its body so long. All of it is left in the line.
+    /// A request for hyper, with the length of its head and body. All of it stays in the line.
     Hyper(u64),
-    /// Something whose length only hyper can say, or that hyper refuses. The rest of the connection is
-    /// hyper's.
+    /// A request whose length only hyper can tell, or that hyper refuses. hyper gets the rest of
+    /// the connection.
     Rest,
-    /// The client sends no more.
+    /// The client sends no more requests.
     End,
 }
 
@@ -31,7 +32,7 @@ pub(crate) enum Next {
 ///
 /// # Cancel safety
 ///
-/// When the future is dropped, what was read stays in the line.
+/// Cancel safe: bytes that were read stay in the line.
 pub(crate) async fn next<I>(line: &mut Line<I>, lane: Option<&dyn StreamRoutes>) -> io::Result<Next>
 where
     I: AsyncRead + AsyncWrite + Unpin,
@@ -64,8 +65,8 @@ where
     })
 }
 
-/// Returns how long the body of a request is, where a single `Content-Length` or nothing says so: then
-/// there are no two opinions about where the request ends.
+/// Returns the length of a request's body if a single `Content-Length`, or its absence, defines it:
+/// then server and proxies agree on where the request ends.
 fn body_length(parsed: &httparse::Request<'_, '_>) -> Option<u64> {
     let mut length = 0;
     let mut is_told = false;
@@ -79,7 +80,7 @@ fn body_length(parsed: &httparse::Request<'_, '_>) -> Option<u64> {
             if is_told || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
                 return None;
             }
-            // hyper refuses the longest ones.
+            // hyper refuses longer bodies.
             length = digits.parse().ok().filter(|length| *length < u64::MAX / 2)?;
             is_told = true;
         }
@@ -87,9 +88,9 @@ fn body_length(parsed: &httparse::Request<'_, '_>) -> Option<u64> {
     (parsed.method != Some("CONNECT")).then_some(length)
 }
 
-/// Returns the request; `None` when it is none of HTTP/1.1.
+/// Returns the request; `None` if it is not HTTP/1.1.
 fn request(parsed: &httparse::Request<'_, '_>) -> Option<Request<()>> {
-    // It is 1 for HTTP/1.1.
+    // The minor version is 1 for HTTP/1.1.
     if parsed.version != Some(1) {
         return None;
     }
@@ -103,7 +104,7 @@ fn request(parsed: &httparse::Request<'_, '_>) -> Option<Request<()>> {
     Some(request)
 }
 
-/// Whether it is over with its head, and asks for nothing but a response.
+/// Returns `true` if the request has no body and asks for a plain response.
 fn is_plain(request: &Request<()>) -> bool {
     let more = [CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE, EXPECT];
     request.method() == Method::GET && !more.iter().any(|name| request.headers().contains_key(name))

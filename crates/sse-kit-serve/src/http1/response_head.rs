@@ -1,4 +1,4 @@
-//! The head of a response, as it is written.
+//! Encodes the head of a response.
 
 use std::time::SystemTime;
 
@@ -7,16 +7,16 @@ use http::response::Parts;
 use http::{HeaderName, HeaderValue, StatusCode};
 use http_body::Body;
 
-/// How a client finds the end of a response ([RFC 9112, section 6.3][spec]).
+/// The way in which a client finds the end of a response ([RFC 9112, section 6.3][spec]).
 ///
 /// [spec]: https://www.rfc-editor.org/rfc/rfc9112#section-6.3
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
-    /// There is no body.
+    /// The response has no body.
     Nothing,
-    /// It is this long.
+    /// The body has this length.
     Length(u64),
-    /// It comes in chunks, and says which is the last.
+    /// The body is sent in chunks, of which the last is marked.
     Chunked,
 }
 
@@ -32,7 +32,7 @@ impl Framing {
     }
 }
 
-/// Writes a head. Lengths and encodings that the app gave are ours to give.
+/// Encodes a head. It replaces `Content-Length` and `Transfer-Encoding` headers of the app.
 pub(crate) fn response_head(mut parts: Parts, framing: Framing, keep_alive: bool) -> Vec<u8> {
     let headers = &mut parts.headers;
     headers.remove(CONTENT_LENGTH);

@@ -1,4 +1,4 @@
-//! Streams: which requests ask for one, and how each lane answers them.
+//! Streams: which requests ask for one, and how each path answers them.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ use crate::{answer::Failure, line::Line, socket::Socket};
 
 /// The requests that ask for streams, and the app's answers to them.
 pub(crate) trait StreamRoutes: Send + Sync {
-    /// Returns whether a request asks for a stream.
+    /// Returns `true` if a request asks for a stream.
     fn takes(&self, request: &Request<()>) -> bool;
 
     /// Answers a request that hyper has read.
@@ -31,8 +31,8 @@ pub(crate) trait StreamRoutes: Send + Sync {
         client: SocketAddr,
     ) -> Pinned<'static, Result<Response<AnswerBody>, AppError>>;
 
-    /// Answers a request without hyper. Two futures, so that the app's state is gone before the long
-    /// write begins: the first has the response, the second writes it.
+    /// Answers a request without hyper. There are two futures, so that the app's state is freed
+    /// before the long write begins: the first yields the response, the second writes it.
     #[cfg(feature = "fast-path")]
     fn write<'a>(
         &self,
@@ -49,7 +49,7 @@ impl fmt::Debug for dyn StreamRoutes {
     }
 }
 
-/// The two functions that [`Server::streams`](crate::Server::streams) was given.
+/// The two functions that were passed to [`Server::streams`](crate::Server::streams).
 pub(crate) struct Routes<P, A> {
     pub(crate) is_stream: P,
     pub(crate) answer: A,
@@ -82,7 +82,8 @@ where
     ) -> Pinned<'a, io::Result<Pinned<'a, io::Result<()>>>> {
         let answer = (self.answer)(request, client);
         Box::pin(async move {
-            // The client may leave while the app is still at it; then so does the app's work.
+            // If the client disconnects while the app prepares the answer, the app's future is
+            // dropped.
             let answer = line.unless_gone(answer).await?;
             write(answer.map_err(io::Error::other)?, line, keep_alive).await
         })

@@ -15,7 +15,7 @@ fn app_on(hub: Hub) -> App {
     let board = Arc::new(Board::new(hub.clone(), None));
     let runner = Runner::new(Arc::clone(&board));
     let assets = Assets::load(None).unwrap();
-    let limits = Limits::new(10, 1);
+    let limits = Quota::new().total(10).per_client(1);
     let folder = "/tmp/\"><script>".into();
     let shutdown = Shutdown::builder().hub(hub.clone()).build();
     let (hosts, server) = (HostRules::default(), Arc::default());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use http::Request;
 use sse_kit::Hub;
-use sse_kit::http::Limits;
+use sse_kit::http::Quota;
 use sse_kit_test::{Scenario, TestBody, TestClient, TestPage, assert_converges, seeded};
 use sse_kit_test_support::TestResult;
 
@@ -18,7 +18,7 @@ fn client() -> TestClient {
     // Short, so that pages that were away for long are told a gap.
     let hub = Hub::builder().history(8).queue(8).log(seeded(17)).build();
     let app = app_on(hub.expect("settings that fit"));
-    let app = Arc::new(App { limits: Limits::new(100, 100), ..app });
+    let app = Arc::new(App { limits: Quota::new().total(100).per_client(100), ..app });
     TestClient::new(tower::service_fn(move |request: Request<TestBody>| {
         let app = Arc::clone(&app);
         async move { Ok::<_, Infallible>(app.answer(request, Ipv4Addr::LOCALHOST.into()).await) }

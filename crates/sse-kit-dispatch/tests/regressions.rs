@@ -1,4 +1,4 @@
-//! Bugs 1 to 3 of the reference library, which must not come back, and its kin of bug 7.
+//! Bugs of the reference library, which must not come back.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use sse_kit_dispatch::middleware::{Timeout, Trace};
-use sse_kit_dispatch::{DispatchError, Dispatcher, DomainEvent, Failure, Handler};
+use sse_kit_dispatch::{BoxError, CallbackError, DispatchError, Dispatcher, DomainEvent, Handler};
 
 type TestResult = Result<(), Box<dyn Error>>;
 
@@ -17,7 +17,7 @@ fn event(event_type: &str) -> DomainEvent {
 }
 
 #[tokio::test]
-async fn bug_1_each_of_several_middlewares_runs_exactly_once() -> TestResult {
+async fn each_of_several_middlewares_runs_exactly_once() -> TestResult {
     let dispatcher = Dispatcher::new();
     let calls: Arc<[AtomicUsize; 3]> = Arc::default();
     for n in 0..3 {
@@ -34,7 +34,7 @@ async fn bug_1_each_of_several_middlewares_runs_exactly_once() -> TestResult {
 }
 
 #[tokio::test]
-async fn bug_2_wildcards_know_segments_and_nothing_else_is_special() -> TestResult {
+async fn wildcards_know_segments_and_nothing_else_is_special() -> TestResult {
     for (pattern, matching, other) in [
         ("job:**", "job:a:b", "job"),
         ("**:completed", "job:x:completed", "job:completed:x"),
@@ -54,7 +54,7 @@ async fn bug_2_wildcards_know_segments_and_nothing_else_is_special() -> TestResu
 }
 
 #[tokio::test]
-async fn bug_3_priority_counts_across_patterns() -> TestResult {
+async fn priority_counts_across_patterns() -> TestResult {
     let dispatcher = Dispatcher::new();
     dispatcher.register("job:*", Handler::new(|_| json!("low")).priority(-1))?;
     dispatcher.register("job:done", Handler::new(|_| json!("middle")))?;
@@ -66,18 +66,17 @@ async fn bug_3_priority_counts_across_patterns() -> TestResult {
 }
 
 #[tokio::test]
-async fn bug_7_a_handler_may_dispatch_and_what_it_dispatches_is_handled_when_it_goes_on()
--> TestResult {
+async fn a_handler_may_dispatch_and_what_it_dispatches_is_handled_when_it_goes_on() -> TestResult {
     let (dispatcher, log) = (Dispatcher::new(), Arc::new(Mutex::new(Vec::new())));
     let (weak, noted) = (dispatcher.downgrade(), Arc::clone(&log));
-    dispatcher.on_async("parent", move |_| {
+    dispatcher.on("parent", move |_| {
         let (dispatcher, log) = (weak.upgrade(), Arc::clone(&noted));
         async move {
             log.lock().push("parent begins");
             let dispatcher = dispatcher.ok_or("it is there")?;
             let _ = dispatcher.dispatch(event("child")).await?;
             log.lock().push("parent ends");
-            Ok(())
+            Ok::<_, BoxError>(())
         }
     })?;
     let noted = Arc::clone(&log);
@@ -91,7 +90,7 @@ async fn bug_7_a_handler_may_dispatch_and_what_it_dispatches_is_handled_when_it_
 }
 
 #[tokio::test]
-async fn bug_7_a_handler_that_leads_back_to_itself_is_cut_off() -> TestResult {
+async fn a_handler_that_leads_back_to_itself_is_cut_off() -> TestResult {
     let (dispatcher, calls) = (Dispatcher::new(), Arc::new(AtomicUsize::new(0)));
     let (weak, counter) = (dispatcher.downgrade(), Arc::clone(&calls));
     // Their frames stand on the stack as well.
@@ -102,13 +101,13 @@ async fn bug_7_a_handler_that_leads_back_to_itself_is_cut_off() -> TestResult {
     }
     let innermost = Arc::new(Mutex::new(None));
     let found = Arc::clone(&innermost);
-    dispatcher.on_async("t", move |event| {
+    dispatcher.on("t", move |event| {
         counter.fetch_add(1, Ordering::Relaxed);
         let (dispatcher, found) = (weak.upgrade(), Arc::clone(&found));
         async move {
             let dispatcher = dispatcher.ok_or("it is there")?;
             match dispatcher.dispatch(DomainEvent::clone(&event)).await {
-                Ok(_) => Ok(()),
+                Ok(_) => Ok::<_, BoxError>(()),
                 Err(error) => {
                     *found.lock() = Some(error.to_string());
                     Err(error.into())
@@ -130,7 +129,7 @@ async fn a_panic_keeps_no_later_event_from_its_handlers() -> TestResult {
     dispatcher.on_typed("t", |times: u32| assert_ne!(times, 1, "the first"))?;
     let first = dispatcher.dispatch(event("t").with_data(json!(1))).await?;
     assert!(
-        matches!(&first.errors[0].source, Failure::Panic { message } if message.contains("the first"))
+        matches!(&first.errors[0].source, CallbackError::Panicked { message } if message.contains("the first"))
     );
     assert_eq!(dispatcher.dispatch(event("t").with_data(json!(2))).await?.results.len(), 1);
     Ok(())

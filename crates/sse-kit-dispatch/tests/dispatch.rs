@@ -1,4 +1,4 @@
-//! The rows B1 to B9 of the parity list with the reference library.
+//! The way of an event: filters, transformers, middleware, handlers, and what comes back.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -7,9 +7,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use sse_kit_dispatch::{
-    BoxError, DispatchError, Dispatched, Dispatcher, DomainEvent, DomainEventError, Ending,
-    EventTypeError, Failure, Handler, Pattern, PatternError, Timestamp,
+    BoxError, CallbackError, DispatchError, Dispatched, Dispatcher, DomainEvent, DomainEventError,
+    Ending, Handler, Pattern, Timestamp,
 };
+use sse_kit_event::{TopicError, TopicPatternError};
 
 type TestResult = Result<(), Box<dyn Error>>;
 
@@ -46,7 +47,7 @@ fn chain(error: &dyn Error) -> String {
 }
 
 #[test]
-fn b1_an_event_has_type_data_namespace_priority_and_time() -> TestResult {
+fn an_event_has_type_data_namespace_priority_and_time() -> TestResult {
     #[derive(serde::Serialize)]
     struct Progress {
         percent: u8,
@@ -68,7 +69,7 @@ fn b1_an_event_has_type_data_namespace_priority_and_time() -> TestResult {
 }
 
 #[test]
-fn b1_an_event_is_made_from_a_json_map_and_back() -> TestResult {
+fn an_event_is_made_from_a_json_map_and_back() -> TestResult {
     let json = json!({
         "type": "job:done", "data": [1, 2], "namespace": "shop", "priority": 3,
         "timestamp": "2024-07-11T12:34:56.000000001Z",
@@ -84,7 +85,7 @@ fn b1_an_event_is_made_from_a_json_map_and_back() -> TestResult {
 }
 
 #[test]
-fn b1_a_map_without_a_type_is_an_error_and_so_is_every_wrong_field() {
+fn a_map_without_a_type_is_an_error_and_so_is_every_wrong_field() {
     let error = |json| DomainEvent::try_from(json).expect_err("it is wrong");
     assert!(matches!(error(json!({"data": 1})), DomainEventError::MissingType));
     assert!(serde_json::from_value::<DomainEvent>(json!({"data": 1})).is_err());
@@ -101,17 +102,14 @@ fn b1_a_map_without_a_type_is_an_error_and_so_is_every_wrong_field() {
     }
     let long = json!({"type": "t".repeat(200), "namespace": "n".repeat(200)});
     let error = error(long);
-    assert!(
-        matches!(error, DomainEventError::Type(EventTypeError::TooLong { bytes: 401 })),
-        "{error}"
-    );
+    assert!(matches!(error, DomainEventError::Type(TopicError::TooLong { bytes: 401 })), "{error}");
 }
 
 #[tokio::test]
-async fn b2_an_unregistered_namespace_is_an_error_when_namespaces_are_enforced() -> TestResult {
+async fn an_unregistered_namespace_is_an_error_when_namespaces_are_enforced() -> TestResult {
     let dispatcher = Dispatcher::new();
     dispatcher.register_namespace("shop")?;
-    assert_eq!(dispatcher.register_namespace("*"), Err(EventTypeError::Wildcard));
+    assert_eq!(dispatcher.register_namespace("*"), Err(TopicError::Wildcard));
     let shop = || event("t").with_namespace("shop");
     let other = || event("t").with_namespace("other");
     let _ = dispatcher.dispatch(other()?).await?;
@@ -124,21 +122,21 @@ async fn b2_an_unregistered_namespace_is_an_error_when_namespaces_are_enforced()
         matches!(&error, DispatchError::UnknownNamespace { namespace } if namespace.as_str() == "other")
     );
 
-    dispatcher.transform(|event| Ok(event.with_namespace("other")?));
+    dispatcher.transform(|event| event.with_namespace("other"));
     let error = dispatcher.dispatch(shop()?).await.expect_err("a transformer changed it");
     assert!(matches!(error, DispatchError::UnknownNamespace { .. }));
     Ok(())
 }
 
 #[tokio::test]
-async fn b3_handlers_sync_and_async_are_found_by_pattern() -> TestResult {
+async fn handlers_sync_and_async_are_found_by_pattern() -> TestResult {
     let dispatcher = Dispatcher::new();
     for pattern in
         ["job:*", "job:**", "**:completed", "job:done", "*", "**", "a.b", "*:done", "j*:*"]
     {
         dispatcher.on(pattern, |_| ())?;
     }
-    dispatcher.on_async("wait:*", |_| async { tokio::task::yield_now().await })?;
+    dispatcher.on("wait:*", |_| async { tokio::task::yield_now().await })?;
     for (full_type, expected) in [
         ("job:done", "job:* job:** job:done ** *:done j*:*"),
         ("job:a:b", "job:** **"),
@@ -158,7 +156,7 @@ async fn b3_handlers_sync_and_async_are_found_by_pattern() -> TestResult {
 }
 
 #[tokio::test]
-async fn b4_filters_then_transformers_then_middleware_then_handlers_by_priority() -> TestResult {
+async fn filters_then_transformers_then_middleware_then_handlers_by_priority() -> TestResult {
     let (dispatcher, log) = (Dispatcher::new(), Log::default());
     for (pattern, priority, name) in [
         ("job:*", 0, "fifth"),
@@ -187,14 +185,14 @@ async fn b4_filters_then_transformers_then_middleware_then_handlers_by_priority(
         let log = log.clone();
         dispatcher.transform(move |event| {
             log.note(name);
-            Ok(event)
+            event
         });
     }
     for name in ["filter 1", "filter 2"] {
         let log = log.clone();
         dispatcher.filter(move |_| {
             log.note(name);
-            Ok(true)
+            true
         });
     }
     let _ = dispatcher.dispatch(event("job:done")).await?;
@@ -220,7 +218,7 @@ async fn b4_filters_then_transformers_then_middleware_then_handlers_by_priority(
 }
 
 #[tokio::test]
-async fn b5_middleware_may_change_the_event_and_act_on_the_results() -> TestResult {
+async fn middleware_may_change_the_event_and_act_on_the_results() -> TestResult {
     let dispatcher = Dispatcher::new();
     dispatcher.on("b", |event| event.data().clone())?;
     dispatcher.middleware_fn(|event, next| async move {
@@ -240,7 +238,7 @@ async fn b5_middleware_may_change_the_event_and_act_on_the_results() -> TestResu
 }
 
 #[tokio::test]
-async fn b5_middleware_may_short_circuit_and_fail() -> TestResult {
+async fn middleware_may_short_circuit_and_fail() -> TestResult {
     let (dispatcher, log) = (Dispatcher::new(), Log::default());
     dispatcher.register("**", log.handler("handled"))?;
     dispatcher.middleware_fn(|event, next| {
@@ -270,7 +268,7 @@ async fn b5_middleware_may_short_circuit_and_fail() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
-async fn b5_middleware_may_time_and_retry() -> TestResult {
+async fn middleware_may_time_and_retry() -> TestResult {
     let (dispatcher, log) = (Dispatcher::new(), Log::default());
     let noted = log.clone();
     dispatcher.middleware_fn(move |event, next| {
@@ -290,13 +288,13 @@ async fn b5_middleware_may_time_and_retry() -> TestResult {
         Ok(dispatched)
     });
     let attempts = Arc::new(Mutex::new(0));
-    dispatcher.on_async("t", move |_| {
+    dispatcher.on("t", move |_| {
         let attempts = Arc::clone(&attempts);
         async move {
             tokio::time::sleep(Duration::from_secs(1)).await;
             *attempts.lock() += 1;
             let attempt = *attempts.lock();
-            if attempt < 3 { Err("not yet".into()) } else { Ok(json!(attempt)) }
+            if attempt < 3 { Err("not yet") } else { Ok(json!(attempt)) }
         }
     })?;
     let dispatched = dispatcher.dispatch(event("t")).await?;
@@ -306,19 +304,19 @@ async fn b5_middleware_may_time_and_retry() -> TestResult {
 }
 
 #[tokio::test]
-async fn b6_a_filter_that_says_no_ends_the_dispatch_with_an_empty_result() -> TestResult {
+async fn a_filter_that_says_no_ends_the_dispatch_with_an_empty_result() -> TestResult {
     let (dispatcher, log) = (Dispatcher::new(), Log::default());
     dispatcher.register("**", log.handler("handled"))?;
     let noted = log.clone();
     dispatcher.transform(move |event| {
         noted.note("transformed");
-        Ok(event)
+        event
     });
-    dispatcher.filter(|event| Ok(event.priority() >= 0));
-    dispatcher.filter_async(|event| async move {
+    dispatcher.filter(|event| event.priority() >= 0);
+    dispatcher.filter(|event| async move {
         tokio::task::yield_now().await;
         match event.priority() {
-            13 => Err("unlucky".into()),
+            13 => Err("unlucky"),
             14 => panic!("worse"),
             priority => Ok(priority < 100),
         }
@@ -340,17 +338,17 @@ async fn b6_a_filter_that_says_no_ends_the_dispatch_with_an_empty_result() -> Te
 }
 
 #[tokio::test]
-async fn b6_a_transformer_may_be_async_and_may_fail() -> TestResult {
+async fn a_transformer_may_be_async_and_may_fail() -> TestResult {
     let dispatcher = Dispatcher::new();
     dispatcher.on("number", |event| event.data().clone())?;
-    dispatcher.transform(|mut event| {
+    dispatcher.transform(|mut event| -> Result<_, BoxError> {
         let text: String = event.data_as()?;
         *event.data_mut() = json!(text.parse::<u8>()?);
         Ok(event.with_type("number")?)
     });
-    dispatcher.transform_async(|event| async move {
+    dispatcher.transform(|event| async move {
         tokio::task::yield_now().await;
-        if event.data() == 13 { Err("unlucky".into()) } else { Ok(event) }
+        if event.data() == 13 { Err("unlucky") } else { Ok(event) }
     });
     let text = |text: &str| event("text").with_data(json!(text));
     assert_eq!(dispatcher.dispatch(text("7")).await?.results[0].value, 7);
@@ -365,14 +363,14 @@ async fn b6_a_transformer_may_be_async_and_may_fail() -> TestResult {
 }
 
 #[tokio::test]
-async fn b7_results_come_in_order_and_errors_beside_them_with_their_pattern() -> TestResult {
+async fn results_come_in_order_and_errors_beside_them_with_their_pattern() -> TestResult {
     let dispatcher = Dispatcher::new();
     dispatcher.on("t", |_| json!(1))?;
-    dispatcher.on("**", |_| -> Result<(), BoxError> { Err("no".into()) })?;
+    dispatcher.on("**", |_| Err::<(), _>("no"))?;
     dispatcher.on("t", |_| -> Value { panic!("{} bang", "sync") })?;
-    dispatcher.on_async("*", |event| async move { assert!(event.priority() > 0, "async bang") })?;
+    dispatcher.on("*", |event| async move { assert!(event.priority() > 0, "async bang") })?;
     dispatcher.on("*", |_| ())?;
-    dispatcher.on_async("t", |_| async { Ok(json!(2)) })?;
+    dispatcher.on("t", |_| async { Ok::<_, BoxError>(json!(2)) })?;
     let dispatched = dispatcher.dispatch(event("t")).await?;
 
     let results = dispatched.results.iter();
@@ -382,17 +380,17 @@ async fn b7_results_come_in_order_and_errors_beside_them_with_their_pattern() ->
     assert_eq!(
         errors,
         [
-            "the handler for `**` failed on `t`: no",
-            "the handler for `t` failed on `t`: panicked: sync bang",
-            "the handler for `*` failed on `t`: panicked: async bang",
+            "handler 1 for `**` failed on `t`: no",
+            "handler 2 for `t` failed on `t`: panicked: sync bang",
+            "handler 3 for `*` failed on `t`: panicked: async bang",
         ]
     );
-    assert!(matches!(dispatched.errors[0].source, Failure::Error(_)));
+    assert!(matches!(dispatched.errors[0].source, CallbackError::Returned(_)));
     Ok(())
 }
 
 #[tokio::test]
-async fn b8_the_handlers_of_one_pattern_or_all_are_cleared() -> TestResult {
+async fn the_handlers_of_one_pattern_or_all_are_cleared() -> TestResult {
     let dispatcher = Dispatcher::new();
     let handled = || async {
         let dispatched = dispatcher.dispatch(event("a:b")).await.expect("nothing is in its way");
@@ -411,7 +409,7 @@ async fn b8_the_handlers_of_one_pattern_or_all_are_cleared() -> TestResult {
     assert!(!dispatcher.remove(&ids[4]), "once only");
     assert_eq!(handled().await, "a:b");
 
-    assert_eq!(Pattern::new(""), Err(PatternError::EventType(EventTypeError::Empty)));
+    assert_eq!(Pattern::new(""), Err(TopicPatternError::Topic(TopicError::Empty)));
     assert_eq!(handled().await, "a:b");
     dispatcher.clear_all();
     assert_eq!(handled().await, "");
@@ -421,10 +419,10 @@ async fn b8_the_handlers_of_one_pattern_or_all_are_cleared() -> TestResult {
 }
 
 #[tokio::test]
-async fn b8_a_dispatch_sees_the_handlers_as_they_were_when_it_began() -> TestResult {
+async fn a_dispatch_sees_the_handlers_as_they_were_when_it_began() -> TestResult {
     let (dispatcher, log) = (Dispatcher::new(), Log::default());
     let (weak, noted) = (dispatcher.downgrade(), log.clone());
-    dispatcher.on("t", move |_| {
+    dispatcher.on("t", move |_| -> Result<(), BoxError> {
         let dispatcher = weak.upgrade().ok_or("it is there")?;
         dispatcher.clear_all();
         dispatcher.register("t", noted.handler("new"))?;
@@ -441,7 +439,7 @@ async fn b8_a_dispatch_sees_the_handlers_as_they_were_when_it_began() -> TestRes
 }
 
 #[tokio::test]
-async fn b9_handlers_can_be_typed_with_a_clear_error_on_mismatch() -> TestResult {
+async fn handlers_can_be_typed_with_a_clear_error_on_mismatch() -> TestResult {
     #[derive(serde::Deserialize)]
     struct Job {
         files: Vec<File>,
@@ -453,9 +451,9 @@ async fn b9_handlers_can_be_typed_with_a_clear_error_on_mismatch() -> TestResult
     let dispatcher = Dispatcher::new();
     let size = |job: Job| job.files.iter().map(|file| file.size).sum::<u64>();
     dispatcher.on_typed("job:*", move |job| json!(size(job)))?;
-    dispatcher.on_typed_async("job:done", move |job| async move {
+    dispatcher.on_typed("job:done", move |job| async move {
         tokio::task::yield_now().await;
-        Ok(json!(size(job)))
+        json!(size(job))
     })?;
 
     let good = DomainEvent::new("job:done", &json!({"files": [{"size": 1}, {"size": 2}]}))?;
@@ -470,10 +468,10 @@ async fn b9_handlers_can_be_typed_with_a_clear_error_on_mismatch() -> TestResult
     assert_eq!(
         errors,
         [
-            format!("the handler for `job:*` failed on `job:done`: {rest}"),
-            format!("the handler for `job:done` failed on `job:done`: {rest}"),
+            format!("handler 0 for `job:*` failed on `job:done`: {rest}"),
+            format!("handler 1 for `job:done` failed on `job:done`: {rest}"),
         ]
     );
-    assert!(matches!(dispatched.errors[0].source, Failure::Data(_)));
+    assert!(matches!(dispatched.errors[0].source, CallbackError::Data(_)));
     Ok(())
 }

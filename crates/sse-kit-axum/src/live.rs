@@ -1,0 +1,237 @@
+//! The extractor of handlers that answer with a stream.
+
+use std::convert::Infallible;
+use std::error::Error as StdError;
+use std::ops::Deref;
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::request::Parts;
+use futures_util::Stream;
+use sse_kit_broadcast::{ClientKey, Hub, Subscription, SubscriptionBuilder};
+use sse_kit_event::{Event, Topics};
+use sse_kit_http::{Authorizer, Gate, Permit, Progress, Quota, SharedStream, SseResponse};
+
+use crate::error::{Error, ErrorKind};
+use crate::live_request::LiveRequest;
+
+/// An extractor for handlers that answer with an event stream.
+///
+/// It takes the [`Hub`] from the app's state, which is a hub or has one
+/// ([`FromRef`](axum::extract::FromRef)), and dereferences to the [`LiveRequest`].
+///
+/// ```
+/// use sse_kit_axum::{Error, Live};
+/// use sse_kit_event::{Topic, Topics};
+/// use sse_kit_http::{Gate, SseResponse};
+/// # use sse_kit_http::Authorizer;
+/// # struct User { id: String }
+///
+/// /// Who is signed in sees their own topic and the news.
+/// async fn events(user: User, live: Live) -> Result<SseResponse, Error> {
+///     let own: Topic = format!("users:{}", user.id).parse()?;
+///     live.open(Topics::new([own, "news".parse()?], [])?).await
+/// }
+///
+/// /// The same, by an authorizer that can revoke it; nobody is signed in at `None`.
+/// async fn gated<A: Authorizer<Principal = User>>(
+///     user: Option<User>,
+///     gate: Gate<A>,
+///     live: Live,
+/// ) -> Result<SseResponse, Error> {
+///     let topics = live.topics("topic")?;
+///     live.open_for(user, &gate, topics).await
+/// }
+/// ```
+///
+/// # Errors for streams
+///
+/// An `EventSource` gives up for good on any status but 200. So its methods, where the client may come
+/// back later, answer a client that asks for an event stream by a stream of one event,
+/// `sse-kit:busy`, which tells it when; any other client gets status 429 or 503. To whom may not see it
+/// at all they answer with 401 or 403, and giving up is right.
+#[derive(Debug)]
+pub struct Live {
+    hub: Hub,
+    request: LiveRequest,
+    permits: Vec<Permit>,
+    #[cfg(feature = "gzip")]
+    gzip: bool,
+}
+
+impl Live {
+    /// Opens a stream of these topics, which resumes after the last event that the client has seen.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when the hub is shutting down or has no room.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped before it is ready, nothing is opened.
+    pub async fn open(self, topics: impl Into<Topics> + Send) -> Result<SseResponse, Error> {
+        match self.subscribe(topics).backfill().await {
+            Ok(subscription) => Ok(self.respond(subscription)),
+            Err(error) => Err(self.refuse(error)),
+        }
+    }
+
+    /// Opens a stream of these topics if the gate lets the principal see all of them. Without a principal
+    /// nobody is signed in, and the answer is 401.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] with status 401 or 403, and those of [`open`](Self::open).
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped before it is ready, nothing is opened.
+    pub async fn open_for<A: Authorizer>(
+        self,
+        principal: impl Into<Option<A::Principal>> + Send,
+        gate: &Gate<A>,
+        topics: impl Into<Topics> + Send,
+    ) -> Result<SseResponse, Error> {
+        let Some(principal) = principal.into() else {
+            return Err(Error::new(ErrorKind::Unauthorized));
+        };
+        match gate.open(principal, self.subscribe(topics)).await {
+            Ok(response) => Ok(self.complete(response)),
+            Err(error) => Err(self.refuse(error)),
+        }
+    }
+
+    /// Streams the events of the app's own to this client alone, such as the tokens of an LLM's answer: see
+    /// [`SseResponse::stream`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open).
+    pub fn stream(
+        self,
+        events: impl Stream<Item = Event> + Send + 'static,
+    ) -> Result<SseResponse, Error> {
+        Ok(self.open_alone()?.stream(events))
+    }
+
+    /// Streams the events of the app's own that may fail: see [`SseResponse::try_stream`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open).
+    pub fn try_stream<E>(
+        self,
+        events: impl Stream<Item = Result<Event, E>> + Send + 'static,
+        failure: Event,
+    ) -> Result<SseResponse, Error>
+    where
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        Ok(self.open_alone()?.try_stream(events, failure))
+    }
+
+    /// Opens a stream of what a [`SharedStream`] produces, which goes on after the last event that the
+    /// client has seen, and ends when that is done.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open).
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped before it is ready, nothing is opened.
+    pub async fn open_shared<P: Progress>(
+        self,
+        stream: &SharedStream<P>,
+    ) -> Result<SseResponse, Error> {
+        match stream.open(self.request.last_event_id()).await {
+            Ok(response) => Ok(self.complete(response)),
+            Err(error) => Err(self.refuse(error)),
+        }
+    }
+
+    /// Counts the stream towards a quota, by a user or by the [address](LiveRequest::client) of the
+    /// client, as long as it is open.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when the quota is reached.
+    pub fn admit(mut self, quota: &Quota, client: impl Into<ClientKey>) -> Result<Self, Error> {
+        match quota.admit(client) {
+            Ok(permit) => self.permits.push(permit),
+            Err(error) => return Err(self.refuse(error)),
+        }
+        Ok(self)
+    }
+
+    /// Compresses the stream if the client accepts it: see [`SseResponse::gzip`].
+    #[cfg(feature = "gzip")]
+    pub fn gzip(self) -> Self {
+        Self { gzip: true, ..self }
+    }
+
+    /// Returns the hub.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// Begins a subscription to these topics, for an app that sets more about it, and passes it to
+    /// [`respond`](Self::respond).
+    pub fn subscribe(&self, topics: impl Into<Topics>) -> SubscriptionBuilder {
+        let builder = self.hub.subscribe(topics).resume(self.request.last_event_id());
+        match self.request.client() {
+            Some(address) => builder.client(address),
+            None => builder,
+        }
+    }
+
+    /// Makes the response of a subscription.
+    pub fn respond(self, subscription: Subscription) -> SseResponse {
+        self.complete(SseResponse::new(subscription))
+    }
+
+    /// Turns an error into the answer to this request: a client that asks for an event stream, and may come
+    /// back later, is told when.
+    pub fn refuse(&self, error: impl Into<Error>) -> Error {
+        error.into().for_stream(self.request.is_for_stream())
+    }
+
+    fn open_alone(self) -> Result<SseResponse, Error> {
+        match self.subscribe(Topics::none()).resume(None).open() {
+            Ok(subscription) => Ok(self.respond(subscription)),
+            Err(error) => Err(self.refuse(error)),
+        }
+    }
+
+    fn complete(self, response: SseResponse) -> SseResponse {
+        #[cfg(feature = "gzip")]
+        let response = if self.gzip { response.gzip(self.request.as_sse()) } else { response };
+        response.keep(self.permits)
+    }
+}
+
+impl Deref for Live {
+    type Target = LiveRequest;
+
+    fn deref(&self) -> &LiveRequest {
+        &self.request
+    }
+}
+
+impl<S> FromRequestParts<S> for Live
+where
+    S: Send + Sync,
+    Hub: FromRef<S>,
+{
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let request = LiveRequest::from_request_parts(parts, state).await?;
+        Ok(Self {
+            hub: Hub::from_ref(state),
+            request,
+            permits: Vec::new(),
+            #[cfg(feature = "gzip")]
+            gzip: false,
+        })
+    }
+}

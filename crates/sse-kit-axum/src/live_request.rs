@@ -1,0 +1,111 @@
+//! What a client asks for.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::HeaderName;
+#[cfg(feature = "gzip")]
+use axum::http::header::ACCEPT_ENCODING;
+use axum::http::header::{ACCEPT, HeaderMap};
+use axum::http::request::Parts;
+use sse_kit_broadcast::{Start, StartError};
+use sse_kit_event::{LastEventId, Topics};
+use sse_kit_http::{QueryError, SseRequest};
+
+/// An extractor for what a client says that asks for an event stream: topics, and the last event that it
+/// has seen. It never rejects a request.
+///
+/// [`Live`](crate::Live) has it, and a hub besides.
+#[derive(Clone, Debug)]
+pub struct LiveRequest {
+    query: Option<Box<str>>,
+    last_event_id: Option<Box<[u8]>>,
+    #[cfg(feature = "gzip")]
+    accept_encoding: Box<[Box<str>]>,
+    is_for_stream: bool,
+    client: Option<IpAddr>,
+}
+
+impl LiveRequest {
+    fn new(parts: &Parts) -> Self {
+        let header = parts.headers.get("last-event-id");
+        let client = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        Self {
+            query: parts.uri.query().map(Into::into),
+            last_event_id: header.map(|value| value.as_bytes().into()),
+            #[cfg(feature = "gzip")]
+            accept_encoding: texts(&parts.headers, &ACCEPT_ENCODING).map(Into::into).collect(),
+            is_for_stream: texts(&parts.headers, &ACCEPT)
+                .any(|accepted| accepted.contains("text/event-stream")),
+            client: client.map(|ConnectInfo(address)| address.ip()),
+        }
+    }
+
+    /// Returns the request as `sse-kit-http` knows it.
+    pub fn as_sse(&self) -> SseRequest<'_> {
+        let request = SseRequest::new(self.query.as_deref(), self.last_event_id.as_deref());
+        #[cfg(feature = "gzip")]
+        let request = request.accept_encoding(self.accept_encoding.iter().map(|value| &**value));
+        request
+    }
+
+    /// Reads the last event that the client says it has seen: see [`SseRequest::last_event_id`].
+    pub fn last_event_id(&self) -> Option<LastEventId> {
+        self.as_sse().last_event_id()
+    }
+
+    /// Reads the topics that the query names, of those that the session allows: see
+    /// [`SseRequest::topics_within`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SseRequest::topics_within`].
+    pub fn topics_within(&self, name: &str, allowed: &Topics) -> Result<Topics, QueryError> {
+        self.as_sse().topics_within(name, allowed)
+    }
+
+    /// Reads the topics that the query names, whichever they are: see [`SseRequest::topics`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SseRequest::topics`].
+    pub fn topics(&self, name: &str) -> Result<Topics, QueryError> {
+        self.as_sse().topics(name)
+    }
+
+    /// Reads where a client wants to begin that has seen nothing yet: see [`SseRequest::start`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SseRequest::start`].
+    pub fn start(&self) -> Result<Start, StartError> {
+        self.as_sse().start()
+    }
+
+    /// Returns the address at the other end of the connection, where the server tells it, as
+    /// [`serve`](crate::serve) does, and `into_make_service_with_connect_info::<SocketAddr>()`.
+    ///
+    /// Behind a proxy that is the proxy: see [`TrustedProxies`](sse_kit_http::TrustedProxies).
+    pub fn client(&self) -> Option<IpAddr> {
+        self.client
+    }
+
+    /// Returns `true` if the client asks for an event stream by the header `Accept`, as `EventSource`
+    /// and htmx do.
+    pub fn is_for_stream(&self) -> bool {
+        self.is_for_stream
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for LiveRequest {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::new(parts))
+    }
+}
+
+fn texts<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> + use<'h> {
+    headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok())
+}

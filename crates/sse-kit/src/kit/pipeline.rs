@@ -1,0 +1,167 @@
+//! The way of one event: handlers, updates, message, topic, hub.
+
+use std::sync::Arc;
+
+use sse_kit_broadcast::{ConnectionId, Hub};
+use sse_kit_dispatch::{
+    Callback, Dispatcher, DomainEvent, DomainEventError, Ending, IntoDomainEvent,
+};
+use sse_kit_event::{Audience, Event, Topic};
+use sse_kit_htmx::MessageFormat;
+use sse_kit_update::{ElementUpdater, message};
+
+use super::OnFailure;
+use super::emitted::{EmitError, EmitErrorKind, Emitted};
+
+/// An event and its audience, before it is emitted.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    what: What,
+    /// `None` is the topic that the kit chooses.
+    audience: Option<Audience>,
+    except: Vec<ConnectionId>,
+}
+
+#[derive(Debug)]
+enum What {
+    /// An event of the app, if its data could be written.
+    Domain(Result<DomainEvent, DomainEventError>),
+    /// An event that is published as it is.
+    Plain(Event),
+}
+
+impl Outgoing {
+    pub(super) fn new(event: impl IntoDomainEvent) -> Self {
+        let what = What::Domain(event.into_domain_event());
+        Self { what, audience: None, except: Vec::new() }
+    }
+
+    pub(super) fn plain(audience: impl Into<Audience>, event: Event) -> Self {
+        Self { what: What::Plain(event), audience: Some(audience.into()), except: Vec::new() }
+    }
+
+    pub(super) fn to(self, audience: impl Into<Audience>) -> Self {
+        Self { audience: Some(audience.into()), ..self }
+    }
+
+    pub(super) fn except(mut self, connections: &[ConnectionId]) -> Self {
+        self.except.extend_from_slice(connections);
+        self
+    }
+}
+
+/// The parts of a kit that do not depend on its state.
+#[derive(Clone, Debug)]
+pub(super) struct Pipeline {
+    pub(super) hub: Hub,
+    pub(super) dispatcher: Dispatcher,
+    pub(super) updater: ElementUpdater,
+    pub(super) format: MessageFormat,
+    /// `None` is the topic that is called like the event's full type.
+    pub(super) topic: Option<Callback<Arc<DomainEvent>, Topic>>,
+    pub(super) on_handler_failure: OnFailure,
+    pub(super) on_unhandled: OnFailure,
+}
+
+impl Pipeline {
+    pub(super) fn new(hub: Hub) -> Self {
+        Self {
+            hub,
+            dispatcher: Dispatcher::new(),
+            updater: ElementUpdater::new(),
+            format: MessageFormat::default(),
+            topic: None,
+            on_handler_failure: OnFailure::default(),
+            on_unhandled: OnFailure::default(),
+        }
+    }
+
+    /// Sends an event all the way. Every failure is logged, here or by the handlers' registry.
+    pub(super) async fn emit(&self, outgoing: Outgoing) -> Result<Emitted, EmitError> {
+        let Outgoing { what, audience, except } = outgoing;
+        let emitted = match what {
+            What::Domain(Ok(event)) => self.emit_event(event, audience, &except).await,
+            What::Domain(Err(error)) => Err(EmitError::new(None, EmitErrorKind::Event(error))),
+            What::Plain(event) => self.publish(audience, event, &except).await,
+        };
+        emitted.inspect_err(EmitError::log)
+    }
+
+    async fn publish(
+        &self,
+        audience: Option<Audience>,
+        event: Event,
+        except: &[ConnectionId],
+    ) -> Result<Emitted, EmitError> {
+        let audience = audience.unwrap_or(Audience::Everyone);
+        let published = self.hub.except(except.iter().cloned()).publish(audience, event).await;
+        let receipt =
+            published.map_err(|error| EmitError::new(None, EmitErrorKind::Publish(error)))?;
+        Ok(Emitted { receipt: Some(receipt), ..Emitted::default() })
+    }
+
+    async fn emit_event(
+        &self,
+        event: DomainEvent,
+        audience: Option<Audience>,
+        except: &[ConnectionId],
+    ) -> Result<Emitted, EmitError> {
+        let event_type = event.full_type().clone();
+        let dispatched = match self.dispatcher.dispatch(event).await {
+            Ok(dispatched) => dispatched,
+            Err(error) => {
+                return Err(EmitError::new(Some(event_type), EmitErrorKind::Dispatch(error)));
+            }
+        };
+        let (event, ending) = (Arc::clone(&dispatched.event), dispatched.ending.clone());
+        let mut emitted = Emitted { dispatched: Some(dispatched), ..Emitted::default() };
+        if ending == Ending::Handled
+            && let Err(kind) = self.update_pages(&event, audience, except, &mut emitted).await
+        {
+            let error = EmitError::new(Some(event.full_type().clone()), kind);
+            return Err(error.with_emitted(emitted));
+        }
+        if emitted.errors().next().is_some() && self.on_handler_failure == OnFailure::Fail {
+            let error = EmitError::new(Some(event.full_type().clone()), EmitErrorKind::Handlers);
+            return Err(error.with_emitted(emitted));
+        }
+        Ok(emitted)
+    }
+
+    async fn update_pages(
+        &self,
+        event: &Arc<DomainEvent>,
+        audience: Option<Audience>,
+        except: &[ConnectionId],
+        emitted: &mut Emitted,
+    ) -> Result<(), EmitErrorKind> {
+        emitted.updated =
+            self.updater.update(Arc::clone(event)).await.map_err(EmitErrorKind::Update)?;
+        if emitted.handlers() == 0 {
+            return self.unhandled(event);
+        }
+        let message = message(&emitted.updated.updates, self.format);
+        let Some(message) = message.map_err(EmitErrorKind::Message)? else { return Ok(()) };
+        let audience = match (audience, &self.topic) {
+            (Some(audience), _) => audience,
+            (None, None) => event.full_type().as_topic().into(),
+            (None, Some(topic)) => {
+                topic.call(Arc::clone(event)).await.map_err(EmitErrorKind::Topic)?.into()
+            }
+        };
+        let hub = self.hub.except(except.iter().cloned());
+        let receipt = hub.publish(audience, message).await.map_err(EmitErrorKind::Publish)?;
+        emitted.receipt = Some(receipt);
+        Ok(())
+    }
+
+    fn unhandled(&self, event: &DomainEvent) -> Result<(), EmitErrorKind> {
+        match self.on_unhandled {
+            OnFailure::Fail => Err(EmitErrorKind::Unhandled),
+            OnFailure::Log => {
+                tracing::warn!(event_type = %event.full_type(), "an event has no handler");
+                Ok(())
+            }
+        }
+    }
+}

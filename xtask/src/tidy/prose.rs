@@ -1,0 +1,372 @@
+//! Plain English in doc comments and messages: first words, and turns of phrase that hide the
+//! subject. CONTRIBUTING.md has the rules; this file checks what can be checked by words alone.
+
+use super::Offence;
+use super::items::{Documented, Kind};
+use super::sources::{self, Source};
+
+/// The crates that are held to the rules.
+const HELD: &[&str] = &[
+    "sse-kit-broadcast",
+    "sse-kit-client",
+    "sse-kit-event",
+    "sse-kit-monitor",
+    "sse-kit-redis",
+    "sse-kit-serve",
+    "sse-kit-shutdown",
+    "sse-kit-tabs",
+];
+
+/// The pages of the guide that are held to the turns of phrase.
+const HELD_PAGES: &[&str] = &[
+    "docs/src/architecture.md",
+    "docs/src/concepts.md",
+    "docs/src/introduction.md",
+    "docs/src/monitoring.md",
+    "docs/src/performance.md",
+    "docs/src/production.md",
+    "docs/src/running-hub.md",
+    "docs/src/scaling.md",
+    "docs/src/tabs.md",
+];
+
+/// The share of functions that must begin with a verb.
+const MIN_VERBS: f64 = 0.70;
+
+/// The share of items that may begin with a wh-word.
+const MAX_WH: f64 = 0.03;
+
+const WH_WORDS: &[&str] = &[
+    "how", "what", "whatever", "when", "where", "whether", "which", "who", "whoever", "whom",
+    "whose", "why",
+];
+
+/// Words that end like a verb's third person and are none.
+const NOT_VERBS: &[&str] = &[
+    "always",
+    "as",
+    "bytes",
+    "does",
+    "events",
+    "hours",
+    "is",
+    "its",
+    "less",
+    "lines",
+    "milliseconds",
+    "minus",
+    "perhaps",
+    "plus",
+    "seconds",
+    "this",
+    "thus",
+    "topics",
+    "unless",
+];
+
+/// Turns of phrase, in lower case, and a plain way to write each.
+const PHRASES: &[(&str, &str)] = &[
+    ("whoever", "name the actor: the client, the caller, the app"),
+    ("those who", "name the actors: clients, callers, nodes"),
+    ("whom", "name the actor and begin the clause with it"),
+    ("that which", "use a noun"),
+    ("what is", "use a noun: `the events published`, not `what is published`"),
+    ("and so", "begin a new sentence, or write `so`"),
+    ("anew", "write `again` or `new`"),
+    ("for ever", "write `without a limit` or `never ends`"),
+    ("as ever", "write `as usual`, or leave it out"),
+    ("may be had", "write `is available`"),
+    ("is told", "name the sender: `the hub sends the client …`"),
+    ("are told", "name the sender: `the hub sends the clients …`"),
+    ("hears", "write `receives`"),
+    ("hear of", "write `receive`"),
+    ("begin alike", "write `share a prefix`"),
+    ("beginning alike", "write `that share a prefix`"),
+    ("as long again", "write the factor: `waits 1.5 times as long`"),
+    ("off the books", "write `subtracts … from the counts`"),
+    ("said of", "write `about`"),
+    ("in their way", "name the state"),
+    ("wants nothing", "name the state"),
+    ("is called like", "write `has the same name as`"),
+    ("has it that", "name the source"),
+];
+
+/// Finds offences in the crates and pages that are held to the rules.
+pub(super) fn offences(sources: &[Source]) -> Vec<Offence> {
+    let crates = HELD.iter().flat_map(|name| offences_of(&crate_sources(sources, name)));
+    let pages = HELD_PAGES.iter().filter_map(|path| sources::find(sources, path));
+    crates.chain(pages.flat_map(page_offences)).collect()
+}
+
+fn page_offences(page: &Source) -> Vec<Offence> {
+    blocks(page.text.lines().map(Some))
+        .into_iter()
+        .flat_map(|(line, text)| phrases(page, line, &text))
+        .collect()
+}
+
+/// Returns the Rust files under `src` of a crate, without files of tests.
+pub(super) fn crate_sources<'a>(sources: &'a [Source], name: &str) -> Vec<&'a Source> {
+    let folder = format!("crates/{name}/src/");
+    sources
+        .iter()
+        .filter(|source| source.path.starts_with(&folder) && source.is_library())
+        .collect()
+}
+
+fn offences_of(sources: &[&Source]) -> Vec<Offence> {
+    let mut offences = Vec::new();
+    let mut words = FirstWords::default();
+    for source in sources {
+        match super::items::read(&source.text) {
+            Ok(items) => {
+                let strings = items.strings.into_iter().filter(|(_, text)| text.contains(' '));
+                let comments = comments(sources::without_tests(&source.text));
+                let texts = comments.into_iter().chain(strings);
+                offences.extend(texts.flat_map(|(line, text)| phrases(source, line, &text)));
+                offences.extend(items.without_cancel_safety.into_iter().map(|(line, name)| {
+                    let what = format!("`{name}` has no section `# Cancel safety`");
+                    Offence::at_line(&source.path, line, what)
+                }));
+                words.add(&source.path, &items.documented);
+            }
+            Err(error) => offences.push(Offence::in_file(&source.path, error.to_string())),
+        }
+    }
+    offences.extend(words.offences());
+    offences
+}
+
+/// First words of doc comments, counted by what they document.
+#[derive(Debug, Default)]
+pub(super) struct FirstWords {
+    pub(super) functions: usize,
+    pub(super) others: usize,
+    pub(super) types: usize,
+    /// Types that begin with `A`, `An` or `The`.
+    pub(super) articles: usize,
+    /// Functions that begin with something else than a verb.
+    no_verb: Vec<Offence>,
+    wh_functions: Vec<Offence>,
+    wh_others: Vec<Offence>,
+}
+
+impl FirstWords {
+    pub(super) fn add(&mut self, file: &str, items: &[Documented]) {
+        for item in items {
+            let (first, second) = first_words(&item.text);
+            let offence = |advice: &str| {
+                let what = format!("`{}` begins with `{first}`; {advice}", item.name);
+                Offence::at_line(file, item.line, what)
+            };
+            let is_wh = WH_WORDS.contains(&&*first.to_lowercase());
+            if item.kind == Kind::Function {
+                self.functions += 1;
+                if !is_verb(&first, &second) {
+                    self.no_verb.push(offence(
+                        "begin with a verb in the third person: `Returns …`, `Publishes …`",
+                    ));
+                }
+                if is_wh {
+                    self.wh_functions.push(offence("begin with a verb: `Returns whether …`"));
+                }
+                continue;
+            }
+            self.others += 1;
+            if item.kind == Kind::Type {
+                self.types += 1;
+                self.articles += usize::from(["A", "An", "The"].contains(&&*first));
+            }
+            if is_wh {
+                self.wh_others.push(offence(
+                    "begin with an article and a noun: `The delay before …`, `A client that …`",
+                ));
+            }
+        }
+    }
+
+    /// Returns the share of functions that begin with a verb, from 0 to 1.
+    pub(super) fn verbs(&self) -> f64 {
+        1.0 - share(self.no_verb.len(), self.functions)
+    }
+
+    /// Returns the share of functions that begin with a wh-word, from 0 to 1.
+    pub(super) fn wh_functions(&self) -> f64 {
+        share(self.wh_functions.len(), self.functions)
+    }
+
+    /// Returns the share of types, fields, variants and constants that do so, from 0 to 1.
+    pub(super) fn wh_others(&self) -> f64 {
+        share(self.wh_others.len(), self.others)
+    }
+
+    fn offences(self) -> Vec<Offence> {
+        let mut offences = Vec::new();
+        let (verbs, wh_functions, wh_others) =
+            (self.verbs(), self.wh_functions(), self.wh_others());
+        if verbs < MIN_VERBS {
+            offences.extend(self.no_verb);
+        } else if wh_functions > MAX_WH {
+            offences.extend(self.wh_functions);
+        }
+        if wh_others > MAX_WH {
+            offences.extend(self.wh_others);
+        }
+        offences
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a crate has fewer than 2^52 items")]
+pub(super) fn share(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+fn first_words(text: &str) -> (String, String) {
+    let mut words = text
+        .split_whitespace()
+        .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric() && c != '`').to_owned());
+    (words.next().unwrap_or_default(), words.next().unwrap_or_default())
+}
+
+/// Guesses whether a sentence begins with a verb in the third person: `Returns`, `Tries`.
+fn is_verb(first: &str, second: &str) -> bool {
+    first.ends_with('s')
+        && first.chars().all(|c| c.is_alphabetic() || c == '-')
+        && !NOT_VERBS.contains(&&*first.to_lowercase())
+        && !["of", "which"].contains(&second)
+}
+
+/// Joins the lines of each comment.
+fn comments(text: &str) -> Vec<(usize, String)> {
+    blocks(text.lines().map(|line| {
+        let comment = line.trim_start().strip_prefix("//")?;
+        Some(comment.trim_start_matches(['/', '!']))
+    }))
+}
+
+/// Joins lines to paragraphs, so that a phrase is found across lines, and leaves code out. `None`
+/// ends a paragraph.
+fn blocks<'a>(lines: impl Iterator<Item = Option<&'a str>>) -> Vec<(usize, String)> {
+    let mut blocks: Vec<(usize, String)> = Vec::new();
+    let mut open = false;
+    let mut is_code = false;
+    for (index, line) in lines.enumerate() {
+        let Some(line) = line.map(str::trim) else {
+            (open, is_code) = (false, false);
+            continue;
+        };
+        if line.starts_with("```") {
+            (open, is_code) = (false, !is_code);
+        } else if line.is_empty() || is_code {
+            open = false;
+        } else if let (true, Some((_, block))) = (open && !line.starts_with('|'), blocks.last_mut())
+        {
+            block.push(' ');
+            block.push_str(line);
+        } else {
+            blocks.push((index + 1, line.to_owned()));
+            open = true;
+        }
+    }
+    blocks
+}
+
+fn phrases(source: &Source, line: usize, text: &str) -> Vec<Offence> {
+    let lower = text.to_lowercase();
+    let stands = |phrase: &str| {
+        lower.match_indices(phrase).any(|(at, _)| {
+            let (before, after) = (&lower[..at], &lower[at + phrase.len()..]);
+            let is_part = before.ends_with(is_word) || after.starts_with(is_word);
+            let goes_on = phrase == "and so" && after.starts_with(" on");
+            !is_part && !goes_on
+        })
+    };
+    let found = PHRASES.iter().filter(|(phrase, _)| stands(phrase));
+    found
+        .map(|(phrase, advice)| {
+            Offence::at_line(&source.path, line, format!("says `{phrase}`; {advice}"))
+        })
+        .collect()
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whats(text: &str) -> Vec<String> {
+        let source = Source::new("crates/a/src/b.rs", text);
+        offences_of(&[&source]).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn functions_begin_with_a_verb_and_types_with_no_wh_word() {
+        assert!(whats("/// Returns it.\nfn it() {}\n/// A thing.\nstruct Thing;\n").is_empty());
+        assert_eq!(
+            whats("/// It.\nfn it() {}\n\n/// What it is.\nstruct Thing;\n"),
+            [
+                "crates/a/src/b.rs:1: `it` begins with `It`; begin with a verb in the third \
+                 person: `Returns …`, `Publishes …`",
+                "crates/a/src/b.rs:4: `Thing` begins with `What`; begin with an article and a \
+                 noun: `The delay before …`, `A client that …`",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_few_may_begin_otherwise() {
+        let verbs = "/// Ends it.\nfn it() {}\n".repeat(7);
+        assert!(
+            whats(&format!("{verbs}{}", "/// Same as that.\nfn it() {}\n".repeat(3))).is_empty()
+        );
+        let other = "/// Same as that.\nfn it() {}\n".repeat(4);
+        assert_eq!(whats(&format!("{verbs}{other}")).len(), 4);
+    }
+
+    #[test]
+    fn plural_nouns_and_adverbs_are_no_verbs() {
+        for text in ["Bytes in it", "Always true", "Kinds of things", "This ends", "`s` ends"] {
+            let (first, second) = first_words(text);
+            assert!(!is_verb(&first, &second), "{text}");
+        }
+        for text in ["Returns it.", "Tries", "Re-reads it"] {
+            let (first, second) = first_words(text);
+            assert!(is_verb(&first, &second), "{text}");
+        }
+    }
+
+    #[test]
+    fn public_async_functions_say_how_they_bear_being_dropped() {
+        let safe = "/// Waits.\n///\n/// # Cancel safety\n///\n/// Cancel safe.\n";
+        assert!(whats(&format!("{safe}pub async fn wait() {{}}\n")).is_empty());
+        assert!(whats("/// Waits.\nasync fn wait() {}\n").is_empty());
+        assert_eq!(
+            whats("/// Waits.\npub async fn wait() {}\n"),
+            ["crates/a/src/b.rs:2: `wait` has no section `# Cancel safety`"]
+        );
+    }
+
+    #[test]
+    fn pages_are_read_without_their_code() {
+        let page = Source::new("docs/src/a.md", "# A\n\nIt goes on for\never.\n\n```\nanew\n```\n");
+        let found: Vec<_> = page_offences(&page).into_iter().map(|it| it.line).collect();
+        assert_eq!(found, [Some(3)]);
+    }
+
+    #[test]
+    fn banned_phrases_are_found_across_lines_and_in_messages() {
+        let text = "/// A client that is\n/// told so.\nstruct A;\n";
+        assert_eq!(
+            whats(text),
+            ["crates/a/src/b.rs:1: says `is told`; name the sender: `the hub sends the client …`"]
+        );
+        assert_eq!(whats("fn a() { b(\"goes on for ever\") }").len(), 1);
+        let error = "#[derive(Error)]\nenum E {\n    #[error(\"goes on for ever\")]\n    A,\n}\n";
+        assert_eq!(whats(error).len(), 1);
+        assert!(whats("// Reads, writes and so on; unheard-of.\nfn a() {}\n").is_empty());
+        assert!(whats("/// A\n/// ```\n/// let what is = 1;\n/// ```\nstruct A;\n").is_empty());
+    }
+}
