@@ -7,6 +7,7 @@ mod items;
 mod links;
 mod manifests;
 mod markdown;
+mod named_files;
 mod prose;
 mod report;
 mod seeds;
@@ -84,6 +85,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     }
     offences.extend(links::offences(&sources, |path| workspace.root().join(path).exists()));
     offences.extend(links::summary_offences(&sources));
+    offences.extend(named_files::offences(&sources));
     offences.extend(prose::offences(&sources));
     report_all(&offences)
 }

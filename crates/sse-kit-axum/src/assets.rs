@@ -15,7 +15,7 @@ pub const ASSETS: &str = "/sse-kit";
 /// Serves our own scripts from the folder [`ASSETS`]: those that the markup for htmx needs, and those of
 /// the monitor and the tabs where their features are on.
 ///
-/// A file's name has a hash of its content, so browsers keep it for ever. With the feature `gzip` each
+/// A file's name has a hash of its content, so browsers keep it without a limit. With the feature `gzip` each
 /// file is compressed, once.
 ///
 /// ```

@@ -15,7 +15,7 @@ use sse_kit_http::{
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// When a client may come back, unless the error says otherwise.
+/// The default delay after which a client may come back.
 const RETRY_WITHIN: Duration = Duration::from_secs(5);
 
 /// The response to what goes wrong: a status and a fixed text for each kind. The cause is logged, as an
@@ -49,7 +49,7 @@ pub enum ErrorKind {
     Unauthorized,
     /// The client may not see or do this: status 403.
     Forbidden,
-    /// What the client asks for does not exist: status 404.
+    /// The requested resource does not exist: status 404.
     NotFound,
     /// Something else came first: status 409.
     Conflict,

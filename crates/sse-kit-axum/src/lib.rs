@@ -35,7 +35,7 @@
 //!
 //! - [`Live`] is the extractor of a handler that answers with a stream: it resumes after the last event
 //!   that the client has seen, asks a [`Gate`](sse_kit_http::Gate) or a
-//!   [`Quota`](sse_kit_http::Quota), and streams what is published or what the app gives it. It needs
+//!   [`Quota`](sse_kit_http::Quota), and streams published events or a stream of the app. It needs
 //!   the [`Hub`](sse_kit_broadcast::Hub) in the app's state.
 //! - [`LiveRequest`] is what the client asks for, without a hub.
 //! - [`Error`] is the response to what goes wrong: the right status, and nothing that a client must not

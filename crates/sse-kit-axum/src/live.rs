@@ -47,8 +47,8 @@ use crate::live_request::LiveRequest;
 ///
 /// An `EventSource` gives up for good on any status but 200. So its methods, where the client may come
 /// back later, answer a client that asks for an event stream by a stream of one event,
-/// `sse-kit:busy`, which tells it when; any other client gets status 429 or 503. To whom may not see it
-/// at all they answer with 401 or 403, and giving up is right.
+/// `sse-kit:busy`, which tells it when; any other client gets status 429 or 503. A client without access gets
+/// 401 or 403, after which it rightly gives up.
 #[derive(Debug)]
 pub struct Live {
     hub: Hub,
@@ -189,8 +189,8 @@ impl Live {
         self.complete(SseResponse::new(subscription))
     }
 
-    /// Turns an error into the answer to this request: a client that asks for an event stream, and may come
-    /// back later, is told when.
+    /// Turns an error into the answer to this request. A client that asks for an event stream, and may
+    /// come back later, gets the delay after which to do so.
     pub fn refuse(&self, error: impl Into<Error>) -> Error {
         error.into().for_stream(self.request.is_for_stream())
     }

@@ -11,10 +11,10 @@ use sse_kit_shutdown::{Outcome, Shutdown, Signals};
 use tokio::net::{TcpListener, ToSocketAddrs};
 
 /// Serves an app until Ctrl-C (SIGINT) or SIGTERM, says goodbye to every stream of the hub, and returns
-/// what the process is to exit with.
+/// the exit code of the process.
 ///
-/// Pages come back by themselves when the next process listens. What is left after the deadline of
-/// [`Shutdown::builder`] is cut off; a second signal cuts it off at once. [`serve_until`] has
+/// Pages reconnect by themselves when the next process listens. After the deadline of
+/// [`Shutdown::builder`] the remaining connections are cut off; a second signal does so at once. [`serve_until`] has
 /// settings for all of that.
 ///
 /// ```no_run
@@ -35,7 +35,7 @@ use tokio::net::{TcpListener, ToSocketAddrs};
 ///
 /// # Cancel safety
 ///
-/// When the future is dropped, the server stops at once, and nobody is told.
+/// Not cancel safe. If the future is dropped, the server stops at once, and clients get no goodbye.
 pub async fn serve(address: impl ToSocketAddrs, app: Router, hub: &Hub) -> io::Result<ExitCode> {
     let listener = TcpListener::bind(address).await?;
     tracing::info!(address = %listener.local_addr()?, "listening");
@@ -46,16 +46,16 @@ pub async fn serve(address: impl ToSocketAddrs, app: Router, hub: &Hub) -> io::R
     Ok(exit_code)
 }
 
-/// Serves an app until `shutdown` says that it is time to stop, because of a signal or because the app
-/// asks for it, and runs the whole of it: see [`Shutdown::run`].
+/// Serves an app until `shutdown` is triggered by a signal or by the app, and then runs the whole
+/// shutdown: see [`Shutdown::run`].
 ///
 /// Handlers find the client's address in `ConnectInfo<SocketAddr>`. Small events are sent at once
-/// (`TCP_NODELAY`). What axum's server does not bound, such as the time that a client may take to send
-/// a request, is for a proxy in front, or for `sse-kit-serve`.
+/// (`TCP_NODELAY`). axum's server has no limit on the time that a client may take to send a
+/// request: use a proxy in front, or `sse-kit-serve`.
 ///
 /// # Cancel safety
 ///
-/// When the future is dropped, the server stops at once, and nobody is told.
+/// Not cancel safe. If the future is dropped, the server stops at once, and clients get no goodbye.
 pub async fn serve_until(
     shutdown: &Shutdown,
     signals: impl Into<Option<Signals>>,

@@ -82,7 +82,7 @@ impl Node {
             tracing::error!(%position, %before, "the log begins an epoch that has begun");
             return Err(InletError::OutOfOrder { id: position, position: before });
         }
-        tracing::info!(%before, %position, "the log goes on in a new epoch");
+        tracing::info!(%before, %position, "the log continues in a new epoch");
         state.begin_epoch(position);
         for connection in state.connections.values() {
             connection.queue.lock().begin_epoch(position);

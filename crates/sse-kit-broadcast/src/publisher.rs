@@ -141,7 +141,7 @@ impl Publisher {
             (None, receipt) => receipt,
             (Some(refused), Ok(_)) => Err(refused),
             (Some(refused), Err(error)) => {
-                tracing::error!(%error, "what follows a vetoed event was not published");
+                tracing::error!(%error, "the follow-ups of a vetoed event were not published");
                 Err(refused)
             }
         }
@@ -170,7 +170,10 @@ impl Publisher {
         let mut budget = MAX_FOLLOW_UPS;
         while let Some((audience, event)) = (!follow_ups.is_empty()).then(|| follow_ups.remove(0)) {
             if budget == 0 {
-                tracing::error!(MAX_FOLLOW_UPS, "hooks follow up without end; the rest is dropped");
+                tracing::error!(
+                    MAX_FOLLOW_UPS,
+                    "an event has too many follow-ups; the rest is dropped"
+                );
                 self.node.counters.hook_failures.add(1);
                 break;
             }
@@ -179,7 +182,7 @@ impl Publisher {
             follow_ups.extend(judged.draft.take_follow_ups());
             let none = ConnectionSet::default();
             if let Err(error) = self.pass(&judged.draft, judged.outcome, none, &mut passed) {
-                tracing::error!(%error, "a follow-up is not published");
+                tracing::error!(%error, "a follow-up was not published");
             }
         }
         (passed, refused)

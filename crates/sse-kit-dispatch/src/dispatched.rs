@@ -1,4 +1,4 @@
-//! What became of an event.
+//! The outcome of a dispatch.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::handler::{HandlerError, HandlerResult};
 pub struct Dispatched {
     /// The event as it was handled: after transformers and middleware.
     pub event: Arc<DomainEvent>,
-    /// How far the event came.
+    /// The point that the event reached.
     pub ending: Ending,
     /// The results of handlers, in the order in which they were called.
     pub results: Vec<HandlerResult>,

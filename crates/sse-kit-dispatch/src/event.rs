@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use sse_kit_event::TopicError;
 
+use crate::callback::BoxError;
 use crate::event_data::EventData;
 use crate::event_type::EventType;
 use crate::namespace::Namespace;
@@ -84,7 +85,9 @@ impl DomainEvent {
     {
         let data = match serde_json::to_value(data) {
             Ok(data) => Arc::new(data),
-            Err(source) => return Err(DomainEventError::Data { event_type, source }),
+            Err(error) => {
+                return Err(DomainEventError::Data { event_type, source: error.into() });
+            }
         };
         Ok(Self {
             full_type: event_type.clone(),
@@ -173,7 +176,7 @@ impl DomainEvent {
         serde_path_to_error::deserialize(&*self.data).map_err(|error| DataError {
             event_type: self.full_type.clone(),
             path: error.path().to_string(),
-            source: error.into_inner(),
+            source: error.into_inner().into(),
         })
     }
 
@@ -262,7 +265,7 @@ impl TryFrom<Value> for DomainEvent {
         let fields: Result<Fields, _> = serde_path_to_error::deserialize(json);
         let fields = fields.map_err(|error| DomainEventError::Field {
             path: error.path().to_string(),
-            source: error.into_inner(),
+            source: error.into_inner().into(),
         })?;
         Ok(fields.try_into()?)
     }
@@ -281,7 +284,7 @@ pub enum DomainEventError {
         /// The type of the event.
         event_type: EventType,
         /// The cause.
-        source: serde_json::Error,
+        source: BoxError,
     },
     /// The JSON is not a map.
     #[error("an event is a map in JSON, with at least a `type`")]
@@ -295,7 +298,7 @@ pub enum DomainEventError {
         /// The path of the field in the map.
         path: String,
         /// The cause.
-        source: serde_json::Error,
+        source: BoxError,
     },
 }
 
@@ -309,5 +312,5 @@ pub struct DataError {
     /// The path in the data, as `files[3].name`; `.` is the whole.
     pub path: String,
     /// The cause.
-    pub source: serde_json::Error,
+    pub source: BoxError,
 }

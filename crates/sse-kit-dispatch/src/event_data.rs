@@ -35,12 +35,23 @@ use crate::event_type::EventType;
 /// # Ok(()) }
 /// ```
 ///
-/// The literal is checked when the program is compiled: see [`EventType::of`].
+/// Wrong data do not compile:
+///
+/// ```compile_fail,E0277
+/// let dispatcher = sse_kit_dispatch::Dispatcher::new();
+/// dispatcher.on_event(|count: u64| println!("{count}"));
+/// ```
+///
+/// The literal is checked when the program is compiled, too: see [`EventType::of`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say its event type",
+    note = "implement `EventData` for it, or register the handler for a pattern"
+)]
 pub trait EventData {
     /// The event type, such as `job:progress`.
     const TYPE: &'static str;
 
-    /// Returns the topic that is called like the event type.
+    /// Returns the topic with the name of the event type.
     fn topic() -> Topic
     where
         Self: Sized,

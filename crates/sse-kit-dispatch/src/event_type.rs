@@ -10,7 +10,7 @@ use crate::event_data::EventData;
 /// The type of an event: segments joined by `:`, such as `job:progress`.
 ///
 /// An event type follows the rules of a [`Topic`], and becomes one without a copy: events can be
-/// published to the topic that is called like their type. Cloning is cheap.
+/// published to the topic with the name of their type. Cloning is cheap.
 ///
 /// ```
 /// use sse_kit_dispatch::EventType;
@@ -63,7 +63,7 @@ impl EventType {
         self.0.as_str()
     }
 
-    /// Returns the topic that is called like the event type.
+    /// Returns the topic with the name of the event type.
     pub fn as_topic(&self) -> &Topic {
         &self.0
     }

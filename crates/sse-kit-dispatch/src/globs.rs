@@ -46,7 +46,7 @@ impl Globs {
                 self.compile(patterns);
                 self.compile(rest);
             }
-            // 256 bytes are a thousandth of what is allowed.
+            // Cannot happen: a pattern of 256 bytes takes a thousandth of the limit.
             Err(error) => {
                 tracing::error!(pattern = %patterns[0], %error, "a pattern cannot be compiled");
             }

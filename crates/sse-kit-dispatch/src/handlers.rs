@@ -39,8 +39,8 @@ pub struct Handlers<T = Value> {
     globs: OnceLock<Arc<Globs>>,
 }
 
-/// A handler and its identity. What is removed is returned as one, to be dropped when no lock is
-/// held: a handler may own anything, also the registry that it was in.
+/// A handler and its identity. Removing handlers returns them, so that the caller drops them when it
+/// holds no lock: a handler may own anything, even the registry that it was in.
 #[derive(Debug)]
 pub struct Registered<T = Value> {
     id: HandlerId,

@@ -50,9 +50,9 @@
 //!
 //! # What it costs
 //!
-//! An event looks up its own type, and once for each length that the text before the first wildcard
-//! of a pattern has. Only patterns that begin like the event are matched. So a handler costs next to
-//! nothing while other events are dispatched, unless its pattern begins with a wildcard.
+//! Patterns without wildcards, and those that end in `:*` and have no other wildcard, are found by
+//! looking them up, however many there are. All others are matched in one pass, by globset. That set
+//! is compiled by the first dispatch after a new pattern came.
 
 mod callback;
 mod dispatch;

@@ -1,4 +1,4 @@
-//! Which events a handler is for.
+//! Patterns of event types.
 
 use std::fmt;
 use std::str::FromStr;

@@ -42,6 +42,21 @@ fn a_dispatcher_calls_the_handlers_whose_patterns_match() {
 }
 
 #[test]
+fn patterns_too_many_for_one_set_are_found_all_the_same() {
+    let dispatcher = Dispatcher::new();
+    let filler = "x".repeat(240);
+    for n in 0..1_500 {
+        dispatcher.on(format!("*:{filler}:{n}"), |_| ()).unwrap();
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for n in [0, 749, 750, 1_499] {
+        let event = DomainEvent::new(format!("a:{filler}:{n}"), &Value::Null).unwrap();
+        let dispatched = runtime.block_on(dispatcher.dispatch(event)).unwrap();
+        assert_eq!(dispatched.results.len(), 1, "{n}");
+    }
+}
+
+#[test]
 fn a_pattern_is_an_event_type_or_a_topic_pattern() {
     let mut runner = TestRunner::new(cases(5_000));
     let outcome = runner.run(&"([a:*]|sse-kit|\\PC){0,12}", |text| {

@@ -1,12 +1,12 @@
-//! Topics that are checked when the program is compiled.
+//! Topics that are validated at compile time.
 
 use crate::audience::Audience;
 use crate::topic::{Topic, check_topic};
 use crate::topics::Topics;
 
-/// A topic that stands in the source, and is checked when that is compiled.
+/// A topic in the source code, validated at compile time.
 ///
-/// It becomes a [`Topic`] without another check, and is taken wherever a topic is.
+/// It converts to a [`Topic`] without another check, and is accepted wherever a topic is.
 ///
 /// ```
 /// use sse_kit_event::{StaticTopic, Topic};
@@ -15,7 +15,7 @@ use crate::topics::Topics;
 /// assert_eq!(Topic::from(NEWS).as_str(), "news");
 /// ```
 ///
-/// A mistake is an error of the compiler:
+/// An invalid topic does not compile:
 ///
 /// ```compile_fail,E0080
 /// # use sse_kit_event::StaticTopic;
@@ -25,11 +25,11 @@ use crate::topics::Topics;
 pub struct StaticTopic(&'static str);
 
 impl StaticTopic {
-    /// Checks a topic by the rules of [`Topic::new`], in a `const` when the program is compiled.
+    /// Creates a topic by the rules of [`Topic::new`]. In a `const` it is validated at compile time.
     ///
     /// # Panics
     ///
-    /// Outside of a `const`, when this is no topic. [`Topic::new`] returns an error instead.
+    /// Panics outside of a `const` if `topic` is not a topic. [`Topic::new`] returns an error instead.
     pub const fn new(topic: &'static str) -> Self {
         assert!(
             check_topic(topic).is_ok(),

@@ -42,7 +42,7 @@ impl Topic {
         Ok(Self::from_checked(topic))
     }
 
-    /// Takes a text that [`check_topic`] has accepted.
+    /// Creates a topic from a text that [`check_topic`] has accepted.
     pub(crate) fn from_checked(topic: &str) -> Self {
         Self(topic.into())
     }
@@ -58,7 +58,7 @@ impl Topic {
     }
 }
 
-/// Checks the rules of a topic. `const`, so that [`StaticTopic`](crate::StaticTopic) has the same.
+/// Checks the rules of a topic. It is `const`, so that [`StaticTopic`](crate::StaticTopic) shares it.
 pub(crate) const fn check_topic(text: &str) -> Result<(), TopicError> {
     if let Err(error) = check_segments(text) {
         return Err(error);
@@ -101,8 +101,8 @@ pub(crate) const fn check_segments(text: &str) -> Result<(), TopicError> {
     Ok(())
 }
 
-/// Finds the first control character of UTF-8: U+0000 to U+001F, U+007F to U+009F. An iterator would
-/// be shorter, but a `const fn` has none.
+/// Returns the first control character of UTF-8: U+0000 to U+001F, U+007F to U+009F. It has no
+/// iterator, because a `const fn` cannot use one.
 const fn first_control(text: &[u8]) -> Option<char> {
     let mut at = 0;
     while at < text.len() {
@@ -116,7 +116,7 @@ const fn first_control(text: &[u8]) -> Option<char> {
     None
 }
 
-/// Returns `true` if the first segment is that of sse-kit itself.
+/// Returns `true` if the first segment is `sse-kit`.
 const fn is_reserved(text: &[u8]) -> bool {
     let prefix = RESERVED_PREFIX.as_bytes();
     let segment = prefix.len() - 1;

@@ -1,19 +1,21 @@
-//! Who may see what: the app's own decision.
+//! Authorisation: the app's decision who may see what.
 
 use std::time::Duration;
 
 use sse_kit_event::{Topic, TopicPattern};
 use tokio::time::Instant;
 
-/// Decides who may see what. The app implements it; a [`Gate`](crate::Gate) asks.
+/// Decides which users may see which topics. The app implements it; a [`Gate`](crate::Gate) calls
+/// it.
 pub trait Authorizer: Send + Sync + 'static {
-    /// Who asks: a user, a session, a token.
+    /// The identity to authorise: a user, a session, a token.
     type Principal: Send + Sync + 'static;
 
-    /// Whether `principal` may see `wanted`. Asked for each topic and pattern of a stream when it is
-    /// opened, and again when the grant has run out.
+    /// Decides whether `principal` may see `wanted`. The gate calls it for each topic and pattern
+    /// of a stream before the stream opens, and again when the grant expires.
     ///
-    /// Grant a pattern only to who may see every topic that it matches, now and later.
+    /// Grant a pattern only to a principal that may see every topic that the pattern matches, now
+    /// and later.
     fn authorize(
         &self,
         principal: &Self::Principal,
@@ -22,7 +24,7 @@ pub trait Authorizer: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Grant, DeniedError>> + Send;
 }
 
-/// What somebody wants to see.
+/// The resource that a principal wants to see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Resource<'a> {
@@ -32,36 +34,36 @@ pub enum Resource<'a> {
     Pattern(&'a TopicPattern),
 }
 
-/// What is asked for.
+/// The kind of access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Access {
     /// Events from now on.
     Live,
-    /// Events from history too: the client resumes.
+    /// Events from history too, because the client resumes.
     Replay,
 }
 
-/// Leave to see something, for some time.
+/// The permission to see a resource, possibly for a limited time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "it lets nobody in by itself"]
+#[must_use = "a grant has no effect until it is returned"]
 pub struct Grant {
     pub(crate) until: Option<Instant>,
 }
 
 impl Grant {
-    /// Until it is revoked.
+    /// Grants access until it is revoked.
     pub fn unlimited() -> Self {
         Self { until: None }
     }
 
-    /// For so long; then it is asked for again.
+    /// Grants access for this duration; after that, the gate asks again.
     pub fn lasting(time: Duration) -> Self {
-        // Longer than an instant can be late is unlimited.
+        // A time beyond the range of `Instant` means no limit.
         Self { until: Instant::now().checked_add(time) }
     }
 
-    /// Of two grants, what both allow.
+    /// Returns the intersection of two grants.
     pub(crate) fn and(self, other: Self) -> Self {
         let until = match (self.until, other.until) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -71,9 +73,9 @@ impl Grant {
     }
 }
 
-/// It may not be seen.
+/// The error for a denied access.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, thiserror::Error)]
-#[error("not allowed")]
+#[error("access denied")]
 pub struct DeniedError;
 
 #[cfg(test)]

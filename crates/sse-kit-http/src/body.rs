@@ -18,39 +18,39 @@ use crate::gzip::Gzip;
 use crate::last_event::LastEvent;
 use crate::source::{self, Item, Source};
 
-/// The time within which a client comes back whose stream has reached its age, chosen at random. The
-/// ages differ, so that not many come at once.
+/// The maximum random delay after which a client reconnects whose stream has reached its maximum
+/// age. The ages are random too, so few clients reconnect at once.
 const RENEW_WITHIN: Duration = Duration::from_secs(1);
 
-/// The body of an event stream: an [`http_body::Body`] of [`Bytes`], one frame for each event.
+/// The body of an event stream: an [`http_body::Body`] of [`Bytes`], with one frame per event.
 ///
-/// The bytes of a published event are the same for all streams, and are never copied here. The body ends
-/// when the connection does: at shutdown, or when it is ended for another reason. Dropping the body, as
-/// servers do when the client is gone, ends the subscription at once.
+/// All streams share the bytes of a published event; they are never copied. The body ends with the
+/// connection: at shutdown, or if the connection is ended. Dropping the body, as servers do when
+/// the client disconnects, ends the subscription immediately.
 pub struct SseBody {
     /// The first bytes, until they are sent.
     opening: Option<Bytes>,
-    /// What follows; `None` when nothing does.
+    /// The subscription; `None` if nothing follows.
     subscription: Option<Subscription>,
     extras: Extras,
-    /// When the client is to come back for another one.
+    /// The time at which the stream ends because of its age.
     ends_at: Option<Instant>,
     /// The state of its compression.
     gzip: Option<Box<Gzip>>,
 }
 
-/// What some streams have besides a subscription.
+/// The optional parts of a stream besides its subscription.
 #[derive(Default)]
 pub(crate) struct Extras {
-    /// Events that are not published, but sent to this client alone.
+    /// The events for this client alone, which are not published.
     pub(crate) source: Option<Source>,
     pub(crate) last_event: Option<Box<LastEvent>>,
-    /// Dropped with the stream.
+    /// The values that are dropped with the stream.
     pub(crate) kept: Option<SyncWrapper<Box<dyn Any + Send>>>,
 }
 
 impl Extras {
-    /// Returns `true` if the stream has no event ids of a log: its client has nothing to resume.
+    /// Returns `true` if the stream has no event ids of a log, so its client cannot resume.
     pub(crate) fn is_unnumbered(&self, subscription: &Subscription) -> bool {
         self.source.is_some() && subscription.connection().topics().is_empty()
     }
@@ -66,7 +66,7 @@ impl SseBody {
         Self { subscription: Some(subscription), extras, ends_at, ..Self::last_words(opening) }
     }
 
-    /// Makes a body of one frame, which ends after it.
+    /// Creates a body with a single frame.
     pub(crate) fn last_words(frame: Bytes) -> Self {
         Self {
             opening: Some(frame),
@@ -77,7 +77,7 @@ impl SseBody {
         }
     }
 
-    /// Turns it into a stream of bytes, for frameworks that take no [`Body`].
+    /// Converts the body to a stream of bytes, for frameworks that do not take a [`Body`].
     ///
     /// ```
     /// use futures_util::StreamExt;
@@ -95,7 +95,7 @@ impl SseBody {
         SseByteStream::new(self)
     }
 
-    /// Compresses what is not sent yet, which is all.
+    /// Compresses everything, because nothing has been sent yet.
     #[cfg(feature = "gzip")]
     pub(crate) fn compress(&mut self) {
         let mut gzip = Box::<Gzip>::default();
@@ -103,11 +103,11 @@ impl SseBody {
         self.gzip = Some(gzip);
     }
 
-    /// The next bytes of the subscription; `None` when it has ended.
+    /// Returns the next bytes of the subscription; `None` after its end.
     fn poll_subscription(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let Some(subscription) = &mut self.subscription else { return Poll::Ready(None) };
         if self.ends_at.is_some_and(|at| at <= Instant::now()) {
-            // What is queued may have no id, and then the client could not have it later.
+            // Queued events may have no id, so the client could not get them later.
             subscription.finish(Goodbye::ComeBack { within: RENEW_WITHIN });
             self.ends_at = None;
         }
@@ -123,7 +123,8 @@ impl SseBody {
         Poll::Ready(delivery.map(|delivery| self.delivery_bytes(delivery)))
     }
 
-    /// The next bytes of the source; `None` when the stream is over, and the subscription has a goodbye.
+    /// Returns the next bytes of the source; `None` if the stream has ended, and the subscription
+    /// has a goodbye.
     fn poll_extras(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if let Some(last_event) = &mut self.extras.last_event
             && last_event.poll_sent(cx).is_ready()
@@ -132,7 +133,7 @@ impl SseBody {
             return Poll::Ready(None);
         }
         let Some(source) = &mut self.extras.source else { return Poll::Pending };
-        // A source that is always ready must let others run, above all what ends the stream.
+        // A source that is always ready must let others run, in particular the end of the stream.
         std::task::ready!(pin!(tokio::task::consume_budget()).poll(cx));
         let (event, is_last) = match std::task::ready!(source.poll_next(cx)) {
             Some(Item::Event(event)) => (Some(event), false),
@@ -145,7 +146,7 @@ impl SseBody {
         Poll::Ready(event.map(|event| self.frame_bytes(source::frame(&event))))
     }
 
-    /// Ends the stream for good, after what waits in the queue.
+    /// Ends the stream for good, after the queued items.
     fn finish(&mut self) {
         (self.extras.source, self.extras.last_event) = (None, None);
         if let Some(subscription) = &self.subscription {
@@ -153,7 +154,7 @@ impl SseBody {
         }
     }
 
-    /// The bytes of a delivery, as this stream has them.
+    /// Returns the bytes of a delivery, compressed if this stream is.
     fn delivery_bytes(&mut self, delivery: Delivery) -> Bytes {
         match &mut self.gzip {
             Some(gzip) => gzip.delivery(delivery),
@@ -161,7 +162,7 @@ impl SseBody {
         }
     }
 
-    /// The bytes of a frame, as this stream has them.
+    /// Returns the bytes of a frame, compressed if this stream is.
     fn frame_bytes(&mut self, frame: Bytes) -> Bytes {
         match &mut self.gzip {
             Some(gzip) => gzip.frame(&frame),
@@ -169,7 +170,7 @@ impl SseBody {
         }
     }
 
-    /// What comes after everything.
+    /// Returns the bytes at the end of the body.
     fn end(&mut self) -> Option<Bytes> {
         self.subscription = None;
         self.extras.source = None;
@@ -189,7 +190,8 @@ impl Body for SseBody {
             return Poll::Ready(Some(Ok(Frame::data(opening))));
         }
         loop {
-            // It comes first: a goodbye must not wait for a source that has always more to say.
+            // The subscription comes first: a goodbye must not wait for a source that is always
+            // ready.
             if let Poll::Ready(bytes) = self.poll_subscription(cx) {
                 let bytes = bytes.or_else(|| self.end());
                 return Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))));

@@ -1,4 +1,4 @@
-//! A body as a stream of bytes.
+//! The body of an event stream as a stream of bytes.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use http_body::Body;
 
 use crate::body::SseBody;
 
-/// The bytes of an event stream, for frameworks that take a [`Stream`] and no [`Body`]: see
+/// The bytes of an event stream, for frameworks that take a [`Stream`] instead of a [`Body`]: see
 /// [`SseBody::into_stream`].
 #[derive(Debug)]
 #[must_use = "streams do nothing unless they are polled"]
@@ -29,7 +29,7 @@ impl Stream for SseByteStream {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
-        // All frames of this body are data.
+        // All frames of this body are data frames.
         Poll::Ready(frame.and_then(|frame| frame.map(|frame| frame.into_data().ok()).transpose()))
     }
 }

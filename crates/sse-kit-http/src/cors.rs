@@ -1,4 +1,4 @@
-//! Letting pages of other origins listen.
+//! CORS: lets pages of other origins read streams.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,8 +10,8 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
-/// The origins whose pages may read streams, cookies and all. Each is compared as a whole: there are
-/// no wildcards, and `null` is none of them.
+/// The origins whose pages may read streams, with cookies. An origin must match exactly: there are
+/// no wildcards, and `null` is never allowed.
 ///
 /// ```
 /// use http::{HeaderMap, Request, Response};
@@ -28,7 +28,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 #[derive(Clone, Debug)]
 pub struct Cors {
     origins: Box<[Origin]>,
-    /// The request headers that a page may set, as a preflight's answer lists them.
+    /// The request headers that a page may set, as the answer to a preflight lists them.
     request_headers: HeaderValue,
 }
 
@@ -39,9 +39,9 @@ impl Cors {
         Self { origins, request_headers: HeaderValue::from_static("last-event-id") }
     }
 
-    /// Allows pages to set these request headers too, besides `last-event-id`: `authorization` for
-    /// clients that send a token, `cache-control` for polyfills of `EventSource` that send it,
-    /// `content-type` for those that post. Replaces an earlier list.
+    /// Allows pages to set these request headers, in addition to `last-event-id`: `authorization`
+    /// for clients that send a token, `cache-control` for polyfills of `EventSource` that send it,
+    /// `content-type` for clients that post. A second call replaces the list.
     ///
     /// ```
     /// use http::header::{AUTHORIZATION, CACHE_CONTROL};
@@ -55,11 +55,11 @@ impl Cors {
         Self { request_headers: with_last_event_id(names), ..self }
     }
 
-    /// Adds to a response what lets the browser hand it to the page that asked, if that page's origin
-    /// is allowed; and in any case that the response depends on the origin, for caches.
+    /// Adds the CORS headers to a response if the page's origin is allowed. In any case it adds
+    /// `Vary: origin`, for caches.
     ///
-    /// A preflight (an `OPTIONS` with `Access-Control-Request-Method`) is answered by a response
-    /// without content, status 204, that this was called for.
+    /// Answer a preflight (an `OPTIONS` request with `Access-Control-Request-Method`) with an empty
+    /// response, status 204, on which this was called.
     pub fn allow(&self, request: &HeaderMap, response: &mut HeaderMap) {
         response.append(VARY, HeaderValue::from_static("origin"));
         let Some(asking) = request.get(ORIGIN) else { return };
@@ -70,20 +70,21 @@ impl Cors {
         response.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         if request.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
             response.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET"));
-            // Clients that read streams by `fetch` set them; `EventSource` needs no permission.
+            // Clients that read streams with `fetch` set these headers; `EventSource` needs no
+            // permission.
             response.insert(ACCESS_CONTROL_ALLOW_HEADERS, self.request_headers.clone());
             response.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
         }
     }
 }
 
-/// Where a page comes from, as browsers write it in the header `Origin`: scheme, host, and the port
-/// unless it is the scheme's own.
+/// An origin, as browsers write it in the header `Origin`: scheme, host, and the port unless it is
+/// the default of the scheme.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin(Box<str>);
 
 impl Origin {
-    /// The origin as text.
+    /// Returns the origin as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -95,7 +96,7 @@ impl FromStr for Origin {
     fn from_str(text: &str) -> Result<Self, OriginError> {
         let (scheme, host) = text.split_once("://").ok_or(OriginError)?;
         let uri: Uri = text.parse().map_err(|_| OriginError)?;
-        // As a URI it has a path even when none is written, so the text is looked at.
+        // A parsed URI always has a path, so compare the text.
         let bare = uri.authority().is_some_and(|authority| authority.as_str() == host);
         let named = uri.host().is_some_and(|name| !name.is_empty()) && !host.contains(['@', '*']);
         let own_port = match scheme {
@@ -118,14 +119,14 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The text is no origin, or not as a browser writes it, and would never match.
+/// The error for a text that is not an origin as browsers write it, which would never match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "an origin is written `https://host` or `https://host:port`, in lower case, without a path"
+    "not an origin; write `https://host` or `https://host:port`, in lower case and without a path"
 )]
 pub struct OriginError;
 
-/// The list of these names, after `last-event-id`.
+/// Returns a list of these names, after `last-event-id`.
 fn with_last_event_id(names: impl IntoIterator<Item = HeaderName>) -> HeaderValue {
     let mut list = "last-event-id".to_owned();
     for name in names {

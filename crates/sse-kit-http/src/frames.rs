@@ -1,4 +1,4 @@
-//! The bytes that stand for each delivery.
+//! The wire format of deliveries.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -8,7 +8,8 @@ use sse_kit_broadcast::{Delivery, Goodbye, Subscription};
 use sse_kit_event::control::{ControlName, Hello};
 use sse_kit_event::{EncodedEvent, EventId};
 
-/// The bytes of a delivery. Those of an event are shared; only a gap and a goodbye are made here.
+/// Returns the bytes of a delivery. The bytes of an event are shared; only gaps and goodbyes are
+/// encoded here.
 pub(crate) fn frame(delivery: Delivery) -> Bytes {
     match delivery {
         Delivery::Entry(entry) => entry.frame().clone(),
@@ -17,13 +18,14 @@ pub(crate) fn frame(delivery: Delivery) -> Bytes {
         Delivery::Heartbeat { position } => heartbeat(position),
         Delivery::Goodbye(Goodbye::ComeBack { within }) => come_back(ControlName::Shutdown, within),
         Delivery::Goodbye(Goodbye::StayAway) => ControlName::Close.event().encode().finish(None),
-        // `Delivery` may grow. What is not known here has nothing to show, and a comment is that.
+        // `Delivery` may gain variants. An unknown one is written as a comment, which clients
+        // ignore.
         _ => Bytes::from_static(b":\n\n"),
     }
 }
 
-/// The first event on every stream. Its `retry` is up to half longer or shorter, for each client
-/// differently: those that a crash cuts off at one moment do not come back at one moment.
+/// Encodes the first event of a stream. Its `retry` has a random jitter of up to half in either
+/// direction, so that clients that a crash cuts off do not reconnect all at once.
 pub(crate) fn hello(subscription: &Subscription, id: Option<EventId>, retry: Duration) -> Bytes {
     let heartbeat = subscription.heartbeat().unwrap_or_default();
     let hello = Hello {
@@ -36,14 +38,14 @@ pub(crate) fn hello(subscription: &Subscription, id: Option<EventId>, retry: Dur
     hello.event().with_retry(retry).encode().finish(id)
 }
 
-/// A last event, after which the client comes back at a random time.
+/// Encodes a last event, after which the client reconnects at a random time.
 pub(crate) fn come_back(name: ControlName, within: Duration) -> Bytes {
     let retry = within.mul_f64(fastrand::f64());
     name.event().with_retry(retry).encode().finish(None)
 }
 
-/// A comment for proxies, and in the same breath an event for scripts, which see no comments. Its id,
-/// where it has one, moves the cursor of a client that had no event of its own for a while.
+/// Encodes a heartbeat: a comment for proxies, and an event for scripts, which do not see comments.
+/// If it has an id, that advances the cursor of a client that got no event of its own for a while.
 fn heartbeat(position: Option<EventId>) -> Bytes {
     static HEARTBEAT: LazyLock<EncodedEvent> =
         LazyLock::new(|| ControlName::Heartbeat.event().with_comment("heartbeat").encode());

@@ -1,4 +1,4 @@
-//! Opening streams for those who may see them, and ending them when they may not any longer.
+//! The gate: opens streams for authorised principals, and ends them when access is lost.
 
 mod renewals;
 
@@ -16,21 +16,22 @@ use self::renewals::Renewals;
 use crate::authorizer::{Access, Authorizer, DeniedError, Grant, Resource};
 use crate::response::SseResponse;
 
-/// How often a principal may be revoked while [`Gate::open`] asks for it, before the answer is no.
+/// The number of revocations during one [`Gate::open`] after which access is denied.
 const MAX_REVOCATIONS: usize = 3;
 
-/// How long a stream stays open without an answer, unless the app says otherwise.
+/// The default time for which a stream stays open without an answer of the authorizer.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// Opens streams for principals that may see them. Cheap to clone; all clones are one gate.
+/// A gate that opens streams for authorised principals. Cloning is cheap; all clones are the same
+/// gate.
 ///
-/// The gate asks the [`Authorizer`] before it opens a stream, and again when the grant has run out. When
-/// the answer is no, or the grant is [revoked](Gate::revoke), the stream ends with the event
-/// `sse-kit:close`. This needs [`Gate::watch`] to run; one timer serves all streams.
+/// The gate asks the [`Authorizer`] before it opens a stream, and again when the grant expires. If
+/// access is denied or [revoked](Gate::revoke), the stream ends with the event `sse-kit:close`.
+/// This requires that [`Gate::watch`] runs; one timer serves all streams.
 ///
-/// Renewing never ends the stream of a principal that is still allowed: the gate asks for at most 32
-/// streams at a time, each call has half a second of its own, and a stream without an answer stays
-/// open for a [grace period](Gate::grace).
+/// Renewals never end the stream of a principal that still has access. The gate renews at most 32
+/// streams at a time, each call has a timeout of 0.5 s, and a stream without an answer stays open
+/// for a [grace period](Gate::grace).
 ///
 /// ```
 /// use sse_kit_broadcast::Hub;
@@ -83,14 +84,14 @@ struct Shared<A: Authorizer> {
 
 struct Admitted<P> {
     streams: HashMap<ConnectionId, Arc<Stream<P>>>,
-    /// Requests for which the authorizer is being asked.
+    /// The calls of [`Gate::open`] that wait for the authorizer.
     pending: HashMap<u64, Pending<P>>,
     next_pending: u64,
-    /// The app has announced changes since the last look for streams that are due.
+    /// `true` if the app announced changes since the last search for due streams.
     changed: bool,
 }
 
-/// A stream that is not open yet, and what has happened to its rights meanwhile.
+/// A stream that is not open yet, with the changes of its rights meanwhile.
 struct Pending<P> {
     principal: Arc<P>,
     topics: Topics,
@@ -98,7 +99,7 @@ struct Pending<P> {
     renewed: bool,
 }
 
-/// An open stream, and how long it may stay open.
+/// An open stream with its lease.
 struct Stream<P> {
     principal: Arc<P>,
     topics: Topics,
@@ -106,14 +107,14 @@ struct Stream<P> {
     lease: Mutex<Lease>,
 }
 
-/// When the authorizer is asked for a stream again.
+/// The time at which the authorizer is asked about a stream again.
 struct Lease {
     due: Option<Instant>,
-    /// The app has announced a change that no call has seen yet.
+    /// `true` if the app announced a change after the last call began.
     changed: bool,
-    /// A call for this stream is under way.
+    /// `true` while a call for this stream is in progress.
     asking: bool,
-    /// The first of the calls that came to nothing, since the last answer.
+    /// The time of the first failed call since the last answer.
     failing_since: Option<Instant>,
 }
 
@@ -124,7 +125,7 @@ impl Lease {
 }
 
 impl<A: Authorizer> Gate<A> {
-    /// Makes a gate to the streams of `hub`.
+    /// Creates a gate to the streams of `hub`.
     pub fn new(hub: Hub, authorizer: A) -> Self {
         let admitted = Admitted {
             streams: HashMap::new(),
@@ -136,29 +137,30 @@ impl<A: Authorizer> Gate<A> {
         Self { shared: Arc::new(Shared { hub, authorizer, admitted }), grace: GRACE }
     }
 
-    /// Sets how long a stream stays open when its grant is to be renewed and the authorizer has no
-    /// answer: it panics, takes longer than half a second, or answers nobody. After that the client is
-    /// asked to come back, and the authorizer is asked anew. Default: 30 s.
+    /// Sets how long a stream stays open while its grant needs renewal and the authorizer gives no
+    /// answer: it panics, or takes longer than 0.5 s. After that the client reconnects, and the
+    /// gate asks the authorizer again. Default: 30 s.
     ///
-    /// This clone alone has the setting: call [`Gate::watch`] on it.
+    /// The setting applies only to this clone: call [`Gate::watch`] on it.
     pub fn grace(self, time: Duration) -> Self {
         Self { grace: time, ..self }
     }
 
     /// Opens a stream if `principal` may see all of its topics.
     ///
-    /// A [revocation](Gate::revoke) of this principal while the authorizer is asked has it asked again,
-    /// at most twice; after a third one the answer is no, and so it is after one while the log is
-    /// [read](SubscriptionBuilder::backfill) for the stream. Revocations of others change nothing.
+    /// If this principal's access is [revoked](Gate::revoke) during the call, the gate asks the
+    /// authorizer again, at most twice; a third revocation denies access. A revocation during the
+    /// [backfill](SubscriptionBuilder::backfill) denies access too. Revocations of other principals
+    /// have no effect.
     ///
     /// # Errors
     ///
-    /// [`OpenError`] says whether the principal may not see a topic, which an app answers with 401 or
-    /// 403, or the subscription could not be opened.
+    /// [`OpenError::Denied`] if the principal may not see a topic; answer with 401 or 403.
+    /// [`OpenError::Subscribe`] if the subscription could not be opened.
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped before it is ready, nothing is opened.
+    /// If the future is dropped before it completes, no stream is opened.
     pub async fn open(
         &self,
         principal: A::Principal,
@@ -174,7 +176,7 @@ impl<A: Authorizer> Gate<A> {
                 let mut admitted = self.shared.admitted.lock();
                 let Some(pending) = admitted.pending.get_mut(&asking.number) else { break };
                 if std::mem::take(&mut pending.revoked) {
-                    // The authorizer may have answered before it knew.
+                    // The authorizer may have answered before it knew of the revocation.
                     continue;
                 }
                 let mut lease = Lease::new(grant);
@@ -197,10 +199,10 @@ impl<A: Authorizer> Gate<A> {
         Err(OpenError::Denied)
     }
 
-    /// Ends the streams for which `affected` returns `true`, at once and for good; returns how many
-    /// there were.
+    /// Ends the streams for which `affected` returns `true`, immediately and for good. Returns
+    /// their number.
     ///
-    /// Calls `affected` under a lock; it must not call the gate.
+    /// It calls `affected` under a lock; `affected` must not call the gate.
     pub fn revoke(&self, affected: impl Fn(&A::Principal, &Topics) -> bool) -> usize {
         let mut admitted = self.shared.admitted.lock();
         for pending in admitted.pending.values_mut() {
@@ -208,15 +210,14 @@ impl<A: Authorizer> Gate<A> {
         }
         let ended = admitted.streams.extract_if(|_, s| affected(&s.principal, &s.topics));
         let ended: Vec<_> = ended.map(|(id, _)| id).collect();
-        // The hub takes locks of its own, and runs nothing of ours.
+        // Not under the lock: the hub takes its own locks.
         ended.iter().filter(|id| self.shared.hub.dismiss(id, Goodbye::StayAway)).count()
     }
 
-    /// Has the authorizer asked again for the streams for which `affected` returns `true`: when
-    /// rights have changed, and the authorizer knows how. These streams go before those whose grants
-    /// have run out.
+    /// Renews the streams for which `affected` returns `true`. Call it after rights have changed in
+    /// the authorizer's data. These streams are renewed before streams whose grants have expired.
     ///
-    /// Calls `affected` under a lock; it must not call the gate.
+    /// It calls `affected` under a lock; `affected` must not call the gate.
     pub fn renew(&self, affected: impl Fn(&A::Principal, &Topics) -> bool) {
         let mut admitted = self.shared.admitted.lock();
         admitted.changed = true;
@@ -232,16 +233,16 @@ impl<A: Authorizer> Gate<A> {
         }
     }
 
-    /// Renews grants that have run out, and ends streams that may not go on. Never returns: run it
-    /// in a task of the app's.
+    /// Renews expired grants, and ends streams without access. Never completes: spawn it as a task
+    /// of the app.
     ///
-    /// Looks four times a second, and asks for up to 32 streams at a time. An authorizer that
-    /// panics, or takes longer than half a second, has given no answer; the gate asks again after a
-    /// second, for as long as the [grace period](Gate::grace).
+    /// It searches for due streams four times per second, and renews up to 32 at a time. A call
+    /// that panics or takes longer than 0.5 s is a failure; the gate retries after one second, for
+    /// the [grace period](Gate::grace).
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped, nothing is renewed any longer; a later `watch` goes on from there.
+    /// Cancel safe: if the future is dropped, renewals pause, and a later `watch` continues them.
     pub async fn watch(self) {
         Renewals::new(self.shared, self.grace).run().await;
     }
@@ -258,7 +259,7 @@ impl<A: Authorizer> Shared<A> {
         Asking { number, shared: Arc::clone(self) }
     }
 
-    /// Asks for each topic and pattern in turn; the first no is the answer.
+    /// Asks for each topic and pattern in turn; returns the first denial.
     async fn ask(
         &self,
         principal: &A::Principal,
@@ -279,7 +280,7 @@ impl<A: Authorizer> Shared<A> {
 }
 
 impl<P> Admitted<P> {
-    /// Forgets a stream, but not another one that has come with the same id.
+    /// Forgets a stream, unless another one has taken its id.
     fn forget(&mut self, id: &ConnectionId, stream: &Arc<Stream<P>>) -> bool {
         let known = self.streams.get(id).is_some_and(|known| Arc::ptr_eq(known, stream));
         known && self.streams.remove(id).is_some()
@@ -299,7 +300,7 @@ impl<A: Authorizer> fmt::Debug for Gate<A> {
     }
 }
 
-/// A call of [`Gate::open`] under way; dropping it forgets the request.
+/// A call of [`Gate::open`] in progress. Dropping it forgets the call.
 struct Asking<A: Authorizer> {
     number: u64,
     shared: Arc<Shared<A>>,
@@ -311,7 +312,7 @@ impl<A: Authorizer> Drop for Asking<A> {
     }
 }
 
-/// Kept with the stream: dropping it forgets the stream.
+/// A guard that is kept with the stream. Dropping it forgets the stream.
 struct Entry<A: Authorizer> {
     id: ConnectionId,
     stream: Arc<Stream<A::Principal>>,
@@ -319,7 +320,7 @@ struct Entry<A: Authorizer> {
 }
 
 impl<A: Authorizer> Entry<A> {
-    /// Returns `true` unless the rights to the stream were revoked.
+    /// Returns `true` unless access was revoked.
     fn is_admitted(&self) -> bool {
         let admitted = self.shared.admitted.lock();
         admitted.streams.get(&self.id).is_some_and(|known| Arc::ptr_eq(known, &self.stream))
@@ -332,15 +333,15 @@ impl<A: Authorizer> Drop for Entry<A> {
     }
 }
 
-/// Why a stream was not opened.
+/// The reason why a stream was not opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// One of the topics may not be seen.
-    #[error("not allowed")]
+    /// The principal may not see one of the topics.
+    #[error("access denied")]
     Denied,
-    /// It may, but it could not be subscribed to.
-    #[error("no subscription")]
+    /// The subscription could not be opened.
+    #[error("the subscription could not be opened")]
     Subscribe(#[from] SubscribeError),
 }
 

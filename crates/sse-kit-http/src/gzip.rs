@@ -1,9 +1,9 @@
-//! A gzip stream for each connection, of blocks that all of them share.
+//! A gzip stream per connection, made of blocks that all connections share.
 //!
-//! A block of DEFLATE that begins anew and ends at a byte ([RFC 1951][deflate], flushed) does not refer to
-//! anything before it. So an event is compressed once, and the same bytes go into the stream of everyone
-//! who is sent it, whatever else is in there. What is a connection's own is the ten bytes at the
-//! beginning and the checksum at the end ([RFC 1952][gzip]).
+//! A flushed block of DEFLATE that starts with an empty window ends at a byte boundary ([RFC
+//! 1951][deflate]) and refers to nothing before it. So an event is compressed once, and the same
+//! bytes are valid in every stream. Only the ten bytes at the beginning and the checksum at the end
+//! ([RFC 1952][gzip]) belong to a connection.
 //!
 //! [deflate]: https://www.rfc-editor.org/rfc/rfc1951
 //! [gzip]: https://www.rfc-editor.org/rfc/rfc1952
@@ -16,13 +16,13 @@ use sse_kit_broadcast::Delivery;
 
 use crate::frames;
 
-/// Magic number, DEFLATE, no name, no time, unknown system.
+/// The header of a gzip stream: magic number, DEFLATE, no name, no time, unknown system.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
-/// The last block, with nothing in it.
+/// The last block, which is empty.
 const LAST_BLOCK: [u8; 2] = [3, 0];
 
-/// One stream, as far as it is written.
+/// The state of one gzip stream.
 #[derive(Debug, Default)]
 pub(crate) struct Gzip {
     checksum: crc32fast::Hasher,
@@ -30,13 +30,13 @@ pub(crate) struct Gzip {
 }
 
 impl Gzip {
-    /// How the stream begins.
+    /// Returns the beginning of the stream.
     pub(crate) fn opening(&mut self, frame: &Bytes) -> Bytes {
         self.count(frame);
         [&HEADER, &block(frame)[..]].concat().into()
     }
 
-    /// The bytes of a delivery. Those of an event are made once, for all.
+    /// Returns the bytes of a delivery. An event is compressed once for all streams.
     pub(crate) fn delivery(&mut self, delivery: Delivery) -> Bytes {
         if let Delivery::Entry(entry) = &delivery {
             self.count(entry.frame());
@@ -45,16 +45,16 @@ impl Gzip {
         self.frame(&frames::frame(delivery))
     }
 
-    /// Those of a frame that nobody else is sent.
+    /// Returns the bytes of a frame for this stream alone.
     pub(crate) fn frame(&mut self, frame: &Bytes) -> Bytes {
         self.count(frame);
         block(frame)
     }
 
-    /// How the stream ends.
+    /// Returns the end of the stream.
     pub(crate) fn end(self) -> Bytes {
         let checksum = self.checksum.finalize().to_le_bytes();
-        // Modulo 2³², as the format has it.
+        // The format stores the length modulo 2³².
         let length = &self.length.to_le_bytes()[..4];
         [&LAST_BLOCK[..], &checksum, length].concat().into()
     }
@@ -65,10 +65,10 @@ impl Gzip {
     }
 }
 
-/// Compresses bytes into blocks that stand by themselves.
+/// Compresses bytes into self-contained blocks.
 fn block(bytes: &[u8]) -> Bytes {
     thread_local! {
-        // Some hundred KiB, for each thread once.
+        // Takes a few hundred KiB, once per thread.
         static DEFLATE: RefCell<Compress> =
             RefCell::new(Compress::new(Compression::default(), false));
     }
@@ -78,7 +78,8 @@ fn block(bytes: &[u8]) -> Bytes {
         loop {
             let read = usize::try_from(deflate.total_in()).unwrap_or(bytes.len());
             let status = deflate.compress_vec(&bytes[read..], &mut block, FlushCompress::Sync);
-            // It is through when it leaves room; that nothing is left to do is no error here.
+            // Compression is complete when the buffer has room left. A status of "nothing to do" is
+            // not an error.
             if block.len() < block.capacity() || !matches!(status, Ok(Status::Ok)) {
                 return block.into();
             }

@@ -1,4 +1,4 @@
-//! Keeping pages out that reach this server under a name of their own.
+//! Protects a server from pages that reach it under a foreign host name.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -7,17 +7,16 @@ use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderMap, Uri};
 
-/// By which hosts a server may be called.
+/// The host names that a server accepts.
 ///
-/// A page can have the name of its own site lead to this server, once it is loaded
-/// ([DNS rebinding]): then the browser takes the two for one, and [`ensure_same_site`] sees nothing
-/// wrong. What is left to see is the name, in the header `Host`. So a server on a private network, or
-/// on the developer's own machine, checks that it is one of its own.
+/// After a page has loaded, its site can change its DNS name to the address of this server ([DNS
+/// rebinding]). The browser then treats both as the same origin, and [`ensure_same_site`] cannot
+/// detect it. Only the header `Host` still has the foreign name. So a server on a private network,
+/// or on a developer's machine, must check it.
 ///
-/// These are allowed always, as no site has them: `localhost` and all under it, and IP addresses,
-/// whichever they are, since a page that was loaded from an address cannot have it lead elsewhere.
-/// The port does not matter. A request that names no host, as HTTP/1.0 permits, comes from no
-/// browser, and is let through.
+/// `localhost`, all names below it, and all IP addresses are always allowed: no site has these
+/// names, and a page that was loaded from an address cannot change where it leads. The port is
+/// ignored. A request without a host, which HTTP/1.0 permits, is not from a browser and is allowed.
 ///
 /// ```
 /// use http::Request;
@@ -41,19 +40,20 @@ pub struct HostRules {
 }
 
 impl HostRules {
-    /// Allows these names besides what is always allowed.
+    /// Creates rules that allow these names in addition to those always allowed.
     pub fn new(names: impl IntoIterator<Item = HostName>) -> Self {
         Self { names: names.into_iter().collect() }
     }
 
-    /// Refuses a request that calls the server by another host.
+    /// Checks the host of a request.
     ///
     /// # Errors
     ///
-    /// [`WrongHostError`] when the host is not allowed, or there are several, or it cannot be read.
+    /// [`WrongHostError`] if the host is not allowed or cannot be parsed, or if there is more than
+    /// one.
     pub fn ensure(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), WrongHostError> {
-        // A request to a proxy, and one of HTTP/2, has it in the URI; then that is what counts, and
-        // the header says the same.
+        // A request to a proxy, or over HTTP/2, has the host in the URI, which takes precedence;
+        // the header then has the same host.
         let mut hosts = headers.get_all(HOST).iter();
         let header = hosts.next();
         let allowed = hosts.next().is_none()
@@ -79,8 +79,8 @@ impl HostRules {
 
 /// The name of a host, without a port.
 ///
-/// At most 253 bytes of `[A-Za-z0-9._-]`. Upper and lower case are the same, and so is a name with a
-/// dot at its end.
+/// A name has at most 253 bytes of `[A-Za-z0-9._-]`. Upper and lower case are equal, and a dot at
+/// the end is ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostName(Box<str>);
 
@@ -97,14 +97,14 @@ impl FromStr for HostName {
     }
 }
 
-/// A text is no name of a host.
+/// The error for a text that is not a host name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a host is named by letters, digits and `._-`, without a port")]
+#[error("not a host name; use letters, digits and `._-`, without a port")]
 pub struct HostNameError;
 
-/// A request called the server by a name that is none of its own.
+/// The error for a request to a host name that is not allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this server is not known by that host name")]
+#[error("this server does not serve that host name")]
 pub struct WrongHostError;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The event after which a stream is over.
+//! Ends a response after the last event of a stream.
 
 use std::fmt;
 use std::pin::Pin;
@@ -8,15 +8,16 @@ use sse_kit_broadcast::{Delivery, Subscription};
 use sse_kit_event::EventId;
 use sync_wrapper::SyncWrapper;
 
-/// The event after which a stream is over, once there is one, or `None` where it is over without one.
+/// A future of the last event of a stream, or of `None` if the stream ends without one.
 type Awaited = Pin<Box<dyn Future<Output = Option<EventId>> + Send>>;
 
-/// Decides when a stream has sent everything up to its last event, which is not known from the start.
+/// Detects when a response has sent everything up to the last event of a stream, which is unknown
+/// at first.
 pub(crate) struct LastEvent {
-    /// Until it is ready.
+    /// The future of the last event, until it completes.
     awaited: Option<SyncWrapper<Awaited>>,
     last: Option<EventId>,
-    /// Everything up to this event has been sent, where that is known.
+    /// The event through which everything has been sent, if known.
     position: Option<EventId>,
 }
 
@@ -32,7 +33,7 @@ impl LastEvent {
         }
     }
 
-    /// Notes what has been sent.
+    /// Records a delivery that was sent.
     pub(crate) fn sent(&mut self, delivery: &Delivery) {
         let position = match delivery {
             Delivery::Entry(entry) => Some(entry.id()),
@@ -43,7 +44,7 @@ impl LastEvent {
         self.position = position.or(self.position);
     }
 
-    /// Is ready once the stream is over.
+    /// Completes once everything was sent.
     pub(crate) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(awaited) = &mut self.awaited {
             let last = std::task::ready!(awaited.get_mut().as_mut().poll(cx));
@@ -51,14 +52,14 @@ impl LastEvent {
             self.last = last;
         }
         let is_sent = match (self.position, self.last) {
-            // In another life of the log the event does not exist.
+            // In another epoch the event does not exist.
             (Some(position), Some(last)) => {
                 position.epoch() != last.epoch() || position.offset() >= last.offset()
             }
             (None, Some(_)) => false,
             (_, None) => true,
         };
-        // What is missing comes by the subscription, or a heartbeat says that it has passed.
+        // Missing events still arrive by the subscription, or a heartbeat passes the last event.
         if is_sent { Poll::Ready(()) } else { Poll::Pending }
     }
 }

@@ -1,4 +1,4 @@
-//! The rules for sites and hosts as layers of tower.
+//! The rules for sites and hosts as tower layers.
 
 use std::future::{Ready, ready};
 use std::task::{Context, Poll};
@@ -11,11 +11,11 @@ use tower_service::Service;
 use crate::host::HostRules;
 use crate::same_site::ensure_same_site;
 
-/// A layer that answers with status 403 where a page of another site asks for a change: a request of any
-/// method but `GET`, `HEAD`, `OPTIONS` and `TRACE` that does not pass
+/// A layer that answers with status 403 if a page of another site requests a change: a request with
+/// a method other than `GET`, `HEAD`, `OPTIONS` and `TRACE` that does not pass
 /// [`ensure_same_site`](crate::ensure_same_site).
 ///
-/// For routes that change something by `GET`, call that function.
+/// In a route that changes something on `GET`, call that function.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -37,7 +37,7 @@ use crate::same_site::ensure_same_site;
 pub struct SameSiteLayer {}
 
 impl SameSiteLayer {
-    /// Makes the layer.
+    /// Creates the layer.
     pub fn new() -> Self {
         Self::default()
     }
@@ -51,8 +51,7 @@ impl<S> Layer<S> for SameSiteLayer {
     }
 }
 
-/// As a layer the rules answer each request with status 403 that does not pass
-/// [`ensure`](HostRules::ensure).
+/// Answers each request that does not pass [`ensure`](HostRules::ensure) with status 403.
 impl<S> Layer<S> for HostRules {
     type Service = Checked<S>;
 

@@ -1,4 +1,4 @@
-//! Server-Sent Events for everything that speaks `http`: hyper, axum, and others.
+//! Server-Sent Events for every server that uses the `http` crate: hyper, axum, and others.
 //!
 //! ```
 //! use http::{Request, Response};
@@ -14,19 +14,20 @@
 //! }
 //! ```
 //!
-//! - [`SseRequest`] reads what a client asks for: topics, and the last event id it has.
-//! - [`SseResponse`] makes the response, with the headers that proxies and browsers need.
-//! - [`SseBody`] is its body: the hello event, and then what the subscription gives. It works
-//!   unchanged over HTTP/1.1 and HTTP/2.
-//! - [`Quota`] limits the streams in total and for each client, by address or by user;
-//!   [`SseResponse::busy`] sends a client away so that it comes back.
-//! - [`Gate`] opens streams for those who may see them, as an [`Authorizer`] says, and ends them when
-//!   they may not any longer.
-//! - With the feature `gzip`, a stream can be compressed at the cost of one compression for all.
-//! - [`query_parameters`] reads what else is in a query, and takes nothing for what it is not.
-//! - [`TrustedProxies`] finds the client's own address behind proxies.
-//! - [`ensure_same_site`] keeps other sites' pages from publishing, [`HostRules`] keeps those out that
-//!   come under a name of their own, and [`Cors`] lets those of some origins listen.
+//! - [`SseRequest`] reads a client's request: its topics and its last event id.
+//! - [`SseResponse`] builds the response, with the headers that proxies and browsers need.
+//! - [`SseBody`] is its body: the hello event, then the deliveries of the subscription. It works
+//!   the same over HTTP/1.1 and HTTP/2.
+//! - [`Quota`] limits the streams in total and per client, by address or by user;
+//!   [`SseResponse::busy`] asks a client to retry later.
+//! - [`Gate`] opens streams for principals with access, as an [`Authorizer`] decides, and ends them
+//!   when access is lost.
+//! - With the feature `gzip`, a stream can be compressed; each event is compressed once for all
+//!   streams.
+//! - [`query_parameters`] reads other parameters of a query, and rejects invalid UTF-8.
+//! - [`TrustedProxies`] finds the client's address behind proxies.
+//! - [`ensure_same_site`] rejects requests from pages of other sites, [`HostRules`] rejects foreign
+//!   host names, and [`Cors`] lets pages of chosen origins read streams.
 
 mod authorizer;
 #[cfg(feature = "axum")]

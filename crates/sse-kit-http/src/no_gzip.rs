@@ -1,9 +1,9 @@
-//! A gzip stream without the feature `gzip`: there is none.
+//! The replacement for gzip streams without the feature `gzip`.
 
 use bytes::Bytes;
 use sse_kit_broadcast::Delivery;
 
-/// What nothing is ever compressed with.
+/// An uninhabited type: without the feature, no stream is compressed.
 #[derive(Debug)]
 pub(crate) enum Gzip {}
 

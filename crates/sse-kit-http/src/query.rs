@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode;
 use sse_kit_event::TopicsError;
 
-/// The parameters of a query (what follows the `?`), decoded.
+/// Returns the decoded parameters of a query (the part after `?`).
 ///
-/// What is no UTF-8 is an error, and never replaced: two texts that are both wrong would otherwise
-/// become the same right one.
+/// Invalid UTF-8 is an error and never replaced: otherwise two different invalid texts could become
+/// the same valid one.
 ///
 /// ```
 /// use sse_kit_http::query_parameters;
@@ -28,7 +28,7 @@ pub fn query_parameters(
     })
 }
 
-/// The parameters as the bytes that they are.
+/// Returns the decoded parameters as bytes.
 pub(crate) fn raw_parameters(query: &str) -> impl Iterator<Item = (Cow<'_, [u8]>, Cow<'_, [u8]>)> {
     query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -52,21 +52,21 @@ fn decoded(text: &str) -> Cow<'_, [u8]> {
     percent_decode(text.as_bytes()).into()
 }
 
-/// What is wrong with a query.
+/// The reason why a query is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum QueryError {
-    /// A parameter is not UTF-8 once it is decoded.
+    /// A parameter is not UTF-8 after decoding.
     #[error("{parameter} is not UTF-8")]
     NotUtf8 {
-        /// Its name, or `a name` when that is what is wrong.
+        /// The name of the parameter, or `a name` if a name is invalid.
         parameter: String,
     },
-    /// A topic is no topic, or there are too many.
+    /// A topic or pattern is invalid, or there are too many.
     #[error(transparent)]
     Topics(#[from] TopicsError),
-    /// A topic or pattern is none of those that the session allows.
-    #[error("`{topic}` is not among the topics that are allowed")]
+    /// The session does not allow a topic or pattern.
+    #[error("`{topic}` is not one of the allowed topics")]
     NotAllowed {
         /// The topic or pattern.
         topic: String,

@@ -1,4 +1,4 @@
-//! How many streams may be open.
+//! Limits on the number of open streams.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,10 +6,11 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use sse_kit_broadcast::ClientKey;
 
-/// Limits how many streams are open, in total and for each client.
+/// A limit on the number of open streams, in total and per client.
 ///
-/// A client is an address, a user, a tenant or an API key: whatever becomes a [`ClientKey`]. Of IPv6
-/// addresses, those of one /64 network are one client. Cheap to clone; all clones count together.
+/// A client is an address, a user, a tenant or an API key: anything that converts to a
+/// [`ClientKey`]. All IPv6 addresses of a /64 network are one client. Cloning is cheap; all clones
+/// count together.
 ///
 /// ```
 /// use sse_kit_http::{Quota, QuotaError};
@@ -37,27 +38,27 @@ struct Open {
 }
 
 impl Quota {
-    /// Makes a quota that counts and refuses nothing, until a limit is set.
+    /// Creates a quota that only counts, until a limit is set.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets how many streams may be open in total. Default: any number.
+    /// Sets the maximum number of open streams in total. Default: no limit.
     pub fn total(self, streams: usize) -> Self {
         Self { total: Some(streams), ..self }
     }
 
-    /// Sets how many streams one client may have open. Default: any number.
+    /// Sets the maximum number of open streams per client. Default: no limit.
     pub fn per_client(self, streams: usize) -> Self {
         Self { per_client: Some(streams), ..self }
     }
 
-    /// Counts one more stream of a client, until the permit is dropped. Keep it with the stream:
+    /// Counts a stream of a client until the permit is dropped. Keep the permit with the stream:
     /// [`SseResponse::keep`](crate::SseResponse::keep).
     ///
     /// # Errors
     ///
-    /// [`QuotaError`] says which limit is reached.
+    /// [`QuotaError`] if a limit is reached.
     pub fn admit(&self, client: impl Into<ClientKey>) -> Result<Permit, QuotaError> {
         let client = client.into();
         let mut open = self.open.lock();
@@ -77,18 +78,18 @@ impl Quota {
         Ok(Permit { client, open: Arc::clone(&self.open) })
     }
 
-    /// Returns how many streams are open.
+    /// Returns the number of open streams.
     pub fn open(&self) -> usize {
         self.open.lock().total
     }
 
-    /// Returns how many streams have been refused so far.
+    /// Returns the number of streams refused so far.
     pub fn refused(&self) -> u64 {
         self.open.lock().refused
     }
 }
 
-/// A stream that counts towards a quota for as long as this lives; see [`Quota::admit`].
+/// A permit for one open stream, which counts until it is dropped; see [`Quota::admit`].
 #[derive(Debug)]
 #[must_use = "the stream counts only as long as its permit lives"]
 pub struct Permit {
@@ -109,15 +110,15 @@ impl Drop for Permit {
     }
 }
 
-/// The limit of a [`Quota`] that is reached.
+/// The limit of a [`Quota`] that was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum QuotaError {
-    /// As many streams are open as the server allows.
-    #[error("no more streams can be opened")]
+    /// The total limit is reached.
+    #[error("the limit on open streams is reached; retry later")]
     Total,
-    /// The client has as many streams as it may have.
-    #[error("this client can open no more streams")]
+    /// The limit of the client is reached.
+    #[error("this client has reached its limit on open streams; close one first")]
     PerClient,
 }
 

@@ -1,4 +1,4 @@
-//! What a client asks for.
+//! The request of a client for an event stream.
 
 use std::borrow::Cow;
 
@@ -12,10 +12,11 @@ use sse_kit_event::{LastEventId, Topic, TopicPattern, Topics};
 
 use crate::query::{QueryError, raw_parameters, utf8};
 
-/// A request for an event stream: the topics that it names, and the last event that the client has seen.
+/// A request for an event stream: the topics that it names, and the last event that the client has
+/// seen.
 ///
-/// It is made from a request of the `http` crate or, for a framework that does not use this crate, from
-/// a query and a header:
+/// Create it from a request of the `http` crate or, for a framework without that crate, from a
+/// query and a header:
 ///
 /// ```
 /// use sse_kit_event::LastEventId;
@@ -38,7 +39,7 @@ pub struct SseRequest<'a> {
 }
 
 impl<'a> SseRequest<'a> {
-    /// Reads a query, without its `?`, and the value of the header `Last-Event-ID`.
+    /// Creates a request from a query, without `?`, and the value of the header `Last-Event-ID`.
     pub fn new(query: Option<&'a str>, last_event_id: Option<&'a [u8]>) -> Self {
         Self {
             query: query.unwrap_or_default(),
@@ -59,34 +60,33 @@ impl<'a> SseRequest<'a> {
         request
     }
 
-    /// Adds the values of the header `Accept-Encoding`, by which a response is
-    /// [compressed](crate::SseResponse::gzip) or not. A request of the `http` crate has them already.
+    /// Adds the values of the header `Accept-Encoding`, which decide whether a response is
+    /// [compressed](crate::SseResponse::gzip). A request of the `http` crate already has them.
     #[cfg(feature = "gzip")]
     pub fn accept_encoding<'v>(self, values: impl IntoIterator<Item = &'v str>) -> Self {
         Self { accepts_gzip: accepts_gzip(values), ..self }
     }
 
-    /// Reads the topics and patterns that the query names, each with a parameter `name` of its own.
+    /// Returns the topics and patterns that the query names, each in a parameter `name`.
     ///
-    /// The client alone decides on these: it may name `**`, and receive every event that there is. Where
-    /// not everybody may see everything, use [`topics_within`](Self::topics_within), take the topics
-    /// from the session, or ask a [`Gate`](crate::Gate).
+    /// The client alone chooses these: it may name `**` and receive every event. If users may not
+    /// see everything, use [`topics_within`](Self::topics_within), take the topics from the
+    /// session, or ask a [`Gate`](crate::Gate).
     ///
     /// # Errors
     ///
-    /// [`QueryError`] when one of them is not UTF-8, or neither topic nor pattern, or there are too
-    /// many.
+    /// [`QueryError`] if one of them is not UTF-8 or invalid, or if there are too many.
     pub fn topics(&self, name: &str) -> Result<Topics, QueryError> {
-        // Looks at one too many and no further; what that comes to is for `Topics` to say.
+        // Takes one too many and stops; `Topics` then returns the error.
         let texts = self.values(name).take(Topics::MAX_LEN + 1).map(|value| utf8(value, name));
         Ok(Topics::parse(texts.collect::<Result<Vec<_>, _>>()?)?)
     }
 
-    /// Reads the topics that the query names, of those that the session allows. A query that names none
-    /// stands for all of `allowed`.
+    /// Returns the topics that the query names, if the session allows them. A query without topics
+    /// means all of `allowed`.
     ///
-    /// A pattern is allowed where `allowed` has the same one, or one of the form `**` or `a:**` that
-    /// covers it.
+    /// A pattern is allowed if `allowed` has the same pattern, or one of the form `**` or `a:**`
+    /// that covers it.
     ///
     /// ```
     /// use sse_kit_event::Topics;
@@ -103,8 +103,8 @@ impl<'a> SseRequest<'a> {
     ///
     /// # Errors
     ///
-    /// Those of [`topics`](Self::topics), and [`QueryError::NotAllowed`] for the first topic or pattern
-    /// that is not allowed.
+    /// The errors of [`topics`](Self::topics), and [`QueryError::NotAllowed`] for the first topic
+    /// or pattern that is not allowed.
     pub fn topics_within(&self, name: &str, allowed: &Topics) -> Result<Topics, QueryError> {
         let topics = self.topics(name)?;
         if topics.is_empty() {
@@ -118,11 +118,11 @@ impl<'a> SseRequest<'a> {
         }
     }
 
-    /// Reads the last event that the client says it has seen; `None` when it says nothing.
+    /// Returns the last event that the client has seen; `None` if the client sent none.
     ///
-    /// The header `Last-Event-ID` wins over the query parameter `last_event_id`: the one is set by a
-    /// client that reconnects, the other by a page that was rendered with a cursor, and stays the
-    /// same when the client reconnects.
+    /// The header `Last-Event-ID` wins over the query parameter `last_event_id`. A client that
+    /// reconnects sets the header; the parameter comes from a page that was rendered with a cursor,
+    /// and does not change on a reconnect.
     pub fn last_event_id(&self) -> Option<LastEventId> {
         self.last_event_id.and_then(LastEventId::parse).or_else(|| {
             let value = self.values("last_event_id").next()?;
@@ -130,8 +130,8 @@ impl<'a> SseRequest<'a> {
         })
     }
 
-    /// Reads where a client that has seen nothing yet wants to begin, from the query parameter `start`:
-    /// `now`, which is the default, `last:20`, `per-key` or `all`.
+    /// Returns where a client without a last event wants to begin, from the query parameter
+    /// `start`: `now` (the default), `last:20`, `per-key` or `all`.
     ///
     /// ```
     /// # use http::Request;
@@ -144,14 +144,14 @@ impl<'a> SseRequest<'a> {
     ///
     /// # Errors
     ///
-    /// [`StartError`] when it is something else.
+    /// [`StartError`] for any other value.
     pub fn start(&self) -> Result<Start, StartError> {
         let value = self.values("start").next();
         value.map_or(Ok(Start::Now), |value| String::from_utf8_lossy(&value).parse())
     }
 
-    /// Returns `true` if the client takes a response in gzip ([RFC 9110, section 12.5.3][spec]); one that
-    /// says nothing of it does not.
+    /// Returns `true` if the client accepts gzip ([RFC 9110, section 12.5.3][spec]). Without the
+    /// header, it does not.
     ///
     /// [spec]: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3
     #[cfg(feature = "gzip")]
@@ -159,7 +159,7 @@ impl<'a> SseRequest<'a> {
         self.accepts_gzip
     }
 
-    /// The decoded values of a query parameter.
+    /// Returns the decoded values of a query parameter.
     fn values(self, name: &str) -> impl Iterator<Item = Cow<'a, [u8]>> {
         let pairs = raw_parameters(self.query);
         pairs.filter(move |(key, _)| **key == *name.as_bytes()).map(|(_, value)| value)

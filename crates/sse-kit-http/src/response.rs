@@ -45,14 +45,14 @@ pub struct SseResponse {
     extras: Extras,
     retry: Duration,
     max_age: Option<Duration>,
-    /// Whether the client accepts gzip, where the app wants it.
+    /// `true` if the client accepts gzip and the app enabled it.
     #[cfg(feature = "gzip")]
     gzip: Option<bool>,
 }
 
 impl SseResponse {
-    /// Makes a stream of what the subscription gives, which begins with the event `sse-kit:hello`: see
-    /// [`Hello`](sse_kit_event::control::Hello).
+    /// Creates a response that sends the deliveries of a subscription, beginning with the event
+    /// `sse-kit:hello`: see [`Hello`](sse_kit_event::control::Hello).
     pub fn new(subscription: Subscription) -> Self {
         Self {
             subscription,
@@ -65,14 +65,14 @@ impl SseResponse {
     }
 
     /// Sends the events of a stream to this client, such as the tokens of an LLM's answer. When the
-    /// stream has ended, the response ends with `sse-kit:close`, so that the client stays away.
+    /// stream ends, the response ends with `sse-kit:close`, so that the client does not reconnect.
     ///
-    /// The subscription brings all else: hello, heartbeats, the goodbye at shutdown, and what is
-    /// published to its topics, if it has any. The stream is polled when the client takes bytes, so
-    /// nothing piles up for one that is slow, and it is dropped when the client leaves. Without topics
-    /// no event has an id but those that the stream gives one: a client that is cut off does not resume,
-    /// and its next request is answered anew. For a stream that outlives a connection, see
-    /// [`SharedStream`](crate::SharedStream). Replaces an earlier stream.
+    /// The subscription provides the rest: hello, heartbeats, the goodbye at shutdown, and events
+    /// on its topics, if it has any. The stream is polled when the client takes bytes, so nothing
+    /// accumulates for a slow client, and it is dropped when the client disconnects. Without
+    /// topics, only events with an id from the stream have one: a client that is cut off does not
+    /// resume, and its next request starts over. For a stream that outlives a connection, see
+    /// [`SharedStream`](crate::SharedStream). A second call replaces the stream.
     ///
     /// ```
     /// use futures_util::stream;
@@ -93,8 +93,9 @@ impl SseResponse {
         self
     }
 
-    /// Sends the events of a stream that may fail: see [`stream`](Self::stream). At an error the client
-    /// gets the event `failure`, and then the response ends. The error itself is logged and never sent.
+    /// Sends the events of a stream that may fail: see [`stream`](Self::stream). On an error, the
+    /// client gets the event `failure`, and the response ends. The error itself is logged and never
+    /// sent.
     pub fn try_stream<E>(
         mut self,
         events: impl Stream<Item = Result<Event, E>> + Send + 'static,
@@ -107,8 +108,8 @@ impl SseResponse {
         self
     }
 
-    /// Ends the stream with `sse-kit:close` once everything up to an event has been sent; `last` gives
-    /// that event when it is there, or `None` when the stream is to end at once.
+    /// Ends the response with `sse-kit:close` once everything up to an event was sent. `last`
+    /// yields that event, or `None` to end at once.
     pub(crate) fn until(
         mut self,
         last: impl Future<Output = Option<EventId>> + Send + 'static,
@@ -117,40 +118,41 @@ impl SseResponse {
         self
     }
 
-    /// Sets how long a client waits before it reconnects, on average: each is told a time that is at
-    /// random up to half shorter or longer, so that all those which a crash cuts off do not come back
-    /// at once. Default: 3 s, which is 1.5 s to 4.5 s.
+    /// Sets the average delay before a client reconnects. Each client gets a random delay, up to
+    /// half shorter or longer, so that clients that a crash cuts off do not reconnect all at once.
+    /// Default: 3 s, which means 1.5 s to 4.5 s.
     pub fn retry(self, delay: Duration) -> Self {
         Self { retry: delay, ..self }
     }
 
-    /// Sets how old the stream becomes at most. It ends at a random time in the last fifth of that, so
-    /// that streams that began together do not end together, and the client resumes: by then a load
-    /// balancer has other nodes, and a token has to be shown anew. Default: no limit.
+    /// Sets the maximum age of the stream. It ends at a random time in the last fifth of that, so
+    /// that streams that began together do not end together, and the client resumes. Use it to
+    /// spread streams over new nodes of a load balancer, and to have tokens presented again.
+    /// Default: no limit.
     ///
-    /// There is no timer for it. The age is looked at when the stream gives something, so a stream ends
-    /// up to a heartbeat interval late.
+    /// There is no timer for it: the age is checked when the stream sends something, so the stream
+    /// may end up to one heartbeat interval late.
     pub fn max_age(self, age: Duration) -> Self {
         Self { max_age: Some(age), ..self }
     }
 
-    /// Compresses the stream if the client [accepts it](SseRequest::accepts_gzip). Each published event
-    /// is compressed once, for all streams. Caches learn by `Vary` that the response depends on it,
-    /// compressed or not. Default: streams are not compressed.
+    /// Compresses the stream if the client [accepts it](SseRequest::accepts_gzip). Each published
+    /// event is compressed once for all streams. The response has `Vary: accept-encoding` in both
+    /// cases, for caches. Default: no compression.
     ///
     /// # Secrets
     ///
-    /// The length of an event tells something of its content, the more so when it is compressed. Do
-    /// not compress events that have a secret beside what a stranger may choose, such as a
-    /// token in a form that quotes a search: whoever sees the length of many of them can guess
-    /// the secret ([BREACH](https://www.breachattack.com/)).
+    /// The length of an event reveals information about its content, even more if it is compressed.
+    /// Do not compress events that contain both a secret and text that a stranger can choose, such
+    /// as a token in a form that quotes a search: an observer of many lengths can guess the secret
+    /// ([BREACH](https://www.breachattack.com/)).
     #[cfg(feature = "gzip")]
     pub fn gzip<'a>(self, request: impl Into<SseRequest<'a>>) -> Self {
         Self { gzip: Some(request.into().accepts_gzip()), ..self }
     }
 
-    /// Keeps a value as long as the body lives, such as a [`Permit`](crate::Permit); may be called
-    /// several times.
+    /// Keeps a value as long as the body lives, such as a [`Permit`](crate::Permit). It may be
+    /// called several times.
     pub fn keep(mut self, value: impl Send + 'static) -> Self {
         let kept: Box<dyn Any + Send> = match self.extras.kept.take() {
             Some(before) => Box::new((before, value)),
@@ -160,13 +162,13 @@ impl SseResponse {
         self
     }
 
-    /// Makes the response.
+    /// Builds the response.
     pub fn into_response(self) -> Response<SseBody> {
         let is_unnumbered = self.extras.is_unnumbered(&self.subscription);
         let id = self.subscription.resumes_from().filter(|_| !is_unnumbered);
         let hello = frames::hello(&self.subscription, id, self.retry);
         let ends_at = self.max_age.and_then(|age| {
-            // Rounding may overflow a longer one; what is later than an instant can be is never.
+            // A longer age may overflow; a time beyond the range of `Instant` means never.
             let age = age.min(Duration::MAX / 2).mul_f64(0.8 + fastrand::f64() / 5.0);
             Instant::now().checked_add(age)
         });
@@ -178,24 +180,24 @@ impl SseResponse {
         respond(body)
     }
 
-    /// Sends a client away that there is no room for: it comes back at a random time `within`.
+    /// Asks a client to retry at a random time `within` this duration, because a limit is reached.
     ///
-    /// That is a stream of one event, `sse-kit:busy`, and not status 429 or 503: a native
-    /// `EventSource` gives up for good on [any status but 200][spec].
+    /// The response is a stream with the single event `sse-kit:busy`, not status 429 or 503,
+    /// because a native `EventSource` stops for good on [any status except 200][spec].
     ///
     /// [spec]: https://html.spec.whatwg.org/multipage/server-sent-events.html#sse-processing-model
     pub fn busy(within: Duration) -> Response<SseBody> {
         respond(SseBody::last_words(frames::come_back(ControlName::Busy, within)))
     }
 
-    /// Sends a client away for good, by the event `sse-kit:close`: when it may not, or no longer,
-    /// see what it asks for. A page closes its stream when it is bound to that event.
+    /// Asks a client not to reconnect, with the event `sse-kit:close`, because it may not, or no
+    /// longer, see what it requests. A page that is bound to that event closes its stream.
     pub fn close() -> Response<SseBody> {
         Self::only(&ControlName::Close.event())
     }
 
-    /// A stream of one event, and no more: a client that is not bound to it by its close event comes
-    /// back for another.
+    /// Returns a stream with a single event. A client that does not treat this event as its close
+    /// event reconnects.
     ///
     /// ```
     /// use sse_kit_event::Event;
@@ -234,7 +236,7 @@ fn respond_compressed(mut body: SseBody, is_accepted: bool) -> Response<SseBody>
 }
 
 fn respond(body: SseBody) -> Response<SseBody> {
-    /// Without it nginx holds back what it proxies.
+    /// Without this header nginx buffers the stream.
     const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
     let mut response = Response::new(body);
     for (name, value) in [

@@ -1,18 +1,18 @@
-//! Keeping other sites' pages from changing things here.
+//! Protects a server from requests of other sites' pages.
 
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Uri};
 
-/// Refuses what a page of another site asks for: for every route that changes something.
+/// Rejects requests from pages of another site. Call it in every route that changes something.
 ///
-/// Browsers say so themselves, in [`Sec-Fetch-Site`][fetch-metadata]; old ones say at least where the
-/// page came from, in `Origin`, which then has to name this host. What is no browser says neither,
-/// and is no danger: no page makes it do things.
+/// Browsers send [`Sec-Fetch-Site`][fetch-metadata]. Old browsers send at least `Origin`, which
+/// must then name this host. Other clients send neither; they are allowed, because no page controls
+/// them.
 ///
 /// # Errors
 ///
-/// [`CrossSiteError`] when the request comes from a page of another site, or may come from one.
+/// [`CrossSiteError`] if the request comes from a page of another site, or may come from one.
 ///
 /// ```
 /// use http::Request;
@@ -33,7 +33,7 @@ pub fn ensure_same_site(uri: &Uri, headers: &HeaderMap) -> Result<(), CrossSiteE
     same_site.then_some(()).ok_or(CrossSiteError)
 }
 
-/// What the server is called by, with a port where that is not the scheme's own.
+/// Returns the host of the request, with its port unless that is the default of the scheme.
 fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
     let header = || headers.get(HOST)?.to_str().ok();
     uri.authority().map(Authority::as_str).or_else(header)
@@ -44,9 +44,9 @@ fn is_origin_of(origin: &HeaderValue, host: Option<&str>) -> bool {
     origin.is_some_and(|(_scheme, origin)| Some(origin) == host)
 }
 
-/// A page of another site asked for it.
+/// The error for a request from a page of another site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a page of another site asked for this")]
+#[error("the request comes from a page of another site")]
 pub struct CrossSiteError;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A stream that outlives the pages that watch it.
+//! Streams that outlive the pages that watch them.
 
 use std::fmt;
 use std::pin::pin;
@@ -12,28 +12,29 @@ use tokio::sync::watch;
 
 use crate::response::SseResponse;
 
-/// What a [`SharedStream`] has produced so far, and how its items become events.
+/// The progress of a [`SharedStream`], and the conversion of its items to events.
 pub trait Progress: Send + 'static {
-    /// An item of the stream. The last one may say how it ended.
+    /// The type of an item. The last item may say how the stream ended.
     type Item: Send;
 
-    /// Returns the event that tells open pages of an item, which is not [applied](Self::apply) yet.
+    /// Returns the event for open pages for an item, which is not [applied](Self::apply) yet.
     fn event(&self, item: &Self::Item) -> Event;
 
-    /// Adds an item to what a page shows that is loaded later.
+    /// Applies an item to the progress, for pages that load later.
     fn apply(&mut self, item: Self::Item);
 }
 
-/// A stream whose items are published to a topic of its own until it is done, such as the tokens of an
-/// LLM's answer: any page, tab or device joins, leaves, reloads and resumes. Cheap to clone; all clones
-/// are one stream.
+/// A stream whose items are published to a topic of their own until it ends, such as the tokens of
+/// an LLM's answer. Any page, tab or device can join, leave, reload and resume. Cloning is cheap;
+/// all clones are the same stream.
 ///
-/// The hub's history bridges cuts, as for any topic. A page that was cut off for longer gets the event
-/// `sse-kit:gap`; it reloads, and shows the [progress](Self::read) so far. So history needs to hold no
-/// more than what comes during a short cut, however long the whole stream is.
+/// The hub's history bridges short interruptions, as for any topic. A page that was cut off for
+/// longer gets the event `sse-kit:gap`; it reloads, and shows the [progress](Self::read) so far. So
+/// history only needs to hold the events of a short interruption, independent of the length of the
+/// stream.
 ///
-/// The progress is kept by this process: with several nodes, route the pages of a stream to the
-/// node that produces it, or keep the progress in a database as well.
+/// This process keeps the progress. With several nodes, route the pages of a stream to the node
+/// that produces it, or also keep the progress in a database.
 ///
 /// ```
 /// use sse_kit_broadcast::Hub;
@@ -81,7 +82,7 @@ struct Shared<P> {
     end: watch::Sender<End>,
 }
 
-/// The progress, and the event that it goes up to.
+/// The progress, and the event through which it is applied.
 struct Produced<P> {
     progress: P,
     cursor: EventId,
@@ -89,24 +90,23 @@ struct Produced<P> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// More may follow.
+    /// More items may follow.
     Open,
-    /// Nothing follows the event.
+    /// Nothing follows this event.
     After(EventId),
-    /// The producer is gone before the end of its stream.
+    /// The producer was dropped before the end of its stream.
     Abandoned,
 }
 
 impl<P: Progress> SharedStream<P> {
-    /// Makes a shared stream, and the future that produces it: spawn that, or await it.
+    /// Creates a shared stream and the future that produces it: spawn the future, or await it.
     ///
-    /// The future publishes each item, and is ready when the stream has ended, and everything is
-    /// published. It returns the error of the hub when an item could not be published; nothing is
-    /// produced after that.
+    /// The future publishes each item, and completes when the stream has ended and everything is
+    /// published. If an item cannot be published, it returns the error of the hub and stops.
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped before it is ready, the stream is over, and the open responses end
+    /// If the future is dropped before it completes, the stream ends, and the open responses end
     /// with `sse-kit:close`. An item that was being published is on all pages or on none.
     pub fn new<S>(
         hub: Hub,
@@ -124,32 +124,32 @@ impl<P: Progress> SharedStream<P> {
         (stream, producer.run(items))
     }
 
-    /// Reads the progress for a page, and the cursor from which the page's stream goes on; `None` when
-    /// the stream is over, and the page needs none.
+    /// Reads the progress for a page, and the cursor from which the page's stream continues; `None`
+    /// if the stream has ended and the page needs no stream.
     ///
-    /// Calls `read` under a lock; it must not call the stream.
+    /// It calls `read` under a lock; `read` must not call the stream.
     pub fn read<R>(&self, read: impl FnOnce(&P) -> R) -> (R, Option<EventId>) {
         let produced = self.shared.produced.lock();
         let is_open = *self.shared.end.borrow() == End::Open;
         (read(&produced.progress), is_open.then_some(produced.cursor))
     }
 
-    /// Returns the topic to which the items are published.
+    /// Returns the topic of the items.
     pub fn topic(&self) -> &Topic {
         &self.shared.topic
     }
 
-    /// Opens a stream for one page, which goes on after the last event that the page has seen, and ends
-    /// with `sse-kit:close` when everything has been sent. Without a last event it begins with what
-    /// history has.
+    /// Opens a stream for one page. It continues after the last event that the page has seen, and
+    /// ends with `sse-kit:close` when everything was sent. Without a last event it begins with the
+    /// events in history.
     ///
     /// # Errors
     ///
-    /// Those of [`SubscriptionBuilder::open`].
+    /// The errors of [`SubscriptionBuilder::open`].
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped before it is ready, nothing is opened.
+    /// If the future is dropped before it completes, no stream is opened.
     pub async fn open(
         &self,
         last_event_id: Option<LastEventId>,
@@ -158,18 +158,18 @@ impl<P: Progress> SharedStream<P> {
         Ok(self.end_with(SseResponse::new(subscription)))
     }
 
-    /// Begins a subscription to the stream's topic, for an app that sets more about it or asks a
-    /// [`Gate`](crate::Gate); pass the response to [`end_with`](Self::end_with).
+    /// Starts building a subscription to the stream's topic, for an app that needs more settings or
+    /// a [`Gate`](crate::Gate). Pass the response to [`end_with`](Self::end_with).
     pub fn subscribe(&self, last_event_id: Option<LastEventId>) -> SubscriptionBuilder {
         let builder = self.shared.hub.subscribe(&self.shared.topic);
         builder.resume(last_event_id).start(Start::All)
     }
 
-    /// Lets a response end with `sse-kit:close` when everything of this stream has been sent.
+    /// Makes a response end with `sse-kit:close` when everything of this stream was sent.
     pub fn end_with(&self, response: SseResponse) -> SseResponse {
         let mut end = self.shared.end.subscribe();
         response.until(async move {
-            // It is an error when nobody can end it any more, which is as good as an end.
+            // An error means that the producer is gone, so the stream has ended.
             match end.wait_for(|end| *end != End::Open).await.as_deref() {
                 Ok(End::After(last)) => Some(*last),
                 _ => None,
@@ -193,7 +193,7 @@ impl<P> fmt::Debug for SharedStream<P> {
     }
 }
 
-/// The one that publishes; dropping it ends the stream.
+/// The producer of a shared stream. Dropping it ends the stream.
 struct Producer<P> {
     stream: SharedStream<P>,
 }
@@ -203,11 +203,12 @@ impl<P: Progress> Producer<P> {
         let mut items = pin!(items);
         let Shared { hub, topic, produced, end } = &*self.stream.shared;
         while let Some(item) = items.next().await {
-            // Items that are all there at once must let others run.
+            // Lets other tasks run even if all items are ready at once.
             tokio::task::consume_budget().await;
             let event = produced.lock().progress.event(&item);
             let receipt = hub.publish(topic, event).await?;
-            // Both at once, and after the event: a page that reads in between resumes from before it.
+            // Updates both together, after the event: a page that reads in between resumes from
+            // before it.
             let mut produced = produced.lock();
             produced.progress.apply(item);
             produced.cursor = receipt.id;

@@ -1,4 +1,4 @@
-//! The events of a stream that is not a subscription.
+//! Events from a stream of the app.
 
 use std::error::Error;
 use std::fmt;
@@ -10,14 +10,14 @@ use futures_util::{Stream, StreamExt};
 use sse_kit_event::Event;
 use sync_wrapper::SyncWrapper;
 
-/// A stream of the app's, whose events a response sends besides those of its subscription.
+/// A stream of the app, whose events a response sends in addition to those of its subscription.
 pub(crate) struct Source(SyncWrapper<Pin<Box<dyn Stream<Item = Item> + Send>>>);
 
 /// An item of a [`Source`].
 pub(crate) enum Item {
-    /// An event, after which others may follow.
+    /// An event; others may follow.
     Event(Event),
-    /// The event that stands for an error: the last one.
+    /// The event in place of an error; it is the last one.
     Failure(Event),
 }
 
@@ -26,7 +26,7 @@ impl Source {
         Self(SyncWrapper::new(Box::pin(events.map(Item::Event))))
     }
 
-    /// Makes a source of a stream that may fail: the error is logged, and `failure` is sent in its
+    /// Creates a source from a stream that may fail. It logs the error and sends `failure` in its
     /// place.
     pub(crate) fn fallible<E>(
         events: impl Stream<Item = Result<Event, E>> + Send + 'static,
@@ -56,7 +56,7 @@ impl fmt::Debug for Source {
     }
 }
 
-/// The bytes of an event that no log has given an id.
+/// Returns the bytes of an event without an id of a log.
 pub(crate) fn frame(event: &Event) -> Bytes {
     event.encode().finish(event.id())
 }

@@ -1,4 +1,4 @@
-//! The client's own address behind proxies that are trusted to tell it.
+//! Finds the client's address behind trusted proxies.
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
@@ -9,11 +9,11 @@ use ipnet::IpNet;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The networks of the proxies that may tell a client's address, and the header by which they do.
+/// The networks of proxies that may report a client's address, and the header that they use.
 ///
-/// A header counts only on connections from one of the networks, and of its addresses the last one that
-/// is no trusted proxy is the client: each proxy appends the address that it sees, and what stands
-/// before that may be anybody's invention. So a client that is not trusted cannot set its address.
+/// The header counts only on connections from one of the networks. The client is the last of its
+/// addresses that is not a trusted proxy: each proxy appends the address that it sees, and earlier
+/// entries may be forged. So a client outside of the networks cannot set its own address.
 ///
 /// ```
 /// use http::Request;
@@ -33,28 +33,28 @@ pub struct TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// Trusts these networks, and reads `X-Forwarded-For`.
+    /// Creates a list of trusted networks; the header is `X-Forwarded-For`.
     pub fn new(networks: impl IntoIterator<Item = Network>) -> Self {
         Self { networks: networks.into_iter().collect(), by_forwarded: false }
     }
 
-    /// Reads the header `Forwarded` ([RFC 7239]) instead of `X-Forwarded-For`. Never both: a proxy that
-    /// writes one of them passes on the other as the client sent it.
+    /// Reads the header `Forwarded` ([RFC 7239]) instead of `X-Forwarded-For`. Only one of them is
+    /// read: a proxy that writes one forwards the other as the client sent it.
     ///
     /// [RFC 7239]: https://www.rfc-editor.org/rfc/rfc7239
     pub fn by_forwarded(self) -> Self {
         Self { by_forwarded: true, ..self }
     }
 
-    /// Returns whether an address is that of a trusted proxy.
+    /// Returns `true` if `address` is a trusted proxy.
     pub fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.networks.iter().any(|Network(network)| network.contains(&address))
     }
 
-    /// Returns the client's address, for a request on a connection from `peer`: the last in the header
-    /// that is no trusted proxy, or the first of them all. Where a proxy tells no address, the client
-    /// is the last proxy before that.
+    /// Returns the client's address for a request on a connection from `peer`: the last address in
+    /// the header that is not a trusted proxy, or the first address if all are. If a proxy reports
+    /// no address, the client is the last proxy before that entry.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer;
         let name = if self.by_forwarded { FORWARDED } else { X_FORWARDED_FOR };
@@ -73,7 +73,7 @@ impl TrustedProxies {
     }
 }
 
-/// The value of `for` in an element of `Forwarded`.
+/// Returns the value of `for` in an element of `Forwarded`.
 fn forwarded_for(element: &str) -> Option<&str> {
     split(element, ';').into_iter().find_map(|pair| {
         let (name, value) = pair.split_once('=')?;
@@ -81,7 +81,7 @@ fn forwarded_for(element: &str) -> Option<&str> {
     })
 }
 
-/// The parts between separators that are not quoted.
+/// Splits a text at separators outside of quotes.
 fn split(text: &str, separator: char) -> Vec<&str> {
     let mut is_quoted = false;
     let parts = text.split(|c| {
@@ -91,7 +91,8 @@ fn split(text: &str, separator: char) -> Vec<&str> {
     parts.collect()
 }
 
-/// An address with or without a port: `192.0.2.7`, `192.0.2.7:80`, `2001:db8::1`, `[2001:db8::1]:80`.
+/// Parses an address with or without a port: `192.0.2.7`, `192.0.2.7:80`, `2001:db8::1`,
+/// `[2001:db8::1]:80`.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
@@ -99,7 +100,8 @@ fn address(text: &str) -> Option<IpAddr> {
     address.ok().map(|address| address.to_canonical())
 }
 
-/// A network in CIDR notation, as `10.0.0.0/8` or `fd00::/8`; an address alone is a network of one.
+/// A network in CIDR notation, such as `10.0.0.0/8` or `fd00::/8`. A single address is a network
+/// too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network(IpNet);
 
@@ -112,9 +114,9 @@ impl FromStr for Network {
     }
 }
 
-/// A text is no network.
+/// The error for a text that is not a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no network; write it like `10.0.0.0/8`, `fd00::/8` or `192.0.2.7`")]
+#[error("`{0}` is not a network; write it like `10.0.0.0/8`, `fd00::/8` or `192.0.2.7`")]
 pub struct NetworkError(Box<str>);
 
 #[cfg(test)]

@@ -1,22 +1,22 @@
--- Appends a record to the log, at the next offset, and its follow-ups right after it; all of them, or
--- none. Returns {epoch, offset, outcome, server}, where the outcome is
---   'appended'   under this id
---   'repeated'   the same publish was appended before, under this id; nothing was this time
---   'reused'     the idempotency key was used for something else, under this id
---   'conflict'   this record, or an older one, came to the topics since the expected one
+-- Appends a record to the log at the next offset, and its follow-ups directly after it: all of them,
+-- or none. Returns {epoch, offset, outcome, server}; the outcome is
+--   'appended'   the record was appended with this id
+--   'repeated'   the same publish was appended before, with this id; nothing was appended now
+--   'reused'     the idempotency key was used for another event, with this id
+--   'conflict'   the topics have a newer record than the expected one, at this offset or before
 --
--- KEYS  1 the stream   2 what is known of it   3 the idempotency key
--- ARGV  1 topics, with line feeds between, '' for everybody   2 encoded event
---       3 conflation key, or ''   4 connections to leave out, with blanks between, or ''
---       5 a random text, the same when the same append is tried again
---       6 how many records to keep   7 for how long to know the idempotency key, in milliseconds
+-- KEYS  1 the stream   2 its metadata, a hash   3 the idempotency key
+-- ARGV  1 the topics, separated by line feeds, '' for everyone   2 the encoded event
+--       3 the conflation key, or ''   4 the excluded connections, separated by spaces, or ''
+--       5 a random text, the same for each retry of an append
+--       6 the number of records to keep   7 the lifetime of the idempotency key, in milliseconds
 --       8 the epoch and 9 the offset of the newest record that the publisher has seen, '' and 0 for none
---      10 a digest of what is published, or ''
---      11 the epoch and 12 the offset of the newest record that is expected for these topics, or ''
---      13 to 16, 17 to 20, ... as 1 to 4 for each follow-up
+--      10 a digest of the event, or ''
+--      11 the epoch and 12 the offset of the newest record expected for these topics, or ''
+--      13 to 16, 17 to 20, ... the same as 1 to 4 for each follow-up
 --
--- An error that begins with REFUSED says that nothing was written, and then why. After UNPROVEN and
--- FOREIGN, the nodes of the log put it right within a moment: then the append is to be tried again.
+-- An error that begins with REFUSED means that nothing was written; the reason follows. After UNPROVEN
+-- and FOREIGN, the nodes of the log repair it within a moment: retry the append.
 
 local stream, meta_key, once_key = KEYS[1], KEYS[2], KEYS[3]
 local attempt, digest = ARGV[5], ARGV[10] or ''
@@ -26,7 +26,7 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
--- It changes when the server starts, and when a replica becomes the primary.
+-- The replication id changes when the server starts, and when a replica becomes the primary.
 local info = redis.call('INFO', 'replication')
 local _, before = string.find(info, 'master_replid:', 1, true)
 local server = before and string.sub(info, before + 1, before + 40) or 'unknown'
@@ -45,21 +45,21 @@ local function new_epoch()
   return (string.gsub(string.sub(hash, 1, 16), '^0+', ''))
 end
 
--- Runs a command, and returns what Redis said against it, or nil.
+-- Runs a command. Returns its error, or nil.
 local function refusal(...)
   local answer = redis.pcall(...)
   return type(answer) == 'table' and answer.err or nil
 end
 
--- The offset of a record that is in the way of the terms of this append, or nil. What it needs is made in it,
--- as few appends do.
+-- Returns the offset of a record that violates the condition of this append, or nil. Its helpers are
+-- local to it, because few appends have a condition.
 local function conflict(epoch, last)
   if not expected_offset then return nil end
 
-  -- The offset of the newest record for these topics that came after the expected one; where that cannot
-  -- be said, the last offset.
+  -- Returns the offset of the newest record for these topics after the expected one, or nil. If that is
+  -- unknown, returns the last offset.
   local function newest_since(expected, last)
-    -- How many records are looked through.
+    -- The maximum number of records to examine, and the number per read.
     local MAX_LOOK, PAGE = 10000, 500
 
     local function topics_of(joined)
@@ -99,7 +99,7 @@ local function conflict(epoch, last)
   return newest_since(expected_offset, last)
 end
 
--- In milliseconds.
+-- The current time in milliseconds.
 local at = time[1] .. string.sub(1000000 + time[2], 2, 4)
 local function add(offset, topics, event, key, except)
   local answer = redis.pcall('XADD', stream, 'MAXLEN', '~', ARGV[6], offset .. '-0',
@@ -107,7 +107,8 @@ local function add(offset, topics, event, key, except)
   return type(answer) == 'table' and answer.err or nil
 end
 
--- Writes the idempotency key, the offset and the records: all of them, or none. Returns the offset.
+-- Writes the idempotency key, the offset and the records: all of them, or none. Returns the offset,
+-- or nil and the error.
 local function write(epoch, last)
   local follow_ups = math.floor((#ARGV - 12) / 4)
   local offset = text(last + 1)
@@ -120,17 +121,17 @@ local function write(epoch, last)
     refused = add(offset, ARGV[1], ARGV[2], ARGV[3], ARGV[4])
     if refused then redis.call('HSET', meta_key, 'last', text(last)) end
     if refused and string.find(refused, 'equal or smaller', 1, true) then
-      -- Somebody else has added an entry that comes after this one.
+      -- Another program has added an entry with a higher id.
       redis.call('HSET', meta_key, 'blocked', '1')
-      refused = 'FOREIGN an entry stands where the record would be'
+      refused = 'FOREIGN an entry of another program blocks the next offset'
     end
   end
   if refused then
-    -- No DEL, which a user of Redis may not be allowed: SET is.
+    -- SET, because the user of Redis may not have permission for DEL.
     redis.call('SET', once_key, '', 'PX', 1)
     return nil, refused
   end
-  -- Where the first one was taken, so are those that come next.
+  -- If Redis accepted the first record, it accepts the next offsets too.
   for nth = 1, follow_ups do
     local from = 9 + 4 * nth
     refused =
@@ -148,10 +149,10 @@ if not (epoch and last) then
   refused = refusal('HSET', meta_key, 'epoch', epoch, 'since', '0', 'last', '0', 'server', server)
     or refusal('DEL', stream)
 elseif meta[3] ~= server then
-  -- It may lack the end of the log, and offsets must not be given again.
+  -- This server may lack the end of the log, and no offset may be assigned twice.
   refused = 'UNPROVEN ' .. server
 elseif epoch == ARGV[8] and last < tonumber(ARGV[9]) then
-  -- The end of the log was lost. Its offsets are about to be given again, so the epoch changes.
+  -- The end of the log was lost. Its offsets will be assigned again, so the epoch changes.
   epoch = new_epoch()
   refused = refusal('HSET', meta_key, 'epoch', epoch, 'since', text(last))
 end

@@ -1,23 +1,23 @@
--- Looks after the log for one node, and returns
--- {epoch, since, first, last, server, is it proven (1 or 0), entries removed so far}.
+-- Checks the log for one node, and repairs it. Returns
+-- {epoch, since, first, last, server, proven (1 or 0), foreign entries removed so far}.
 --
--- A log that is not there is made. One whose end was lost gets a new epoch. Entries that are no part
--- of it and would block it are removed, and so are records that are too old.
+-- It creates a log that does not exist, begins a new epoch if the end of the log was lost, removes
+-- foreign entries that would block the log, and trims records that are too old.
 --
--- KEYS  1 the stream   2 what is known of it   3 the nodes: a hash of node to 'server time'
+-- KEYS  1 the stream   2 its metadata, a hash   3 the nodes: a hash of node to 'server time'
 -- ARGV  1 the epoch and 2 the offset of the newest record that the node has read, '' and 0 for none
---       3 the random text of that record, or ''   4 how long to keep records, in milliseconds, 0 for ever
+--       3 the random text of that record, or ''   4 the maximum age of records in milliseconds, 0 for none
 --       5 a random text   6 the node   7 the newest offset of that epoch that the node knows of
---       8 for how long to wait for nodes after a change of servers, in milliseconds
+--       8 the time to wait for nodes after a change of servers, in milliseconds
 
--- For how long a node that says nothing is waited for, in milliseconds.
+-- The age in milliseconds at which a silent node counts as gone.
 local STALE = 10000
 
 local info = redis.call('INFO', 'replication')
 if string.find(info, 'role:slave', 1, true) then
   return redis.error_reply('READONLY this server is a replica')
 end
--- It changes when the server starts, and when a replica becomes the primary.
+-- The replication id changes when the server starts, and when a replica becomes the primary.
 local server = string.match(info, 'master_replid:(%x+)') or 'unknown'
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -29,13 +29,13 @@ local function new_epoch()
   return (string.gsub(string.sub(hash, 1, 16), '^0+', ''))
 end
 
--- Runs a command, and returns what Redis said against it, or nil.
+-- Runs a command. Returns its error, or nil.
 local function refusal(...)
   local answer = redis.pcall(...)
   return type(answer) == 'table' and answer.err or nil
 end
 
--- The first record at or after an offset: its offset, and one of its fields.
+-- Returns the offset and one field of the first record at or after an offset.
 local function record_from(offset, field)
   local found = redis.call('XRANGE', KEYS[1], text(offset), '+', 'COUNT', 1)[1]
   if not found then return nil end
@@ -47,7 +47,7 @@ local function record_from(offset, field)
   return tonumber(string.match(found[1], '^%d+')), ''
 end
 
--- What somebody else put in place of the log: it is gone, and so is the log.
+-- Remove keys of a wrong type, which another program has put in place of the log.
 local removed = 0
 for key, right in pairs({[KEYS[1]] = 'stream', [KEYS[2]] = 'hash', [KEYS[3]] = 'hash'}) do
   local found = redis.call('TYPE', key).ok
@@ -82,7 +82,8 @@ elseif epoch == ARGV[1] then
 end
 if lost then begin_epoch() end
 
--- The nodes that have said nothing since the server changed.
+-- Returns the other nodes that have not checked in since the server changed, and whether to wait for
+-- one of them.
 local function absent()
   local others, newest = {}, 0
   local all = redis.call('HGETALL', KEYS[3])
@@ -100,8 +101,8 @@ local function absent()
   return others, waited_for
 end
 
--- Another server than before may lack the end of the log. It is proven to have all of it once every
--- node has looked and none knows of more; where one does not come in time, the epoch changes.
+-- A new server may lack the end of the log. It is proven to have the whole log once every node has
+-- checked in and none knows of more. If a node does not check in in time, the epoch changes.
 local is_proven = meta[4] == server
 local is_noted = not refusal('HSET', KEYS[3], ARGV[6], server .. ' ' .. text(now))
 if not is_proven then
@@ -120,7 +121,7 @@ if not is_proven then
     for _, other in ipairs(others) do redis.call('HDEL', KEYS[3], other[1]) end
   end
 elseif is_noted and ARGV[2] == last and ARGV[1] == epoch then
-  -- This node has read all that a silent one can have read.
+  -- This node has read everything that a silent node can have read, so silent nodes are forgotten.
   local all = redis.call('HGETALL', KEYS[3])
   for i = 1, #all, 2 do
     local at = tonumber(string.match(all[i + 1], '%d+$'))
@@ -128,7 +129,7 @@ elseif is_noted and ARGV[2] == last and ARGV[1] == epoch then
   end
 end
 
--- Puts the newest records into a new stream, where Redis does not let a stream go back.
+-- Copies the newest records into a new stream, if Redis refuses to lower the last id of the stream.
 local function rebuild()
   local kept, bytes, upper = {}, 0, last .. '-0'
   while #kept < 1000 and bytes < 4194304 do
@@ -142,7 +143,7 @@ local function rebuild()
   for i = #kept, 1, -1 do redis.call('XADD', KEYS[1], kept[i][1], unpack(kept[i][2])) end
 end
 
--- Entries after the last record are somebody else's, and no record could follow them.
+-- Remove entries after the last record: they are foreign, and no record could follow them.
 local blocked = meta[6]
 while true do
   local foreign = redis.call('XRANGE', KEYS[1], '(' .. last .. '-0', '+', 'COUNT', 100)
@@ -161,7 +162,7 @@ if max_age > 0 then
   local oldest = now - max_age
   local first, at = record_from(0, 'at')
   if first and (tonumber(at) or 0) < oldest then
-    -- Between `first`, which is too old, and `keep`, the first that is not or would come next.
+    -- Binary search between `first`, which is too old, and `keep`, the first record to keep.
     local keep = tonumber(last) + 1
     while keep - first > 1 do
       local middle = math.floor((first + keep) / 2)

@@ -1,23 +1,23 @@
--- Reads records, up to a number of them and to about a number of bytes, but at least one where there
+-- Reads a page of records, limited in number and approximately in bytes; at least one record if there
 -- is one. Returns {epoch, last, records}.
 --
--- KEYS  1 the stream   2 what is known of it
--- ARGV  1 'after' or 'before', which is newest first   2 the id after or before which they come
---       3 how many   4 how many bytes
+-- KEYS  1 the stream   2 its metadata, a hash
+-- ARGV  1 'after', or 'before' for newest first   2 the id to start after or before
+--       3 the maximum number of records   4 the maximum number of bytes
 
--- Few at a time: only these may be larger than the page.
-local AT_ONCE = 8
+-- The number of records per read. It is small, because only one read may exceed the limit in bytes.
+local BATCH = 8
 
 local page, bytes, from = {}, 0, '(' .. ARGV[2]
 local count, most = tonumber(ARGV[3]), tonumber(ARGV[4])
 
 local function some()
-  local number = math.min(AT_ONCE, count - #page)
+  local number = math.min(BATCH, count - #page)
   if ARGV[1] == 'after' then return redis.call('XRANGE', KEYS[1], from, '+', 'COUNT', number) end
   return redis.call('XREVRANGE', KEYS[1], from, '-', 'COUNT', number)
 end
 
--- Adds records as far as there is room; false when there is no more.
+-- Adds records while there is room. Returns false if there are no more, or no room.
 local function fill()
   local records = some()
   for _, record in ipairs(records) do
@@ -26,7 +26,7 @@ local function fill()
     page[#page + 1] = record
     from = '(' .. record[1]
   end
-  return #records == AT_ONCE and #page < count and bytes < most
+  return #records == BATCH and #page < count and bytes < most
 end
 
 while fill() do end

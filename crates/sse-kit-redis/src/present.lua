@@ -1,9 +1,9 @@
--- Says who is on a topic at one node, or at all nodes, and forgets nodes that are silent.
+-- Announces the members of a topic on one node, or only reads them, and forgets silent nodes.
 --
--- KEYS  1 a hash: node, to when it falls silent and who is there
--- ARGV  1 the node, or '' to ask only   2 how long it is believed, in milliseconds   3 who is there, as JSON
+-- KEYS  1 a hash of node to 'expiry members'
+-- ARGV  1 the node, or '' to read only   2 the lifetime of the announcement, in milliseconds   3 the members, as JSON
 --
--- Returns what each node said last.
+-- Returns the last announcement of each node.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

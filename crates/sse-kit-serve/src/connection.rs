@@ -246,7 +246,7 @@ impl Connections {
             () = lifetime.stopping() => return None,
         };
         self.stats.handshake_failed();
-        tracing::debug!(%error, "a connection came to nothing");
+        tracing::debug!(%error, "a handshake failed");
         None
     }
 }

@@ -173,7 +173,7 @@ impl Server {
         self
     }
 
-    /// Quota the number of connections, in total and per address. Default: only the limit on file
+    /// Limits the number of connections, in total and per address. Default: only the limit on file
     /// descriptors.
     ///
     /// A client beyond the limit is asked to retry later: a stream by the event `sse-kit:busy`, any
@@ -404,7 +404,7 @@ impl Server {
                 // time; open connections continue meanwhile.
                 Err(error) => {
                     if self.outage.begins() {
-                        tracing::warn!(%error, "cannot accept connections just now");
+                        tracing::warn!(%error, "cannot accept connections; retrying");
                     }
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }

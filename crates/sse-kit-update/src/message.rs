@@ -6,8 +6,8 @@ use sse_kit_htmx::{MessageFormat, Swap, Updates, UpdatesError};
 /// The event that brings these updates to a page: one unnamed message, in a shape that the pages'
 /// htmx can read; `None` when there is nothing to change.
 ///
-/// Unless one of the updates is [cumulative](sse_kit_htmx::Update::cumulative), as those are that
-/// insert beside what is there, the event has a [key](EventKey) made of the targets. So a page
+/// Unless one of the updates is [cumulative](sse_kit_htmx::Update::cumulative), as updates that insert
+/// next to existing content are, the event has a [key](EventKey) made of the targets. So a page
 /// that lags behind, and whose subscription conflates (`SlowConsumer::Conflate`), is sent only the
 /// newest of several events that change the same places.
 ///

@@ -1,4 +1,4 @@
-//! What came of an event.
+//! The outcome of an update.
 
 use sse_kit_dispatch::{CallbackError, EventType, HandlerError};
 use sse_kit_htmx::Updates;
@@ -11,7 +11,7 @@ pub struct Updated {
     /// The changes of the page, in the order of the handlers.
     pub updates: Updates,
     /// The failures of handlers, in the order in which they were called. They are logged already.
-    /// What the others made is in `updates`.
+    /// The updates of the others are in `updates`.
     pub errors: Vec<HandlerError>,
     /// The number of handlers that were called, the fallback included.
     pub handlers: usize,

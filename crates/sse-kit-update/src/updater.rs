@@ -19,7 +19,7 @@ use crate::updated::{UpdateError, Updated};
 /// Makes updates of the page from events.
 ///
 /// An event goes through the preprocessors, then to the handlers whose pattern matches its full type.
-/// What they make goes through the postprocessors. Handlers may be registered and cleared at any time:
+/// Their updates go through the postprocessors. Handlers may be registered and cleared at any time:
 /// an update sees those that were registered when it began.
 ///
 /// Every callback may return its value, a `Result` of it with any error, or a future of either: see

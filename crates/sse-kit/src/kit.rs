@@ -82,7 +82,7 @@ pub struct SseKit<S = ()> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnFailure {
-    /// The failure is logged, and an error of whoever emitted the event.
+    /// The failure is logged, and the emitting call returns an error.
     #[default]
     Fail,
     /// The failure is logged.
@@ -91,7 +91,7 @@ pub enum OnFailure {
 
 impl SseKit {
     /// Makes a kit without state that publishes through `hub`, for pages of htmx 4, each event to the
-    /// topic that is called like its full type.
+    /// topic with the name of its full type.
     pub fn new(hub: Hub) -> Self {
         Self::with_state(hub, ())
     }
@@ -186,7 +186,11 @@ impl<S: Send + Sync + 'static> SseKit<S> {
     ///
     /// # Errors
     ///
-    /// As [`SseKit::emit`], whose cancel safety holds here too.
+    /// The same as [`SseKit::emit`].
+    ///
+    /// # Cancel safety
+    ///
+    /// The same as [`SseKit::emit`].
     pub async fn emit_to(
         &self,
         audience: impl Into<Audience>,
@@ -211,9 +215,11 @@ impl<S: Send + Sync + 'static> SseKit<S> {
     /// When `change` returns an `Err`, nothing is emitted. The state is as `change` left it, so decide
     /// first and change then. The same holds for a panic.
     ///
-    /// A handler of one of the events may read and change the state too: its change joins this one, its
-    /// events follow, and the call returns before they are emitted. At most 1,000 changes may join. A
-    /// *task* that a handler spawns and waits for is not recognised, and waits for ever.
+    /// The handlers of the events run under the lock. One that takes its time, such as one that sends mail,
+    /// spawns a task, or all other changes and pages wait for it. A handler may read and change the state
+    /// too: its change joins this one, its events follow, and the call returns before they are emitted. At
+    /// most 1,000 changes may join. A *task* that a handler spawns and waits for is not recognised, and
+    /// waits forever.
     ///
     /// # Errors
     ///
@@ -266,7 +272,11 @@ impl<S: Send + Sync + 'static> Except<'_, S> {
     ///
     /// # Errors
     ///
-    /// As [`SseKit::emit`], whose cancel safety holds here too.
+    /// The same as [`SseKit::emit`].
+    ///
+    /// # Cancel safety
+    ///
+    /// The same as [`SseKit::emit`].
     pub async fn emit(self, event: impl IntoDomainEvent) -> Result<Emitted, EmitError> {
         self.kit.pipeline.emit(Outgoing::new(event).except(&self.connections)).await
     }
@@ -275,7 +285,11 @@ impl<S: Send + Sync + 'static> Except<'_, S> {
     ///
     /// # Errors
     ///
-    /// As [`SseKit::emit`], whose cancel safety holds here too.
+    /// The same as [`SseKit::emit`].
+    ///
+    /// # Cancel safety
+    ///
+    /// The same as [`SseKit::emit`].
     pub async fn emit_to(
         self,
         audience: impl Into<Audience>,
@@ -290,7 +304,11 @@ impl<S: Send + Sync + 'static> Except<'_, S> {
     ///
     /// # Errors
     ///
-    /// As [`SseKit::change`], whose cancel safety holds here too.
+    /// The same as [`SseKit::change`].
+    ///
+    /// # Cancel safety
+    ///
+    /// The same as [`SseKit::change`].
     pub async fn change<C, K>(
         self,
         change: impl FnOnce(&mut S) -> C,

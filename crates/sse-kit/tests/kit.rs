@@ -146,7 +146,10 @@ async fn the_topic_is_that_of_the_type_or_of_a_function_or_of_the_emitter() -> T
     kit.dispatcher().transform(|event| event.with_data(json!({ "state": "" })));
     let error = kit.emit(done("a")).await.unwrap_err();
     assert!(matches!(error.kind(), EmitErrorKind::Topic(_)), "{error}");
-    assert_eq!(error.to_string(), "`job:done` has no topic: a topic is not empty");
+    assert_eq!(
+        error.to_string(),
+        "`job:done` has no topic: the topic is empty; name at least one segment"
+    );
     assert!(error.emitted().is_some_and(|emitted| emitted.handlers() == 1), "it ran");
 
     let kit = kit.topic(|_| -> Topic { panic!("oh") });

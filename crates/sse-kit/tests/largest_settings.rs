@@ -3,6 +3,7 @@
 //!
 //! A second test finds all such settings in the sources, so that none is forgotten here.
 #![cfg(all(
+    feature = "axum",
     feature = "gzip",
     feature = "kit",
     feature = "monitor",
@@ -20,10 +21,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use axum::response::IntoResponse;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
+use sse_kit::axum::ErrorKind;
 use sse_kit::broadcast::{BuildError, HubBuilder, Start};
 use sse_kit::dispatch::middleware::{Deduplicate, RateLimit, Timeout};
 use sse_kit::event::{Event, Topic};
@@ -43,6 +46,7 @@ type Set = fn(HubBuilder) -> HubBuilder;
 
 /// The settings that are tried here, by file and name.
 const TRIED: &[&str] = &[
+    "sse-kit-axum/error::retry_within",
     "sse-kit-broadcast/builder::heartbeat",
     "sse-kit-broadcast/builder::history",
     "sse-kit-broadcast/builder::history_age",
@@ -64,8 +68,8 @@ const TRIED: &[&str] = &[
     "sse-kit-event/event::with_retry",
     "sse-kit-htmx/update::settle",
     "sse-kit-http/gate::grace",
-    "sse-kit-http/limits::new",
-    "sse-kit-http/quota::new",
+    "sse-kit-http/quota::per_client",
+    "sse-kit-http/quota::total",
     "sse-kit-http/response::max_age",
     "sse-kit-http/response::retry",
     "sse-kit-monitor/config::heartbeat_timeout",
@@ -166,6 +170,8 @@ async fn settings_of_a_stream_and_its_limits() -> TestResult {
     let response = SseResponse::new(hub.subscribe(topic()).open()?).keep(permit);
     let mut body = response.max_age(FOR_EVER).retry(FOR_EVER).into_response().into_body();
     assert!(body.frame().await.is_some());
+    let error = sse_kit::axum::Error::new(ErrorKind::TooMany).retry_within(FOR_EVER);
+    assert_eq!(error.into_response().status(), 429);
     let config = MonitorConfig::new().heartbeat_timeout(FOR_EVER).reconnect_delay(FOR_EVER);
     assert!(config.data_block().to_string().contains("heartbeatTimeout"));
     let (most, folder) = (NonZero::<u32>::MAX, "/assets".parse()?);

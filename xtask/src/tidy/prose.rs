@@ -7,14 +7,19 @@ use super::sources::{self, Source};
 
 /// The crates that are held to the rules.
 const HELD: &[&str] = &[
+    "sse-kit",
+    "sse-kit-axum",
     "sse-kit-broadcast",
     "sse-kit-client",
+    "sse-kit-dispatch",
     "sse-kit-event",
+    "sse-kit-http",
     "sse-kit-monitor",
     "sse-kit-redis",
     "sse-kit-serve",
     "sse-kit-shutdown",
     "sse-kit-tabs",
+    "sse-kit-update",
 ];
 
 /// The pages of the guide that are held to the turns of phrase.

@@ -1,4 +1,4 @@
-//! Asking again for streams whose grants have run out, a bounded number at a time.
+//! Renews expired grants, a bounded number at a time.
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
@@ -14,20 +14,20 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::{Shared, Stream};
 use crate::authorizer::{Authorizer, DeniedError, Grant};
 
-/// How often the gate looks for grants that have run out.
+/// The interval between searches for expired grants.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// How many calls are under way at a time. An authorizer that has a pool of connections mostly has
-/// fewer; with many more, calls would wait there, on their own time.
+/// The maximum number of simultaneous calls. Authorizers usually have smaller connection pools;
+/// with many more calls, they would wait there while their timeouts run.
 const AT_A_TIME: usize = 32;
 
-/// How long one call may take, from its beginning.
+/// The timeout of one call.
 const ANSWER_WITHIN: Duration = Duration::from_millis(500);
 
 /// The pause after a call without an answer.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// The longest time, at random, after which a client comes back that got no answer.
+/// The maximum random delay after which a client without an answer reconnects.
 const COME_BACK_WITHIN: Duration = Duration::from_secs(5);
 
 type Found<A> = (ConnectionId, Arc<Stream<<A as Authorizer>::Principal>>);
@@ -36,14 +36,14 @@ type Found<A> = (ConnectionId, Arc<Stream<<A as Authorizer>::Principal>>);
 pub(super) struct Renewals<A: Authorizer> {
     shared: Arc<Shared<A>>,
     grace: Duration,
-    /// Streams that are due, as of the last look; the most urgent first.
+    /// The streams that are due as of the last search, most urgent first.
     waiting: VecDeque<Found<A>>,
     under_way: FuturesUnordered<BoxFuture<'static, (Found<A>, Answer)>>,
-    /// When the authorizer last gave any answer.
+    /// The time of the authorizer's last answer.
     last_answer: Instant,
 }
 
-/// The outcome of one call; `None` when there was no answer.
+/// The result of one call; `None` if there was no answer.
 type Answer = Option<Result<Grant, DeniedError>>;
 
 impl<A: Authorizer> Renewals<A> {
@@ -64,15 +64,16 @@ impl<A: Authorizer> Renewals<A> {
         }
     }
 
-    /// Looking costs a pass over all streams; so those that are found are asked for first, unless a
-    /// change is more urgent, or nobody is answered.
+    /// Returns whether to search for due streams. A search iterates over all streams, so the
+    /// streams already found are renewed first, unless a change is more urgent or the authorizer
+    /// does not answer.
     fn is_to_look(&self) -> bool {
         self.waiting.is_empty()
             || std::mem::take(&mut self.shared.admitted.lock().changed)
             || self.last_answer.elapsed() > self.grace
     }
 
-    /// Finds the streams that are due, and ends those that have waited too long for an answer.
+    /// Finds the due streams, and ends those that have waited too long for an answer.
     fn look(&mut self) {
         let now = Instant::now();
         let mut due = Vec::new();
@@ -86,7 +87,7 @@ impl<A: Authorizer> Renewals<A> {
         self.waiting.clear();
         for ((_, since), found) in due {
             let since = found.1.lease.lock().failing_since.unwrap_or(since);
-            // As long as others are answered, a stream only waits for its turn.
+            // While other streams get answers, a stream only waits for its turn.
             if now - since.max(self.last_answer).min(now) > self.grace {
                 self.end(&found, Goodbye::ComeBack { within: COME_BACK_WITHIN });
             } else {
@@ -95,7 +96,7 @@ impl<A: Authorizer> Renewals<A> {
         }
     }
 
-    /// Begins as many calls as there may be.
+    /// Starts as many calls as allowed.
     fn ask(&mut self) {
         while self.under_way.len() < AT_A_TIME {
             let Some(found) = self.waiting.pop_front() else { return };
@@ -123,7 +124,7 @@ impl<A: Authorizer> Renewals<A> {
             (self.last_answer, lease.failing_since) = (now, None);
         }
         match answer {
-            // After another change this answer may be an old one.
+            // Another change was announced meanwhile, so this answer may be outdated.
             Some(Ok(_)) if lease.changed => {}
             Some(Ok(grant)) => lease.due = grant.until,
             Some(Err(DeniedError)) => {
@@ -134,7 +135,7 @@ impl<A: Authorizer> Renewals<A> {
                 let since = *lease.failing_since.get_or_insert(now);
                 lease.due = Some(now + RETRY_AFTER);
                 drop(lease);
-                tracing::error!("an authorizer panicked or took too long");
+                tracing::error!("an authorizer panicked or timed out; retrying");
                 if now - since >= self.grace {
                     self.end(found, Goodbye::ComeBack { within: COME_BACK_WITHIN });
                 }
@@ -144,7 +145,7 @@ impl<A: Authorizer> Renewals<A> {
 
     fn end(&self, (id, stream): &Found<A>, goodbye: Goodbye) {
         let mut admitted = self.shared.admitted.lock();
-        // Under the lock, as a client may come back with the same id just now.
+        // Under the lock, because a client may reconnect with the same id at this moment.
         if admitted.forget(id, stream) {
             self.shared.hub.dismiss(id, goodbye);
         }
@@ -152,7 +153,7 @@ impl<A: Authorizer> Renewals<A> {
 }
 
 impl<A: Authorizer> Drop for Renewals<A> {
-    /// Leaves the streams to a later `watch`.
+    /// Marks the streams for a later `watch`.
     fn drop(&mut self) {
         for stream in self.shared.admitted.lock().streams.values() {
             stream.lease.lock().asking = false;

@@ -1,4 +1,4 @@
-//! What a change of the state returns.
+//! The return value of a change of the state.
 
 use sse_kit_dispatch::IntoDomainEvent;
 use sse_kit_event::{Audience, Event};

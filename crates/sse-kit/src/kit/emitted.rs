@@ -1,4 +1,4 @@
-//! What came of an event, and how it failed.
+//! The outcome of an event, and its failures.
 
 use std::error::Error;
 use std::fmt;

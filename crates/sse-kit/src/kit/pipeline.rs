@@ -57,7 +57,7 @@ pub(super) struct Pipeline {
     pub(super) dispatcher: Dispatcher,
     pub(super) updater: ElementUpdater,
     pub(super) format: MessageFormat,
-    /// `None` is the topic that is called like the event's full type.
+    /// The function that chooses the topic; `None` for the topic with the name of the full type.
     pub(super) topic: Option<Callback<Arc<DomainEvent>, Topic>>,
     pub(super) on_handler_failure: OnFailure,
     pub(super) on_unhandled: OnFailure,

@@ -14,8 +14,8 @@ use super::emitted::{ChangeError, EmitError, EmitErrorKind, Emitted};
 use super::pipeline::{Outgoing, Pipeline};
 use super::run_to_end::RunToEnd;
 
-/// The most changes of handlers that may join one change. Handlers whose events lead back to
-/// themselves would otherwise hold the lock for ever.
+/// The maximum number of handlers' changes that may join one change. Without it, handlers whose
+/// events lead back to themselves would hold the lock forever.
 const MAX_JOINED: usize = 1_000;
 
 tokio::task_local! {
