@@ -4,7 +4,8 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::future;
-use std::panic::AssertUnwindSafe;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -185,7 +186,15 @@ pub(crate) async fn catch_panic<T>(
 ) -> Result<T, CallbackError> {
     // A function that does not wait runs within the call, so the call stands inside too.
     let caught = AssertUnwindSafe(async move { call().await }).catch_unwind().await;
-    caught.map_err(|payload| CallbackError::from_panic(&*payload))
+    caught.map_err(|payload| {
+        let error = CallbackError::from_panic(&*payload);
+        // The payload is the app's too, and may panic when it is dropped. What that throws is leaked,
+        // or it could go on for ever.
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            mem::forget(again);
+        }
+        error
+    })
 }
 
 impl<A, T> Clone for Callback<A, T> {

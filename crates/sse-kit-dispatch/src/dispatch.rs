@@ -15,8 +15,19 @@ use crate::registry::Registry;
 /// to itself would otherwise end the process, when the stack is full.
 const MAX_DEPTH: usize = 32;
 
+/// The most middleware that nested dispatches may go through together. Each takes a frame of the
+/// stack, and 640 of them fill 2 MiB in a debug build.
+const MAX_NESTED_MIDDLEWARE: usize = 400;
+
 tokio::task_local! {
-    static DEPTH: usize;
+    static DEPTH: Depth;
+}
+
+/// The dispatches that a dispatch stands within.
+#[derive(Clone, Copy, Default)]
+struct Depth {
+    dispatches: usize,
+    middleware: usize,
 }
 
 /// Sends an event through all that is registered.
@@ -24,11 +35,16 @@ pub(crate) async fn dispatch(
     registry: Arc<Registry>,
     event: DomainEvent,
 ) -> Result<Dispatched, DispatchError> {
-    let depth = DEPTH.try_with(|depth| *depth).unwrap_or(0);
-    if depth == MAX_DEPTH {
-        return Err(DispatchError::TooDeep { dispatches: depth });
+    let outer = DEPTH.try_with(|depth| *depth).unwrap_or_default();
+    let inner = Depth {
+        dispatches: outer.dispatches + 1,
+        middleware: outer.middleware + registry.middleware.len(),
+    };
+    let is_nested = outer.dispatches > 0;
+    if outer.dispatches == MAX_DEPTH || (is_nested && inner.middleware > MAX_NESTED_MIDDLEWARE) {
+        return Err(DispatchError::TooDeep { dispatches: outer.dispatches });
     }
-    DEPTH.scope(depth + 1, run(registry, event)).await
+    DEPTH.scope(inner, run(registry, event)).await
 }
 
 async fn run(registry: Arc<Registry>, event: DomainEvent) -> Result<Dispatched, DispatchError> {
@@ -98,6 +114,13 @@ pub enum DispatchError {
     TimedOut {
         /// The time that the event was given.
         after: Duration,
+    },
+    /// An event with the same key is being handled, and was not done in time; see
+    /// [`Deduplicate::wait`](crate::middleware::Deduplicate::wait).
+    #[error("an event with the same key is being handled, and was not done within {waited:?}")]
+    InFlight {
+        /// The time that the event has waited.
+        waited: Duration,
     },
     /// There are more events of the type than [`RateLimit`](crate::middleware::RateLimit) allows.
     #[error("too many events of the type `{event_type}`; the next in {retry_after:?}")]

@@ -205,7 +205,9 @@ impl Dispatcher {
     }
 
     /// Refuses events of a namespace that is not registered from now on: before the filters, and again
-    /// before the handlers. Events without a namespace are always taken.
+    /// before the handlers. An event without a namespace of its own counts as one of the namespace that
+    /// its type begins with: `admin:delete` is refused unless `admin` is registered. Types of one
+    /// segment are always taken.
     pub fn enforce_namespaces(&self) {
         self.change(|registry| registry.enforces_namespaces = true);
     }

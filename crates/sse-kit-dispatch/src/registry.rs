@@ -23,14 +23,30 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// An event without a namespace is always welcome.
+    /// Checks that a registered namespace begins the event's full type, however the event was made:
+    /// the type `admin:delete` reaches the handlers of the namespace `admin` too. A type of one
+    /// segment is in no namespace.
     pub(crate) fn check_namespace(&self, event: &DomainEvent) -> Result<(), DispatchError> {
-        match event.namespace() {
-            Some(namespace) if self.enforces_namespaces && !self.namespaces.contains(namespace) => {
-                Err(DispatchError::UnknownNamespace { namespace: namespace.clone() })
-            }
-            _ => Ok(()),
+        let full_type = event.full_type().as_str();
+        let Some((first, _)) = full_type.split_once(':').filter(|_| self.enforces_namespaces)
+        else {
+            return Ok(());
+        };
+        let is_registered = match event.namespace() {
+            Some(namespace) => self.namespaces.contains(namespace),
+            None => self.namespaces.iter().any(|namespace| {
+                let rest = full_type.strip_prefix(namespace.as_str());
+                rest.is_some_and(|rest| rest.starts_with(':'))
+            }),
+        };
+        if is_registered {
+            return Ok(());
         }
+        let namespace = match event.namespace() {
+            Some(namespace) => namespace.clone(),
+            None => Namespace::new(first).expect("a segment of an event type is one itself"),
+        };
+        Err(DispatchError::UnknownNamespace { namespace })
     }
 }
 

@@ -39,6 +39,7 @@ mod key;
 mod last_event_id;
 mod name;
 mod pattern;
+mod segments;
 mod static_topic;
 mod topic;
 mod topics;

@@ -188,6 +188,9 @@ pub enum TopicError {
     /// The text is empty.
     #[error("the topic is empty; name at least one segment")]
     Empty,
+    /// A segment contains `:`, which would make two segments of it.
+    #[error("the segment of a topic contains `:`; encode it")]
+    Separator,
     /// The text is longer than [`Topic::MAX_LEN`].
     #[error("the topic has {bytes} bytes; at most {max} are allowed", max = Topic::MAX_LEN)]
     TooLong {

@@ -69,7 +69,7 @@ fn named(dialect: Dialect) -> Result<Element> {
     let b = NamedSwap::new(["b:1".parse()?]);
     let unnamed = NamedSwap::new(["message".parse()?]);
     let trigger = EventTrigger::new("job:done".parse()?, "stream".parse()?);
-    let fetches = Attributes::new().with("hx-get".parse()?, "/answer");
+    let fetches = Attributes::new().with("hx-get", "/answer")?;
     Ok(connection(&Connect::new("/events".parse()?).without_swap(), dialect)?
         .child(element("one", a.attributes(dialect)?)?)
         .child(element("two", b.attributes(dialect)?)?.child("old"))

@@ -1,24 +1,41 @@
 //! The name of an attribute.
 
-use std::borrow::Cow;
-use std::fmt;
-use std::str::FromStr;
+use crate::script_attributes::{self, Runs};
+use crate::text::{Text, TextError, TextErrorKind, text_type};
 
 /// The name of an attribute of an element.
 ///
 /// At most [`AttributeName::MAX_LEN`] bytes, and nothing in it that ends a name in HTML. Attributes
-/// whose value is a script (`onclick`, `hx-on:click`) have to be asked for by
-/// [`AttributeName::scripting`].
+/// that can run script have to be asked for by [`AttributeName::scripting`]:
+///
+/// | who runs it | names | values |
+/// |---|---|---|
+/// | the browser | `on…`, `srcdoc` | `javascript:`, `vbscript:` and `data:` (but for bitmaps) in `href`, `src`, `action`, `formaction`, `data`, `poster`, `ping`, `xlink:href`, and what animations set |
+/// | htmx 2 and 4 | `hx-on…`, `hx-vars`, `hx-live…`, `hx-config…` | `js:` and `javascript:` in `hx-get` and the other requests, `hx-vals`, `hx-headers`, `hx-request`, `hx-confirm`, `hx-sse:connect`, `sse-connect`; `[` in `hx-trigger` |
+/// | Alpine, Vue, Angular 1, Unpoly | `x-…`, `@…`, `:…`, `v-…`, `ng-…`, `up-on…` | |
+/// | hyperscript | `_`, `script`, `data-script` | |
+/// | Datastar | `data-on…`, `data-attr…`, `data-bind…`, `data-class…`, `data-computed…`, `data-effect…`, `data-init…`, `data-show…`, `data-signals…`, `data-style…`, `data-text…` | |
+///
+/// These hold with the prefix `data-` and with suffixes of htmx, such as `hx-get:inherited`. A name of
+/// the middle column is refused by [`AttributeName::new`], a value of the right one by
+/// [`Attributes::with`](crate::Attributes::with).
 ///
 /// ```
-/// use sse_kit_htmx::{AttributeName, AttributeNameError};
+/// use sse_kit_htmx::{AttributeName, TextErrorKind};
 ///
 /// let name: AttributeName = "data-job".parse()?;
-/// assert_eq!("onclick".parse::<AttributeName>(), Err(AttributeNameError::Scripting));
-/// # Ok::<(), AttributeNameError>(())
+/// let error = AttributeName::new("onclick").expect_err("its value would be script");
+/// assert_eq!(error.kind(), TextErrorKind::Unsafe);
+/// # Ok::<(), sse_kit_htmx::TextError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct AttributeName(Cow<'static, str>);
+pub struct AttributeName {
+    name: Text,
+    /// `true` if the value may run script.
+    is_trusted: bool,
+}
+
+const WHAT: &str = "the name of an attribute";
 
 impl AttributeName {
     /// The longest name, in bytes.
@@ -28,97 +45,75 @@ impl AttributeName {
     ///
     /// # Errors
     ///
-    /// [`AttributeNameError`] says what is wrong with it.
-    pub fn new(name: &str) -> Result<Self, AttributeNameError> {
-        let name = Self::scripting(name)?;
-        if name.is_scripting() { Err(AttributeNameError::Scripting) } else { Ok(name) }
+    /// [`TextError`] when it is no name, or that of an attribute whose value is always script.
+    pub fn new(name: &str) -> Result<Self, TextError> {
+        let name = Self { is_trusted: false, ..Self::scripting(name)? };
+        if let Runs::Always = script_attributes::of(&name.name) {
+            let rule = "its value is script; ask for it by `AttributeName::scripting`";
+            return Err(TextError::new(&name.name, WHAT, TextErrorKind::Unsafe, rule));
+        }
+        Ok(name)
     }
 
-    /// Checks a name that may be that of an event handler. Nothing of its value may come from users.
+    /// Checks a name whose value may run script. Nothing of that value may come from users.
     ///
     /// # Errors
     ///
-    /// As [`AttributeName::new`], but for [`AttributeNameError::Scripting`].
-    pub fn scripting(name: &str) -> Result<Self, AttributeNameError> {
+    /// [`TextError`] when it is no name.
+    pub fn scripting(name: &str) -> Result<Self, TextError> {
         if name.is_empty() {
-            return Err(AttributeNameError::Empty);
+            return Err(TextError::empty(WHAT));
         }
         if name.len() > Self::MAX_LEN {
-            return Err(AttributeNameError::TooLong { bytes: name.len() });
+            return Err(TextError::too_long(name, WHAT, Self::MAX_LEN));
         }
         let ends_name = |c: char| c.is_whitespace() || c.is_control() || "\"'<>/=`&".contains(c);
-        if let Some(found) = name.chars().find(|&c| ends_name(c)) {
-            return Err(AttributeNameError::Character { found });
+        match name.chars().find(|&c| ends_name(c)) {
+            Some(found) => Err(TextError::character(name, WHAT, found)),
+            None => Ok(Self { name: name.into(), is_trusted: true }),
         }
-        Ok(Self(Cow::Owned(name.to_owned())))
     }
 
-    /// One of our own.
+    /// Takes one of our own.
     pub(crate) const fn known(name: &'static str) -> Self {
-        Self(Cow::Borrowed(name))
+        Self { name: Text::Static(name), is_trusted: true }
     }
 
-    fn is_scripting(&self) -> bool {
-        let name = self.0.to_ascii_lowercase();
-        ["on", "hx-on", "data-hx-on"].iter().any(|prefix| name.starts_with(prefix))
+    /// Checks that a value runs no script, unless the name was asked for by
+    /// [`AttributeName::scripting`].
+    pub(crate) fn check_value(&self, value: &str) -> Result<(), TextError> {
+        match script_attributes::of(&self.name) {
+            Runs::If(is_script) if !self.is_trusted && is_script(value) => {
+                let rule = format!(
+                    "`{}` would run it as script; ask for the name by `AttributeName::scripting`",
+                    &*self.name
+                );
+                Err(TextError::new(value, "a safe value", TextErrorKind::Unsafe, rule))
+            }
+            _ => Ok(()),
+        }
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.name
     }
 
-    /// Whether HTML takes it for the same name: case makes no difference.
+    /// Returns `true` if HTML takes it for the same name: case makes no difference.
     pub(crate) fn is(&self, name: &str) -> bool {
-        self.0.eq_ignore_ascii_case(name)
+        self.name.eq_ignore_ascii_case(name)
     }
 }
 
+text_type!(AttributeName, TextError);
+
 impl PartialEq for AttributeName {
     fn eq(&self, other: &Self) -> bool {
-        self.is(&other.0)
+        self.is(&other.name)
     }
 }
 
 impl Eq for AttributeName {}
-
-impl fmt::Display for AttributeName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for AttributeName {
-    type Err = AttributeNameError;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::new(name)
-    }
-}
-
-/// Why a text is no name of an attribute.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AttributeNameError {
-    /// It has no characters.
-    #[error("an attribute's name is not empty")]
-    Empty,
-    /// It is longer than [`AttributeName::MAX_LEN`].
-    #[error("an attribute's name has at most {max} bytes, not {bytes}", max = AttributeName::MAX_LEN)]
-    TooLong {
-        /// Its length in bytes.
-        bytes: usize,
-    },
-    /// It holds a character that a name cannot have.
-    #[error("an attribute's name has no {found:?}")]
-    Character {
-        /// The first of them.
-        found: char,
-    },
-    /// Its value would be a script.
-    #[error("the attribute's value is a script; ask for it by `AttributeName::scripting`")]
-    Scripting,
-}
 
 #[cfg(test)]
 mod tests {
@@ -126,24 +121,14 @@ mod tests {
 
     #[test]
     fn what_would_end_a_name_is_refused() {
-        let new = AttributeName::new;
-        assert_eq!(new(""), Err(AttributeNameError::Empty));
-        assert_eq!(new(&"x".repeat(129)), Err(AttributeNameError::TooLong { bytes: 129 }));
+        let kind = |name: &str| AttributeName::new(name).map_err(|error| error.kind()).err();
+        assert_eq!(kind(""), Some(TextErrorKind::Empty));
+        assert_eq!(kind(&"x".repeat(129)), Some(TextErrorKind::TooLong));
         for found in [' ', '\n', '\0', '"', '\'', '<', '>', '/', '=', '\u{a0}'] {
-            let name = format!("a{found}b");
-            assert_eq!(new(&name), Err(AttributeNameError::Character { found }));
+            assert_eq!(kind(&format!("a{found}b")), Some(TextErrorKind::Character));
         }
-        for name in ["hx-sse:connect", "@click.away", "x-bind:a", "data-ü"] {
-            assert_eq!(new(name).unwrap().as_str(), name);
+        for name in ["hx-sse:connect", "aria-label", "data-ü"] {
+            assert_eq!(AttributeName::new(name).unwrap().as_str(), name);
         }
-    }
-
-    #[test]
-    fn handlers_have_to_be_asked_for() {
-        for name in ["onclick", "ONLOAD", "hx-on:click", "hx-on::load", "data-hx-on-click"] {
-            assert_eq!(AttributeName::new(name), Err(AttributeNameError::Scripting));
-            assert!(AttributeName::scripting(name).is_ok());
-        }
-        assert!(AttributeName::new("data-on").is_ok());
     }
 }

@@ -4,12 +4,13 @@ use std::fmt;
 
 use crate::attribute_name::AttributeName;
 use crate::escape::write_escaped;
+use crate::style;
+use crate::text::TextError;
 
 /// The attributes of an element, in order, each name once.
 ///
-/// Displayed as they stand in a tag, each with a space before it, with their values escaped. In a
-/// template of askama `<div{{ attributes }}>` is right with the feature `askama`; in other engines
-/// mark them as safe.
+/// Displayed as they stand in a tag, each with a space before it, with their values escaped. With the
+/// feature of a template engine they are not escaped again in its templates: `<div{{ attributes }}>`.
 ///
 /// Where a name is set again the newer value holds, but `class` and `hx-ext` are lists, and `style`
 /// is declarations: there the values are joined.
@@ -18,32 +19,50 @@ use crate::escape::write_escaped;
 /// use sse_kit_htmx::Attributes;
 ///
 /// let attributes = Attributes::new()
-///     .with("class".parse()?, "wide")
-///     .with("title".parse()?, "a \"b\"")
-///     .with("class".parse()?, "live wide");
+///     .with("class", "wide")?
+///     .with("title", "a \"b\"")?
+///     .with("class", "live wide")?;
 ///
 /// assert_eq!(attributes.to_string(), " class=\"wide live\" title=\"a &quot;b&quot;\"");
-/// # Ok::<(), sse_kit_htmx::AttributeNameError>(())
+/// assert!(Attributes::new().with("href", "javascript:alert(1)").is_err());
+/// # Ok::<(), sse_kit_htmx::TextError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes(Vec<(AttributeName, Option<String>)>);
 
 impl Attributes {
-    /// No attributes yet.
+    /// Makes a list of no attributes.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Sets one.
-    pub fn with(mut self, name: AttributeName, value: impl Into<String>) -> Self {
-        self.set(name, Some(value.into()));
-        self
+    ///
+    /// # Errors
+    ///
+    /// [`TextError`] when the name is none, or name or value would run script: see [`AttributeName`].
+    pub fn with(
+        mut self,
+        name: impl TryInto<AttributeName, Error: Into<TextError>>,
+        value: impl Into<String>,
+    ) -> Result<Self, TextError> {
+        let (name, value) = (name.try_into().map_err(Into::into)?, value.into());
+        name.check_value(&value)?;
+        self.set(name, Some(value));
+        Ok(self)
     }
 
     /// Sets one that has no value, such as `hidden`.
-    pub fn with_flag(mut self, name: AttributeName) -> Self {
-        self.set(name, None);
-        self
+    ///
+    /// # Errors
+    ///
+    /// [`TextError`] when the name is none.
+    pub fn with_flag(
+        mut self,
+        name: impl TryInto<AttributeName, Error: Into<TextError>>,
+    ) -> Result<Self, TextError> {
+        self.set(name.try_into().map_err(Into::into)?, None);
+        Ok(self)
     }
 
     /// Sets all that `others` has.
@@ -52,20 +71,21 @@ impl Attributes {
         self
     }
 
-    /// The value of one; empty, if it has none.
+    /// Returns the value of one; empty, if it has none.
     pub fn get(&self, name: &str) -> Option<&str> {
         let (_, value) = self.0.iter().find(|(known, _)| known.is(name))?;
         Some(value.as_deref().unwrap_or_default())
     }
 
-    /// Names and values, in order.
+    /// Returns names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&AttributeName, Option<&str>)> {
         self.0.iter().map(|(name, value)| (name, value.as_deref()))
     }
 
     /// Sets one of our own.
-    pub(crate) fn known(self, name: &'static str, value: impl Into<String>) -> Self {
-        self.with(AttributeName::known(name), value)
+    pub(crate) fn known(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.set(AttributeName::known(name), Some(value.into()));
+        self
     }
 
     fn set(&mut self, name: AttributeName, value: Option<String>) {
@@ -86,9 +106,7 @@ fn joined(name: &AttributeName, old: Option<&str>, new: Option<String>) -> Optio
     } else if name.is("hx-ext") {
         Some(union(old, new, ","))
     } else if name.is("style") {
-        let old = old.trim_end_matches(|c: char| c == ';' || c.is_whitespace());
-        let separator = if old.is_empty() { "" } else { "; " };
-        Some(format!("{old}{separator}{new}"))
+        Some(style::joined(old, new))
     } else {
         Some(new.clone())
     }
@@ -147,7 +165,7 @@ mod tests {
     #[test]
     fn the_newer_value_holds_elsewhere() {
         assert_eq!(set_twice("title", "old", "new"), "new");
-        let flag = Attributes::new().with_flag(AttributeName::known("Hidden"));
+        let flag = Attributes::new().with_flag("Hidden").expect("a name");
         assert_eq!(flag.to_string(), " Hidden");
         assert_eq!(flag.known("hidden", "until-found").to_string(), " Hidden=\"until-found\"");
     }

@@ -1,13 +1,15 @@
 //! An element that holds a connection.
 
+use sse_kit_event::control::ControlName;
 use sse_kit_event::{EventId, EventName};
 
 use crate::attribute_name::AttributeName;
 use crate::attributes::{Attributes, JOINED};
 use crate::dialect::Dialect;
 use crate::endpoint::Endpoint;
-use crate::named_swap::{NamedSwapError, list, unnamed};
-use crate::swap::{Swap, UnsupportedSwapError};
+use crate::error::{MarkupError, Reason};
+use crate::named_swap::{list, unnamed};
+use crate::swap::Swap;
 
 /// The attributes of an element that holds a connection.
 ///
@@ -16,19 +18,19 @@ use crate::swap::{Swap, UnsupportedSwapError};
 /// [`Script::swap`](crate::Script::swap) with htmx 4, which only makes DOM events of them.
 ///
 /// ```
-/// use sse_kit_htmx::{Connect, Dialect};
+/// use sse_kit_htmx::{Connect, Dialect, Endpoint};
 ///
-/// let connect = Connect::new("/events?topic=jobs".parse()?).out_of_band().close("done".parse()?);
+/// let connect = Connect::new(Endpoint::from_static("/events?topic=jobs")).out_of_band();
 ///
 /// assert_eq!(
 ///     connect.attributes(Dialect::V2)?.to_string(),
 ///     " hx-ext=\"sse\" sse-connect=\"/events?topic=jobs\" sse-swap=\"message\" hx-swap=\"none\" \
-///      sse-close=\"done\"",
+///      sse-close=\"sse-kit:close\"",
 /// );
 /// assert_eq!(
 ///     connect.attributes(Dialect::V4)?.to_string(),
 ///     " hx-sse:connect=\"/events?topic=jobs\" hx-status:4xx=\"swap:none\" \
-///      hx-status:5xx=\"swap:none\" hx-swap=\"none\" hx-sse:close=\"done\"",
+///      hx-status:5xx=\"swap:none\" hx-swap=\"none\" hx-sse:close=\"sse-kit:close\"",
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -43,7 +45,7 @@ pub struct Connect {
     others: Attributes,
 }
 
-/// Which events are swapped.
+/// The events that are swapped.
 #[derive(Clone, Debug)]
 enum Takes {
     Unnamed,
@@ -51,25 +53,26 @@ enum Takes {
     Nothing,
 }
 
-/// Whether a connection that was lost is made again.
+/// The behaviour of a page that loses its connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Reconnect {
-    /// It is.
+    /// The page connects again.
     #[default]
     On,
-    /// It is not. htmx 2 cannot be told, so [`Script::connection`](crate::Script::connection) sees
+    /// The page does not connect again. htmx 2 has no setting for it, so [`Script::connection`](crate::Script::connection) sees
     /// to it and has to be on the page.
     Off,
 }
 
 impl Connect {
-    /// A connection to `endpoint`.
+    /// Connects to `endpoint`.
     pub fn new(endpoint: Endpoint) -> Self {
         Self {
             endpoint,
             takes: Takes::Unnamed,
             swap: None,
-            close: None,
+            close: Some(EventName::control(ControlName::Close)),
             reconnect: Reconnect::On,
             cursor: None,
             others: Attributes::new(),
@@ -93,7 +96,7 @@ impl Connect {
         self.events([name])
     }
 
-    /// Nothing is swapped into the element itself: elements within it do so
+    /// Swaps nothing into the element itself: elements within it do so
     /// ([`NamedSwap`](crate::NamedSwap)), or scripts listen. htmx 4 takes updates out of band all the
     /// same.
     pub fn without_swap(mut self) -> Self {
@@ -101,7 +104,7 @@ impl Connect {
         self
     }
 
-    /// Nothing is swapped into the element itself, but [`Updates`](crate::Updates) are taken, which
+    /// Swaps nothing into the element itself, but [`Updates`](crate::Updates) are taken, which
     /// come in unnamed events.
     pub fn out_of_band(mut self) -> Self {
         if let Takes::These(names) = &mut self.takes {
@@ -112,26 +115,33 @@ impl Connect {
         self.swap(Swap::None)
     }
 
-    /// How events go into the element; htmx's own default is `innerHTML`.
+    /// Sets how events go into the element. Default: `innerHTML`, by htmx.
     pub fn swap(mut self, swap: Swap) -> Self {
         self.swap = Some(swap);
         self
     }
 
-    /// An event of this name ends the connection for good.
+    /// Ends the connection for good at an event of this name. Default: `sse-kit:close`, which the
+    /// hub sends to a page whose stream has ended for good; a script of the app can publish another.
     pub fn close(mut self, name: EventName) -> Self {
         self.close = Some(name);
         self
     }
 
-    /// Whether a connection that was lost is made again.
+    /// Ends the connection at no event, for a stream that the hub does not serve.
+    pub fn without_close(mut self) -> Self {
+        self.close = None;
+        self
+    }
+
+    /// Sets whether the page connects again when the connection is lost.
     pub fn reconnect(mut self, reconnect: Reconnect) -> Self {
         self.reconnect = reconnect;
         self
     }
 
-    /// The stream begins after this event: take the cursor before the state that the page shows is
-    /// read, and nothing is lost between the two.
+    /// Begins the stream after this event. Take the cursor before you read the state that the page
+    /// shows; then no event is lost between the two.
     pub fn resume_from(mut self, cursor: EventId) -> Self {
         self.cursor = Some(cursor);
         self
@@ -149,12 +159,12 @@ impl Connect {
         self
     }
 
-    /// The attributes for pages with this htmx, yours first.
+    /// Returns the attributes for pages with this htmx, yours first.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] says what this htmx cannot do, or which of your attributes is in the way.
-    pub fn attributes(&self, dialect: Dialect) -> Result<Attributes, ConnectError> {
+    /// [`MarkupError`] says what this htmx cannot do, or which of your attributes is in the way.
+    pub fn attributes(&self, dialect: Dialect) -> Result<Attributes, MarkupError> {
         let ours = match dialect {
             Dialect::V2 => self.v2()?,
             Dialect::V4 => self.v4()?,
@@ -163,12 +173,12 @@ impl Connect {
             self.others.get(name.as_str()).is_some() && !JOINED.iter().any(|joined| name.is(joined))
         };
         if let Some((name, _)) = ours.iter().find(|(name, _)| is_taken(name)) {
-            return Err(ConnectError::Taken { name: name.clone() });
+            return Err(Reason::Taken { name: name.clone() }.into());
         }
         Ok(self.others.clone().merge(ours))
     }
 
-    fn v2(&self) -> Result<Attributes, ConnectError> {
+    fn v2(&self) -> Result<Attributes, MarkupError> {
         let mut ours =
             Attributes::new().known("hx-ext", "sse").known("sse-connect", self.url().as_str());
         match &self.takes {
@@ -188,7 +198,7 @@ impl Connect {
         })
     }
 
-    fn v4(&self) -> Result<Attributes, ConnectError> {
+    fn v4(&self) -> Result<Attributes, MarkupError> {
         let mut ours = Attributes::new().known("hx-sse:connect", self.url().as_str());
         // Without these the page of an error is swapped in when the first request fails.
         for name in ["hx-status:4xx", "hx-status:5xx"] {
@@ -219,22 +229,4 @@ impl Connect {
         self.cursor
             .map_or_else(|| self.endpoint.clone(), |cursor| self.endpoint.with_cursor(cursor))
     }
-}
-
-/// Why an element cannot connect so.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// There is no such swap style.
-    #[error(transparent)]
-    Swap(#[from] UnsupportedSwapError),
-    /// A name cannot stand in a list of names.
-    #[error(transparent)]
-    Name(#[from] NamedSwapError),
-    /// The element has an attribute already that is needed for the connection.
-    #[error("the attribute `{name}` is written by `Connect`; leave it out of the others")]
-    Taken {
-        /// Which attribute.
-        name: AttributeName,
-    },
 }

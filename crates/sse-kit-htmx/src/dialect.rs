@@ -1,9 +1,11 @@
-//! Which htmx is on the page.
+//! The version of htmx on a page.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Which htmx is on the page: what markup and messages have to look like.
+use crate::text::{TextError, TextErrorKind};
+
+/// The version of htmx on a page, which says what markup and messages look like.
 ///
 /// Read from and written as `2` and `4`.
 ///
@@ -14,6 +16,7 @@ use std::str::FromStr;
 /// assert_eq!(Dialect::default().to_string(), "4");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Dialect {
     /// htmx 2 with `htmx-ext-sse` 2.2: `sse-connect`, `sse-swap`, `hx-swap-oob`.
     V2,
@@ -23,7 +26,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// Both of them, for apps that serve both.
+    /// Both versions, for apps that serve both.
     pub const ALL: [Self; 2] = [Self::V2, Self::V4];
 }
 
@@ -37,18 +40,18 @@ impl fmt::Display for Dialect {
 }
 
 impl FromStr for Dialect {
-    type Err = DialectError;
+    type Err = TextError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "2" => Ok(Self::V2),
             "4" => Ok(Self::V4),
-            _ => Err(DialectError),
+            _ => Err(TextError::new(
+                text,
+                "a version of htmx",
+                TextErrorKind::Unknown,
+                "it is neither `2` nor `4`",
+            )),
         }
     }
 }
-
-/// The text names no version of htmx that is known here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the version of htmx is `2` or `4`")]
-pub struct DialectError;

@@ -4,12 +4,14 @@ use std::fmt;
 
 use crate::attribute_name::AttributeName;
 use crate::attributes::Attributes;
-use crate::connect::{Connect, ConnectError};
+use crate::connect::Connect;
 use crate::dialect::Dialect;
 use crate::element_id::ElementId;
+use crate::error::MarkupError;
 use crate::fragment::{Fragment, RenderError};
 use crate::html::Html;
 use crate::tag::Tag;
+use crate::text::TextError;
 
 /// An element with attributes and content, for apps without a template engine, and for functions
 /// that make elements which get a connection later.
@@ -24,8 +26,8 @@ use crate::tag::Tag;
 /// let connect = Connect::new("/clock".parse()?);
 /// assert_eq!(
 ///     clock().sse(&connect, Dialect::V2)?.to_string(),
-///     "<span class=\"clock\" hx-ext=\"sse\" sse-connect=\"/clock\" sse-swap=\"message\">\
-///      12:00 &amp; later</span>",
+///     "<span class=\"clock\" hx-ext=\"sse\" sse-connect=\"/clock\" sse-swap=\"message\" \
+///      sse-close=\"sse-kit:close\">12:00 &amp; later</span>",
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -37,7 +39,7 @@ pub struct Element {
 }
 
 impl Element {
-    /// An element without attributes and content.
+    /// Makes an element without attributes and content.
     pub fn new(tag: Tag) -> Self {
         Self { tag, attributes: Attributes::new(), content: Html::default() }
     }
@@ -64,9 +66,16 @@ impl Element {
     }
 
     /// Sets an attribute.
-    pub fn attribute(mut self, name: AttributeName, value: impl Into<String>) -> Self {
-        self.attributes = self.attributes.with(name, value);
-        self
+    ///
+    /// # Errors
+    ///
+    /// [`TextError`], as [`Attributes::with`].
+    pub fn attribute(
+        self,
+        name: impl TryInto<AttributeName, Error: Into<TextError>>,
+        value: impl Into<String>,
+    ) -> Result<Self, TextError> {
+        Ok(Self { attributes: self.attributes.with(name, value)?, ..self })
     }
 
     /// Sets several attributes, and joins those that are lists.
@@ -75,20 +84,19 @@ impl Element {
         self
     }
 
-    /// Adds content behind what it has; text is escaped. Elements that have no content, such as
+    /// Adds content after its content; text is escaped. Elements that have no content, such as
     /// `input`, leave it out.
     pub fn child(mut self, child: impl Into<Html>) -> Self {
         self.content.push(&child.into());
         self
     }
 
-    /// Makes it hold a connection. Attributes that it has are treated as
-    /// [`Connect::others`] are.
+    /// Makes the element hold a connection. Its attributes are treated as [`Connect::others`] are.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`], as [`Connect::attributes`].
-    pub fn sse(self, connect: &Connect, dialect: Dialect) -> Result<Self, ConnectError> {
+    /// [`MarkupError`], as [`Connect::attributes`].
+    pub fn sse(self, connect: &Connect, dialect: Dialect) -> Result<Self, MarkupError> {
         let connect = connect.clone().under(self.attributes);
         Ok(Self { attributes: connect.attributes(dialect)?, ..self })
     }

@@ -1,10 +1,9 @@
 //! The id of an element.
 
-use std::fmt::{self, Write};
-use std::str::FromStr;
-use std::sync::Arc;
+use std::fmt::Write;
 
 use crate::selector::Selector;
+use crate::text::{Text, TextError, is_plain, text_type};
 
 /// The id of an element in a page.
 ///
@@ -12,15 +11,20 @@ use crate::selector::Selector;
 /// without control characters. Cloning is cheap.
 ///
 /// ```
-/// use sse_kit_htmx::{ElementId, ElementIdError};
+/// use sse_kit_htmx::{ElementId, TextErrorKind};
 ///
-/// let id: ElementId = "job-17".parse()?;
-/// assert_eq!(id.selector().as_str(), "#job-17");
-/// assert!(matches!("job 17".parse::<ElementId>(), Err(ElementIdError::Whitespace { .. })));
-/// # Ok::<(), ElementIdError>(())
+/// const COUNT: ElementId = ElementId::from_static("count");
+/// assert_eq!(COUNT.selector().as_str(), "#count");
+///
+/// let id: ElementId = format!("job-{}", 17).parse()?;
+/// let error = ElementId::new("job 17").expect_err("it has a blank");
+/// assert_eq!(error.kind(), TextErrorKind::Character);
+/// # Ok::<(), sse_kit_htmx::TextError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ElementId(Arc<str>);
+pub struct ElementId(Text);
+
+const WHAT: &str = "the id of an element";
 
 impl ElementId {
     /// The longest id, in bytes.
@@ -30,43 +34,51 @@ impl ElementId {
     ///
     /// # Errors
     ///
-    /// [`ElementIdError`] says what is wrong with it.
-    pub fn new(id: &str) -> Result<Self, ElementIdError> {
+    /// [`TextError`] when it is empty or too long, or has whitespace or control characters.
+    pub fn new(id: &str) -> Result<Self, TextError> {
         if id.is_empty() {
-            return Err(ElementIdError::Empty);
+            return Err(TextError::empty(WHAT));
         }
         if id.len() > Self::MAX_LEN {
-            return Err(ElementIdError::TooLong { bytes: id.len() });
+            return Err(TextError::too_long(id, WHAT, Self::MAX_LEN));
         }
-        for found in id.chars() {
-            if found.is_whitespace() {
-                return Err(ElementIdError::Whitespace { found });
-            }
-            if found.is_control() {
-                return Err(ElementIdError::Control { found });
-            }
+        match id.chars().find(|c| c.is_whitespace() || c.is_control()) {
+            Some(found) => Err(TextError::character(id, WHAT, found)),
+            None => Ok(Self(id.into())),
         }
-        Ok(Self(id.into()))
     }
 
-    /// The id as text.
+    /// Takes an id from the source of the program. In a `const` it is checked when that is compiled.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a `const`, when it is empty or too long, or has other characters than those of
+    /// ASCII that are seen.
+    pub const fn from_static(id: &'static str) -> Self {
+        assert!(is_plain(id, Self::MAX_LEN), "not an id: 1 to 256 characters of ASCII, no blanks");
+        Self(Text::Static(id))
+    }
+
+    /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The selector of this one element: `#` and the id, escaped for CSS.
+    /// Returns the selector of this one element: `#` and the id, escaped for CSS.
     pub fn selector(&self) -> Selector {
         let mut css = String::with_capacity(self.0.len() + 1);
         css.push('#');
         for (at, c) in self.0.char_indices() {
             push_escaped(&mut css, at, c);
         }
-        Selector::escaped(css)
+        Selector::escaped(&css)
     }
 }
 
-/// Six digits need no space behind them. So no selector of an id has a space, a comma or a colon,
-/// at which htmx would take it apart.
+text_type!(ElementId, TextError);
+
+/// Escapes a character by six digits, which need no blank behind them. So no selector of an id has a
+/// blank, a comma or a colon, at which htmx would take it apart.
 fn push_escaped(css: &mut String, at: usize, c: char) {
     let is_plain = match c {
         'a'..='z' | 'A'..='Z' | '_' => true,
@@ -80,71 +92,20 @@ fn push_escaped(css: &mut String, at: usize, c: char) {
     }
 }
 
-impl fmt::Display for ElementId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for ElementId {
-    type Err = ElementIdError;
-
-    fn from_str(id: &str) -> Result<Self, Self::Err> {
-        Self::new(id)
-    }
-}
-
-impl TryFrom<String> for ElementId {
-    type Error = ElementIdError;
-
-    fn try_from(id: String) -> Result<Self, Self::Error> {
-        Self::new(&id)
-    }
-}
-
-/// Why a text is no id of an element.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ElementIdError {
-    /// It has no characters.
-    #[error("an element's id is not empty")]
-    Empty,
-    /// It is longer than [`ElementId::MAX_LEN`].
-    #[error("an element's id has at most {max} bytes, not {bytes}", max = ElementId::MAX_LEN)]
-    TooLong {
-        /// Its length in bytes.
-        bytes: usize,
-    },
-    /// It holds whitespace.
-    #[error("an element's id has no whitespace, but this one has {found:?}")]
-    Whitespace {
-        /// The first of it.
-        found: char,
-    },
-    /// It holds a control character.
-    #[error("an element's id has no control characters, but this one has {found:?}")]
-    Control {
-        /// The first of them.
-        found: char,
-    },
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::TextErrorKind;
 
     #[test]
     fn limits() {
-        assert_eq!(ElementId::new(""), Err(ElementIdError::Empty));
-        assert!(ElementId::new(&"x".repeat(256)).is_ok());
-        assert_eq!(ElementId::new(&"x".repeat(257)), Err(ElementIdError::TooLong { bytes: 257 }));
-        for found in [' ', '\t', '\n', '\r', '\u{c}', '\u{a0}', '\u{2028}'] {
-            assert_eq!(
-                ElementId::new(&format!("a{found}")),
-                Err(ElementIdError::Whitespace { found })
-            );
+        let kind = |id: &str| ElementId::new(id).map_err(|error| error.kind()).err();
+        assert_eq!(kind(""), Some(TextErrorKind::Empty));
+        assert_eq!(kind(&"x".repeat(256)), None);
+        assert_eq!(kind(&"x".repeat(257)), Some(TextErrorKind::TooLong));
+        for found in [' ', '\t', '\n', '\r', '\u{c}', '\u{a0}', '\u{2028}', '\0'] {
+            assert_eq!(kind(&format!("a{found}")), Some(TextErrorKind::Character));
         }
-        assert_eq!(ElementId::new("a\0"), Err(ElementIdError::Control { found: '\0' }));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use sse_kit_event::EventName;
 use crate::attributes::Attributes;
 use crate::dialect::Dialect;
 use crate::element_id::ElementId;
+use crate::error::{MarkupError, Reason};
 
 /// `hx-trigger` of an element that makes a request of its own when an event of a stream comes.
 ///
@@ -29,25 +30,25 @@ pub struct EventTrigger {
     connection: ElementId,
 }
 
-/// What htmx 4 takes for something else than the name of a DOM event.
+/// Words that htmx 4 takes for something else than the name of a DOM event.
 const WORDS: &[&str] = &["every", "intersect", "load", "revealed"];
 
 impl EventTrigger {
-    /// An event of this name, from the element with this id.
+    /// Waits for an event of this name, from the connection of the element with this id.
     pub fn new(name: EventName, connection: ElementId) -> Self {
         Self { name, connection }
     }
 
-    /// The attribute for pages with this htmx.
+    /// Returns the attribute for pages with this htmx.
     ///
     /// # Errors
     ///
-    /// [`EventTriggerError`] when the name means something else in `hx-trigger`.
-    pub fn attributes(&self, dialect: Dialect) -> Result<Attributes, EventTriggerError> {
+    /// [`MarkupError`] when the name means something else in `hx-trigger`.
+    pub fn attributes(&self, dialect: Dialect) -> Result<Attributes, MarkupError> {
         let name = self.name.as_str();
         let is_read = |c: char| c.is_whitespace() || "\"'`,[](){}<>".contains(c);
         if name.contains(is_read) || (dialect == Dialect::V4 && WORDS.contains(&name)) {
-            return Err(EventTriggerError { name: name.to_owned(), dialect });
+            return Err(Reason::NotInTrigger { name: name.to_owned(), dialect }.into());
         }
         Ok(Attributes::new().known(
             "hx-trigger",
@@ -57,18 +58,6 @@ impl EventTrigger {
             },
         ))
     }
-}
-
-/// The name means something else in `hx-trigger`.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{name:?} means something else in `hx-trigger` of htmx {dialect}; give the event another name"
-)]
-pub struct EventTriggerError {
-    /// Which name.
-    pub name: String,
-    /// Which htmx.
-    pub dialect: Dialect,
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What renders to HTML.
+//! Pieces of a page that render to HTML.
 
 use std::error::Error;
 
@@ -6,8 +6,9 @@ use crate::html::Html;
 
 /// A piece of a page that can be rendered: a template, or [`Html`] that is ready.
 ///
-/// With the feature `askama` every `askama::Template` is one. For other engines implement it
-/// yourself, or give [`Html`].
+/// Only what escapes what users said may be one. Templates of askama are declared to be HTML
+/// (`HtmlTemplate`); maud, hypertext and minijinja give [`Html`]. For other engines implement it
+/// yourself.
 ///
 /// ```
 /// use sse_kit_htmx::{Fragment, Html, RenderError};
@@ -24,7 +25,7 @@ use crate::html::Html;
 /// # Ok::<(), RenderError>(())
 /// ```
 pub trait Fragment {
-    /// Renders it.
+    /// Renders the fragment.
     ///
     /// # Errors
     ///
@@ -44,7 +45,7 @@ impl Fragment for Html {
 pub struct RenderError(#[source] Box<dyn Error + Send + Sync>);
 
 impl RenderError {
-    /// What went wrong, by the engine's error or by a message.
+    /// Makes the error of an engine's error or of a message.
     pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(source.into())
     }

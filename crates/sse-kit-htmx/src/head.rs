@@ -1,92 +1,119 @@
-//! Where scripts stand among the entries of a head.
+//! The places of scripts among the entries of a head.
 
 use crate::dialect::Dialect;
 use crate::html::Html;
 use crate::script::Script;
 use crate::script_url::{Version, version_of};
-use crate::tokenizer::{Token, Tokenizer, attributes_of};
+use crate::tree::{ScriptElement, Scripting, Tree};
+
+/// The scripts of a head, entry by entry, as a browser finds them.
+pub(crate) struct Head(Vec<Tree>);
 
 /// A place among the entries of a head: behind the script of htmx, and what belongs to it.
-pub(crate) struct Head {
+pub(crate) struct Place {
     next: usize,
-    /// Whether htmx itself is run only when the page has been parsed; a script that needs it must
+    /// `true` if htmx itself runs only when the page has been parsed. A script that needs it must
     /// wait too.
     pub(crate) is_deferred: bool,
 }
 
 impl Head {
-    pub(crate) fn find_htmx(head: &[Html], dialect: Dialect) -> Result<Self, HeadError> {
-        for (at, entry) in head.iter().enumerate() {
-            for script in scripts_of(entry) {
-                match script.src().and_then(|src| version_of(src, "htmx")) {
-                    None => continue,
-                    Some(Version::Major(found)) if found.to_string() != dialect.to_string() => {
-                        return Err(HeadError::OtherVersion { found, dialect });
-                    }
-                    Some(Version::Major(_) | Version::Unknown) => {}
+    pub(crate) fn read(head: &[Html]) -> Self {
+        Self(head.iter().map(|entry| Tree::parse(entry.as_str(), Scripting::On)).collect())
+    }
+
+    /// Finds the first script of htmx that runs.
+    pub(crate) fn find_htmx(&self, dialect: Dialect) -> Result<Place, HeadError> {
+        for (at, script) in self.scripts() {
+            match url(script).and_then(|url| version_of(&url, "htmx")) {
+                None => continue,
+                Some(Version::Major(found)) if found.to_string() != dialect.to_string() => {
+                    return Err(HeadError::OtherVersion { found, dialect });
                 }
-                let is_deferred = script.has("defer") || script.get("type") == Some("module");
-                return Ok(Self { next: at + 1, is_deferred });
+                Some(Version::Major(_) | Version::Unknown) => {}
             }
+            if script.has("async") {
+                return Err(HeadError::Async);
+            }
+            let is_deferred = script.has("defer") || is_module(script);
+            return Ok(Place { next: at + 1, is_deferred });
         }
         Err(HeadError::NotFound)
     }
 
-    /// Whether the extension for Server-Sent Events is there, that of either version.
-    pub(crate) fn has_extension(head: &[Html]) -> bool {
-        let is_extension = |src| {
-            ["sse", "hx-sse", "htmx-ext-sse"].iter().any(|name| version_of(src, name).is_some())
+    /// Returns `true` if the extension for Server-Sent Events is there, that of either version.
+    pub(crate) fn has_extension(&self) -> bool {
+        let is_extension = |url: String| {
+            ["sse", "hx-sse", "htmx-ext-sse"].iter().any(|name| version_of(&url, name).is_some())
         };
-        head.iter().flat_map(scripts_of).any(|script| script.src().is_some_and(is_extension))
+        self.scripts().any(|(_, script)| url(script).is_some_and(is_extension))
     }
 
-    /// Whether this script of our own is there, in any version of it.
-    pub(crate) fn has_own(head: &[Html], script: &Script) -> bool {
-        head.iter().flat_map(scripts_of).any(|tag| tag.get(Script::MARK) == Some(script.name()))
+    /// Returns `true` if this script of our own is there, in any version of it.
+    pub(crate) fn has_own(&self, own: &Script) -> bool {
+        self.scripts().any(|(_, script)| script.get(Script::MARK) == Some(own.name()))
     }
 
+    /// The scripts that run, each with the number of its entry.
+    fn scripts(&self) -> impl Iterator<Item = (usize, ScriptElement<'_>)> {
+        self.0
+            .iter()
+            .enumerate()
+            .flat_map(|(at, tree)| tree.scripts().map(move |script| (at, script)))
+            .filter(|&(_, script)| runs(script))
+    }
+}
+
+impl Place {
     pub(crate) fn insert(&mut self, head: &mut Vec<Html>, tag: Html) {
         head.insert(self.next, tag);
         self.next += 1;
     }
 }
 
-/// The start tag of a `<script>`.
-struct ScriptTag<'a>(Vec<(&'a str, &'a str)>);
-
-impl<'a> ScriptTag<'a> {
-    fn get(&self, name: &str) -> Option<&'a str> {
-        let (_, value) = self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
-        Some(value)
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.get(name).is_some()
-    }
-
-    fn src(&self) -> Option<&'a str> {
-        self.get("src")
-    }
+/// Returns the URL of a script. A browser drops the whitespace that it does not expect there.
+fn url(script: ScriptElement<'_>) -> Option<String> {
+    let trimmed = script.get("src")?.trim_matches(|c: char| c <= ' ');
+    Some(trimmed.chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect())
 }
 
-fn scripts_of(entry: &Html) -> impl Iterator<Item = ScriptTag<'_>> {
-    let html = entry.as_str();
-    Tokenizer::new(html).filter_map(|token| match token {
-        Token::Start { name, name_end, .. } if name.eq_ignore_ascii_case("script") => {
-            Some(ScriptTag(attributes_of(html, name_end).collect()))
-        }
-        _ => None,
-    })
+fn is_module(script: ScriptElement<'_>) -> bool {
+    kind(script).eq_ignore_ascii_case("module")
 }
 
-/// Why nothing can be inserted into a head.
+/// Returns `false` for data blocks, templates, and what only old browsers run.
+fn runs(script: ScriptElement<'_>) -> bool {
+    let kind = kind(script);
+    let is_classic = [
+        "",
+        "text/javascript",
+        "application/javascript",
+        "text/ecmascript",
+        "application/ecmascript",
+        "application/x-javascript",
+        "text/jscript",
+        "text/livescript",
+    ]
+    .iter()
+    .any(|known| kind.eq_ignore_ascii_case(known));
+    is_module(script) || (is_classic && !script.has("nomodule"))
+}
+
+fn kind(script: ScriptElement<'_>) -> &str {
+    script.get("type").unwrap_or_default().trim_matches(|c: char| c.is_ascii_whitespace())
+}
+
+/// A head into which nothing can be inserted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeadError {
-    /// There is no script of htmx.
+    /// The head has no script of htmx.
     #[error("the head has no script of htmx; put `htmx.min.js` in it, or use `PageScripts::tags`")]
     NotFound,
-    /// There is a script of htmx, by its URL of another version.
+    /// The script of htmx is `async`: it runs at any time, so nothing can wait for it.
+    #[error("the script of htmx is `async`, so its extension cannot wait for it; write `defer`")]
+    Async,
+    /// The head has a script of htmx whose URL names another version.
     #[error("the head has a script of htmx {found}, but the page is made for htmx {dialect}")]
     OtherVersion {
         /// The version that is there.

@@ -21,7 +21,7 @@ use crate::escape::write_escaped;
 pub struct Html(String);
 
 impl Html {
-    /// Escapes whatever can be displayed: a text, a number.
+    /// Escapes a value that can be displayed: a text, a number.
     pub fn text(value: impl fmt::Display) -> Self {
         let mut html = String::new();
         write_escaped(&mut html, value);
@@ -30,28 +30,28 @@ impl Html {
 
     /// Takes markup as it is.
     ///
-    /// What users said must be escaped in it already: whoever can write markup here can run scripts
-    /// in every page that shows it.
+    /// Texts of users must be escaped in it already: anybody who can write markup here can run
+    /// scripts in every page that shows it.
     pub fn trusted(markup: impl Into<String>) -> Self {
         Self(markup.into())
     }
 
-    /// The HTML as text.
+    /// Returns the HTML as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The HTML as text, without copying it.
+    /// Returns the HTML as text, without copying it.
     pub fn into_string(self) -> String {
         self.0
     }
 
-    /// Whether there is nothing in it.
+    /// Returns `true` if there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Adds more HTML behind it.
+    /// Appends more HTML.
     pub fn push(&mut self, more: &Self) {
         self.0.push_str(&more.0);
     }

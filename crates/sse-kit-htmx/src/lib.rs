@@ -34,12 +34,17 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `askama` | every template is a [`Fragment`]; [`Html`] is not escaped again in templates |
+//! | `askama` | templates declared by `HtmlTemplate` are [`Fragment`]s |
 //! | `maud`, `hypertext` | what their macros make becomes [`Html`] |
-//! | `minijinja` | [`Html`] from a template and a context |
+//! | `minijinja` | `HtmlTemplates`, which insist on escaping, give [`Html`] |
+//!
+//! In templates of all of them [`Html`], [`Element`], [`Attributes`] and [`PageScripts`] are not escaped
+//! again.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod dialect;
+mod error;
+mod text;
 
 mod escape;
 mod html;
@@ -57,20 +62,25 @@ mod swap;
 mod update;
 mod updates;
 
+mod first_tag;
 mod out_of_band;
-mod root_element;
-mod tokenizer;
+mod placement;
+mod tree;
 
 mod attribute_name;
 mod attributes;
+mod script_attributes;
+mod style;
+
 mod endpoint;
+mod script_folder;
 
 mod connect;
 mod event_trigger;
 mod named_swap;
 
+pub mod compat;
 mod element;
-mod job_span;
 mod tag;
 
 mod head;
@@ -79,28 +89,35 @@ mod page_scripts;
 mod script;
 mod script_url;
 
-pub use attribute_name::{AttributeName, AttributeNameError};
+pub use attribute_name::AttributeName;
 pub use attributes::Attributes;
-pub use connect::{Connect, ConnectError, Reconnect};
-pub use dialect::{Dialect, DialectError};
+pub use connect::{Connect, Reconnect};
+pub use dialect::Dialect;
 pub use element::Element;
-pub use element_id::{ElementId, ElementIdError};
+pub use element_id::ElementId;
 pub use endpoint::{Endpoint, EndpointError};
-pub use event_trigger::{EventTrigger, EventTriggerError};
+#[cfg(feature = "minijinja")]
+#[cfg_attr(docsrs, doc(cfg(feature = "minijinja")))]
+pub use engines::HtmlTemplates;
+#[cfg(feature = "askama")]
+#[cfg_attr(docsrs, doc(cfg(feature = "askama")))]
+pub use engines::{HtmlBlock, HtmlTemplate};
+pub use error::{MarkupError, MarkupErrorKind};
+pub use event_trigger::EventTrigger;
 pub use fragment::{Fragment, RenderError};
 pub use head::HeadError;
 pub use html::Html;
-pub use job_span::{JobSpan, JobSpanError};
 pub use message_format::MessageFormat;
 pub use modifiers::{Edge, FocusScroll, Transition};
-pub use named_swap::{NamedSwap, NamedSwapError};
-pub use nonce::{Nonce, NonceError};
+pub use named_swap::NamedSwap;
+pub use nonce::{Nonce, RandomError};
 pub use page_scripts::PageScripts;
-pub use root_element::RootError;
 pub use script::Script;
-pub use selector::{Selector, SelectorError};
-pub use swap::{Swap, SwapError, UnsupportedSwapError};
-pub use tag::{Tag, TagError};
+pub use script_folder::ScriptFolder;
+pub use selector::Selector;
+pub use swap::Swap;
+pub use tag::Tag;
 pub use target::Target;
+pub use text::{TextError, TextErrorKind};
 pub use update::Update;
-pub use updates::{Updates, UpdatesError};
+pub use updates::{Updates, UpdatesError, UpdatesErrorKind};

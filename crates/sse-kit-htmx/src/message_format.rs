@@ -18,7 +18,7 @@ pub enum MessageFormat {
 }
 
 impl MessageFormat {
-    /// The dialect that can do no more than what this shape can carry.
+    /// Returns the least capable dialect that must be able to read this format.
     pub(crate) fn narrowest(self) -> Dialect {
         match self {
             Self::V2 | Self::Both => Dialect::V2,

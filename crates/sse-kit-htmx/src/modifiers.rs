@@ -1,9 +1,9 @@
-//! What a swap does beside changing its target.
+//! The modifiers of a swap.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Whether a swap has a view transition.
+/// The view transition of a swap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transition {
     /// The swap has one, even in a stream. Later updates wait until it is over.
@@ -21,7 +21,7 @@ pub enum Edge {
     Bottom,
 }
 
-/// Whether the page scrolls to an element that keeps the focus over the swap.
+/// The scrolling to an element that keeps the focus over the swap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FocusScroll {
     /// The page scrolls to it.

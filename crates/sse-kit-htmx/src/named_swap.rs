@@ -4,7 +4,8 @@ use sse_kit_event::EventName;
 
 use crate::attributes::Attributes;
 use crate::dialect::Dialect;
-use crate::swap::{Swap, UnsupportedSwapError};
+use crate::error::{MarkupError, Reason};
+use crate::swap::Swap;
 
 /// The attributes of an element, within one that holds a connection, that events of certain names
 /// are swapped into.
@@ -34,23 +35,23 @@ pub struct NamedSwap {
 }
 
 impl NamedSwap {
-    /// Events of these names; `message` stands for those without one.
+    /// Takes events of these names; `message` stands for events without a name.
     pub fn new(names: impl IntoIterator<Item = EventName>) -> Self {
         Self { names: names.into_iter().collect(), swap: None }
     }
 
-    /// How they go into the element; htmx's own default is `innerHTML`.
+    /// Sets how events go into the element. Default: `innerHTML`, by htmx.
     pub fn swap(mut self, swap: Swap) -> Self {
         self.swap = Some(swap);
         self
     }
 
-    /// The attributes for pages with this htmx.
+    /// Returns the attributes for pages with this htmx.
     ///
     /// # Errors
     ///
-    /// [`NamedSwapError`] when there is no name, one that cannot stand in a list, or no such style.
-    pub fn attributes(&self, dialect: Dialect) -> Result<Attributes, NamedSwapError> {
+    /// [`MarkupError`] when there is no name, one that cannot stand in a list, or no such style.
+    pub fn attributes(&self, dialect: Dialect) -> Result<Attributes, MarkupError> {
         let name = match dialect {
             Dialect::V2 => "sse-swap",
             Dialect::V4 => "sse-kit-swap",
@@ -69,37 +70,19 @@ pub(crate) fn unnamed() -> EventName {
 }
 
 /// The names as one attribute has them, each once.
-pub(crate) fn list(names: &[EventName]) -> Result<String, NamedSwapError> {
+pub(crate) fn list(names: &[EventName]) -> Result<String, MarkupError> {
     let mut words: Vec<&str> = Vec::new();
     for name in names.iter().map(EventName::as_str) {
         // What JavaScript trims, and Rust does not, is a byte order mark.
         let is_trimmed = |c: char| c.is_whitespace() || c == '\u{feff}';
         if name.contains(',') || name.starts_with(is_trimmed) || name.ends_with(is_trimmed) {
-            return Err(NamedSwapError::NotInList { name: name.to_owned() });
+            return Err(Reason::NotInList { name: name.to_owned() }.into());
         }
         if !words.contains(&name) {
             words.push(name);
         }
     }
-    if words.is_empty() { Err(NamedSwapError::NoName) } else { Ok(words.join(", ")) }
-}
-
-/// Why events cannot be swapped by their names.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NamedSwapError {
-    /// No name was given.
-    #[error("there is no name of an event")]
-    NoName,
-    /// The name has a comma, or whitespace at an end.
-    #[error("{name:?} cannot stand in a list of names: no commas, and no whitespace at the ends")]
-    NotInList {
-        /// Which name.
-        name: String,
-    },
-    /// There is no such swap style.
-    #[error(transparent)]
-    Swap(#[from] UnsupportedSwapError),
+    if words.is_empty() { Err(Reason::NoName.into()) } else { Ok(words.join(", ")) }
 }
 
 #[cfg(test)]
@@ -111,10 +94,10 @@ mod tests {
         let attributes =
             |name: &str| NamedSwap::new([EventName::new(name).unwrap()]).attributes(Dialect::V2);
         for name in ["a,b", " a", "a ", "a\u{feff}", "\u{a0}a"] {
-            let expected = NamedSwapError::NotInList { name: name.to_owned() };
-            assert_eq!(attributes(name), Err(expected));
+            let expected = Reason::NotInList { name: name.to_owned() };
+            assert_eq!(attributes(name), Err(expected.into()));
         }
         assert_eq!(attributes("a b").unwrap().get("sse-swap"), Some("a b"));
-        assert_eq!(NamedSwap::new([]).attributes(Dialect::V4), Err(NamedSwapError::NoName));
+        assert_eq!(NamedSwap::new([]).attributes(Dialect::V4), Err(Reason::NoName.into()));
     }
 }

@@ -1,59 +1,79 @@
 //! The nonce of a content security policy.
 
-use std::str::FromStr;
+use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine};
 
-/// The nonce of a [content security policy][csp], by which inline scripts are let through. A new,
-/// random one for each response.
+use crate::text::{Text, TextError, TextErrorKind, text_type};
+
+/// The nonce of a [content security policy][csp], by which a browser lets inline scripts through. Each
+/// response needs a new one that nobody can guess: [`Nonce::random`].
 ///
 /// At most [`Nonce::MAX_LEN`] bytes of base64, either alphabet.
 ///
 /// [csp]: https://www.w3.org/TR/CSP3/#grammardef-nonce-source
 ///
 /// ```
-/// use sse_kit_htmx::{Nonce, NonceError};
+/// use sse_kit_htmx::Nonce;
 ///
-/// let nonce: Nonce = "r4nd0m+/_-==".parse()?;
-/// assert_eq!("a b".parse::<Nonce>(), Err(NonceError));
-/// # Ok::<(), NonceError>(())
+/// let nonce = Nonce::random()?;
+/// let policy = format!("script-src 'nonce-{nonce}'");
+/// assert_eq!(nonce.as_str().len(), 22);
+/// assert!("a b".parse::<Nonce>().is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Nonce(String);
+pub struct Nonce(Text);
+
+const WHAT: &str = "a nonce";
 
 impl Nonce {
     /// The longest nonce, in bytes.
     pub const MAX_LEN: usize = 256;
 
+    /// Makes a nonce of 128 random bits.
+    ///
+    /// # Errors
+    ///
+    /// [`RandomError`] when the system gives no random numbers.
+    pub fn random() -> Result<Self, RandomError> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(RandomError)?;
+        Ok(Self(BASE64_STANDARD_NO_PAD.encode(bytes).as_str().into()))
+    }
+
     /// Checks `nonce`.
     ///
     /// # Errors
     ///
-    /// [`NonceError`] when it is empty, too long, or has other characters.
-    pub fn new(nonce: &str) -> Result<Self, NonceError> {
+    /// [`TextError`] when it is empty or too long, or is not base64.
+    pub fn new(nonce: &str) -> Result<Self, TextError> {
         let digits = nonce.trim_end_matches('=');
-        let is_digit = |b: u8| b.is_ascii_alphanumeric() || b"+/-_".contains(&b);
-        let is_right =
-            !digits.is_empty() && nonce.len() <= Self::MAX_LEN && digits.bytes().all(is_digit);
-        is_right.then(|| Self(nonce.to_owned())).ok_or(NonceError)
+        let is_digit = |c: char| c.is_ascii_alphanumeric() || "+/-_".contains(c);
+        if digits.is_empty() {
+            return Err(TextError::empty(WHAT));
+        }
+        if nonce.len() > Self::MAX_LEN {
+            return Err(TextError::too_long(nonce, WHAT, Self::MAX_LEN));
+        }
+        match digits.chars().find(|&c| !is_digit(c)) {
+            Some(_) => {
+                Err(TextError::new(nonce, WHAT, TextErrorKind::Character, "it is no base64"))
+            }
+            None => Ok(Self(nonce.into())),
+        }
     }
 
-    /// The nonce as text.
+    /// Returns the nonce as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl FromStr for Nonce {
-    type Err = NonceError;
+text_type!(Nonce, TextError);
 
-    fn from_str(nonce: &str) -> Result<Self, Self::Err> {
-        Self::new(nonce)
-    }
-}
-
-/// The text is no nonce.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a nonce is base64, {max} bytes at most", max = Nonce::MAX_LEN)]
-pub struct NonceError;
+/// The system gives no random numbers.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the system gives no random numbers: {0}")]
+pub struct RandomError(getrandom::Error);
 
 #[cfg(test)]
 mod tests {
@@ -62,8 +82,15 @@ mod tests {
     #[test]
     fn only_base64() {
         for nonce in ["", "=", "a=b", "a b", "a'", "ä", &"a".repeat(257)] {
-            assert_eq!(Nonce::new(nonce), Err(NonceError), "{nonce}");
+            assert!(Nonce::new(nonce).is_err(), "{nonce}");
         }
         assert!(Nonce::new("aZ09+/-_==").is_ok());
+    }
+
+    #[test]
+    fn no_random_nonce_is_like_another() {
+        let random = || Nonce::random().expect("the system has random numbers");
+        assert_ne!(random(), random());
+        assert_eq!(Nonce::new(random().as_str()).map(|nonce| nonce.as_str().len()), Ok(22));
     }
 }

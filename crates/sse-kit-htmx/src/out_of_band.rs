@@ -1,11 +1,11 @@
 //! Changes as htmx 2 takes them: `hx-swap-oob`.
 
 use crate::escape::write_escaped;
+use crate::first_tag::FirstTag;
 use crate::html::Html;
-use crate::root_element::{RootElement, first_element};
+use crate::placement::{Part, PlacementError, root_tag};
 use crate::selector::Selector;
 use crate::swap::Swap;
-use crate::updates::UpdatesError;
 
 /// Writes one change into a message of htmx 2.
 ///
@@ -17,18 +17,15 @@ pub(crate) fn write_out_of_band(
     selector: &Selector,
     swap: Swap,
     content: &Html,
-) -> Result<(), UpdatesError> {
+) -> Result<Part, PlacementError> {
     match swap {
-        Swap::None => {}
         Swap::OuterHtml => {
-            let root = RootElement::parse(content.as_str())
-                .map_err(|source| UpdatesError::Root { selector: selector.clone(), source })?;
-            write_element(message, selector, swap, content.as_str(), &root);
+            let tag = root_tag(content.as_str())?;
+            Ok(write_element(message, selector, swap, content.as_str(), tag))
         }
-        Swap::Delete => write_wrapped(message, selector, swap, ""),
-        _ => write_wrapped(message, selector, swap, content.as_str()),
+        Swap::Delete | Swap::None => Ok(write_wrapped(message, selector, swap, "")),
+        _ => Ok(write_wrapped(message, selector, swap, content.as_str())),
     }
-    Ok(())
 }
 
 fn write_element(
@@ -36,10 +33,10 @@ fn write_element(
     selector: &Selector,
     swap: Swap,
     content: &str,
-    root: &RootElement<'_>,
-) {
-    let (before, after) = content.split_at(root.name_end);
-    let in_template = wrapper_of(root.name) != "div";
+    tag: FirstTag<'_>,
+) -> Part {
+    let (before, after) = content.split_at(tag.name_end);
+    let in_template = wrapper_of(tag) != "div";
     if in_template {
         message.push_str("<template>");
     }
@@ -48,11 +45,13 @@ fn write_element(
     message.push_str(after);
     if in_template {
         message.push_str("</template>");
+        return Part::InTemplate;
     }
+    Part::Element
 }
 
-fn write_wrapped(message: &mut String, selector: &Selector, swap: Swap, content: &str) {
-    let wrapper = first_element(content).map_or("div", wrapper_of);
+fn write_wrapped(message: &mut String, selector: &Selector, swap: Swap, content: &str) -> Part {
+    let wrapper = FirstTag::find(content).map_or("div", wrapper_of);
     let in_template = wrapper != "div";
     if in_template {
         message.push_str("<template>");
@@ -67,7 +66,9 @@ fn write_wrapped(message: &mut String, selector: &Selector, swap: Swap, content:
     message.push('>');
     if in_template {
         message.push_str("</template>");
+        return Part::InTemplate;
     }
+    Part::Element
 }
 
 fn write_attribute(message: &mut String, selector: &Selector, swap: Swap) {
@@ -80,8 +81,8 @@ fn write_attribute(message: &mut String, selector: &Selector, swap: Swap) {
 
 /// In which element a parser of HTML lets this element stand. Parts of a table are dropped from a
 /// `<div>`, and also from the message itself, unless each part has a `<template>` of its own.
-fn wrapper_of(name: &str) -> &'static str {
-    let is = |names: &[&str]| names.iter().any(|one| name.eq_ignore_ascii_case(one));
+fn wrapper_of(tag: FirstTag<'_>) -> &'static str {
+    let is = |names: &[&str]| names.iter().any(|name| tag.is(name));
     if is(&["tr"]) {
         "tbody"
     } else if is(&["td", "th"]) {

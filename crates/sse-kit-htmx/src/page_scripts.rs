@@ -4,11 +4,11 @@ use std::fmt;
 
 use crate::attributes::Attributes;
 use crate::dialect::Dialect;
-use crate::endpoint::Endpoint;
 use crate::head::{Head, HeadError};
 use crate::html::Html;
 use crate::nonce::Nonce;
-use crate::script::{Script, file_in};
+use crate::script::Script;
+use crate::script_folder::ScriptFolder;
 
 /// The scripts of a page: htmx, its extension for Server-Sent Events, and our own.
 ///
@@ -31,10 +31,10 @@ use crate::script::{Script, file_in};
 #[derive(Clone, Debug)]
 pub struct PageScripts {
     dialect: Dialect,
-    /// Where htmx is, if not on its CDN.
-    folder: Option<Endpoint>,
-    /// Where our own are, if not inline.
-    files: Option<Endpoint>,
+    /// The folder of htmx, if it is not on its CDN.
+    folder: Option<ScriptFolder>,
+    /// The folder of our own scripts, if they are not inline.
+    files: Option<ScriptFolder>,
     nonce: Option<Nonce>,
     own: Vec<Script>,
 }
@@ -65,7 +65,8 @@ const SSE_4: Published = Published {
 };
 
 impl PageScripts {
-    /// htmx from its CDN, in a version that is known to work, with integrity; our own inline.
+    /// Takes htmx from its CDN, in a version that is tested, with integrity hashes. The scripts of
+    /// sse-kit stand inline.
     pub fn cdn(dialect: Dialect) -> Self {
         let own = match dialect {
             Dialect::V2 => vec![Script::connection()],
@@ -74,42 +75,43 @@ impl PageScripts {
         Self { dialect, folder: None, files: None, nonce: None, own }
     }
 
-    /// Everything from a folder of the app's: `htmx.min.js`, `sse.min.js` for htmx 2 or
-    /// `hx-sse.min.js` for htmx 4, and [our own](Self::files).
-    pub fn hosted(dialect: Dialect, folder: Endpoint) -> Self {
+    /// Takes everything from a folder of the app: `htmx.min.js`, `sse.min.js` for htmx 2 or
+    /// `hx-sse.min.js` for htmx 4, and [the scripts of sse-kit](Self::files).
+    pub fn hosted(dialect: Dialect, folder: ScriptFolder) -> Self {
         Self { folder: Some(folder.clone()), files: Some(folder), ..Self::cdn(dialect) }
     }
 
-    /// Our own from a folder of the app's instead of inline.
-    pub fn own_from(mut self, folder: Endpoint) -> Self {
+    /// Takes the scripts of sse-kit and of the app from a folder, instead of inline.
+    pub fn own_from(mut self, folder: ScriptFolder) -> Self {
         self.files = Some(folder);
         self
     }
 
-    /// Our own inline instead of from a folder.
+    /// Writes the scripts of sse-kit and of the app inline, instead of from a folder.
     pub fn own_inline(mut self) -> Self {
         self.files = None;
         self
     }
 
-    /// The nonce that every tag has.
+    /// Sets the nonce of every tag.
     pub fn nonce(mut self, nonce: Nonce) -> Self {
         self.nonce = Some(nonce);
         self
     }
 
-    /// Adds a script behind those that there are.
+    /// Adds a script after the others. This is the one way to a script on a page: those of the
+    /// monitor and of the app go here too, and the app serves [all of them](Self::files).
     pub fn script(mut self, script: Script) -> Self {
         self.own.push(script);
         self
     }
 
-    /// Our own scripts, for the app to serve if they are not inline.
+    /// Returns the scripts of sse-kit and of the app, which the app serves if they are not inline.
     pub fn files(&self) -> &[Script] {
         &self.own
     }
 
-    /// The tags, in order: htmx, its extension, our own.
+    /// Returns the tags, in order: htmx, its extension, the other scripts.
     pub fn tags(&self) -> Vec<Html> {
         let mut tags = vec![self.htmx_tag(), self.extension_tag(false)];
         tags.extend(self.own.iter().map(|script| self.own_tag(script)));
@@ -121,15 +123,16 @@ impl PageScripts {
     ///
     /// # Errors
     ///
-    /// [`HeadError`] when htmx is not there, or another version of it is.
+    /// [`HeadError`] when htmx is not there, is `async`, or is another version.
     pub fn insert_into(&self, head: &mut Vec<Html>) -> Result<(), HeadError> {
-        let mut place = Head::find_htmx(head, self.dialect)?;
-        if !Head::has_extension(head) {
+        let found = Head::read(head);
+        let mut place = found.find_htmx(self.dialect)?;
+        if !found.has_extension() {
             let tag = self.extension_tag(place.is_deferred);
             place.insert(head, tag);
         }
         for script in &self.own {
-            if !Head::has_own(head, script) {
+            if !found.has_own(script) {
                 place.insert(head, self.own_tag(script));
             }
         }
@@ -153,7 +156,7 @@ impl PageScripts {
 
     fn tag_of(&self, published: &Published, file: &str, is_deferred: bool) -> Html {
         let mut attributes = match &self.folder {
-            Some(folder) => Attributes::new().known("src", file_in(folder, file)),
+            Some(folder) => Attributes::new().known("src", folder.file(file)),
             None => Attributes::new()
                 .known("src", published.url)
                 .known("integrity", published.integrity)

@@ -6,9 +6,9 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
 use sha2::{Digest, Sha384};
 
 use crate::attributes::Attributes;
-use crate::endpoint::Endpoint;
 use crate::html::Html;
 use crate::nonce::Nonce;
+use crate::script_folder::ScriptFolder;
 
 /// A script of our own: served as a file that can be cached for ever, or inline.
 ///
@@ -30,7 +30,7 @@ impl Script {
     /// The attribute by which our own script tags are known again.
     pub(crate) const MARK: &'static str = "data-sse-kit";
 
-    /// A script by its name, which is part of its file's name, and its source.
+    /// Makes a script of its name, which is part of its file's name, and its source.
     pub fn new(name: &'static str, source: impl Into<Cow<'static, str>>) -> Self {
         let source = source.into();
         let hash = Sha384::digest(source.as_bytes()).into();
@@ -48,39 +48,39 @@ impl Script {
         Self::new("sse-kit-connection", include_str!("../dist/sse-kit-connection.js"))
     }
 
-    /// Its name.
+    /// Returns its name.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The name of its file, with a hash of what is in it: `<name>.<hash>.js`.
+    /// Returns the name of its file, with a hash of the content: `<name>.<hash>.js`.
     pub fn file_name(&self) -> String {
         format!("{}.{}.js", self.name, BASE64_URL_SAFE_NO_PAD.encode(&self.hash[..9]))
     }
 
-    /// What is in its file, to be served as `text/javascript; charset=utf-8`.
+    /// Returns the content of its file. Serve it as `text/javascript; charset=utf-8`.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// What the attribute `integrity` says of it.
+    /// Returns the value of the attribute `integrity`.
     pub fn integrity(&self) -> String {
         format!("sha384-{}", BASE64_STANDARD.encode(self.hash))
     }
 
-    /// A tag that loads its file from this folder.
-    pub fn tag(&self, folder: &Endpoint, nonce: Option<&Nonce>) -> Html {
-        let src = file_in(folder, &self.file_name());
+    /// Returns a tag that loads its file from this folder.
+    pub fn tag(&self, folder: &ScriptFolder, nonce: Option<&Nonce>) -> Html {
+        let src = folder.file(&self.file_name());
         let mut attributes =
             self.marked(nonce).known("src", src).known("integrity", self.integrity());
-        if folder.has_host() {
+        if folder.is_cross_origin() {
             // Of another host the hash is looked at only so.
             attributes = attributes.known("crossorigin", "anonymous");
         }
         Html::trusted(format!("<script{attributes}></script>"))
     }
 
-    /// A tag that it stands in.
+    /// Returns a tag that has the source in it.
     pub fn inline(&self, nonce: Option<&Nonce>) -> Html {
         Html::trusted(format!("<script{}>{}</script>", self.marked(nonce), inlined(&self.source)))
     }
@@ -92,11 +92,6 @@ impl Script {
             None => attributes,
         }
     }
-}
-
-/// The URL of a file in a folder, which may have a `/` at its end.
-pub(crate) fn file_in(folder: &Endpoint, file: &str) -> String {
-    format!("{}/{file}", folder.as_str().trim_end_matches('/'))
 }
 
 /// Keeps a source from ending its own tag, and from opening what changes where the tag ends. In

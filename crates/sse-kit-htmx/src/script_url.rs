@@ -1,4 +1,4 @@
-//! What a URL says of the script that it is for.
+//! The name and the version of a script, by its URL.
 
 /// The version of a script, as far as its URL says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub(crate) enum Version {
 /// `https://unpkg.com/htmx.org@2.0.4/dist/htmx.min.js`, `https://unpkg.com/htmx.org@4`.
 pub(crate) fn version_of(src: &str, name: &str) -> Option<Version> {
     let path = src.split(['?', '#']).next().unwrap_or_default();
+    // The `/` of `<script src=/htmx.js/>` is part of the URL, and some servers drop it.
+    let path = path.strip_suffix('/').unwrap_or(path);
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
     let package = if name == "htmx" { "htmx.org" } else { name };
     let Some(stem) = file.strip_suffix(".js") else {
@@ -21,7 +23,9 @@ pub(crate) fn version_of(src: &str, name: &str) -> Option<Version> {
         let is_whole = rest.is_empty() || rest.starts_with('@');
         return is_whole.then(|| major(rest.trim_start_matches('@')));
     };
-    let rest = stem.strip_suffix(".min").unwrap_or(stem).strip_prefix(name)?;
+    let stem = stem.strip_suffix(".min").unwrap_or(stem);
+    let format = [".esm", ".amd", ".cjs"].iter().find_map(|format| stem.strip_suffix(format));
+    let rest = format.unwrap_or(stem).strip_prefix(name)?;
     if rest.is_empty() {
         return Some(version_in(folder, package));
     }

@@ -1,8 +1,6 @@
 //! A CSS selector.
 
-use std::fmt;
-use std::str::FromStr;
-use std::sync::Arc;
+use crate::text::{Text, TextError, TextErrorKind, text_type};
 
 /// A CSS selector, as `document.querySelectorAll` takes it.
 ///
@@ -14,16 +12,18 @@ use std::sync::Arc;
 /// For one element [`ElementId`](crate::ElementId) is the better choice.
 ///
 /// ```
-/// use sse_kit_htmx::{Selector, SelectorError};
+/// use sse_kit_htmx::Selector;
 ///
 /// let selector: Selector = "#jobs > .running, [data-job='17']".parse()?;
-/// assert!(matches!("next .row".parse::<Selector>(), Err(SelectorError::Relative { .. })));
-/// # Ok::<(), SelectorError>(())
+/// assert!("next .row".parse::<Selector>().is_err());
+/// # Ok::<(), sse_kit_htmx::TextError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Selector(Arc<str>);
+pub struct Selector(Text);
 
-/// What htmx 2 and 4 read as something else than CSS.
+const WHAT: &str = "a selector for htmx";
+
+/// Words that htmx 2 and 4 read as something else than CSS.
 const WORDS: &[&str] = &[
     "closest",
     "document",
@@ -48,39 +48,37 @@ impl Selector {
     ///
     /// # Errors
     ///
-    /// [`SelectorError`] says what is wrong with it.
-    pub fn new(selector: &str) -> Result<Self, SelectorError> {
+    /// [`TextError`] when it is empty or too long, or htmx would not read it as CSS.
+    pub fn new(selector: &str) -> Result<Self, TextError> {
         let selector = selector.trim();
         if selector.is_empty() {
-            return Err(SelectorError::Empty);
+            return Err(TextError::empty(WHAT));
         }
         if selector.len() > Self::MAX_LEN {
-            return Err(SelectorError::TooLong { bytes: selector.len() });
+            return Err(TextError::too_long(selector, WHAT, Self::MAX_LEN));
         }
-        if let Some(found) = selector.chars().find(|c| c.is_control()) {
-            return Err(SelectorError::Control { found });
-        }
-        if selector.contains('<') {
-            return Err(SelectorError::Chevron);
+        // htmx takes `<` for the beginning of a `<…/>` of its own.
+        if let Some(found) = selector.chars().find(|c| c.is_control() || *c == '<') {
+            return Err(TextError::character(selector, WHAT, found));
         }
         if has_comma_in_quotes(selector) {
-            return Err(SelectorError::QuotedComma);
+            let rule = "htmx takes it apart at the comma in quotes; write `\\00002c` for that";
+            return Err(TextError::new(selector, WHAT, TextErrorKind::Form, rule));
         }
         let first_words = selector.split(',').map(|part| part.split_whitespace().next());
-        if let Some(&word) =
-            first_words.flatten().find_map(|word| WORDS.iter().find(|w| **w == word))
-        {
-            return Err(SelectorError::Relative { word });
+        if let Some(word) = first_words.flatten().find(|word| WORDS.contains(word)) {
+            let rule = format!("`{word}` is relative to an element, and an update to none");
+            return Err(TextError::new(selector, WHAT, TextErrorKind::Unsafe, rule));
         }
         Ok(Self(selector.into()))
     }
 
-    /// One that was made from an id.
-    pub(crate) fn escaped(selector: String) -> Self {
+    /// Takes the selector of an id.
+    pub(crate) fn escaped(selector: &str) -> Self {
         Self(selector.into())
     }
 
-    /// The selector as text.
+    /// Returns the selector as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -102,52 +100,7 @@ fn has_comma_in_quotes(selector: &str) -> bool {
     false
 }
 
-impl fmt::Display for Selector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for Selector {
-    type Err = SelectorError;
-
-    fn from_str(selector: &str) -> Result<Self, Self::Err> {
-        Self::new(selector)
-    }
-}
-
-/// Why a text is no selector.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SelectorError {
-    /// It has no characters but whitespace.
-    #[error("a selector is not empty")]
-    Empty,
-    /// It is longer than [`Selector::MAX_LEN`].
-    #[error("a selector has at most {max} bytes, not {bytes}", max = Selector::MAX_LEN)]
-    TooLong {
-        /// Its length in bytes.
-        bytes: usize,
-    },
-    /// It holds a control character.
-    #[error("a selector has no control characters, but this one has {found:?}")]
-    Control {
-        /// The first of them.
-        found: char,
-    },
-    /// It holds `<`, which htmx takes for the beginning of a `<…/>` of its own.
-    #[error("a selector has no `<`")]
-    Chevron,
-    /// It holds a comma in quotes, where htmx would take it apart.
-    #[error("a selector has no comma in quotes; write `\\00002c` for it")]
-    QuotedComma,
-    /// It begins with a word of htmx's own, which is relative to an element.
-    #[error("an update is relative to no element, so its selector cannot begin with `{word}`")]
-    Relative {
-        /// Which word.
-        word: &'static str,
-    },
-}
+text_type!(Selector, TextError);
 
 #[cfg(test)]
 mod tests {
@@ -155,15 +108,15 @@ mod tests {
 
     #[test]
     fn what_htmx_would_misread_is_refused() {
-        let new = Selector::new;
-        assert_eq!(new(" \n"), Err(SelectorError::Empty));
-        assert_eq!(new(&"x".repeat(2049)), Err(SelectorError::TooLong { bytes: 2049 }));
-        assert_eq!(new("a\0b"), Err(SelectorError::Control { found: '\0' }));
-        assert_eq!(new("<a/>"), Err(SelectorError::Chevron));
-        assert_eq!(new("[a=\"b, c\"]"), Err(SelectorError::QuotedComma));
-        assert_eq!(new("[a='\\', b']"), Err(SelectorError::QuotedComma));
+        let kind = |text: &str| Selector::new(text).map_err(|error| error.kind()).err();
+        assert_eq!(kind(" \n"), Some(TextErrorKind::Empty));
+        assert_eq!(kind(&"x".repeat(2049)), Some(TextErrorKind::TooLong));
+        assert_eq!(kind("a\0b"), Some(TextErrorKind::Character));
+        assert_eq!(kind("<a/>"), Some(TextErrorKind::Character));
+        assert_eq!(kind("[a=\"b, c\"]"), Some(TextErrorKind::Form));
+        assert_eq!(kind("[a='\\', b']"), Some(TextErrorKind::Form));
         for text in ["this", "closest tr", "#a, next .b", "#a,window"] {
-            assert!(matches!(new(text), Err(SelectorError::Relative { .. })), "{text}");
+            assert_eq!(kind(text), Some(TextErrorKind::Unsafe), "{text}");
         }
     }
 

@@ -1,11 +1,13 @@
-//! How content goes into its target.
+//! The swap styles of htmx.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::dialect::Dialect;
+use crate::error::{MarkupError, Reason};
+use crate::text::{TextError, TextErrorKind};
 
-/// How content goes into its target: a swap style of htmx.
+/// A swap style of htmx: the way in which content goes into its target.
 ///
 /// ```
 /// use sse_kit_htmx::{Dialect, Swap};
@@ -49,7 +51,7 @@ pub enum Swap {
 }
 
 impl Swap {
-    /// All of them.
+    /// All styles.
     const ALL: [Self; 12] = [
         Self::InnerHtml,
         Self::OuterHtml,
@@ -65,15 +67,15 @@ impl Swap {
         Self::OuterSync,
     ];
 
-    /// Its name in markup of this dialect.
+    /// Returns its name in markup of this dialect.
     ///
     /// # Errors
     ///
-    /// [`UnsupportedSwapError`] when this htmx does not have it.
-    pub fn as_str(self, dialect: Dialect) -> Result<&'static str, UnsupportedSwapError> {
+    /// [`MarkupError`] when this htmx does not have it.
+    pub fn as_str(self, dialect: Dialect) -> Result<&'static str, MarkupError> {
         match (dialect, self) {
             (Dialect::V2, Self::InnerMorph | Self::OuterMorph | Self::OuterSync) => {
-                Err(UnsupportedSwapError { swap: self, dialect })
+                Err(Reason::Swap { swap: self, dialect }.into())
             }
             _ => Ok(self.name()),
         }
@@ -104,29 +106,19 @@ impl fmt::Display for Swap {
 }
 
 impl FromStr for Swap {
-    type Err = SwapError;
+    type Err = TextError;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|swap| swap.name() == name).ok_or(SwapError)
+        Self::ALL.into_iter().find(|swap| swap.name() == name).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join("`, `");
+            TextError::new(
+                name,
+                "a swap style",
+                TextErrorKind::Unknown,
+                format!("it is none of `{names}`"),
+            )
+        })
     }
-}
-
-/// The text names no swap style.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a swap style is `innerHTML`, `outerHTML`, `textContent`, `beforebegin`, `afterbegin`, \
-         `beforeend`, `afterend`, `delete`, `none`, `innerMorph`, `outerMorph` or `outerSync`"
-)]
-pub struct SwapError;
-
-/// This htmx does not have this swap style.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("htmx {dialect} has no swap style `{swap}`")]
-pub struct UnsupportedSwapError {
-    /// Which style.
-    pub swap: Swap,
-    /// Which htmx.
-    pub dialect: Dialect,
 }
 
 #[cfg(test)]
@@ -139,8 +131,10 @@ mod tests {
             assert_eq!(swap.to_string().parse(), Ok(swap));
             assert_eq!(swap.as_str(Dialect::V4), Ok(swap.name()));
         }
-        assert_eq!("innerhtml".parse::<Swap>(), Err(SwapError));
-        assert_eq!("true".parse::<Swap>(), Err(SwapError));
+        for name in ["innerhtml", "true"] {
+            let error = name.parse::<Swap>().expect_err("it is none");
+            assert_eq!(error.kind(), TextErrorKind::Unknown);
+        }
     }
 
     #[test]

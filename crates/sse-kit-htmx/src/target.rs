@@ -1,12 +1,13 @@
-//! What an update changes.
+//! The target of an update.
 
 use std::borrow::Cow;
 
 use crate::element_id::ElementId;
 use crate::selector::Selector;
 
-/// What an update changes: one element by its id, or all that a selector finds.
+/// The target of an update: one element by its id, or all that a selector finds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Target {
     /// The element with this id.
     Id(ElementId),
@@ -15,7 +16,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// The id, if the target is one element by its id. A key for conflation can be made from it.
+    /// Returns the id, if the target is one element by its id. A key for conflation can be made from it.
     pub fn id(&self) -> Option<&ElementId> {
         match self {
             Self::Id(id) => Some(id),
@@ -23,7 +24,7 @@ impl Target {
         }
     }
 
-    /// The selector that finds it.
+    /// Returns the selector that finds it.
     pub fn selector(&self) -> Cow<'_, Selector> {
         match self {
             Self::Id(id) => Cow::Owned(id.selector()),

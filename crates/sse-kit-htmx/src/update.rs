@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use crate::element_id::ElementId;
+use crate::error::MarkupError;
 use crate::fragment::{Fragment, RenderError};
 use crate::html::Html;
 use crate::message_format::MessageFormat;
 use crate::modifiers::{Edge, FocusScroll, Modifiers, Transition};
-use crate::swap::{Swap, UnsupportedSwapError};
+use crate::swap::Swap;
 use crate::target::Target;
 
 /// A change to one target of a page: which, how, and with what content.
@@ -29,7 +30,7 @@ use crate::target::Target;
 pub struct Update {
     target: Target,
     swap: Swap,
-    /// What is done where there is no morphing.
+    /// The swap for pages that cannot morph.
     otherwise: Option<Swap>,
     content: Html,
     cumulative: bool,
@@ -41,7 +42,7 @@ impl Update {
     ///
     /// # Errors
     ///
-    /// [`RenderError`] when the fragment cannot be rendered, as in all constructors below.
+    /// [`RenderError`] when the fragment cannot be rendered.
     pub fn new(
         target: impl Into<Target>,
         swap: Swap,
@@ -50,14 +51,14 @@ impl Update {
         Ok(Self::with(target.into(), swap, fragment.to_html()?))
     }
 
-    /// The fragment comes instead of the element ([`Swap::OuterHtml`]).
+    /// Replaces the element by the fragment ([`Swap::OuterHtml`]).
     ///
     /// The fragment is one element, which htmx 2 needs, and has the same id, if it is to be found
     /// again.
     ///
     /// # Errors
     ///
-    /// As [`Update::new`].
+    /// [`RenderError`] when the fragment cannot be rendered.
     pub fn replace(
         id: ElementId,
         fragment: &(impl Fragment + ?Sized),
@@ -65,29 +66,29 @@ impl Update {
         Self::new(id, Swap::OuterHtml, fragment)
     }
 
-    /// The fragment comes instead of what is in the element ([`Swap::InnerHtml`]).
+    /// Replaces the content of the element by the fragment ([`Swap::InnerHtml`]).
     ///
     /// # Errors
     ///
-    /// As [`Update::new`].
+    /// [`RenderError`] when the fragment cannot be rendered.
     pub fn fill(id: ElementId, fragment: &(impl Fragment + ?Sized)) -> Result<Self, RenderError> {
         Self::new(id, Swap::InnerHtml, fragment)
     }
 
-    /// The fragment comes into the element, behind what is in it ([`Swap::BeforeEnd`]).
+    /// Inserts the fragment into the element, after its content ([`Swap::BeforeEnd`]).
     ///
     /// # Errors
     ///
-    /// As [`Update::new`].
+    /// [`RenderError`] when the fragment cannot be rendered.
     pub fn append(id: ElementId, fragment: &(impl Fragment + ?Sized)) -> Result<Self, RenderError> {
         Self::new(id, Swap::BeforeEnd, fragment)
     }
 
-    /// The fragment comes into the element, before what is in it ([`Swap::AfterBegin`]).
+    /// Inserts the fragment into the element, before its content ([`Swap::AfterBegin`]).
     ///
     /// # Errors
     ///
-    /// As [`Update::new`].
+    /// [`RenderError`] when the fragment cannot be rendered.
     pub fn prepend(
         id: ElementId,
         fragment: &(impl Fragment + ?Sized),
@@ -95,39 +96,39 @@ impl Update {
         Self::new(id, Swap::AfterBegin, fragment)
     }
 
-    /// The fragment comes before the element ([`Swap::BeforeBegin`]).
+    /// Inserts the fragment before the element ([`Swap::BeforeBegin`]).
     ///
     /// # Errors
     ///
-    /// As [`Update::new`].
+    /// [`RenderError`] when the fragment cannot be rendered.
     pub fn before(id: ElementId, fragment: &(impl Fragment + ?Sized)) -> Result<Self, RenderError> {
         Self::new(id, Swap::BeforeBegin, fragment)
     }
 
-    /// The fragment comes behind the element ([`Swap::AfterEnd`]).
+    /// Inserts the fragment after the element ([`Swap::AfterEnd`]).
     ///
     /// # Errors
     ///
-    /// As [`Update::new`].
+    /// [`RenderError`] when the fragment cannot be rendered.
     pub fn after(id: ElementId, fragment: &(impl Fragment + ?Sized)) -> Result<Self, RenderError> {
         Self::new(id, Swap::AfterEnd, fragment)
     }
 
-    /// The element becomes the fragment, and what is alike stays: focus, scrolling, a video that
-    /// plays ([`Swap::OuterMorph`]). Only for htmx 4.
+    /// Morphs the element into the fragment: everything that is alike stays, such as focus, scrolling, a
+    /// video that plays ([`Swap::OuterMorph`]). Only for htmx 4.
     ///
     /// # Errors
     ///
-    /// As [`Update::new`].
+    /// [`RenderError`] when the fragment cannot be rendered.
     pub fn morph(id: ElementId, fragment: &(impl Fragment + ?Sized)) -> Result<Self, RenderError> {
         Self::new(id, Swap::OuterMorph, fragment)
     }
 
-    /// As [`Update::morph`] with htmx 4 alone, and as [`Update::replace`] where htmx 2 reads it too.
+    /// Morphs where only htmx 4 reads the message, and replaces where htmx 2 reads it too.
     ///
     /// # Errors
     ///
-    /// As [`Update::new`].
+    /// [`RenderError`] when the fragment cannot be rendered.
     pub fn morph_or_replace(
         id: ElementId,
         fragment: &(impl Fragment + ?Sized),
@@ -135,21 +136,21 @@ impl Update {
         Ok(Self { otherwise: Some(Swap::OuterHtml), ..Self::morph(id, fragment)? })
     }
 
-    /// The element goes ([`Swap::Delete`]).
+    /// Deletes the element ([`Swap::Delete`]).
     pub fn delete(id: ElementId) -> Self {
         Self::with(id.into(), Swap::Delete, Html::default())
     }
 
-    /// Says that it builds on what the page shows already, as content with `hx-preserve` does, so that
+    /// Declares that it builds on what the page shows already, as content with `hx-preserve` does, so that
     /// a newer update of the same target cannot stand in for it.
     ///
-    /// Those that insert beside what is there do so in any case.
+    /// Updates that insert beside what is there are cumulative in any case.
     pub fn cumulative(self) -> Self {
         Self { cumulative: true, ..self }
     }
 
-    /// Has a view transition, or none. Unless this is said an update of a stream has none, whatever
-    /// htmx is configured to do: each update would wait for the transition of the one before, and the
+    /// Sets the view transition. Default: an update of a stream has none, whatever htmx is configured to
+    /// do. With one each update would wait for the transition of the one before, and the
     /// page would fall behind.
     pub fn transition(mut self, transition: Transition) -> Self {
         self.modifiers.transition = Some(transition);
@@ -193,31 +194,31 @@ impl Update {
         Self { target, swap, otherwise: None, content, cumulative, modifiers: Modifiers::default() }
     }
 
-    /// What is changed.
+    /// Returns the target.
     pub fn target(&self) -> &Target {
         &self.target
     }
 
-    /// How it is changed by a message of this shape, or on a page of this [`Dialect`](crate::Dialect).
+    /// Returns the swap in a message of this format, or on a page of this [`Dialect`](crate::Dialect).
     ///
     /// # Errors
     ///
-    /// [`UnsupportedSwapError`] when it cannot be, and no other way was given.
-    pub fn swap(&self, shape: impl Into<MessageFormat>) -> Result<Swap, UnsupportedSwapError> {
-        match (self.swap.as_str(shape.into().narrowest()), self.otherwise) {
+    /// [`MarkupError`] when it cannot be, and no other way was given.
+    pub fn swap(&self, format: impl Into<MessageFormat>) -> Result<Swap, MarkupError> {
+        match (self.swap.as_str(format.into().narrowest()), self.otherwise) {
             (Ok(_), _) => Ok(self.swap),
             (Err(_), Some(otherwise)) => Ok(otherwise),
             (Err(error), None) => Err(error),
         }
     }
 
-    /// Whether it builds on what the page shows already: then each of several updates of a target
-    /// counts, and not only the newest.
+    /// Returns `true` if the update builds on what the page shows already. Then each of several updates
+    /// of a target counts, and not only the newest.
     pub fn is_cumulative(&self) -> bool {
         self.cumulative
     }
 
-    /// What it is changed with.
+    /// Returns the content.
     pub fn content(&self) -> &Html {
         &self.content
     }

@@ -1,16 +1,17 @@
-//! Several changes in one message.
+//! Several updates in one message.
 
+use crate::error::MarkupError;
 use crate::escape::write_escaped;
 use crate::html::Html;
 use crate::message_format::MessageFormat;
 use crate::modifiers::Modifiers;
 use crate::out_of_band::write_out_of_band;
-use crate::root_element::RootError;
+use crate::placement::{Part, PlacementError, check};
 use crate::selector::Selector;
-use crate::swap::{Swap, UnsupportedSwapError};
+use crate::swap::Swap;
 use crate::update::Update;
 
-/// Changes to a page that come in one message, in this order.
+/// Updates of a page that come in one message, in this order.
 ///
 /// Its HTML is the data of one event *without a name*: `<hx-partial>`s for htmx 4, elements with
 /// `hx-swap-oob` for htmx 2. A page takes it in by an element with
@@ -33,74 +34,88 @@ use crate::update::Update;
 pub struct Updates(Vec<Update>);
 
 impl Updates {
-    /// No changes yet.
+    /// Makes a list of no updates.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds one, behind those that are there.
+    /// Adds an update after the others.
     pub fn push(&mut self, update: Update) {
         self.0.push(update);
     }
 
-    /// Whether there is nothing to change. There is nothing to send then: htmx 2 takes an event
+    /// Returns `true` if there is nothing to change. Send nothing then: htmx 2 takes an event
     /// without data as new, empty content.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many there are.
+    /// Returns the number of updates.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// The changes, in order.
+    /// Returns the updates, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Update> {
         self.0.iter()
     }
 
-    /// The message for pages with this htmx, by its [`Dialect`](crate::Dialect) or by a shape that
-    /// serves both.
+    /// Writes the message for pages with this htmx, by its [`Dialect`](crate::Dialect), or by a
+    /// format that serves both.
+    ///
+    /// Each update is read back as a browser reads it. An update whose content would land beside its
+    /// target, or take in the updates that follow, is an error.
     ///
     /// # Errors
     ///
-    /// [`UpdatesError`] names the target of the first change that this htmx cannot make, and why.
-    pub fn render(&self, shape: impl Into<MessageFormat>) -> Result<Html, UpdatesError> {
-        let shape = shape.into();
+    /// [`UpdatesError`] names the target of the first update that this htmx cannot make, and why.
+    pub fn render(&self, format: impl Into<MessageFormat>) -> Result<Html, UpdatesError> {
+        let format = format.into();
         let mut message = String::new();
         for update in self {
-            let selector = update.target().selector();
-            let swap = update.swap(shape).map_err(|source| UpdatesError::Swap {
-                selector: selector.as_ref().clone(),
-                source,
+            write_update(&mut message, update, format).map_err(|reason| UpdatesError {
+                selector: update.target().selector().into_owned(),
+                reason,
             })?;
-            let modifiers = update.modifiers();
-            let unknown = match shape {
-                MessageFormat::V2 => modifiers.unknown_out_of_band(),
-                MessageFormat::Both => modifiers.unknown_to_both(),
-                MessageFormat::V4 => None,
-            };
-            if let Some(modifier) = unknown {
-                let selector = selector.into_owned();
-                return Err(UpdatesError::Modifier { selector, modifier, shape });
-            }
-            match (shape, swap) {
-                (MessageFormat::V2 | MessageFormat::Both, Swap::TextContent) => {
-                    return Err(UpdatesError::TextContent { selector: selector.into_owned() });
-                }
-                (MessageFormat::V2, _) => {
-                    write_out_of_band(&mut message, &selector, swap, update.content())?;
-                }
-                (MessageFormat::V4 | MessageFormat::Both, _) => {
-                    write_partial(&mut message, &selector, swap, modifiers, update.content());
-                }
-            }
         }
         Ok(Html::trusted(message))
     }
 }
 
-/// It is read as a `<template>`, so that whatever stands in it survives the parser.
+fn write_update(
+    message: &mut String,
+    update: &Update,
+    format: MessageFormat,
+) -> Result<(), Reason> {
+    let swap = update.swap(format)?;
+    let modifiers = update.modifiers();
+    let unknown = match format {
+        MessageFormat::V2 => modifiers.unknown_out_of_band(),
+        MessageFormat::Both => modifiers.unknown_to_both(),
+        MessageFormat::V4 => None,
+    };
+    if let Some(modifier) = unknown {
+        return Err(Reason::Modifier { modifier, format });
+    }
+    let (start, selector, content) = (message.len(), update.target().selector(), update.content());
+    let part = match (format, swap) {
+        (MessageFormat::V2 | MessageFormat::Both, Swap::TextContent) => {
+            return Err(Reason::TextContent);
+        }
+        (MessageFormat::V2, _) => write_out_of_band(message, &selector, swap, content)?,
+        (MessageFormat::V4 | MessageFormat::Both, _) => {
+            write_partial(message, &selector, swap, modifiers, content);
+            Part::Partial
+        }
+    };
+    // Text stays where it is.
+    if swap == Swap::OuterHtml || content.as_str().contains('<') {
+        check(&message[start..], part)?;
+    }
+    Ok(())
+}
+
+/// Writes an `<hx-partial>`, which htmx reads as a `<template>`, so that parts of a table survive.
 fn write_partial(
     message: &mut String,
     selector: &Selector,
@@ -154,47 +169,54 @@ impl<'a> IntoIterator for &'a Updates {
     }
 }
 
-/// Why changes cannot be made with this htmx.
+/// An update that cannot be written for this htmx.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{selector}` cannot be updated: {reason}")]
+pub struct UpdatesError {
+    selector: Selector,
+    reason: Reason,
+}
+
+/// The kind of an [`UpdatesError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum UpdatesError {
-    /// There is no such swap style.
-    #[error("`{selector}` cannot be updated so; use a swap style of both, or `morph_or_replace`")]
-    Swap {
-        /// What was to be changed.
-        selector: Selector,
-        /// Which style, and which htmx.
-        source: UnsupportedSwapError,
-    },
-    /// htmx 2 has `textContent`, but gets it wrong in what is not the main swap.
-    #[error(
-        "`{selector}` cannot be updated by `textContent` with htmx 2; fill it with `Html::text` \
-         instead"
-    )]
-    TextContent {
-        /// What was to be changed.
-        selector: Selector,
-    },
-    /// A message of this shape cannot carry this modifier.
-    #[error(
-        "the update of `{selector}` has `{modifier}`, which a message of {shape:?} cannot carry"
-    )]
-    Modifier {
-        /// What was to be changed.
-        selector: Selector,
-        /// Which modifier, by the name of its setter.
-        modifier: &'static str,
-        /// Which shape.
-        shape: MessageFormat,
-    },
-    /// With htmx 2 what comes instead of an element is exactly one element.
-    #[error("what comes instead of `{selector}` is not one element")]
-    Root {
-        /// What was to be changed.
-        selector: Selector,
-        /// What it is.
-        source: RootError,
-    },
+pub enum UpdatesErrorKind {
+    /// This htmx does not have the swap style, or not out of band.
+    Swap,
+    /// A message of this format cannot carry a modifier of the update.
+    Modifier,
+    /// A browser would not leave the content where it belongs: it is not the one element that htmx 2
+    /// needs, or something in it is not closed.
+    Content,
+}
+
+impl UpdatesError {
+    /// Returns the kind of the error.
+    pub fn kind(&self) -> UpdatesErrorKind {
+        match self.reason {
+            Reason::Swap(_) | Reason::TextContent => UpdatesErrorKind::Swap,
+            Reason::Modifier { .. } => UpdatesErrorKind::Modifier,
+            Reason::Content(_) => UpdatesErrorKind::Content,
+        }
+    }
+
+    /// Returns the selector of the target that cannot be updated.
+    pub fn selector(&self) -> &Selector {
+        &self.selector
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum Reason {
+    #[error("{0}; use a swap style of both, or `Update::morph_or_replace`")]
+    Swap(#[from] MarkupError),
+    // htmx 2 has it, but gets it wrong in what is not the main swap.
+    #[error("htmx 2 has no `textContent` out of band; fill it with `Html::text` instead")]
+    TextContent,
+    #[error("a message of {format:?} cannot carry `{modifier}`")]
+    Modifier { modifier: &'static str, format: MessageFormat },
+    #[error("the content would not stay in its place: {0}")]
+    Content(#[from] PlacementError),
 }
 
 #[cfg(test)]
@@ -226,9 +248,9 @@ mod tests {
     }
 
     #[test]
-    fn what_a_shape_cannot_carry_is_an_error() {
-        let refused = |update: Update, shape| match Updates::from(update).render(shape) {
-            Err(UpdatesError::Modifier { modifier, .. }) => Some(modifier),
+    fn what_a_format_cannot_carry_is_an_error() {
+        let refused = |update: Update, format| match Updates::from(update).render(format) {
+            Err(UpdatesError { reason: Reason::Modifier { modifier, .. }, .. }) => Some(modifier),
             _ => None,
         };
         let focused = || update().focus_scroll(FocusScroll::Off);

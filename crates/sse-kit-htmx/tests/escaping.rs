@@ -3,9 +3,10 @@
 use proptest::prelude::*;
 use scraper::Node;
 use sse_kit_event::EventName;
+use sse_kit_htmx::compat::JobSpan;
 use sse_kit_htmx::{
     AttributeName, Attributes, Connect, Dialect, Element, ElementId, Endpoint, EventTrigger, Html,
-    JobSpan, NamedSwap, Nonce, PageScripts, Script, Selector, Swap, Tag, Update, Updates,
+    NamedSwap, Nonce, PageScripts, Script, ScriptFolder, Selector, Swap, Tag, Update, Updates,
 };
 use sse_kit_test_support::cases;
 
@@ -115,7 +116,8 @@ proptest! {
     #[test]
     fn text_and_attributes(value in values()) {
         let element = Element::new(Tag::DIV)
-            .attribute(AttributeName::new("title").unwrap(), &*value)
+            .attribute("title", &*value)
+            .unwrap()
             .child(&*value);
         prop_assert_eq!(
             shape(&element.to_string()),
@@ -131,10 +133,11 @@ proptest! {
     #[test]
     fn names_of_attributes_and_elements(value in values()) {
         if let Ok(name) = AttributeName::scripting(&value) {
-            let attributes = Attributes::new().with(name, "v").with_flag("x-last".parse().unwrap());
+            let attributes = Attributes::new().with(name, "v").unwrap();
+            let attributes = attributes.with_flag("data-last").unwrap();
             let html = Element::new(Tag::DIV).attributes(attributes).to_string();
             let name = value.to_ascii_lowercase();
-            prop_assert_eq!(shape(&html), [start("div", &[(&name, "v"), ("x-last", "")])]);
+            prop_assert_eq!(shape(&html), [start("div", &[(&name, "v"), ("data-last", "")])]);
         }
         if let Ok(tag) = Tag::new(&value) {
             // Some have to stand in others, or mean something else.
@@ -165,7 +168,12 @@ proptest! {
         let Ok(endpoint) = Endpoint::new(&url) else { return Ok(()) };
         let connect = Connect::new(endpoint);
         let html = Element::new(Tag::DIV).sse(&connect, Dialect::V2).unwrap().to_string();
-        let expected = [("hx-ext", "sse"), ("sse-connect", &url), ("sse-swap", "message")];
+        let expected = [
+            ("hx-ext", "sse"),
+            ("sse-connect", &*url),
+            ("sse-swap", "message"),
+            ("sse-close", "sse-kit:close"),
+        ];
         prop_assert_eq!(shape(&html), [start("div", &expected)]);
 
         let Ok(event) = EventName::new(&name) else { return Ok(()) };
@@ -240,7 +248,7 @@ proptest! {
 
     #[test]
     fn scripts(value in values()) {
-        if let Ok(folder) = Endpoint::new(&value) {
+        if let Ok(folder) = ScriptFolder::new(&value) {
             let tags = PageScripts::hosted(Dialect::V4, folder).to_string();
             let elements: Vec<_> = shape(&tags).into_iter().filter(|s| s.starts_with('<')).collect();
             prop_assert_eq!(elements.len(), 4);

@@ -4,10 +4,11 @@ use std::error::Error;
 
 use sse_kit_event::control::ControlName;
 use sse_kit_event::{EventId, EventName};
+use sse_kit_htmx::compat::JobSpan;
 use sse_kit_htmx::{
-    AttributeName, Attributes, Connect, ConnectError, Dialect, Element, ElementId, EndpointError,
-    EventTrigger, HeadError, Html, JobSpan, JobSpanError, NamedSwap, NamedSwapError, PageScripts,
-    Reconnect, RootError, Script, Swap, Tag, UnsupportedSwapError, Update, Updates, UpdatesError,
+    Attributes, Connect, Dialect, Element, ElementId, EventTrigger, HeadError, Html,
+    MarkupErrorKind, NamedSwap, PageScripts, Reconnect, Script, ScriptFolder, Swap, Tag, Update,
+    Updates, UpdatesErrorKind,
 };
 
 type TestResult = Result<(), Box<dyn Error>>;
@@ -18,10 +19,6 @@ fn connect() -> Connect {
 
 fn name(text: &str) -> EventName {
     text.parse().expect("the name of an event")
-}
-
-fn attribute(text: &str) -> AttributeName {
-    text.parse().expect("the name of an attribute")
 }
 
 fn id(text: &str) -> ElementId {
@@ -47,8 +44,8 @@ fn d1_an_endpoint_and_one_event_or_many() {
     assert_eq!(get(&with_updates, v2, "sse-swap").as_deref(), Some("a, b c, message"));
 
     let comma = connect().event(name("a,b"));
-    let expected = NamedSwapError::NotInList { name: "a,b".to_owned() };
-    assert_eq!(comma.attributes(v2), Err(ConnectError::Name(expected)));
+    let kind = comma.attributes(v2).map_err(|error| error.kind());
+    assert_eq!(kind, Err(MarkupErrorKind::EventName));
 
     let only = connect().without_swap();
     assert_eq!(get(&only, v2, "sse-swap"), None);
@@ -91,25 +88,23 @@ fn d1_a_page_carries_its_cursor() -> TestResult {
 #[test]
 fn d1_other_attributes_pass_and_what_is_there_is_kept() -> TestResult {
     let others = Attributes::new()
-        .with(attribute("hx-ext"), "morph, ws")
-        .with(attribute("data-a"), "1")
-        .with(attribute("hx-status:4xx"), "swap:innerHTML");
+        .with("hx-ext", "morph, ws")?
+        .with("data-a", "1")?
+        .with("hx-status:4xx", "swap:innerHTML")?;
     let connect = connect().others(others);
     assert_eq!(
         connect.attributes(Dialect::V2)?.to_string(),
         " hx-ext=\"morph,ws,sse\" data-a=\"1\" hx-status:4xx=\"swap:innerHTML\" \
-         sse-connect=\"/e\" sse-swap=\"message\""
+         sse-connect=\"/e\" sse-swap=\"message\" sse-close=\"sse-kit:close\""
     );
     assert_eq!(get(&connect, Dialect::V4, "hx-status:4xx").as_deref(), Some("swap:innerHTML"));
 
-    let scrolling = Attributes::new().with(attribute("hx-swap"), "beforeend scroll:bottom");
+    let scrolling = Attributes::new().with("hx-swap", "beforeend scroll:bottom")?;
     let connect = connect.others(scrolling);
     let swap = get(&connect, Dialect::V4, "hx-swap");
     assert_eq!(swap.as_deref(), Some("beforeend scroll:bottom"));
-    assert_eq!(
-        connect.swap(Swap::InnerHtml).attributes(Dialect::V4),
-        Err(ConnectError::Taken { name: attribute("hx-swap") })
-    );
+    let taken = connect.swap(Swap::InnerHtml).attributes(Dialect::V4);
+    assert_eq!(taken.map_err(|error| error.kind()), Err(MarkupErrorKind::Attribute));
     Ok(())
 }
 
@@ -133,7 +128,7 @@ fn d2_a_whole_element() -> TestResult {
             .id(&id("clock"))
             .style("color: red")
             .hidden()
-            .attribute(attribute("title"), "<now>")
+            .attribute("title", "<now>")?
             .sse(&connect, dialect)?
             .child("12 < 13")
             .to_string())
@@ -142,15 +137,15 @@ fn d2_a_whole_element() -> TestResult {
     assert_eq!(
         element(Dialect::V2)?,
         format!(
-            "{start} hx-ext=\"sse\" sse-connect=\"/e\" sse-swap=\"tick\" hx-swap=\"innerHTML\">\
-             12 &lt; 13</section>"
+            "{start} hx-ext=\"sse\" sse-connect=\"/e\" sse-swap=\"tick\" hx-swap=\"innerHTML\" \
+             sse-close=\"sse-kit:close\">12 &lt; 13</section>"
         )
     );
     assert_eq!(
         element(Dialect::V4)?,
         format!(
             "{start} hx-sse:connect=\"/e\" hx-status:4xx=\"swap:none\" hx-status:5xx=\"swap:none\" \
-             sse-kit-swap=\"tick\" hx-swap=\"innerHTML\">12 &lt; 13</section>"
+             sse-kit-swap=\"tick\" hx-swap=\"innerHTML\" hx-sse:close=\"sse-kit:close\">12 &lt; 13</section>"
         )
     );
     let hidden = Element::new(Tag::DIV).hidden();
@@ -164,24 +159,20 @@ fn d3_progress_and_status_of_a_job() -> TestResult {
     assert_eq!(
         JobSpan::progress("17").initial("0 %").element(Dialect::V2)?.to_string(),
         "<span id=\"progress-span-17\" hx-ext=\"sse\" \
-         sse-connect=\"/stream_job_progress?job_id=17\" sse-swap=\"message\">0 %</span>"
+         sse-connect=\"/stream_job_progress?job_id=17\" sse-swap=\"message\" sse-close=\"sse-kit:close\">0 %</span>"
     );
     assert_eq!(
         JobSpan::status("17").element(Dialect::V2)?.to_string(),
         "<span id=\"status-span-17\" hx-ext=\"sse\" sse-connect=\"/stream_job_status?job_id=17\" \
-         sse-swap=\"message\"></span>"
+         sse-swap=\"message\" sse-close=\"sse-kit:close\"></span>"
     );
     let own = JobSpan::status("1").endpoint_template("/jobs/{job_id}").id_template("j-{job_id}");
     let element = own.element(Dialect::V2)?.to_string();
     assert!(element.starts_with("<span id=\"j-1\" hx-ext=\"sse\" sse-connect=\"/jobs/1\""));
-    assert_eq!(
-        own.clone().id_template("j-{id}").element(Dialect::V2),
-        Err(JobSpanError::Placeholder)
-    );
-    assert_eq!(
-        own.endpoint_template("/{other}").element(Dialect::V2),
-        Err(JobSpanError::Endpoint(EndpointError::Placeholder))
-    );
+    for wrong in [own.clone().id_template("j-{id}"), own.endpoint_template("/{other}")] {
+        let kind = wrong.element(Dialect::V2).map_err(|error| error.kind());
+        assert_eq!(kind, Err(MarkupErrorKind::Text));
+    }
     Ok(())
 }
 
@@ -239,18 +230,10 @@ fn d4_what_htmx_2_cannot_replace_an_element_with_is_refused() -> TestResult {
         let update = Update::replace(id("a"), &Html::trusted(content)).unwrap();
         Updates::from(update).render(Dialect::V2)
     };
-    for (content, source) in [
-        ("", RootError::NoElement),
-        ("text", RootError::TextBeside),
-        ("<p></p><p></p>", RootError::Several),
-        ("<p>", RootError::Unclosed),
-        ("<body></body>", RootError::Document),
-    ] {
-        assert_eq!(
-            render(content),
-            Err(UpdatesError::Root { selector: "#a".parse()?, source }),
-            "{content}"
-        );
+    for content in ["", "text", "<p></p><p></p>", "<p>", "<body></body>"] {
+        let error = render(content).expect_err(content);
+        assert_eq!(error.kind(), UpdatesErrorKind::Content, "{content}");
+        assert_eq!(error.selector(), &"#a".parse()?);
     }
     assert!(render(" <!-- a --> <p>b</p> ").is_ok());
     Ok(())
@@ -259,7 +242,8 @@ fn d4_what_htmx_2_cannot_replace_an_element_with_is_refused() -> TestResult {
 #[test]
 fn d5_an_element_that_a_function_makes_gets_a_connection() -> TestResult {
     fn card() -> Element {
-        Element::new(Tag::DIV).class("card").attribute("hx-ext".parse().unwrap(), "ws").child("a")
+        let element = Element::new(Tag::DIV).class("card").attribute("hx-ext", "ws");
+        element.expect("it runs no script").child("a")
     }
     assert_eq!(
         card().sse(&connect().close(name("done")), Dialect::V2)?.to_string(),
@@ -306,7 +290,9 @@ fn d6_tags_are_those_of_the_cdn_or_of_a_folder() -> TestResult {
     assert!(hosted.contains("<script src=\"/a/sse.min.js\"></script>"));
     assert!(hosted.contains(&Script::connection().integrity()));
     assert!(!hosted.contains("crossorigin"));
-    let elsewhere = Script::connection().tag(&"//static.test/a".parse()?, None).into_string();
+    let elsewhere = Script::connection()
+        .tag(&ScriptFolder::cross_origin("//static.test/a")?, None)
+        .into_string();
     assert!(elsewhere.contains(" crossorigin=\"anonymous\""));
     Ok(())
 }
@@ -326,22 +312,22 @@ fn d7_connections_are_closed_when_the_page_is_left() {
 #[test]
 fn d8_what_a_version_does_not_have_is_refused() -> TestResult {
     let (swap, dialect) = (Swap::InnerMorph, Dialect::V2);
-    let unsupported = UnsupportedSwapError { swap, dialect };
-    assert_eq!(connect().swap(swap).attributes(dialect), Err(ConnectError::Swap(unsupported)));
+    let unsupported = Err(MarkupErrorKind::Swap);
+    let attributes = connect().swap(swap).attributes(dialect);
+    assert_eq!(attributes.map_err(|error| error.kind()), unsupported);
     assert!(connect().swap(swap).attributes(Dialect::V4).is_ok());
-    assert_eq!(
-        NamedSwap::new([name("a")]).swap(swap).attributes(dialect),
-        Err(NamedSwapError::Swap(unsupported))
-    );
+    let attributes = NamedSwap::new([name("a")]).swap(swap).attributes(dialect);
+    assert_eq!(attributes.map_err(|error| error.kind()), unsupported);
 
     let p = Html::trusted("<p id=\"a\"></p>");
     let morph = Updates::from(Update::morph(id("a"), &p)?);
-    assert!(matches!(morph.render(dialect), Err(UpdatesError::Swap { .. })));
+    let refused = |updates: &Updates| updates.render(dialect).map_err(|error| error.kind());
+    assert_eq!(refused(&morph), Err(UpdatesErrorKind::Swap));
     assert!(morph.render(Dialect::V4)?.as_str().contains("outerMorph"));
     let either = Updates::from(Update::morph_or_replace(id("a"), &p)?);
     assert!(either.render(dialect)?.as_str().contains("outerHTML:#a"));
     let text = Updates::from(Update::new(id("a"), Swap::TextContent, &p)?);
-    assert!(matches!(text.render(dialect), Err(UpdatesError::TextContent { .. })));
+    assert_eq!(refused(&text), Err(UpdatesErrorKind::Swap));
 
     let mut head =
         vec![Html::trusted("<script src=\"//a.test/npm/htmx.org@2.0.4/htmx.js\"></script>")];

@@ -42,17 +42,18 @@ pub enum Ended {
 
 impl<T> Outcome<T> {
     /// Returns the exit code for the process: 0 if everything ended by itself, 1 if something was
-    /// cut off, and after a second signal what a shell expects of a process that the signal ended
-    /// (130 or 143). A server that returned by itself gives 0; check what it
-    /// [returned](Outcome::served).
+    /// cut off or the server returned before it was asked to stop, and after a second signal what a
+    /// shell expects of a process that the signal ended (130 or 143).
+    ///
+    /// An app whose server may return by itself checks what it [returned](Outcome::served).
     pub fn exit_code(&self) -> ExitCode {
         self.exit_status().into()
     }
 
     fn exit_status(&self) -> u8 {
         match self.ended {
-            Ended::Drained | Ended::Returned => 0,
-            Ended::Deadline => 1,
+            Ended::Drained => 0,
+            Ended::Deadline | Ended::Returned => 1,
             Ended::SecondSignal(signal) => signal.exit_code(),
         }
     }
@@ -66,7 +67,7 @@ mod tests {
     fn exit_codes_are_those_that_a_shell_knows() {
         for (ended, status) in [
             (Ended::Drained, 0),
-            (Ended::Returned, 0),
+            (Ended::Returned, 1),
             (Ended::Deadline, 1),
             (Ended::SecondSignal(Signal::Interrupt), 130),
             (Ended::SecondSignal(Signal::Terminate), 143),

@@ -32,42 +32,52 @@ impl Shutdown {
     /// A second signal cuts everything off immediately. When the future completes, `signals` are
     /// uninstalled.
     ///
+    /// If `serving` completes before it is asked to stop, the shutdown continues with step 2, so that
+    /// streams and tasks end with the server. If `serving` panics, the streams get their goodbye at
+    /// once, every future from [`Shutdown::reached`] completes, and the panic goes on.
+    ///
     /// # Cancel safety
     ///
     /// Not cancel safe. If the future is dropped, `serving` is dropped with it and its connections
-    /// are cut off, without a goodbye unless phase 3 was reached. The phase stays where it was, so
-    /// a future from [`Shutdown::reached`] may never complete.
+    /// are cut off. The streams get their goodbye, and every future from [`Shutdown::reached`]
+    /// completes.
     pub async fn run<S: IntoFuture>(
         &self,
         signals: impl Into<Option<Signals>>,
         serving: S,
     ) -> Outcome<S::Output> {
         let mut signals = signals.into();
+        // Dropped after `serving`, also when that panics.
+        let _end = EndOfServing(self);
         let mut serving = pin!(serving.into_future());
+        let mut served = None;
         tokio::select! {
             biased;
             signal = next(&mut signals) => tracing::info!(?signal, "shutting down"),
             () = self.triggered() => tracing::info!("shutting down, requested by the app"),
-            served = &mut serving => {
-                return self.outcome(Ended::Returned, Begun::now(), Some(served));
+            returned = &mut serving => {
+                tracing::error!("shutting down: the server returned by itself");
+                served = Some(returned);
             }
         }
+        let by_itself = served.is_some();
         let mut begun = Begun::now();
-        let (ended, served) = {
-            let mut served = None;
+        let ended = {
             let drained = async {
-                served = Some(serving.await);
+                if served.is_none() {
+                    served = Some(serving.await);
+                }
                 self.reached(Phase::Closed).await;
                 self.untracked().await;
             };
-            let ended = tokio::select! {
+            let pre_drain = if by_itself { Duration::ZERO } else { self.settings().pre_drain };
+            tokio::select! {
                 biased;
                 signal = next(&mut signals) => Ended::SecondSignal(signal),
-                () = drained => Ended::Drained,
-                () = self.sequence(&mut begun) => Ended::Deadline,
+                () = drained => if by_itself { Ended::Returned } else { Ended::Drained },
+                () = self.sequence(&mut begun, pre_drain) => Ended::Deadline,
                 () = self.report() => Ended::Deadline,
-            };
-            (ended, served)
+            }
         };
         // Lets everything that waits for the end complete.
         self.enter(Phase::Closed);
@@ -90,14 +100,14 @@ impl Shutdown {
     }
 
     /// Performs the phases, from the signal to the moment at which the rest is cut off.
-    async fn sequence(&self, begun: &mut Begun) {
+    async fn sequence(&self, begun: &mut Begun, pre_drain: Duration) {
         let settings = self.settings();
         let last_call = later(begun.at, settings.deadline.saturating_sub(settings.delay));
         self.enter(Phase::Leaving);
         // Skip the sleep if it is zero: even that takes a tick of the timer, in which the server
         // could accept a client only to close it.
-        if !settings.pre_drain.is_zero() {
-            sleep_until(last_call.min(later(begun.at, settings.pre_drain))).await;
+        if !pre_drain.is_zero() {
+            sleep_until(last_call.min(later(begun.at, pre_drain))).await;
         }
         self.enter(Phase::Draining);
         if tokio::time::timeout_at(last_call, self.idle()).await.is_err() {
@@ -148,6 +158,19 @@ impl Shutdown {
             took: begun.at.elapsed(),
             served,
         }
+    }
+}
+
+/// Ends everything that depends on the server, whichever way `serving` ended.
+struct EndOfServing<'a>(&'a Shutdown);
+
+impl Drop for EndOfServing<'_> {
+    fn drop(&mut self) {
+        // After the sequence this does nothing: a hub shuts down once, and phases never go back.
+        for hub in self.0.hubs() {
+            hub.shut_down(self.0.settings().goodbye.to(self.0.streams()));
+        }
+        self.0.enter(Phase::Closed);
     }
 }
 

@@ -222,14 +222,6 @@ async fn f1_before_it_drains_it_serves_on_but_is_not_ready() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
-async fn f1_a_server_that_returns_by_itself_is_no_shutdown() {
-    let shutdown = of(&Hub::new()).build();
-    let outcome = shutdown.run(None, async { Err::<(), _>("the socket is gone") }).await;
-    assert_eq!((outcome.ended, outcome.served), (Ended::Returned, Some(Err("the socket is gone"))));
-    assert!(shutdown.is_ready());
-}
-
-#[tokio::test(start_paused = true)]
 async fn f2_a_connection_is_tracked_until_it_is_untracked_and_that_twice_is_once() {
     let hub = Hub::new();
     let shutdown = of(&hub).shutdown_delay(Duration::from_secs(20)).build();

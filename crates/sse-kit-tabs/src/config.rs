@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde_json::json;
-use sse_kit_htmx::{Endpoint, Html, Nonce, Script};
+use sse_kit_htmx::{Html, Nonce, Script, ScriptFolder};
 
 use crate::identity::Identity;
 use crate::stream_path::StreamPath;
@@ -111,19 +111,18 @@ impl TabsConfig {
     /// Returns the tags for the `<head>` of a page: the settings, and the script in this folder.
     ///
     /// They may be before or after the tags of htmx, but must not be deferred.
-    pub fn tags(&self, folder: &Endpoint, nonce: Option<&Nonce>) -> Html {
+    pub fn tags(&self, folder: &ScriptFolder, nonce: Option<&Nonce>) -> Html {
         let settings = self.settings(folder);
         Html::trusted(format!("{settings}\n{}", Self::script().tag(folder, nonce)))
     }
 
     /// Returns the settings alone, for an app that adds the tag of the script elsewhere after them.
     /// This is a data block, which a content security policy does not block, so it needs no nonce.
-    pub fn settings(&self, folder: &Endpoint) -> Html {
-        let folder = folder.as_str().trim_end_matches('/');
+    pub fn settings(&self, folder: &ScriptFolder) -> Html {
         let settings = json!({
             "streams": self.streams,
             "identity": self.identity,
-            "worker": format!("{folder}/{}", Self::script().file_name()),
+            "worker": folder.file(&Self::script().file_name()),
             "options": {
                 "events": self.replay_events,
                 "characters": self.replay_characters,

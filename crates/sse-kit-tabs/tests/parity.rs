@@ -75,7 +75,7 @@ proptest! {
         if let Ok(identity) = identity.parse::<Identity>() {
             config = config.identity(identity);
         }
-        let Ok(folder) = folder.parse::<sse_kit_htmx::Endpoint>() else { return Ok(()) };
+        let Ok(folder) = folder.parse::<sse_kit_htmx::ScriptFolder>() else { return Ok(()) };
         let page = page(&config, folder.as_str());
         let all = Selector::parse("*").unwrap();
         let names: Vec<_> = page.select(&all).map(|element| element.value().name()).collect();

@@ -95,7 +95,7 @@ impl Dom {
     ) -> Result<(), DomError> {
         match dialect {
             Dialect::V2 => v2::swap(self, element, html, how),
-            Dialect::V4 => v4::swap(self, element, html, how),
+            _ => v4::swap(self, element, html, how),
         }
     }
 }

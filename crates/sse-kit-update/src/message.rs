@@ -3,13 +3,18 @@
 use sse_kit_event::{Event, EventKey};
 use sse_kit_htmx::{MessageFormat, Swap, Updates, UpdatesError};
 
-/// The event that brings these updates to a page: one unnamed message, in a shape that the pages'
-/// htmx can read; `None` when there is nothing to change.
+/// Makes the event that brings updates to a page: one unnamed message, in a format that the pages'
+/// htmx can read. Returns `None` when there is nothing to change.
 ///
-/// Unless one of the updates is [cumulative](sse_kit_htmx::Update::cumulative), as updates that insert
-/// next to existing content are, the event has a [key](EventKey) made of the targets. So a page
-/// that lags behind, and whose subscription conflates (`SlowConsumer::Conflate`), is sent only the
-/// newest of several events that change the same places.
+/// When each update replaces or deletes an element, or all that is in it, by the element's id, the
+/// event has a [key](EventKey) made of these ids. A page that lags behind, and whose subscription
+/// conflates (`SlowConsumer::Conflate`), then gets only the newest of several events that change the
+/// same elements.
+///
+/// An event has no key, and is never left out, when one of its updates depends on what the page shows
+/// already: when it inserts beside what is there, is
+/// [cumulative](sse_kit_htmx::Update::cumulative), or finds its target by a selector, such as
+/// `#queue > li:first-child`.
 ///
 /// An app that wants another key, or none, makes the event itself from [`Updates::render`].
 ///
@@ -25,22 +30,22 @@ use sse_kit_htmx::{MessageFormat, Swap, Updates, UpdatesError};
 ///
 /// # Errors
 ///
-/// [`UpdatesError`] when pages of this shape cannot make one of the changes.
+/// [`UpdatesError`] when a message of this format cannot carry one of the updates.
 pub fn message(
     updates: &Updates,
-    shape: impl Into<MessageFormat>,
+    format: impl Into<MessageFormat>,
 ) -> Result<Option<Event>, UpdatesError> {
     if updates.is_empty() {
         return Ok(None);
     }
-    let event = Event::new(updates.render(shape)?.into_string());
+    let event = Event::new(updates.render(format)?.into_string());
     Ok(Some(match key(updates) {
         Some(key) => event.with_key(key),
         None => event,
     }))
 }
 
-/// Two messages have the same key only when they change the same places.
+/// Makes a key that two messages have in common only when they change the same elements.
 fn key(updates: &Updates) -> Option<EventKey> {
     let mut places = String::new();
     for update in updates {
@@ -56,9 +61,11 @@ fn key(updates: &Updates) -> Option<EventKey> {
             Swap::None => continue,
             _ => return None,
         };
+        // What another selector finds depends on what the page shows by then.
+        let id = update.target().id()?;
         places.push_str(way);
         places.push(' ');
-        places.push_str(update.target().selector().as_str());
+        places.push_str(id.as_str());
         places.push('\n');
     }
     // Longer than a key may be is no key: such a message replaces none, and none replaces it.
@@ -68,7 +75,7 @@ fn key(updates: &Updates) -> Option<EventKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sse_kit_htmx::{Dialect, ElementId, Html, Update};
+    use sse_kit_htmx::{Dialect, ElementId, Html, Selector, Update};
 
     fn key_of(updates: impl IntoIterator<Item = Update>) -> Option<EventKey> {
         key(&updates.into_iter().collect())
@@ -96,6 +103,25 @@ mod tests {
         }
         let preserving = Html::trusted("<li id=\"job-1\" hx-preserve></li>");
         assert_eq!(key_of([Update::fill(id, &preserving).unwrap().cumulative()]), None);
+    }
+
+    #[test]
+    fn what_finds_its_target_by_position_has_no_key() {
+        let fill = |selector: &str| {
+            let selector: Selector = selector.parse().unwrap();
+            Update::new(selector, Swap::InnerHtml, &Html::text("x")).unwrap()
+        };
+        let delete = |selector: &str| {
+            let selector: Selector = selector.parse().unwrap();
+            Update::new(selector, Swap::Delete, &Html::default()).unwrap()
+        };
+        for selector in ["#queue > li:first-child", ".pending", "li:nth-child(2)", "#a, #b", "#a"] {
+            assert_eq!(key_of([delete(selector)]), None, "{selector}");
+            assert_eq!(key_of([fill(selector)]), None, "{selector}");
+        }
+        let id: ElementId = "a".parse().unwrap();
+        assert_eq!(key_of([Update::delete(id.clone()), delete(".pending")]), None);
+        assert!(key_of([Update::delete(id)]).is_some(), "the id says which");
     }
 
     #[test]

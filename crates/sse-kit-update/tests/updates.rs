@@ -7,7 +7,7 @@ use askama::Template;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sse_kit_dispatch::{DomainEvent, Pattern};
-use sse_kit_htmx::{Dialect, ElementId, Html, Swap, Update, Updates};
+use sse_kit_htmx::{Dialect, ElementId, Html, HtmlTemplate, Swap, Update, Updates};
 use sse_kit_update::{
     BoxError, CallbackError, Changes, ElementUpdater, EventData, Handler, IntoOutput, UpdateError,
     message,
@@ -231,6 +231,8 @@ struct Row<'a> {
     job: u64,
     state: &'a str,
 }
+
+impl HtmlTemplate for Row<'_> {}
 
 #[tokio::test]
 async fn all_of_it_is_one_message_in_the_shape_of_the_dialect() -> Test {

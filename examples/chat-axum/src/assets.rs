@@ -6,11 +6,9 @@ use axum::Router;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use sse_kit::htmx::{Dialect, PageScripts, Script};
+use sse_kit::htmx::{Dialect, PageScripts, Script, ScriptFolder};
 use sse_kit::monitor;
 use tower_http::services::ServeFile;
-
-use crate::pages::endpoint;
 
 /// Where pages find htmx and our own scripts.
 #[derive(Clone, Debug)]
@@ -37,10 +35,14 @@ impl Assets {
     /// The scripts of a page.
     pub(crate) fn scripts(&self, dialect: Dialect) -> PageScripts {
         let scripts = match self.node_modules {
-            Some(_) => PageScripts::hosted(dialect, endpoint(&format!("/assets/htmx{dialect}"))),
+            Some(_) => {
+                let folder = format!("/assets/htmx{dialect}").parse().expect("it is a path");
+                PageScripts::hosted(dialect, folder)
+            }
             None => PageScripts::cdn(dialect),
         };
-        scripts.own_from(endpoint("/assets")).script(monitor::script()).script(chat())
+        let own = ScriptFolder::from_static("/assets");
+        scripts.own_from(own).script(monitor::script()).script(chat())
     }
 
     /// What a page may load: all from here, and scripts from the CDN when they are taken from there.

@@ -4,7 +4,7 @@ use askama::Template;
 use serde::{Deserialize, Serialize};
 use sse_kit::dispatch::middleware::Trace;
 use sse_kit::event::{EventKey, EventName, Topic};
-use sse_kit::htmx::{ElementId, ElementIdError, MessageFormat, Update};
+use sse_kit::htmx::{ElementId, HtmlTemplate, MessageFormat, TextError, Update};
 use sse_kit::{BoxError, Event, EventData, Hub, SseKit};
 
 use crate::name::RoomName;
@@ -83,7 +83,7 @@ pub(crate) fn closed_name() -> EventName {
     "closed".parse().expect("a word is a name")
 }
 
-fn line_id(room: &RoomName) -> Result<ElementId, ElementIdError> {
+fn line_id(room: &RoomName) -> Result<ElementId, TextError> {
     format!("room-{room}").parse()
 }
 
@@ -108,14 +108,20 @@ pub(crate) struct Message<'a> {
     pub(crate) said: &'a Said,
 }
 
+impl HtmlTemplate for Message<'_> {}
+
 #[derive(Debug, Template)]
 #[template(path = "rooms.html")]
 struct Rooms<'a> {
     lines: &'a [Line],
 }
 
+impl HtmlTemplate for Rooms<'_> {}
+
 #[derive(Debug, Template)]
 #[template(path = "people.html")]
 struct PeopleRows<'a> {
     people: &'a People,
 }
+
+impl HtmlTemplate for PeopleRows<'_> {}

@@ -46,14 +46,14 @@ pub(crate) struct RoomPage<'a> {
     pub(crate) people: &'a People,
 }
 
-/// How pages watch their streams: a page that lacks something loads itself anew.
+/// How pages watch their streams: a page that lacks something loads itself again.
 pub(crate) fn monitor() -> MonitorConfig {
     MonitorConfig::new()
 }
 
 /// What makes the lobby follow what happens after `cursor`.
 pub(crate) fn lobby_connection(dialect: Dialect, cursor: EventId) -> Attributes {
-    let connect = Connect::new(endpoint("/events")).out_of_band().resume_from(cursor);
+    let connect = Connect::new(Endpoint::from_static("/events")).out_of_band().resume_from(cursor);
     connect.attributes(dialect).expect("both can do this")
 }
 
@@ -64,28 +64,22 @@ pub(crate) fn room_connection(
     room: &RoomName,
     nick: &Nick,
 ) -> Attributes {
-    let query: String = form_urlencoded::Serializer::new(String::new())
-        .append_pair("nick", &nick.to_string())
-        .finish();
-    let connect = Connect::new(endpoint(&format!("/rooms/{room}/events?{query}")))
-        .out_of_band()
-        .close(messages::closed_name())
-        .resume_from(cursor);
+    let endpoint = Endpoint::from_segments(["rooms", &room.to_string(), "events"])
+        .and_then(|endpoint| endpoint.query("nick", nick))
+        .expect("a room's name is a segment, and all of it is short");
+    let connect =
+        Connect::new(endpoint).out_of_band().close(messages::closed_name()).resume_from(cursor);
     connect.attributes(dialect).expect("both can do this")
 }
 
 /// Where there is morphing, who is there is morphed: what has not changed is not touched.
 pub(crate) fn takes_people(dialect: Dialect) -> Attributes {
     let swap = match dialect {
-        Dialect::V2 => Swap::InnerHtml,
         Dialect::V4 => Swap::InnerMorph,
+        _ => Swap::InnerHtml,
     };
     NamedSwap::new([messages::people_name()])
         .swap(swap)
         .attributes(dialect)
         .expect("both can do this")
-}
-
-pub(crate) fn endpoint(path: &str) -> Endpoint {
-    path.parse().expect("it is a path, and what is filled in is encoded")
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use bytes::Bytes;
-use sse_kit::htmx::{Dialect, Endpoint, Html, PageScripts, Script};
+use sse_kit::htmx::{Dialect, Html, PageScripts, Script, ScriptFolder};
 use sse_kit::monitor;
 use sse_kit::tabs::TabsConfig;
 
@@ -81,17 +81,17 @@ impl Assets {
         let scripts = if self.by_cdn {
             PageScripts::cdn(dialect)
         } else {
-            PageScripts::hosted(dialect, endpoint(&format!("/assets/htmx{dialect}")))
+            PageScripts::hosted(dialect, folder(&format!("/assets/htmx{dialect}")))
         };
         let sharing = Script::new("sharing", include_str!("../assets/sharing.js"));
-        scripts.own_from(endpoint(FOLDER)).script(monitor::script()).script(sharing)
+        scripts.own_from(folder(FOLDER)).script(monitor::script()).script(sharing)
     }
 
     /// The tags by which all tabs listen to one connection. There are no users, so there is no
     /// identity: whoever is here sees the same.
     pub(crate) fn tabs() -> Html {
         let events = "/events".parse().expect("it is a path");
-        TabsConfig::new([events]).tags(&endpoint(FOLDER), None)
+        TabsConfig::new([events]).tags(&folder(FOLDER), None)
     }
 
     /// What a page may load: all from here, and scripts from the CDN when they are taken from there.
@@ -119,7 +119,7 @@ impl Assets {
     }
 }
 
-fn endpoint(path: &str) -> Endpoint {
+fn folder(path: &str) -> ScriptFolder {
     path.parse().expect("it is a path")
 }
 

@@ -7,7 +7,7 @@
 use askama::Template;
 use serde::{Deserialize, Serialize};
 use sse_kit::event::Topic;
-use sse_kit::htmx::{ElementId, ElementIdError, Html, MessageFormat, Update};
+use sse_kit::htmx::{ElementId, Html, HtmlBlock, HtmlTemplate, MessageFormat, TextError, Update};
 use sse_kit::{BoxError, EventData, Hub, SseKit};
 
 use crate::amounts::{Count, Time};
@@ -38,7 +38,7 @@ fn show<S: Send + Sync + 'static>(kit: &SseKit<S>) {
 
     kit.on(|Changed(job)| -> Result<_, BoxError> {
         let pieces = Pieces { job: &job };
-        let card = Update::replace(piece(job.id, "")?, &pieces.as_card())?;
+        let card = Update::replace(piece(job.id, "")?, &HtmlBlock(pieces.as_card()))?;
         Ok((card, pieces.unreadable()?))
     });
 
@@ -51,7 +51,7 @@ fn show<S: Send + Sync + 'static>(kit: &SseKit<S>) {
     // This comes many times a second, so it leaves alone what somebody may be pointing at or
     // reading.
     kit.on(|Progressed(job)| -> Result<_, BoxError> {
-        Ok(Update::replace(piece(job.id, "-bar")?, &Pieces { job: &job }.as_bar())?)
+        Ok(Update::replace(piece(job.id, "-bar")?, &HtmlBlock(Pieces { job: &job }.as_bar()))?)
     });
 
     kit.on(|Unreadable(job)| Pieces { job: &job }.unreadable());
@@ -65,6 +65,8 @@ pub(crate) struct Added {
     /// The newest first.
     pub(crate) others: Vec<JobId>,
 }
+
+impl HtmlTemplate for Added {}
 
 impl EventData for Added {
     const TYPE: &'static str = "job:added";
@@ -114,12 +116,12 @@ impl Pieces<'_> {
     fn unreadable(&self) -> Result<[Update; 2], BoxError> {
         let id = self.job.id;
         Ok([
-            Update::replace(piece(id, "-error-count")?, &self.as_error_count())?,
-            Update::replace(piece(id, "-error-list")?, &self.as_error_list())?,
+            Update::replace(piece(id, "-error-count")?, &HtmlBlock(self.as_error_count()))?,
+            Update::replace(piece(id, "-error-list")?, &HtmlBlock(self.as_error_list()))?,
         ])
     }
 }
 
-fn piece(job: JobId, piece: &str) -> Result<ElementId, ElementIdError> {
+fn piece(job: JobId, piece: &str) -> Result<ElementId, TextError> {
     format!("job-{job}{piece}").parse()
 }

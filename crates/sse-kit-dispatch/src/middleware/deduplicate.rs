@@ -1,7 +1,7 @@
 //! Events that came before.
 
 use std::collections::hash_map::RandomState;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
 use super::{Middleware, Next};
 use crate::dispatch::DispatchError;
@@ -19,13 +20,15 @@ use crate::event::DomainEvent;
 /// A filter for events whose key came before, within a time.
 ///
 /// An event that is stopped is no error: its [`Ending`](crate::Ending) is `Stopped` by `deduplicate`.
-/// Events without a key always pass. The time begins with the first event of a key. When that event
-/// fails, by a [`DispatchError`] or because its dispatch is dropped, its key is forgotten, so that the
-/// event can be tried again. Errors of single handlers do not count, as the others have done their
-/// work.
+/// Events without a key always pass. The time begins when the first event of a key was handled.
+///
+/// While an event is handled, others with its key wait for it, up to [`Deduplicate::wait`]. When it
+/// succeeds they are stopped. When it fails, by a [`DispatchError`] or because its dispatch is dropped,
+/// the next of them is handled in its place. Errors of single handlers do not count, as the others
+/// have done their work.
 ///
 /// The middleware keeps 128 bits of a hash for each key. Beyond [`Deduplicate::keys`] it forgets the
-/// oldest.
+/// oldest. Only events that were handled take room.
 ///
 /// ```
 /// use std::time::Duration;
@@ -38,6 +41,7 @@ pub struct Deduplicate {
     fingerprint: Box<FingerprintOf>,
     window: Duration,
     keys: usize,
+    wait: Duration,
     start: Instant,
     seen: Arc<Mutex<Seen>>,
 }
@@ -63,6 +67,7 @@ impl Deduplicate {
             fingerprint: Box::new(fingerprint),
             window,
             keys: 4096,
+            wait: Duration::from_secs(5),
             start: Instant::now(),
             seen: Arc::default(),
         }
@@ -73,82 +78,98 @@ impl Deduplicate {
         Self { keys, ..self }
     }
 
-    /// Claims a key; `None` when it was seen already.
-    fn claim(&self, fingerprint: Fingerprint) -> Option<Claim> {
-        let mut seen = self.seen.lock();
-        let number = seen.insert(fingerprint, self.start.elapsed(), self.window, self.keys)?;
-        Some(Claim { seen: Arc::clone(&self.seen), fingerprint, number, kept: false })
+    /// Sets how long an event waits for another with its key that is being handled. After that it
+    /// fails with [`DispatchError::InFlight`]. Default: 5 s. A handler that dispatches an event with
+    /// the key of its own waits for itself, so it gets that error.
+    pub fn wait(self, wait: Duration) -> Self {
+        Self { wait, ..self }
     }
 }
 
 /// The keys that were seen within the time.
 #[derive(Debug, Default)]
 struct Seen {
-    /// The number of each event that was seen.
-    numbers: HashMap<Fingerprint, u64>,
-    /// The times, oldest first; keys that are forgotten stay until their turn comes.
-    order: VecDeque<(Duration, Fingerprint, u64)>,
-    next: u64,
+    /// The keys of events that were handled.
+    handled: HashSet<Fingerprint>,
+    /// The same, with the times at which they were handled, oldest first.
+    order: VecDeque<(Duration, Fingerprint)>,
+    /// The keys of events that are being handled. The channel closes when that is over.
+    in_flight: HashMap<Fingerprint, watch::Receiver<()>>,
 }
 
 impl Seen {
-    fn insert(
-        &mut self,
-        fingerprint: Fingerprint,
-        now: Duration,
-        window: Duration,
-        keys: usize,
-    ) -> Option<u64> {
-        while let Some(&(then, ..)) = self.order.front()
+    fn forget_before(&mut self, now: Duration, window: Duration) {
+        while let Some(&(then, _)) = self.order.front()
             && now.saturating_sub(then) >= window
         {
             self.forget_oldest();
         }
-        if self.numbers.contains_key(&fingerprint) {
-            return None;
-        }
+    }
+
+    fn insert(&mut self, fingerprint: Fingerprint, now: Duration, keys: usize) {
         while self.order.len() >= keys.max(1) {
             self.forget_oldest();
         }
-        let number = self.next;
-        self.next += 1;
-        self.numbers.insert(fingerprint, number);
-        self.order.push_back((now, fingerprint, number));
-        Some(number)
+        self.handled.insert(fingerprint);
+        self.order.push_back((now, fingerprint));
     }
 
     fn forget_oldest(&mut self) {
-        if let Some((_, fingerprint, number)) = self.order.pop_front() {
-            self.forget(fingerprint, number);
-        }
-    }
-
-    /// Forgets a key, unless a later event has claimed it.
-    fn forget(&mut self, fingerprint: Fingerprint, number: u64) {
-        if self.numbers.get(&fingerprint) == Some(&number) {
-            self.numbers.remove(&fingerprint);
+        if let Some((_, fingerprint)) = self.order.pop_front() {
+            self.handled.remove(&fingerprint);
         }
     }
 }
 
-/// A key whose event is being handled. It is forgotten when that fails.
-struct Claim {
+/// The part of the middleware that a dispatch takes with it.
+#[derive(Clone)]
+struct Keeper {
     seen: Arc<Mutex<Seen>>,
-    fingerprint: Fingerprint,
-    number: u64,
-    kept: bool,
+    window: Duration,
+    keys: usize,
+    start: Instant,
 }
 
-impl Claim {
-    fn keep(mut self) {
-        self.kept = true;
+/// The state of a key for an event that has it.
+enum Key {
+    /// The event is the one to be handled.
+    Claimed(Claim),
+    Handled,
+    InFlight(watch::Receiver<()>),
+}
+
+impl Keeper {
+    fn claim(&self, fingerprint: Fingerprint) -> Key {
+        let mut seen = self.seen.lock();
+        seen.forget_before(self.start.elapsed(), self.window);
+        if seen.handled.contains(&fingerprint) {
+            return Key::Handled;
+        }
+        if let Some(over) = seen.in_flight.get(&fingerprint) {
+            return Key::InFlight(over.clone());
+        }
+        let (over, waiting) = watch::channel(());
+        seen.in_flight.insert(fingerprint, waiting);
+        drop(seen);
+        Key::Claimed(Claim { keeper: self.clone(), fingerprint, succeeded: false, _over: over })
     }
+}
+
+/// The key of an event that is being handled. Dropped without success, it makes room for the next.
+struct Claim {
+    keeper: Keeper,
+    fingerprint: Fingerprint,
+    succeeded: bool,
+    /// Dropped last, after the key is free: then the events that wait look again.
+    _over: watch::Sender<()>,
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        if !self.kept {
-            self.seen.lock().forget(self.fingerprint, self.number);
+        let mut seen = self.keeper.seen.lock();
+        seen.in_flight.remove(&self.fingerprint);
+        if self.succeeded {
+            seen.insert(self.fingerprint, self.keeper.start.elapsed(), self.keeper.keys);
         }
     }
 }
@@ -162,17 +183,39 @@ impl Middleware for Deduplicate {
         let Some(fingerprint) = (self.fingerprint)(&event) else {
             return next.run(event);
         };
-        let Some(claim) = self.claim(fingerprint) else {
-            return Box::pin(async { Ok(Dispatched::stopped(event, "deduplicate")) });
+        let keeper = Keeper {
+            seen: Arc::clone(&self.seen),
+            window: self.window,
+            keys: self.keys,
+            start: self.start,
         };
+        let wait = self.wait;
         Box::pin(async move {
+            let mut deadline = None;
+            let mut claim = loop {
+                match keeper.claim(fingerprint) {
+                    Key::Claimed(claim) => break claim,
+                    Key::Handled => return Ok(Dispatched::stopped(event, "deduplicate")),
+                    Key::InFlight(mut over) => {
+                        let deadline = *deadline.get_or_insert_with(|| later(wait));
+                        // It closes, and is never sent anything.
+                        if timeout_at(deadline, over.changed()).await.is_err() {
+                            return Err(DispatchError::InFlight { waited: wait });
+                        }
+                    }
+                }
+            };
             let dispatched = next.run(event).await;
-            if dispatched.is_ok() {
-                claim.keep();
-            }
+            claim.succeeded = dispatched.is_ok();
             dispatched
         })
     }
+}
+
+/// An instant cannot be as late as a duration can be long.
+fn later(by: Duration) -> Instant {
+    const YEARS: Duration = Duration::from_secs(30 * 365 * 86_400);
+    Instant::now() + by.min(YEARS)
 }
 
 impl fmt::Debug for Deduplicate {
@@ -180,6 +223,7 @@ impl fmt::Debug for Deduplicate {
         f.debug_struct("Deduplicate")
             .field("window", &self.window)
             .field("keys", &self.keys)
+            .field("wait", &self.wait)
             .finish_non_exhaustive()
     }
 }

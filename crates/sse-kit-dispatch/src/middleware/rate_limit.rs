@@ -85,18 +85,19 @@ struct Buckets {
 
 impl Buckets {
     fn of(&mut self, event_type: &EventType, now: Duration, limit: &RateLimit) -> &mut Duration {
-        if !self.by_type.contains_key(event_type) {
-            if self.by_type.len() >= limit.types && now >= self.swept.saturating_add(limit.interval)
-            {
-                // Not more often, or each event of a flood of types would look at all of them.
-                self.swept = now;
-                self.by_type.retain(|_, full_again| *full_again > now);
-            }
-            if self.by_type.len() >= limit.types {
-                return &mut self.others;
-            }
+        let is_new = !self.by_type.contains_key(event_type);
+        let is_crowded = is_new && self.by_type.len() >= limit.types;
+        // Not more often, or each event of a flood of types would look at all of them.
+        let pause = if is_crowded { limit.interval } else { limit.per };
+        if now >= self.swept.saturating_add(pause) {
+            self.swept = now;
+            self.by_type.retain(|_, full_again| *full_again > now);
         }
-        self.by_type.entry(event_type.clone()).or_default()
+        if is_new && self.by_type.len() >= limit.types {
+            return &mut self.others;
+        }
+        // A type that shared a bucket takes over its level: it does not get all its room again.
+        self.by_type.entry(event_type.clone()).or_insert(self.others)
     }
 }
 

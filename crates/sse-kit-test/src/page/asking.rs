@@ -176,7 +176,7 @@ impl TestPage {
         if selector == "this" {
             let name = match self.dialect {
                 Dialect::V2 => "hx-target",
-                Dialect::V4 => "hx-target:inherited",
+                _ => "hx-target:inherited",
             };
             return node.closest_with(name).map_or(element, |found| found.id);
         }

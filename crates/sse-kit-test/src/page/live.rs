@@ -199,7 +199,7 @@ impl TestPage {
     fn listening(&self, connection: NodeId, name: &str) -> Vec<NodeId> {
         let (attribute, connects) = match self.dialect {
             Dialect::V2 => ("sse-swap", "sse-connect"),
-            Dialect::V4 => ("sse-kit-swap", "hx-sse:connect"),
+            _ => ("sse-kit-swap", "hx-sse:connect"),
         };
         let root = self.dom.node(connection);
         let within = std::iter::once(root).chain(root.descendants_it());
@@ -227,20 +227,16 @@ impl TestPage {
             triggers.split(',').any(|trigger| {
                 let mut words = trigger.split_whitespace();
                 let event = words.next().unwrap_or_default();
-                match self.dialect {
-                    Dialect::V2 => {
-                        let source = node.closest_with("sse-connect").map(|found| found.id);
-                        event.strip_prefix("sse:") == Some(name) && source == Some(connection)
-                    }
-                    Dialect::V4 => {
-                        let from = words.find_map(|word| word.strip_prefix("from:"));
-                        let comes_from = from.map_or(node.id == connection, |selector| {
-                            let found = connects.tree.root().find_all(selector).unwrap_or_default();
-                            found.iter().any(|found| found.id == connection)
-                        });
-                        event == name && comes_from
-                    }
+                if self.dialect == Dialect::V2 {
+                    let source = node.closest_with("sse-connect").map(|found| found.id);
+                    return event.strip_prefix("sse:") == Some(name) && source == Some(connection);
                 }
+                let from = words.find_map(|word| word.strip_prefix("from:"));
+                let comes_from = from.map_or(node.id == connection, |selector| {
+                    let found = connects.tree.root().find_all(selector).unwrap_or_default();
+                    found.iter().any(|found| found.id == connection)
+                });
+                event == name && comes_from
             })
         };
         self.dom.root().descendants_it().filter(is_triggered).map(|node| node.id).collect()
@@ -256,7 +252,7 @@ impl TestPage {
         let style = match self.dialect {
             Dialect::V2 => style,
             // A message of a stream that has only updates out of band leaves its target alone.
-            Dialect::V4 => Some(format!("{} swapEmpty:false", style.unwrap_or_default())),
+            _ => Some(format!("{} swapEmpty:false", style.unwrap_or_default())),
         };
         let target = self.target_of(at, element);
         let how = MainSwap { style: style.as_deref(), target };
@@ -270,7 +266,7 @@ impl TestPage {
         let node = self.dom.node(element);
         match self.dialect {
             Dialect::V2 => node.closest_with(name)?.hx(name),
-            Dialect::V4 => node.hx(name).or_else(|| {
+            _ => node.hx(name).or_else(|| {
                 let name = format!("{name}:inherited");
                 node.closest_with(&name)?.hx(&name)
             }),

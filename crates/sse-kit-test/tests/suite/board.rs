@@ -109,7 +109,7 @@ impl Board {
         let (count, cursor) = (notes.all.len(), self.hub.cursor());
         let version = match dialect {
             Dialect::V2 => "?htmx=2",
-            Dialect::V4 => "?htmx=4",
+            _ => "?htmx=4",
         };
         let close = ControlName::Close.event().name().cloned().ok_or("a name")?;
         let connect = Connect::new(format!("/events{version}").parse()?)

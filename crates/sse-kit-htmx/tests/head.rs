@@ -1,0 +1,58 @@
+//! Where htmx is found among the entries of a head, and where it is not.
+
+use sse_kit_htmx::{Dialect, HeadError, Html, PageScripts};
+
+/// Inserts the scripts behind this entry, and returns the tag of the extension.
+fn extension_behind(entry: &str) -> Result<String, HeadError> {
+    let mut head = vec![Html::trusted("<title>htmx.js</title>"), Html::trusted(entry)];
+    PageScripts::cdn(Dialect::V2).insert_into(&mut head)?;
+    assert_eq!(head.len(), 4, "{entry}");
+    assert!(head[2].as_str().contains("htmx-ext-sse"), "{entry}");
+    Ok(head[2].as_str().to_owned())
+}
+
+#[test]
+fn htmx_is_found_however_its_tag_is_written() {
+    for entry in [
+        "<script src=htmx.esm.js type=module></script>",
+        "<script src=/htmx.min.js/></script>",
+        "<script src=\"&#47;htmx&#46;min.js\"></script>",
+        "<script src=\" /htmx.min.js\n\"></script>",
+        "<script src='/ht\nmx.js'></script>",
+        "<SCRIPT SRC=HTMX.JS SRC=x></SCRIPT><script src=htmx.js></script>",
+        "<script type='text/javascript' src=htmx.js></script>",
+        "<meta charset=utf-8><!-- <script> --><script src=htmx.js></script><title>a</title>",
+    ] {
+        assert!(extension_behind(entry).is_ok(), "{entry}");
+    }
+}
+
+#[test]
+fn htmx_where_no_browser_runs_it_does_not_count() {
+    for entry in [
+        "<template><script src=htmx.js></script></template>",
+        "<noscript><script src=htmx.js></script></noscript>",
+        "<script type='application/json' src=htmx.js></script>",
+        "<script nomodule src=htmx.js></script>",
+        "<svg><script src=htmx.js></script></svg>",
+        "<textarea><script src=htmx.js></script></textarea>",
+        "<!-- <script src=htmx.js></script>",
+        "<script>/*<script src=htmx.js>*/</script>",
+        "<link rel=preload as=script href=htmx.js>",
+    ] {
+        assert_eq!(extension_behind(entry), Err(HeadError::NotFound), "{entry}");
+    }
+}
+
+#[test]
+fn the_extension_waits_as_htmx_does_and_for_async_nothing_can() {
+    let tag = extension_behind("<script src=htmx.js></script>").expect("it is found");
+    assert!(!tag.contains(" defer"));
+    for entry in
+        ["<script defer src=htmx.js></script>", "<script type=Module src=htmx.js></script>"]
+    {
+        assert!(extension_behind(entry).expect("it is found").contains(" defer"), "{entry}");
+    }
+    let entry = "<script async src=htmx.js></script>";
+    assert_eq!(extension_behind(entry), Err(HeadError::Async));
+}
