@@ -1,4 +1,4 @@
-//! What a client asks for.
+//! The request of a client for an event stream.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};

@@ -189,7 +189,7 @@ pub(crate) async fn catch_panic<T>(
     caught.map_err(|payload| {
         let error = CallbackError::from_panic(&*payload);
         // The payload is the app's too, and may panic when it is dropped. What that throws is leaked,
-        // or it could go on for ever.
+        // as it could go on without end.
         if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             mem::forget(again);
         }

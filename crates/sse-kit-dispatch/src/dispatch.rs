@@ -1,4 +1,4 @@
-//! From an event to what became of it.
+//! The stages of a dispatch.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,12 +3,15 @@
 //! ```
 //! use http::{Request, Response};
 //! use sse_kit_broadcast::Hub;
+//! use sse_kit_event::Topics;
 //! use sse_kit_http::{SseBody, SseRequest, SseResponse};
 //!
-//! fn events<B>(hub: &Hub, request: &Request<B>)
+//! /// `user` comes from the session. The query may ask for less than what the user may see, not for more.
+//! fn events<B>(hub: &Hub, user: u64, request: &Request<B>)
 //! -> Result<Response<SseBody>, Box<dyn std::error::Error>> {
+//!     let allowed = Topics::parse([format!("users:{user}"), "news".to_owned()])?;
 //!     let request = SseRequest::from(request);
-//!     let topics = request.topics("topic")?;
+//!     let topics = request.topics_within("topic", &allowed)?;
 //!     let subscription = hub.subscribe(topics).resume(request.last_event_id()).open()?;
 //!     Ok(SseResponse::new(subscription).into_response())
 //! }
@@ -22,6 +25,10 @@
 //!   [`SseResponse::busy`] asks a client to retry later.
 //! - [`Gate`] opens streams for principals with access, as an [`Authorizer`] decides, and ends them
 //!   when access is lost.
+//! - [`SseResponse::stream`] sends the events of any stream, such as an LLM's tokens; a [`SharedStream`]
+//!   outlives its pages, which join, leave, reload and resume.
+//! - [`SseRequest::new`] and [`SseBody::into_stream`] are for frameworks without the crates `http` 1 and
+//!   `http-body`.
 //! - With the feature `gzip`, a stream can be compressed; each event is compressed once for all
 //!   streams.
 //! - [`query_parameters`] reads other parameters of a query, and rejects invalid UTF-8.

@@ -173,7 +173,7 @@ impl Server {
         self
     }
 
-    /// Limits the number of connections, in total and per address. Default: only the limit on file
+    /// Quota the number of connections, in total and per address. Default: only the limit on file
     /// descriptors.
     ///
     /// A client beyond the limit is asked to retry later: a stream by the event `sse-kit:busy`, any

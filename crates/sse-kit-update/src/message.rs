@@ -1,4 +1,4 @@
-//! From updates to the one message that carries them.
+//! The message that carries updates to the pages.
 
 use sse_kit_event::{Event, EventKey};
 use sse_kit_htmx::{MessageFormat, Swap, Updates, UpdatesError};
@@ -12,7 +12,7 @@ use sse_kit_htmx::{MessageFormat, Swap, Updates, UpdatesError};
 /// same elements.
 ///
 /// An event has no key, and is never left out, when one of its updates depends on what the page shows
-/// already: when it inserts beside what is there, is
+/// already: when it inserts beside other elements, is
 /// [cumulative](sse_kit_htmx::Update::cumulative), or finds its target by a selector, such as
 /// `#queue > li:first-child`.
 ///

@@ -1,4 +1,4 @@
-//! From what happened to every page that shows it.
+//! The kit: from an event of the app to every page that shows it.
 
 mod change;
 mod emitted;
@@ -215,8 +215,8 @@ impl<S: Send + Sync + 'static> SseKit<S> {
     /// When `change` returns an `Err`, nothing is emitted. The state is as `change` left it, so decide
     /// first and change then. The same holds for a panic.
     ///
-    /// The handlers of the events run under the lock. One that takes its time, such as one that sends mail,
-    /// spawns a task, or all other changes and pages wait for it. A handler may read and change the state
+    /// The handlers of the events run under the lock. A slow handler, such as one that sends mail, must
+    /// spawn a task: otherwise all other changes and pages wait for it. A handler may read and change the state
     /// too: its change joins this one, its events follow, and the call returns before they are emitted. At
     /// most 1,000 changes may join. A *task* that a handler spawns and waits for is not recognised, and
     /// waits forever.

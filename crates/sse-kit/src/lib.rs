@@ -10,18 +10,20 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use http_body_util::BodyExt;
-//! use sse_kit::event::Topic;
+//! use sse_kit::event::{Topic, Topics};
 //! use sse_kit::http::{SseRequest, SseResponse};
 //! use sse_kit::{Hub, Event, SseBody};
 //!
 //! let hub = Hub::new();
 //! let jobs: Topic = "jobs:17".parse()?;
 //!
-//! // In a handler, of any framework that speaks `http`: a stream that resumes by itself.
-//! let request = http::Request::get("/events?topic=jobs:*").body(())?;
+//! // In a handler, of any framework that speaks `http`: a stream that resumes by itself. The topics are
+//! // those that the signed-in user may see, and never just what the query names.
+//! let allowed = Topics::from(&jobs);
+//! let request = http::Request::get("/events?topic=jobs:17").body(())?;
 //! let request = SseRequest::from(&request);
-//! let subscription =
-//!     hub.subscribe(request.topics("topic")?).resume(request.last_event_id()).open()?;
+//! let topics = request.topics_within("topic", &allowed)?;
+//! let subscription = hub.subscribe(topics).resume(request.last_event_id()).open()?;
 //! let response: http::Response<SseBody> = SseResponse::new(subscription).into_response();
 //!
 //! // Anywhere in the app: say what happened.
@@ -36,6 +38,9 @@
 //! assert_eq!(event.as_deref(), Some(expected.as_bytes()));
 //! # Ok(()) }
 //! ```
+//!
+//! Where rights can end while a stream is open, let a [`Gate`](http::Gate) open it: it asks the app who may see
+//! what, and ends the stream when the answer changes. With axum, begin with the module `axum` instead.
 //!
 //! | feature | module | what it is |
 //! |---|---|---|
@@ -97,6 +102,14 @@ pub use kit::{
     Change, ChangeError, EmitError, EmitErrorKind, Emitted, Except, IntoChange, OnFailure, SseKit,
 };
 
+#[cfg(all(feature = "axum", feature = "kit"))]
+mod axum_state;
+
+#[cfg(feature = "monitor")]
+mod page;
+#[cfg(feature = "monitor")]
+pub use page::{Page, PageError};
+
 #[cfg(feature = "shutdown")]
 pub use sse_kit_shutdown as shutdown;
 
@@ -107,7 +120,7 @@ pub use sse_kit_serve as serve;
 pub use sse_kit_tabs as tabs;
 
 /// The examples of the README, compiled.
-#[cfg(all(doctest, feature = "kit"))]
+#[cfg(all(doctest, feature = "axum", feature = "kit", feature = "monitor"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
@@ -125,6 +138,11 @@ struct Monitoring;
 #[cfg(all(doctest, feature = "serve"))]
 #[doc = include_str!("../../../docs/src/first-guide.md")]
 struct FirstGuide;
+
+/// The code of the page on axum, compiled.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../../../docs/src/axum.md")]
+struct WithAxum;
 
 /// The code of the page about production, compiled.
 #[cfg(all(doctest, feature = "tls"))]

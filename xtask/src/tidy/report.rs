@@ -1,12 +1,11 @@
 //! `cargo xtask tidy --report`: the figures of the house, per crate, as a Markdown table.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result};
 
 use super::items::{self, Counts};
-use super::prose::{FirstWords, crate_sources, share};
+use super::prose::{FirstWords, crate_names, crate_sources, share};
 use super::sources::{self, Source};
 
 /// Writes one figure as a cell.
@@ -54,10 +53,6 @@ const COLUMNS: &[(&str, Cell)] = &[
 
 /// Writes the table: a row for each crate, and one for all of them. Tests are left out.
 pub(super) fn table(sources: &[Source]) -> Result<String> {
-    let names: BTreeSet<&str> = sources
-        .iter()
-        .filter_map(|source| source.path.strip_prefix("crates/")?.split('/').next())
-        .collect();
     let mut all = Figures::default();
     let mut table = String::from("| crate |");
     for (title, _) in COLUMNS {
@@ -66,7 +61,7 @@ pub(super) fn table(sources: &[Source]) -> Result<String> {
     table.push_str("\n|---|");
     table.push_str(&"---|".repeat(COLUMNS.len()));
     table.push('\n');
-    for name in names {
+    for name in crate_names(sources) {
         let mut figures = Figures::default();
         for source in crate_sources(sources, name) {
             figures.add(source)?;
