@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sse_kit_event::EventId;
 use sse_kit_event::control::Gap;
+use sse_kit_event::{EventId, Message};
 
 use crate::ending::Goodbye;
-use crate::entry::Entry;
+use crate::entry::{Entry, decoded};
 
 /// An item that a [`Subscription`](crate::Subscription) yields, in order.
 #[derive(Clone, Debug)]
@@ -28,4 +28,18 @@ pub enum Delivery {
     },
     /// The last item: the hub ends the stream, and nothing follows.
     Goodbye(Goodbye),
+}
+
+impl Delivery {
+    /// Returns the event as a client reads it; `None` for a gap, a heartbeat and a goodbye, which are
+    /// the hub's own.
+    ///
+    /// The event is decoded again at each call, as by [`Entry::message`].
+    pub fn message(&self) -> Option<Message> {
+        match self {
+            Self::Entry(entry) => Some(entry.message()),
+            Self::Direct(frame) => Some(decoded(frame)),
+            Self::Gap(_) | Self::Heartbeat { .. } | Self::Goodbye(_) => None,
+        }
+    }
 }

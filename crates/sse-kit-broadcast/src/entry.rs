@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use sse_kit_event::{Audience, ConnectionId, EventId, EventKey, Topic};
+use sse_kit_event::{Audience, ConnectionId, Decoded, Decoder, EventId, EventKey, Message, Topic};
 use tokio::time::Instant;
 
 use crate::connection_set::ConnectionSet;
@@ -60,6 +60,32 @@ impl Entry {
         &self.frame
     }
 
+    /// Returns the event as a client reads it: its name, its data and its id.
+    ///
+    /// The frame is decoded again at each call, so this is for tests and inspectors and not for what
+    /// every delivery does.
+    ///
+    /// ```
+    /// use sse_kit_broadcast::Hub;
+    /// use sse_kit_event::{Event, Topic};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let hub = Hub::new();
+    /// let mut tap = hub.tap();
+    /// let topic: Topic = "jobs".parse()?;
+    /// let event = Event::new("40 %").with_name("progress".parse()?);
+    /// let receipt = hub.publish(&topic, event).await?;
+    ///
+    /// let message = tap.recv().await?.message();
+    /// assert_eq!((&*message.name, &*message.data), ("progress", "40 %"));
+    /// assert_eq!(message.last_event_id, receipt.id.to_string());
+    /// # Ok(()) }
+    /// ```
+    pub fn message(&self) -> Message {
+        decoded(&self.frame)
+    }
+
     /// Returns the compressed frame. The first call makes it with `compress`, later calls reuse it,
     /// so all callers must use the same compression.
     ///
@@ -80,6 +106,18 @@ impl Entry {
     pub(crate) fn leaves_out(&self, connection: &ConnectionId) -> bool {
         self.except.contains(connection)
     }
+}
+
+/// Decodes a frame that was encoded by us.
+pub(crate) fn decoded(frame: &[u8]) -> Message {
+    let mut decoder = Decoder::with_limit(frame.len());
+    decoder.push(frame).expect("no line is longer than the frame");
+    let mut all = std::iter::from_fn(|| decoder.pop());
+    let message = all.find_map(|decoded| match decoded {
+        Decoded::Message(message) => Some(message),
+        _ => None,
+    });
+    message.expect("every event that is encoded has data")
 }
 
 impl fmt::Debug for Entry {

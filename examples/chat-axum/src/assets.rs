@@ -7,6 +7,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use sse_kit::htmx::{Dialect, PageScripts, Script, ScriptFolder};
+use sse_kit::monitor;
 use tower_http::services::ServeFile;
 
 /// Where pages find htmx and our own scripts.
@@ -40,7 +41,8 @@ impl Assets {
             }
             None => PageScripts::cdn(dialect),
         };
-        scripts.own_from(ScriptFolder::from_static("/assets")).script(chat())
+        let own = ScriptFolder::from_static("/assets");
+        scripts.own_from(own).script(monitor::script()).script(chat())
     }
 
     /// What a page may load: all from here, and scripts from the CDN when they are taken from there.

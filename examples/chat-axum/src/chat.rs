@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sse_kit::broadcast::{ConnectionId, SlowConsumer, SubscribeError, Subscription};
+use sse_kit::broadcast::{SlowConsumer, SubscribeError, Subscription};
 use sse_kit::event::{EventId, LastEventId, Topic};
 use sse_kit::{Change, ChangeError, Hub, IntoChange, SseKit};
 
@@ -60,16 +60,15 @@ impl Chat {
         .await
     }
 
-    /// Says something in a room, on all of its pages but the one where it was typed: that one has
-    /// it as the answer to its form.
+    /// Says something in a room, on all of its pages. The page where it was typed gets it by its stream
+    /// too: in an answer it would overtake what others have said just before.
     pub(crate) async fn say(
         &self,
         name: &RoomName,
         from: Nick,
         text: Text,
-        typed_on: ConnectionId,
     ) -> Result<Said, NoSuchRoom> {
-        let said = self.kit.except([typed_on]).change(|rooms| {
+        let said = self.kit.change(|rooms| {
             let room = rooms.get_mut(name).ok_or(NoSuchRoom)?;
             let said = room.say(from, text).clone();
             let change = Change::new(said.clone()).emit_to(name.topic(), said);
@@ -126,13 +125,13 @@ impl Chat {
     pub(crate) fn watch(
         &self,
         topic: Topic,
-        who: Option<(ConnectionId, Nick)>,
+        who: Option<Nick>,
         seen: Option<LastEventId>,
     ) -> Result<Subscription, SubscribeError> {
         let subscribe = self.hub().subscribe(topic).resume(seen);
         let subscribe = subscribe.slow_consumer(SlowConsumer::Conflate);
         match who {
-            Some((id, nick)) => subscribe.id(id).metadata(String::from(nick).into()).open(),
+            Some(nick) => subscribe.metadata(String::from(nick).into()).open(),
             None => subscribe.open(),
         }
     }

@@ -69,3 +69,6 @@ async fn main() -> anyhow::Result<ExitCode> {
     outcome.served.transpose()?;
     Ok(exit_code)
 }
+
+#[cfg(test)]
+mod tests;

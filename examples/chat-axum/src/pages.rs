@@ -1,9 +1,9 @@
 //! The pages.
 
 use askama::Template;
-use sse_kit::broadcast::ConnectionId;
 use sse_kit::event::EventId;
 use sse_kit::htmx::{Attributes, Connect, Dialect, Endpoint, NamedSwap, PageScripts, Swap};
+use sse_kit::monitor::MonitorConfig;
 
 use crate::messages::{self, Line};
 use crate::name::{Nick, RoomName};
@@ -16,6 +16,7 @@ pub(crate) struct Lobby<'a> {
     pub(crate) dialect: Dialect,
     pub(crate) scripts: PageScripts,
     pub(crate) connection: Attributes,
+    pub(crate) monitor: MonitorConfig,
     pub(crate) lines: &'a [Line],
     pub(crate) refusal: &'a str,
 }
@@ -36,13 +37,18 @@ pub(crate) struct RoomPage<'a> {
     pub(crate) dialect: Dialect,
     pub(crate) scripts: PageScripts,
     pub(crate) connection: Attributes,
+    pub(crate) monitor: MonitorConfig,
     /// Of the element that shows who is there.
     pub(crate) takes_people: Attributes,
     pub(crate) room: &'a RoomName,
     pub(crate) nick: &'a Nick,
-    pub(crate) id: &'a ConnectionId,
     pub(crate) said: Vec<&'a Said>,
     pub(crate) people: &'a People,
+}
+
+/// How pages watch their streams: a page that lacks something loads itself again.
+pub(crate) fn monitor() -> MonitorConfig {
+    MonitorConfig::new()
 }
 
 /// What makes the lobby follow what happens after `cursor`.
@@ -56,11 +62,10 @@ pub(crate) fn room_connection(
     dialect: Dialect,
     cursor: EventId,
     room: &RoomName,
-    id: &ConnectionId,
     nick: &Nick,
 ) -> Attributes {
     let endpoint = Endpoint::from_segments(["rooms", &room.to_string(), "events"])
-        .and_then(|endpoint| endpoint.query("connection", id.as_str())?.query("nick", nick))
+        .and_then(|endpoint| endpoint.query("nick", nick))
         .expect("a room's name is a segment, and all of it is short");
     let connect =
         Connect::new(endpoint).out_of_band().close(messages::closed_name()).resume_from(cursor);

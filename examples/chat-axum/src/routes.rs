@@ -12,7 +12,6 @@ use axum::routing::{get, post};
 use axum::{Form, Router};
 use serde::{Deserialize, Deserializer};
 use sse_kit::SseBody;
-use sse_kit::broadcast::ConnectionId;
 use sse_kit::event::Topic;
 use sse_kit::htmx::{self, Dialect, MessageFormat, Update, Updates};
 use sse_kit::http::{Quota, SseRequest, SseResponse, ensure_same_site};
@@ -20,11 +19,11 @@ use sse_kit::shutdown::Shutdown;
 
 use crate::assets::Assets;
 use crate::chat::Chat;
-use crate::messages::{self, Message};
+use crate::messages;
 use crate::name::{Nick, RoomName};
 use crate::pages::{self, Door, Lobby, RoomPage};
 use crate::refusal::Refusal;
-use crate::room::{Said, Text};
+use crate::room::Text;
 
 /// After how long a page comes back that finds no room: at most this, at random.
 const BUSY: Duration = Duration::from_secs(5);
@@ -70,7 +69,8 @@ async fn lobby_page(app: &App, dialect: Dialect, status: StatusCode, refusal: &s
     let (lines, cursor) = app.chat.lobby().await;
     let connection = pages::lobby_connection(dialect, cursor);
     let scripts = app.assets.scripts(dialect);
-    let page = Lobby { dialect, scripts, connection, lines: &lines, refusal };
+    let monitor = pages::monitor();
+    let page = Lobby { dialect, scripts, connection, monitor, lines: &lines, refusal };
     (status, app.page(&page)).into_response()
 }
 
@@ -107,15 +107,14 @@ async fn room(
         }
     };
     let (state, cursor) = app.chat.enter(&room).await?;
-    let id = &ConnectionId::random().map_err(anyhow::Error::from)?;
     let page = RoomPage {
         dialect,
         scripts: app.assets.scripts(dialect),
-        connection: pages::room_connection(dialect, cursor, &room, id, &nick),
+        connection: pages::room_connection(dialect, cursor, &room, &nick),
+        monitor: pages::monitor(),
         takes_people: pages::takes_people(dialect),
         room: &room,
         nick: &nick,
-        id,
         said: state.said.iter().collect(),
         people: &state.people,
     };
@@ -130,10 +129,9 @@ async fn lobby_events(
     app.stream(messages::lobby(), None, &request, client)
 }
 
-/// Who listens, and on which page.
+/// Who listens.
 #[derive(Debug, Deserialize)]
 struct Listener {
-    connection: ConnectionId,
     nick: Nick,
 }
 
@@ -148,19 +146,17 @@ async fn room_events(
     if !app.chat.is_open(&room).await {
         return SseResponse::only(&messages::closed());
     }
-    let who = Some((listener.connection, listener.nick));
-    app.stream(room.topic(), who, &request, client)
+    app.stream(room.topic(), Some(listener.nick), &request, client)
 }
 
 /// What is typed in a room.
 #[derive(Debug, Deserialize)]
 struct Typed {
-    connection: ConnectionId,
     nick: Nick,
     text: String,
 }
 
-/// Everybody else gets it by the stream; who typed it gets it as the answer.
+/// What is said comes by the stream, to the page where it was typed too.
 async fn say(
     State(app): State<App>,
     Path(room): Path<RoomName>,
@@ -170,9 +166,9 @@ async fn say(
 ) -> Result<Response, Refusal> {
     ensure_same_site(&uri, &headers)?;
     let text: Text = typed.text.parse()?;
-    let said = app.chat.say(&room, typed.nick.clone(), text, typed.connection).await?;
+    let said = app.chat.say(&room, typed.nick.clone(), text).await?;
     if headers.contains_key("hx-request") {
-        return Ok(Html(shown(&said)?.into_string()).into_response());
+        return Ok(Html(nothing_refused()?.into_string()).into_response());
     }
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("nick", &typed.nick.to_string())
@@ -180,13 +176,10 @@ async fn say(
     Ok(Redirect::to(&format!("/rooms/{room}?{query}#said-{}", said.number)).into_response())
 }
 
-/// It comes behind what was said before, and what was refused is forgotten.
-fn shown(said: &Said) -> anyhow::Result<htmx::Html> {
-    let updates = Updates::from_iter([
-        Update::append("said".parse()?, &Message { said })?,
-        Update::fill("refusal".parse()?, &htmx::Html::default())?,
-    ]);
-    Ok(updates.render(MessageFormat::Both)?)
+/// What was refused before is forgotten.
+fn nothing_refused() -> anyhow::Result<htmx::Html> {
+    let update = Update::fill("refusal".parse()?, &htmx::Html::default())?;
+    Ok(Updates::from(update).render(MessageFormat::Both)?)
 }
 
 async fn close(
@@ -226,7 +219,7 @@ impl App {
     fn stream(
         &self,
         topic: Topic,
-        who: Option<(ConnectionId, Nick)>,
+        who: Option<Nick>,
         request: &Request,
         client: SocketAddr,
     ) -> http::Response<SseBody> {

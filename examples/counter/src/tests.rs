@@ -1,5 +1,7 @@
 //! The counter as two browsers see it, and as the README shows it.
 
+mod converging;
+
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;

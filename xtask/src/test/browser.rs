@@ -12,7 +12,9 @@ pub(super) fn run(workspace: &Workspace, args: &[OsString]) -> Result<Tally> {
     heading("browser: node --test");
     let mut runner = node::test_runner(&node::find()?);
     browser::equip(workspace, &mut runner)?;
-    process::run(cargo("build").args(["--package", "sse-kit-htmx", "--example", "markup"]))?;
+    for (package, example) in [("sse-kit-htmx", "markup"), ("sse-kit-test", "corpus")] {
+        process::run(cargo("build").args(["--package", package, "--example", example]))?;
+    }
     runner
         .env("SSE_KIT_FIREFOX", tools::FIREFOX.find_or_install()?)
         .env("SSE_KIT_REDIS_SERVER", tools::REDIS.find_or_install()?);

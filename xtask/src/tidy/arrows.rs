@@ -31,6 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("sse-kit-serve", &["sse-kit-http", "sse-kit-shutdown"]),
     ("sse-kit-redis", &["sse-kit-event", "sse-kit-broadcast"]),
+    ("sse-kit-test", &["sse-kit-event", "sse-kit-broadcast", "sse-kit-htmx"]),
 ];
 
 /// Composes the others; none of them, nor a tool, may know of it.

@@ -1,3 +1,5 @@
+mod converging;
+
 use std::net::Ipv4Addr;
 
 use http::header::LOCATION;
@@ -6,7 +8,10 @@ use http_body_util::{BodyExt, Full};
 use super::*;
 
 fn app() -> App {
-    let hub = Hub::new();
+    app_on(Hub::new())
+}
+
+fn app_on(hub: Hub) -> App {
     let board = Arc::new(Board::new(hub.clone(), None));
     let runner = Runner::new(Arc::clone(&board));
     let assets = Assets::load(None).unwrap();
