@@ -48,7 +48,7 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// [`EndpointError`] says what is wrong with it.
+    /// [`EndpointError`] names the rule that `url` breaks.
     pub fn new(url: &str) -> Result<Self, EndpointError> {
         check_characters(url)?;
         if url.starts_with("//") || has_scheme(url) {
@@ -78,7 +78,7 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// [`EndpointError`] says what is wrong with it.
+    /// [`EndpointError`] names the rule that `url` breaks.
     pub fn cross_origin(url: &str) -> Result<Self, EndpointError> {
         check_characters(url)?;
         let rest = ["https://", "http://", "//"].iter().find_map(|start| url.strip_prefix(start));
@@ -268,7 +268,7 @@ pub enum EndpointError {
          letters of ASCII and without a user"
     )]
     NoHost,
-    /// A segment of the path is empty, or is `.` or `..` for those who decode it.
+    /// A segment of the path is empty, or is `.` or `..` once it is decoded.
     #[error("{segment:?} is no segment of a path; a browser would ask for another resource")]
     Segment {
         /// The segment, decoded.

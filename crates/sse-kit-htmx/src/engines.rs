@@ -15,7 +15,7 @@ pub use self::askama::{HtmlBlock, HtmlTemplate};
 #[cfg(feature = "minijinja")]
 pub use self::minijinja::HtmlTemplates;
 
-/// Implements an engine's trait for what is HTML already, and is not escaped again.
+/// Implements an engine's trait for types that are HTML already, so that it does not escape them again.
 #[cfg(any(feature = "hypertext", feature = "maud", feature = "minijinja"))]
 macro_rules! for_all_html {
     ($implement:ident) => {

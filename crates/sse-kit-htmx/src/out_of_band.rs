@@ -10,7 +10,7 @@ use crate::swap::Swap;
 /// Writes one change into a message of htmx 2.
 ///
 /// For `outerHTML` htmx inserts the very element that has `hx-swap-oob`, so the attribute goes on
-/// the content's own element. For everything else it inserts what is *in* that element, so a
+/// the content's own element. For everything else it inserts the *content* of that element, so a
 /// wrapper has it.
 pub(crate) fn write_out_of_band(
     message: &mut String,

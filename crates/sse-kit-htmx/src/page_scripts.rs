@@ -119,7 +119,7 @@ impl PageScripts {
     }
 
     /// Inserts the extension right behind the script of htmx among the entries of a head, and our
-    /// own right behind that. What is there already is not inserted again.
+    /// own right behind that. A script that is there already is not inserted again.
     ///
     /// # Errors
     ///

@@ -54,7 +54,7 @@ pub(crate) fn root_tag(html: &str) -> Result<FirstTag<'_>, PlacementError> {
     Ok(tag)
 }
 
-/// Checks that a part of a message is one element for a browser, which keeps what is in it, and
+/// Checks that a part of a message is one element for a browser, which keeps its content, and
 /// leaves alone what follows.
 pub(crate) fn check(html: &str, part: Part) -> Result<(), PlacementError> {
     // htmx reads a message within a `<template>`, where no script runs.

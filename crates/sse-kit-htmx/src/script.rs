@@ -10,7 +10,7 @@ use crate::html::Html;
 use crate::nonce::Nonce;
 use crate::script_folder::ScriptFolder;
 
-/// A script of our own: served as a file that can be cached for ever, or inline.
+/// A script of our own: served as a file that can be cached without a limit, or inline.
 ///
 /// ```
 /// use sse_kit_htmx::Script;

@@ -11,7 +11,7 @@ pub(crate) fn joined(old: &str, new: &str) -> String {
 /// standard](https://www.w3.org/TR/css-syntax-3/#tokenization).
 fn closed(style: &str) -> String {
     let mut style = style.replace("\r\n", "\n");
-    // An escape at the end would be one of what is added.
+    // An escape at the end would escape the text that is added.
     if style.bytes().rev().take_while(|&byte| byte == b'\\').count() % 2 == 1 {
         style.pop();
     }

@@ -21,19 +21,19 @@ use crate::text::{TextError, TextErrorKind};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Swap {
-    /// `innerHTML`: instead of what is in the target.
+    /// `innerHTML`: instead of the target's content.
     InnerHtml,
     /// `outerHTML`: instead of the target itself.
     OuterHtml,
-    /// `textContent`: the content's text, instead of what is in the target.
+    /// `textContent`: the new content's text, instead of the target's content.
     ///
     /// htmx 2 has it where an element swaps for itself, but not out of band.
     TextContent,
     /// `beforebegin`: before the target.
     BeforeBegin,
-    /// `afterbegin`: in the target, before what is in it.
+    /// `afterbegin`: in the target, before its content.
     AfterBegin,
-    /// `beforeend`: in the target, behind what is in it.
+    /// `beforeend`: in the target, behind its content.
     BeforeEnd,
     /// `afterend`: behind the target.
     AfterEnd,
@@ -41,9 +41,9 @@ pub enum Swap {
     Delete,
     /// `none`: the target stays as it is. What comes out of band is still swapped.
     None,
-    /// `innerMorph`: what is in the target becomes the content, and keeps what is alike. htmx 4.
+    /// `innerMorph`: the target's content becomes the new one, and equal elements stay. htmx 4.
     InnerMorph,
-    /// `outerMorph`: the target becomes the content, and keeps what is alike. htmx 4.
+    /// `outerMorph`: the target becomes the new content, and equal elements stay. htmx 4.
     OuterMorph,
     /// `outerSync`: the target keeps its place, and takes over the content's attributes and
     /// children. htmx 4.

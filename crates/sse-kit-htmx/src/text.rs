@@ -64,8 +64,8 @@ impl From<&str> for Text {
     }
 }
 
-/// Returns `true` if a text has 1 to `max` characters of ASCII that are seen. What is written in the
-/// source of a program is checked so when it is compiled.
+/// Returns `true` if a text has 1 to `max` visible ASCII characters. Literals in the source of a program
+/// are checked so when it is compiled.
 pub(crate) const fn is_plain(text: &str, max: usize) -> bool {
     let bytes = text.as_bytes();
     if bytes.is_empty() || bytes.len() > max {
@@ -144,7 +144,7 @@ pub(crate) use text_type;
 
 /// A text that is not what it was taken for: an id, a selector, the name of an element.
 ///
-/// The message has the text, or its beginning, and says what is wrong with it.
+/// The message has the text, or its beginning, and names the rule that it breaks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not {what}: {rule}")]
 pub struct TextError {

@@ -179,7 +179,7 @@ impl Builder {
         nodes.len() - 1
     }
 
-    /// A handle of what is no element. The parser asks for no name of these.
+    /// Returns a handle of a node that is no element. The parser asks for no name of these.
     fn nameless(node: NodeId) -> Handle {
         Handle { node, name: Rc::new(QualName::new(None, ns!(), local_name!(""))) }
     }

@@ -144,7 +144,7 @@ impl Update {
     /// Declares that it builds on what the page shows already, as content with `hx-preserve` does, so that
     /// a newer update of the same target cannot stand in for it.
     ///
-    /// Updates that insert beside what is there are cumulative in any case.
+    /// Updates that insert next to existing content are cumulative in any case.
     pub fn cumulative(self) -> Self {
         Self { cumulative: true, ..self }
     }

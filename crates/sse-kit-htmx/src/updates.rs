@@ -210,7 +210,7 @@ impl UpdatesError {
 enum Reason {
     #[error("{0}; use a swap style of both, or `Update::morph_or_replace`")]
     Swap(#[from] MarkupError),
-    // htmx 2 has it, but gets it wrong in what is not the main swap.
+    // htmx 2 has it, but gets it wrong in every swap but the main one.
     #[error("htmx 2 has no `textContent` out of band; fill it with `Html::text` instead")]
     TextContent,
     #[error("a message of {format:?} cannot carry `{modifier}`")]

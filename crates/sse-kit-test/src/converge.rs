@@ -18,7 +18,7 @@ use crate::scenario::{Scenario, Step};
 /// what the seed decides: see [`seeded`](crate::seeded). A run that fails is made shorter as far as it still
 /// fails; the failure has its steps, the seed, and where the pages differ.
 ///
-/// A page whose stream the server has ended for good is not compared, as it is told no more; neither is the
+/// A page whose stream the server has ended for good is not compared, as it gets no more events; neither is the
 /// answer to a form, which cannot be asked for again.
 ///
 /// ```
@@ -141,7 +141,7 @@ async fn run(
     for page in &mut pages {
         page.come_back(at).await;
     }
-    // What one page's coming back causes, such as presence, the others are told too.
+    // A page that returns causes events for the others, such as those of presence.
     for page in &mut pages {
         page.settle_at(at).await;
     }

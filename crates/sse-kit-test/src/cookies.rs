@@ -17,7 +17,7 @@ impl Cookies {
         self.0.lock().insert(name.to_owned(), value.to_owned());
     }
 
-    /// A jar of its own that begins with what is in this one.
+    /// Returns a jar of its own that begins with the cookies of this one.
     pub(crate) fn fork(&self) -> Self {
         Self(Arc::new(Mutex::new(self.0.lock().clone())))
     }

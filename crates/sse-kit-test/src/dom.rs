@@ -84,8 +84,8 @@ impl Dom {
         self.document.tree.new_text(text)
     }
 
-    /// Swaps an answer or a message as the htmx of this version does: what is out of band goes to its
-    /// targets, and what is left to `target`.
+    /// Swaps an answer or a message as the htmx of this version does: elements out of band go to their
+    /// targets, and the rest to `target`.
     pub(crate) fn swap(
         &self,
         dialect: Dialect,
@@ -122,7 +122,7 @@ pub(crate) enum DomError {
     Detached(String),
     /// Content without an element, where one is to come in place of another.
     NoElement(Swap),
-    /// A morph whose content has the id of the target, or of what is around it, further in.
+    /// A morph whose content has the id of the target, or of an element around it, further in.
     IntoItself(String),
 }
 

@@ -190,7 +190,7 @@ impl TestPage {
         self.select(Location::caller(), selector).len()
     }
 
-    /// Returns the page's first stream, for what is done to connections alone: cutting, slowness, ids.
+    /// Returns the page's first stream, for actions on connections alone: cutting, slowness, ids.
     /// The page does not get what a test reads from it.
     pub fn stream(&mut self) -> Option<&mut TestStream> {
         self.streams.first_mut().map(|live| &mut live.stream)

@@ -55,7 +55,7 @@ pub struct Published {
 }
 
 impl Published {
-    /// Returns whether the event is for those who subscribe to this topic.
+    /// Returns `true` if subscribers of this topic get the event.
     pub fn is_for(&self, topic: &str) -> bool {
         let Ok(topic) = topic.parse::<Topic>() else { return false };
         self.audience.is_everyone() || self.audience.topics().contains(&topic)

@@ -35,7 +35,7 @@ impl TestResponse {
         &self.body
     }
 
-    /// Returns the body as text, with U+FFFD for what is no UTF-8.
+    /// Returns the body as text, with U+FFFD for invalid UTF-8.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }

@@ -71,8 +71,8 @@ impl Scenario {
         self
     }
 
-    /// Leaves out of the comparison what matches a selector: what is a page's own, such as what the user has
-    /// typed, or the id of its connection.
+    /// Leaves elements that match a selector out of the comparison: those that differ from page to page, such
+    /// as the user's input, or the id of the connection.
     pub fn leave_out(mut self, selector: &str) -> Self {
         self.left_out.push(selector.to_owned());
         self
@@ -148,7 +148,7 @@ impl fmt::Debug for Scenario {
 pub(crate) enum Step {
     /// A user does something on a page.
     Act { action: usize, page: usize, choice: u32 },
-    /// A page takes in what is under way.
+    /// A page takes in the events under way.
     Settle(usize),
     /// A page's connection breaks after so many more bytes.
     Cut { page: usize, bytes: usize },

@@ -13,7 +13,7 @@ use super::{Dom, DomError, NodeExt};
 /// The number of siblings that are looked at: htmx's `morphScanLimit`.
 const SCAN_LIMIT: usize = 10;
 
-/// Makes the target, or what is in it, into the content.
+/// Makes the target, or its content, into the new content.
 pub(super) fn morph(
     dom: &Dom,
     target: NodeRef<'_>,
@@ -159,7 +159,7 @@ impl<'a> Morph<'a> {
         }
     }
 
-    /// Removes what stands before the match, or moves to the end what is needed later.
+    /// Removes the nodes before the match, or moves those that are needed later to the end.
     fn clear_the_way(
         &mut self,
         old: NodeRef<'a>,

@@ -30,7 +30,7 @@ pub(crate) trait NodeExt<'a>: Sized {
     /// Replaces the text of a text node.
     fn set_text_content(&self, text: &str);
 
-    /// Removes what is in the node.
+    /// Removes the node's content.
     fn clear(&self);
 }
 

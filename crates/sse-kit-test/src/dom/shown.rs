@@ -23,7 +23,7 @@ const CONNECTIONS: &[&str] =
 pub(crate) struct Shown(Vec<String>);
 
 impl Shown {
-    /// Reads what is in an element, but for what `is_left_out` is true of.
+    /// Reads the content of an element, except the nodes for which `is_left_out` returns `true`.
     pub(crate) fn within(element: NodeRef<'_>, is_left_out: &dyn Fn(&NodeRef<'_>) -> bool) -> Self {
         let mut lines = Vec::new();
         write_children(&mut lines, element, 0, is_left_out);

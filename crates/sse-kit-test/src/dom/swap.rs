@@ -6,7 +6,7 @@ use sse_kit_htmx::Swap;
 use super::morph::{copy_attributes, morph};
 use super::{Dom, DomError, NodeExt};
 
-/// Puts what is in `fragment` into its target, and what is to be preserved back into its place.
+/// Puts the content of `fragment` into its target, and preserved elements back into their places.
 pub(super) fn insert(
     dom: &Dom,
     style: Swap,

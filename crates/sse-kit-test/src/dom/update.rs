@@ -9,7 +9,7 @@ use super::{Dom, DomError, NodeExt};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change {
-    /// The selector of what is changed, such as `#count`.
+    /// The selector of the changed elements, such as `#count`.
     pub target: String,
     /// The style of the change.
     pub swap: Swap,

@@ -17,7 +17,7 @@ pub(super) fn swap(
     let spec = SwapSpec::parse(how.style.unwrap_or_default())?;
     let target = dom.node(how.target);
     if spec.style == Swap::TextContent {
-        // Not parsed, and so nothing in it is out of band.
+        // Not parsed, so nothing in it is out of band.
         target.clear();
         target.append_child(&dom.new_text(html));
         return Ok(());

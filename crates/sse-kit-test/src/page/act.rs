@@ -44,7 +44,7 @@ impl TestPage {
         self.ticks.insert(field, is_ticked);
     }
 
-    /// Clicks on the first element that matches. What is around it may take the click: an element with
+    /// Clicks on the first element that matches. An element around it may take the click: one with
     /// `hx-get` or `hx-post`, a button of a form, or a link. An answer has been taken in when this is done.
     ///
     /// # Panics

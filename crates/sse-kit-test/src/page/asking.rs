@@ -1,4 +1,4 @@
-//! The requests of a page, and what is done with the answers.
+//! The requests of a page, and the use of their answers.
 
 use bytes::Bytes;
 use dom_query::{NodeId, NodeRef};
