@@ -35,11 +35,12 @@ const RANDOM: &[(&str, &[&str])] = &[
     ),
     ("sse-kit-schedules", &["--test=schedules"]),
     ("sse-kit-dispatch", &["--test=patterns"]),
-    ("sse-kit-htmx", &["--lib", "--test=escaping"]),
-    ("sse-kit-http", &["--lib", "--test=hostile"]),
+    ("sse-kit-htmx", &["--lib", "--test=escaping", "--test=placement"]),
+    ("sse-kit-http", &["--lib", "--test=hostile", "--test=shared_streams"]),
     ("sse-kit-serve", &["--test=lanes"]),
     ("sse-kit-monitor", &["--test=bugs"]),
     ("sse-kit-tabs", &["--test=parity"]),
+    ("sse-kit", &["--test=state"]),
 ];
 
 /// Packages and their tests that have a full size.

@@ -2,7 +2,7 @@
 //!
 //! Its elements for the progress and the status of a job have fixed endpoints and ids, made from
 //! templates in which `{job_id}` stands for the job. New apps write an
-//! [`Element`](crate::Element) with a [`Connect`](crate::Connect) of their own.
+//! [`Element`] with a [`Connect`] of their own.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 

@@ -26,7 +26,7 @@
 //!   pages can read.
 //! - [`Connect`] makes an element hold a connection, [`NamedSwap`] takes in events by their names, and
 //!   [`EventTrigger`] makes a request when one comes. They give [`Attributes`], for a template or for
-//!   an [`Element`]; a [`JobSpan`] is such an element for a job.
+//!   an [`Element`]; [`compat`] has such elements for jobs.
 //! - [`PageScripts`] are the script tags of a page; a [`Script`] of our own is served as a file, or
 //!   stands inline with a [`Nonce`].
 //!

@@ -24,6 +24,14 @@ async fn messages_come_in_order_and_then_silence() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_largest_patience_waits_without_end() {
+    let board = Board::new(Fault::Nothing);
+    let mut stream = board.client().patience(Duration::MAX).stream("/events").await;
+    board.add("one".to_owned()).await.unwrap();
+    assert!(stream.next().await.data.contains("one"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_reconnects_resumes_after_the_retry() {
     let board = Board::new(Fault::Nothing);
     let mut stream = open(&board).await;
