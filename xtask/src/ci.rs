@@ -12,8 +12,7 @@ use crate::{examples, process, tidy};
 /// Check all that a change must pass, but for the tests
 ///
 /// Formatting, the house rules (tidy), licences and sources of dependencies (cargo-deny), clippy,
-/// every crate's features alone and together, the docs, the examples' build, and the tests of the glue for
-/// other web frameworks; warnings are errors.
+/// every crate's features alone and together, the docs, and the examples' build; warnings are errors.
 /// Stops at the first step that fails, with its output. Cheap steps come first.
 ///
 /// cargo-deny is not installed for it: where it is missing, or the database of advisories cannot be
@@ -47,23 +46,12 @@ impl Ci {
         }
         command("doc", documentation())?;
         command("examples", examples::build(&workspace))?;
-        command("integrations", integrations(&workspace))?;
         if let Some(unchecked) = unchecked {
             println!("NOT CHECKED: {unchecked}");
         }
         steps.done("all is well");
         Ok(())
     }
-}
-
-/// The command that tests the glue for other web frameworks, which is a workspace of its own so that five
-/// frameworks do not weigh on every other build.
-fn integrations(workspace: &Workspace) -> Command {
-    let mut command = cargo("test");
-    let manifest = workspace.root().join("examples/integrations/Cargo.toml");
-    command.arg("--locked").arg("--manifest-path").arg(manifest);
-    command.env("CARGO_TARGET_DIR", workspace.target_dir());
-    command
 }
 
 /// Licences, bans, sources and advisories of dependencies; returns what could not be checked, and why.

@@ -64,8 +64,8 @@ const SEED: &str = "SSE_KIT_TEST_SEED";
 /// 5,000 resets in the middle of a frame; 200 of 2,000 clients stuck; slowloris by 1,000; 100,000
 /// streams of HTTP/2 that are reset at once; 20,000 sequences of pipelined requests on both lanes; three hubs
 /// on one Redis of which, under 300 clients and 10,000 messages, 20 are killed and 10 restarted, and Redis
-/// too; failovers of Redis 6.2 and 7 and of Valkey, by hand, by sentinels and in a cluster; and 500 random
-/// walks through the tabs of a browser. And publishing while four clients resume 50,000 topics, which may take
+/// too; failovers of Redis 6.2 and 7 and of Valkey, by hand, by sentinels and in a cluster; the glue for other
+/// web frameworks; and 500 random walks through the tabs of a browser. And publishing while four clients resume 50,000 topics, which may take
 /// twice as long as without them. All but the walks in release, one after another. Facts are
 /// asserted, and that ratio; times and memory are printed, for comparison on one machine.
 #[derive(Debug, clap::Args)]
@@ -102,7 +102,11 @@ impl Soak {
         }
         self.fail_over()?;
         // A filter is for the test programs.
-        if self.args.is_empty() { walk_in_browser() } else { Ok(()) }
+        if self.args.is_empty() {
+            meet_frameworks()?;
+            walk_in_browser()?;
+        }
+        Ok(())
     }
 
     /// Runs failovers against every kind of server, one after another, for their figures.
@@ -122,6 +126,17 @@ impl Soak {
         }
         Ok(())
     }
+}
+
+/// Tests the glue for other web frameworks. It is a workspace of its own, and five frameworks take minutes to
+/// build.
+fn meet_frameworks() -> Result<()> {
+    heading("soak: other web frameworks");
+    let workspace = Workspace::load()?;
+    let manifest = workspace.root().join("examples/integrations/Cargo.toml");
+    let mut command = cargo("test");
+    command.arg("--locked").arg("--manifest-path").arg(manifest);
+    process::run(command.env("CARGO_TARGET_DIR", workspace.target_dir()))
 }
 
 /// A number that nobody chose: the standard library's hashers begin with one of the system's.
