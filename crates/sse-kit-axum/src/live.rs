@@ -105,7 +105,7 @@ impl Live {
     ///
     /// # Errors
     ///
-    /// Those of [`open`](Self::open).
+    /// The errors of [`open`](Self::open).
     pub fn stream(
         self,
         events: impl Stream<Item = Event> + Send + 'static,
@@ -117,7 +117,7 @@ impl Live {
     ///
     /// # Errors
     ///
-    /// Those of [`open`](Self::open).
+    /// The errors of [`open`](Self::open).
     pub fn try_stream<E>(
         self,
         events: impl Stream<Item = Result<Event, E>> + Send + 'static,
@@ -134,7 +134,7 @@ impl Live {
     ///
     /// # Errors
     ///
-    /// Those of [`open`](Self::open).
+    /// The errors of [`open`](Self::open).
     ///
     /// # Cancel safety
     ///

@@ -60,7 +60,7 @@ impl LiveRequest {
     ///
     /// # Errors
     ///
-    /// Those of [`SseRequest::topics_within`].
+    /// The errors of [`SseRequest::topics_within`].
     pub fn topics_within(&self, name: &str, allowed: &Topics) -> Result<Topics, QueryError> {
         self.as_sse().topics_within(name, allowed)
     }
@@ -69,7 +69,7 @@ impl LiveRequest {
     ///
     /// # Errors
     ///
-    /// Those of [`SseRequest::topics`].
+    /// The errors of [`SseRequest::topics`].
     pub fn topics(&self, name: &str) -> Result<Topics, QueryError> {
         self.as_sse().topics(name)
     }
@@ -78,7 +78,7 @@ impl LiveRequest {
     ///
     /// # Errors
     ///
-    /// Those of [`SseRequest::start`].
+    /// The errors of [`SseRequest::start`].
     pub fn start(&self) -> Result<Start, StartError> {
         self.as_sse().start()
     }
