@@ -34,8 +34,8 @@ pub(super) fn test_runner(node: &Path) -> Command {
     let mut command = Command::new(node);
     command
         .arg("--test")
-        // One file at a time: tests that watch the clock do not take each other's CPU.
-        .arg("--test-concurrency=1")
+        // Two files at a time: most of the time they wait for a browser, or for a timeout that they test.
+        .arg("--test-concurrency=2")
         .arg(format!("--test-timeout={TIMEOUT_MILLISECONDS}"))
         .args(["--test-reporter=spec", "--test-reporter-destination=stdout"])
         .arg("--test-reporter=tap");
