@@ -14,7 +14,7 @@ use sse_kit_broadcast::{
     ReadError, Record, SlowConsumer, SubscribeError, Subscription, SubscriptionBuilder,
 };
 use sse_kit_event::control::GapReason;
-use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic};
+use sse_kit_event::{ConnectionId, Epoch, Event, EventId, LastEventId, Topic};
 use tokio::sync::Semaphore;
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
@@ -31,6 +31,8 @@ struct State {
     inlet: Option<Inlet>,
     records: Vec<(EventId, Record)>,
     reads: usize,
+    /// The maximum number of records in a page, if the log has one.
+    page: Option<usize>,
 }
 
 impl Log for Kept {
@@ -52,6 +54,7 @@ impl Log for Kept {
             self.answers.acquire().await.expect("it is open").forget();
             let state = self.state.lock();
             let later = state.records.iter().filter(|(id, _)| id.offset() > after.offset());
+            let limit = state.page.map_or(limit, |page| page.min(limit));
             let records: Vec<_> = later.take(limit).cloned().collect();
             let through = records.last().map_or(after, |(id, _)| *id);
             Ok(Page { records, through })
@@ -218,6 +221,38 @@ async fn a_drain_meanwhile_loses_nothing() -> TestResult {
     let mut expected = all(2..=15);
     expected.extend([Received::Goodbye(Goodbye::StayAway), Received::End]);
     assert_eq!(received(&mut reading.await?).await, expected);
+    Ok(())
+}
+
+/// Whichever way the backfill ends: by history, by a gap, or by the log alone.
+#[tokio::test]
+async fn a_connection_that_ends_meanwhile_gets_nothing_published_after_that() -> TestResult {
+    for (page, bytes, expected) in
+        [(Some(6), 1 << 20, all(2..=7)), (None, 1, vec![]), (None, 1 << 20, all(2..=10))]
+    {
+        for replaced in [false, true] {
+            let log = Kept::new();
+            log.state.lock().page = page;
+            let hub = Hub::builder().log(log.clone()).history(5).queue_bytes(bytes).build()?;
+            log.deliver(1..=10);
+            let connection = ConnectionId::new("tab")?;
+            let reading = backfill(old(&hub).id(connection.clone()));
+            let mut expected = expected.clone();
+            let _newer;
+            if replaced {
+                _newer = hub.subscribe(topic()).id(connection).open()?;
+            } else {
+                assert!(hub.dismiss(&connection, Goodbye::StayAway));
+                expected.push(Received::Goodbye(Goodbye::StayAway));
+            }
+            log.deliver([11]);
+            settle().await;
+            log.answers.add_permits(1);
+            expected.push(Received::End);
+            assert_eq!(received(&mut reading.await?).await, expected);
+            assert_eq!((log.reads(), hub.stats().gaps), (1, 0));
+        }
+    }
     Ok(())
 }
 
