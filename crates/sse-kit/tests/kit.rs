@@ -3,13 +3,17 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sse_kit::broadcast::{Delivery, Goodbye, Subscription};
+use sse_kit::broadcast::{
+    Append, AppendError, Appended, BoxFuture, Delivery, Goodbye, Inlet, Log, MemoryLog, Subscription,
+};
+use sse_kit::dispatch::middleware::Deduplicate;
 use sse_kit::dispatch::{CallbackReturn, Ending, IntoOutput};
-use sse_kit::event::{Audience, Topic};
+use sse_kit::event::{Audience, EventId, Topic};
 use sse_kit::htmx::{Dialect, Html, MessageFormat, Update, Updates};
 use sse_kit::update::Changes;
 use sse_kit::{BoxError, DomainEvent, EmitError, EmitErrorKind, EventData, Hub, OnFailure, SseKit};
@@ -201,6 +205,52 @@ async fn handlers_that_fail_are_an_error_and_the_rest_arrives() -> Test {
     let emitted = kit.on_handler_failure(OnFailure::Log).emit(done("ok")).await?;
     assert_eq!(emitted.errors().count(), 2);
     Ok(())
+}
+
+/// The retry of an event that did not reach the pages is not taken for one that has come already.
+#[tokio::test]
+async fn what_did_not_reach_the_pages_is_not_a_duplicate() -> Test {
+    let full = Arc::new(AtomicBool::new(true));
+    let log = FullLog { log: MemoryLog::new()?, full: Arc::clone(&full) };
+    let kit = SseKit::new(Hub::builder().log(log).build()?);
+    kit.on(|event: Done| fill(&event.state));
+    let by_state = |event: &DomainEvent| event.data().get("state").cloned();
+    kit.dispatcher().middleware(Deduplicate::new(Duration::from_secs(60), by_state));
+
+    let refused = kit.emit(done("ok")).await;
+    assert!(matches!(refused, Err(error) if matches!(error.kind(), EmitErrorKind::Publish(_))));
+    full.store(false, Ordering::Relaxed);
+    let retried = kit.emit(done("ok")).await?;
+    assert!(retried.receipt.is_some(), "{retried:?}");
+    let again = kit.emit(done("ok")).await?;
+    let ending = again.dispatched.expect("it was").ending;
+    assert_eq!(ending, Ending::Stopped { by: "deduplicate".into() });
+    assert!(again.receipt.is_none());
+    Ok(())
+}
+
+/// A log that is full for a while.
+#[derive(Debug)]
+struct FullLog {
+    log: MemoryLog,
+    full: Arc<AtomicBool>,
+}
+
+impl Log for FullLog {
+    fn position(&self) -> EventId {
+        self.log.position()
+    }
+
+    fn attach(&self, inlet: Inlet) {
+        self.log.attach(inlet);
+    }
+
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
+        if self.full.load(Ordering::Relaxed) {
+            return Box::pin(std::future::ready(Err(AppendError::Full)));
+        }
+        self.log.append(append)
+    }
 }
 
 #[tokio::test]

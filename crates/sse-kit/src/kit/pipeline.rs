@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sse_kit_broadcast::{ConnectionId, Hub};
 use sse_kit_dispatch::{
-    Callback, Dispatcher, DomainEvent, DomainEventError, Ending, IntoDomainEvent,
+    Callback, Dispatched, Dispatcher, DomainEvent, DomainEventError, Ending, IntoDomainEvent,
 };
 use sse_kit_event::{Audience, Event, Topic};
 use sse_kit_htmx::MessageFormat;
@@ -107,25 +107,45 @@ impl Pipeline {
         except: &[ConnectionId],
     ) -> Result<Emitted, EmitError> {
         let event_type = event.full_type().clone();
-        let dispatched = match self.dispatcher.dispatch(event).await {
-            Ok(dispatched) => dispatched,
-            Err(error) => {
-                return Err(EmitError::new(Some(event_type), EmitErrorKind::Dispatch(error)));
-            }
-        };
-        let (event, ending) = (Arc::clone(&dispatched.event), dispatched.ending.clone());
+        // A part of the dispatch: if it fails, the event has not come, and `Deduplicate` lets the next
+        // attempt pass.
+        let pages = |dispatched| self.emit_dispatched(dispatched, audience, except);
+        match self.dispatcher.dispatch_then(event, pages).await {
+            Ok(Ok(emitted)) => self.check_handlers(emitted),
+            Ok(Err(error)) => Err(error),
+            Err(error) => Err(EmitError::new(Some(event_type), EmitErrorKind::Dispatch(error))),
+        }
+    }
+
+    /// Brings an event that was dispatched to the pages, unless it was stopped.
+    async fn emit_dispatched(
+        &self,
+        dispatched: Dispatched,
+        audience: Option<Audience>,
+        except: &[ConnectionId],
+    ) -> Result<Emitted, EmitError> {
+        let (event, is_handled) =
+            (Arc::clone(&dispatched.event), dispatched.ending == Ending::Handled);
         let mut emitted = Emitted { dispatched: Some(dispatched), ..Emitted::default() };
-        if ending == Ending::Handled
+        if is_handled
             && let Err(kind) = self.update_pages(&event, audience, except, &mut emitted).await
         {
             let error = EmitError::new(Some(event.full_type().clone()), kind);
             return Err(error.with_emitted(emitted));
         }
-        if emitted.errors().next().is_some() && self.on_handler_failure == OnFailure::Fail {
-            let error = EmitError::new(Some(event.full_type().clone()), EmitErrorKind::Handlers);
-            return Err(error.with_emitted(emitted));
-        }
         Ok(emitted)
+    }
+
+    /// Returns an error if handlers failed, where that is one. The pages have what the others made, so
+    /// the event has come all the same.
+    fn check_handlers(&self, emitted: Emitted) -> Result<Emitted, EmitError> {
+        let is_ok = self.on_handler_failure != OnFailure::Fail || emitted.errors().next().is_none();
+        if is_ok {
+            return Ok(emitted);
+        }
+        let dispatched = emitted.dispatched.as_ref();
+        let event_type = dispatched.map(|dispatched| dispatched.event.full_type().clone());
+        Err(EmitError::new(event_type, EmitErrorKind::Handlers).with_emitted(emitted))
     }
 
     async fn update_pages(
