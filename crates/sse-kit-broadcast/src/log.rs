@@ -38,9 +38,6 @@ use crate::record::{Append, Record};
 /// Send the bytes of a record as [`EncodedEvent::as_bytes`] and validate them on the other side
 /// with [`EncodedEvent::parse`].
 ///
-/// The bytes of a record travel by [`EncodedEvent::as_bytes`], and are checked on the other side by
-/// [`EncodedEvent::parse`].
-///
 /// [`EncodedEvent::as_bytes`]: sse_kit_event::EncodedEvent::as_bytes
 /// [`EncodedEvent::parse`]: sse_kit_event::EncodedEvent::parse
 ///
