@@ -37,6 +37,10 @@ const SHARE: usize = 2;
 /// The maximum wait for a turn. A gap is better than a page that stays empty for long.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
+/// The maximum time for a backfill, including the wait for a turn. A log that does not answer must
+/// not keep the turns from other streams.
+const MAX_TIME: Duration = Duration::from_secs(10);
+
 /// Backfills streams that resume from before this node's history.
 #[derive(Debug)]
 pub(crate) struct Backfill {
@@ -76,14 +80,19 @@ impl Backfill {
     /// If the log no longer has them either, or they are too many, the connection continues with a
     /// gap.
     ///
-    /// No lock is held during the read. Events that history drops meanwhile are read from the log
-    /// as well.
+    /// If the log takes longer than [`MAX_TIME`], it continues with a gap as well. No lock is held
+    /// during the read. Events that history drops meanwhile are read from the log as well.
     pub(crate) async fn fill(
         &self,
         connection: &Connection,
         lacking: &Lacking,
     ) -> Result<VecDeque<Arc<Entry>>, SubscribeError> {
-        match self.read(connection, lacking).await {
+        let reading = tokio::time::timeout(MAX_TIME, self.read(connection, lacking));
+        let read = reading.await.unwrap_or_else(|_elapsed| {
+            tracing::debug!(after = %lacking.after, "the log took too long for a backfill");
+            Ok(None)
+        });
+        match read {
             Ok(Some(mut entries)) => {
                 if lacking.request.policy == SlowConsumer::Conflate {
                     keep_newest(&mut entries);

@@ -71,6 +71,9 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
     /// Reads at most `limit` records after `after`, oldest first. The hub uses this to backfill
     /// clients that resume from before this node's history.
     ///
+    /// The hub drops the future if the whole backfill of a client, which may take several reads, is
+    /// not complete after 10 s. The client then gets a gap.
+    ///
     /// # Errors
     ///
     /// [`ReadError`]. The default implementation, for a log that keeps no records, always returns

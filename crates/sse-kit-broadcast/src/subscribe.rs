@@ -124,7 +124,8 @@ impl SubscriptionBuilder {
     /// At most four subscriptions read the log at the same time: three that lack more than 256
     /// records, and one that lacks at most 256. One [client](Self::client) has at most two of the
     /// three. The others wait up to 5 s and then start with a gap. Turns alternate between clients,
-    /// independent of the number of their subscriptions.
+    /// independent of the number of their subscriptions. A backfill that is not complete after 10 s,
+    /// including the wait, is given up, and the subscription starts with a gap.
     ///
     /// ```
     /// # use sse_kit_broadcast::{Hub, SubscribeError, Subscription};

@@ -15,6 +15,7 @@ use sse_kit_broadcast::{
 };
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{ConnectionId, Epoch, Event, EventId, LastEventId, Topic};
+use sse_kit_test_support::in_time;
 use tokio::sync::Semaphore;
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
@@ -188,6 +189,26 @@ async fn where_the_log_does_not_help_there_is_a_gap() -> TestResult {
     assert!(subscription.begins_with_gap());
     let gap = Received::Gap(Some(1), 14, GapReason::Trimmed);
     assert_eq!(received(&mut subscription).await, [gap, data("15")]);
+    Ok(())
+}
+
+/// A log that never answers keeps no stream from its pages, and no turn from other streams.
+#[tokio::test(start_paused = true)]
+async fn a_log_that_does_not_answer_is_a_gap() -> TestResult {
+    let log = Kept::new();
+    let hub = hub(&log)?;
+    log.deliver(1..=10);
+    let reading: Vec<_> = (0..20).map(|_| old(&hub).backfill()).collect();
+    let subscriptions = in_time("all of them", join_all(reading)).await;
+    for subscription in subscriptions {
+        let gap = Received::Gap(Some(1), 9, GapReason::Trimmed);
+        assert_eq!(received(&mut subscription?).await, [gap, data("10")]);
+    }
+    assert!(log.reads() < 20);
+
+    // The turns are free again.
+    log.answers.add_permits(1);
+    assert_eq!(received(&mut old(&hub).backfill().await?).await, all(2..=10));
     Ok(())
 }
 
