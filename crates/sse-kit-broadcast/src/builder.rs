@@ -57,6 +57,7 @@ const MAX_SHARDS: usize = 1024;
 pub struct HubBuilder {
     queue: QueueLimits,
     retention: Retention,
+    backfill_bytes: usize,
     heartbeat: Option<Duration>,
     max_delay: Duration,
     shards: Option<usize>,
@@ -74,6 +75,7 @@ impl HubBuilder {
         Self {
             queue: QueueLimits { events: 100, bytes: 1 << 20 },
             retention: Retention { events_per_topic: 50, age: None, bytes: 64 << 20 },
+            backfill_bytes: 64 << 20,
             heartbeat: Some(Duration::from_secs(15)),
             max_delay: Duration::ZERO,
             shards: None,
@@ -94,8 +96,8 @@ impl HubBuilder {
     }
 
     /// Sets the maximum size of the events that wait for one connection, in bytes; a single larger
-    /// event is still accepted. The bytes are shared with history and with other connections.
-    /// Default: 1 MiB.
+    /// event is still accepted. The bytes are shared with history and with other connections, except
+    /// for those of a [backfill](Self::backfill_bytes). Default: 1 MiB.
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
         self.queue.bytes = bytes;
         self
@@ -118,6 +120,17 @@ impl HubBuilder {
     /// dropped. Default: 64 MiB.
     pub fn history_bytes(mut self, bytes: usize) -> Self {
         self.retention.bytes = bytes;
+        self
+    }
+
+    /// Sets the maximum size of the events that were read from the log by
+    /// [`SubscriptionBuilder::backfill`](crate::SubscriptionBuilder::backfill) and that clients have
+    /// not taken yet, in bytes, over all connections. A subscription whose events do not fit starts
+    /// with a gap. Default: 64 MiB.
+    ///
+    /// These events are in no history, so each connection has its own copy of them.
+    pub fn backfill_bytes(mut self, bytes: usize) -> Self {
+        self.backfill_bytes = bytes;
         self
     }
 
@@ -353,10 +366,10 @@ impl HubBuilder {
             let trim = |node: &Node| while node.state.lock().trim_history() {};
             runtime.spawn(tick(Duration::from_secs(1), Arc::downgrade(&node), trim));
         }
-        let backfill = Arc::new(Backfill::new(Arc::clone(&log), Arc::clone(&node)));
+        let backfill = Backfill::new(Arc::clone(&log), Arc::clone(&node), self.backfill_bytes);
         let judges = (hooks, guard);
         let publisher = Publisher::new(log, node, judges, self.turn_timeout, self.log_failure);
-        Ok(Hub::with_parts(publisher, backfill))
+        Ok(Hub::with_parts(publisher, Arc::new(backfill)))
     }
 
     fn check(&self, shards: usize) -> Result<(), BuildError> {

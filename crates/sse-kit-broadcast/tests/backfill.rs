@@ -14,7 +14,7 @@ use sse_kit_broadcast::{
     ReadError, Record, SlowConsumer, SubscribeError, Subscription, SubscriptionBuilder,
 };
 use sse_kit_event::control::GapReason;
-use sse_kit_event::{ConnectionId, Epoch, Event, EventId, LastEventId, Topic};
+use sse_kit_event::{ConnectionId, Epoch, Event, EventId, EventKey, LastEventId, Topic};
 use sse_kit_test_support::in_time;
 use tokio::sync::Semaphore;
 
@@ -69,12 +69,21 @@ impl Kept {
     }
 
     fn deliver(&self, offsets: impl IntoIterator<Item = u64>) {
+        self.deliver_with(offsets, |offset| Event::new(offset.to_string()));
+    }
+
+    fn deliver_with(
+        &self,
+        offsets: impl IntoIterator<Item = u64>,
+        event: impl Fn(u64) -> Event,
+    ) {
         for offset in offsets {
+            let event = event(offset);
             let record = Record {
                 audience: topic().into(),
-                key: None,
+                key: event.key().cloned(),
                 except: ConnectionSet::default(),
-                event: Event::new(offset.to_string()).encode(),
+                event: event.encode(),
             };
             let mut state = self.state.lock();
             state.records.push((id(offset), record.clone()));
@@ -189,6 +198,57 @@ async fn where_the_log_does_not_help_there_is_a_gap() -> TestResult {
     assert!(subscription.begins_with_gap());
     let gap = Received::Gap(Some(1), 14, GapReason::Trimmed);
     assert_eq!(received(&mut subscription).await, [gap, data("15")]);
+    Ok(())
+}
+
+/// As a queue does.
+#[tokio::test]
+async fn a_single_event_may_be_larger_than_the_queue() -> TestResult {
+    let log = Kept::new();
+    log.state.lock().page = Some(1);
+    log.answers.add_permits(10);
+    let hub = Hub::builder().log(log.clone()).history(1).queue_bytes(1000).build()?;
+    let large = "x".repeat(10_000);
+    log.deliver_with(1..=2, |_| Event::new(&*large));
+    log.deliver([3]);
+    assert_eq!(received(&mut old(&hub).backfill().await?).await, [data(&large), data("3")]);
+
+    log.deliver([4]);
+    let gap = Received::Gap(Some(1), 3, GapReason::Trimmed);
+    assert_eq!(received(&mut old(&hub).backfill().await?).await, [gap, data("4")]);
+    Ok(())
+}
+
+/// Each stream has its own copy of what was read for it, until its client takes that.
+#[tokio::test]
+async fn all_streams_share_the_memory_for_what_was_read() -> TestResult {
+    for policy in [SlowConsumer::Heal, SlowConsumer::Conflate] {
+        let log = Kept::new();
+        let hub = Hub::builder().log(log.clone()).history(1).backfill_bytes(30_000).build()?;
+        let key: EventKey = "same".parse()?;
+        log.deliver_with(1..=12, |offset| {
+            Event::new(format!("{offset:01000}")).with_key(key.clone())
+        });
+        log.answers.add_permits(100);
+        let mut streams = Vec::new();
+        for _ in 0..5 {
+            streams.push(old(&hub).slow_consumer(policy).backfill().await?);
+        }
+        let gaps = streams.iter().filter(|stream| stream.begins_with_gap()).count();
+        // Of two events with the same key, the newer one alone is kept.
+        assert_eq!(gaps, if policy == SlowConsumer::Conflate { 0 } else { 3 });
+
+        // What was taken, or is dropped unread, is room for others.
+        received(&mut streams[0]).await;
+        let next = old(&hub).slow_consumer(policy).backfill().await?;
+        assert!(!next.begins_with_gap());
+        drop(next);
+        streams.clear();
+        for _ in 0..2 {
+            streams.push(old(&hub).slow_consumer(policy).backfill().await?);
+        }
+        assert!(!streams.iter().any(Subscription::begins_with_gap));
+    }
     Ok(())
 }
 
