@@ -221,6 +221,10 @@ impl<S: Send + Sync + 'static> SseKit<S> {
     /// most 1,000 changes may join. A *task* that a handler spawns and waits for is not recognised, and
     /// waits forever.
     ///
+    /// A handler may change another kit too. When handlers of a kit A change a kit B, and handlers of B
+    /// change A, two changes that begin at the same time wait for each other forever: each has one lock,
+    /// and waits for the other. Let changes go in one direction, or put both states into one kit.
+    ///
     /// # Errors
     ///
     /// [`ChangeError`] holds the value of the change: the state has changed, but at least one event did
