@@ -27,7 +27,11 @@ use turn::{Shared, Turn};
 /// Dispatcher, updater and hub behind one `emit`, and optionally the state of the app.
 ///
 /// An event that is emitted goes to its handlers, becomes updates of the page, and is published as one
-/// message. Cheap to clone; all clones share their handlers and their state.
+/// message. Cheap to clone; all clones share their handlers and their state. The settings
+/// ([`message_format`](Self::message_format), [`topic`](Self::topic),
+/// [`on_handler_failure`](Self::on_handler_failure), [`on_unhandled`](Self::on_unhandled)) are those of
+/// one value: a clone takes them along, and a kit that was cloned before keeps its own. So set them
+/// before the first clone.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
