@@ -14,7 +14,7 @@ use sse_kit_broadcast::{ConnectionId, Hub};
 use sse_kit_dispatch::{
     Callback, CallbackReturn, Dispatcher, DomainEvent, EventData, HandlerId, IntoDomainEvent,
 };
-use sse_kit_event::{Audience, EventId, Topic};
+use sse_kit_event::{Audience, EventId, IdempotencyKey, Topic};
 use sse_kit_htmx::MessageFormat;
 use sse_kit_update::{Changes, ElementUpdater};
 use tokio::sync::RwLock;
@@ -77,6 +77,7 @@ use turn::{Shared, Turn};
 /// | a handler fails, panics, or its data do not fit | get what the other handlers made | [`on_handler_failure`](Self::on_handler_failure) is [`OnFailure::Log`] |
 /// | the event has no handler at all | get nothing | [`on_unhandled`](Self::on_unhandled) is [`OnFailure::Log`] |
 /// | a filter, a transformer, a processor, the topic, the publish | get nothing | – |
+/// | the log does not confirm the publish ([`EmitError::is_ambiguous`]) | may get it all the same | – |
 pub struct SseKit<S = ()> {
     pipeline: Pipeline,
     state: Arc<RwLock<Shared<S>>>,
@@ -203,6 +204,29 @@ impl<S: Send + Sync + 'static> SseKit<S> {
         self.pipeline.emit(Outgoing::new(event).to(audience)).await
     }
 
+    /// Emits an event as [`SseKit::emit`] does, and publishes its message under an idempotency key. So an
+    /// emit that failed may be tried again, also when it is not known whether the message was published:
+    /// see [`EmitError::is_ambiguous`].
+    ///
+    /// The handlers run again each time. They must make the same message; another one is
+    /// [`PublishError::KeyReused`](sse_kit_broadcast::PublishError::KeyReused). The hub knows the key for
+    /// the topic of the event.
+    ///
+    /// # Errors
+    ///
+    /// The same as [`SseKit::emit`].
+    ///
+    /// # Cancel safety
+    ///
+    /// The same as [`SseKit::emit`].
+    pub async fn emit_once(
+        &self,
+        key: IdempotencyKey,
+        event: impl IntoDomainEvent,
+    ) -> Result<Emitted, EmitError> {
+        self.pipeline.emit(Outgoing::new(event).once(key)).await
+    }
+
     /// Leaves out these connections, such as that of the page that caused an event and has its answer
     /// already. See [`Hub::except`].
     pub fn except(&self, connections: impl IntoIterator<Item = ConnectionId>) -> Except<'_, S> {
@@ -287,6 +311,23 @@ impl<S: Send + Sync + 'static> Except<'_, S> {
     /// The same as [`SseKit::emit`].
     pub async fn emit(self, event: impl IntoDomainEvent) -> Result<Emitted, EmitError> {
         self.kit.pipeline.emit(Outgoing::new(event).except(&self.connections)).await
+    }
+
+    /// Emits an event as [`SseKit::emit_once`] does, but not to these connections.
+    ///
+    /// # Errors
+    ///
+    /// The same as [`SseKit::emit`].
+    ///
+    /// # Cancel safety
+    ///
+    /// The same as [`SseKit::emit`].
+    pub async fn emit_once(
+        self,
+        key: IdempotencyKey,
+        event: impl IntoDomainEvent,
+    ) -> Result<Emitted, EmitError> {
+        self.kit.pipeline.emit(Outgoing::new(event).once(key).except(&self.connections)).await
     }
 
     /// Emits an event as [`SseKit::emit_to`] does, but not to these connections.

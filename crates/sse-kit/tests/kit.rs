@@ -13,7 +13,7 @@ use sse_kit::broadcast::{
 };
 use sse_kit::dispatch::middleware::Deduplicate;
 use sse_kit::dispatch::{CallbackReturn, Ending, IntoOutput};
-use sse_kit::event::{Audience, EventId, Topic};
+use sse_kit::event::{Audience, EventId, IdempotencyKey, Topic};
 use sse_kit::htmx::{Dialect, Html, MessageFormat, Update, Updates};
 use sse_kit::update::Changes;
 use sse_kit::{BoxError, DomainEvent, EmitError, EmitErrorKind, EventData, Hub, OnFailure, SseKit};
@@ -210,16 +210,14 @@ async fn handlers_that_fail_are_an_error_and_the_rest_arrives() -> Test {
 /// The retry of an event that did not reach the pages is not taken for one that has come already.
 #[tokio::test]
 async fn what_did_not_reach_the_pages_is_not_a_duplicate() -> Test {
-    let full = Arc::new(AtomicBool::new(true));
-    let log = FullLog { log: MemoryLog::new()?, full: Arc::clone(&full) };
-    let kit = SseKit::new(Hub::builder().log(log).build()?);
-    kit.on(|event: Done| fill(&event.state));
+    let (kit, log) = kit_with_log()?;
+    log.is_full.store(true, Ordering::Relaxed);
     let by_state = |event: &DomainEvent| event.data().get("state").cloned();
     kit.dispatcher().middleware(Deduplicate::new(Duration::from_secs(60), by_state));
 
     let refused = kit.emit(done("ok")).await;
     assert!(matches!(refused, Err(error) if matches!(error.kind(), EmitErrorKind::Publish(_))));
-    full.store(false, Ordering::Relaxed);
+    log.is_full.store(false, Ordering::Relaxed);
     let retried = kit.emit(done("ok")).await?;
     assert!(retried.receipt.is_some(), "{retried:?}");
     let again = kit.emit(done("ok")).await?;
@@ -229,14 +227,45 @@ async fn what_did_not_reach_the_pages_is_not_a_duplicate() -> Test {
     Ok(())
 }
 
-/// A log that is full for a while.
-#[derive(Debug)]
-struct FullLog {
-    log: MemoryLog,
-    full: Arc<AtomicBool>,
+#[tokio::test]
+async fn a_publish_that_is_not_confirmed_is_ambiguous_and_may_be_tried_again() -> Test {
+    let (kit, log) = kit_with_log()?;
+    let mut page = kit.hub().subscribe(Done::topic()).open()?;
+    log.is_silent.store(true, Ordering::Relaxed);
+    let key: IdempotencyKey = "job-17".parse()?;
+    let error = kit.emit_once(key.clone(), done("ok")).await.expect_err("no answer");
+    assert!(error.is_ambiguous());
+    let text = error.to_string();
+    assert!(text.starts_with("`job:done` may not have reached the pages: "), "{text}");
+    log.is_silent.store(false, Ordering::Relaxed);
+    let receipt = kit.emit_once(key, done("ok")).await?.receipt.expect("it was published");
+    assert!(receipt.repeated);
+    kit.emit(done("once more")).await?;
+    assert!(next(&mut page).await.contains(">ok<"));
+    assert!(next(&mut page).await.contains(">once more<"));
+
+    log.is_full.store(true, Ordering::Relaxed);
+    assert!(!kit.emit(done("ok")).await.expect_err("it is full").is_ambiguous());
+    Ok(())
 }
 
-impl Log for FullLog {
+/// A log in memory that is full, or does not answer, when the test wants it so.
+#[derive(Clone, Debug)]
+struct BadLog {
+    log: Arc<MemoryLog>,
+    is_full: Arc<AtomicBool>,
+    is_silent: Arc<AtomicBool>,
+}
+
+fn kit_with_log() -> Result<(SseKit, BadLog), Box<dyn Error>> {
+    let log = Arc::new(MemoryLog::new()?);
+    let log = BadLog { log, is_full: Arc::default(), is_silent: Arc::default() };
+    let kit = SseKit::new(Hub::builder().log(log.clone()).build()?);
+    kit.on(|event: Done| fill(&event.state));
+    Ok((kit, log))
+}
+
+impl Log for BadLog {
     fn position(&self) -> EventId {
         self.log.position()
     }
@@ -246,11 +275,30 @@ impl Log for FullLog {
     }
 
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
-        if self.full.load(Ordering::Relaxed) {
-            return Box::pin(std::future::ready(Err(AppendError::Full)));
-        }
-        self.log.append(append)
+        Box::pin(async move {
+            if self.is_full.load(Ordering::Relaxed) {
+                return Err(AppendError::Full);
+            }
+            let appended = self.log.append(append).await;
+            if self.is_silent.load(Ordering::Relaxed) {
+                return Err(AppendError::Ambiguous("no answer".into()));
+            }
+            appended
+        })
     }
+}
+
+#[tokio::test]
+async fn handlers_that_were_called_before_a_postprocessor_failed_are_known() -> Test {
+    let kit = kit();
+    kit.on(|_: Done| Err::<Changes, _>(BoxError::from("no page")));
+    kit.updater().postprocess(|_| Err::<Updates, _>(BoxError::from("no room")));
+    kit.dispatcher().on("**", |_| ())?;
+    let error = kit.emit(done("ok")).await.expect_err("a postprocessor failed");
+    let emitted = error.emitted().expect("it came to its handlers");
+    assert_eq!((emitted.handlers(), emitted.errors().count()), (3, 1));
+    assert!(matches!(error.kind(), EmitErrorKind::Update(_)));
+    Ok(())
 }
 
 #[tokio::test]
