@@ -19,6 +19,7 @@ use crate::http1::{Routes, StreamRoutes};
 use crate::listen_address::ListenAddress;
 use crate::listener::Listener;
 use crate::outage::Outage;
+use crate::refusal::Refusals;
 use crate::request_body::RequestBody;
 use crate::socket::Stream;
 use crate::socket_options::SocketOptions;
@@ -344,7 +345,8 @@ impl Server {
         track: impl Fn() -> Option<Tracked>,
     ) -> usize {
         let settings = self.settings.clone();
-        let connections = Arc::new(Connections { settings, service, leaving });
+        let refusals = Refusals::default();
+        let connections = Arc::new(Connections { settings, service, leaving, refusals });
         let (mut early, mut late, mut refused) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
         let (serving, stopping) = watch::channel(());
         let mut stop = pin!(stop);
