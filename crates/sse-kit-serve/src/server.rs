@@ -174,7 +174,7 @@ impl Server {
         self
     }
 
-    /// Quota the number of connections, in total and per address. Default: only the limit on file
+    /// Limits the number of connections, in total and per address. Default: only the limit on file
     /// descriptors.
     ///
     /// A client beyond the limit is asked to retry later: a stream by the event `sse-kit:busy`, any
@@ -221,6 +221,9 @@ impl Server {
     /// Defines which requests are event streams and the function that answers them. The server
     /// calls `is_stream` for each `GET` and `HEAD`, and `answer` if it returns `true`. The service
     /// that is passed to [`Server::serve`] answers all other requests.
+    ///
+    /// `is_stream` should depend on nothing but the request: on the fast path, the server may call it
+    /// twice for a `GET` that is no stream.
     ///
     /// ```no_run
     /// # use std::convert::Infallible;
