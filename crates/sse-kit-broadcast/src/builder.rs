@@ -162,8 +162,8 @@ impl HubBuilder {
         self
     }
 
-    /// Sets the number of events that may wait for a fan-out task or a tap, at most 1,048,576. When
-    /// the buffer overflows, connections catch up from history, and taps report a lag. Default:
+    /// Sets the number of events that may wait for a fan-out task or a tap; from 1 to 1,048,576. The
+    /// whole buffer is allocated at the start. When it overflows, connections catch up from history, and taps report a lag. Default:
     /// 1,024.
     pub fn log_buffer(mut self, events: usize) -> Self {
         self.log_buffer = events;
@@ -391,7 +391,7 @@ impl HubBuilder {
             return Err(BuildError::Zero { setting: "heartbeat" });
         }
         if self.max_delay > MAX_DELAY {
-            return Err(BuildError::TooLong { setting: "max_delay", most: MAX_DELAY });
+            return Err(BuildError::TooLong { setting: "max_delay", max: MAX_DELAY });
         }
         Ok(())
     }
@@ -424,7 +424,7 @@ pub enum BuildError {
         /// The name of the setting.
         setting: &'static str,
     },
-    /// A setting is too large to be allocated for.
+    /// A number is larger than its upper bound.
     #[error("`{setting}` is too large; set it to {max} or less")]
     TooMany {
         /// The name of the setting.
@@ -433,12 +433,12 @@ pub enum BuildError {
         max: usize,
     },
     /// A duration is longer than its upper bound.
-    #[error("`{setting}` is too long; set it to {most:?} or less")]
+    #[error("`{setting}` is too long; set it to {max:?} or less")]
     TooLong {
         /// The name of the setting.
         setting: &'static str,
         /// The maximum duration.
-        most: Duration,
+        max: Duration,
     },
     /// The operating system provides no random number for the epoch of the log.
     #[error("the operating system provided no random number for the epoch of the log")]
