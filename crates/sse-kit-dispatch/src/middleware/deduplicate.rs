@@ -74,7 +74,7 @@ impl Deduplicate {
         }
     }
 
-    /// Sets how many keys are kept at most. Default: 4096.
+    /// Sets how many keys are kept at most, at least one: 0 acts as 1. Default: 4096.
     pub fn keys(self, keys: usize) -> Self {
         Self { keys, ..self }
     }
@@ -82,6 +82,9 @@ impl Deduplicate {
     /// Sets how long an event waits for another with its key that is being handled. After that it
     /// fails with [`DispatchError::InFlight`]. Default: 5 s. A handler that dispatches an event with
     /// the key of its own waits for itself, until it gets that error.
+    ///
+    /// Waiting needs a Tokio runtime with time enabled. Without one, an event that must wait panics, which
+    /// is a [`DispatchError::Middleware`].
     pub fn wait(self, wait: Duration) -> Self {
         Self { wait, ..self }
     }
