@@ -177,6 +177,7 @@ kinds! {
     SubscribeError => of_subscribe;
     OpenError => |error| match error {
         OpenError::Denied => ErrorKind::Forbidden,
+        OpenError::NoAnswer => ErrorKind::Unavailable,
         OpenError::Subscribe(error) => of_subscribe(error),
         _ => ErrorKind::Internal,
     };

@@ -35,10 +35,6 @@ impl App {
         self.kit.hub()
     }
 
-    pub(crate) fn gate(&self) -> &Gate<Sessions> {
-        &self.gate
-    }
-
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.sessions
     }
