@@ -42,6 +42,7 @@
 //!   know.
 //! - [`same_site`] is a layer that keeps other sites' pages from changing anything;
 //!   [`HostRules`](sse_kit_http::HostRules) is a layer for servers on private networks.
+//! - [`trust`] is a layer for servers behind proxies, which finds the addresses of the clients.
 //! - `assets` is the route of our scripts (feature `htmx`), `readiness` that of a health check, and
 //!   `serve` a server that says goodbye to every page. The last two are for Unix.
 //! - `IntoResponse` for [`SseResponse`](sse_kit_http::SseResponse) is in `sse-kit-http`, by its feature
@@ -50,6 +51,7 @@
 
 #[cfg(feature = "htmx")]
 mod assets;
+mod client_address;
 mod error;
 mod live;
 mod live_request;
@@ -62,6 +64,7 @@ use sse_kit_http::SameSiteLayer;
 
 #[cfg(feature = "htmx")]
 pub use assets::{ASSETS, assets, assets_in};
+pub use client_address::trust;
 pub use error::{Error, ErrorKind};
 pub use live::Live;
 pub use live_request::LiveRequest;

@@ -53,6 +53,7 @@ use crate::live_request::LiveRequest;
 pub struct Live {
     hub: Hub,
     request: LiveRequest,
+    client: Option<ClientKey>,
     permits: Vec<Permit>,
     #[cfg(feature = "gzip")]
     gzip: bool,
@@ -143,10 +144,18 @@ impl Live {
         self,
         stream: &SharedStream<P>,
     ) -> Result<SseResponse, Error> {
-        match stream.open(self.request.last_event_id()).await {
-            Ok(response) => Ok(self.complete(response)),
+        let subscribe = self.identify(stream.subscribe(self.request.last_event_id()));
+        match subscribe.backfill().await {
+            Ok(subscription) => Ok(stream.end_with(self.respond(subscription))),
             Err(error) => Err(self.refuse(error)),
         }
+    }
+
+    /// Sets the client that owns the stream, such as the user's name. Streams of one client share the
+    /// turns for reading the log: see [`SubscriptionBuilder::client`]. Default: the client's
+    /// [address](LiveRequest::client).
+    pub fn for_client(self, client: impl Into<ClientKey>) -> Self {
+        Self { client: Some(client.into()), ..self }
     }
 
     /// Counts the stream towards a quota, by a user or by the [address](LiveRequest::client) of the
@@ -177,9 +186,13 @@ impl Live {
     /// Begins a subscription to these topics, for an app that sets more about it, and passes it to
     /// [`respond`](Self::respond).
     pub fn subscribe(&self, topics: impl Into<Topics>) -> SubscriptionBuilder {
-        let builder = self.hub.subscribe(topics).resume(self.request.last_event_id());
-        match self.request.client() {
-            Some(address) => builder.client(address),
+        self.identify(self.hub.subscribe(topics)).resume(self.request.last_event_id())
+    }
+
+    /// Names the client of a subscription.
+    fn identify(&self, builder: SubscriptionBuilder) -> SubscriptionBuilder {
+        match self.client.clone().or_else(|| self.request.client().map(ClientKey::from)) {
+            Some(client) => builder.client(client),
             None => builder,
         }
     }
@@ -229,6 +242,7 @@ where
         Ok(Self {
             hub: Hub::from_ref(state),
             request,
+            client: None,
             permits: Vec::new(),
             #[cfg(feature = "gzip")]
             gzip: false,
