@@ -117,17 +117,15 @@ impl SseBody {
         {
             *position = None;
         }
-        if let (Some(last_event), Some(delivery)) = (&mut self.extras.last_event, &delivery) {
-            last_event.sent(delivery);
-        }
         Poll::Ready(delivery.map(|delivery| self.delivery_bytes(delivery)))
     }
 
     /// Returns the next bytes of the source; `None` if the stream has ended, and the subscription
     /// has a goodbye.
     fn poll_extras(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if let Some(last_event) = &mut self.extras.last_event
-            && last_event.poll_sent(cx).is_ready()
+        if let (Some(last_event), Some(subscription)) =
+            (&mut self.extras.last_event, &self.subscription)
+            && last_event.poll_sent(subscription, cx).is_ready()
         {
             self.finish();
             return Poll::Ready(None);

@@ -114,7 +114,7 @@ impl SseResponse {
         mut self,
         last: impl Future<Output = Option<EventId>> + Send + 'static,
     ) -> Self {
-        self.extras.last_event = Some(Box::new(LastEvent::new(&self.subscription, last)));
+        self.extras.last_event = Some(Box::new(LastEvent::new(last)));
         self
     }
 
