@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::{Stream, stream};
 use http_body_util::BodyExt;
 use sse_kit_broadcast::{Goodbye, Hub, PublishError};
-use sse_kit_event::{Event, EventId};
+use sse_kit_event::{Event, EventId, Topic};
 use sse_kit_http::{Progress, SharedStream, SseBody};
 use sse_kit_test_support::{TestResult, rng, scaled};
 use tokio::sync::mpsc;
@@ -154,7 +154,7 @@ async fn a_stream_of_which_history_has_nothing_ends_too() -> TestResult {
             let earlier = hub.cursor();
             let others = async |count| -> TestResult {
                 for _ in 0..count {
-                    hub.publish(&"other".parse()?, Event::new("x")).await?;
+                    hub.publish("other".parse::<Topic>()?, Event::new("x")).await?;
                 }
                 Ok(())
             };
