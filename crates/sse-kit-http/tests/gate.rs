@@ -439,9 +439,8 @@ async fn a_gate_that_is_dropped_leaves_nothing_behind() -> TestResult {
 
 #[test]
 fn grants_are_renewed_after_the_runtime_of_the_first_stream_has_ended() -> TestResult {
-    let runtime = || {
-        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()
-    };
+    let runtime =
+        || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     let (hubs, first) = (runtime()?, runtime()?);
     let told = Told::to_say(for_a_minute());
     let hub = hubs.block_on(async { Hub::new() });
