@@ -36,6 +36,7 @@
 //! - [`ensure_same_site`] rejects requests from pages of other sites, [`HostRules`] rejects foreign
 //!   host names, and [`Cors`] lets pages of chosen origins read streams.
 
+mod age;
 mod authorizer;
 #[cfg(feature = "axum")]
 mod axum;
