@@ -43,6 +43,8 @@ mod axum;
 mod body;
 mod byte_stream;
 mod cors;
+#[cfg(feature = "tower")]
+mod cors_layer;
 mod frames;
 mod gate;
 #[cfg_attr(not(feature = "gzip"), path = "no_gzip.rs")]
@@ -64,6 +66,8 @@ pub use authorizer::{Access, Authorizer, DeniedError, Grant, Resource};
 pub use body::SseBody;
 pub use byte_stream::SseByteStream;
 pub use cors::{Cors, Origin, OriginError};
+#[cfg(feature = "tower")]
+pub use cors_layer::{WithCors, WithCorsFuture};
 pub use gate::{Gate, OpenError};
 pub use host::{HostName, HostNameError, HostRules, WrongHostError};
 #[cfg(feature = "tower")]
