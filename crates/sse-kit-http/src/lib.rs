@@ -33,7 +33,7 @@
 //!   streams.
 //! - [`query_parameters`] reads other parameters of a query, and rejects invalid UTF-8.
 //! - [`TrustedProxies`] finds the client's address behind proxies.
-//! - [`ensure_same_site`] rejects requests from pages of other sites, [`HostRules`] rejects foreign
+//! - [`ensure_same_site`] rejects requests from pages of other origins, [`HostRules`] rejects foreign
 //!   host names, and [`Cors`] lets pages of chosen origins read streams.
 
 mod age;
