@@ -84,8 +84,8 @@ impl Error {
         Self { retry_within: time, ..self }
     }
 
-    /// Says whether it answers a client that asks for an event stream, which is then told by a stream
-    /// of one event when it may come back: see [`Live`](crate::Live#errors-for-streams).
+    /// Sets whether the request is for an event stream. Temporary errors of such a request are answered
+    /// with the event `sse-kit:busy`: see [`Live`](crate::Live#errors-for-streams).
     pub(crate) fn for_stream(self, is_for_stream: bool) -> Self {
         Self { is_for_stream, ..self }
     }
@@ -177,6 +177,7 @@ kinds! {
     SubscribeError => of_subscribe;
     OpenError => |error| match error {
         OpenError::Denied => ErrorKind::Forbidden,
+        OpenError::NoAnswer => ErrorKind::Unavailable,
         OpenError::Subscribe(error) => of_subscribe(error),
         _ => ErrorKind::Internal,
     };

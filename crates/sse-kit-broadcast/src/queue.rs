@@ -434,16 +434,16 @@ impl Queue {
         }
     }
 
-    /// Returns the position through which the client has everything, if it does not know it yet and
-    /// nothing is waiting before it.
-    fn new_position(&mut self) -> Option<EventId> {
-        let position = self.id(self.offered_through);
-        let is_new = position != self.delivered_through;
+    /// Returns the position through which everything was taken; `None` if more is there to take.
+    pub(crate) fn taken_through(&self) -> Option<EventId> {
         let has_all =
             self.waiting.is_empty() && !self.is_behind() && self.dropped_through.is_none();
-        if !is_new || !has_all {
-            return None;
-        }
+        has_all.then(|| self.id(self.offered_through))
+    }
+
+    /// Returns the position through which the client has everything, if it does not know it yet.
+    fn new_position(&mut self) -> Option<EventId> {
+        let position = self.taken_through().filter(|new| *new != self.delivered_through)?;
         self.delivered_through = position;
         Some(position)
     }

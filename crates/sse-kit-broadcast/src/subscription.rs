@@ -109,6 +109,16 @@ impl Subscription {
         self.cursor
     }
 
+    /// Returns the position through which everything was delivered or covered by a gap, whether or
+    /// not it was for this subscription; `None` while deliveries wait or history must be read. Events
+    /// of other topics may advance it only with a heartbeat.
+    pub fn delivered_through(&self) -> Option<EventId> {
+        if !self.opening.is_empty() {
+            return None;
+        }
+        self.connection.queue.lock().taken_through()
+    }
+
     /// Returns `true` if the first delivery is a gap: the client could not resume from its last
     /// event.
     pub fn begins_with_gap(&self) -> bool {

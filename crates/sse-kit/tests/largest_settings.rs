@@ -70,6 +70,7 @@ const TRIED: &[&str] = &[
     "sse-kit-event/event::with_retry",
     "sse-kit-htmx/update::settle",
     "sse-kit-http/gate::grace",
+    "sse-kit-http/gate::open_timeout",
     "sse-kit-http/quota::per_client",
     "sse-kit-http/quota::total",
     "sse-kit-http/response::max_age",
@@ -203,12 +204,11 @@ impl Authorizer for Undecided {
 async fn settings_of_a_gate() -> TestResult {
     let hub = Hub::new();
     let gate = Gate::new(hub.clone(), Undecided(AtomicBool::new(false))).grace(FOR_EVER);
-    let watching = tokio::spawn(gate.clone().watch());
+    let gate = gate.open_timeout(FOR_EVER);
     let stream = gate.open((), hub.subscribe(topic())).await?;
     tokio::time::sleep(Duration::from_secs(3600)).await;
     assert_eq!(hub.connection_count(), 1, "it is kept for ever");
     drop(stream);
-    watching.abort();
     Ok(())
 }
 
