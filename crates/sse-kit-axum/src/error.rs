@@ -189,14 +189,7 @@ kinds! {
         QuotaError::PerClient => ErrorKind::TooMany,
         _ => ErrorKind::Unavailable,
     };
-    PublishError => |error| match error {
-        PublishError::Vetoed => ErrorKind::Forbidden,
-        PublishError::KeyReused { .. } | PublishError::Conflict { .. } => ErrorKind::Conflict,
-        PublishError::Closed | PublishError::HooksBusy | PublishError::Log(_) => {
-            ErrorKind::Unavailable
-        }
-        _ => ErrorKind::Internal,
-    };
+    PublishError => |error| ErrorKind::from(error);
     SendError => |error| match error {
         SendError::NotConnected => ErrorKind::NotFound,
         SendError::QueueFull => ErrorKind::Unavailable,
@@ -215,6 +208,19 @@ kinds! {
 #[cfg(unix)]
 kinds! {
     sse_kit_shutdown::ShuttingDownError => |_| ErrorKind::Unavailable;
+}
+
+impl From<&PublishError> for ErrorKind {
+    fn from(error: &PublishError) -> Self {
+        match error {
+            PublishError::Vetoed => Self::Forbidden,
+            PublishError::KeyReused { .. } | PublishError::Conflict { .. } => Self::Conflict,
+            PublishError::Closed | PublishError::HooksBusy | PublishError::Log(_) => {
+                Self::Unavailable
+            }
+            _ => Self::Internal,
+        }
+    }
 }
 
 fn of_subscribe(error: &SubscribeError) -> ErrorKind {

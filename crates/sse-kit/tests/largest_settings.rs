@@ -47,6 +47,7 @@ type Set = fn(HubBuilder) -> HubBuilder;
 /// The settings that are tried here, by file and name.
 const TRIED: &[&str] = &[
     "sse-kit-axum/error::retry_within",
+    "sse-kit-broadcast/builder::backfill_bytes",
     "sse-kit-broadcast/builder::heartbeat",
     "sse-kit-broadcast/builder::history",
     "sse-kit-broadcast/builder::history_age",
@@ -118,7 +119,8 @@ async fn works(hub: &Hub) -> TestResult {
 #[tokio::test(start_paused = true)]
 async fn settings_of_a_hub() -> TestResult {
     let most = usize::MAX;
-    let settings: [(&str, Set); 8] = [
+    let settings: [(&str, Set); 9] = [
+        ("backfill_bytes", |b| b.backfill_bytes(usize::MAX)),
         ("heartbeat", |b| b.heartbeat(FOR_EVER)),
         ("history", |b| b.history(usize::MAX)),
         ("history_age", |b| b.history_age(FOR_EVER)),
