@@ -61,7 +61,7 @@ mod stats;
 mod tls;
 mod unix_socket;
 
-pub use listen_address::{ListenAddress, ListenAddressError};
+pub use listen_address::ListenAddress;
 pub use listener::{ListenError, Listener};
 pub use request_body::{RequestBody, RequestBodyError};
 pub use server::Server;
