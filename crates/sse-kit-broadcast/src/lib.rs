@@ -47,6 +47,11 @@
 //!
 //! `conformance` adds the module [`conformance`], a test suite for authors of a [`Log`].
 
+#[cfg(not(target_has_atomic = "64"))]
+compile_error!("sse-kit-broadcast needs 64-bit atomics, for positions in the log");
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+compile_error!("sse-kit-broadcast needs a clock, which wasm32-unknown-unknown does not have");
+
 mod backfill;
 mod builder;
 mod client_key;

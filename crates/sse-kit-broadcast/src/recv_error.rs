@@ -6,7 +6,7 @@
 #[non_exhaustive]
 pub enum RecvError {
     /// The receiver was slower than the hub, which dropped the oldest messages. The next call
-    /// returns the oldest message that is left; a watch of presence has to begin anew.
+    /// returns the oldest message that is left; a watch of presence has to begin again.
     #[error("the receiver was too slow and missed {missed} messages")]
     Lagged {
         /// The number of missed messages; for a tap, including heartbeats.
