@@ -38,8 +38,8 @@ const RANDOM: &[(&str, &[&str])] = &[
     ("sse-kit-htmx", &["--lib", "--test=escaping", "--test=placement"]),
     ("sse-kit-http", &["--lib", "--test=hostile", "--test=shared_streams"]),
     ("sse-kit-serve", &["--test=lanes"]),
-    ("sse-kit-monitor", &["--test=bugs"]),
-    ("sse-kit-tabs", &["--test=parity"]),
+    ("sse-kit-monitor", &["--test=data_block"]),
+    ("sse-kit-tabs", &["--test=settings"]),
     ("sse-kit", &["--test=state"]),
 ];
 

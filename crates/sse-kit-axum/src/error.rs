@@ -7,8 +7,8 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
-use sse_kit_broadcast::{PublishError, SendError, StartError, SubscribeError};
-use sse_kit_event::{TopicError, TopicPatternError, TopicsError};
+use sse_kit_broadcast::{PublishError, SendError, SubscribeError};
+use sse_kit_event::{TextError, TopicsError};
 use sse_kit_http::{
     CrossSiteError, DeniedError, OpenError, QueryError, QuotaError, SseResponse, WrongHostError,
 };
@@ -198,9 +198,7 @@ kinds! {
     DeniedError => |_| ErrorKind::Forbidden;
     CrossSiteError => |_| ErrorKind::Forbidden;
     WrongHostError => |_| ErrorKind::Forbidden;
-    StartError => |_| ErrorKind::Invalid;
-    TopicError => |_| ErrorKind::Invalid;
-    TopicPatternError => |_| ErrorKind::Invalid;
+    TextError => |_| ErrorKind::Invalid;
     TopicsError => |_| ErrorKind::Invalid;
     BoxError => |_| ErrorKind::Internal;
 }

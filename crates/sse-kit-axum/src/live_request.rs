@@ -9,7 +9,8 @@ use axum::http::HeaderName;
 use axum::http::header::ACCEPT_ENCODING;
 use axum::http::header::{ACCEPT, HeaderMap};
 use axum::http::request::Parts;
-use sse_kit_broadcast::{Start, StartError};
+use sse_kit_broadcast::Start;
+use sse_kit_event::TextError;
 use sse_kit_event::{LastEventId, Topics};
 use sse_kit_http::{QueryError, SseRequest};
 
@@ -80,7 +81,7 @@ impl LiveRequest {
     /// # Errors
     ///
     /// The errors of [`SseRequest::start`].
-    pub fn start(&self) -> Result<Start, StartError> {
+    pub fn start(&self) -> Result<Start, TextError> {
         self.as_sse().start()
     }
 

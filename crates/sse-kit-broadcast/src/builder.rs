@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use sse_kit_event::RandomError;
 use tokio::runtime::Handle;
 use tokio::time::MissedTickBehavior;
 
@@ -442,5 +443,5 @@ pub enum BuildError {
     },
     /// The operating system provides no random number for the epoch of the log.
     #[error("the operating system provided no random number for the epoch of the log")]
-    Random(#[source] getrandom::Error),
+    Random(#[source] RandomError),
 }

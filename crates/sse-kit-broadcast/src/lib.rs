@@ -47,6 +47,11 @@
 //!
 //! `conformance` adds the module [`conformance`], a test suite for authors of a [`Log`].
 
+#[cfg(not(target_has_atomic = "64"))]
+compile_error!("sse-kit-broadcast needs 64-bit atomics, for positions in the log");
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+compile_error!("sse-kit-broadcast needs a clock, which wasm32-unknown-unknown does not have");
+
 mod backfill;
 mod budget;
 mod builder;
@@ -86,6 +91,7 @@ mod publisher;
 mod queue;
 mod receipt;
 mod record;
+mod recv_error;
 mod replay;
 mod ring;
 mod router;
@@ -101,7 +107,7 @@ mod turns;
 mod waiting;
 
 pub use futures_core::future::BoxFuture;
-pub use sse_kit_event::{ConnectionId, ConnectionIdError};
+pub use sse_kit_event::ConnectionId;
 
 pub use crate::builder::{BuildError, HubBuilder};
 pub use crate::client_key::ClientKey;
@@ -119,14 +125,15 @@ pub use crate::inlet::{Inlet, Mark};
 pub use crate::joined::Joined;
 pub use crate::log::{AppendError, Appended, Log, Page, ReadError};
 pub use crate::memory_log::MemoryLog;
-pub use crate::presence::{PresenceChange, PresenceError, PresenceWatch};
+pub use crate::presence::{PresenceChange, PresenceWatch};
 pub use crate::publish::Publish;
 pub use crate::publish_error::{PublishError, SendError};
 pub use crate::receipt::{OnAppendFailure, Reach, Receipt};
 pub use crate::record::{Append, Once, Record};
+pub use crate::recv_error::RecvError;
 pub use crate::router::{Router, RouterError};
 pub use crate::slow_consumer::SlowConsumer;
-pub use crate::start::{Start, StartError};
+pub use crate::start::Start;
 pub use crate::subscribe::{SubscribeError, SubscriptionBuilder};
 pub use crate::subscription::Subscription;
-pub use crate::tap::{Tap, TapError};
+pub use crate::tap::Tap;

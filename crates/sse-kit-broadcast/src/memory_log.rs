@@ -4,7 +4,7 @@ use std::future;
 
 use futures_core::future::BoxFuture;
 use parking_lot::Mutex;
-use sse_kit_event::{Epoch, EventId};
+use sse_kit_event::{Epoch, EventId, RandomError};
 use tokio::time::Instant;
 
 use crate::idempotency_cache::{IdempotencyCache, Seen};
@@ -34,9 +34,9 @@ impl MemoryLog {
     ///
     /// # Errors
     ///
-    /// If the operating system provides no random number.
-    pub fn new() -> Result<Self, getrandom::Error> {
-        Ok(Self::with_epoch(Epoch::new(getrandom::u64()?)))
+    /// [`RandomError`] if the operating system provides no random number.
+    pub fn new() -> Result<Self, RandomError> {
+        Epoch::random().map(Self::with_epoch)
     }
 
     /// Creates an empty log with a fixed epoch, for tests that need reproducible ids.

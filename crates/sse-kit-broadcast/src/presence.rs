@@ -8,6 +8,7 @@ use sse_kit_event::{Topic, TopicPattern};
 
 use crate::connection::Connection;
 use crate::ending::CloseReason;
+use crate::recv_error::RecvError;
 
 /// A connection joined or left a topic.
 #[derive(Clone, Debug)]
@@ -33,35 +34,21 @@ impl PresenceWatch {
     ///
     /// # Errors
     ///
-    /// [`PresenceError::Lagged`] if the oldest changes were dropped because they were not read in
-    /// time; begin a new watch. [`PresenceError::Closed`] if the hub is gone.
+    /// [`RecvError::Lagged`] if the oldest changes were dropped because they were not read in
+    /// time; begin a new watch. [`RecvError::Closed`] if the hub is gone.
     ///
     /// # Cancel safety
     ///
     /// Cancel safe: no change is lost if the future is dropped.
-    pub async fn change(&mut self) -> Result<PresenceChange, PresenceError> {
-        use async_broadcast::RecvError;
+    pub async fn change(&mut self) -> Result<PresenceChange, RecvError> {
         match self.changes.recv_direct().await {
             Ok(change) => Ok(change),
-            Err(RecvError::Overflowed(missed)) => Err(PresenceError::Lagged { missed }),
-            Err(RecvError::Closed) => Err(PresenceError::Closed),
+            Err(async_broadcast::RecvError::Overflowed(missed)) => {
+                Err(RecvError::Lagged { missed })
+            }
+            Err(async_broadcast::RecvError::Closed) => Err(RecvError::Closed),
         }
     }
-}
-
-/// The reason why there is no next change.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PresenceError {
-    /// The watch missed changes.
-    #[error("the watch missed {missed} changes of presence; begin a new one")]
-    Lagged {
-        /// The number of missed changes.
-        missed: u64,
-    },
-    /// The hub is gone.
-    #[error("the hub is gone")]
-    Closed,
 }
 
 /// The watched topics. Without watchers, connections pay nothing. With watchers, a connection that

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use sse_kit_event::{TextError, TextErrorKind};
+
 /// The point in history at which a subscription starts if the client sends no last event id.
 ///
 /// Pass it to [`SubscriptionBuilder::start`](crate::SubscriptionBuilder::start). Its text form is
@@ -11,7 +13,7 @@ use std::str::FromStr;
 /// use sse_kit_broadcast::Start;
 ///
 /// assert_eq!("last:20".parse::<Start>()?, Start::Last(20));
-/// # Ok::<(), sse_kit_broadcast::StartError>(())
+/// # Ok::<(), sse_kit_event::TextError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -31,7 +33,7 @@ pub enum Start {
 }
 
 impl FromStr for Start {
-    type Err = StartError;
+    type Err = TextError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
@@ -40,19 +42,13 @@ impl FromStr for Start {
             "all" => Ok(Self::All),
             _ => {
                 let count = text.strip_prefix("last:").and_then(|count| count.parse().ok());
-                count.map(Self::Last).ok_or_else(|| StartError { text: text.to_owned() })
+                count.map(Self::Last).ok_or_else(|| {
+                    let rule = "write `now`, `last:` and a number, `per-key` or `all`";
+                    TextError::new(text, "a starting point", TextErrorKind::Unknown, rule)
+                })
             }
         }
     }
-}
-
-/// The error for a text that is not a [`Start`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a starting point; write `now`, `last:` and a number, `per-key` or `all`")]
-#[non_exhaustive]
-pub struct StartError {
-    /// The text that was parsed.
-    pub text: String,
 }
 
 #[cfg(test)]
@@ -65,7 +61,8 @@ mod tests {
         let expected = [Start::Now, Start::Last(0), Start::Last(20), Start::PerKey, Start::All];
         assert_eq!(starts, expected.map(Ok));
         for text in ["", "last", "last:", "last:-1", "last:99999999999999999999", "All", "now "] {
-            assert_eq!(text.parse::<Start>(), Err(StartError { text: text.to_owned() }));
+            let error = text.parse::<Start>().unwrap_err();
+            assert!(error.to_string().starts_with(&format!("{text:?} is not a start")), "{error}");
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use parking_lot::Mutex;
 use serde_json::Value;
 use sse_kit_event::control::{Gap, GapReason};
-use sse_kit_event::{ConnectionId, EventId, LastEventId, Topics};
+use sse_kit_event::{ConnectionId, EventId, LastEventId, RandomError, Topics};
 
 use crate::backfill::{Backfill, BackfillRequest};
 use crate::client_key::ClientKey;
@@ -326,5 +326,5 @@ pub enum SubscribeError {
     TooManyReplays,
     /// The operating system provides no random number for the connection id.
     #[error("the operating system provided no random number for the connection id")]
-    Random(#[source] getrandom::Error),
+    Random(#[source] RandomError),
 }

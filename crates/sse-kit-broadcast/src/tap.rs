@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::entry::Entry;
+use crate::recv_error::RecvError;
 use crate::ring::RingMessage;
 
 /// A reader of all events of the log, on all topics: for inspectors, bridges and tests.
@@ -27,15 +28,14 @@ impl Tap {
     ///
     /// # Errors
     ///
-    /// [`TapError::Lagged`] if the oldest events were dropped because they were not read in time;
-    /// the next call continues with the oldest remaining one. [`TapError::Closed`] if the hub has
+    /// [`RecvError::Lagged`] if the oldest events were dropped because they were not read in time;
+    /// the next call continues with the oldest remaining one. [`RecvError::Closed`] if the hub has
     /// shut down or is gone, after everything published before was read.
     ///
     /// # Cancel safety
     ///
     /// Cancel safe: no event is lost if the future is dropped.
-    pub async fn recv(&mut self) -> Result<Arc<Entry>, TapError> {
-        use async_broadcast::RecvError;
+    pub async fn recv(&mut self) -> Result<Arc<Entry>, RecvError> {
         while !self.closed {
             match self.ring.recv_direct().await {
                 Ok(RingMessage::Entry(entry, _)) => return Ok(entry),
@@ -43,25 +43,12 @@ impl Tap {
                     RingMessage::Unlogged(_) | RingMessage::Heartbeat(_) | RingMessage::Drained(_),
                 ) => {}
                 Ok(RingMessage::End(_)) => self.closed = true,
-                Err(RecvError::Overflowed(missed)) => return Err(TapError::Lagged { missed }),
-                Err(RecvError::Closed) => break,
+                Err(async_broadcast::RecvError::Overflowed(missed)) => {
+                    return Err(RecvError::Lagged { missed });
+                }
+                Err(async_broadcast::RecvError::Closed) => break,
             }
         }
-        Err(TapError::Closed)
+        Err(RecvError::Closed)
     }
-}
-
-/// The reason why a tap has no next event.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TapError {
-    /// The tap missed events.
-    #[error("the tap missed {missed} events; read faster, or raise `log_buffer`")]
-    Lagged {
-        /// The number of missed messages, including heartbeats.
-        missed: u64,
-    },
-    /// The hub has shut down or is gone.
-    #[error("the hub has shut down")]
-    Closed,
 }

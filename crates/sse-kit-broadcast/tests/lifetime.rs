@@ -8,7 +8,7 @@ use std::time::Duration;
 use patience::soon;
 use receiving::{Received, data, received, settle};
 use sse_kit_broadcast::{
-    BuildError, Goodbye, Hub, PublishError, SubscribeError, TapError, Verdict,
+    BuildError, Goodbye, Hub, PublishError, RecvError, SubscribeError, Verdict,
 };
 use sse_kit_event::{Audience, Event, EventName, Topic, Topics};
 
@@ -109,13 +109,13 @@ async fn a_tap_reads_everything_or_says_what_it_missed() -> TestResult {
     for _ in 0..6 {
         hub.publish(&topic("a"), Event::new("x")).await?;
     }
-    assert_eq!(soon(tap.recv()).await.err(), Some(TapError::Lagged { missed: 2 }));
+    assert_eq!(soon(tap.recv()).await.err(), Some(RecvError::Lagged { missed: 2 }));
     assert_eq!(soon(tap.recv()).await?.id().offset(), 5);
     drop(hub);
     for _ in 0..3 {
         soon(tap.recv()).await?;
     }
-    assert_eq!(soon(tap.recv()).await.err(), Some(TapError::Closed));
+    assert_eq!(soon(tap.recv()).await.err(), Some(RecvError::Closed));
     Ok(())
 }
 
@@ -126,9 +126,9 @@ async fn a_tap_ends_when_the_hub_shuts_down_and_not_before_it_has_read_all() -> 
     hub.publish(&topic("a"), Event::new("x")).await?;
     hub.shut_down(Goodbye::StayAway);
     assert_eq!(soon(tap.recv()).await?.id().offset(), 1);
-    assert_eq!(soon(tap.recv()).await.err(), Some(TapError::Closed));
-    assert_eq!(soon(tap.recv()).await.err(), Some(TapError::Closed), "again");
-    assert_eq!(soon(hub.tap().recv()).await.err(), Some(TapError::Closed), "and from the start");
+    assert_eq!(soon(tap.recv()).await.err(), Some(RecvError::Closed));
+    assert_eq!(soon(tap.recv()).await.err(), Some(RecvError::Closed), "again");
+    assert_eq!(soon(hub.tap().recv()).await.err(), Some(RecvError::Closed), "and from the start");
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sse_kit_event::{TopicError, TopicPatternError};
+use sse_kit_event::TextError;
 
 use crate::callback::{Callback, CallbackReturn};
 use crate::dispatch::{DispatchError, dispatch};
@@ -47,14 +47,14 @@ impl Dispatcher {
     ///
     /// # Errors
     ///
-    /// [`TopicPatternError`] when this is no pattern.
+    /// [`TextError`] when this is no pattern.
     pub fn on<P, R, K>(
         &self,
         pattern: P,
         handler: impl Fn(Arc<DomainEvent>) -> R + Send + Sync + 'static,
-    ) -> Result<HandlerId, TopicPatternError>
+    ) -> Result<HandlerId, TextError>
     where
-        P: TryInto<Pattern, Error: Into<TopicPatternError>>,
+        P: TryInto<Pattern, Error: Into<TextError>>,
         R: CallbackReturn<Value, K>,
     {
         self.register(pattern, Handler::new(handler))
@@ -98,14 +98,14 @@ impl Dispatcher {
     ///
     /// # Errors
     ///
-    /// [`TopicPatternError`] when this is no pattern.
+    /// [`TextError`] when this is no pattern.
     pub fn on_typed<P, D, R, K>(
         &self,
         pattern: P,
         handler: impl Fn(D) -> R + Send + Sync + 'static,
-    ) -> Result<HandlerId, TopicPatternError>
+    ) -> Result<HandlerId, TextError>
     where
-        P: TryInto<Pattern, Error: Into<TopicPatternError>>,
+        P: TryInto<Pattern, Error: Into<TextError>>,
         D: DeserializeOwned,
         R: CallbackReturn<Value, K>,
     {
@@ -116,10 +116,10 @@ impl Dispatcher {
     ///
     /// # Errors
     ///
-    /// [`TopicPatternError`] when this is no pattern.
-    pub fn register<P>(&self, pattern: P, handler: Handler) -> Result<HandlerId, TopicPatternError>
+    /// [`TextError`] when this is no pattern.
+    pub fn register<P>(&self, pattern: P, handler: Handler) -> Result<HandlerId, TextError>
     where
-        P: TryInto<Pattern, Error: Into<TopicPatternError>>,
+        P: TryInto<Pattern, Error: Into<TextError>>,
     {
         let pattern = pattern.try_into().map_err(Into::into)?;
         Ok(self.change(|registry| registry.handlers.insert(pattern, handler)))
@@ -196,10 +196,10 @@ impl Dispatcher {
     ///
     /// # Errors
     ///
-    /// [`TopicError`] when this is no namespace.
-    pub fn register_namespace<N>(&self, namespace: N) -> Result<(), TopicError>
+    /// [`TextError`] when this is no namespace.
+    pub fn register_namespace<N>(&self, namespace: N) -> Result<(), TextError>
     where
-        N: TryInto<Namespace, Error: Into<TopicError>>,
+        N: TryInto<Namespace, Error: Into<TextError>>,
     {
         let namespace = namespace.try_into().map_err(Into::into)?;
         self.change(|registry| registry.namespaces.insert(namespace));

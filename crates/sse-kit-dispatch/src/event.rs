@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
-use sse_kit_event::TopicError;
+use sse_kit_event::TextError;
 
 use crate::callback::BoxError;
 use crate::event_data::EventData;
@@ -64,7 +64,7 @@ impl DomainEvent {
     /// [`DomainEventError`] when this is no type, or the data cannot be written as JSON.
     pub fn new<E, D>(event_type: E, data: &D) -> Result<Self, DomainEventError>
     where
-        E: TryInto<EventType, Error: Into<TopicError>>,
+        E: TryInto<EventType, Error: Into<TextError>>,
         D: Serialize + ?Sized,
     {
         Self::with_json(event_type.try_into().map_err(Into::into)?, data)
@@ -103,10 +103,10 @@ impl DomainEvent {
     ///
     /// # Errors
     ///
-    /// [`TopicError`] when this is no namespace, or the full type gets too long with it.
-    pub fn with_namespace<N>(self, namespace: N) -> Result<Self, TopicError>
+    /// [`TextError`] when this is no namespace, or the full type gets too long with it.
+    pub fn with_namespace<N>(self, namespace: N) -> Result<Self, TextError>
     where
-        N: TryInto<Namespace, Error: Into<TopicError>>,
+        N: TryInto<Namespace, Error: Into<TextError>>,
     {
         let namespace = namespace.try_into().map_err(Into::into)?;
         let full_type = full_type(Some(&namespace), &self.event_type)?;
@@ -117,10 +117,10 @@ impl DomainEvent {
     ///
     /// # Errors
     ///
-    /// [`TopicError`] when this is no type, or the full type gets too long with it.
-    pub fn with_type<E>(self, event_type: E) -> Result<Self, TopicError>
+    /// [`TextError`] when this is no type, or the full type gets too long with it.
+    pub fn with_type<E>(self, event_type: E) -> Result<Self, TextError>
     where
-        E: TryInto<EventType, Error: Into<TopicError>>,
+        E: TryInto<EventType, Error: Into<TextError>>,
     {
         let event_type = event_type.try_into().map_err(Into::into)?;
         let full_type = full_type(self.namespace.as_ref(), &event_type)?;
@@ -194,7 +194,7 @@ impl DomainEvent {
 fn full_type(
     namespace: Option<&Namespace>,
     event_type: &EventType,
-) -> Result<EventType, TopicError> {
+) -> Result<EventType, TextError> {
     match namespace {
         Some(namespace) => EventType::new(&format!("{namespace}:{event_type}")),
         None => Ok(event_type.clone()),
@@ -240,7 +240,7 @@ impl Serialize for DomainEvent {
 }
 
 impl TryFrom<Fields> for DomainEvent {
-    type Error = TopicError;
+    type Error = TextError;
 
     fn try_from(fields: Fields) -> Result<Self, Self::Error> {
         Ok(Self {
@@ -277,7 +277,7 @@ impl TryFrom<Value> for DomainEvent {
 pub enum DomainEventError {
     /// The type is not an event type, or too long with its namespace.
     #[error("the event type is not valid")]
-    Type(#[from] TopicError),
+    Type(#[from] TextError),
     /// The data cannot be written as JSON, such as a map whose keys are not text.
     #[error("the data of `{event_type}` cannot be written as JSON")]
     Data {

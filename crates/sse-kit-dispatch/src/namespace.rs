@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use sse_kit_event::TopicError;
+use sse_kit_event::TextError;
 
 use crate::event_type::EventType;
 
@@ -22,9 +22,9 @@ impl Namespace {
     ///
     /// # Errors
     ///
-    /// [`TopicError`] says which rule it breaks.
-    pub fn new(namespace: &str) -> Result<Self, TopicError> {
-        EventType::new(namespace).map(Self)
+    /// [`TextError`] says which rule it breaks.
+    pub fn new(namespace: &str) -> Result<Self, TextError> {
+        EventType::new(namespace).map(Self).map_err(|error| error.named("a namespace"))
     }
 
     /// Returns the namespace as text.
@@ -46,7 +46,7 @@ impl fmt::Display for Namespace {
 }
 
 impl FromStr for Namespace {
-    type Err = TopicError;
+    type Err = TextError;
 
     fn from_str(namespace: &str) -> Result<Self, Self::Err> {
         Self::new(namespace)
@@ -54,7 +54,7 @@ impl FromStr for Namespace {
 }
 
 impl TryFrom<&str> for Namespace {
-    type Error = TopicError;
+    type Error = TextError;
 
     fn try_from(namespace: &str) -> Result<Self, Self::Error> {
         Self::new(namespace)
@@ -62,7 +62,7 @@ impl TryFrom<&str> for Namespace {
 }
 
 impl TryFrom<String> for Namespace {
-    type Error = TopicError;
+    type Error = TextError;
 
     fn try_from(namespace: String) -> Result<Self, Self::Error> {
         Self::new(&namespace)

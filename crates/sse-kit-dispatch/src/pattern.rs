@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use sse_kit_event::{StaticTopic, TopicPattern, TopicPatternError};
+use sse_kit_event::{StaticTopic, TextError, TopicPattern};
 
 use crate::event_type::EventType;
 
@@ -42,8 +42,8 @@ impl Pattern {
     ///
     /// # Errors
     ///
-    /// [`TopicPatternError`] says which rule it breaks.
-    pub fn new(pattern: &str) -> Result<Self, TopicPatternError> {
+    /// [`TextError`] says which rule it breaks.
+    pub fn new(pattern: &str) -> Result<Self, TextError> {
         if pattern.contains('*') {
             TopicPattern::new(pattern).map(Self::Wild)
         } else {
@@ -81,7 +81,7 @@ impl AsRef<str> for Pattern {
 }
 
 impl FromStr for Pattern {
-    type Err = TopicPatternError;
+    type Err = TextError;
 
     fn from_str(pattern: &str) -> Result<Self, Self::Err> {
         Self::new(pattern)
@@ -89,7 +89,7 @@ impl FromStr for Pattern {
 }
 
 impl TryFrom<&str> for Pattern {
-    type Error = TopicPatternError;
+    type Error = TextError;
 
     fn try_from(pattern: &str) -> Result<Self, Self::Error> {
         Self::new(pattern)
@@ -97,7 +97,7 @@ impl TryFrom<&str> for Pattern {
 }
 
 impl TryFrom<String> for Pattern {
-    type Error = TopicPatternError;
+    type Error = TextError;
 
     fn try_from(pattern: String) -> Result<Self, Self::Error> {
         Self::new(&pattern)

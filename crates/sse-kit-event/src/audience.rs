@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::topic::Topic;
+use crate::topics::TopicsError;
 
 /// The receivers of an event: the subscribers of one topic, of several topics, or every connection.
 ///
@@ -42,17 +43,17 @@ impl Audience {
     ///
     /// # Errors
     ///
-    /// [`AudienceError`] if there is no topic, or more than [`Audience::MAX_TOPICS`].
-    pub fn several(topics: impl IntoIterator<Item = Topic>) -> Result<Self, AudienceError> {
+    /// [`TopicsError`] if there is no topic, or more than [`Audience::MAX_TOPICS`].
+    pub fn several(topics: impl IntoIterator<Item = Topic>) -> Result<Self, TopicsError> {
         // Takes one topic too many and stops: the iterator may be endless.
         let mut topics: Vec<_> = topics.into_iter().take(Self::MAX_TOPICS + 1).collect();
         if topics.len() > Self::MAX_TOPICS {
-            return Err(AudienceError::TooMany);
+            return Err(TopicsError::TooMany { max: Self::MAX_TOPICS });
         }
         topics.sort_unstable();
         topics.dedup();
         match topics.len() {
-            0 => Err(AudienceError::Empty),
+            0 => Err(TopicsError::Empty),
             1 => Ok(Self::Topic(topics.remove(0))),
             _ => Ok(Self::Topics(SeveralTopics(topics.into()))),
         }
@@ -115,18 +116,6 @@ impl fmt::Display for Audience {
     }
 }
 
-/// The reason why topics are not an [`Audience`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AudienceError {
-    /// There is no topic.
-    #[error("the list of topics is empty; an event for several topics needs at least one")]
-    Empty,
-    /// There are more than [`Audience::MAX_TOPICS`] topics.
-    #[error("too many topics: an event may have at most {max}", max = Audience::MAX_TOPICS)]
-    TooMany,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,11 +138,11 @@ mod tests {
 
     #[test]
     fn an_audience_has_some_topics_and_not_too_many() {
-        assert_eq!(Audience::several([]), Err(AudienceError::Empty));
+        assert_eq!(Audience::several([]), Err(TopicsError::Empty));
         assert!(Audience::several(topics(Audience::MAX_TOPICS)).is_ok());
         let too_many = Audience::several(topics(Audience::MAX_TOPICS + 1));
-        assert_eq!(too_many, Err(AudienceError::TooMany));
+        assert_eq!(too_many, Err(TopicsError::TooMany { max: Audience::MAX_TOPICS }));
         let endless = Audience::several(std::iter::repeat("a".parse().unwrap()));
-        assert_eq!(endless, Err(AudienceError::TooMany));
+        assert_eq!(endless, Err(TopicsError::TooMany { max: Audience::MAX_TOPICS }));
     }
 }

@@ -1,8 +1,9 @@
 //! The id of an open stream.
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
+
+use crate::random::{RandomError, random_bytes};
+use crate::text::{TextError, TextErrorKind};
 
 /// The id of a connection, chosen by the app or at random.
 ///
@@ -14,13 +15,12 @@ use std::sync::Arc;
 ///
 /// let id: ConnectionId = "tab-1".parse()?;
 /// assert!("tab 1".parse::<ConnectionId>().is_err());
-/// # Ok::<(), sse_kit_event::ConnectionIdError>(())
+/// # Ok::<(), sse_kit_event::TextError>(())
 /// ```
-#[derive(
-    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(Arc<str>);
+
+const WHAT: &str = "a connection id";
 
 impl ConnectionId {
     /// The maximum length of an id, in bytes.
@@ -30,14 +30,20 @@ impl ConnectionId {
     ///
     /// # Errors
     ///
-    /// [`ConnectionIdError`] if `id` breaks one of the rules above.
-    pub fn new(id: &str) -> Result<Self, ConnectionIdError> {
-        if id.is_empty() || id.len() > Self::MAX_LEN {
-            return Err(ConnectionIdError::Length { bytes: id.len() });
+    /// [`TextError`] if `id` breaks one of the rules above.
+    pub fn new(id: &str) -> Result<Self, TextError> {
+        if id.is_empty() {
+            return Err(TextError::empty(WHAT));
+        }
+        if id.len() > Self::MAX_LEN {
+            return Err(TextError::too_long(id, WHAT, Self::MAX_LEN));
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         match id.chars().find(|c| !plain(*c)) {
-            Some(found) => Err(ConnectionIdError::Character { found }),
+            Some(found) => {
+                let rule = format!("it contains {found:?}; use only letters, digits and `._-`");
+                Err(TextError::new(id, WHAT, TextErrorKind::Character, rule))
+            }
             None => Ok(Self(id.into())),
         }
     }
@@ -47,9 +53,9 @@ impl ConnectionId {
     ///
     /// # Errors
     ///
-    /// If the operating system provides no random number.
-    pub fn random() -> Result<Self, getrandom::Error> {
-        let bits = u128::from(getrandom::u64()?) << 64 | u128::from(getrandom::u64()?);
+    /// [`RandomError`] if the operating system provides no random number.
+    pub fn random() -> Result<Self, RandomError> {
+        let bits = u128::from_ne_bytes(random_bytes()?);
         Ok(Self(format!("{bits:032x}").into()))
     }
 
@@ -59,48 +65,4 @@ impl ConnectionId {
     }
 }
 
-impl fmt::Display for ConnectionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for ConnectionId {
-    type Err = ConnectionIdError;
-
-    fn from_str(id: &str) -> Result<Self, Self::Err> {
-        Self::new(id)
-    }
-}
-
-impl TryFrom<String> for ConnectionId {
-    type Error = ConnectionIdError;
-
-    fn try_from(id: String) -> Result<Self, Self::Error> {
-        Self::new(&id)
-    }
-}
-
-impl From<ConnectionId> for String {
-    fn from(id: ConnectionId) -> Self {
-        id.as_str().to_owned()
-    }
-}
-
-/// The reason why a text is not a connection id.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConnectionIdError {
-    /// The text is empty or longer than [`ConnectionId::MAX_LEN`].
-    #[error("the connection id has {bytes} bytes; 1 to {max} are allowed", max = ConnectionId::MAX_LEN)]
-    Length {
-        /// The length of the text, in bytes.
-        bytes: usize,
-    },
-    /// The text contains a character other than `[A-Za-z0-9._-]`.
-    #[error("the connection id contains {found:?}; use only letters, digits and `._-`")]
-    Character {
-        /// The first such character.
-        found: char,
-    },
-}
+crate::text_type!(ConnectionId);

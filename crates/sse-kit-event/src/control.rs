@@ -142,12 +142,13 @@ fn to_json(value: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{EventNameError, id::Epoch};
+    use crate::{TextErrorKind, id::Epoch};
 
     #[test]
     fn control_names_cannot_be_made_by_users() {
         for name in [ControlName::Hello, ControlName::Heartbeat, ControlName::Gap] {
-            assert_eq!(EventName::new(name.as_str()), Err(EventNameError::Reserved));
+            let error = EventName::new(name.as_str()).unwrap_err();
+            assert_eq!(error.kind(), TextErrorKind::Reserved);
             assert!(name.event().name().unwrap().is_control());
         }
     }

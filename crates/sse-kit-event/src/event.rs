@@ -19,7 +19,7 @@ use crate::name::EventName;
 ///     &event.encode().finish(None)[..],
 ///     b"event: note\ndata: two\ndata: lines\nretry: 2000\n\n",
 /// );
-/// # Ok::<(), sse_kit_event::EventNameError>(())
+/// # Ok::<(), sse_kit_event::TextError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::random::{RandomError, random_bytes};
+use crate::text::{TextError, TextErrorKind};
+
 /// The identity of one incarnation of a log: a random number, chosen when the log is created.
 ///
 /// Offsets are comparable only within one epoch. The text form is lower-case hexadecimal.
@@ -10,9 +13,19 @@ use std::str::FromStr;
 pub struct Epoch(u64);
 
 impl Epoch {
-    /// Creates the epoch with this number. A log chooses its number at random.
+    /// Creates the epoch with this number. A log chooses its number at random: see
+    /// [`Epoch::random`].
     pub const fn new(number: u64) -> Self {
         Self(number)
+    }
+
+    /// Creates a random epoch, for a new log.
+    ///
+    /// # Errors
+    ///
+    /// [`RandomError`] if the operating system provides no random number.
+    pub fn random() -> Result<Self, RandomError> {
+        random_bytes().map(|bytes| Self(u64::from_ne_bytes(bytes)))
     }
 }
 
@@ -39,7 +52,7 @@ impl fmt::Display for Epoch {
 /// assert_eq!(id, EventId::new(Epoch::new(0xc0ffee), 42));
 /// assert_eq!(id.to_string(), "c0ffee-42");
 /// assert!("c0ffee-042".parse::<EventId>().is_err());
-/// # Ok::<(), sse_kit_event::EventIdError>(())
+/// # Ok::<(), sse_kit_event::TextError>(())
 /// ```
 ///
 /// [fetch]: https://fetch.spec.whatwg.org/#cors-unsafe-request-header-byte
@@ -129,29 +142,37 @@ fn hexadecimal(mut number: u64, buffer: &mut [u8; HEX_DIGITS]) -> &str {
 }
 
 impl FromStr for EventId {
-    type Err = EventIdError;
+    type Err = TextError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.len() > Self::MAX_LEN {
-            return Err(EventIdError::TooLong { bytes: text.len() });
+            return Err(TextError::too_long(text, WHAT, Self::MAX_LEN));
         }
-        let (epoch, offset) = text.split_once('-').ok_or(EventIdError::Malformed)?;
-        Ok(Self { epoch: Epoch(canonical(epoch, 16)?), offset: canonical(offset, 10)? })
+        let numbers = text.split_once('-').and_then(|(epoch, offset)| {
+            Some(Self { epoch: Epoch(canonical(epoch, 16)?), offset: canonical(offset, 10)? })
+        });
+        numbers.ok_or_else(|| {
+            let rule = "write `<epoch>-<offset>`, the epoch in lower-case hexadecimal and the \
+                        offset in decimal";
+            TextError::new(text, WHAT, TextErrorKind::Form, rule)
+        })
     }
 }
 
+const WHAT: &str = "an event id";
+
 /// Parses a number in its only accepted spelling: no sign, no leading zero, no upper case.
-fn canonical(digits: &str, radix: u32) -> Result<u64, EventIdError> {
+fn canonical(digits: &str, radix: u32) -> Option<u64> {
     let plain =
         digits.bytes().all(|b| b.is_ascii_digit() || (radix == 16 && b.is_ascii_lowercase()));
     if !plain || (digits.len() > 1 && digits.starts_with('0')) {
-        return Err(EventIdError::Malformed);
+        return None;
     }
-    u64::from_str_radix(digits, radix).map_err(|_| EventIdError::Malformed)
+    u64::from_str_radix(digits, radix).ok()
 }
 
 impl TryFrom<String> for EventId {
-    type Error = EventIdError;
+    type Error = TextError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         text.parse()
@@ -162,23 +183,6 @@ impl From<EventId> for String {
     fn from(id: EventId) -> Self {
         id.to_string()
     }
-}
-
-/// The reason why a text is not an event id.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum EventIdError {
-    /// The text is longer than [`EventId::MAX_LEN`].
-    #[error("the event id has {bytes} bytes; at most {max} are allowed", max = EventId::MAX_LEN)]
-    TooLong {
-        /// The length of the text, in bytes.
-        bytes: usize,
-    },
-    /// The text is not of the form `<epoch>-<offset>`.
-    #[error(
-        "not an event id; write `<epoch>-<offset>`, the epoch in lower-case hexadecimal and the offset in decimal"
-    )]
-    Malformed,
 }
 
 #[cfg(test)]
@@ -198,7 +202,8 @@ mod tests {
     #[test]
     fn hostile_text_is_an_error() {
         let huge = format!("1-{}", "9".repeat(127));
-        assert_eq!(huge.parse::<EventId>(), Err(EventIdError::TooLong { bytes: 129 }));
+        let kind = |text: &str| text.parse::<EventId>().err().map(|error| error.kind());
+        assert_eq!(kind(&huge), Some(TextErrorKind::TooLong));
         for text in [
             "",
             "-",
@@ -225,7 +230,7 @@ mod tests {
             "../../etc/passwd",
             "1-1\r\nretry: 0",
         ] {
-            assert_eq!(text.parse::<EventId>(), Err(EventIdError::Malformed), "{text:?}");
+            assert_eq!(kind(text), Some(TextErrorKind::Form), "{text:?}");
         }
     }
 }

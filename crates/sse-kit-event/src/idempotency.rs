@@ -1,8 +1,8 @@
 //! Keys that make a publish safe to retry.
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
+
+use crate::text::{TextError, TextErrorKind};
 
 /// The identity of one publish: the log accepts only the first event with a given key and answers
 /// the others with the id of the first. A publisher that received no answer can therefore retry.
@@ -15,10 +15,12 @@ use std::sync::Arc;
 /// use sse_kit_event::{Event, IdempotencyKey};
 ///
 /// let event = Event::new("paid").with_idempotency_key("order-17-paid".parse::<IdempotencyKey>()?);
-/// # Ok::<(), sse_kit_event::IdempotencyKeyError>(())
+/// # Ok::<(), sse_kit_event::TextError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(Arc<str>);
+
+const WHAT: &str = "an idempotency key";
 
 impl IdempotencyKey {
     /// The maximum length of a key, in bytes.
@@ -28,13 +30,19 @@ impl IdempotencyKey {
     ///
     /// # Errors
     ///
-    /// [`IdempotencyKeyError`] if `key` breaks one of the rules above.
-    pub fn new(key: &str) -> Result<Self, IdempotencyKeyError> {
-        if key.is_empty() || key.len() > Self::MAX_LEN {
-            return Err(IdempotencyKeyError::Length { bytes: key.len() });
+    /// [`TextError`] if `key` breaks one of the rules above.
+    pub fn new(key: &str) -> Result<Self, TextError> {
+        if key.is_empty() {
+            return Err(TextError::empty(WHAT));
+        }
+        if key.len() > Self::MAX_LEN {
+            return Err(TextError::too_long(key, WHAT, Self::MAX_LEN));
         }
         match key.chars().find(|c| !c.is_ascii_graphic()) {
-            Some(found) => Err(IdempotencyKeyError::Character { found }),
+            Some(found) => {
+                let rule = format!("it contains {found:?}; use only visible ASCII");
+                Err(TextError::new(key, WHAT, TextErrorKind::Character, rule))
+            }
             None => Ok(Self(key.into())),
         }
     }
@@ -45,37 +53,7 @@ impl IdempotencyKey {
     }
 }
 
-impl fmt::Display for IdempotencyKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for IdempotencyKey {
-    type Err = IdempotencyKeyError;
-
-    fn from_str(key: &str) -> Result<Self, Self::Err> {
-        Self::new(key)
-    }
-}
-
-/// The reason why a text is not an idempotency key.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum IdempotencyKeyError {
-    /// The text is empty or longer than [`IdempotencyKey::MAX_LEN`].
-    #[error("the idempotency key has {bytes} bytes; 1 to {max} are allowed", max = IdempotencyKey::MAX_LEN)]
-    Length {
-        /// The length of the text, in bytes.
-        bytes: usize,
-    },
-    /// The text contains a character that is not visible ASCII.
-    #[error("the idempotency key contains {found:?}; use only visible ASCII")]
-    Character {
-        /// The first such character.
-        found: char,
-    },
-}
+crate::text_type!(IdempotencyKey);
 
 #[cfg(test)]
 mod tests {
@@ -83,12 +61,12 @@ mod tests {
 
     #[test]
     fn limits() {
-        let length = |bytes| Err(IdempotencyKeyError::Length { bytes });
-        assert_eq!(IdempotencyKey::new(""), length(0));
-        assert!(IdempotencyKey::new(&"k".repeat(128)).is_ok());
-        assert_eq!(IdempotencyKey::new(&"k".repeat(129)), length(129));
-        for (key, found) in [("a b", ' '), ("a\n", '\n'), ("ä", 'ä')] {
-            assert_eq!(IdempotencyKey::new(key), Err(IdempotencyKeyError::Character { found }));
+        let kind = |key: &str| IdempotencyKey::new(key).err().map(|error| error.kind());
+        assert_eq!(kind(""), Some(TextErrorKind::Empty));
+        assert_eq!(kind(&"k".repeat(128)), None);
+        assert_eq!(kind(&"k".repeat(129)), Some(TextErrorKind::TooLong));
+        for key in ["a b", "a\n", "ä"] {
+            assert_eq!(kind(key), Some(TextErrorKind::Character), "{key}");
         }
     }
 }

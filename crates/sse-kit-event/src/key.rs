@@ -1,8 +1,8 @@
 //! Keys for conflation: a newer event replaces an older one with the same key.
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
+
+use crate::text::TextError;
 
 /// The subject of an event, for conflation: an event that waits for a slow client may be replaced
 /// by a newer event with the same key on the same topic.
@@ -13,11 +13,12 @@ use std::sync::Arc;
 /// use sse_kit_event::{Event, EventKey};
 ///
 /// let event = Event::new("40 %").with_key("job-17".parse::<EventKey>()?);
-/// # Ok::<(), sse_kit_event::EventKeyError>(())
+/// # Ok::<(), sse_kit_event::TextError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EventKey(Arc<str>);
+
+const WHAT: &str = "an event key";
 
 impl EventKey {
     /// The maximum length of a key, in bytes.
@@ -27,11 +28,11 @@ impl EventKey {
     ///
     /// # Errors
     ///
-    /// [`EventKeyError`] if `key` is empty or longer than [`EventKey::MAX_LEN`].
-    pub fn new(key: &str) -> Result<Self, EventKeyError> {
+    /// [`TextError`] if `key` is empty or longer than [`EventKey::MAX_LEN`].
+    pub fn new(key: &str) -> Result<Self, TextError> {
         match key.len() {
-            0 => Err(EventKeyError::Empty),
-            bytes if bytes > Self::MAX_LEN => Err(EventKeyError::TooLong { bytes }),
+            0 => Err(TextError::empty(WHAT)),
+            bytes if bytes > Self::MAX_LEN => Err(TextError::too_long(key, WHAT, Self::MAX_LEN)),
             _ => Ok(Self(key.into())),
         }
     }
@@ -42,57 +43,18 @@ impl EventKey {
     }
 }
 
-impl fmt::Display for EventKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for EventKey {
-    type Err = EventKeyError;
-
-    fn from_str(key: &str) -> Result<Self, Self::Err> {
-        Self::new(key)
-    }
-}
-
-impl TryFrom<String> for EventKey {
-    type Error = EventKeyError;
-
-    fn try_from(key: String) -> Result<Self, Self::Error> {
-        Self::new(&key)
-    }
-}
-
-impl From<EventKey> for String {
-    fn from(key: EventKey) -> Self {
-        key.as_str().to_owned()
-    }
-}
-
-/// The reason why a text is not an event key.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum EventKeyError {
-    /// The text is empty.
-    #[error("the event key is empty; leave the key off for an event that replaces no other")]
-    Empty,
-    /// The text is longer than [`EventKey::MAX_LEN`].
-    #[error("the event key has {bytes} bytes; at most {max} are allowed", max = EventKey::MAX_LEN)]
-    TooLong {
-        /// The length of the text, in bytes.
-        bytes: usize,
-    },
-}
+crate::text_type!(EventKey);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::TextErrorKind;
 
     #[test]
     fn limits() {
-        assert_eq!(EventKey::new(""), Err(EventKeyError::Empty));
+        let kind = |key: &str| EventKey::new(key).err().map(|error| error.kind());
+        assert_eq!(kind(""), Some(TextErrorKind::Empty));
         assert!(EventKey::new(&"k".repeat(256)).is_ok());
-        assert_eq!(EventKey::new(&"k".repeat(257)), Err(EventKeyError::TooLong { bytes: 257 }));
+        assert_eq!(kind(&"k".repeat(257)), Some(TextErrorKind::TooLong));
     }
 }

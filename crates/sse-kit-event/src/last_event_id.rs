@@ -1,6 +1,7 @@
 //! The position that a reconnecting client sends.
 
-use crate::id::{EventId, EventIdError};
+use crate::id::EventId;
+use crate::text::TextError;
 
 /// The last event id that a reconnecting client sends, in the `Last-Event-ID` header or in a query
 /// parameter ([HTML standard, section 9.2.4][spec]).
@@ -22,7 +23,7 @@ pub enum LastEventId {
     /// An id in the form of this crate. Only the log can tell whether it still holds that event.
     Known(EventId),
     /// A text that is not an event id.
-    Unusable(EventIdError),
+    Unusable(TextError),
 }
 
 impl LastEventId {
@@ -32,11 +33,8 @@ impl LastEventId {
         if sent.is_empty() {
             return None;
         }
-        if sent.len() > EventId::MAX_LEN {
-            return Some(Self::Unusable(EventIdError::TooLong { bytes: sent.len() }));
-        }
-        let id = std::str::from_utf8(sent).map_err(|_| EventIdError::Malformed);
-        Some(match id.and_then(str::parse) {
+        // The replacement character is in no id, so a text that is not UTF-8 is none either.
+        Some(match String::from_utf8_lossy(sent).parse() {
             Ok(id) => Self::Known(id),
             Err(error) => Self::Unusable(error),
         })

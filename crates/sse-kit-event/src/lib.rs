@@ -20,6 +20,7 @@
 //!   that format.
 //! - [`EventName`], [`EventId`], [`Topic`], [`TopicPattern`] and [`EventKey`] are validated when
 //!   they are made: no name and no id can end its own line.
+//! - [`TextError`] is the error of all these text types, and of those of the other crates.
 //! - [`Audience`] names the receivers of an event, [`Topics`] the topics of a subscription, and
 //!   [`LastEventId`] the last event that a client has seen.
 //! - [`control`] holds the events that sse-kit itself sends; an app cannot publish events with
@@ -39,22 +40,26 @@ mod key;
 mod last_event_id;
 mod name;
 mod pattern;
+mod random;
 mod segments;
 mod static_topic;
+mod text;
 mod topic;
 mod topics;
 
-pub use audience::{Audience, AudienceError, SeveralTopics};
-pub use connection_id::{ConnectionId, ConnectionIdError};
+pub use audience::{Audience, SeveralTopics};
+pub use connection_id::ConnectionId;
 pub use decode::{DecodeError, Decoded, Decoder, Message};
 pub use encode::{EncodedEvent, EncodedEventError};
 pub use event::{Event, JsonError};
-pub use id::{Epoch, EventId, EventIdError};
-pub use idempotency::{IdempotencyKey, IdempotencyKeyError};
-pub use key::{EventKey, EventKeyError};
+pub use id::{Epoch, EventId};
+pub use idempotency::IdempotencyKey;
+pub use key::EventKey;
 pub use last_event_id::LastEventId;
-pub use name::{EventName, EventNameError};
-pub use pattern::{TopicPattern, TopicPatternError};
+pub use name::EventName;
+pub use pattern::TopicPattern;
+pub use random::{RandomError, random_bytes};
 pub use static_topic::StaticTopic;
-pub use topic::{Topic, TopicError};
+pub use text::{TextError, TextErrorKind};
+pub use topic::Topic;
 pub use topics::{Topics, TopicsError};

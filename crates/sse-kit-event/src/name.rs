@@ -1,10 +1,9 @@
 //! The name of an event.
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::control::{ControlName, RESERVED_PREFIX};
+use crate::text::{TextError, TextErrorKind};
 
 /// The name of an event, which a page listens for (`addEventListener(name, …)`, `sse-swap`).
 ///
@@ -13,18 +12,17 @@ use crate::control::{ControlName, RESERVED_PREFIX};
 /// cheap.
 ///
 /// ```
-/// use sse_kit_event::{EventName, EventNameError};
+/// use sse_kit_event::{EventName, TextError};
 ///
 /// let name: EventName = "progress".parse()?;
 /// assert_eq!(name.as_str(), "progress");
-/// assert_eq!("a\nb".parse::<EventName>(), Err(EventNameError::Control { found: '\n' }));
-/// # Ok::<(), EventNameError>(())
+/// assert!("a\nb".parse::<EventName>().is_err());
+/// # Ok::<(), TextError>(())
 /// ```
-#[derive(
-    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventName(Arc<str>);
+
+const WHAT: &str = "an event name";
 
 impl EventName {
     /// The maximum length of a name, in bytes.
@@ -34,19 +32,20 @@ impl EventName {
     ///
     /// # Errors
     ///
-    /// [`EventNameError`] if `name` breaks one of the rules above.
-    pub fn new(name: &str) -> Result<Self, EventNameError> {
+    /// [`TextError`] if `name` breaks one of the rules above.
+    pub fn new(name: &str) -> Result<Self, TextError> {
         if name.is_empty() {
-            return Err(EventNameError::Empty);
+            return Err(TextError::empty(WHAT));
         }
         if name.len() > Self::MAX_LEN {
-            return Err(EventNameError::TooLong { bytes: name.len() });
+            return Err(TextError::too_long(name, WHAT, Self::MAX_LEN));
         }
         if let Some(found) = name.chars().find(|c| c.is_control()) {
-            return Err(EventNameError::Control { found });
+            return Err(TextError::character(name, WHAT, found));
         }
         if name.starts_with(RESERVED_PREFIX) {
-            return Err(EventNameError::Reserved);
+            let rule = "names that begin with `sse-kit:` are reserved; choose another";
+            return Err(TextError::new(name, WHAT, TextErrorKind::Reserved, rule));
         }
         Ok(Self(name.into()))
     }
@@ -72,78 +71,29 @@ impl EventName {
     }
 }
 
-impl fmt::Display for EventName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for EventName {
-    type Err = EventNameError;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::new(name)
-    }
-}
-
-impl TryFrom<String> for EventName {
-    type Error = EventNameError;
-
-    fn try_from(name: String) -> Result<Self, Self::Error> {
-        Self::new(&name)
-    }
-}
-
-impl From<EventName> for String {
-    fn from(name: EventName) -> Self {
-        name.as_str().to_owned()
-    }
-}
-
-/// The reason why a text is not an event name.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum EventNameError {
-    /// The text is empty. An unnamed event has no [`EventName`] at all.
-    #[error("the event name is empty; leave the name off for an unnamed event")]
-    Empty,
-    /// The text is longer than [`EventName::MAX_LEN`].
-    #[error("the event name has {bytes} bytes; at most {max} are allowed", max = EventName::MAX_LEN)]
-    TooLong {
-        /// The length of the text, in bytes.
-        bytes: usize,
-    },
-    /// The text contains a control character, which could end the field on the wire.
-    #[error("the event name contains the control character {found:?}; remove it")]
-    Control {
-        /// The first control character.
-        found: char,
-    },
-    /// The text begins with `sse-kit:`.
-    #[error("the event name begins with `{RESERVED_PREFIX}`, which is reserved; choose another")]
-    Reserved,
-}
+crate::text_type!(EventName);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn kind(name: &str) -> Option<TextErrorKind> {
+        EventName::new(name).err().map(|error| error.kind())
+    }
+
     #[test]
     fn control_characters_are_refused_and_never_stripped() {
         for c in (0..=0x1f).chain(0x7f..=0x9f).filter_map(char::from_u32) {
-            assert_eq!(
-                EventName::new(&format!("a{c}b")),
-                Err(EventNameError::Control { found: c })
-            );
+            assert_eq!(kind(&format!("a{c}b")), Some(TextErrorKind::Character), "{c:?}");
         }
     }
 
     #[test]
     fn limits_and_reserved_names() {
-        assert_eq!(EventName::new(""), Err(EventNameError::Empty));
-        assert_eq!(EventName::new("sse-kit:gap"), Err(EventNameError::Reserved));
+        assert_eq!(kind(""), Some(TextErrorKind::Empty));
+        assert_eq!(kind("sse-kit:gap"), Some(TextErrorKind::Reserved));
         assert!(EventName::new(&"x".repeat(256)).is_ok());
-        assert_eq!(EventName::new(&"x".repeat(257)), Err(EventNameError::TooLong { bytes: 257 }));
+        assert_eq!(kind(&"x".repeat(257)), Some(TextErrorKind::TooLong));
         assert!(EventName::new("sse-kitten, größer ✓").is_ok());
     }
 }

@@ -1,12 +1,10 @@
 //! Patterns that match many topics.
 
 use std::borrow::Borrow;
-use std::convert::Infallible;
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::topic::{Topic, TopicError, check_segments};
+use crate::text::{TextError, TextErrorKind};
+use crate::topic::{Topic, check_segments};
 
 /// A pattern over topics, for subscriptions.
 ///
@@ -34,11 +32,10 @@ use crate::topic::{Topic, TopicError, check_segments};
 /// assert!(!pattern.matches(&"jobs:17".parse()?));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(
-    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicPattern(Arc<str>);
+
+const WHAT: &str = "a topic pattern";
 
 impl TopicPattern {
     /// The maximum number of wildcards (`*` or `**`) in one pattern.
@@ -51,20 +48,23 @@ impl TopicPattern {
     ///
     /// # Errors
     ///
-    /// [`TopicPatternError`] if `pattern` breaks one of the rules above.
-    pub fn new(pattern: &str) -> Result<Self, TopicPatternError> {
-        check_segments(pattern)?;
+    /// [`TextError`] if `pattern` breaks one of the rules above.
+    pub fn new(pattern: &str) -> Result<Self, TextError> {
+        check_segments(pattern).map_err(|rule| rule.error(pattern, WHAT))?;
+        let error = |rule: String| Err(TextError::new(pattern, WHAT, TextErrorKind::Form, rule));
         if pattern.split(':').any(|segment| segment != "**" && segment.contains("**")) {
-            return Err(TopicPatternError::PartOfSegment);
+            return error("write `**` as a segment of its own: `a:**`, not `a**`".to_owned());
         }
         let segments = pattern.split(':').count();
         if segments > Self::MAX_SEGMENTS {
-            return Err(TopicPatternError::TooManySegments { segments });
+            let max = Self::MAX_SEGMENTS;
+            return error(format!("it has {segments} segments; at most {max} are allowed"));
         }
         match pattern.replace("**", "*").matches('*').count() {
-            0 => Err(TopicPatternError::NoWildcard),
+            0 => error("it has no `*`; subscribe to it as a topic".to_owned()),
             wildcards if wildcards > Self::MAX_WILDCARDS => {
-                Err(TopicPatternError::TooManyWildcards { wildcards })
+                let max = Self::MAX_WILDCARDS;
+                error(format!("it has {wildcards} wildcards; at most {max} are allowed"))
             }
             _ => Ok(Self(pattern.into())),
         }
@@ -87,7 +87,7 @@ impl TopicPattern {
     /// # use sse_kit_event::TopicPattern;
     /// let pattern: TopicPattern = "users:17:*".parse()?;
     /// assert_eq!(pattern.literal_prefix(), "users:17:");
-    /// # Ok::<(), sse_kit_event::TopicPatternError>(())
+    /// # Ok::<(), sse_kit_event::TextError>(())
     /// ```
     pub fn literal_prefix(&self) -> &str {
         self.0.split('*').next().unwrap_or_default()
@@ -159,86 +159,11 @@ fn walk(pattern: &[u8], topic: &[u8]) -> bool {
     }
 }
 
-impl fmt::Display for TopicPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for TopicPattern {
-    type Err = TopicPatternError;
-
-    fn from_str(pattern: &str) -> Result<Self, Self::Err> {
-        Self::new(pattern)
-    }
-}
-
-impl TryFrom<&str> for TopicPattern {
-    type Error = TopicPatternError;
-
-    fn try_from(pattern: &str) -> Result<Self, Self::Error> {
-        Self::new(pattern)
-    }
-}
-
-impl TryFrom<String> for TopicPattern {
-    type Error = TopicPatternError;
-
-    fn try_from(pattern: String) -> Result<Self, Self::Error> {
-        Self::new(&pattern)
-    }
-}
+crate::text_type!(TopicPattern);
 
 impl Borrow<str> for TopicPattern {
     fn borrow(&self) -> &str {
         self.as_str()
-    }
-}
-
-impl AsRef<str> for TopicPattern {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<TopicPattern> for String {
-    fn from(pattern: TopicPattern) -> Self {
-        pattern.as_str().to_owned()
-    }
-}
-
-/// The reason why a text is not a topic pattern.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TopicPatternError {
-    /// The text breaks a rule that holds for topics too.
-    #[error(transparent)]
-    Topic(#[from] TopicError),
-    /// The text has no wildcard, so it is a topic.
-    #[error("the pattern has no `*`; subscribe to it as a topic")]
-    NoWildcard,
-    /// The pattern has more than [`TopicPattern::MAX_WILDCARDS`] wildcards.
-    #[error("the pattern has {wildcards} wildcards; at most {max} are allowed", max = TopicPattern::MAX_WILDCARDS)]
-    TooManyWildcards {
-        /// The number of wildcards.
-        wildcards: usize,
-    },
-    /// The pattern has more than [`TopicPattern::MAX_SEGMENTS`] segments.
-    #[error("the pattern has {segments} segments; at most {max} are allowed", max = TopicPattern::MAX_SEGMENTS)]
-    TooManySegments {
-        /// The number of segments.
-        segments: usize,
-    },
-    /// A segment contains `**` and other characters.
-    #[error(
-        "the pattern has `**` within a segment; write it as a segment of its own: `a:**`, not `a**`"
-    )]
-    PartOfSegment,
-}
-
-impl From<Infallible> for TopicPatternError {
-    fn from(never: Infallible) -> Self {
-        match never {}
     }
 }
 
@@ -296,25 +221,17 @@ mod tests {
 
     #[test]
     fn every_rule_has_its_error() {
-        assert_eq!(TopicPattern::new("a:b"), Err(TopicPatternError::NoWildcard));
-        assert_eq!(TopicPattern::new("a**"), Err(TopicPatternError::PartOfSegment));
-        assert_eq!(TopicPattern::new("***"), Err(TopicPatternError::PartOfSegment));
-        assert_eq!(
-            TopicPattern::new("*:*:*:*:*:*:*:*:*"),
-            Err(TopicPatternError::TooManyWildcards { wildcards: 9 })
-        );
+        let message = |pattern: &str| TopicPattern::new(pattern).unwrap_err().to_string();
+        assert!(message("a:b").contains("no `*`"));
+        assert!(message("a**").contains("segment of its own"));
+        assert!(message("***").contains("segment of its own"));
+        assert!(message("*:*:*:*:*:*:*:*:*").contains("9 wildcards"));
         assert!(TopicPattern::new(&format!("*{}", ":a".repeat(15))).is_ok());
-        assert_eq!(
-            TopicPattern::new(&format!("*{}", ":a".repeat(16))),
-            Err(TopicPatternError::TooManySegments { segments: 17 })
-        );
-        assert_eq!(
-            TopicPattern::new(&"*".repeat(100_000)),
-            Err(TopicPatternError::Topic(TopicError::TooLong { bytes: 100_000 }))
-        );
-        assert_eq!(
-            TopicPattern::new("sse-kit:*"),
-            Err(TopicPatternError::Topic(TopicError::Reserved))
-        );
+        assert!(message(&format!("*{}", ":a".repeat(16))).contains("17 segments"));
+        let long = TopicPattern::new(&"*".repeat(100_000)).unwrap_err();
+        assert_eq!(long.kind(), TextErrorKind::TooLong);
+        assert!(long.to_string().len() < 200, "the message has only the beginning of a text");
+        let reserved = TopicPattern::new("sse-kit:*").unwrap_err();
+        assert_eq!(reserved.kind(), TextErrorKind::Reserved);
     }
 }

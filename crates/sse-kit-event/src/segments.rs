@@ -1,6 +1,7 @@
 //! Topics from segments that may come from users.
 
-use crate::topic::{Topic, TopicError};
+use crate::text::{TextError, TextErrorKind};
+use crate::topic::{BrokenRule, Topic, WHAT};
 
 impl Topic {
     /// Joins segments by `:`, and refuses a `:` within one of them.
@@ -11,28 +12,34 @@ impl Topic {
     /// the user's number.
     ///
     /// ```
-    /// use sse_kit_event::{Topic, TopicError};
+    /// use sse_kit_event::{TextError, Topic};
     ///
     /// assert_eq!(Topic::from_segments(["users", "bob"])?.as_str(), "users:bob");
-    /// assert_eq!(Topic::from_segments(["users", "bob:admin"]), Err(TopicError::Separator));
-    /// assert_eq!(Topic::from_segments(["users", ""]), Err(TopicError::EmptySegment));
-    /// # Ok::<(), TopicError>(())
+    /// assert!(Topic::from_segments(["users", "bob:admin"]).is_err());
+    /// assert!(Topic::from_segments(["users", ""]).is_err());
+    /// # Ok::<(), TextError>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// [`TopicError::Separator`] when a segment holds `:`; everything else as [`Topic::new`].
+    /// [`TextError`] if a segment contains `:` or is empty, or by the rules of [`Topic::new`].
     pub fn from_segments<S: AsRef<str>>(
         segments: impl IntoIterator<Item = S>,
-    ) -> Result<Self, TopicError> {
+    ) -> Result<Self, TextError> {
         let mut topic = String::new();
         for (at, segment) in segments.into_iter().enumerate() {
             let segment = segment.as_ref();
             if segment.contains(':') {
-                return Err(TopicError::Separator);
+                let rule = "it contains `:`, which separates segments; encode it";
+                return Err(TextError::new(
+                    segment,
+                    "a segment of a topic",
+                    TextErrorKind::Character,
+                    rule,
+                ));
             }
             if segment.is_empty() {
-                return Err(TopicError::EmptySegment);
+                return Err(BrokenRule::EmptySegment.error(&topic, WHAT));
             }
             if at > 0 {
                 topic.push(':');
@@ -40,7 +47,7 @@ impl Topic {
             topic.push_str(segment);
             // Segments without end cost no more memory than the longest topic and one of them.
             if topic.len() > Self::MAX_LEN {
-                return Err(TopicError::TooLong { bytes: topic.len() });
+                return Err(BrokenRule::TooLong.error(&topic, WHAT));
             }
         }
         Self::new(&topic)
@@ -72,10 +79,13 @@ mod tests {
 
     #[test]
     fn segments_obey_the_rules_of_topics() {
-        assert_eq!(Topic::from_segments::<&str>([]), Err(TopicError::Empty));
-        assert_eq!(Topic::from_segments(["a", "*"]), Err(TopicError::Wildcard));
-        assert_eq!(Topic::from_segments(["sse-kit", "a"]), Err(TopicError::Reserved));
+        let kind = |topic: Result<Topic, TextError>| topic.err().map(|error| error.kind());
+        assert_eq!(kind(Topic::from_segments::<&str>([])), Some(TextErrorKind::Empty));
+        assert_eq!(kind(Topic::from_segments(["a", "*"])), Some(TextErrorKind::Character));
+        assert_eq!(kind(Topic::from_segments(["a", "b:c"])), Some(TextErrorKind::Character));
+        assert_eq!(kind(Topic::from_segments(["a", ""])), Some(TextErrorKind::Form));
+        assert_eq!(kind(Topic::from_segments(["sse-kit", "a"])), Some(TextErrorKind::Reserved));
         let endless = Topic::from_segments(std::iter::repeat("a"));
-        assert_eq!(endless, Err(TopicError::TooLong { bytes: 257 }));
+        assert_eq!(kind(endless), Some(TextErrorKind::TooLong));
     }
 }

@@ -1,12 +1,10 @@
 //! Topics: the names that events are published to.
 
 use std::borrow::Borrow;
-use std::convert::Infallible;
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::control::RESERVED_PREFIX;
+use crate::text::{TextError, TextErrorKind};
 
 /// A name that events are published to: segments joined by `:`, such as `jobs:17`.
 ///
@@ -15,18 +13,17 @@ use crate::control::RESERVED_PREFIX;
 /// `sse-kit`. All other characters are literal. Cloning is cheap.
 ///
 /// ```
-/// use sse_kit_event::{Topic, TopicError};
+/// use sse_kit_event::{TextError, Topic};
 ///
 /// let topic: Topic = "jobs:17:log".parse()?;
 /// assert_eq!(topic.segments().collect::<Vec<_>>(), ["jobs", "17", "log"]);
-/// assert_eq!("jobs:*".parse::<Topic>(), Err(TopicError::Wildcard));
-/// # Ok::<(), TopicError>(())
+/// assert!("jobs:*".parse::<Topic>().is_err());
+/// # Ok::<(), TextError>(())
 /// ```
-#[derive(
-    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Topic(Arc<str>);
+
+pub(crate) const WHAT: &str = "a topic";
 
 impl Topic {
     /// The maximum length of a topic, in bytes.
@@ -36,10 +33,12 @@ impl Topic {
     ///
     /// # Errors
     ///
-    /// [`TopicError`] if `topic` breaks one of the rules above.
-    pub fn new(topic: &str) -> Result<Self, TopicError> {
-        check_topic(topic)?;
-        Ok(Self::from_checked(topic))
+    /// [`TextError`] if `topic` breaks one of the rules above.
+    pub fn new(topic: &str) -> Result<Self, TextError> {
+        match check_topic(topic) {
+            Ok(()) => Ok(Self::from_checked(topic)),
+            Err(rule) => Err(rule.error(topic, WHAT)),
+        }
     }
 
     /// Creates a topic from a text that [`check_topic`] has accepted.
@@ -59,14 +58,14 @@ impl Topic {
 }
 
 /// Checks the rules of a topic. It is `const`, so that [`StaticTopic`](crate::StaticTopic) shares it.
-pub(crate) const fn check_topic(text: &str) -> Result<(), TopicError> {
+pub(crate) const fn check_topic(text: &str) -> Result<(), BrokenRule> {
     if let Err(error) = check_segments(text) {
         return Err(error);
     }
     let (bytes, mut at) = (text.as_bytes(), 0);
     while at < bytes.len() {
         if bytes[at] == b'*' {
-            return Err(TopicError::Wildcard);
+            return Err(BrokenRule::Wildcard);
         }
         at += 1;
     }
@@ -74,29 +73,29 @@ pub(crate) const fn check_topic(text: &str) -> Result<(), TopicError> {
 }
 
 /// Checks the rules that topics and patterns share.
-pub(crate) const fn check_segments(text: &str) -> Result<(), TopicError> {
+pub(crate) const fn check_segments(text: &str) -> Result<(), BrokenRule> {
     let bytes = text.as_bytes();
     if bytes.is_empty() {
-        return Err(TopicError::Empty);
+        return Err(BrokenRule::Empty);
     }
     if bytes.len() > Topic::MAX_LEN {
-        return Err(TopicError::TooLong { bytes: bytes.len() });
+        return Err(BrokenRule::TooLong);
     }
     if let Some(found) = first_control(bytes) {
-        return Err(TopicError::Control { found });
+        return Err(BrokenRule::Control(found));
     }
     let (mut at, mut segment) = (0, 0);
     while at <= bytes.len() {
         if at == bytes.len() || bytes[at] == b':' {
             if at == segment {
-                return Err(TopicError::EmptySegment);
+                return Err(BrokenRule::EmptySegment);
             }
             segment = at + 1;
         }
         at += 1;
     }
     if is_reserved(bytes) {
-        return Err(TopicError::Reserved);
+        return Err(BrokenRule::Reserved);
     }
     Ok(())
 }
@@ -133,47 +132,7 @@ const fn is_reserved(text: &[u8]) -> bool {
     true
 }
 
-impl fmt::Display for Topic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for Topic {
-    type Err = TopicError;
-
-    fn from_str(topic: &str) -> Result<Self, Self::Err> {
-        Self::new(topic)
-    }
-}
-
-impl TryFrom<&str> for Topic {
-    type Error = TopicError;
-
-    fn try_from(topic: &str) -> Result<Self, Self::Error> {
-        Self::new(topic)
-    }
-}
-
-impl TryFrom<String> for Topic {
-    type Error = TopicError;
-
-    fn try_from(topic: String) -> Result<Self, Self::Error> {
-        Self::new(&topic)
-    }
-}
-
-impl From<Topic> for String {
-    fn from(topic: Topic) -> Self {
-        topic.as_str().to_owned()
-    }
-}
-
-impl AsRef<str> for Topic {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
+crate::text_type!(Topic);
 
 impl Borrow<str> for Topic {
     fn borrow(&self) -> &str {
@@ -181,42 +140,35 @@ impl Borrow<str> for Topic {
     }
 }
 
-/// The reason why a text is not a topic.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TopicError {
-    /// The text is empty.
-    #[error("the topic is empty; name at least one segment")]
+/// A rule that a text breaks. It has no text of its own, so that a `const fn` can return it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BrokenRule {
     Empty,
-    /// A segment contains `:`, which would make two segments of it.
-    #[error("the segment of a topic contains `:`; encode it")]
-    Separator,
-    /// The text is longer than [`Topic::MAX_LEN`].
-    #[error("the topic has {bytes} bytes; at most {max} are allowed", max = Topic::MAX_LEN)]
-    TooLong {
-        /// The length of the text, in bytes.
-        bytes: usize,
-    },
-    /// The text contains a control character.
-    #[error("the topic contains the control character {found:?}; remove it")]
-    Control {
-        /// The first control character.
-        found: char,
-    },
-    /// The text begins or ends with `:`, or contains `::`.
-    #[error("the topic has an empty segment; remove `:` at an end and `::`")]
+    TooLong,
+    Control(char),
     EmptySegment,
-    /// The text contains `*`, which only patterns may contain.
-    #[error("the topic contains `*`; only subscriptions may use patterns")]
     Wildcard,
-    /// The first segment is `sse-kit`.
-    #[error("the first segment of the topic is `sse-kit`, which is reserved; choose another")]
     Reserved,
 }
 
-impl From<Infallible> for TopicError {
-    fn from(never: Infallible) -> Self {
-        match never {}
+impl BrokenRule {
+    /// Returns the error for `text`, which is not `what` by this rule.
+    pub(crate) fn error(self, text: &str, what: &'static str) -> TextError {
+        let (kind, rule) = match self {
+            Self::Empty => return TextError::empty(what),
+            Self::TooLong => return TextError::too_long(text, what, Topic::MAX_LEN),
+            Self::Control(found) => return TextError::character(text, what, found),
+            Self::EmptySegment => {
+                (TextErrorKind::Form, "a segment is empty; remove `:` at an end and `::`")
+            }
+            Self::Wildcard => {
+                (TextErrorKind::Character, "it contains `*`; only subscriptions may use patterns")
+            }
+            Self::Reserved => {
+                (TextErrorKind::Reserved, "the first segment `sse-kit` is reserved; choose another")
+            }
+        };
+        TextError::new(text, what, kind, rule)
     }
 }
 
@@ -234,15 +186,16 @@ mod tests {
 
     #[test]
     fn every_rule_has_its_error() {
-        assert_eq!(Topic::new(""), Err(TopicError::Empty));
-        assert_eq!(Topic::new(&"t".repeat(257)), Err(TopicError::TooLong { bytes: 257 }));
-        assert_eq!(Topic::new("a\r\nb"), Err(TopicError::Control { found: '\r' }));
+        let kind = |topic: &str| Topic::new(topic).err().map(|error| error.kind());
+        assert_eq!(kind(""), Some(TextErrorKind::Empty));
+        assert_eq!(kind(&"t".repeat(257)), Some(TextErrorKind::TooLong));
+        assert_eq!(kind("a\r\nb"), Some(TextErrorKind::Character));
         for topic in [":", "a:", ":a", "a::b"] {
-            assert_eq!(Topic::new(topic), Err(TopicError::EmptySegment), "{topic}");
+            assert_eq!(kind(topic), Some(TextErrorKind::Form), "{topic}");
         }
-        assert_eq!(Topic::new("a:*"), Err(TopicError::Wildcard));
-        assert_eq!(Topic::new("sse-kit:all"), Err(TopicError::Reserved));
-        assert_eq!(Topic::new("sse-kit"), Err(TopicError::Reserved));
+        assert_eq!(kind("a:*"), Some(TextErrorKind::Character));
+        assert_eq!(kind("sse-kit:all"), Some(TextErrorKind::Reserved));
+        assert_eq!(kind("sse-kit"), Some(TextErrorKind::Reserved));
         for topic in ["sse-kitten", "a", "/users/17?x=[1]{2}", "räume:küche ✓"] {
             assert!(Topic::new(topic).is_ok(), "{topic}");
         }

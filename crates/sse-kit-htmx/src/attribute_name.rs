@@ -1,7 +1,9 @@
 //! The name of an attribute.
 
 use crate::script_attributes::{self, Runs};
-use crate::text::{Text, TextError, TextErrorKind, text_type};
+use sse_kit_event::{TextError, TextErrorKind, text_type};
+
+use crate::text::Text;
 
 /// The name of an attribute of an element.
 ///
@@ -105,7 +107,7 @@ impl AttributeName {
     }
 }
 
-text_type!(AttributeName, TextError);
+text_type!(AttributeName);
 
 impl PartialEq for AttributeName {
     fn eq(&self, other: &Self) -> bool {

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use sse_kit_event::TextError;
+
 use crate::attribute_name::AttributeName;
 use crate::escape::write_escaped;
 use crate::style;
-use crate::text::TextError;
 
 /// The attributes of an element, in order, each name once.
 ///

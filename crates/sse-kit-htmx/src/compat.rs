@@ -5,12 +5,13 @@
 //! [`Element`] with a [`Connect`] of their own.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use sse_kit_event::{TextError, TextErrorKind};
 
 use crate::connect::Connect;
 use crate::dialect::Dialect;
 use crate::element::Element;
 use crate::element_id::ElementId;
-use crate::endpoint::{Endpoint, EndpointError, check_segment};
+use crate::endpoint::{Endpoint, check_segment};
 use crate::error::MarkupError;
 use crate::html::Html;
 use crate::tag::Tag;
@@ -85,7 +86,7 @@ impl JobSpan {
     pub fn element(&self, dialect: Dialect) -> Result<Element, MarkupError> {
         let endpoint = endpoint_from_template(&self.endpoint_template, &self.job_id)?;
         if has_other_placeholder(&self.id_template) {
-            return Err(EndpointError::Placeholder.into());
+            return Err(other_placeholder(&self.id_template).into());
         }
         let id = ElementId::new(&self.id_template.replace(PLACEHOLDER, &self.job_id))?;
         let element = Element::new(Tag::SPAN).id(&id).sse(&Connect::new(endpoint), dialect)?;
@@ -108,17 +109,16 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 /// let endpoint = endpoint_from_template("/jobs/{job_id}/events", "a/b & c")?;
 /// assert_eq!(endpoint.as_str(), "/jobs/a%2Fb%20%26%20c/events");
 /// assert!(endpoint_from_template("/jobs/{job_id}/events", "..").is_err());
-/// # Ok::<(), sse_kit_htmx::EndpointError>(())
+/// # Ok::<(), sse_kit_htmx::TextError>(())
 /// ```
 ///
 /// # Errors
 ///
-/// [`EndpointError::Placeholder`] when another placeholder is in the template,
-/// [`EndpointError::Segment`] when the job makes a segment that a browser would resolve; everything
-/// else as [`Endpoint::new`].
-pub fn endpoint_from_template(template: &str, job_id: &str) -> Result<Endpoint, EndpointError> {
+/// [`TextError`] if another placeholder is in the template or the job makes a segment that a
+/// browser would resolve, and by the rules of [`Endpoint::new`].
+pub fn endpoint_from_template(template: &str, job_id: &str) -> Result<Endpoint, TextError> {
     if has_other_placeholder(template) {
-        return Err(EndpointError::Placeholder);
+        return Err(other_placeholder(template));
     }
     let job = utf8_percent_encode(job_id, RESERVED).to_string();
     let path = template.split(['?', '#']).next().unwrap_or_default();
@@ -134,6 +134,11 @@ fn has_other_placeholder(template: &str) -> bool {
     template.replace(PLACEHOLDER, "").contains(['{', '}'])
 }
 
+fn other_placeholder(template: &str) -> TextError {
+    let rule = "its only placeholder may be `{job_id}`";
+    TextError::new(template, "a template", TextErrorKind::Form, rule)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,14 +151,17 @@ mod tests {
         assert_eq!(fill("/e?job_id={job_id}", "ü&x=1"), Ok("/e?job_id=%C3%BC%26x%3D1".into()));
         assert_eq!(fill("/e/{job_id}", "{job_id}"), Ok("/e/%7Bjob_id%7D".into()));
         assert_eq!(fill("/e?a={job_id}", ".."), Ok("/e?a=..".into()));
-        assert_eq!(fill("/e/{id}", "1"), Err(EndpointError::Placeholder));
-        assert_eq!(fill("/e/{job_id", "1"), Err(EndpointError::Placeholder));
+        for template in ["/e/{id}", "/e/{job_id"] {
+            let error = fill(template, "1").unwrap_err().to_string();
+            assert!(error.contains("only placeholder"), "{error}");
+        }
     }
 
     #[test]
     fn a_job_leads_to_no_other_resource() {
         let refused = |template: &str, id: &str| {
-            matches!(endpoint_from_template(template, id), Err(EndpointError::Segment { .. }))
+            let error = endpoint_from_template(template, id).err();
+            error.is_some_and(|error| error.to_string().contains("not a segment of a path"))
         };
         for id in ["..", ".", "", "../x", "..\\x", "a/../b"] {
             assert!(refused("/jobs/{job_id}/events", id), "{id}");

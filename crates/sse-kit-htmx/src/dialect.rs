@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::text::{TextError, TextErrorKind};
+use sse_kit_event::{TextError, TextErrorKind};
 
 /// The version of htmx on a page, which says what markup and messages look like.
 ///

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use sse_kit_event::TextError;
+
 use crate::attribute_name::AttributeName;
 use crate::attributes::Attributes;
 use crate::connect::Connect;
@@ -11,7 +13,6 @@ use crate::error::MarkupError;
 use crate::fragment::{Fragment, RenderError};
 use crate::html::Html;
 use crate::tag::Tag;
-use crate::text::TextError;
 
 /// An element with attributes and content, for apps without a template engine, and for functions
 /// that make elements which get a connection later.

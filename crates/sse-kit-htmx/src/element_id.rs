@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use sse_kit_event::{TextError, text_type};
+
 use crate::selector::Selector;
-use crate::text::{Text, TextError, is_plain, text_type};
+use crate::text::{Text, is_plain};
 
 /// The id of an element in a page.
 ///
@@ -75,7 +77,7 @@ impl ElementId {
     }
 }
 
-text_type!(ElementId, TextError);
+text_type!(ElementId);
 
 /// Escapes a character by six digits, which need no blank behind them. So no selector of an id has a
 /// blank, a comma or a colon, at which htmx would take it apart.
@@ -95,7 +97,7 @@ fn push_escaped(css: &mut String, at: usize, c: char) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::TextErrorKind;
+    use sse_kit_event::TextErrorKind;
 
     #[test]
     fn limits() {

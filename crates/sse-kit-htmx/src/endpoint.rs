@@ -4,9 +4,9 @@ use std::fmt::Display;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use sse_kit_event::EventId;
+use sse_kit_event::{EventId, TextError, TextErrorKind, text_type};
 
-use crate::text::{Text, is_plain, text_type};
+use crate::text::{Text, is_plain};
 
 /// The URL of a stream of the page's own origin: a path such as `/events?topic=jobs`, or one that is
 /// relative to the page.
@@ -19,19 +19,22 @@ use crate::text::{Text, is_plain, text_type};
 /// [`query`](Self::query), which encode them:
 ///
 /// ```
-/// use sse_kit_htmx::{Endpoint, EndpointError};
+/// use sse_kit_htmx::{Endpoint, TextError, TextErrorKind};
 ///
 /// let endpoint = Endpoint::from_segments(["rooms", "a/b", "events"])?.query("nick", "A & B")?;
 /// assert_eq!(endpoint.as_str(), "/rooms/a%2Fb/events?nick=A%20%26%20B");
 ///
 /// const EVENTS: Endpoint = Endpoint::from_static("/events?topic=jobs");
-/// assert_eq!("javascript:alert(1)".parse::<Endpoint>(), Err(EndpointError::OtherOrigin));
-/// # Ok::<(), EndpointError>(())
+/// let error = "javascript:alert(1)".parse::<Endpoint>().unwrap_err();
+/// assert_eq!(error.kind(), TextErrorKind::Unsafe);
+/// # Ok::<(), TextError>(())
 /// ```
 ///
 /// [URL standard]: https://url.spec.whatwg.org/#concept-basic-url-parser
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint(Text);
+
+const WHAT: &str = "an endpoint";
 
 /// The query parameter in which a page sends its cursor.
 const CURSOR: &str = "last_event_id";
@@ -48,11 +51,12 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// [`EndpointError`] names the rule that `url` breaks.
-    pub fn new(url: &str) -> Result<Self, EndpointError> {
+    /// [`TextError`] names the rule that `url` breaks.
+    pub fn new(url: &str) -> Result<Self, TextError> {
         check_characters(url)?;
         if url.starts_with("//") || has_scheme(url) {
-            return Err(EndpointError::OtherOrigin);
+            let rule = "an endpoint is a path; name another origin by `Endpoint::cross_origin`";
+            return Err(TextError::new(url, WHAT, TextErrorKind::Unsafe, rule));
         }
         Ok(Self(url.into()))
     }
@@ -78,24 +82,28 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// [`EndpointError`] names the rule that `url` breaks.
-    pub fn cross_origin(url: &str) -> Result<Self, EndpointError> {
+    /// [`TextError`] names the rule that `url` breaks.
+    pub fn cross_origin(url: &str) -> Result<Self, TextError> {
         check_characters(url)?;
         let rest = ["https://", "http://", "//"].iter().find_map(|start| url.strip_prefix(start));
-        let rest = rest.ok_or(EndpointError::NoHost)?;
-        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        if is_host(host) { Ok(Self(url.into())) } else { Err(EndpointError::NoHost) }
+        let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
+        if host.is_some_and(is_host) {
+            return Ok(Self(url.into()));
+        }
+        let rule = "it must begin with `https://`, `http://` or `//` and a host, in lower-case \
+                    ASCII and without a user";
+        Err(TextError::new(url, "the URL of another origin", TextErrorKind::Form, rule))
     }
 
     /// Makes a path of segments, each encoded: `["jobs", "a/b"]` is `/jobs/a%2Fb`.
     ///
     /// # Errors
     ///
-    /// [`EndpointError::Segment`] when a segment is empty, or `.` or `..`, which a browser would
-    /// resolve; everything else as [`Endpoint::new`].
+    /// [`TextError`] if a segment is empty, or `.` or `..`, which a browser would resolve, and by
+    /// the rules of [`Endpoint::new`].
     pub fn from_segments<S: AsRef<str>>(
         segments: impl IntoIterator<Item = S>,
-    ) -> Result<Self, EndpointError> {
+    ) -> Result<Self, TextError> {
         let mut path = String::new();
         for segment in segments {
             let segment = segment.as_ref();
@@ -103,7 +111,7 @@ impl Endpoint {
             path.push('/');
             path.extend(utf8_percent_encode(segment, RESERVED));
             if path.len() > Self::MAX_LEN {
-                return Err(EndpointError::TooLong { bytes: path.len() });
+                return Err(TextError::too_long(&path, WHAT, Self::MAX_LEN));
             }
         }
         Self::new(&path)
@@ -113,11 +121,12 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// [`EndpointError::Cursor`] for `last_event_id`, which [`Endpoint::with_cursor`] sets;
-    /// [`EndpointError::TooLong`] when there is no room for it.
-    pub fn query(&self, name: &str, value: impl Display) -> Result<Self, EndpointError> {
+    /// [`TextError`] for the name `last_event_id`, which [`Endpoint::with_cursor`] sets, and for a
+    /// URL that gets too long.
+    pub fn query(&self, name: &str, value: impl Display) -> Result<Self, TextError> {
         if name == CURSOR {
-            return Err(EndpointError::Cursor);
+            let rule = "the cursor is set by `Endpoint::with_cursor`";
+            return Err(TextError::new(name, "a parameter", TextErrorKind::Reserved, rule));
         }
         let (before, fragment) = self.split_fragment();
         let separator = match before.split_once('?') {
@@ -130,7 +139,7 @@ impl Endpoint {
         let value = utf8_percent_encode(&value, RESERVED);
         let url = format!("{before}{separator}{name}={value}{fragment}");
         if url.len() > Self::MAX_LEN {
-            return Err(EndpointError::TooLong { bytes: url.len() });
+            return Err(TextError::too_long(&url, WHAT, Self::MAX_LEN));
         }
         Ok(Self(url.as_str().into()))
     }
@@ -161,18 +170,21 @@ impl Endpoint {
     }
 }
 
-text_type!(Endpoint, EndpointError);
+text_type!(Endpoint);
 
-fn check_characters(url: &str) -> Result<(), EndpointError> {
+fn check_characters(url: &str) -> Result<(), TextError> {
     if url.is_empty() {
-        return Err(EndpointError::Empty);
+        return Err(TextError::empty(WHAT));
     }
     if url.len() > Endpoint::MAX_LEN {
-        return Err(EndpointError::TooLong { bytes: url.len() });
+        return Err(TextError::too_long(url, WHAT, Endpoint::MAX_LEN));
     }
     // Browsers read `\` as `/`, and drop some of the others.
     match url.chars().find(|&c| c.is_whitespace() || c.is_control() || c == '\\') {
-        Some(found) => Err(EndpointError::Character { found }),
+        Some(found) => {
+            let rule = format!("it contains {found:?}; encode it");
+            Err(TextError::new(url, WHAT, TextErrorKind::Character, rule))
+        }
         None => Ok(()),
     }
 }
@@ -196,10 +208,11 @@ const fn is_plain_path(path: &str) -> bool {
 }
 
 /// Refuses a segment that a browser, or a server that decodes it, would resolve.
-pub(crate) fn check_segment(decoded: &str) -> Result<(), EndpointError> {
+pub(crate) fn check_segment(decoded: &str) -> Result<(), TextError> {
     let resolves = |part: &str| matches!(part, "." | "..");
     if decoded.is_empty() || decoded.split(['/', '\\']).any(resolves) {
-        return Err(EndpointError::Segment { segment: decoded.to_owned() });
+        let rule = "a browser would request another resource";
+        return Err(TextError::new(decoded, "a segment of a path", TextErrorKind::Form, rule));
     }
     Ok(())
 }
@@ -240,51 +253,6 @@ fn is_cursor(pair: &str) -> bool {
     percent_decode_str(&name).eq(CURSOR.bytes())
 }
 
-/// A text that is no URL of a stream.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum EndpointError {
-    /// The URL has no characters.
-    #[error("an endpoint is not empty")]
-    Empty,
-    /// The URL is longer than [`Endpoint::MAX_LEN`].
-    #[error("an endpoint has at most {max} bytes, not {bytes}", max = Endpoint::MAX_LEN)]
-    TooLong {
-        /// The length in bytes.
-        bytes: usize,
-    },
-    /// The URL holds a character that it cannot have.
-    #[error("an endpoint has no {found:?}; encode it")]
-    Character {
-        /// The first of these.
-        found: char,
-    },
-    /// A browser would take the URL for one of another origin, or for no resource at all.
-    #[error("an endpoint is a path; name another origin by `Endpoint::cross_origin`")]
-    OtherOrigin,
-    /// The URL of another origin does not name it.
-    #[error(
-        "a URL of another origin begins with `https://`, `http://` or `//` and a host, in small \
-         letters of ASCII and without a user"
-    )]
-    NoHost,
-    /// A segment of the path is empty, or is `.` or `..` once it is decoded.
-    #[error("{segment:?} is no segment of a path; a browser would ask for another resource")]
-    Segment {
-        /// The segment, decoded.
-        segment: String,
-    },
-    /// The parameter is the cursor's.
-    #[error("the parameter `{CURSOR}` is set by `with_cursor`")]
-    Cursor,
-    /// A template holds another placeholder than `{job_id}`.
-    #[error("the only placeholder of a template is `{{job_id}}`")]
-    Placeholder,
-    /// The URL of a folder has a query or a fragment.
-    #[error("a folder has no `?` and no `#`")]
-    Folder,
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -293,18 +261,22 @@ mod tests {
 
     use super::*;
 
+    fn kind(endpoint: Result<Endpoint, TextError>) -> Option<TextErrorKind> {
+        endpoint.err().map(|error| error.kind())
+    }
+
     #[test]
     fn limits() {
-        assert_eq!(Endpoint::new(""), Err(EndpointError::Empty));
-        assert_eq!(Endpoint::new(&"x".repeat(8193)), Err(EndpointError::TooLong { bytes: 8193 }));
+        assert_eq!(kind(Endpoint::new("")), Some(TextErrorKind::Empty));
+        assert_eq!(kind(Endpoint::new(&"x".repeat(8193))), Some(TextErrorKind::TooLong));
         for found in [' ', '\n', '\0', '\u{a0}', '\\'] {
             let url = format!("/a{found}");
-            assert_eq!(Endpoint::new(&url), Err(EndpointError::Character { found }));
+            assert_eq!(kind(Endpoint::new(&url)), Some(TextErrorKind::Character));
         }
         for url in
             ["javascript:x", "JavaScript:x", "data:,x", "ftp://a", "https:evil", "//a.test/e"]
         {
-            assert_eq!(Endpoint::new(url), Err(EndpointError::OtherOrigin), "{url}");
+            assert_eq!(kind(Endpoint::new(url)), Some(TextErrorKind::Unsafe), "{url}");
         }
         for url in
             ["/e", "e?topic=jobs:1", "?a=b:c", "/https://a", "1:b", ":x", "#a", "./e", "/a//b"]
@@ -365,9 +337,10 @@ mod tests {
         assert_eq!(query("/e"), "/e?a%20b=%C3%BC%26%23");
         assert_eq!(query("/e?x#y"), "/e?x&a%20b=%C3%BC%26%23#y");
         assert_eq!(query("/e?"), "/e?a%20b=%C3%BC%26%23");
-        assert_eq!(endpoint("/e").query("last_event_id", 1), Err(EndpointError::Cursor));
+        let cursor = endpoint("/e").query("last_event_id", 1);
+        assert_eq!(kind(cursor), Some(TextErrorKind::Reserved));
         let long = endpoint("/e").query("a", "x".repeat(8192));
-        assert!(matches!(long, Err(EndpointError::TooLong { .. })));
+        assert_eq!(kind(long), Some(TextErrorKind::TooLong));
     }
 
     /// Resolves a URL as a browser does that is at `base`.

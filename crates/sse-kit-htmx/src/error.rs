@@ -1,10 +1,10 @@
 //! The error of markup that cannot be written.
 
+use sse_kit_event::TextError;
+
 use crate::attribute_name::AttributeName;
 use crate::dialect::Dialect;
-use crate::endpoint::EndpointError;
 use crate::swap::Swap;
-use crate::text::TextError;
 
 /// Markup that cannot be written for this htmx, or not like this.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,8 +41,6 @@ pub(crate) enum Reason {
     Taken { name: AttributeName },
     #[error(transparent)]
     Text(TextError),
-    #[error(transparent)]
-    Endpoint(EndpointError),
 }
 
 impl MarkupError {
@@ -54,7 +52,7 @@ impl MarkupError {
                 MarkupErrorKind::EventName
             }
             Reason::Taken { .. } => MarkupErrorKind::Attribute,
-            Reason::Text(_) | Reason::Endpoint(_) => MarkupErrorKind::Text,
+            Reason::Text(_) => MarkupErrorKind::Text,
         }
     }
 }
@@ -62,11 +60,5 @@ impl MarkupError {
 impl From<TextError> for MarkupError {
     fn from(error: TextError) -> Self {
         Self(Reason::Text(error))
-    }
-}
-
-impl From<EndpointError> for MarkupError {
-    fn from(error: EndpointError) -> Self {
-        Self(Reason::Endpoint(error))
     }
 }

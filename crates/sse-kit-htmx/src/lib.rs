@@ -95,7 +95,7 @@ pub use connect::{Connect, Reconnect};
 pub use dialect::Dialect;
 pub use element::Element;
 pub use element_id::ElementId;
-pub use endpoint::{Endpoint, EndpointError};
+pub use endpoint::Endpoint;
 #[cfg(feature = "minijinja")]
 #[cfg_attr(docsrs, doc(cfg(feature = "minijinja")))]
 pub use engines::HtmlTemplates;
@@ -110,14 +110,14 @@ pub use html::Html;
 pub use message_format::MessageFormat;
 pub use modifiers::{Edge, FocusScroll, Transition};
 pub use named_swap::NamedSwap;
-pub use nonce::{Nonce, RandomError};
+pub use nonce::Nonce;
 pub use page_scripts::PageScripts;
 pub use script::Script;
 pub use script_folder::ScriptFolder;
 pub use selector::Selector;
+pub use sse_kit_event::{RandomError, TextError, TextErrorKind};
 pub use swap::Swap;
 pub use tag::Tag;
 pub use target::Target;
-pub use text::{TextError, TextErrorKind};
 pub use update::Update;
 pub use updates::{Updates, UpdatesError, UpdatesErrorKind};

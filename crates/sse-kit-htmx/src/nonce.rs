@@ -1,8 +1,9 @@
 //! The nonce of a content security policy.
 
 use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine};
+use sse_kit_event::{RandomError, TextError, TextErrorKind, random_bytes, text_type};
 
-use crate::text::{Text, TextError, TextErrorKind, text_type};
+use crate::text::Text;
 
 /// The nonce of a [content security policy][csp], by which a browser lets inline scripts through. Each
 /// response needs a new one that nobody can guess: [`Nonce::random`].
@@ -35,8 +36,7 @@ impl Nonce {
     ///
     /// [`RandomError`] when the system gives no random numbers.
     pub fn random() -> Result<Self, RandomError> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).map_err(RandomError)?;
+        let bytes: [u8; 16] = random_bytes()?;
         Ok(Self(BASE64_STANDARD_NO_PAD.encode(bytes).as_str().into()))
     }
 
@@ -56,7 +56,7 @@ impl Nonce {
         }
         match digits.chars().find(|&c| !is_digit(c)) {
             Some(_) => {
-                Err(TextError::new(nonce, WHAT, TextErrorKind::Character, "it is no base64"))
+                Err(TextError::new(nonce, WHAT, TextErrorKind::Character, "it is not base64"))
             }
             None => Ok(Self(nonce.into())),
         }
@@ -68,12 +68,7 @@ impl Nonce {
     }
 }
 
-text_type!(Nonce, TextError);
-
-/// The system gives no random numbers.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("the system gives no random numbers: {0}")]
-pub struct RandomError(getrandom::Error);
+text_type!(Nonce);
 
 #[cfg(test)]
 mod tests {

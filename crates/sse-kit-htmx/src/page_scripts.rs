@@ -26,7 +26,7 @@ use crate::script_folder::ScriptFolder;
 /// for script in scripts.files() {
 ///     assert!(tags.contains(&format!("src=\"/assets/{}\"", script.file_name())));
 /// }
-/// # Ok::<(), sse_kit_htmx::EndpointError>(())
+/// # Ok::<(), sse_kit_htmx::TextError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct PageScripts {

@@ -1,17 +1,18 @@
 //! The URL of a folder of script files.
 
-use crate::endpoint::{Endpoint, EndpointError};
-use crate::text::text_type;
+use sse_kit_event::{TextError, TextErrorKind, text_type};
+
+use crate::endpoint::Endpoint;
 
 /// The URL of a folder of script files: a path, with or without a `/` at its end.
 ///
 /// ```
-/// use sse_kit_htmx::{EndpointError, ScriptFolder};
+/// use sse_kit_htmx::{ScriptFolder, TextError};
 ///
 /// const ASSETS: ScriptFolder = ScriptFolder::from_static("/assets");
 /// assert_eq!(ASSETS.file("htmx.min.js"), "/assets/htmx.min.js");
-/// assert_eq!("/assets?v=1".parse::<ScriptFolder>(), Err(EndpointError::Folder));
-/// # Ok::<(), EndpointError>(())
+/// assert!("/assets?v=1".parse::<ScriptFolder>().is_err());
+/// # Ok::<(), TextError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ScriptFolder(Endpoint);
@@ -21,8 +22,8 @@ impl ScriptFolder {
     ///
     /// # Errors
     ///
-    /// [`EndpointError`], as [`Endpoint::new`], and [`EndpointError::Folder`].
-    pub fn new(path: &str) -> Result<Self, EndpointError> {
+    /// [`TextError`], as [`Endpoint::new`], and if `path` has `?` or `#`.
+    pub fn new(path: &str) -> Result<Self, TextError> {
         Self::from_endpoint(Endpoint::new(path)?)
     }
 
@@ -45,14 +46,15 @@ impl ScriptFolder {
     ///
     /// # Errors
     ///
-    /// [`EndpointError`], as [`Endpoint::cross_origin`], and [`EndpointError::Folder`].
-    pub fn cross_origin(url: &str) -> Result<Self, EndpointError> {
+    /// [`TextError`], as [`Endpoint::cross_origin`], and if `url` has `?` or `#`.
+    pub fn cross_origin(url: &str) -> Result<Self, TextError> {
         Self::from_endpoint(Endpoint::cross_origin(url)?)
     }
 
-    fn from_endpoint(endpoint: Endpoint) -> Result<Self, EndpointError> {
+    fn from_endpoint(endpoint: Endpoint) -> Result<Self, TextError> {
         if endpoint.as_str().contains(['?', '#']) {
-            return Err(EndpointError::Folder);
+            let rule = "a folder has no `?` and no `#`";
+            return Err(TextError::new(endpoint.as_str(), "a folder", TextErrorKind::Form, rule));
         }
         Ok(Self(endpoint))
     }
@@ -72,4 +74,4 @@ impl ScriptFolder {
     }
 }
 
-text_type!(ScriptFolder, EndpointError);
+text_type!(ScriptFolder);

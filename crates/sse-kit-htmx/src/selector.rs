@@ -1,6 +1,8 @@
 //! A CSS selector.
 
-use crate::text::{Text, TextError, TextErrorKind, text_type};
+use sse_kit_event::{TextError, TextErrorKind, text_type};
+
+use crate::text::Text;
 
 /// A CSS selector, as `document.querySelectorAll` takes it.
 ///
@@ -100,7 +102,7 @@ fn has_comma_in_quotes(selector: &str) -> bool {
     false
 }
 
-text_type!(Selector, TextError);
+text_type!(Selector);
 
 #[cfg(test)]
 mod tests {

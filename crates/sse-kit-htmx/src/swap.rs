@@ -3,9 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use sse_kit_event::{TextError, TextErrorKind};
+
 use crate::dialect::Dialect;
 use crate::error::{MarkupError, Reason};
-use crate::text::{TextError, TextErrorKind};
 
 /// A swap style of htmx: the way in which content goes into its target.
 ///

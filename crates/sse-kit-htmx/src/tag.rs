@@ -1,6 +1,8 @@
 //! The name of an element.
 
-use crate::text::{Text, TextError, TextErrorKind, text_type};
+use sse_kit_event::{TextError, TextErrorKind, text_type};
+
+use crate::text::Text;
 
 /// The name of an element, such as `div`.
 ///
@@ -70,7 +72,7 @@ impl Tag {
     }
 }
 
-text_type!(Tag, TextError);
+text_type!(Tag);
 
 #[cfg(test)]
 mod tests {

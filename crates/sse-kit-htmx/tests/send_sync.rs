@@ -2,8 +2,8 @@
 
 use sse_kit_htmx::compat::JobSpan;
 use sse_kit_htmx::{
-    AttributeName, Attributes, Connect, Element, ElementId, Endpoint, EndpointError, EventTrigger,
-    HeadError, Html, MarkupError, NamedSwap, Nonce, PageScripts, RandomError, RenderError, Script,
+    AttributeName, Attributes, Connect, Element, ElementId, Endpoint, EventTrigger, HeadError,
+    Html, MarkupError, NamedSwap, Nonce, PageScripts, RandomError, RenderError, Script,
     ScriptFolder, Selector, Tag, Target, TextError, Update, Updates, UpdatesError,
 };
 
@@ -17,7 +17,6 @@ fn public_types_are_send_and_sync() {
     is_send_and_sync::<Element>();
     is_send_and_sync::<ElementId>();
     is_send_and_sync::<Endpoint>();
-    is_send_and_sync::<EndpointError>();
     is_send_and_sync::<EventTrigger>();
     is_send_and_sync::<HeadError>();
     is_send_and_sync::<Html>();

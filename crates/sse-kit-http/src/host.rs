@@ -6,6 +6,7 @@ use std::str::FromStr;
 use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderMap, Uri};
+use sse_kit_event::{TextError, TextErrorKind};
 
 /// The host names that a server accepts.
 ///
@@ -84,23 +85,32 @@ impl HostRules {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostName(Box<str>);
 
-impl FromStr for HostName {
-    type Err = HostNameError;
+const WHAT: &str = "a host name";
 
-    fn from_str(name: &str) -> Result<Self, HostNameError> {
-        let name = name.strip_suffix('.').unwrap_or(name);
-        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        if name.is_empty() || name.len() > 253 || !name.bytes().all(plain) {
-            return Err(HostNameError(name.chars().take(64).collect()));
+impl HostName {
+    /// The maximum length of a name, in bytes, without the dot at its end.
+    const MAX_LEN: usize = 253;
+}
+
+impl FromStr for HostName {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        let name = text.strip_suffix('.').unwrap_or(text);
+        if name.is_empty() {
+            return Err(TextError::empty(WHAT));
+        }
+        if name.len() > Self::MAX_LEN {
+            return Err(TextError::too_long(name, WHAT, Self::MAX_LEN));
+        }
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if !name.chars().all(is_plain) {
+            let rule = "use only letters, digits and `._-`, without a port";
+            return Err(TextError::new(text, WHAT, TextErrorKind::Character, rule));
         }
         Ok(Self(name.to_ascii_lowercase().into()))
     }
 }
-
-/// The error for a text that is not a host name.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a host name; use letters, digits and `._-`, without a port")]
-pub struct HostNameError(Box<str>);
 
 /// The error for a request to a host name that is not allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -65,11 +65,11 @@ mod trusted_proxies;
 pub use authorizer::{Access, Authorizer, DeniedError, Grant, Resource};
 pub use body::SseBody;
 pub use byte_stream::SseByteStream;
-pub use cors::{Cors, Origin, OriginError};
+pub use cors::{Cors, Origin};
 #[cfg(feature = "tower")]
 pub use cors_layer::{WithCors, WithCorsFuture};
 pub use gate::{Gate, OpenError};
-pub use host::{HostName, HostNameError, HostRules, WrongHostError};
+pub use host::{HostName, HostRules, WrongHostError};
 #[cfg(feature = "tower")]
 pub use layers::{Checked, SameSiteLayer};
 pub use query::{QueryError, query_parameters};
@@ -78,4 +78,4 @@ pub use request::SseRequest;
 pub use response::SseResponse;
 pub use same_site::{CrossSiteError, ensure_same_site};
 pub use shared_stream::{Progress, SharedStream};
-pub use trusted_proxies::{Network, NetworkError, TrustedProxies};
+pub use trusted_proxies::{Network, TrustedProxies};

@@ -7,8 +7,8 @@ use http::header::ACCEPT_ENCODING;
 use http::header::HeaderMap;
 use http::request::Parts;
 use http::{Request, Uri};
-use sse_kit_broadcast::{Start, StartError};
-use sse_kit_event::{LastEventId, Topic, TopicPattern, Topics};
+use sse_kit_broadcast::Start;
+use sse_kit_event::{LastEventId, TextError, Topic, TopicPattern, Topics};
 
 use crate::query::{QueryError, raw_parameters, utf8};
 
@@ -144,8 +144,8 @@ impl<'a> SseRequest<'a> {
     ///
     /// # Errors
     ///
-    /// [`StartError`] for any other value.
-    pub fn start(&self) -> Result<Start, StartError> {
+    /// [`TextError`] for any other value.
+    pub fn start(&self) -> Result<Start, TextError> {
         let value = self.values("start").next();
         value.map_or(Ok(Start::Now), |value| String::from_utf8_lossy(&value).parse())
     }

@@ -202,7 +202,7 @@ impl SseResponse {
     ///
     /// // For a page with `sse-close="done"`, which came back too late for the event itself.
     /// let response = SseResponse::only(&Event::new("{}").with_name("done".parse()?));
-    /// # Ok::<(), sse_kit_event::EventNameError>(())
+    /// # Ok::<(), sse_kit_event::TextError>(())
     /// ```
     pub fn only(event: &Event) -> Response<SseBody> {
         respond(SseBody::last_words(event.encode().finish(event.id())))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redis::{ErrorKind, RedisError, Script};
 use sse_kit_broadcast::{Append, AppendError, Appended, Once};
-use sse_kit_event::EventId;
+use sse_kit_event::{EventId, RandomError, random_bytes};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::config::RedisConfig;
@@ -231,8 +231,8 @@ fn unproven(error: &RedisError) -> Option<&str> {
 }
 
 /// Returns 128 random bits as text.
-pub(crate) fn random() -> Result<String, getrandom::Error> {
-    Ok(format!("{:016x}{:016x}", getrandom::u64()?, getrandom::u64()?))
+pub(crate) fn random() -> Result<String, RandomError> {
+    Ok(format!("{:032x}", u128::from_ne_bytes(random_bytes()?)))
 }
 
 pub(crate) fn millis(duration: Duration) -> u64 {

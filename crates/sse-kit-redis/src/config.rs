@@ -3,9 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use sse_kit_event::Topic;
+use sse_kit_event::{TextError, TextErrorKind, Topic, text_type};
 
 use crate::address::Address;
+use crate::redis_log::ConnectError;
 
 /// The maximum of every duration: a hundred years. Longer ones are reduced to it.
 const MAX_TIME: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -63,9 +64,9 @@ impl RedisConfig {
     ///
     /// # Errors
     ///
-    /// [`RedisConfigError`] if `url` is not such an address.
-    pub fn new(url: &str) -> Result<Self, RedisConfigError> {
-        let address = Address::parse(url).map_err(RedisConfigError)?;
+    /// [`ConnectError::Address`] if `url` is not such an address.
+    pub fn new(url: &str) -> Result<Self, ConnectError> {
+        let address = Address::parse(url).map_err(|error| ConnectError::Address(error.into()))?;
         Ok(Self {
             address,
             name: LogName(String::from("sse-kit")),
@@ -187,11 +188,6 @@ impl fmt::Debug for RedisConfig {
     }
 }
 
-/// The reason why a text is not the address of a Redis server.
-#[derive(Debug, thiserror::Error)]
-#[error("not the address of a Redis server; see `RedisConfig::new` for the forms")]
-pub struct RedisConfigError(#[source] redis::RedisError);
-
 /// The name of a log in Redis: 1 to 64 letters, digits and `._-`.
 ///
 /// It is the hash tag of all its keys, so a cluster keeps them in one slot.
@@ -201,22 +197,37 @@ pub struct LogName(String);
 impl LogName {
     /// The maximum length of a name, in bytes.
     pub const MAX_LEN: usize = 64;
-}
 
-impl std::str::FromStr for LogName {
-    type Err = LogNameError;
+    /// Parses a name.
+    ///
+    /// # Errors
+    ///
+    /// [`TextError`] if `name` breaks one of the rules above.
+    pub fn new(name: &str) -> Result<Self, TextError> {
+        const WHAT: &str = "the name of a log";
+        if name.is_empty() {
+            return Err(TextError::empty(WHAT));
+        }
+        if name.len() > Self::MAX_LEN {
+            return Err(TextError::too_long(name, WHAT, Self::MAX_LEN));
+        }
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        match name.chars().find(|c| !is_plain(*c)) {
+            Some(found) => {
+                let rule = format!("it contains {found:?}; use only letters, digits and `._-`");
+                Err(TextError::new(name, WHAT, TextErrorKind::Character, rule))
+            }
+            None => Ok(Self(name.to_owned())),
+        }
+    }
 
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        let fits = (1..=Self::MAX_LEN).contains(&name.len());
-        if fits && name.bytes().all(plain) { Ok(Self(name.to_owned())) } else { Err(LogNameError) }
+    /// Returns the name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
-/// The error for a text that is not the name of a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not the name of a log; use 1 to 64 letters, digits and `._-`")]
-pub struct LogNameError;
+text_type!(LogName);
 
 #[cfg(test)]
 mod tests {
@@ -230,8 +241,10 @@ mod tests {
         {
             assert!(key.starts_with("{shop}:"), "{key}");
         }
-        assert_eq!("a}b".parse::<LogName>(), Err(LogNameError));
-        assert_eq!("".parse::<LogName>(), Err(LogNameError));
+        let kind = |name: &str| LogName::new(name).err().map(|error| error.kind());
+        assert_eq!(kind("a}b"), Some(TextErrorKind::Character));
+        assert_eq!(kind(""), Some(TextErrorKind::Empty));
+        assert_eq!(kind(&"a".repeat(65)), Some(TextErrorKind::TooLong));
     }
 
     #[test]

@@ -52,7 +52,7 @@ mod refusal;
 mod status;
 mod warm_up;
 
-pub use config::{LogName, LogNameError, RedisConfig, RedisConfigError};
+pub use config::{LogName, RedisConfig};
 pub use presence::{Member, MembersError, RedisPresence};
 pub use redis_log::{ConnectError, RedisLog};
 pub use status::{RedisHealth, RedisStats, RedisStatus};

@@ -8,8 +8,8 @@ use std::time::Duration;
 use redis::{RedisError, Script};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sse_kit_broadcast::{ConnectionId, Hub, PresenceError};
-use sse_kit_event::Topic;
+use sse_kit_broadcast::{ConnectionId, Hub, RecvError};
+use sse_kit_event::{RandomError, Topic};
 use tokio::time::{MissedTickBehavior, timeout};
 
 use crate::appender::{millis, random};
@@ -74,8 +74,8 @@ impl RedisPresence {
     ///
     /// # Errors
     ///
-    /// If the operating system provides no random number for the name of the node.
-    pub fn new(config: RedisConfig) -> Result<Self, getrandom::Error> {
+    /// [`RandomError`] if the operating system provides no random number for the name of the node.
+    pub fn new(config: RedisConfig) -> Result<Self, RandomError> {
         let script = Script::new(include_str!("present.lua"));
         let link = Link::new(config.clone());
         Ok(Self { shared: Arc::new(Shared { config, link, script, node: random()? }) })
@@ -99,7 +99,7 @@ impl RedisPresence {
             tokio::select! {
                 _ = tick.tick() => {}
                 change = watch.change() => match change {
-                    Ok(_) | Err(PresenceError::Lagged { .. }) => {}
+                    Ok(_) | Err(RecvError::Lagged { .. }) => {}
                     Err(_) => break,
                 }
             }

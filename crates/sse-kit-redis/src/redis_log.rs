@@ -1,5 +1,6 @@
 //! The log that several nodes share.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,7 +48,8 @@ impl RedisLog {
         if window < shortest {
             return Err(ConnectError::ShortWindow { window, shortest });
         }
-        let (reader, warm_up) = begin(&config).await.map_err(ConnectError::Redis)?;
+        let (reader, warm_up) =
+            begin(&config).await.map_err(|error| ConnectError::Redis(error.into()))?;
         let shared = Arc::new(Shared::new(warm_up.begin));
         shared.reads_from(&warm_up.server, 0);
         Ok(Self {
@@ -143,10 +145,15 @@ async fn begin(config: &RedisConfig) -> redis::RedisResult<(Reader, WarmUp)> {
     }
 }
 
-/// The error of [`RedisLog::connect`].
+/// The reason why there is no connection to the log: the error of [`RedisConfig::new`] and
+/// [`RedisLog::connect`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
+    /// The text is not the address of a Redis server. The message does not have the text, which may
+    /// contain a password.
+    #[error("not the address of a Redis server; see `RedisConfig::new` for the forms")]
+    Address(#[source] Box<dyn Error + Send + Sync>),
     /// The idempotency window is shorter than the time in which the last retry of an append may
     /// arrive.
     #[error(
@@ -161,5 +168,5 @@ pub enum ConnectError {
     },
     /// Redis is unreachable, or refused.
     #[error("cannot connect to the log in Redis")]
-    Redis(#[source] redis::RedisError),
+    Redis(#[source] Box<dyn Error + Send + Sync>),
 }

@@ -39,6 +39,9 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(not(unix))]
+compile_error!("sse-kit-serve needs Unix: it uses Unix sockets, socket options and signals");
+
 mod answer;
 mod connection;
 mod http1;
@@ -61,10 +64,13 @@ mod stats;
 mod tls;
 mod unix_socket;
 
-pub use listen_address::{ListenAddress, ListenAddressError};
+pub use listen_address::ListenAddress;
 pub use listener::{ListenError, Listener};
 pub use request_body::{RequestBody, RequestBodyError};
 pub use server::Server;
 pub use stats::ServeStats;
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError};
+#[cfg(feature = "tls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+pub use tokio_rustls::rustls;

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use sse_kit_event::{TextError, TextErrorKind};
+
 /// The prefix of a Unix socket's path.
 const UNIX: &str = "unix:";
 
@@ -17,7 +19,7 @@ const UNIX: &str = "unix:";
 /// assert!(matches!("localhost:3000".parse()?, ListenAddress::Name { port: 3000, .. }));
 /// assert!(matches!("unix:/run/hub.sock".parse()?, ListenAddress::Unix(_)));
 /// assert!("3000".parse::<ListenAddress>().is_err());
-/// # Ok::<(), sse_kit_serve::ListenAddressError>(())
+/// # Ok::<(), sse_kit_event::TextError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -38,67 +40,49 @@ pub enum ListenAddress {
     Unix(PathBuf),
 }
 
-/// The reason why a text is not an address to listen on.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ListenAddressError {
-    /// The port is missing: the text has no colon.
-    #[error("`{0}` has no port; write `127.0.0.1:3000`, `localhost:3000` or `unix:/run/hub.sock`")]
-    NoPort(String),
-    /// The host is missing.
-    #[error("`{0}` has no host; write `127.0.0.1{0}`, or `[::]{0}` for all addresses")]
-    NoHost(String),
-    /// The text after the last colon is not a port.
-    #[error("`{port}` in `{text}` is not a port; ports are numbers from 0 to 65535")]
-    Port {
-        /// The whole text.
-        text: String,
-        /// The text in the place of the port.
-        port: String,
-    },
-    /// An IPv6 address has no brackets.
-    #[error("`{0}` has more than one colon; write IPv6 addresses in brackets, as in `[::1]:3000`")]
-    Colons(String),
-    /// The host is neither an IP address nor a host name.
-    #[error("`{0}` is not a host; names consist of letters, digits, `-`, `_` and `.`")]
-    Host(String),
-    /// The path after `unix:` is missing.
-    #[error("`unix:` has no path; write `unix:/run/hub.sock`")]
-    NoPath,
-}
-
 impl FromStr for ListenAddress {
-    type Err = ListenAddressError;
+    type Err = TextError;
 
-    fn from_str(text: &str) -> Result<Self, ListenAddressError> {
+    fn from_str(text: &str) -> Result<Self, TextError> {
         if let Some(path) = text.strip_prefix(UNIX) {
             return match path {
-                "" => Err(ListenAddressError::NoPath),
+                "" => Err(wrong(text, "it has no path; write `unix:/run/hub.sock`")),
                 path => Ok(Self::Unix(path.into())),
             };
         }
         if let Ok(address) = text.parse() {
             return Ok(Self::Tcp(address));
         }
-        let owned = || text.to_owned();
-        let (host, port) =
-            text.rsplit_once(':').ok_or_else(|| ListenAddressError::NoPort(owned()))?;
+        let Some((host, port)) = text.rsplit_once(':') else {
+            let rule = "it has no port; write `127.0.0.1:3000`, `localhost:3000` or \
+                        `unix:/run/hub.sock`";
+            return Err(wrong(text, rule));
+        };
         if host.contains(':') && !host.starts_with('[') {
-            return Err(ListenAddressError::Colons(owned()));
+            let rule = "it has more than one colon; write IPv6 addresses in brackets, as in \
+                        `[::1]:3000`";
+            return Err(wrong(text, rule));
         }
         // `u16::from_str` alone would accept `+80`.
         let number = port.bytes().all(|byte| byte.is_ascii_digit()).then(|| port.parse().ok());
         let Some(port) = number.flatten() else {
-            return Err(ListenAddressError::Port { text: owned(), port: port.to_owned() });
+            return Err(wrong(text, "its port is not a number from 0 to 65535"));
         };
         if host.is_empty() {
-            return Err(ListenAddressError::NoHost(owned()));
+            let rule = "it has no host; write `127.0.0.1` before the port, or `[::]` for all \
+                        addresses";
+            return Err(wrong(text, rule));
         }
         if !is_name(host) {
-            return Err(ListenAddressError::Host(host.to_owned()));
+            let rule = "its host is not a name of letters, digits, `-`, `_` and `.`";
+            return Err(wrong(text, rule));
         }
         Ok(Self::Name { host: host.to_owned(), port })
     }
+}
+
+fn wrong(text: &str, rule: &'static str) -> TextError {
+    TextError::new(text, "an address to listen on", TextErrorKind::Form, rule)
 }
 
 /// Returns `true` if a text may be a host name. `300.1.1.1` is rejected: it is a mistyped address,
@@ -147,24 +131,25 @@ mod tests {
     #[test]
     fn an_error_names_what_is_wrong() {
         for (text, part) in [
-            ("3000", "`3000` has no port"),
-            ("localhost", "`localhost` has no port"),
-            ("", "`` has no port"),
-            (":3000", "`[::]:3000` for all"),
-            ("localhost:", "`` in `localhost:` is not a port"),
-            ("localhost:http", "`http` in"),
-            ("localhost:65536", "`65536` in"),
-            ("localhost:+80", "`+80` in"),
-            ("localhost:-1", "`-1` in"),
+            ("3000", "no port"),
+            ("localhost", "no port"),
+            ("", "no port"),
+            (":3000", "`[::]` for all"),
+            ("localhost:", "port is not a number"),
+            ("localhost:http", "port is not a number"),
+            ("localhost:65536", "port is not a number"),
+            ("localhost:+80", "port is not a number"),
+            ("localhost:-1", "port is not a number"),
             ("::1:3000", "in brackets"),
             ("http://localhost:3000", "more than one colon"),
-            ("[::1]", "is not a port"),
-            ("[::g]:1", "`[::g]` is not a host"),
-            ("a b:1", "`a b` is not a host"),
-            ("300.1.1.1:80", "`300.1.1.1` is not a host"),
-            ("unix:", "has no path"),
+            ("[::1]", "port is not a number"),
+            ("[::g]:1", "host is not a name"),
+            ("a b:1", "host is not a name"),
+            ("300.1.1.1:80", "host is not a name"),
+            ("unix:", "no path"),
         ] {
             let error = text.parse::<ListenAddress>().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{text:?} is not an address")), "{error}");
             assert!(error.contains(part), "{text}: {error}");
         }
     }

@@ -70,7 +70,9 @@ impl Body for RequestBody {
             if self.incoming.is_end_stream() || frame.is_none() {
                 self.progress.note_end();
             }
-            return Poll::Ready(frame.map(|frame| frame.map_err(RequestBodyError::Http)));
+            return Poll::Ready(
+                frame.map(|frame| frame.map_err(|error| RequestBodyError::Http(error.into()))),
+            );
         }
         let Some(timeout) = self.timeout else { return Poll::Pending };
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
@@ -101,5 +103,5 @@ pub enum RequestBodyError {
     TimedOut,
     /// The client disconnected, or sent invalid HTTP.
     #[error("the request's body could not be read")]
-    Http(#[source] hyper::Error),
+    Http(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

@@ -31,6 +31,9 @@
 //!
 //! [hyper#2787]: https://github.com/hyperium/hyper/issues/2787
 
+#[cfg(not(unix))]
+compile_error!("sse-kit-shutdown needs Unix: it handles SIGTERM and SIGINT");
+
 mod builder;
 mod disposition;
 mod goodbye_policy;

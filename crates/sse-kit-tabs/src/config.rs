@@ -16,7 +16,7 @@ use crate::stream_path::StreamPath;
 ///
 /// // The stream at `/events`, whatever its query, and all below `/jobs/`.
 /// let tabs = TabsConfig::new(["/events".parse()?, "/jobs/".parse()?]);
-/// # Ok::<(), sse_kit_tabs::StreamPathError>(())
+/// # Ok::<(), sse_kit_htmx::TextError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct TabsConfig {

@@ -1,10 +1,9 @@
 //! Identities: which tabs share a stream.
 
-use std::fmt::{self, Write};
-use std::str::FromStr;
+use std::fmt::Write;
 
-use serde::Serialize;
 use sha2::{Digest, Sha256};
+use sse_kit_event::{TextError, TextErrorKind, text_type};
 
 /// The identity of a tab's user. Tabs with different identities share neither streams nor messages.
 ///
@@ -19,7 +18,7 @@ use sha2::{Digest, Sha256};
 /// assert_ne!(mine, Identity::fingerprint("the id of another"));
 /// assert!(!mine.to_string().contains("session"));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Identity(String);
 
 impl Identity {
@@ -46,35 +45,33 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] if it is empty, longer than [`Identity::MAX_LEN`], or has characters other
+    /// [`TextError`] if it is empty, longer than [`Identity::MAX_LEN`], or has characters other
     /// than letters, digits, `-`, `_` and `.`.
-    pub fn new(identity: &str) -> Result<Self, IdentityError> {
-        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-        let is_right = (1..=Self::MAX_LEN).contains(&identity.len());
-        (is_right && identity.bytes().all(is_plain))
-            .then(|| Self(identity.to_owned()))
-            .ok_or(IdentityError)
+    pub fn new(identity: &str) -> Result<Self, TextError> {
+        const WHAT: &str = "an identity";
+        if identity.is_empty() {
+            return Err(TextError::empty(WHAT));
+        }
+        if identity.len() > Self::MAX_LEN {
+            return Err(TextError::too_long(identity, WHAT, Self::MAX_LEN));
+        }
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        match identity.chars().find(|c| !is_plain(*c)) {
+            Some(found) => {
+                let rule = format!("it contains {found:?}; use only letters, digits and `-_.`");
+                Err(TextError::new(identity, WHAT, TextErrorKind::Character, rule))
+            }
+            None => Ok(Self(identity.to_owned())),
+        }
+    }
+
+    /// Returns the identity as text; empty for [`Identity::anyone`].
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
-impl fmt::Display for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for Identity {
-    type Err = IdentityError;
-
-    fn from_str(identity: &str) -> Result<Self, Self::Err> {
-        Self::new(identity)
-    }
-}
-
-/// The error for a text that is not an identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an identity; use 1 to {max} letters, digits, `-`, `_` and `.`", max = Identity::MAX_LEN)]
-pub struct IdentityError;
+text_type!(Identity);
 
 #[cfg(test)]
 mod tests {
@@ -90,7 +87,7 @@ mod tests {
     fn only_plain_characters() {
         assert_eq!(Identity::new("a-B_9.").unwrap().to_string(), "a-B_9.");
         for identity in ["", "a b", "ä", "<", "a\n", &"a".repeat(129)] {
-            assert_eq!(Identity::new(identity), Err(IdentityError), "{identity}");
+            assert!(Identity::new(identity).is_err(), "{identity}");
         }
     }
 }

@@ -38,5 +38,5 @@ mod identity;
 mod stream_path;
 
 pub use config::TabsConfig;
-pub use identity::{Identity, IdentityError};
-pub use stream_path::{StreamPath, StreamPathError};
+pub use identity::Identity;
+pub use stream_path::StreamPath;

@@ -1,9 +1,6 @@
 //! The paths of shared streams.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::Serialize;
+use sse_kit_event::{TextError, TextErrorKind, text_type};
 
 /// The path of a stream of the app, or of all streams below it.
 ///
@@ -12,14 +9,15 @@ use serde::Serialize;
 /// that begin with it. It has at most [`StreamPath::MAX_LEN`] bytes.
 ///
 /// ```
-/// use sse_kit_tabs::{StreamPath, StreamPathError};
+/// use sse_kit_htmx::TextError;
+/// use sse_kit_tabs::StreamPath;
 ///
 /// let one: StreamPath = "/events".parse()?;
 /// let all_below: StreamPath = "/jobs/".parse()?;
-/// assert_eq!("events".parse::<StreamPath>(), Err(StreamPathError::Relative));
-/// # Ok::<(), StreamPathError>(())
+/// assert!("events".parse::<StreamPath>().is_err());
+/// # Ok::<(), TextError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StreamPath(String);
 
 impl StreamPath {
@@ -30,22 +28,27 @@ impl StreamPath {
     ///
     /// # Errors
     ///
-    /// [`StreamPathError`] if `path` breaks one of the rules above.
-    pub fn new(path: &str) -> Result<Self, StreamPathError> {
+    /// [`TextError`] if `path` breaks one of the rules above.
+    pub fn new(path: &str) -> Result<Self, TextError> {
+        const WHAT: &str = "the path of a stream";
         if path.len() > Self::MAX_LEN {
-            return Err(StreamPathError::TooLong { bytes: path.len() });
+            return Err(TextError::too_long(path, WHAT, Self::MAX_LEN));
         }
+        let error = |rule: &'static str| Err(TextError::new(path, WHAT, TextErrorKind::Form, rule));
         if !path.starts_with('/') || path.starts_with("//") {
-            return Err(StreamPathError::Relative);
+            return error("begin it with exactly one `/`, relative to the page's origin");
         }
         if path.contains(['?', '#']) {
-            return Err(StreamPathError::Query);
+            return error("remove the query or fragment, as a path matches any query");
         }
         if path.split('/').any(|segment| segment == "." || segment == "..") {
-            return Err(StreamPathError::Dots);
+            return error("it has a segment `.` or `..`; write the path that it resolves to");
         }
         match path.chars().find(|&c| !c.is_ascii_graphic() || "\"<>\\^`{|}".contains(c)) {
-            Some(found) => Err(StreamPathError::Character { found }),
+            Some(found) => {
+                let rule = format!("it contains {found:?}; write it percent-encoded");
+                Err(TextError::new(path, WHAT, TextErrorKind::Character, rule))
+            }
             None => Ok(Self(path.to_owned())),
         }
     }
@@ -56,47 +59,7 @@ impl StreamPath {
     }
 }
 
-impl fmt::Display for StreamPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for StreamPath {
-    type Err = StreamPathError;
-
-    fn from_str(path: &str) -> Result<Self, Self::Err> {
-        Self::new(path)
-    }
-}
-
-/// The reason why a text is not the path of a stream.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum StreamPathError {
-    /// The text is longer than [`StreamPath::MAX_LEN`].
-    #[error("the path has {bytes} bytes; at most {max} are allowed", max = StreamPath::MAX_LEN)]
-    TooLong {
-        /// The length of the text, in bytes.
-        bytes: usize,
-    },
-    /// The text does not begin with exactly one `/`. Only streams of the page's own origin can be
-    /// shared.
-    #[error("the path does not begin with exactly one `/`; write it relative to the page's origin")]
-    Relative,
-    /// The text has a query or a fragment.
-    #[error("the path has a query or a fragment; remove it, as a path matches any query")]
-    Query,
-    /// A segment is `.` or `..`, which a browser resolves.
-    #[error("the path has a segment `.` or `..`; write the path that it resolves to")]
-    Dots,
-    /// The text contains a character that browsers percent-encode.
-    #[error("the path contains {found:?}; write it percent-encoded")]
-    Character {
-        /// The first such character.
-        found: char,
-    },
-}
+text_type!(StreamPath);
 
 #[cfg(test)]
 mod tests {
@@ -104,22 +67,23 @@ mod tests {
 
     #[test]
     fn paths_of_the_own_origin_and_no_others() {
+        let message = |path: &str| StreamPath::new(path).unwrap_err().to_string();
         for path in ["/", "/events", "/jobs/", "/a%20b/~c;d=e,f@g:h!$'()*+/&"] {
             assert_eq!(StreamPath::new(path).unwrap().as_str(), path);
         }
         for path in ["", "events", "//elsewhere.test/events", "https://elsewhere.test/"] {
-            assert_eq!(StreamPath::new(path), Err(StreamPathError::Relative), "{path}");
+            assert!(message(path).contains("exactly one"), "{path}");
         }
         for path in ["/a?topic=b", "/a#b"] {
-            assert_eq!(StreamPath::new(path), Err(StreamPathError::Query), "{path}");
+            assert!(message(path).contains("query"), "{path}");
         }
         for path in ["/a/../b", "/.", "/./"] {
-            assert_eq!(StreamPath::new(path), Err(StreamPathError::Dots), "{path}");
+            assert!(message(path).contains("resolves"), "{path}");
         }
-        for (path, found) in [("/a b", ' '), ("/ü", 'ü'), ("/a\\b", '\\'), ("/\n", '\n')] {
-            assert_eq!(StreamPath::new(path), Err(StreamPathError::Character { found }));
+        for path in ["/a b", "/ü", "/a\\b", "/\n"] {
+            assert!(message(path).contains("percent-encoded"), "{path}");
         }
         let long = format!("/{}", "a".repeat(StreamPath::MAX_LEN));
-        assert_eq!(StreamPath::new(&long), Err(StreamPathError::TooLong { bytes: 2049 }));
+        assert!(message(&long).contains("2049 bytes"));
     }
 }

@@ -4,7 +4,7 @@ use std::panic::Location;
 
 use futures_util::FutureExt;
 use parking_lot::Mutex;
-use sse_kit_broadcast::{Hub, Tap, TapError};
+use sse_kit_broadcast::{Hub, RecvError, Tap};
 use sse_kit_event::{Audience, EventId, Message, Topic};
 use sse_kit_htmx::Swap;
 
@@ -91,7 +91,7 @@ impl Recorder {
             .lock()
             .recv()
             .now_or_never()
-            .is_some_and(|taken| !matches!(taken, Err(TapError::Closed)))
+            .is_some_and(|taken| !matches!(taken, Err(RecvError::Closed)))
         {}
         self.published.lock().clear();
     }
@@ -230,7 +230,7 @@ impl Recorder {
                     audience: entry.audience().clone(),
                     message: entry.message(),
                 }),
-                Err(TapError::Lagged { missed }) => fail(
+                Err(RecvError::Lagged { missed }) => fail(
                     at,
                     format_args!(
                         "the record lacks {missed} events; look at it more often, or give the hub a \

@@ -9,7 +9,7 @@ use sse_kit_dispatch::{
     Callback, CallbackReturn, DomainEvent, EventData, EventType, Handler, HandlerId, Handlers,
     Pattern,
 };
-use sse_kit_event::{TopicPattern, TopicPatternError};
+use sse_kit_event::{TextError, TopicPattern};
 use sse_kit_htmx::Updates;
 
 use crate::changes::Changes;
@@ -53,14 +53,14 @@ impl ElementUpdater {
     ///
     /// # Errors
     ///
-    /// [`TopicPatternError`] when this is no pattern.
+    /// [`TextError`] when this is no pattern.
     pub fn on<P, D, R, K>(
         &self,
         pattern: P,
         handler: impl Fn(D) -> R + Send + Sync + 'static,
-    ) -> Result<HandlerId, TopicPatternError>
+    ) -> Result<HandlerId, TextError>
     where
-        P: TryInto<Pattern, Error: Into<TopicPatternError>>,
+        P: TryInto<Pattern, Error: Into<TextError>>,
         D: DeserializeOwned,
         R: CallbackReturn<Changes, K>,
     {
@@ -71,14 +71,10 @@ impl ElementUpdater {
     ///
     /// # Errors
     ///
-    /// [`TopicPatternError`] when this is no pattern.
-    pub fn register<P>(
-        &self,
-        pattern: P,
-        handler: Handler<Changes>,
-    ) -> Result<HandlerId, TopicPatternError>
+    /// [`TextError`] when this is no pattern.
+    pub fn register<P>(&self, pattern: P, handler: Handler<Changes>) -> Result<HandlerId, TextError>
     where
-        P: TryInto<Pattern, Error: Into<TopicPatternError>>,
+        P: TryInto<Pattern, Error: Into<TextError>>,
     {
         let pattern = pattern.try_into().map_err(Into::into)?;
         Ok(self.change(|registry| registry.handlers.insert(pattern, handler)))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sse_kit::broadcast::PresenceError;
+use sse_kit::broadcast::RecvError;
 
 use crate::chat::Chat;
 use crate::name::RoomName;
@@ -22,7 +22,7 @@ pub(crate) async fn follow(chat: Chat, room: RoomName) {
         }
         match watch.change().await {
             // Which one it was does not matter: it is looked up who is there now.
-            Ok(_) | Err(PresenceError::Lagged { .. }) => tokio::time::sleep(DEBOUNCE).await,
+            Ok(_) | Err(RecvError::Lagged { .. }) => tokio::time::sleep(DEBOUNCE).await,
             Err(_closed) => return,
         }
     }

@@ -9,9 +9,7 @@ use hyper::body::Body;
 use serde::Serialize;
 use serde_json::json;
 use sse_kit::broadcast::{AppendError, PublishError, Receipt};
-use sse_kit::event::{
-    Audience, AudienceError, EventId, EventKey, EventName, IdempotencyKey, Topic,
-};
+use sse_kit::event::{Audience, EventId, EventKey, EventName, IdempotencyKey, Topic, TopicsError};
 use sse_kit::http::{ensure_same_site, query_parameters};
 use sse_kit::{Event, Hub};
 
@@ -53,7 +51,7 @@ where
     };
     let audience = match Audience::several(std::mem::take(&mut query.topics)) {
         Ok(audience) => audience,
-        Err(AudienceError::Empty) => {
+        Err(TopicsError::Empty) => {
             return reply::error(StatusCode::BAD_REQUEST, "name a topic: `?topic=…`");
         }
         Err(error) => return reply::error(StatusCode::BAD_REQUEST, &error.to_string()),

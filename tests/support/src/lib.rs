@@ -10,5 +10,16 @@ mod waiting;
 pub use crate::random::{cases, rng, scaled, seed};
 pub use crate::waiting::{PATIENCE, in_time, until};
 
+/// Does not compile unless all these types can be sent to, and shared with, other threads.
+#[macro_export]
+macro_rules! assert_send_and_sync {
+    ($($name:ty),+ $(,)?) => {
+        const _: () = {
+            const fn is_send_and_sync<T: Send + Sync>() {}
+            $(is_send_and_sync::<$name>();)+
+        };
+    };
+}
+
 /// The result of a test that ends at its first error.
 pub type TestResult = Result<(), Box<dyn std::error::Error>>;

@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sse-kit-update", &["sse-kit-dispatch", "sse-kit-event", "sse-kit-htmx"]),
     ("sse-kit-client", &["sse-kit-htmx"]),
     ("sse-kit-monitor", &["sse-kit-client", "sse-kit-htmx"]),
-    ("sse-kit-tabs", &["sse-kit-client", "sse-kit-htmx"]),
+    ("sse-kit-tabs", &["sse-kit-client", "sse-kit-event", "sse-kit-htmx"]),
     ("sse-kit-http", &["sse-kit-event", "sse-kit-broadcast"]),
     ("sse-kit-shutdown", &["sse-kit-event", "sse-kit-broadcast"]),
     (
@@ -29,7 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "sse-kit-tabs",
         ],
     ),
-    ("sse-kit-serve", &["sse-kit-http", "sse-kit-shutdown"]),
+    ("sse-kit-serve", &["sse-kit-event", "sse-kit-http", "sse-kit-shutdown"]),
     ("sse-kit-redis", &["sse-kit-event", "sse-kit-broadcast"]),
     ("sse-kit-test", &["sse-kit-event", "sse-kit-broadcast", "sse-kit-htmx"]),
 ];

@@ -34,7 +34,7 @@ impl Child {
 
     fn command(part: &str) -> Command {
         let mut command = Command::new(std::env::current_exe().expect("it runs"));
-        command.args(["--exact", "f2_plays_the_child", "--nocapture"]).env(PART, part);
+        command.args(["--exact", "plays_the_child", "--nocapture"]).env(PART, part);
         command
     }
 

@@ -1,5 +1,5 @@
-//! The rows G1 and G2 of the parity list, as far as the server's side goes. That tabs do share one
-//! connection, and lose nothing, is shown in browsers (`tests/browser/tabs.test.js`).
+//! The settings of shared streams, as the page gets them. The browser test `tabs.test.js` shows that
+//! tabs share one connection and lose nothing.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn settings(page: &Html) -> Value {
 }
 
 #[test]
-fn g1_tabs_of_one_identity_share_the_streams_that_the_app_names() {
+fn tabs_of_one_identity_share_the_streams_that_the_app_names() {
     let config = TabsConfig::new(["/events".parse().unwrap(), "/jobs/".parse().unwrap()])
         .identity("me".parse().unwrap())
         .replay_events(7.try_into().unwrap())
@@ -38,7 +38,7 @@ fn g1_tabs_of_one_identity_share_the_streams_that_the_app_names() {
 }
 
 #[test]
-fn g2_page_and_worker_load_the_same_file() {
+fn page_and_worker_load_the_same_file() {
     let page = page(&TabsConfig::new([]), "/assets/");
     let file = TabsConfig::script().file_name();
     assert!(file.starts_with("sse-kit-tabs."));
@@ -52,7 +52,7 @@ fn g2_page_and_worker_load_the_same_file() {
 }
 
 #[test]
-fn g2_the_file_is_one_strict_script() {
+fn the_file_is_one_strict_script() {
     let script = TabsConfig::script();
     let source = script.source();
     assert!(source.starts_with("\"use strict\";"));

@@ -1,4 +1,4 @@
-//! The rows A1 to A9 of the parity list with the reference library.
+//! The hub: its bounds, connections, hooks, history, slow connections, receivers and topics.
 
 mod receiving;
 
@@ -22,8 +22,8 @@ fn topic(text: &str) -> Topic {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a1_queue_and_history_are_bounded_by_configuration_with_the_defaults_100_and_50()
--> TestResult {
+async fn queue_and_history_are_bounded_by_configuration_with_the_defaults_100_and_50() -> TestResult
+{
     let news = topic("news");
     for (hub, queue, history) in
         [(Hub::new(), 100, 50), (Hub::builder().queue(7).history(3).build()?, 7, 3)]
@@ -44,7 +44,7 @@ async fn a1_queue_and_history_are_bounded_by_configuration_with_the_defaults_100
 }
 
 #[tokio::test(start_paused = true)]
-async fn a2_a_connection_has_an_id_metadata_and_a_time_and_leaves_once() -> TestResult {
+async fn a_connection_has_an_id_metadata_and_a_time_and_leaves_once() -> TestResult {
     let left = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&left);
     let hub = Hub::builder()
@@ -74,7 +74,7 @@ async fn a2_a_connection_has_an_id_metadata_and_a_time_and_leaves_once() -> Test
 }
 
 #[tokio::test(start_paused = true)]
-async fn a2_a_new_connection_with_the_same_id_takes_the_place_of_the_old() -> TestResult {
+async fn a_new_connection_with_the_same_id_takes_the_place_of_the_old() -> TestResult {
     let hub = Hub::new();
     let id: ConnectionId = "tab-1".parse()?;
     let mut old = hub.subscribe(topic("t")).id(id.clone()).open()?;
@@ -90,8 +90,7 @@ async fn a2_a_new_connection_with_the_same_id_takes_the_place_of_the_old() -> Te
 }
 
 #[tokio::test(start_paused = true)]
-async fn a3_a_broadcast_reaches_every_connection_and_returns_their_number_and_its_id() -> TestResult
-{
+async fn a_broadcast_reaches_every_connection_and_returns_their_number_and_its_id() -> TestResult {
     let hub = Hub::new();
     let mut connections = [
         hub.subscribe(topic("a")).open()?,
@@ -111,7 +110,7 @@ async fn a3_a_broadcast_reaches_every_connection_and_returns_their_number_and_it
 }
 
 #[tokio::test(start_paused = true)]
-async fn a4_hooks_sync_and_async_run_in_order_of_registration() -> TestResult {
+async fn hooks_sync_and_async_run_in_order_of_registration() -> TestResult {
     let log = Arc::new(Mutex::new(Vec::new()));
     let note = |line: &'static str| {
         let log = Arc::clone(&log);
@@ -165,7 +164,7 @@ async fn a4_hooks_sync_and_async_run_in_order_of_registration() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a4_a_broadcast_hook_replaces_or_vetoes_before_anything_is_stored_or_sent() -> TestResult {
+async fn a_broadcast_hook_replaces_or_vetoes_before_anything_is_stored_or_sent() -> TestResult {
     let hub = Hub::builder()
         .on_broadcast(|draft| {
             Ok(match draft.event().data() {
@@ -192,7 +191,7 @@ async fn a4_a_broadcast_hook_replaces_or_vetoes_before_anything_is_stored_or_sen
 }
 
 #[tokio::test(start_paused = true)]
-async fn a4_a_hook_that_fails_panics_or_hangs_breaks_nothing() -> TestResult {
+async fn a_hook_that_fails_panics_or_hangs_breaks_nothing() -> TestResult {
     let hub = Hub::builder()
         .hook_timeout(Duration::from_secs(1))
         .on_connect(|_| Err("fails".into()))
@@ -215,7 +214,7 @@ async fn a4_a_hook_that_fails_panics_or_hangs_breaks_nothing() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a4_every_disconnect_fires_once_eviction_included() -> TestResult {
+async fn every_disconnect_fires_once_eviction_included() -> TestResult {
     let log = Arc::new(Mutex::new(Vec::new()));
     let notes = Arc::clone(&log);
     let hub = Hub::builder()
@@ -252,7 +251,7 @@ async fn a4_every_disconnect_fires_once_eviction_included() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a5_history_gives_the_newest_oldest_first() -> TestResult {
+async fn history_gives_the_newest_oldest_first() -> TestResult {
     let hub = Hub::builder().history(3).build()?;
     let news = topic("news");
     for n in 0..5 {
@@ -270,7 +269,7 @@ async fn a5_history_gives_the_newest_oldest_first() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a6_connections_can_be_counted_and_looked_at() -> TestResult {
+async fn connections_can_be_counted_and_looked_at() -> TestResult {
     let hub = Hub::builder().queue(1).build()?;
     let mut subscription = hub.subscribe(topic("t")).open()?;
     let connection = Arc::clone(subscription.connection());
@@ -295,7 +294,7 @@ async fn a6_connections_can_be_counted_and_looked_at() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a7_a_connection_that_never_reads_delays_nobody_and_heals_from_history() -> TestResult {
+async fn a_connection_that_never_reads_delays_nobody_and_heals_from_history() -> TestResult {
     let hub = Hub::builder().queue(2).history(100).build()?;
     let mut stuck = hub.subscribe(topic("t")).open()?;
     let mut healthy = hub.subscribe(topic("t")).open()?;
@@ -312,7 +311,7 @@ async fn a7_a_connection_that_never_reads_delays_nobody_and_heals_from_history()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a7_beyond_history_there_is_one_gap() -> TestResult {
+async fn beyond_history_there_is_one_gap() -> TestResult {
     let hub = Hub::builder().queue(2).history(3).build()?;
     let mut stuck = hub.subscribe(topic("t")).open()?;
     for n in 1..=10 {
@@ -328,7 +327,7 @@ async fn a7_beyond_history_there_is_one_gap() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a7_conflation_keeps_the_newest_of_each_key() -> TestResult {
+async fn conflation_keeps_the_newest_of_each_key() -> TestResult {
     let hub = Hub::new();
     let mut tab = hub.subscribe(topic("t")).slow_consumer(SlowConsumer::Conflate).open()?;
     let event = |n: u32, key: &str| Event::new(format!("{key}{n}")).with_key(key.parse().unwrap());
@@ -344,7 +343,7 @@ async fn a7_conflation_keeps_the_newest_of_each_key() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a7_dropping_the_oldest_is_told() -> TestResult {
+async fn dropping_the_oldest_is_told() -> TestResult {
     let hub = Hub::new();
     let mut tab =
         hub.subscribe(topic("t")).queue(2).slow_consumer(SlowConsumer::DropOldest).open()?;
@@ -359,7 +358,7 @@ async fn a7_dropping_the_oldest_is_told() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a7_a_queue_is_bounded_in_bytes_too_but_one_event_always_fits() -> TestResult {
+async fn a_queue_is_bounded_in_bytes_too_but_one_event_always_fits() -> TestResult {
     let hub = Hub::builder().queue_bytes(1000).history(0).build()?;
     let mut tab = hub.subscribe(topic("t")).open()?;
     let large = "x".repeat(5000);
@@ -372,7 +371,7 @@ async fn a7_a_queue_is_bounded_in_bytes_too_but_one_event_always_fits() -> TestR
 }
 
 #[tokio::test(start_paused = true)]
-async fn a8_an_event_can_go_to_one_connection_or_to_all_but_some() -> TestResult {
+async fn an_event_can_go_to_one_connection_or_to_all_but_some() -> TestResult {
     let hub = Hub::builder().queue(3).build()?;
     let room = topic("room");
     let mut alice = hub.subscribe(&room).id("alice".parse()?).open()?;
@@ -400,7 +399,7 @@ async fn a8_an_event_can_go_to_one_connection_or_to_all_but_some() -> TestResult
 }
 
 #[tokio::test(start_paused = true)]
-async fn a8_who_is_left_out_does_not_get_it_from_history_either() -> TestResult {
+async fn who_is_left_out_does_not_get_it_from_history_either() -> TestResult {
     let hub = Hub::new();
     let room = topic("room");
     let start = hub.cursor();
@@ -414,7 +413,7 @@ async fn a8_who_is_left_out_does_not_get_it_from_history_either() -> TestResult 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a9_subscriptions_name_several_topics_and_patterns() -> TestResult {
+async fn subscriptions_name_several_topics_and_patterns() -> TestResult {
     let hub = Hub::new();
     let mut tab = hub.subscribe(Topics::parse(["news", "jobs:*", "jobs:17", "**:done"])?).open()?;
     let mut receivers = Vec::new();
@@ -433,7 +432,7 @@ async fn a9_subscriptions_name_several_topics_and_patterns() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a9_a_pattern_holds_for_topics_that_appear_later_and_replays_all_of_them() -> TestResult {
+async fn a_pattern_holds_for_topics_that_appear_later_and_replays_all_of_them() -> TestResult {
     let hub = Hub::new();
     let start = hub.cursor();
     let mut live = hub.subscribe(Topics::parse(["jobs:*"])?).open()?;

@@ -1,4 +1,4 @@
-//! The rows F1 to F3 of the parity with the reference library.
+//! A shutdown: the goodbye and the time to read it, tracked work, signals, and the way back.
 
 mod child;
 
@@ -55,7 +55,7 @@ async fn read(mut stream: Subscription) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn f1_every_client_gets_what_was_published_and_then_the_goodbye() -> TestResult {
+async fn every_client_gets_what_was_published_and_then_the_goodbye() -> TestResult {
     let hub = Hub::new();
     let shutdown = of(&hub).build();
     let streams = (0..20).map(|_| hub.subscribe(topic()).open()).collect::<Result<Vec<_>, _>>()?;
@@ -77,7 +77,7 @@ async fn f1_every_client_gets_what_was_published_and_then_the_goodbye() -> TestR
 }
 
 #[tokio::test(start_paused = true)]
-async fn f1_who_does_not_read_has_the_delay_and_is_cut_off_and_counted() -> TestResult {
+async fn who_does_not_read_has_the_delay_and_is_cut_off_and_counted() -> TestResult {
     let hub = Hub::new();
     for (delay, deadline, expected) in [
         (None, None, Duration::from_secs(1)),
@@ -103,7 +103,7 @@ async fn f1_who_does_not_read_has_the_delay_and_is_cut_off_and_counted() -> Test
 }
 
 #[tokio::test(start_paused = true)]
-async fn f1_a_stream_that_is_never_read_holds_up_nobody_else() -> TestResult {
+async fn a_stream_that_is_never_read_holds_up_nobody_else() -> TestResult {
     let hub = Hub::new();
     let shutdown = of(&hub).build();
     let stuck = hub.subscribe(topic()).open()?;
@@ -119,7 +119,7 @@ async fn f1_a_stream_that_is_never_read_holds_up_nobody_else() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
-async fn f1_work_holds_up_the_goodbye_and_may_still_publish() -> TestResult {
+async fn work_holds_up_the_goodbye_and_may_still_publish() -> TestResult {
     let hub = Hub::new();
     let shutdown = of(&hub).build();
     let stream = hub.subscribe(topic()).open()?;
@@ -144,7 +144,7 @@ async fn f1_work_holds_up_the_goodbye_and_may_still_publish() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
-async fn f1_work_that_is_never_done_leaves_time_for_the_goodbye() -> TestResult {
+async fn work_that_is_never_done_leaves_time_for_the_goodbye() -> TestResult {
     let hub = Hub::new();
     let shutdown = of(&hub).deadline(Duration::from_secs(20)).build();
     let reading = tokio::spawn(read(hub.subscribe(topic()).open()?));
@@ -162,7 +162,7 @@ async fn f1_work_that_is_never_done_leaves_time_for_the_goodbye() -> TestResult 
 }
 
 #[tokio::test(start_paused = true)]
-async fn f1_streams_end_in_portions_when_asked_for_and_the_deadline_wins() -> TestResult {
+async fn streams_end_in_portions_when_asked_for_and_the_deadline_wins() -> TestResult {
     for (deadline, last_after) in [(25, 4900), (4, 3000)] {
         let hub = Hub::new();
         let per_second = NonZero::new(100).expect("not 0");
@@ -199,7 +199,7 @@ async fn f1_streams_end_in_portions_when_asked_for_and_the_deadline_wins() -> Te
 }
 
 #[tokio::test(start_paused = true)]
-async fn f1_before_it_drains_it_serves_on_but_is_not_ready() -> TestResult {
+async fn before_it_drains_it_serves_on_but_is_not_ready() -> TestResult {
     let hub = Hub::new();
     let shutdown = of(&hub).pre_drain(Duration::from_secs(5)).build();
     let began = Instant::now();
@@ -222,7 +222,7 @@ async fn f1_before_it_drains_it_serves_on_but_is_not_ready() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
-async fn f2_a_connection_is_tracked_until_it_is_untracked_and_that_twice_is_once() {
+async fn a_connection_is_tracked_until_it_is_untracked_and_that_twice_is_once() {
     let hub = Hub::new();
     let shutdown = of(&hub).shutdown_delay(Duration::from_secs(20)).build();
     let (mut first, second) = (shutdown.track(), shutdown.track());
@@ -244,7 +244,7 @@ async fn f2_a_connection_is_tracked_until_it_is_untracked_and_that_twice_is_once
 }
 
 #[tokio::test(start_paused = true)]
-async fn f2_a_stream_of_ones_own_sees_that_it_should_exit() {
+async fn a_stream_of_ones_own_sees_that_it_should_exit() {
     let shutdown = of(&Hub::new()).build();
     let (asked, saw) = (shutdown.clone(), Arc::new(AtomicBool::new(false)));
     let (connection, seen) = (shutdown.track(), Arc::clone(&saw));
@@ -261,7 +261,7 @@ async fn f2_a_stream_of_ones_own_sees_that_it_should_exit() {
 }
 
 #[test]
-fn f2_a_signal_shuts_down_and_a_second_one_cuts_off() {
+fn a_signal_shuts_down_and_a_second_one_cuts_off() {
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
         let mut child = Child::start("stuck");
         child.signal(signal);
@@ -272,7 +272,7 @@ fn f2_a_signal_shuts_down_and_a_second_one_cuts_off() {
 }
 
 #[test]
-fn f2_uninstalling_restores_what_a_signal_did_before() {
+fn uninstalling_restores_what_a_signal_did_before() {
     for (signal, number) in [("TERM", 15), ("INT", 2)] {
         let mut child = Child::start("uninstalled");
         child.signal(signal);
@@ -285,7 +285,7 @@ fn f2_uninstalling_restores_what_a_signal_did_before() {
 }
 
 #[test]
-fn f2_a_signal_that_was_ignored_is_ignored_again() {
+fn a_signal_that_was_ignored_is_ignored_again() {
     let mut child = Child::start_ignoring("INT", "uninstalled");
     child.signal("INT");
     child.signal("TERM");
@@ -293,12 +293,12 @@ fn f2_a_signal_that_was_ignored_is_ignored_again() {
 }
 
 #[tokio::test]
-async fn f2_plays_the_child() {
+async fn plays_the_child() {
     child::play().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn f3_who_is_to_stay_away_is_told_so() -> TestResult {
+async fn who_is_to_stay_away_is_told_so() -> TestResult {
     let hub = Hub::new();
     let shutdown = of(&hub).goodbye(GoodbyePolicy::StayAway).build();
     let stream = hub.subscribe(topic()).open()?;
@@ -309,7 +309,7 @@ async fn f3_who_is_to_stay_away_is_told_so() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
-async fn f3_who_is_to_come_back_does_so_within_a_time_that_grows_with_their_number() -> TestResult {
+async fn who_is_to_come_back_does_so_within_a_time_that_grows_with_their_number() -> TestResult {
     let per_second = ReconnectSpread::PerSecond(NonZero::new(50).expect("not 0"));
     for (spread, clients, within) in [
         (per_second, 200, "back within 4s"),

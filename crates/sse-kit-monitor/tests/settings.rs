@@ -1,6 +1,5 @@
-//! The rows E1 to E4 of the parity table, as far as no browser is needed: what a page is given.
-//! What it does with that is shown by the browser tests `monitor.test.js` and
-//! `monitor-options.test.js`.
+//! The settings of the monitor, as the page gets them. Their effect is shown by the browser tests
+//! `monitor.test.js` and `monitor-options.test.js`.
 
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ fn read(config: &MonitorConfig) -> Value {
 }
 
 #[test]
-fn e1_the_defaults_are_those_of_the_reference() {
+fn the_defaults_are_those_of_the_reference() {
     let config = read(&MonitorConfig::new());
     assert_eq!(config["connection"], "sse-connection");
     assert_eq!(config["status"], "connection-status");
@@ -36,7 +35,7 @@ fn e1_the_defaults_are_those_of_the_reference() {
 }
 
 #[test]
-fn e1_one_indicator_given_leaves_the_others() {
+fn one_indicator_given_leaves_the_others() {
     let given = MonitorConfig::new().indicator(State::Live, Html::trusted("<b>up</b>"));
     let mut expected = read(&MonitorConfig::new());
     expected["indicators"]["live"] = json!({ "html": "<b>up</b>" });
@@ -44,7 +43,7 @@ fn e1_one_indicator_given_leaves_the_others() {
 }
 
 #[test]
-fn e2_every_option_is_in_what_the_script_reads() {
+fn every_option_is_in_what_the_script_reads() {
     let id = |id: &str| id.parse::<ElementId>().unwrap();
     let config = MonitorConfig::new()
         .connection(id("feed"))
@@ -69,7 +68,7 @@ fn e2_every_option_is_in_what_the_script_reads() {
 }
 
 #[test]
-fn e2_no_time_is_one_that_a_script_would_turn_into_a_storm() {
+fn no_time_is_one_that_a_script_would_turn_into_a_storm() {
     let with = |time| read(&MonitorConfig::new().reconnect_delay(time).heartbeat_timeout(time));
     let (none, endless) = (with(Duration::ZERO), with(Duration::MAX));
     for name in ["reconnectDelay", "heartbeatTimeout"] {
@@ -80,7 +79,7 @@ fn e2_no_time_is_one_that_a_script_would_turn_into_a_storm() {
 }
 
 #[test]
-fn e3_the_status_is_announced_and_begins_as_connecting() {
+fn the_status_is_announced_and_begins_as_connecting() {
     let config = MonitorConfig::new().indicator(State::Connecting, "a < b");
     assert_eq!(
         config.status_element().as_str(),
@@ -90,7 +89,7 @@ fn e3_the_status_is_announced_and_begins_as_connecting() {
 }
 
 #[test]
-fn e4_the_script_is_the_same_for_all_and_needs_nothing_unsafe() {
+fn the_script_is_the_same_for_all_and_needs_nothing_unsafe() {
     let source = script().source().to_owned();
     assert_eq!(script().file_name(), script().file_name());
     for unsafe_in_a_policy in ["eval(", "new Function", ".setAttribute('style'", "document.write"] {

@@ -1,4 +1,4 @@
-//! Bugs 4 to 7 of the reference library, which must not come back.
+//! The effects of hooks and of stuck connections on history, order and other connections.
 
 mod patience;
 mod receiving;
@@ -19,7 +19,7 @@ fn topic(text: &str) -> Topic {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bug_4_history_holds_what_was_sent_after_the_hooks() -> TestResult {
+async fn history_holds_what_was_sent_after_the_hooks() -> TestResult {
     let hub =
         Hub::builder().on_broadcast(|_| Ok(Verdict::Replace(Event::new("redacted")))).build()?;
     hub.publish(&topic("t"), Event::new("secret")).await?;
@@ -29,7 +29,7 @@ async fn bug_4_history_holds_what_was_sent_after_the_hooks() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bug_5_fifty_stuck_connections_delay_nobody_and_are_told_their_end() -> TestResult {
+async fn fifty_stuck_connections_delay_nobody_and_are_told_their_end() -> TestResult {
     let evicted = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&evicted);
     let hub = Hub::builder()
@@ -58,7 +58,7 @@ async fn bug_5_fifty_stuck_connections_delay_nobody_and_are_told_their_end() -> 
 }
 
 #[tokio::test(start_paused = true)]
-async fn bug_6_a_limit_of_zero_is_a_limit() -> TestResult {
+async fn a_limit_of_zero_is_a_limit() -> TestResult {
     let hub = Hub::builder().history(0).build()?;
     hub.publish(&topic("t"), Event::new("x")).await?;
     assert_eq!(hub.history(&topic("t"), usize::MAX).len(), 0);
@@ -67,7 +67,7 @@ async fn bug_6_a_limit_of_zero_is_a_limit() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bug_7_an_async_hook_does_not_reorder_events() -> TestResult {
+async fn an_async_hook_does_not_reorder_events() -> TestResult {
     let hub = Hub::builder()
         .on_broadcast_async(|draft| async move {
             // The first takes longest.
@@ -92,7 +92,7 @@ async fn bug_7_an_async_hook_does_not_reorder_events() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bug_7_what_a_hook_publishes_comes_after_its_parent() -> TestResult {
+async fn what_a_hook_publishes_comes_after_its_parent() -> TestResult {
     let hub = Arc::new(std::sync::OnceLock::<Hub>::new());
     let (inner, refused) = (Arc::clone(&hub), Arc::new(AtomicUsize::new(0)));
     let count = Arc::clone(&refused);
@@ -122,7 +122,7 @@ async fn bug_7_what_a_hook_publishes_comes_after_its_parent() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bug_7_a_hook_publishes_to_another_hub_and_not_back() -> TestResult {
+async fn a_hook_publishes_to_another_hub_and_not_back() -> TestResult {
     let first = Arc::new(std::sync::OnceLock::<Hub>::new());
     let back = Arc::clone(&first);
     let second = Hub::builder()
@@ -155,7 +155,7 @@ async fn bug_7_a_hook_publishes_to_another_hub_and_not_back() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bug_7_follow_ups_without_end_are_cut_off() -> TestResult {
+async fn follow_ups_without_end_are_cut_off() -> TestResult {
     let hub = Hub::builder()
         .history(1000)
         .on_broadcast(|draft| {

@@ -1,4 +1,4 @@
-//! Bugs of the library that this one follows, each of which ours must not have.
+//! Markup of unusual names, styles, ids, contents and script URLs.
 
 use std::error::Error;
 
@@ -8,7 +8,7 @@ use sse_kit_htmx::{Attributes, Connect, Dialect, Element, Html, PageScripts, Scr
 type TestResult = Result<(), Box<dyn Error>>;
 
 #[test]
-fn bug_8_a_list_of_names_keeps_them_all() -> TestResult {
+fn a_list_of_names_keeps_them_all() -> TestResult {
     let connect = Connect::new("/e".parse()?).events(["a".parse()?, "b".parse()?, "c".parse()?]);
     assert_eq!(connect.attributes(Dialect::V2)?.get("sse-swap"), Some("a, b, c"));
     assert_eq!(connect.attributes(Dialect::V4)?.get("sse-kit-swap"), Some("a, b, c"));
@@ -16,7 +16,7 @@ fn bug_8_a_list_of_names_keeps_them_all() -> TestResult {
 }
 
 #[test]
-fn bug_8_nothing_closes_on_an_event_that_nobody_named() -> TestResult {
+fn nothing_closes_on_an_event_that_nobody_named() -> TestResult {
     for dialect in Dialect::ALL {
         let attributes = Connect::new("/e".parse()?).without_close().attributes(dialect)?;
         assert_eq!(attributes.get("sse-close"), None);
@@ -27,7 +27,7 @@ fn bug_8_nothing_closes_on_an_event_that_nobody_named() -> TestResult {
 }
 
 #[test]
-fn bug_8_a_swap_style_is_no_event_name() -> TestResult {
+fn a_swap_style_is_no_event_name() -> TestResult {
     let connect = Connect::new("/e".parse()?).event("a".parse()?).swap(Swap::OuterHtml);
     let attributes = connect.attributes(Dialect::V2)?;
     assert_eq!(attributes.get("sse-swap"), Some("a"));
@@ -36,7 +36,7 @@ fn bug_8_a_swap_style_is_no_event_name() -> TestResult {
 }
 
 #[test]
-fn bug_9_styles_are_joined_by_a_semicolon() -> TestResult {
+fn styles_are_joined_by_a_semicolon() -> TestResult {
     let element = Element::new(Tag::DIV).style("color: red").hidden();
     assert_eq!(element.to_string(), "<div style=\"color: red; display: none;\"></div>");
     let given = Attributes::new().with("style", "margin: 0;")?;
@@ -46,7 +46,7 @@ fn bug_9_styles_are_joined_by_a_semicolon() -> TestResult {
 }
 
 #[test]
-fn bug_9_extensions_that_are_there_are_kept() -> TestResult {
+fn extensions_that_are_there_are_kept() -> TestResult {
     let connect = Connect::new("/e".parse()?);
     for (old, new) in [("morph", "morph,sse"), ("morph ws", "morph,ws,sse"), ("sse,ws", "sse,ws")] {
         let element = Element::new(Tag::DIV).attribute("hx-ext", old)?;
@@ -57,7 +57,7 @@ fn bug_9_extensions_that_are_there_are_kept() -> TestResult {
 }
 
 #[test]
-fn bug_9_ids_are_encoded_in_urls_and_escaped_in_html() -> TestResult {
+fn ids_are_encoded_in_urls_and_escaped_in_html() -> TestResult {
     let html = JobSpan::progress("a&b=\"<#").element(Dialect::V2)?.to_string();
     assert!(html.contains("sse-connect=\"/stream_job_progress?job_id=a%26b%3D%22%3C%23\""));
     assert!(html.contains("id=\"progress-span-a&amp;b=&quot;&lt;#\""));
@@ -66,14 +66,14 @@ fn bug_9_ids_are_encoded_in_urls_and_escaped_in_html() -> TestResult {
 }
 
 #[test]
-fn bug_9_an_initial_zero_is_kept() -> TestResult {
+fn an_initial_zero_is_kept() -> TestResult {
     let html = JobSpan::progress("1").initial(Html::text(0)).element(Dialect::V4)?.to_string();
     assert!(html.ends_with(">0</span>"), "{html}");
     Ok(())
 }
 
 #[test]
-fn bug_11_nothing_happens_before_the_page_is_really_left() {
+fn nothing_happens_before_the_page_is_really_left() {
     // tests/browser/connection.test.js cancels a leave.
     let listens_to = |event: &str| {
         Script::connection().source().contains(&format!("addEventListener(\"{event}\""))
@@ -83,7 +83,7 @@ fn bug_11_nothing_happens_before_the_page_is_really_left() {
 }
 
 #[test]
-fn bug_11_htmx_is_found_when_its_url_is_versioned() -> TestResult {
+fn htmx_is_found_when_its_url_is_versioned() -> TestResult {
     for src in [
         "htmx.js",
         "/static/htmx.min.js?v=2.0.4",
@@ -106,7 +106,7 @@ fn bug_11_htmx_is_found_when_its_url_is_versioned() -> TestResult {
 }
 
 #[test]
-fn bug_11_twice_is_as_once() -> TestResult {
+fn twice_is_as_once() -> TestResult {
     for dialect in Dialect::ALL {
         let mut head = vec![Html::trusted("<script src=\"htmx.js\"></script>")];
         for scripts in [

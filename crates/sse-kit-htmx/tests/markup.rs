@@ -1,4 +1,4 @@
-//! What the library that this one follows does with markup (rows D1 to D8), and ours has to.
+//! The markup of connections, updates, jobs, heads and scripts, for both versions of htmx.
 
 use std::error::Error;
 
@@ -30,7 +30,7 @@ fn get(connect: &Connect, dialect: Dialect, name: &str) -> Option<String> {
 }
 
 #[test]
-fn d1_an_endpoint_and_one_event_or_many() {
+fn an_endpoint_and_one_event_or_many() {
     let (v2, v4) = (Dialect::V2, Dialect::V4);
     assert_eq!(get(&connect(), v2, "sse-connect").as_deref(), Some("/e"));
     assert_eq!(get(&connect(), v4, "hx-sse:connect").as_deref(), Some("/e"));
@@ -53,7 +53,7 @@ fn d1_an_endpoint_and_one_event_or_many() {
 }
 
 #[test]
-fn d1_how_it_swaps_closes_and_reconnects() {
+fn how_it_swaps_closes_and_reconnects() {
     for dialect in Dialect::ALL {
         let at = |connect: &Connect, v2: &str, v4: &str| {
             get(connect, dialect, if dialect == Dialect::V2 { v2 } else { v4 })
@@ -74,7 +74,7 @@ fn d1_how_it_swaps_closes_and_reconnects() {
 }
 
 #[test]
-fn d1_a_page_carries_its_cursor() -> TestResult {
+fn a_page_carries_its_cursor() -> TestResult {
     let cursor: EventId = "5f-12".parse()?;
     let connect = Connect::new("/e?topic=a&b#c".parse()?).resume_from(cursor);
     let url = Some("/e?topic=a&b&last_event_id=5f-12#c");
@@ -86,7 +86,7 @@ fn d1_a_page_carries_its_cursor() -> TestResult {
 }
 
 #[test]
-fn d1_other_attributes_pass_and_what_is_there_is_kept() -> TestResult {
+fn other_attributes_pass_and_what_is_there_is_kept() -> TestResult {
     let others = Attributes::new()
         .with("hx-ext", "morph, ws")?
         .with("data-a", "1")?
@@ -109,7 +109,7 @@ fn d1_other_attributes_pass_and_what_is_there_is_kept() -> TestResult {
 }
 
 #[test]
-fn d1_an_element_asks_anew_when_an_event_comes() -> TestResult {
+fn an_element_asks_anew_when_an_event_comes() -> TestResult {
     let trigger = EventTrigger::new(name("job:done"), id("a:b"));
     assert_eq!(trigger.attributes(Dialect::V2)?.get("hx-trigger"), Some("sse:job:done"));
     assert_eq!(
@@ -121,7 +121,7 @@ fn d1_an_element_asks_anew_when_an_event_comes() -> TestResult {
 }
 
 #[test]
-fn d2_a_whole_element() -> TestResult {
+fn a_whole_element() -> TestResult {
     let element = |dialect| -> Result<String, Box<dyn Error>> {
         let connect = connect().event(name("tick")).swap(Swap::InnerHtml);
         Ok(Element::new("section".parse()?)
@@ -155,7 +155,7 @@ fn d2_a_whole_element() -> TestResult {
 }
 
 #[test]
-fn d3_progress_and_status_of_a_job() -> TestResult {
+fn progress_and_status_of_a_job() -> TestResult {
     assert_eq!(
         JobSpan::progress("17").initial("0 %").element(Dialect::V2)?.to_string(),
         "<span id=\"progress-span-17\" hx-ext=\"sse\" \
@@ -177,7 +177,7 @@ fn d3_progress_and_status_of_a_job() -> TestResult {
 }
 
 #[test]
-fn d4_one_message_updates_several_targets() -> TestResult {
+fn one_message_updates_several_targets() -> TestResult {
     let item = Html::trusted("<li id=\"j-1\">done</li>");
     let updates = Updates::from_iter([
         Update::replace(id("j-1"), &item)?,
@@ -203,7 +203,7 @@ fn d4_one_message_updates_several_targets() -> TestResult {
 }
 
 #[test]
-fn d4_parts_of_a_table_survive_the_parser() -> TestResult {
+fn parts_of_a_table_survive_the_parser() -> TestResult {
     let parts = ["tr", "td", "th", "tbody", "thead", "tfoot", "caption", "colgroup", "col"];
     for part in parts {
         let end = if part == "col" { String::new() } else { format!("</{part}>") };
@@ -225,7 +225,7 @@ fn d4_parts_of_a_table_survive_the_parser() -> TestResult {
 }
 
 #[test]
-fn d4_what_htmx_2_cannot_replace_an_element_with_is_refused() -> TestResult {
+fn what_htmx_2_cannot_replace_an_element_with_is_refused() -> TestResult {
     let render = |content: &str| {
         let update = Update::replace(id("a"), &Html::trusted(content)).unwrap();
         Updates::from(update).render(Dialect::V2)
@@ -240,7 +240,7 @@ fn d4_what_htmx_2_cannot_replace_an_element_with_is_refused() -> TestResult {
 }
 
 #[test]
-fn d5_an_element_that_a_function_makes_gets_a_connection() -> TestResult {
+fn an_element_that_a_function_makes_gets_a_connection() -> TestResult {
     fn card() -> Element {
         let element = Element::new(Tag::DIV).class("card").attribute("hx-ext", "ws");
         element.expect("it runs no script").child("a")
@@ -257,7 +257,7 @@ fn d5_an_element_that_a_function_makes_gets_a_connection() -> TestResult {
 }
 
 #[test]
-fn d6_scripts_are_inserted_right_behind_htmx() -> TestResult {
+fn scripts_are_inserted_right_behind_htmx() -> TestResult {
     let scripts = |dialect| PageScripts::hosted(dialect, "/assets/".parse().unwrap());
     let mut head = vec![
         Html::trusted("<title>htmx.js</title>"),
@@ -277,7 +277,7 @@ fn d6_scripts_are_inserted_right_behind_htmx() -> TestResult {
 }
 
 #[test]
-fn d6_tags_are_those_of_the_cdn_or_of_a_folder() -> TestResult {
+fn tags_are_those_of_the_cdn_or_of_a_folder() -> TestResult {
     let cdn = PageScripts::cdn(Dialect::V4).nonce("abc=".parse()?).to_string();
     assert!(cdn.starts_with(
         "<script src=\"https://cdn.jsdelivr.net/npm/htmx.org@4.0.1/dist/htmx.min.js\" \
@@ -298,7 +298,7 @@ fn d6_tags_are_those_of_the_cdn_or_of_a_folder() -> TestResult {
 }
 
 #[test]
-fn d7_connections_are_closed_when_the_page_is_left() {
+fn connections_are_closed_when_the_page_is_left() {
     // That it does so is for tests/browser/connection.test.js to see.
     let source = Script::connection().source().to_owned();
     assert!(source.contains(r#"addEventListener("pagehide""#));
@@ -310,7 +310,7 @@ fn d7_connections_are_closed_when_the_page_is_left() {
 }
 
 #[test]
-fn d8_what_a_version_does_not_have_is_refused() -> TestResult {
+fn what_a_version_does_not_have_is_refused() -> TestResult {
     let (swap, dialect) = (Swap::InnerMorph, Dialect::V2);
     let unsupported = Err(MarkupErrorKind::Swap);
     let attributes = connect().swap(swap).attributes(dialect);

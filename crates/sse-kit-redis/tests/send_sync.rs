@@ -1,0 +1,20 @@
+//! All public types can be sent to and shared with other threads.
+
+use sse_kit_redis::{
+    ConnectError, LogName, Member, MembersError, RedisConfig, RedisHealth, RedisLog, RedisPresence,
+    RedisStats, RedisStatus,
+};
+use sse_kit_test_support::assert_send_and_sync;
+
+assert_send_and_sync!(
+    ConnectError,
+    LogName,
+    Member,
+    MembersError,
+    RedisConfig,
+    RedisHealth,
+    RedisLog,
+    RedisPresence,
+    RedisStats,
+    RedisStatus,
+);
