@@ -99,16 +99,14 @@ impl Opening {
                 }
                 Next::Entry(entry)
             }
-            Self::Backfilled(backfilled) => match backfilled.entries.pop_front() {
-                Some(entry) => {
-                    backfilled.share.give_back(entry.weight());
-                    Next::Entry(entry)
-                }
-                None => {
+            Self::Backfilled(backfilled) => {
+                let Some(entry) = backfilled.entries.pop_front() else {
                     *self = Self::default();
-                    Next::Nothing
-                }
-            },
+                    return Next::Nothing;
+                };
+                backfilled.share.give_back(entry.weight());
+                Next::Entry(entry)
+            }
             Self::Search(search) => {
                 if let Some(entries) = search.step(node, connection) {
                     *self = Self::Entries(entries);

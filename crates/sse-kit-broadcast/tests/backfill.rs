@@ -72,11 +72,7 @@ impl Kept {
         self.deliver_with(offsets, |offset| Event::new(offset.to_string()));
     }
 
-    fn deliver_with(
-        &self,
-        offsets: impl IntoIterator<Item = u64>,
-        event: impl Fn(u64) -> Event,
-    ) {
+    fn deliver_with(&self, offsets: impl IntoIterator<Item = u64>, event: impl Fn(u64) -> Event) {
         for offset in offsets {
             let event = event(offset);
             let record = Record {

@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sse_kit::broadcast::{
-    Append, AppendError, Appended, BoxFuture, Delivery, Goodbye, Inlet, Log, MemoryLog, Subscription,
+    Append, AppendError, Appended, BoxFuture, Delivery, Goodbye, Inlet, Log, MemoryLog,
+    Subscription,
 };
 use sse_kit::dispatch::middleware::Deduplicate;
 use sse_kit::dispatch::{CallbackReturn, Ending, IntoOutput};
