@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+
+use crate::text::Text;
 
 /// The subject of an event, for conflation: an event that waits for a slow client may be replaced
 /// by a newer event with the same key on the same topic.
@@ -12,12 +13,14 @@ use std::sync::Arc;
 /// ```
 /// use sse_kit_event::{Event, EventKey};
 ///
+/// const PEOPLE: EventKey = EventKey::from_static("people");
+///
 /// let event = Event::new("40 %").with_key("job-17".parse::<EventKey>()?);
 /// # Ok::<(), sse_kit_event::EventKeyError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct EventKey(Arc<str>);
+pub struct EventKey(Text);
 
 impl EventKey {
     /// The maximum length of a key, in bytes.
@@ -29,16 +32,32 @@ impl EventKey {
     ///
     /// [`EventKeyError`] if `key` is empty or longer than [`EventKey::MAX_LEN`].
     pub fn new(key: &str) -> Result<Self, EventKeyError> {
-        match key.len() {
-            0 => Err(EventKeyError::Empty),
-            bytes if bytes > Self::MAX_LEN => Err(EventKeyError::TooLong { bytes }),
-            _ => Ok(Self(key.into())),
-        }
+        check(key)?;
+        Ok(Self(key.into()))
+    }
+
+    /// Creates a key from a literal. In a `const` it is validated at compile time.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a `const` if `key` is not a key. [`EventKey::new`] returns an error instead.
+    pub const fn from_static(key: &'static str) -> Self {
+        assert!(check(key).is_ok(), "not an event key: it has 1 to 256 bytes");
+        Self(Text::Static(key))
     }
 
     /// Returns the key as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Checks the rules of a key.
+const fn check(key: &str) -> Result<(), EventKeyError> {
+    match key.len() {
+        0 => Err(EventKeyError::Empty),
+        bytes if bytes > EventKey::MAX_LEN => Err(EventKeyError::TooLong { bytes }),
+        _ => Ok(()),
     }
 }
 

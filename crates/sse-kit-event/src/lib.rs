@@ -4,7 +4,7 @@
 //! use sse_kit_event::{Event, EventId, Topic};
 //!
 //! let topic: Topic = "jobs:17".parse()?;
-//! let event = Event::json(&serde_json::json!({ "percent": 40 }))?.with_name("progress".parse()?);
+//! let event = Event::new(r#"{"percent":40}"#).with_name("progress".parse()?);
 //! let id: EventId = "5f-12".parse()?;
 //!
 //! assert_eq!(topic.segments().count(), 2);
@@ -25,7 +25,11 @@
 //! - [`control`] holds the events that sse-kit itself sends; an app cannot publish events with
 //!   those names.
 //!
+//! The feature `json` adds `Event::json`, and the dependency on `serde_json` with it.
+//!
 //! [spec]: https://html.spec.whatwg.org/multipage/server-sent-events.html
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod audience;
 mod connection_id;
@@ -41,6 +45,7 @@ mod name;
 mod pattern;
 mod segments;
 mod static_topic;
+mod text;
 mod topic;
 mod topics;
 
@@ -48,7 +53,10 @@ pub use audience::{Audience, AudienceError, SeveralTopics};
 pub use connection_id::{ConnectionId, ConnectionIdError};
 pub use decode::{DecodeError, Decoded, Decoder, Message};
 pub use encode::{EncodedEvent, EncodedEventError};
-pub use event::{Event, JsonError};
+pub use event::Event;
+#[cfg(feature = "json")]
+#[cfg_attr(docsrs, doc(cfg(feature = "json")))]
+pub use event::JsonError;
 pub use id::{Epoch, EventId, EventIdError};
 pub use idempotency::{IdempotencyKey, IdempotencyKeyError};
 pub use key::{EventKey, EventKeyError};

@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use crate::control::{ControlName, RESERVED_PREFIX};
+use crate::text::{Text, first_control, starts_with};
 
 /// The name of an event, which a page listens for (`addEventListener(name, …)`, `sse-swap`).
 ///
@@ -15,8 +15,10 @@ use crate::control::{ControlName, RESERVED_PREFIX};
 /// ```
 /// use sse_kit_event::{EventName, EventNameError};
 ///
+/// const PROGRESS: EventName = EventName::from_static("progress");
+///
 /// let name: EventName = "progress".parse()?;
-/// assert_eq!(name.as_str(), "progress");
+/// assert_eq!(name, PROGRESS);
 /// assert_eq!("a\nb".parse::<EventName>(), Err(EventNameError::Control { found: '\n' }));
 /// # Ok::<(), EventNameError>(())
 /// ```
@@ -24,7 +26,7 @@ use crate::control::{ControlName, RESERVED_PREFIX};
     Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
 #[serde(try_from = "String", into = "String")]
-pub struct EventName(Arc<str>);
+pub struct EventName(Text);
 
 impl EventName {
     /// The maximum length of a name, in bytes.
@@ -36,24 +38,33 @@ impl EventName {
     ///
     /// [`EventNameError`] if `name` breaks one of the rules above.
     pub fn new(name: &str) -> Result<Self, EventNameError> {
-        if name.is_empty() {
-            return Err(EventNameError::Empty);
-        }
-        if name.len() > Self::MAX_LEN {
-            return Err(EventNameError::TooLong { bytes: name.len() });
-        }
-        if let Some(found) = name.chars().find(|c| c.is_control()) {
-            return Err(EventNameError::Control { found });
-        }
-        if name.starts_with(RESERVED_PREFIX) {
-            return Err(EventNameError::Reserved);
-        }
+        check(name)?;
         Ok(Self(name.into()))
+    }
+
+    /// Creates a name from a literal. In a `const` it is validated at compile time:
+    ///
+    /// ```compile_fail,E0080
+    /// # use sse_kit_event::EventName;
+    /// const GAP: EventName = EventName::from_static("sse-kit:gap");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a `const` if `name` is not a name. [`EventName::new`] returns an error
+    /// instead.
+    pub const fn from_static(name: &'static str) -> Self {
+        assert!(
+            check(name).is_ok(),
+            "not an event name: it has 1 to 256 bytes, no control characters, and does not begin \
+             with `sse-kit:`"
+        );
+        Self(Text::Static(name))
     }
 
     /// Returns the name of one of sse-kit's own events.
     pub fn control(name: ControlName) -> Self {
-        Self(name.as_str().into())
+        Self(Text::Static(name.as_str()))
     }
 
     /// Returns the name as text.
@@ -70,6 +81,24 @@ impl EventName {
     pub(crate) fn is_default(&self) -> bool {
         &*self.0 == "message"
     }
+}
+
+/// Checks the rules of a name.
+const fn check(name: &str) -> Result<(), EventNameError> {
+    let bytes = name.as_bytes();
+    if bytes.is_empty() {
+        return Err(EventNameError::Empty);
+    }
+    if bytes.len() > EventName::MAX_LEN {
+        return Err(EventNameError::TooLong { bytes: bytes.len() });
+    }
+    if let Some(found) = first_control(bytes) {
+        return Err(EventNameError::Control { found });
+    }
+    if starts_with(bytes, RESERVED_PREFIX.as_bytes()) {
+        return Err(EventNameError::Reserved);
+    }
+    Ok(())
 }
 
 impl fmt::Display for EventName {
@@ -145,5 +174,16 @@ mod tests {
         assert!(EventName::new(&"x".repeat(256)).is_ok());
         assert_eq!(EventName::new(&"x".repeat(257)), Err(EventNameError::TooLong { bytes: 257 }));
         assert!(EventName::new("sse-kitten, größer ✓").is_ok());
+    }
+    #[test]
+    fn a_literal_is_the_name_that_is_parsed() {
+        use std::collections::{BTreeSet, HashSet};
+
+        const LITERAL: EventName = EventName::from_static("größer ✓");
+        let parsed: EventName = "größer ✓".parse().unwrap();
+        assert_eq!(LITERAL, parsed);
+        assert!(HashSet::from([LITERAL]).contains(&parsed));
+        assert!(BTreeSet::from([LITERAL]).contains(&parsed));
+        assert_eq!(format!("{LITERAL:?}"), format!("{parsed:?}"));
     }
 }

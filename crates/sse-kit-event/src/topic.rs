@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::control::RESERVED_PREFIX;
+use crate::text::{first_control, starts_with};
 
 /// A name that events are published to: segments joined by `:`, such as `jobs:17`.
 ///
@@ -101,36 +102,10 @@ pub(crate) const fn check_segments(text: &str) -> Result<(), TopicError> {
     Ok(())
 }
 
-/// Returns the first control character of UTF-8: U+0000 to U+001F, U+007F to U+009F. It has no
-/// iterator, because a `const fn` cannot use one.
-const fn first_control(text: &[u8]) -> Option<char> {
-    let mut at = 0;
-    while at < text.len() {
-        match text[at] {
-            byte @ (..=0x1f | 0x7f) => return Some(byte as char),
-            // The lead byte of U+0080 to U+00BF; the next byte is the code point.
-            0xc2 if text[at + 1] < 0xa0 => return Some(text[at + 1] as char),
-            _ => at += 1,
-        }
-    }
-    None
-}
-
 /// Returns `true` if the first segment is `sse-kit`.
 const fn is_reserved(text: &[u8]) -> bool {
-    let prefix = RESERVED_PREFIX.as_bytes();
-    let segment = prefix.len() - 1;
-    if text.len() < segment || (text.len() > segment && text[segment] != b':') {
-        return false;
-    }
-    let mut at = 0;
-    while at < segment {
-        if text[at] != prefix[at] {
-            return false;
-        }
-        at += 1;
-    }
-    true
+    let (segment, _) = RESERVED_PREFIX.as_bytes().split_at(RESERVED_PREFIX.len() - 1);
+    starts_with(text, segment) && (text.len() == segment.len() || text[segment.len()] == b':')
 }
 
 impl fmt::Display for Topic {
