@@ -11,7 +11,7 @@ use sse_kit::htmx::{Endpoint, Html};
 use sse_kit::http::{Gate, SseResponse};
 use sse_kit::{Change, Hub, Page, SseKit};
 
-use crate::inbox::{self, Inboxes, NameError, Noted, User};
+use crate::inbox::{self, Inboxes, NameError, User};
 use crate::session::{Sessions, SignedIn};
 
 /// The greatest length of a notification, in bytes.
@@ -77,12 +77,11 @@ async fn events(
 async fn page(State(app): State<App>, SignedIn(session): SignedIn) -> Result<Response, Error> {
     let Some(session) = session else { return Ok(HtmlPage(LOGIN).into_response()) };
     let read = app.kit.read(|inboxes| inboxes.get(&session.user).cloned().unwrap_or_default());
-    let (notes, cursor) = read.await;
-    let notes: Vec<String> = notes.iter().map(|text| inbox::item(text).into_string()).collect();
+    let (inbox, cursor) = read.await;
     let body = Html::trusted(format!(
         "<h1>{user}</h1>\n<ul id=\"notes\">{notes}</ul>\n{FORMS}",
         user = Html::text(&session.user),
-        notes = notes.concat(),
+        notes = inbox.items(),
     ));
     Ok(Page::new(Endpoint::from_static("/events"), cursor)
         .title("Notifications")
@@ -138,8 +137,9 @@ async fn notify(
     let text = format!("{from}: {}", note.text);
     app.kit
         .change(move |inboxes| {
-            inbox::add(inboxes, &to, &text);
-            Change::new(()).emit_to(to.topic(), Noted { text })
+            let topic = to.topic();
+            let noted = inboxes.entry(to).or_default().add(text);
+            Change::new(()).emit_to(topic, noted)
         })
         .await?;
     Ok(())

@@ -1,5 +1,7 @@
 //! Two users, their browsers, and a logout.
 
+mod converging;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
