@@ -4,13 +4,11 @@ import { after, before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { keepArtifacts } from './artifacts.js';
 import { launchBrowser } from './launch.js';
+import { PATIENCE_MS } from './patience.js';
 
 /** @typedef {import('playwright-core').Page} Page */
 /** @typedef {import('./tabs-server.js').Client} Client */
 /** @typedef {Awaited<ReturnType<typeof import('./tabs-server.js').serveTabs>>} Server */
-
-/** How long anything may take that has no time of its own. */
-export const PATIENCE_MS = 15_000;
 
 /** @type {import('playwright-core').Browser} */
 let browser;
