@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn data_is_what_serde_writes() {
-        let cursor = EventId::new(Epoch::new(0xc0ffee), 7);
+        let cursor = EventId::new(Epoch::new(0xbee), 7);
         let connection: ConnectionId = "a.B_c-9".parse().unwrap();
         for heartbeat_ms in [0, u64::MAX] {
             let hello = Hello { cursor, connection: connection.clone(), heartbeat_ms };
