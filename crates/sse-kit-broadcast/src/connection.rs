@@ -1,17 +1,34 @@
 //! An open stream on the server's side.
 
+use std::any::Any;
+use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use parking_lot::Mutex;
-use serde_json::Value;
 use sse_kit_event::{ConnectionId, Topics};
 use tokio::time::Instant;
 
 use crate::ending::ConnectionState;
 use crate::lists::{ListId, Place};
 use crate::queue::Queue;
+
+/// The metadata of a connection: a value of a type of the app's.
+#[derive(Default)]
+pub(crate) struct Metadata(Option<Box<dyn Any + Send + Sync>>);
+
+impl Metadata {
+    pub(crate) fn new(value: impl Any + Send + Sync) -> Self {
+        Self(Some(Box::new(value)))
+    }
+}
+
+impl fmt::Debug for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Metadata(..)" } else { "Metadata(none)" })
+    }
+}
 
 /// An open stream: its id, its subscription, and its state.
 #[derive(Debug)]
@@ -20,7 +37,7 @@ pub struct Connection {
     /// The sequence number of the connection, unique on this node and increasing.
     pub(crate) number: u64,
     pub(crate) topics: Topics,
-    pub(crate) metadata: Value,
+    pub(crate) metadata: Metadata,
     pub(crate) connected_at: SystemTime,
     /// The number of its shard; `places` has its places in the lists of the shard.
     pub(crate) shard: usize,
@@ -40,9 +57,22 @@ impl Connection {
         &self.topics
     }
 
-    /// Returns the metadata that the app set when it subscribed; `null` by default.
-    pub fn metadata(&self) -> &Value {
-        &self.metadata
+    /// Returns the metadata that the app attached to the subscription, if it is of this type.
+    ///
+    /// ```
+    /// # use sse_kit_broadcast::Hub;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// #[derive(Debug, PartialEq)]
+    /// struct User(u64);
+    ///
+    /// let page = Hub::new().subscribe("news".parse::<sse_kit_event::Topic>()?).metadata(User(7)).open()?;
+    /// assert_eq!(page.connection().metadata(), Some(&User(7)));
+    /// assert_eq!(page.connection().metadata::<String>(), None);
+    /// # Ok(()) }
+    /// ```
+    pub fn metadata<T: 'static>(&self) -> Option<&T> {
+        self.metadata.0.as_deref().and_then(|metadata| (metadata as &dyn Any).downcast_ref())
     }
 
     /// Returns the time at which the connection opened.

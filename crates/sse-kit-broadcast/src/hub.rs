@@ -14,6 +14,7 @@ use crate::entry::Entry;
 use crate::hub_state::HubState;
 use crate::node::Node;
 use crate::presence::PresenceWatch;
+use crate::presence_by_key::PresenceByKey;
 use crate::publish::Publish;
 use crate::publish_error::{PublishError, SendError};
 use crate::publisher::{PublishOptions, Publisher};
@@ -267,6 +268,19 @@ impl Hub {
         let mut state = self.node().state.lock();
         let changes = state.watched.watch(topic);
         PresenceWatch { present: self.members(&mut state, topic), changes }
+    }
+
+    /// Counts the connections on any of these topics by a key, such as the user that the app has
+    /// attached as [metadata](SubscriptionBuilder::metadata), so that a person with three tabs is
+    /// one key. Connections without a key do not count; one on several of the topics counts once.
+    ///
+    /// The cost of a change is proportional to the number of connections on the topics.
+    pub fn presence_by_key<K: Ord + Clone>(
+        &self,
+        topics: impl IntoIterator<Item = Topic>,
+        key: impl Fn(&Connection) -> Option<K> + Send + Sync + 'static,
+    ) -> PresenceByKey<K> {
+        PresenceByKey::new(self.node(), topics.into_iter().collect(), Box::new(key))
     }
 
     /// Returns a tap, which reads everything that is published from now on.

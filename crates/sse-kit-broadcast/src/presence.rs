@@ -63,7 +63,7 @@ pub(crate) struct Watched {
 
 impl Watched {
     /// The number of changes that wait for a slow watcher; beyond it the oldest is dropped.
-    const CAPACITY: usize = 64;
+    pub(crate) const CAPACITY: usize = 64;
 
     pub(crate) fn watch(&mut self, topic: &Topic) -> async_broadcast::Receiver<PresenceChange> {
         if let Some(sender) = self.watchers.get(topic) {

@@ -41,7 +41,8 @@ impl FromStr for Start {
             "per-key" => Ok(Self::PerKey),
             "all" => Ok(Self::All),
             _ => {
-                let count = text.strip_prefix("last:").and_then(|count| count.parse().ok());
+                let count = text.strip_prefix("last:").filter(|count| !count.starts_with('+'));
+                let count = count.and_then(|count| count.parse().ok());
                 count.map(Self::Last).ok_or_else(|| {
                     let rule = "write `now`, `last:` and a number, `per-key` or `all`";
                     TextError::new(text, "a starting point", TextErrorKind::Unknown, rule)

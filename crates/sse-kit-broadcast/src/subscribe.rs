@@ -1,18 +1,18 @@
 //! Opening a subscription.
 
+use std::any::Any;
 use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use parking_lot::Mutex;
-use serde_json::Value;
 use sse_kit_event::control::{Gap, GapReason};
 use sse_kit_event::{ConnectionId, EventId, LastEventId, RandomError, Topics};
 
 use crate::backfill::{Backfill, BackfillRequest};
 use crate::client_key::ClientKey;
-use crate::connection::Connection;
+use crate::connection::{Connection, Metadata};
 use crate::joined::{Joined, Lacking};
 use crate::lifecycle::Lifecycle;
 use crate::node::Node;
@@ -30,7 +30,7 @@ pub struct SubscriptionBuilder {
     backfill: Arc<Backfill>,
     topics: Topics,
     id: Option<ConnectionId>,
-    metadata: Value,
+    metadata: Metadata,
     resume: Option<LastEventId>,
     start: Start,
     policy: SlowConsumer,
@@ -46,7 +46,7 @@ impl SubscriptionBuilder {
             backfill,
             topics,
             id: None,
-            metadata: Value::Null,
+            metadata: Metadata::default(),
             resume: None,
             start: Start::Now,
             policy: SlowConsumer::default(),
@@ -61,9 +61,10 @@ impl SubscriptionBuilder {
         Self { id: Some(id), ..self }
     }
 
-    /// Attaches metadata to the connection, for hooks, presence and inspection.
-    pub fn metadata(self, metadata: Value) -> Self {
-        Self { metadata, ..self }
+    /// Attaches a value to the connection, for hooks and presence, such as the user that it
+    /// belongs to. [`Connection::metadata`](crate::Connection::metadata) returns it by its type.
+    pub fn metadata(self, metadata: impl Any + Send + Sync) -> Self {
+        Self { metadata: Metadata::new(metadata), ..self }
     }
 
     /// Starts after the last event that the client saw, instead of now.

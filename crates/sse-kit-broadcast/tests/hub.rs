@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use receiving::{Received, data, received, settle};
-use serde_json::json;
 use sse_kit_broadcast::{
     BuildError, CloseReason, ConnectionId, ConnectionState, Hub, PresenceChange, PublishError,
     SendError, SlowConsumer, Verdict,
@@ -16,6 +15,10 @@ use sse_kit_event::control::GapReason;
 use sse_kit_event::{Event, LastEventId, Topic, Topics};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+/// The metadata of a connection.
+#[derive(Debug, PartialEq)]
+struct User(u64);
 
 fn topic(text: &str) -> Topic {
     text.parse().expect("a topic")
@@ -55,11 +58,12 @@ async fn a_connection_has_an_id_metadata_and_a_time_and_leaves_once() -> TestRes
         .build()?;
     let before = SystemTime::now();
     let id: ConnectionId = "tab-1".parse()?;
-    let given = hub.subscribe(topic("t")).id(id.clone()).metadata(json!({"user": 7})).open()?;
+    let given = hub.subscribe(topic("t")).id(id.clone()).metadata(User(7)).open()?;
     let generated = hub.subscribe(topic("t")).open()?;
 
     let connection = hub.connection(&id).ok_or("it is there")?;
-    assert_eq!(connection.metadata(), &json!({"user": 7}));
+    assert_eq!(connection.metadata(), Some(&User(7)));
+    assert_eq!(connection.metadata::<u64>(), None, "of another type");
     assert!(connection.connected_at() >= before);
     assert_eq!(generated.connection().id().as_str().len(), 32);
     assert_eq!(hub.connection_count(), 2);

@@ -82,7 +82,12 @@ impl Hello {
     /// position. A stream that begins with a gap must leave the id off: a client that is cut off
     /// between hello and gap would never learn of the gap.
     pub fn event(&self) -> Event {
-        Event::new(to_json(self)).with_name(EventName::control(ControlName::Hello))
+        let Self { cursor, connection, heartbeat_ms } = self;
+        // None of these has a character that JSON escapes.
+        let data = format!(
+            r#"{{"cursor":"{cursor}","connection":"{connection}","heartbeat_ms":{heartbeat_ms}}}"#
+        );
+        Event::new(data).with_name(EventName::control(ControlName::Hello))
     }
 }
 
@@ -106,10 +111,14 @@ impl Gap {
     /// once. If the hub replays history after the gap, the event has no id: until the next event,
     /// the client's cursor stays before the gap.
     pub fn event(&self) -> Event {
-        let event = Event::new(to_json(self)).with_name(EventName::control(ControlName::Gap));
-        match self.reason {
+        let Self { from, to, reason } = self;
+        let from = from.map_or_else(|| "null".to_owned(), |from| format!("\"{from}\""));
+        let reason_text = reason.as_str();
+        let data = format!(r#"{{"from":{from},"to":"{to}","reason":"{reason_text}"}}"#);
+        let event = Event::new(data).with_name(EventName::control(ControlName::Gap));
+        match reason {
             GapReason::UnknownEpoch | GapReason::Future | GapReason::Malformed => {
-                event.with_id(self.to)
+                event.with_id(*to)
             }
             GapReason::Trimmed | GapReason::Lagged | GapReason::Dropped => event,
         }
@@ -135,8 +144,18 @@ pub enum GapReason {
     Dropped,
 }
 
-fn to_json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("structs of numbers and texts are always JSON")
+impl GapReason {
+    /// Returns the reason as it is on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Trimmed => "trimmed",
+            Self::UnknownEpoch => "unknown-epoch",
+            Self::Future => "future",
+            Self::Malformed => "malformed",
+            Self::Lagged => "lagged",
+            Self::Dropped => "dropped",
+        }
+    }
 }
 
 #[cfg(test)]
@@ -163,9 +182,29 @@ mod tests {
         for reason in [GapReason::Trimmed, GapReason::Lagged, GapReason::Dropped] {
             assert_eq!(gap(reason).id(), None);
         }
-        assert_eq!(
-            gap(GapReason::UnknownEpoch).data(),
-            r#"{"from":null,"to":"1-7","reason":"unknown-epoch"}"#
-        );
+    }
+
+    #[test]
+    fn data_is_what_serde_writes() {
+        let cursor = EventId::new(Epoch::new(0xbee), 7);
+        let connection: ConnectionId = "a.B_c-9".parse().unwrap();
+        for heartbeat_ms in [0, u64::MAX] {
+            let hello = Hello { cursor, connection: connection.clone(), heartbeat_ms };
+            assert_eq!(hello.event().data(), serde_json::to_string(&hello).unwrap());
+        }
+        let reasons = [
+            GapReason::Trimmed,
+            GapReason::UnknownEpoch,
+            GapReason::Future,
+            GapReason::Malformed,
+            GapReason::Lagged,
+            GapReason::Dropped,
+        ];
+        for reason in reasons {
+            for from in [None, Some(cursor)] {
+                let gap = Gap { from, to: cursor, reason };
+                assert_eq!(gap.event().data(), serde_json::to_string(&gap).unwrap());
+            }
+        }
     }
 }

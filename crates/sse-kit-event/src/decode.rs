@@ -297,8 +297,13 @@ fn decode(value: &[u8]) -> Cow<'_, str> {
 /// ignored. A value above `u64::MAX` saturates.
 fn milliseconds(value: &[u8]) -> Option<Duration> {
     let digits = str::from_utf8(value).ok()?;
-    let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-    plain.then(|| Duration::from_millis(digits.parse().unwrap_or(u64::MAX)))
+    let millis = || Duration::from_millis(digits.parse().unwrap_or(u64::MAX));
+    is_whole_number(digits).then(millis)
+}
+
+/// Returns `true` if a text has digits, and nothing else. `u64::from_str` accepts a sign too.
+pub(crate) fn is_whole_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::decode::is_whole_number;
 use crate::event::Event;
 use crate::id::{EventId, IdText};
 use crate::name::EventName;
@@ -77,7 +78,9 @@ impl EncodedEvent {
                 EventName::new(name).map_err(|_| EncodedEventError::Name)?;
                 names += 1;
             } else if let Some(millis) = line.strip_prefix("retry: ") {
-                millis.parse::<u64>().map_err(|_| EncodedEventError::Line)?;
+                if !is_whole_number(millis) || millis.parse::<u64>().is_err() {
+                    return Err(EncodedEventError::Line);
+                }
                 retries += 1;
             } else if !line.starts_with(": ") {
                 return Err(EncodedEventError::Line);
@@ -241,6 +244,9 @@ mod tests {
             (b": only a comment\n", EncodedEventError::Line),
             (b"event: a\nevent: b\ndata: x\n", EncodedEventError::Line),
             (b"retry: -1\ndata: x\n", EncodedEventError::Line),
+            (b"retry: +5\ndata: x\n", EncodedEventError::Line),
+            (b"retry: \ndata: x\n", EncodedEventError::Line),
+            (b"retry: 18446744073709551616\ndata: x\n", EncodedEventError::Line),
             (b"event: sse-kit:close\ndata: x\n", EncodedEventError::Name),
             (b"event: \ndata: x\n", EncodedEventError::Name),
             (b"data: \xff\n", EncodedEventError::Encoding),

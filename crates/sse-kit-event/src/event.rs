@@ -50,10 +50,17 @@ impl Event {
 
     /// Creates an unnamed event whose data is `value` as JSON.
     ///
+    /// ```
+    /// # use sse_kit_event::Event;
+    /// assert_eq!(Event::json(&[1, 2])?.data(), "[1,2]");
+    /// # Ok::<(), sse_kit_event::JsonError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`JsonError`] if `value` cannot be written as JSON, such as a map with keys that are not
     /// strings.
+    #[cfg(feature = "json")]
     pub fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<Self, JsonError> {
         serde_json::to_string(value).map(Self::new).map_err(JsonError)
     }
@@ -126,6 +133,7 @@ impl Event {
 }
 
 /// The error for a value that cannot be written as JSON.
+#[cfg(feature = "json")]
 #[derive(Debug, thiserror::Error)]
 #[error("the value cannot be written as JSON")]
 pub struct JsonError(#[source] serde_json::Error);

@@ -1,7 +1,7 @@
 //! Keys for conflation: a newer event replaces an older one with the same key.
 
-use std::sync::Arc;
-
+use crate::rules::BrokenRule;
+use crate::shared_text::Text;
 use crate::text::TextError;
 
 /// The subject of an event, for conflation: an event that waits for a slow client may be replaced
@@ -12,11 +12,13 @@ use crate::text::TextError;
 /// ```
 /// use sse_kit_event::{Event, EventKey};
 ///
+/// const PEOPLE: EventKey = EventKey::from_static("people");
+///
 /// let event = Event::new("40 %").with_key("job-17".parse::<EventKey>()?);
 /// # Ok::<(), sse_kit_event::TextError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct EventKey(Arc<str>);
+pub struct EventKey(Text);
 
 const WHAT: &str = "an event key";
 
@@ -30,11 +32,18 @@ impl EventKey {
     ///
     /// [`TextError`] if `key` is empty or longer than [`EventKey::MAX_LEN`].
     pub fn new(key: &str) -> Result<Self, TextError> {
-        match key.len() {
-            0 => Err(TextError::empty(WHAT)),
-            bytes if bytes > Self::MAX_LEN => Err(TextError::too_long(key, WHAT, Self::MAX_LEN)),
-            _ => Ok(Self(key.into())),
-        }
+        check(key).map_err(|rule| rule.error(key, WHAT))?;
+        Ok(Self(key.into()))
+    }
+
+    /// Creates a key from a literal. In a `const` it is validated at compile time.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a `const` if `key` is not a key. [`EventKey::new`] returns an error instead.
+    pub const fn from_static(key: &'static str) -> Self {
+        assert!(check(key).is_ok(), "not an event key: it has 1 to 256 bytes");
+        Self(Text::Static(key))
     }
 
     /// Returns the key as text.
@@ -44,6 +53,15 @@ impl EventKey {
 }
 
 crate::text_type!(EventKey);
+
+/// Checks the rules of a key.
+const fn check(key: &str) -> Result<(), BrokenRule> {
+    match key.len() {
+        0 => Err(BrokenRule::Empty),
+        bytes if bytes > EventKey::MAX_LEN => Err(BrokenRule::TooLong(EventKey::MAX_LEN)),
+        _ => Ok(()),
+    }
+}
 
 #[cfg(test)]
 mod tests {

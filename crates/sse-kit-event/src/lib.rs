@@ -4,7 +4,7 @@
 //! use sse_kit_event::{Event, EventId, Topic};
 //!
 //! let topic: Topic = "jobs:17".parse()?;
-//! let event = Event::json(&serde_json::json!({ "percent": 40 }))?.with_name("progress".parse()?);
+//! let event = Event::new(r#"{"percent":40}"#).with_name("progress".parse()?);
 //! let id: EventId = "5f-12".parse()?;
 //!
 //! assert_eq!(topic.segments().count(), 2);
@@ -26,7 +26,11 @@
 //! - [`control`] holds the events that sse-kit itself sends; an app cannot publish events with
 //!   those names.
 //!
+//! The feature `json` adds `Event::json`, and the dependency on `serde_json` with it.
+//!
 //! [spec]: https://html.spec.whatwg.org/multipage/server-sent-events.html
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod audience;
 mod connection_id;
@@ -41,7 +45,9 @@ mod last_event_id;
 mod name;
 mod pattern;
 mod random;
+mod rules;
 mod segments;
+mod shared_text;
 mod static_topic;
 mod text;
 mod topic;
@@ -51,7 +57,10 @@ pub use audience::{Audience, SeveralTopics};
 pub use connection_id::ConnectionId;
 pub use decode::{DecodeError, Decoded, Decoder, Message};
 pub use encode::{EncodedEvent, EncodedEventError};
-pub use event::{Event, JsonError};
+pub use event::Event;
+#[cfg(feature = "json")]
+#[cfg_attr(docsrs, doc(cfg(feature = "json")))]
+pub use event::JsonError;
 pub use id::{Epoch, EventId};
 pub use idempotency::IdempotencyKey;
 pub use key::EventKey;

@@ -1,9 +1,9 @@
 //! The name of an event.
 
-use std::sync::Arc;
-
 use crate::control::{ControlName, RESERVED_PREFIX};
-use crate::text::{TextError, TextErrorKind};
+use crate::rules::{BrokenRule, first_control, starts_with};
+use crate::shared_text::Text;
+use crate::text::TextError;
 
 /// The name of an event, which a page listens for (`addEventListener(name, …)`, `sse-swap`).
 ///
@@ -14,13 +14,15 @@ use crate::text::{TextError, TextErrorKind};
 /// ```
 /// use sse_kit_event::{EventName, TextError};
 ///
+/// const PROGRESS: EventName = EventName::from_static("progress");
+///
 /// let name: EventName = "progress".parse()?;
-/// assert_eq!(name.as_str(), "progress");
+/// assert_eq!(name, PROGRESS);
 /// assert!("a\nb".parse::<EventName>().is_err());
 /// # Ok::<(), TextError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct EventName(Arc<str>);
+pub struct EventName(Text);
 
 const WHAT: &str = "an event name";
 
@@ -34,25 +36,33 @@ impl EventName {
     ///
     /// [`TextError`] if `name` breaks one of the rules above.
     pub fn new(name: &str) -> Result<Self, TextError> {
-        if name.is_empty() {
-            return Err(TextError::empty(WHAT));
-        }
-        if name.len() > Self::MAX_LEN {
-            return Err(TextError::too_long(name, WHAT, Self::MAX_LEN));
-        }
-        if let Some(found) = name.chars().find(|c| c.is_control()) {
-            return Err(TextError::character(name, WHAT, found));
-        }
-        if name.starts_with(RESERVED_PREFIX) {
-            let rule = "names that begin with `sse-kit:` are reserved; choose another";
-            return Err(TextError::new(name, WHAT, TextErrorKind::Reserved, rule));
-        }
+        check(name).map_err(|rule| rule.error(name, WHAT))?;
         Ok(Self(name.into()))
+    }
+
+    /// Creates a name from a literal. In a `const` it is validated at compile time:
+    ///
+    /// ```compile_fail,E0080
+    /// # use sse_kit_event::EventName;
+    /// const GAP: EventName = EventName::from_static("sse-kit:gap");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a `const` if `name` is not a name. [`EventName::new`] returns an error
+    /// instead.
+    pub const fn from_static(name: &'static str) -> Self {
+        assert!(
+            check(name).is_ok(),
+            "not an event name: it has 1 to 256 bytes, no control characters, and does not begin \
+             with `sse-kit:`"
+        );
+        Self(Text::Static(name))
     }
 
     /// Returns the name of one of sse-kit's own events.
     pub fn control(name: ControlName) -> Self {
-        Self(name.as_str().into())
+        Self(Text::Static(name.as_str()))
     }
 
     /// Returns the name as text.
@@ -73,9 +83,29 @@ impl EventName {
 
 crate::text_type!(EventName);
 
+/// Checks the rules of a name.
+const fn check(name: &str) -> Result<(), BrokenRule> {
+    let bytes = name.as_bytes();
+    if bytes.is_empty() {
+        return Err(BrokenRule::Empty);
+    }
+    if bytes.len() > EventName::MAX_LEN {
+        return Err(BrokenRule::TooLong(EventName::MAX_LEN));
+    }
+    if let Some(found) = first_control(bytes) {
+        return Err(BrokenRule::Control(found));
+    }
+    if starts_with(bytes, RESERVED_PREFIX.as_bytes()) {
+        let rule = "names that begin with `sse-kit:` are reserved; choose another";
+        return Err(BrokenRule::Reserved(rule));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::TextErrorKind;
 
     fn kind(name: &str) -> Option<TextErrorKind> {
         EventName::new(name).err().map(|error| error.kind())
@@ -95,5 +125,16 @@ mod tests {
         assert!(EventName::new(&"x".repeat(256)).is_ok());
         assert_eq!(kind(&"x".repeat(257)), Some(TextErrorKind::TooLong));
         assert!(EventName::new("sse-kitten, größer ✓").is_ok());
+    }
+    #[test]
+    fn a_literal_is_the_name_that_is_parsed() {
+        use std::collections::{BTreeSet, HashSet};
+
+        const LITERAL: EventName = EventName::from_static("größer ✓");
+        let parsed: EventName = "größer ✓".parse().unwrap();
+        assert_eq!(LITERAL, parsed);
+        assert!(HashSet::from([LITERAL]).contains(&parsed));
+        assert!(BTreeSet::from([LITERAL]).contains(&parsed));
+        assert_eq!(format!("{LITERAL:?}"), format!("{parsed:?}"));
     }
 }

@@ -1,7 +1,8 @@
 //! Topics from segments that may come from users.
 
+use crate::rules::BrokenRule;
 use crate::text::{TextError, TextErrorKind};
-use crate::topic::{BrokenRule, Topic, WHAT};
+use crate::topic::{Topic, WHAT};
 
 impl Topic {
     /// Joins segments by `:`, and refuses a `:` within one of them.
@@ -47,7 +48,7 @@ impl Topic {
             topic.push_str(segment);
             // Segments without end cost no more memory than the longest topic and one of them.
             if topic.len() > Self::MAX_LEN {
-                return Err(BrokenRule::TooLong.error(&topic, WHAT));
+                return Err(BrokenRule::TooLong(Topic::MAX_LEN).error(&topic, WHAT));
             }
         }
         Self::new(&topic)

@@ -4,7 +4,8 @@ use std::borrow::Borrow;
 use std::sync::Arc;
 
 use crate::control::RESERVED_PREFIX;
-use crate::text::{TextError, TextErrorKind};
+use crate::rules::{BrokenRule, first_control, starts_with};
+use crate::text::TextError;
 
 /// A name that events are published to: segments joined by `:`, such as `jobs:17`.
 ///
@@ -79,7 +80,7 @@ pub(crate) const fn check_segments(text: &str) -> Result<(), BrokenRule> {
         return Err(BrokenRule::Empty);
     }
     if bytes.len() > Topic::MAX_LEN {
-        return Err(BrokenRule::TooLong);
+        return Err(BrokenRule::TooLong(Topic::MAX_LEN));
     }
     if let Some(found) = first_control(bytes) {
         return Err(BrokenRule::Control(found));
@@ -95,41 +96,17 @@ pub(crate) const fn check_segments(text: &str) -> Result<(), BrokenRule> {
         at += 1;
     }
     if is_reserved(bytes) {
-        return Err(BrokenRule::Reserved);
+        return Err(BrokenRule::Reserved(
+            "the first segment `sse-kit` is reserved; choose another",
+        ));
     }
     Ok(())
 }
 
-/// Returns the first control character of UTF-8: U+0000 to U+001F, U+007F to U+009F. It has no
-/// iterator, because a `const fn` cannot use one.
-const fn first_control(text: &[u8]) -> Option<char> {
-    let mut at = 0;
-    while at < text.len() {
-        match text[at] {
-            byte @ (..=0x1f | 0x7f) => return Some(byte as char),
-            // The lead byte of U+0080 to U+00BF; the next byte is the code point.
-            0xc2 if text[at + 1] < 0xa0 => return Some(text[at + 1] as char),
-            _ => at += 1,
-        }
-    }
-    None
-}
-
 /// Returns `true` if the first segment is `sse-kit`.
 const fn is_reserved(text: &[u8]) -> bool {
-    let prefix = RESERVED_PREFIX.as_bytes();
-    let segment = prefix.len() - 1;
-    if text.len() < segment || (text.len() > segment && text[segment] != b':') {
-        return false;
-    }
-    let mut at = 0;
-    while at < segment {
-        if text[at] != prefix[at] {
-            return false;
-        }
-        at += 1;
-    }
-    true
+    let (segment, _) = RESERVED_PREFIX.as_bytes().split_at(RESERVED_PREFIX.len() - 1);
+    starts_with(text, segment) && (text.len() == segment.len() || text[segment.len()] == b':')
 }
 
 crate::text_type!(Topic);
@@ -140,49 +117,10 @@ impl Borrow<str> for Topic {
     }
 }
 
-/// A rule that a text breaks. It has no text of its own, so that a `const fn` can return it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BrokenRule {
-    Empty,
-    TooLong,
-    Control(char),
-    EmptySegment,
-    Wildcard,
-    Reserved,
-}
-
-impl BrokenRule {
-    /// Returns the error for `text`, which is not `what` by this rule.
-    pub(crate) fn error(self, text: &str, what: &'static str) -> TextError {
-        let (kind, rule) = match self {
-            Self::Empty => return TextError::empty(what),
-            Self::TooLong => return TextError::too_long(text, what, Topic::MAX_LEN),
-            Self::Control(found) => return TextError::character(text, what, found),
-            Self::EmptySegment => {
-                (TextErrorKind::Form, "a segment is empty; remove `:` at an end and `::`")
-            }
-            Self::Wildcard => {
-                (TextErrorKind::Character, "it contains `*`; only subscriptions may use patterns")
-            }
-            Self::Reserved => {
-                (TextErrorKind::Reserved, "the first segment `sse-kit` is reserved; choose another")
-            }
-        };
-        TextError::new(text, what, kind, rule)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn control_characters_are_those_of_unicode() {
-        for c in ('\0'..='\u{7ff}').chain(['\u{2028}', '\u{feff}', '😀']) {
-            let found = first_control(format!("é{c}x").as_bytes());
-            assert_eq!(found, c.is_control().then_some(c), "{c:?}");
-        }
-    }
+    use crate::text::TextErrorKind;
 
     #[test]
     fn every_rule_has_its_error() {

@@ -64,7 +64,8 @@ struct Shared {
 pub struct Member {
     /// The id of the connection.
     pub id: ConnectionId,
-    /// The metadata that the app attached to it.
+    /// The metadata that the app attached to it, if it is a [`Value`]; `null` otherwise. Metadata of
+    /// another type stays on its node.
     pub metadata: Value,
 }
 
@@ -177,7 +178,8 @@ enum SayError {
 
 impl Member {
     fn from_connection(connection: &sse_kit_broadcast::Connection) -> Self {
-        Self { id: connection.id().clone(), metadata: connection.metadata().clone() }
+        let metadata = connection.metadata::<Value>().cloned().unwrap_or_default();
+        Self { id: connection.id().clone(), metadata }
     }
 }
 

@@ -45,9 +45,11 @@
 //! | feature | module | what it is |
 //! |---|---|---|
 //! | (always) | [`event`] | events, ids, topics, and their wire format |
+//! | `json` | | `Event::json`: events whose data is a value as JSON |
 //! | `broadcast` | [`broadcast`] | topics, subscriptions, fan-out, history and replay |
 //! | `http` | [`http`] | streams, responses and requests over the `http` crates |
 //! | `axum` | `axum` | for axum: extractor, responses, errors, script assets, readiness, a server that says goodbye |
+//! | `gzip` | | streams that are compressed, each event once for all of them |
 //! | `tower` | | the rules about sites and hosts as layers of tower |
 //! | `redis` | `redis` | the log on Redis Streams, for hubs of several nodes; `redis-tls` adds TLS |
 //! | `dispatch` | `dispatch` | handlers by pattern, filters, transformers, middleware |

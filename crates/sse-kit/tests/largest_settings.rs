@@ -60,6 +60,8 @@ const TRIED: &[&str] = &[
     "sse-kit-broadcast/builder::queue_bytes",
     "sse-kit-broadcast/builder::shards",
     "sse-kit-broadcast/builder::turn_timeout",
+    "sse-kit-broadcast/presence_by_key::gather",
+    "sse-kit-broadcast/presence_by_key::linger",
     "sse-kit-broadcast/subscribe::queue",
     "sse-kit-dispatch/deduplicate::keys",
     "sse-kit-dispatch/deduplicate::new",
@@ -141,6 +143,22 @@ async fn settings_of_a_hub() -> TestResult {
     assert!(matches!(refused, Err(BuildError::TooMany { setting: "shards", .. })));
     let refused = Hub::builder().max_delay(FOR_EVER).build();
     assert!(matches!(refused, Err(BuildError::TooLong { setting: "max_delay", .. })));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_of_a_presence() -> TestResult {
+    let hub = Hub::new();
+    let key = |page: &sse_kit::broadcast::Connection| Some(page.id().clone());
+    let mut lingering = hub.presence_by_key([topic()], key).linger(FOR_EVER);
+    let mut gathering = hub.presence_by_key([topic()], key).gather(FOR_EVER);
+    let tab = hub.subscribe(topic()).open()?;
+    assert_eq!(lingering.changed().await?.len(), 1);
+    assert_eq!(gathering.changed().await?.len(), 1);
+    drop(tab);
+    let day = Duration::from_secs(24 * 3600);
+    assert!(tokio::time::timeout(day, lingering.changed()).await.is_err());
+    assert!(tokio::time::timeout(day, gathering.changed()).await.is_err());
     Ok(())
 }
 

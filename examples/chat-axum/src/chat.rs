@@ -8,7 +8,7 @@ use sse_kit::{Change, ChangeError, Hub, IntoChange, SseKit};
 
 use crate::messages::{self, Line, RoomChanged, RoomClosed, RoomOpened};
 use crate::name::{Nick, RoomName};
-use crate::room::{People, Room, Said, Text};
+use crate::room::{Opening, People, Room, Said, Text};
 
 /// How many rooms there may be.
 const MAX_ROOMS: usize = 100;
@@ -53,8 +53,10 @@ impl Chat {
             if rooms.len() >= MAX_ROOMS {
                 return Err(Full);
             }
-            rooms.insert(name.clone(), Room::default());
-            tokio::spawn(crate::presence::follow(self.clone(), name.clone()));
+            let room = Room::default();
+            let opening = room.opening.clone();
+            tokio::spawn(crate::presence::follow(self.clone(), name.clone(), opening));
+            rooms.insert(name.clone(), room);
             Ok(Some(RoomOpened(lines(rooms))))
         })
         .await
@@ -77,10 +79,11 @@ impl Chat {
         said.await.unwrap_or_else(ChangeError::into_value)
     }
 
-    /// Notes who is in a room; false when the room is closed.
-    pub(crate) async fn notice(&self, name: &RoomName, people: People) -> bool {
+    /// Notes who is in a room; false when the room is closed, even if there is another of its name.
+    pub(crate) async fn notice(&self, name: &RoomName, opening: &Opening, people: People) -> bool {
         self.change(|rooms| {
-            let Some(room) = rooms.get_mut(name) else { return Change::new(false) };
+            let room = rooms.get_mut(name).filter(|room| room.opening.is(opening));
+            let Some(room) = room else { return Change::new(false) };
             if room.people == people {
                 return Change::new(true);
             }
@@ -131,7 +134,7 @@ impl Chat {
         let subscribe = self.hub().subscribe(topic).resume(seen);
         let subscribe = subscribe.slow_consumer(SlowConsumer::Conflate);
         match who {
-            Some(nick) => subscribe.metadata(String::from(nick).into()).open(),
+            Some(nick) => subscribe.metadata(nick).open(),
             None => subscribe.open(),
         }
     }

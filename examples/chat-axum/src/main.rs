@@ -44,6 +44,12 @@ async fn main() -> anyhow::Result<ExitCode> {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 
     let signals = Signals::install()?;
+    if options.heartbeat().is_none() {
+        tracing::warn!(
+            "without heartbeats proxies end quiet streams, pages do not notice a connection that is dead, and \
+             people who are gone without a word stay in their rooms"
+        );
+    }
     let hub = Hub::builder().heartbeat(options.heartbeat()).build()?;
     let shutdown = Shutdown::builder()
         .hub(hub.clone())

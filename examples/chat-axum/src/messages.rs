@@ -3,7 +3,7 @@
 use askama::Template;
 use serde::{Deserialize, Serialize};
 use sse_kit::dispatch::middleware::Trace;
-use sse_kit::event::{EventKey, EventName, Topic};
+use sse_kit::event::{EventKey, EventName, StaticTopic, Topic};
 use sse_kit::htmx::{ElementId, HtmlTemplate, MessageFormat, TextError, Update};
 use sse_kit::{BoxError, Event, EventData, Hub, SseKit};
 
@@ -39,13 +39,13 @@ impl EventData for RoomClosed {
 }
 
 /// Where the lobby's pages subscribe.
-pub(crate) fn lobby() -> Topic {
-    "lobby".parse().expect("a word is a topic")
-}
+pub(crate) const LOBBY: StaticTopic = StaticTopic::new("lobby");
 
 /// Events are for the lobby, unless they are emitted to a room.
 pub(crate) fn kit<S: Send + Sync + 'static>(hub: Hub, state: S) -> SseKit<S> {
-    let kit = SseKit::with_state(hub, state).message_format(MessageFormat::Both).topic(|_| lobby());
+    let kit = SseKit::with_state(hub, state)
+        .message_format(MessageFormat::Both)
+        .topic(|_| Topic::from(LOBBY));
     kit.dispatcher().middleware(Trace);
     show(&kit);
     kit
@@ -66,22 +66,18 @@ fn show<S: Send + Sync + 'static>(kit: &SseKit<S>) {
 
 /// Who is in a room: an event with a name, for the element that swaps it.
 pub(crate) fn people(people: &People) -> askama::Result<Event> {
-    let key = EventKey::new("people").expect("a word is a key");
-    Ok(Event::new(PeopleRows { people }.render()?).with_name(people_name()).with_key(key))
+    const KEY: EventKey = EventKey::from_static("people");
+    Ok(Event::new(PeopleRows { people }.render()?).with_name(PEOPLE).with_key(KEY))
 }
 
-pub(crate) fn people_name() -> EventName {
-    "people".parse().expect("a word is a name")
-}
+pub(crate) const PEOPLE: EventName = EventName::from_static("people");
 
 /// A room's pages close their streams when it comes.
 pub(crate) fn closed() -> Event {
-    Event::new("{}").with_name(closed_name())
+    Event::new("{}").with_name(CLOSED)
 }
 
-pub(crate) fn closed_name() -> EventName {
-    "closed".parse().expect("a word is a name")
-}
+pub(crate) const CLOSED: EventName = EventName::from_static("closed");
 
 fn line_id(room: &RoomName) -> Result<ElementId, TextError> {
     format!("room-{room}").parse()

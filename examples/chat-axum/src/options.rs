@@ -14,7 +14,7 @@ pub(crate) struct Options {
     /// its CDN.
     #[arg(long, value_name = "DIR")]
     pub(crate) assets: Option<PathBuf>,
-    /// Seconds between heartbeats; 0 sends none.
+    /// Seconds between heartbeats; 0 sends none, with a warning.
     #[arg(long, value_name = "SECS", default_value = "15", value_parser = seconds)]
     heartbeat: Duration,
     /// Seconds that pages have to read what is left for them, on shutdown.

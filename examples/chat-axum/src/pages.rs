@@ -67,8 +67,7 @@ pub(crate) fn room_connection(
     let endpoint = Endpoint::from_segments(["rooms", &room.to_string(), "events"])
         .and_then(|endpoint| endpoint.query("nick", nick))
         .expect("a room's name is a segment, and all of it is short");
-    let connect =
-        Connect::new(endpoint).out_of_band().close(messages::closed_name()).resume_from(cursor);
+    let connect = Connect::new(endpoint).out_of_band().close(messages::CLOSED).resume_from(cursor);
     connect.attributes(dialect).expect("both can do this")
 }
 
@@ -78,8 +77,5 @@ pub(crate) fn takes_people(dialect: Dialect) -> Attributes {
         Dialect::V4 => Swap::InnerMorph,
         _ => Swap::InnerHtml,
     };
-    NamedSwap::new([messages::people_name()])
-        .swap(swap)
-        .attributes(dialect)
-        .expect("both can do this")
+    NamedSwap::new([messages::PEOPLE]).swap(swap).attributes(dialect).expect("both can do this")
 }

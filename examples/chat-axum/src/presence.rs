@@ -1,29 +1,16 @@
 //! Following who is in a room.
 
-use std::time::Duration;
-
-use sse_kit::broadcast::RecvError;
-
 use crate::chat::Chat;
-use crate::name::RoomName;
-use crate::room::People;
+use crate::name::{Nick, RoomName};
+use crate::room::{Opening, People};
 
-/// Several who come together are one change.
-const DEBOUNCE: Duration = Duration::from_millis(50);
-
-/// Keeps the pages of a room told who is there, until the room is closed.
-pub(crate) async fn follow(chat: Chat, room: RoomName) {
-    let topic = room.topic();
-    let mut watch = chat.hub().watch_presence(&topic);
-    loop {
-        let present = chat.hub().presence(&topic);
-        if !chat.notice(&room, People::of(present.iter().map(|connection| &**connection))).await {
+/// Keeps the pages of a room told who is there, until the room is closed. A reload is no change.
+pub(crate) async fn follow(chat: Chat, room: RoomName, opening: Opening) {
+    let nick = |page: &sse_kit::broadcast::Connection| page.metadata::<Nick>().cloned();
+    let mut people = chat.hub().presence_by_key([room.topic()], nick);
+    while let Ok(present) = people.changed().await {
+        if !chat.notice(&room, &opening, People(present)).await {
             return;
-        }
-        match watch.change().await {
-            // Which one it was does not matter: it is looked up who is there now.
-            Ok(_) | Err(RecvError::Lagged { .. }) => tokio::time::sleep(DEBOUNCE).await,
-            Err(_closed) => return,
         }
     }
 }

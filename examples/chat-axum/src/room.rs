@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use sse_kit::broadcast::Connection;
 
 use crate::name::Nick;
 
@@ -18,7 +18,19 @@ pub(crate) struct Room {
     /// The oldest first.
     pub(crate) said: VecDeque<Said>,
     pub(crate) people: People,
+    /// Tells this room from one that is opened later by the same name.
+    pub(crate) opening: Opening,
     last: u64,
+}
+
+/// One time that a room was opened; clones are the same time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Opening(Arc<()>);
+
+impl Opening {
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 /// Something that was said.
@@ -95,20 +107,6 @@ pub(crate) enum TextError {
 /// Who is in a room, in alphabetical order, and in how many tabs each.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct People(pub(crate) BTreeMap<Nick, usize>);
-
-impl People {
-    /// From the connections that a room's topic has. A connection's metadata are the name that it
-    /// came with.
-    pub(crate) fn of<'a>(connections: impl IntoIterator<Item = &'a Connection>) -> Self {
-        let mut people = BTreeMap::new();
-        for connection in connections {
-            if let Ok(nick) = Nick::deserialize(connection.metadata()) {
-                *people.entry(nick).or_default() += 1;
-            }
-        }
-        Self(people)
-    }
-}
 
 #[cfg(test)]
 mod tests {

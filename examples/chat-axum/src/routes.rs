@@ -126,7 +126,7 @@ async fn lobby_events(
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> http::Response<SseBody> {
-    app.stream(messages::lobby(), None, &request, client)
+    app.stream(messages::LOBBY.into(), None, &request, client)
 }
 
 /// Who listens.

@@ -32,7 +32,7 @@ pub(crate) struct Options {
     /// Seconds for which an event may wait for others, to be written with them.
     #[arg(long, value_name = "SECS", default_value_t = 0.0, value_parser = seconds)]
     max_delay: f64,
-    /// Seconds between heartbeats; 0 sends none.
+    /// Seconds between heartbeats; 0 sends none, with a warning.
     #[arg(long, value_name = "SECS", default_value_t = 15.0, value_parser = seconds)]
     heartbeat: f64,
     /// Seconds that clients have to read what is left for them, on shutdown.

@@ -139,6 +139,10 @@ impl Query {
                 "event" => parsed.name = Some(value.parse().map_err(|e| about(&e))?),
                 "key" => parsed.key = Some(value.parse().map_err(|e| about(&e))?),
                 "retry" => {
+                    // As on the wire: digits, and no sign.
+                    if value.starts_with('+') {
+                        return Err(about(&"not a whole number of milliseconds"));
+                    }
                     let millis: u32 = value.parse().map_err(|e| about(&e))?;
                     parsed.retry = Some(Duration::from_millis(millis.into()));
                 }

@@ -29,10 +29,7 @@ pub(crate) fn topic() -> Topic {
     TOPIC.clone()
 }
 
-fn event_name() -> EventName {
-    static NAME: LazyLock<EventName> = LazyLock::new(|| "status".parse().expect("it is a word"));
-    NAME.clone()
-}
+const EVENT_NAME: EventName = EventName::from_static("status");
 
 impl Status {
     pub(crate) fn new() -> Result<Self, BuildError> {
@@ -49,7 +46,7 @@ impl Status {
         };
         self.panel.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&html);
         if let Err(error) =
-            self.stream.publish(&topic(), Event::new(html).with_name(event_name())).await
+            self.stream.publish(&topic(), Event::new(html).with_name(EVENT_NAME)).await
         {
             tracing::debug!(%error, "the status is not published");
         }

@@ -65,6 +65,12 @@ fn main() -> anyhow::Result<ExitCode> {
 
 async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let signals = Signals::install()?;
+    if options.heartbeat().is_none() {
+        tracing::warn!(
+            "without heartbeats proxies end quiet streams, pages do not notice a connection that is dead, and \
+             clients that are gone without a word stay for a minute"
+        );
+    }
     let server = Server::new(Listener::bind(&options.listen).await?)
         .write_timeout(options.write_timeout())
         .user_timeout(options.write_timeout());

@@ -33,7 +33,7 @@ pub(crate) struct Options {
     /// Events that may wait for one page.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one)]
     pub(crate) queue: usize,
-    /// Seconds between heartbeats; 0 sends none.
+    /// Seconds between heartbeats; 0 sends none, with a warning.
     #[arg(long, value_name = "SECS", default_value = "15", value_parser = seconds)]
     heartbeat: Duration,
     /// Seconds that pages have to read what is left for them, on shutdown.

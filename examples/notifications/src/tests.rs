@@ -1,5 +1,7 @@
 //! Two users, their browsers, and a logout.
 
+mod converging;
+
 use std::time::Duration;
 
 use axum::Router;

@@ -88,7 +88,8 @@ impl Client {
         world: &Circumstances<'_>,
     ) -> Self {
         let topics = subscription.connection().topics().clone();
-        let serial = subscription.connection().metadata().as_u64().expect("we gave it a number");
+        let serial =
+            subscription.connection().metadata::<u64>().copied().expect("we gave it a number");
         let position = world.chronicle.position();
         let mut client = Self {
             subscription,

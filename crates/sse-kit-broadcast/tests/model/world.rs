@@ -57,12 +57,12 @@ impl World {
             .shards(settings.shards)
             .heartbeat(settings.heartbeat.then_some(Duration::from_secs(7)))
             .on_connect(move |connection| {
-                let serial = connection.metadata().as_u64().ok_or("no serial")?;
+                let serial = connection.metadata::<u64>().copied().ok_or("no serial")?;
                 comes.lock().push((serial, None));
                 Ok(())
             })
             .on_disconnect(move |connection, why| {
-                let serial = connection.metadata().as_u64().ok_or("no serial")?;
+                let serial = connection.metadata::<u64>().copied().ok_or("no serial")?;
                 goes.lock().push((serial, Some(why)));
                 Ok(())
             });
@@ -262,7 +262,7 @@ impl World {
             }
             Resume::Garbage => (LastEventId::parse(b"x\0"), None, gap(None, GapReason::Malformed)),
         };
-        let subscribe = self.hub.subscribe(topics).metadata(self.serials.into());
+        let subscribe = self.hub.subscribe(topics).metadata(self.serials);
         let subscribe = subscribe.slow_consumer(policy).queue(queue).resume(sent);
         let subscribe = match number {
             Some(number) => subscribe.id(id_of(number)),
@@ -441,8 +441,9 @@ impl World {
 
         for topic in TOPICS.map(topic) {
             let mut members: Vec<_> = self.hub.presence(&topic);
-            members.sort_unstable_by_key(|member| member.metadata().as_u64());
-            let members: Vec<_> = members.iter().filter_map(|m| m.metadata().as_u64()).collect();
+            members.sort_unstable_by_key(|member| member.metadata::<u64>().copied());
+            let members: Vec<_> =
+                members.iter().filter_map(|m| m.metadata::<u64>().copied()).collect();
             let mut expected: Vec<_> =
                 present().filter(|c| c.topics.cover(&topic)).map(|c| c.serial).collect();
             expected.sort_unstable();

@@ -1,6 +1,7 @@
 //! Time that passes only while somebody waits for it: any amount, whenever the scheduler says so.
 
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::ops::Add;
 use std::pin::pin;
 use std::task::Poll;
@@ -83,6 +84,11 @@ pub async fn timeout_at<F: IntoFuture>(
         })
     })
     .await
+}
+
+/// Lets all others run for as long as the scheduler likes. Then the time is over.
+pub async fn sleep(duration: Duration) {
+    let Err(error::Elapsed(())) = timeout(duration, std::future::pending::<Infallible>()).await;
 }
 
 /// Ticks, of which only so many come: a test that waits for more of them would never end.
