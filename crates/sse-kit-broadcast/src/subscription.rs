@@ -13,6 +13,7 @@ use crate::connection::Connection;
 use crate::delivery::Delivery;
 use crate::ending::{CloseReason, Goodbye};
 use crate::entry::Entry;
+use crate::lineage::Lineage;
 use crate::node::Node;
 use crate::offer::Taken;
 use crate::opening::{Next, Opening};
@@ -31,6 +32,7 @@ pub struct Subscription {
     shard: Arc<Shard>,
     connection: Arc<Connection>,
     cursor: EventId,
+    lineage: Lineage,
     begins_with_gap: bool,
     begins_at_cursor: bool,
     /// The events before those in the queue.
@@ -43,12 +45,21 @@ impl Subscription {
     pub(crate) fn new(
         node: Arc<Node>,
         connection: Arc<Connection>,
-        (cursor, begins_at_cursor): (EventId, bool),
+        (cursor, begins_at_cursor, lineage): (EventId, bool, Lineage),
         opening: Opening,
     ) -> Self {
         let begins_with_gap = opening.is_empty() && connection.queue.lock().is_gap_next();
         let shard = Arc::clone(&node.shards[connection.shard]);
-        Self { node, shard, connection, cursor, begins_with_gap, begins_at_cursor, opening }
+        Self {
+            node,
+            shard,
+            connection,
+            cursor,
+            lineage,
+            begins_with_gap,
+            begins_at_cursor,
+            opening,
+        }
     }
 
     /// Sets the entries that are yielded before anything else.
@@ -109,6 +120,11 @@ impl Subscription {
     /// covered by a gap.
     pub fn cursor(&self) -> EventId {
         self.cursor
+    }
+
+    /// Returns the earlier epochs that the epoch of the cursor continues.
+    pub fn lineage(&self) -> &Lineage {
+        &self.lineage
     }
 
     /// Returns `true` if the first delivery is a gap: the client could not resume from its last

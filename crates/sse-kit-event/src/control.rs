@@ -72,6 +72,11 @@ pub struct Hello {
     pub connection: ConnectionId,
     /// The heartbeat interval in milliseconds; 0 if there are no heartbeats.
     pub heartbeat_ms: u64,
+    /// The last ids of earlier epochs that the epoch of `cursor` continues. An id up to one of these
+    /// names the same position as that offset in the epoch of `cursor`. Usually there are none, and
+    /// the field is left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub continues: Vec<EventId>,
 }
 
 impl Hello {
