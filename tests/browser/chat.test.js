@@ -95,7 +95,7 @@ async function shows(read, page, expected) {
 }
 
 for (const version of [4, 2]) {
-  describe(`chat on htmx ${version}`, { timeout: 60_000 }, () => {
+  describe(`chat on htmx ${version}`, () => {
     test('what is said shows once on every page of the room, in order', async (t) => {
       const server = await serve(t, version);
       const [ada, bob] = [await server.openRoom('tea', 'Ada'), await server.openRoom('tea', 'Bob')];

@@ -89,7 +89,7 @@ async function roundRobin(t, nodes) {
 }
 
 for (const version of [4, 2]) {
-  describe(`htmx ${version}`, { timeout: 60_000 }, () => {
+  describe(`htmx ${version}`, () => {
     test('a node is killed, and every page goes on elsewhere', async (t) => {
       const redis = await startRedis(t);
       const options = ['--assets', SSE_KIT_ASSETS, '--heartbeat', '1', '--redis', redis];

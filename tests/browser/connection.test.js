@@ -39,7 +39,7 @@ function isGivenUp() {
 for (const version of [4, 2]) {
   const written = markup[version];
 
-  describe(`htmx ${version}`, { timeout: 300_000 }, () => {
+  describe(`htmx ${version}`, () => {
     test('a page in the back/forward cache has no connection, and goes on where it was', async (t) => {
       const { server, page } = await prepare(t, version, written.named);
       await page.goto(server.base);

@@ -26,7 +26,7 @@ const oneStream = (site) =>
   );
 
 for (const mode of MODES) {
-  describe(`htmx 4, ${mode}`, { timeout: 120_000 }, () => {
+  describe(`htmx 4, ${mode}`, () => {
     for (const swap of ['outerMorph', 'innerMorph', 'outerHTML']) {
       test(`B4: ${swap} of a region with the connection, rendered at a newer cursor`, async (t) => {
         const site = await startSite(t, { client: 4, mode });
@@ -231,7 +231,7 @@ for (const mode of MODES) {
     });
   });
 
-  describe(`htmx 2, ${mode}`, { timeout: 120_000 }, () => {
+  describe(`htmx 2, ${mode}`, () => {
     test('B11: an element that is processed again has one stream, and each event once', async (t) => {
       const site = await startSite(t, { client: 2, mode });
       const inner = `<p id="named" sse-swap="n" hx-target="this" hx-swap="beforeend"></p>`;

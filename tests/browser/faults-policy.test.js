@@ -33,7 +33,7 @@ function appendText() {
   };
 }
 
-describe('trusted types are required', { timeout: 120_000 }, () => {
+describe('trusted types are required', () => {
   for (const mode of /** @type {const} */ (['monitor', 'tabs'])) {
     for (const { allowed, policies, painted, transport } of [
       { allowed: 'all policies', policies: '', painted: 'B', transport: 'worker' },
@@ -95,7 +95,7 @@ describe('trusted types are required', { timeout: 120_000 }, () => {
   }
 });
 
-describe('a page within another site', { timeout: 120_000 }, () => {
+describe('a page within another site', () => {
   for (const client of /** @type {const} */ ([4, 2, 'plain'])) {
     for (const refused of [false, true]) {
       test(`htmx ${client}, storage is ${refused ? 'refused' : 'partitioned'}`, async (t) => {

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import puppeteer from 'puppeteer-core';
+import { PATIENCE_MS } from './patience.js';
 import { answer } from './proxy.js';
-import { connect, hasLog, isIn, log, PATIENCE_MS, STATUS, startSite, until } from './site.js';
+import { connect, hasLog, isIn, log, STATUS, startSite, until } from './site.js';
 
 /** @typedef {import('./site.js').Mode} Mode */
 /** @typedef {import('./site.js').Transport} Transport */
@@ -53,7 +54,7 @@ const CLIENTS = /** @type {const} */ ([4, 2]);
 
 for (const client of CLIENTS) {
   for (const mode of /** @type {Mode[]} */ (['bare', 'monitor', 'tabs'])) {
-    describe(`Firefox, htmx ${client}, ${mode}`, { timeout: 300_000 }, () => {
+    describe(`Firefox, htmx ${client}, ${mode}`, () => {
       test('a stream that is cut goes on where it was', async (t) => {
         const site = await startSite(t, { client, mode });
         site.page('/a', `${STATUS}${log()}${connect(client, '/events?topic=a')}`);
@@ -99,9 +100,7 @@ for (const client of CLIENTS) {
   }
 
   for (const transport of /** @type {Transport[]} */ (['worker', 'leader', 'direct'])) {
-    test(`Firefox, htmx ${client}, ${transport}: three tabs share a stream, and one goes`, {
-      timeout: 300_000,
-    }, async (t) => {
+    test(`Firefox, htmx ${client}, ${transport}: three tabs share a stream, and one goes`, async (t) => {
       const site = await startSite(t, { client, mode: 'tabs', htmx: { sse: { pauseOnBackground: false } } });
       site.page('/a', `${STATUS}${log()}${connect(client, '/events?topic=a')}`);
       const { open, complaints } = await openProfile(t, site, transport);
@@ -121,9 +120,7 @@ for (const client of CLIENTS) {
 }
 
 for (const client of /** @type {const} */ ([4, 2, 'plain'])) {
-  test(`B2: Firefox with cookies blocked, ${client === 'plain' ? 'no htmx' : `htmx ${client}`}`, {
-    timeout: 300_000,
-  }, async (t) => {
+  test(`B2: Firefox with cookies blocked, ${client === 'plain' ? 'no htmx' : `htmx ${client}`}`, async (t) => {
     const strict = await launch({ 'network.cookie.cookieBehavior': 2 });
     t.after(() => strict.close());
     const site = await startSite(t, { client, mode: 'tabs' });

@@ -70,7 +70,7 @@ async function start(page, folder) {
 }
 
 for (const version of [4, 2]) {
-  describe(`htmx ${version}`, { timeout: 120_000 }, () => {
+  describe(`htmx ${version}`, () => {
     test('two tabs see a job from its start to its end, in step', async (t) => {
       const server = await serve(t);
       const files = Object.fromEntries([...Array(200).keys()].map((n) => [`${n % 7}/${n}`, 'x'.repeat(n * 20)]));

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launchBrowser, writtenMarkup } from './launch.js';
+import { PATIENCE_MS } from './patience.js';
 import { serveStream } from './stream-server.js';
 
 const markup = writtenMarkup();
@@ -120,7 +121,7 @@ function isStage([html, left]) {
 for (const version of [4, 2]) {
   const written = markup[version];
 
-  describe(`htmx ${version}`, { timeout: 300_000 }, () => {
+  describe(`htmx ${version}`, () => {
     test('updates out of band do what they are called', async (t) => {
       assert.deepEqual(new Set(Object.keys(markup[4].messages)), new Set(Object.keys(EXPECTED)));
       const messages = [
@@ -143,7 +144,7 @@ for (const version of [4, 2]) {
             assert.equal(await htmlOf(page, '#list'), L1);
           } else {
             // A shorter wait than the test's own limit, so that what is there instead is said.
-            await page.waitForFunction(isStage, [expected, LEFT], { timeout: 30_000 }).catch(() => {});
+            await page.waitForFunction(isStage, [expected, LEFT], { timeout: PATIENCE_MS }).catch(() => {});
             assert.equal(await htmlOf(page, '#stage'), expected);
           }
           assert.equal(await htmlOf(page, '#stream'), '', 'nothing goes into the connection itself');

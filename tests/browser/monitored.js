@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { keepArtifacts } from './artifacts.js';
 import { assets, startExample } from './launch.js';
+import { PATIENCE_MS } from './patience.js';
 import { startProxy } from './proxy.js';
 
 /**
@@ -186,9 +187,6 @@ function record() {
 export async function changes(page) {
   return page.evaluate(() => JSON.parse(sessionStorage.getItem('states') ?? '[]'));
 }
-
-/** How long something may take, in milliseconds; far more than it does, on a busy machine too. */
-const PATIENCE_MS = 45_000;
 
 /** Waits until the page shows a state. @param {Page} page @param {string} state @returns how long that took, in milliseconds */
 export async function shows(page, state) {

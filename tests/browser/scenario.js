@@ -31,7 +31,7 @@ after(() => browser.close());
  * @param {string[]} [options] the hub's
  */
 export function scenario(dialect, name, act, options) {
-  test(`${label(dialect)}: ${name}`, { timeout: 180_000 }, async (t) => {
+  test(`${label(dialect)}: ${name}`, async (t) => {
     const hub = await startHub(t, options);
     /** @type {Awaited<ReturnType<typeof openPage>> | undefined} */
     let opened;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { keepArtifacts } from './artifacts.js';
 import { assets, startExample } from './launch.js';
 import { CONFIG } from './monitored.js';
+import { PATIENCE_MS } from './patience.js';
 import { startProxy } from './proxy.js';
 
 /**
@@ -13,9 +14,6 @@ import { startProxy } from './proxy.js';
  * @typedef {'bare' | 'monitor' | 'tabs'} Mode `tabs` has the monitor too
  * @typedef {'worker' | 'leader' | 'direct'} Transport
  */
-
-/** How long something may take; far more than it does. */
-export const PATIENCE_MS = 45_000;
 
 /** @type {(crate: string, name: string) => Promise<string>} */
 const script = (crate, name) => readFile(new URL(`../../crates/${crate}/dist/${name}.js`, import.meta.url), 'utf8');

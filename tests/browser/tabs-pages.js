@@ -4,13 +4,11 @@ import { after, before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { keepArtifacts } from './artifacts.js';
 import { launchBrowser } from './launch.js';
+import { PATIENCE_MS } from './patience.js';
 
 /** @typedef {import('playwright-core').Page} Page */
 /** @typedef {import('./tabs-server.js').Client} Client */
 /** @typedef {Awaited<ReturnType<typeof import('./tabs-server.js').serveTabs>>} Server */
-
-/** How long anything may take that has no time of its own. */
-export const PATIENCE_MS = 15_000;
 
 /** @type {import('playwright-core').Browser} */
 let browser;
@@ -184,17 +182,40 @@ export async function killWorker() {
  * @returns {Promise<void>}
  */
 export async function endWorker() {
+  await (await runInWorker('self.close()'))();
+}
+
+/**
+ * Has the shared worker of a profile do nothing else for this long, as on a machine that is busy.
+ *
+ * @param {number} milliseconds
+ */
+export async function stallWorker(milliseconds) {
+  await runInWorker(`{ const end = performance.now() + ${milliseconds}; while (performance.now() < end); }`);
+}
+
+/**
+ * Has the shared worker of a profile run a script.
+ *
+ * @param {string} expression
+ * @returns {Promise<() => Promise<unknown>>} waits until the script has run
+ */
+async function runInWorker(expression) {
   const session = await browser.newBrowserCDPSession();
   const { targetInfos } = await session.send('Target.getTargets');
-  for (const { targetId, type } of targetInfos) {
-    if (type !== 'shared_worker') continue;
+  const workers = targetInfos.filter(({ type }) => type === 'shared_worker');
+  /** @type {Promise<unknown>[]} */
+  const answers = [];
+  for (const { targetId } of workers) {
     const { sessionId } = await session.send('Target.attachToTarget', { targetId });
-    const message = JSON.stringify({ id: 1, method: 'Runtime.evaluate', params: { expression: 'self.close()' } });
-    const answered = new Promise((resolve) => session.once('Target.receivedMessageFromTarget', resolve));
+    const message = JSON.stringify({ id: 1, method: 'Runtime.evaluate', params: { expression } });
+    answers.push(new Promise((resolve) => session.once('Target.receivedMessageFromTarget', resolve)));
     await session.send('Target.sendMessageToTarget', { sessionId, message });
-    await answered;
   }
-  await session.detach();
+  return async () => {
+    await Promise.all(answers);
+    await session.detach();
+  };
 }
 
 /** @param {Page} page */

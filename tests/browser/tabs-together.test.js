@@ -1,12 +1,23 @@
 // What tabs do together, on what a browser has and a policy allows; and what is none of theirs.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
-import { allSaw, clients, crash, endWorker, profile, seen, setHidden, tabsTest, until } from './tabs-pages.js';
+import {
+  allSaw,
+  clients,
+  crash,
+  endWorker,
+  profile,
+  seen,
+  setHidden,
+  stallWorker,
+  tabsTest,
+  until,
+} from './tabs-pages.js';
 import { serveTabs } from './tabs-server.js';
 
 /** @typedef {import('playwright-core').Page} Page */
 
-describe('what a browser has, and what a policy allows', { timeout: 300_000 }, () => {
+describe('what a browser has, and what a policy allows', () => {
   tabsTest('14: a policy that refuses the worker leaves a leader', async (t) => {
     const server = await serveTabs(t);
     const { open } = await profile(t, server, { transport: 'leader', hasWorkers: true });
@@ -67,9 +78,27 @@ describe('what a browser has, and what a policy allows', { timeout: 300_000 }, (
     );
     assert.deepEqual(complaints, []);
   });
+
+  tabsTest('15: a worker that is slow is the one of all tabs again once it answers', async (t) => {
+    const server = await serveTabs(t);
+    const { open, complaints } = await profile(t, server);
+    const pages = [await open({ client: 'plain' })];
+    await stallWorker(5_000); // longer than a tab waits for its greeting
+    pages.push(await open({ client: 'plain' }));
+    assert.equal(await server.connections(), 2, 'the new tab did not wait');
+    await server.tick();
+    await until(
+      () => server.connections(),
+      (connections) => connections === 1,
+      'one connection',
+    );
+    await server.tick();
+    await allSaw(pages, server.published);
+    assert.deepEqual(complaints, []);
+  });
 });
 
-describe('between tabs', { timeout: 300_000 }, () => {
+describe('between tabs', () => {
   tabsTest('13: a hidden tab of htmx 4 gets in order what it has missed, and the others go on', async (t) => {
     const server = await serveTabs(t);
     const { open, complaints } = await profile(t, server);

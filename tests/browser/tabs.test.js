@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { PATIENCE_MS } from './patience.js';
 import {
   allSaw,
   clients,
@@ -10,7 +11,6 @@ import {
   inState,
   killWorker,
   longestPause,
-  PATIENCE_MS,
   profile,
   seen,
   tabsTest,
@@ -24,7 +24,7 @@ const EVENT_STREAM = { 'Content-Type': 'text/event-stream' };
 
 for (const transport of ['worker', 'leader']) {
   for (const client of clients) {
-    describe(`${transport}, ${client === 'plain' ? 'no htmx' : `htmx ${client}`}`, { timeout: 300_000 }, () => {
+    describe(`${transport}, ${client === 'plain' ? 'no htmx' : `htmx ${client}`}`, () => {
       tabsTest('14: ten tabs have one connection, and a plain request is answered', async (t) => {
         const server = await serveTabs(t);
         const { open, complaints } = await profile(t, server, { transport });

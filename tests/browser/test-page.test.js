@@ -52,7 +52,7 @@ function readStage() {
 const withoutComments = (html) => html.replace(/<!--.*?-->/g, '');
 
 for (const version of /** @type {const} */ ([4, 2])) {
-  describe(`htmx ${version}`, { timeout: 600_000 }, () => {
+  describe(`htmx ${version}`, () => {
     for (const connect of new Set(corpus[version].map(({ connect }) => connect))) {
       const cases = corpus[version].filter((one) => one.connect === connect);
       test(`a test page is what a browser makes of it:${connect}`, async (t) => {

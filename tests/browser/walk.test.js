@@ -9,6 +9,9 @@ const one = Number(process.env.SSE_KIT_WALK_SEED ?? 0);
 const first = fresh ? Math.floor(Math.random() * 2 ** 31) : 1;
 const seeds = one ? [one] : Array.from({ length: fresh || 20 }, (_, n) => first + n);
 
+/** A walk that takes longer hangs. */
+const HANGS_MS = 600_000;
+
 /** @type {import('playwright-core').Browser} */
 let browser;
 before(async () => {
@@ -18,6 +21,6 @@ after(() => browser.close());
 
 describe('random walks', { concurrency: 2 }, () => {
   for (const seed of seeds) {
-    test(`walk ${seed}`, { timeout: 240_000 }, (t) => walk(t, browser, { seed, steps: 25 }));
+    test(`walk ${seed}`, { timeout: HANGS_MS }, (t) => walk(t, browser, { seed, steps: 25 }));
   }
 });

@@ -1,7 +1,5 @@
 //! `cargo xtask examples`: builds all of them.
 
-use std::process::Command;
-
 use anyhow::Result;
 
 use crate::process;
@@ -24,7 +22,8 @@ pub(crate) struct Examples {
 impl Examples {
     pub(crate) fn run(&self) -> Result<()> {
         let workspace = Workspace::load()?;
-        let mut command = build(&workspace);
+        let mut command = cargo("build");
+        command.args(packages(&workspace));
         if self.release {
             command.arg("--release");
         }
@@ -34,11 +33,7 @@ impl Examples {
     }
 }
 
-/// The command that builds every example.
-pub(crate) fn build(workspace: &Workspace) -> Command {
-    let mut command = cargo("build");
-    for example in workspace.examples() {
-        command.args(["--package", example]);
-    }
-    command
+/// Cargo's flags that choose every example.
+pub(crate) fn packages(workspace: &Workspace) -> impl Iterator<Item = &str> {
+    workspace.examples().into_iter().flat_map(|example| ["--package", example])
 }

@@ -48,6 +48,7 @@
 //! `conformance` adds the module [`conformance`], a test suite for authors of a [`Log`].
 
 mod backfill;
+mod budget;
 mod builder;
 mod client_key;
 mod coalescer;

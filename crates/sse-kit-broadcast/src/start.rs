@@ -49,6 +49,7 @@ impl FromStr for Start {
 /// The error for a text that is not a [`Start`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a starting point; write `now`, `last:` and a number, `per-key` or `all`")]
+#[non_exhaustive]
 pub struct StartError {
     /// The text that was parsed.
     pub text: String,

@@ -59,7 +59,8 @@ impl Cors {
     /// `Vary: origin`, for caches.
     ///
     /// Answer a preflight (an `OPTIONS` request with `Access-Control-Request-Method`) with an empty
-    /// response, status 204, on which this was called.
+    /// response, status 204, on which this was called. As a tower layer (feature `tower`), `Cors` does
+    /// both by itself.
     pub fn allow(&self, request: &HeaderMap, response: &mut HeaderMap) {
         response.append(VARY, HeaderValue::from_static("origin"));
         let Some(asking) = request.get(ORIGIN) else { return };
@@ -94,22 +95,19 @@ impl FromStr for Origin {
     type Err = OriginError;
 
     fn from_str(text: &str) -> Result<Self, OriginError> {
-        let (scheme, host) = text.split_once("://").ok_or(OriginError)?;
-        let uri: Uri = text.parse().map_err(|_| OriginError)?;
+        let error = || OriginError(text.chars().take(64).collect());
+        let (scheme, host) = text.split_once("://").ok_or_else(error)?;
+        let uri: Uri = text.parse().map_err(|_| error())?;
         // A parsed URI always has a path, so compare the text.
         let bare = uri.authority().is_some_and(|authority| authority.as_str() == host);
         let named = uri.host().is_some_and(|name| !name.is_empty()) && !host.contains(['@', '*']);
         let own_port = match scheme {
             "http" => host.ends_with(":80"),
             "https" => host.ends_with(":443"),
-            _ => return Err(OriginError),
+            _ => return Err(error()),
         };
         let written_so = !text.contains(|c: char| c.is_ascii_uppercase());
-        if bare && named && !own_port && written_so {
-            Ok(Self(text.into()))
-        } else {
-            Err(OriginError)
-        }
+        if bare && named && !own_port && written_so { Ok(Self(text.into())) } else { Err(error()) }
     }
 }
 
@@ -120,11 +118,11 @@ impl fmt::Display for Origin {
 }
 
 /// The error for a text that is not an origin as browsers write it, which would never match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "not an origin; write `https://host` or `https://host:port`, in lower case and without a path"
+    "`{0}` is not an origin; write `https://host` or `https://host:port`, in lower case and without a path"
 )]
-pub struct OriginError;
+pub struct OriginError(Box<str>);
 
 /// Returns a list of these names, after `last-event-id`.
 fn with_last_event_id(names: impl IntoIterator<Item = HeaderName>) -> HeaderValue {
@@ -178,8 +176,10 @@ mod tests {
             "https://a .test",
             "https://:1",
         ] {
-            assert_eq!(text.parse::<Origin>(), Err(OriginError), "{text}");
+            assert_eq!(text.parse::<Origin>(), Err(OriginError(text.into())), "{text}");
         }
+        let error = "https://a.test/".parse::<Origin>().unwrap_err();
+        assert!(error.to_string().starts_with("`https://a.test/` is not an origin; write "));
     }
 
     #[test]

@@ -91,16 +91,16 @@ impl FromStr for HostName {
         let name = name.strip_suffix('.').unwrap_or(name);
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
         if name.is_empty() || name.len() > 253 || !name.bytes().all(plain) {
-            return Err(HostNameError);
+            return Err(HostNameError(name.chars().take(64).collect()));
         }
         Ok(Self(name.to_ascii_lowercase().into()))
     }
 }
 
 /// The error for a text that is not a host name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a host name; use letters, digits and `._-`, without a port")]
-pub struct HostNameError;
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a host name; use letters, digits and `._-`, without a port")]
+pub struct HostNameError(Box<str>);
 
 /// The error for a request to a host name that is not allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -139,6 +139,16 @@ mod tests {
             assert!(allowed("/", &[host]), "{host}");
         }
         assert!(allowed("/", &[]), "HTTP/1.0");
+    }
+
+    #[test]
+    fn an_error_names_what_is_no_host_name() {
+        for text in ["", "a.test:80", "a b", "\u{e9}.test"] {
+            let error = text.parse::<HostName>().unwrap_err();
+            assert!(error.to_string().starts_with(&format!("`{text}` is not a host name")));
+        }
+        let long = "x".repeat(1 << 20).parse::<HostName>().unwrap_err();
+        assert!(long.to_string().len() < 200, "it quotes the beginning");
     }
 
     #[test]

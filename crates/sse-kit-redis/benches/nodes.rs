@@ -20,48 +20,62 @@ use sse_kit_event::{Event, Topic};
 use sse_kit_redis::{RedisConfig, RedisLog};
 use tokio::task::JoinSet;
 
-const CLIENTS: usize = 1000;
-const MESSAGES: usize = 20_000;
 const DATA: usize = 128;
+
+/// What a measurement asks of the nodes.
+#[derive(Clone, Copy)]
+struct Load {
+    /// Of each node.
+    clients: usize,
+    publishers: usize,
+    messages: usize,
+}
+
+/// One publisher alone waits for each reply, so it has fewer messages.
+const ALONE: Load = Load { clients: 1_000, publishers: 1, messages: 2_000 };
+const MANY_CLIENTS: Load = Load { clients: 1_000, publishers: 64, messages: 20_000 };
+/// Next to nothing is delivered, so that what Redis can carry is the limit.
+const MANY_MESSAGES: Load = Load { clients: 1, publishers: 256, messages: 100_000 };
 
 #[tokio::main]
 async fn main() {
-    println!("{MESSAGES} messages of {DATA} bytes, {CLIENTS} clients a node\n");
+    println!("messages of {DATA} bytes\n");
     println!(
-        "| log | nodes | publishers | messages/s | publish p50 | p99 | CPU of this process, µs per message and node | CPU of Redis, µs per message |"
+        "| log | nodes | clients of each | publishers | messages/s | publish p50 | p99 | CPU of this process, µs per message and node | CPU of Redis, µs per message |"
     );
-    println!("|---|---|---|---|---|---|---|---|");
-    for publishers in [1, 64] {
-        let hub = builder().build().expect("the settings are right");
-        measure("memory", &[hub], publishers, None).await;
-        for count in 1..=3 {
+    println!("|---|---|---|---|---|---|---|---|---|");
+    for (load, counts) in
+        [(ALONE, &[1, 2, 3][..]), (MANY_CLIENTS, &[1, 2, 3]), (MANY_MESSAGES, &[1, 2, 3, 10])]
+    {
+        let hub = builder(load).build().expect("the settings are right");
+        measure("memory", &[hub], load, None).await;
+        for count in counts {
             let redis = Server::start(&[]).await;
             let mut nodes = Vec::new();
-            for _ in 0..count {
+            for _ in 0..*count {
                 let config = RedisConfig::new(&redis.url()).expect("an address");
                 let log = RedisLog::connect(config).await.expect("Redis is there");
-                nodes.push(builder().log(log).build().expect("the settings are right"));
+                nodes.push(builder(load).log(log).build().expect("the settings are right"));
             }
-            measure("Redis", &nodes, publishers, Some(&redis)).await;
+            measure("Redis", &nodes, load, Some(&redis)).await;
         }
     }
 }
 
-fn builder() -> sse_kit_broadcast::HubBuilder {
-    Hub::builder().heartbeat(None).history(2 * MESSAGES)
+fn builder(load: Load) -> sse_kit_broadcast::HubBuilder {
+    Hub::builder().heartbeat(None).history(2 * load.messages)
 }
 
-async fn measure(log: &str, nodes: &[Hub], publishers: usize, redis: Option<&Server>) {
+async fn measure(log: &str, nodes: &[Hub], load: Load, redis: Option<&Server>) {
+    let Load { clients, publishers, messages } = load;
     let topic: Topic = "a".parse().expect("a topic");
     let mut reading = JoinSet::new();
     for node in nodes {
-        for _ in 0..CLIENTS {
+        for _ in 0..clients {
             let stream = node.subscribe(topic.clone()).open().expect("it opens");
             reading.spawn(read(stream));
         }
     }
-    // One publisher alone waits for each reply; it need not wait as often.
-    let messages = if publishers == 1 { MESSAGES / 10 } else { MESSAGES };
     let (cpu, redis_cpu, begun) = (cpu(), redis_cpu(redis).await, Instant::now());
     let mut publishing = JoinSet::new();
     let data: Arc<str> = "x".repeat(DATA).into();
@@ -87,7 +101,7 @@ async fn measure(log: &str, nodes: &[Hub], publishers: usize, redis: Option<&Ser
     let rate = messages as f64 / elapsed.as_secs_f64();
     let per = |cpu: Duration, of: usize| cpu.as_secs_f64() * 1e6 / of as f64;
     println!(
-        "| {log} | {} | {publishers} | {rate:.0} | {:.2?} | {:.2?} | {:.0} | {:.1} |",
+        "| {log} | {} | {clients} | {publishers} | {rate:.0} | {:.2?} | {:.2?} | {:.0} | {:.1} |",
         nodes.len(),
         latencies[latencies.len() / 2],
         latencies[latencies.len() * 99 / 100],

@@ -24,7 +24,8 @@ export function hold(name) {
  * @param {() => void} act
  */
 export function whenFree(name, signal, act) {
-  locks.request(name, { signal }, act).catch(() => {}); // the wait has ended
+  // A lock that was granted before the wait ended may be heard of after it.
+  locks.request(name, { signal }, () => signal.aborted || act()).catch(() => {}); // the wait has ended
 }
 
 /** Returns a name that nothing else has. `crypto.randomUUID` is missing on pages of plain `http`. */

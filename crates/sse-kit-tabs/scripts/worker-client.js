@@ -7,8 +7,10 @@ import { hold, locks, whenFree } from './locks.js';
 const GREETING_MS = 3_000;
 /** The same for one that takes the place of another, by when the script is there. */
 const SUCCESSION_MS = 1_000;
-/** How many workers may die before this page does without. */
+/** How many workers may die, one after the other, before this page does without. */
 const MAX_DEATHS = 5;
+/** How long a worker lives whose death is not one of these. */
+const LONG_LIFE_MS = 60_000;
 /** Signs of life where there are no Web Locks. */
 const PING_MS = 20_000;
 const MAX_PINGS = 3;
@@ -51,7 +53,8 @@ export class WorkerTransport {
   /** @type {MessagePort | undefined} */
   #port;
   #deaths = 0;
-  #hasGreeted = false;
+  /** When the worker greeted; 0: not yet. */
+  #greetedAt = 0;
   /** A part of the worker's name. */
   #generation = 0;
   #unanswered = 0;
@@ -83,15 +86,14 @@ export class WorkerTransport {
   }
 
   suspend() {
-    this.#say({ does: 'goes' });
+    this.#leavePort();
     this.#joined.clear();
-    this.#disconnect();
     this.#release();
   }
 
   #connect() {
     const { worker: url, options } = this.#config;
-    this.#hasGreeted = false;
+    this.#greetedAt = 0;
     let worker;
     try {
       worker = new SharedWorker(trusted.createScriptURL(url), { name: `sse-kit ${this.#generation}` });
@@ -100,13 +102,40 @@ export class WorkerTransport {
       return;
     }
     const { port } = worker;
+    const generation = this.#generation;
     this.#port = port;
     worker.onerror = () => {
       if (port === this.#port) this.#onFailure(); // a policy refuses it, or its script cannot be loaded
     };
-    port.onmessage = ({ data }) => port === this.#port && this.#hear(data);
+    port.onmessage = ({ data }) => {
+      if (port === this.#port) this.#hear(data);
+      else if (data.does === 'greets') this.#returnTo(port, generation, data.lock);
+    };
     this.#timer = setTimeout(() => this.#lose(), this.#deaths ? SUCCESSION_MS : GREETING_MS);
     port.postMessage(options);
+    this.#introduce(port);
+  }
+
+  /**
+   * Goes back to a worker that was given up, and was merely slow: it may have the stream of other tabs,
+   * beside which that of a younger worker is a second connection.
+   *
+   * @param {MessagePort} port
+   * @param {number} generation
+   * @param {string} lock
+   */
+  #returnTo(port, generation, lock) {
+    if (!this.#port || generation >= this.#generation) return;
+    this.#leavePort();
+    this.#port = port;
+    this.#generation = generation;
+    this.#deaths = 0;
+    this.#greet(lock);
+    this.#introduce(port);
+  }
+
+  /** @param {MessagePort} port */
+  #introduce(port) {
     for (const subscription of this.#joined.values()) this.#announce(subscription);
     this.#live(port);
   }
@@ -143,16 +172,24 @@ export class WorkerTransport {
   /** @param {string} lock that the worker holds for as long as it lives */
   #greet(lock) {
     clearTimeout(this.#timer);
-    this.#hasGreeted = true;
+    this.#greetedAt = performance.now();
     this.#unanswered = 0;
-    this.#timer = setInterval(() => this.#ping(), PING_MS);
+    this.#schedulePing();
     if (locks && lock) whenFree(lock, this.#watching.signal, () => this.#lose());
+  }
+
+  #schedulePing() {
+    this.#timer = setTimeout(() => this.#ping(), PING_MS);
   }
 
   #ping() {
     this.#unanswered += 1;
-    if (this.#unanswered > MAX_PINGS) this.#lose();
-    else this.#say({ does: 'pings' });
+    if (this.#unanswered > MAX_PINGS) {
+      this.#lose();
+      return;
+    }
+    this.#say({ does: 'pings' });
+    this.#schedulePing();
   }
 
   /** @param {number} subscriptions of this tab that the worker knows; none when it took it for gone */
@@ -162,22 +199,35 @@ export class WorkerTransport {
     for (const subscription of this.#joined.values()) this.#announce(subscription);
   }
 
-  /** The worker is dead, or never came to life. */
+  /** The worker is dead, or did not greet in time. */
   #lose() {
-    this.#disconnect();
+    if (this.#greetedAt) {
+      this.#leavePort();
+      if (performance.now() - this.#greetedAt > LONG_LIFE_MS) this.#deaths = 0;
+    } else {
+      // One that is merely slow is to keep no stream for this page, which may come back once it greets.
+      this.#say({ does: 'goes' });
+      this.#disconnect();
+      // Chromium may still connect to a worker that has closed itself, which never answers. All tabs
+      // that find it so look under the next name.
+      this.#generation += 1;
+    }
     this.#deaths += 1;
-    // Chromium may still connect to a worker that has closed itself, which never answers. All tabs
-    // that find it so look under the next name.
-    if (!this.#hasGreeted) this.#generation += 1;
     if (this.#deaths <= MAX_DEATHS) this.#connect();
     else this.#onFailure();
   }
 
+  #leavePort() {
+    this.#say({ does: 'goes' });
+    this.#port?.close();
+    this.#disconnect();
+  }
+
+  /** Hears the worker no longer; its port stays open. */
   #disconnect() {
-    clearTimeout(this.#timer); // an interval too
+    clearTimeout(this.#timer);
     this.#watching.abort();
     this.#watching = new AbortController();
-    this.#port?.close();
     this.#port = undefined;
   }
 

@@ -42,6 +42,7 @@ class Tab {
     for (const [id, key] of this.#keys) this.#hubs.leave(key, id, 'is gone');
     this.#keys.clear();
     this.#gone.abort();
+    this.#gone = new AbortController(); // it may come back
     this.#hasLock = false;
   }
 

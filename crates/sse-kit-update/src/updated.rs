@@ -40,7 +40,8 @@ pub enum UpdateError {
         event_type: EventType,
         /// The cause.
         source: CallbackError,
-        /// The failures of handlers before that.
-        handlers: Vec<HandlerError>,
+        /// What the handlers made of the event before that: their failures and their number. The updates
+        /// are lost.
+        updated: Box<Updated>,
     },
 }

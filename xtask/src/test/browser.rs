@@ -5,16 +5,13 @@ use std::ffi::OsString;
 use anyhow::Result;
 
 use super::{Tally, heading, node};
-use crate::workspace::{Workspace, cargo};
-use crate::{browser, process, tools};
+use crate::workspace::Workspace;
+use crate::{browser, tools};
 
 pub(super) fn run(workspace: &Workspace, args: &[OsString]) -> Result<Tally> {
     heading("browser: node --test");
     let mut runner = node::test_runner(&node::find()?);
     browser::equip(workspace, &mut runner)?;
-    for (package, example) in [("sse-kit-htmx", "markup"), ("sse-kit-test", "corpus")] {
-        process::run(cargo("build").args(["--package", package, "--example", example]))?;
-    }
     runner
         .env("SSE_KIT_FIREFOX", tools::FIREFOX.find_or_install()?)
         .env("SSE_KIT_REDIS_SERVER", tools::REDIS.find_or_install()?);

@@ -1,0 +1,170 @@
+// What a page does whose worker is slow, or dead.
+
+import assert from 'node:assert/strict';
+import { mock, test } from 'node:test';
+import { Subscription } from '../scripts/subscription.js';
+import { WorkerTransport } from '../scripts/worker-client.js';
+
+/** A worker, as the page sees it: what it was told, and how it answers. */
+class Worker {
+  /** @type {{does?: string, id?: string, cursor?: string}[]} */
+  told = [];
+  isClosed = false;
+  /** @type {((event: {data: object}) => void) | undefined} */
+  #listener;
+
+  /** @param {string} name */
+  constructor(name) {
+    this.name = name;
+    const worker = this;
+    this.port = {
+      postMessage: (/** @type {{does?: string}} */ word) => worker.told.push(word),
+      close: () => {
+        worker.isClosed = true;
+      },
+      set onmessage(/** @type {(event: {data: object}) => void} */ listener) {
+        worker.#listener = listener;
+      },
+    };
+  }
+
+  /** @param {object} word */
+  say(word) {
+    if (!this.isClosed) this.#listener?.({ data: word });
+  }
+
+  /** Joins and leaves since this was asked last. */
+  get news() {
+    return this.told.splice(0).flatMap(({ does, id = '' }) => (does ? [`${does} ${id}`.trim()] : []));
+  }
+}
+
+/** A page with one subscription, and the workers that it has asked for. @param {import('node:test').TestContext} t */
+function page(t) {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  /** @type {Worker[]} */
+  const workers = [];
+  Object.assign(globalThis, {
+    /** @type {(url: string, options: {name: string}) => Worker} */
+    SharedWorker: function (_url, { name }) {
+      const worker = new Worker(name);
+      workers.push(worker);
+      return worker;
+    },
+  });
+  t.after(() => {
+    mock.timers.reset();
+    Reflect.deleteProperty(globalThis, 'SharedWorker');
+  });
+  let failures = 0;
+  const options = { events: 1, characters: 1, heartbeatTimeout: null };
+  const transport = new WorkerTransport(
+    { worker: '/tabs.js', tab: 'tab', bus: 'bus', options: /** @type {any} */ (options) },
+    () => {
+      failures += 1;
+    },
+  );
+  /** @type {string[]} */
+  const heard = [];
+  const subscription = new Subscription('1', 'url', 'key', 'a-2', {
+    onState: () => {},
+    onMessage: ({ id }) => heard.push(id),
+  });
+  transport.join(subscription);
+  const event = (/** @type {string} */ id) => {
+    return { does: 'tells', id: '1', message: { kind: 'message', id, event: 'e', data: '' } };
+  };
+  return { transport, workers, heard, event, failures: () => failures };
+}
+
+/** The worker of that number, which must be there. @param {Worker[]} workers @param {number} n @returns {Worker} */
+function nth(workers, n) {
+  const worker = workers[n];
+  assert.ok(worker, `worker ${n} of ${workers.length}`);
+  return worker;
+}
+
+test('a worker that does not greet is left, and another tried', (t) => {
+  const { workers } = page(t);
+  assert.deepEqual(nth(workers, 0).news, ['joins 1']);
+  mock.timers.tick(3_000);
+  assert.deepEqual(nth(workers, 0).news, ['goes'], 'it keeps no stream for a page that has left it');
+  assert.deepEqual(
+    workers.map(({ name }) => name),
+    ['sse-kit 0', 'sse-kit 1'],
+  );
+  assert.deepEqual(nth(workers, 1).news, ['joins 1']);
+});
+
+test('a worker that greets late has its page back, and the younger ones are left', (t) => {
+  const { workers, heard, event, failures } = page(t);
+  mock.timers.tick(3_000);
+  mock.timers.tick(1_000);
+  nth(workers, 2).say({ does: 'greets', lock: '' });
+  nth(workers, 2).say(event('a-3'));
+  for (const worker of workers) worker.told = [];
+
+  nth(workers, 0).say({ does: 'greets', lock: '' });
+  assert.deepEqual(nth(workers, 2).news, ['goes']);
+  assert.equal(nth(workers, 2).isClosed, true);
+  assert.equal(nth(workers, 0).told[0]?.cursor, 'a-3', 'it goes on where the page is');
+  assert.deepEqual(nth(workers, 0).news, ['joins 1']);
+  nth(workers, 0).say(event('a-3'));
+  nth(workers, 0).say(event('a-4'));
+  assert.deepEqual(heard, ['a-3', 'a-4']);
+  mock.timers.tick(10_000);
+  assert.equal(workers.length, 3, 'its greeting counts');
+  assert.equal(failures(), 0);
+});
+
+test('a worker that greets late is no reason to leave an older one', (t) => {
+  const { workers } = page(t);
+  mock.timers.tick(3_000);
+  mock.timers.tick(1_000);
+  nth(workers, 1).say({ does: 'greets', lock: '' });
+  assert.equal(nth(workers, 2).isClosed, true);
+  nth(workers, 0).say({ does: 'greets', lock: '' });
+  assert.equal(nth(workers, 1).isClosed, true);
+  nth(workers, 1).say({ does: 'greets', lock: '' });
+  nth(workers, 2).say({ does: 'greets', lock: '' });
+  assert.equal(nth(workers, 0).isClosed, false);
+  assert.equal(workers.length, 3);
+});
+
+test('a page that has gone does not come back to a worker that greets late', (t) => {
+  const { transport, workers } = page(t);
+  mock.timers.tick(3_000);
+  transport.suspend();
+  for (const worker of workers) worker.told = [];
+  for (const worker of workers) worker.say({ does: 'greets', lock: '' });
+  mock.timers.tick(60_000);
+  assert.deepEqual(
+    workers.map(({ news }) => news),
+    [[], []],
+  );
+});
+
+test('a page does without a worker once six have not greeted', (t) => {
+  const { workers, failures } = page(t);
+  for (let n = 0; n < 6; n += 1) mock.timers.tick(3_000);
+  assert.equal(workers.length, 6);
+  assert.equal(failures(), 1);
+});
+
+/** A worker that answers no ping is dead to its page: three in a row, and the fourth's time is over. */
+const DEATH_MS = 4 * 20_000;
+
+test('deaths count only one after the other', (t) => {
+  const { workers, failures } = page(t);
+  let now = 0;
+  t.mock.method(performance, 'now', () => now);
+  for (let n = 0; n < 20; n += 1) {
+    now += 1;
+    nth(workers, n).say({ does: 'greets', lock: '' });
+    now += DEATH_MS;
+    // In steps: node's mock sets a timer of a timer from where the step ends.
+    for (let passed = 0; passed < DEATH_MS; passed += 1_000) mock.timers.tick(1_000);
+    assert.equal(workers.length, n + 2, `after ${n + 1} that lived for long`);
+  }
+  assert.equal(failures(), 0);
+});
