@@ -26,18 +26,18 @@
 //! # What is promised
 //!
 //! An event that was acknowledged is in the store: after the end of the process, and with
-//! [`SyncMode::Always`] after a loss of power. It is delivered only then, so no page has seen an
+//! [`SyncMode::Always`] after a loss of power. The hub delivers it only then, so no page has seen an
 //! event that the store may lose. All publishers that wait at the same time share one write and one
 //! sync.
 //!
 //! # When something is lost nevertheless
 //!
 //! Each opening of a store begins a new epoch, which continues the one before up to the last event
-//! found. A page that has seen more is told: after a torn write, after a disk that lost what it had
-//! confirmed, and after a backup that was put back. A page that has not resumes without a gap.
+//! found. A page that has seen more gets a gap: after a torn write, after a disk that lost data that
+//! it had confirmed, and after a backup was put back. Other pages resume without a gap.
 //!
 //! Each batch of events has a checksum. A torn batch at the end is not part of the log. A damaged one
-//! before others is noticed; its file and the older ones are renamed and no longer read, and pages
+//! before others is noticed: its file and the older ones are renamed and no longer read, and pages
 //! that resume from there get a gap.
 //!
 //! # One process

@@ -41,8 +41,8 @@ struct Found {
 /// Opens the store. The caller holds its lock.
 ///
 /// Each opening begins a new epoch that continues the one before up to the last record found. So a
-/// page that has seen more than the store holds is told, whatever the reason: a write that was torn,
-/// a disk that lost what it had confirmed, or a backup that was put back.
+/// page that has seen more than the store holds gets a gap, whatever the reason: a write that was
+/// torn, a disk that lost data that it had confirmed, or a backup that was put back.
 pub(crate) fn open(disk: Arc<dyn Disk>, config: &FileConfig) -> Result<Store, OpenError> {
     let failed = |source| OpenError::Io { path: config.directory.clone(), source };
     let random = |error: getrandom::Error| OpenError::Random(error.into());
@@ -95,7 +95,7 @@ fn find(disk: &dyn Disk, config: &FileConfig) -> Result<Found, OpenError> {
     while let (Some(name), Some(head)) = (names.pop(), heads.pop()) {
         let is_next = |head: &Head| wanted.is_none_or(|first| first == head.first);
         let Some(head) = head.filter(is_next) else {
-            // Nothing is known of the records in it, and so nothing before it can be continued.
+            // Nothing is known of the records in it, so no record before it can be continued.
             found.is_damaged = true;
             put_aside(disk, &name);
             break;

@@ -139,8 +139,8 @@ impl Writer {
         Pending { offset, records: Some((record, follow_ups)), once, answer }
     }
 
-    /// Delivers a batch that was written, and then answers. What is delivered before it is durable
-    /// could be lost and its offset assigned again.
+    /// Delivers a batch that was written, and then answers. A record that was delivered before it is
+    /// durable could be lost, and its offset assigned again.
     fn deliver(&self, pending: Vec<Pending>) {
         for Pending { offset, records, answer, .. } in pending {
             let Some((record, follow_ups)) = records else {

@@ -113,7 +113,7 @@ fn a_head_flipped_anywhere_is_noticed_and_nothing_is_continued() {
     }
 }
 
-/// What is appended to a file is not the store's, even if it looks like a batch.
+/// Bytes that others append to a file are not the store's, even if they look like a batch.
 #[test]
 fn junk_at_the_end_is_ignored() {
     let all = written();

@@ -77,7 +77,7 @@ async fn next(stream: &mut Subscription) -> String {
     }
 }
 
-/// A publisher learns whether its event may be in the log; a page sees only what is.
+/// A publisher learns whether its event may be in the log; a page sees only events that are.
 #[tokio::test]
 async fn failures_are_told_apart_and_no_page_sees_what_may_be_lost() {
     let disk = ModelDisk::default();

@@ -64,7 +64,7 @@ fn no_loss_of_power_loses_what_was_acknowledged() {
 }
 
 /// Without a sync, events that were acknowledged may be gone, and nobody knows which. So every page
-/// is told, but not after the end of the process alone.
+/// gets a gap, but not after the end of the process alone.
 #[test]
 fn a_loss_of_power_without_a_sync_is_told_to_everybody() {
     let mut random = rng();
