@@ -100,13 +100,12 @@ impl Opening {
                 Next::Entry(entry)
             }
             Self::Backfilled(backfilled) => {
-                if let Some(entry) = backfilled.entries.pop_front() {
-                    backfilled.share.give_back(entry.weight());
-                    Next::Entry(entry)
-                } else {
+                let Some(entry) = backfilled.entries.pop_front() else {
                     *self = Self::default();
-                    Next::Nothing
-                }
+                    return Next::Nothing;
+                };
+                backfilled.share.give_back(entry.weight());
+                Next::Entry(entry)
             }
             Self::Search(search) => {
                 if let Some(entries) = search.step(node, connection) {

@@ -40,8 +40,7 @@ pub enum UpdateError {
         event_type: EventType,
         /// The cause.
         source: CallbackError,
-        /// What the handlers made of the event before that: their failures and their number. The updates
-        /// are lost.
+        /// The outcome of the handlers before that: their failures and their number. The updates are lost.
         updated: Box<Updated>,
     },
 }
