@@ -23,7 +23,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! # What is promised
+//! # Promises
 //!
 //! An event that was acknowledged is in the store: after the end of the process, and with
 //! [`SyncMode::Always`] after a loss of power. The hub delivers it only then, so no page has seen an
