@@ -33,6 +33,7 @@ const RANDOM: &[(&str, &[&str])] = &[
             "--test=stress",
         ],
     ),
+    ("sse-kit-file", &["--lib"]),
     ("sse-kit-schedules", &["--test=schedules"]),
     ("sse-kit-dispatch", &["--test=patterns"]),
     ("sse-kit-htmx", &["--lib", "--test=escaping", "--test=placement"]),
@@ -49,6 +50,7 @@ const ENDURANCE: &[(&str, &[&str])] = &[
     ("hub", &["--test=endurance", "--test=endurance_fast_path", "--test=cluster"]),
     ("sse-kit-serve", &["--test=http2"]),
     ("sse-kit-http", &["--test=gate"]),
+    ("sse-kit-file", &["--test=kill"]),
 ];
 
 /// The variable with the seed of random inputs, read by `tests/support`.
@@ -64,7 +66,7 @@ const SEED: &str = "SSE_KIT_TEST_SEED";
 /// 5,000 resets in the middle of a frame; 200 of 2,000 clients stuck; slowloris by 1,000; 100,000
 /// streams of HTTP/2 that are reset at once; 20,000 sequences of pipelined requests on both lanes; three hubs
 /// on one Redis of which, under 300 clients and 10,000 messages, 20 are killed and 10 restarted, and Redis
-/// too; failovers of Redis 6.2 and 7 and of Valkey, by hand, by sentinels and in a cluster; the glue for other
+/// too; a hub that is killed 600 times under 16 publishers, and its store that loses power; failovers of Redis 6.2 and 7 and of Valkey, by hand, by sentinels and in a cluster; the glue for other
 /// web frameworks; and 500 random walks through the tabs of a browser. And publishing while four clients resume 50,000 topics, which may take
 /// twice as long as without them. All but the walks in release, one after another. Facts are
 /// asserted, and that ratio; times and memory are printed, for comparison on one machine.

@@ -338,7 +338,11 @@ impl HubBuilder {
         ring.set_overflow(true);
         let receiver = receiver.deactivate();
 
-        let state = HubState::new(log.position(), self.retention, self.max_patterns_per_prefix);
+        let state = HubState::new(
+            (log.position(), log.lineage()),
+            self.retention,
+            self.max_patterns_per_prefix,
+        );
         let node = Arc::new(Node {
             state: Mutex::new(state),
             ring,

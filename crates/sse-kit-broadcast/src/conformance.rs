@@ -27,6 +27,7 @@ mod appends;
 mod delivery;
 mod losses;
 mod node;
+mod restarts;
 
 use futures_core::future::BoxFuture;
 
@@ -43,6 +44,23 @@ pub trait Subject: Send {
     /// Opens one more node on the log. If the log is [shared](Log::is_shared), all nodes are on the
     /// same log; otherwise the suite calls this once per check.
     fn node(&mut self) -> BoxFuture<'_, Self::Log>;
+
+    /// Opens the log of the last node again, after that node was dropped, as the next process would.
+    /// Returns `None` if the log does not outlive its process.
+    fn reopen(&mut self) -> BoxFuture<'_, Option<Self::Log>> {
+        Box::pin(async { None })
+    }
+
+    /// Saves a copy of the log, of which a node may be open. Returns `true` if it did.
+    fn save(&mut self) -> BoxFuture<'_, bool> {
+        Box::pin(async { false })
+    }
+
+    /// Puts the saved copy in the place of the log, after its node was dropped. Returns `true` if it
+    /// did; then [`Subject::reopen`] opens the copy.
+    fn restore(&mut self) -> BoxFuture<'_, bool> {
+        Box::pin(async { false })
+    }
 
     /// Deletes all records and all other state of the log. Returns `true` if it did.
     fn wipe(&mut self) -> BoxFuture<'_, bool> {
@@ -108,6 +126,8 @@ pub async fn check<S: Subject>(subject: &mut S) -> Result<Report, ConformanceErr
     losses::close(subject, &mut report).await?;
     losses::trim(subject, &mut report).await?;
     losses::epoch(subject, &mut report).await?;
+    restarts::resuming(subject, &mut report).await?;
+    restarts::fork(subject, &mut report).await?;
     Ok(report)
 }
 

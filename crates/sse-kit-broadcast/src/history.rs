@@ -46,6 +46,22 @@ impl History {
         *self = Self::new(self.retention);
     }
 
+    /// Drops everything after this offset: the log has lost it, and assigns its offsets again.
+    pub(crate) fn drop_after(&mut self, topics: &mut TopicTable, offset: u64) {
+        let keys: Vec<_> = self.order.after(offset).map(|place| place.key).collect();
+        for key in keys {
+            let Some(state) = topics.get_mut(key) else { continue };
+            while let Some(entry) = state.drop_back_after(offset) {
+                self.entries -= 1;
+                self.bytes -= entry.weight();
+            }
+            topics.note_idle(key);
+        }
+        topics.lower_losses_to(offset);
+        self.order.retain(|place| place.offset <= offset);
+        self.trimmed_through = self.trimmed_through.min(offset);
+    }
+
     /// Returns the number of entries and their size in bytes.
     pub(crate) fn size(&self) -> (usize, usize) {
         (self.entries, self.bytes)

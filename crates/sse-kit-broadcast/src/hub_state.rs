@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use sse_kit_event::{Audience, ConnectionId, EventId, Topic, Topics};
+use sse_kit_event::{Audience, ConnectionId, Epoch, EventId, LastEventId, Topic, Topics};
 use tokio::time::Instant;
 
 use crate::connection::Connection;
@@ -12,6 +12,7 @@ use crate::connection_set::ConnectionSet;
 use crate::entry::Entry;
 use crate::history::{History, Retention};
 use crate::interests::{Interests, MatchedPatterns};
+use crate::lineage::Lineage;
 use crate::lists::{ListId, ListIds};
 use crate::presence::Watched;
 use crate::queue::Behind;
@@ -27,6 +28,8 @@ use crate::topic_table::{TopicKey, TopicTable};
 pub(crate) struct HubState {
     /// The newest event that the log delivered.
     pub(crate) position: EventId,
+    /// The earlier epochs that the epoch of the position continues.
+    pub(crate) lineage: Lineage,
     pub(crate) topics: TopicTable,
     pub(crate) history: History,
     pub(crate) interests: Interests,
@@ -43,7 +46,7 @@ pub(crate) struct HubState {
 
 impl HubState {
     pub(crate) fn new(
-        position: EventId,
+        (position, lineage): (EventId, Lineage),
         retention: Retention,
         max_patterns_per_prefix: usize,
     ) -> Self {
@@ -53,6 +56,7 @@ impl HubState {
         topics[everyone].own_list = Some(interests.everyone());
         Self {
             position,
+            lineage,
             topics,
             history: History::new(retention),
             interests,
@@ -72,9 +76,34 @@ impl HubState {
 
     /// Continues from a position in another epoch and drops everything from before.
     pub(crate) fn begin_epoch(&mut self, position: EventId) {
-        self.position = position;
+        (self.position, self.lineage) = (position, Lineage::default());
         self.history.begin_epoch();
         self.topics.begin_epoch(position.offset());
+    }
+
+    /// Continues in another epoch, which shares everything up to this offset. Returns the new
+    /// position.
+    pub(crate) fn begin_epoch_after(&mut self, epoch: Epoch, shared_through: u64) -> EventId {
+        let before = self.position;
+        if before.offset() > shared_through {
+            self.history.drop_after(&mut self.topics, shared_through);
+        }
+        self.lineage = self.lineage.continued(EventId::new(before.epoch(), shared_through));
+        self.position = EventId::new(epoch, before.offset().min(shared_through));
+        self.position
+    }
+
+    /// Returns the position in the current epoch that an id names, if the log knows it to be shared.
+    pub(crate) fn translate(&self, id: EventId) -> Option<EventId> {
+        self.lineage.translate(id, self.position.epoch())
+    }
+
+    /// Returns a client's last event id, in the current epoch if it names a position there.
+    pub(crate) fn translate_last(&self, last: LastEventId) -> LastEventId {
+        match last {
+            LastEventId::Known(id) => LastEventId::Known(self.translate(id).unwrap_or(id)),
+            last @ LastEventId::Unusable(_) => last,
+        }
     }
 
     /// Continues after this offset; events up to it may be missing. Returns `false` if the position

@@ -8,15 +8,12 @@ use tokio::time::Instant;
 
 use crate::record::Once;
 
-/// The time for which a key is remembered.
-const KNOWN_FOR: Duration = Duration::from_secs(120);
-
 /// The maximum number of remembered keys; beyond it the oldest is evicted.
 const MAX_KEYS: usize = 10_000;
 
-/// The recent publishes with an idempotency key.
+/// The recent publishes with an idempotency key, for a log that decides about repeats itself.
 #[derive(Debug, Default)]
-pub(crate) struct IdempotencyCache {
+pub struct IdempotencyCache {
     publishes: HashMap<ScopedKey, Taken>,
     by_age: VecDeque<(Instant, ScopedKey)>,
 }
@@ -31,17 +28,23 @@ struct Taken {
     digest: u64,
 }
 
-/// The result of a look-up.
+/// The result of a look-up in an [`IdempotencyCache`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub enum Seen {
+    /// The key is not known.
     Never,
+    /// The same publish was appended at this offset.
     At(u64),
     /// The key was used with other content.
     WithOtherPayload,
 }
 
 impl IdempotencyCache {
-    pub(crate) fn find(&mut self, once: &Once, now: Instant) -> Seen {
+    /// The time for which a key is remembered: 120 s.
+    pub const KNOWN_FOR: Duration = Duration::from_secs(120);
+
+    /// Looks a publish up.
+    pub fn find(&mut self, once: &Once, now: Instant) -> Seen {
         self.forget_old(now);
         match self.publishes.get(&(once.scope.clone(), once.key.clone())) {
             None => Seen::Never,
@@ -50,16 +53,26 @@ impl IdempotencyCache {
         }
     }
 
-    /// Stores a publish whose key is unknown.
-    pub(crate) fn remember(&mut self, once: Once, offset: u64, now: Instant) {
+    /// Stores a publish whose key is unknown. Publishes are stored in the order of their times.
+    pub fn remember(&mut self, once: Once, offset: u64, now: Instant) {
         let Once { scope, key, digest } = once;
         self.publishes.insert((scope.clone(), key.clone()), Taken { offset, digest });
         self.by_age.push_back((now, (scope, key)));
     }
 
+    /// Removes a publish that was stored and then not appended.
+    pub fn forget(&mut self, once: &Once) {
+        let key = (once.scope.clone(), once.key.clone());
+        if self.publishes.remove(&key).is_some()
+            && let Some(at) = self.by_age.iter().rposition(|(_, other)| *other == key)
+        {
+            self.by_age.remove(at);
+        }
+    }
+
     fn forget_old(&mut self, now: Instant) {
         while let Some((since, _)) = self.by_age.front() {
-            if self.by_age.len() <= MAX_KEYS && now.duration_since(*since) < KNOWN_FOR {
+            if self.by_age.len() <= MAX_KEYS && now.duration_since(*since) < Self::KNOWN_FOR {
                 break;
             }
             if let Some((_, old)) = self.by_age.pop_front() {
@@ -82,9 +95,10 @@ mod tests {
     fn a_key_is_known_for_two_minutes() {
         let (mut cache, now) = (IdempotencyCache::default(), Instant::now());
         cache.remember(once("a", 1, 0), 7, now);
-        let nearly = now + KNOWN_FOR.mul_f64(0.999);
+        let known_for = IdempotencyCache::KNOWN_FOR;
+        let nearly = now + known_for.mul_f64(0.999);
         assert_eq!(cache.find(&once("a", 1, 0), nearly), Seen::At(7));
-        assert_eq!(cache.find(&once("a", 1, 0), now + KNOWN_FOR), Seen::Never);
+        assert_eq!(cache.find(&once("a", 1, 0), now + known_for), Seen::Never);
         assert!(cache.publishes.is_empty());
     }
 
@@ -94,6 +108,17 @@ mod tests {
         cache.remember(once("orders", 1, 5), 7, now);
         assert_eq!(cache.find(&once("invoices", 1, 5), now), Seen::Never);
         assert_eq!(cache.find(&once("orders", 1, 6), now), Seen::WithOtherPayload);
+    }
+
+    #[test]
+    fn a_publish_that_failed_is_new_again() {
+        let (mut cache, now) = (IdempotencyCache::default(), Instant::now());
+        cache.remember(once("a", 1, 0), 7, now);
+        cache.forget(&once("a", 1, 0));
+        assert_eq!(cache.find(&once("a", 1, 5), now), Seen::Never);
+        cache.remember(once("a", 1, 5), 8, now + Duration::from_secs(1));
+        let later = now + IdempotencyCache::KNOWN_FOR;
+        assert_eq!(cache.find(&once("a", 1, 5), later), Seen::At(8));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use sse_kit_event::{Audience, EventId};
+use sse_kit_event::{Audience, Epoch, EventId};
 
 use crate::hub_state::InletError;
 use crate::node::Node;
@@ -57,6 +57,25 @@ impl Inlet {
     /// [`InletError`] if the hub has shut down, or if it is already in this epoch.
     pub fn begin_epoch(&self, position: EventId) -> Result<(), InletError> {
         self.node()?.begin_epoch(position)
+    }
+
+    /// Begins a new epoch that continues the current one up to and including the offset
+    /// `shared_through`. Returns the position that later records follow: this node's position, or
+    /// the shared offset if the node is beyond it.
+    ///
+    /// Only the records beyond the shared offset are lost, and the hub drops them from its history.
+    /// It sends a gap to each open stream that is beyond that offset or is being backfilled, and to
+    /// each client that resumes from beyond it. All others continue without a gap.
+    ///
+    /// # Errors
+    ///
+    /// The same as [`Inlet::begin_epoch`].
+    pub fn begin_epoch_after(
+        &self,
+        epoch: Epoch,
+        shared_through: u64,
+    ) -> Result<EventId, InletError> {
+        self.node()?.begin_epoch_after(epoch, shared_through)
     }
 
     /// Declares all undelivered records up to this offset lost. The hub sends a gap to open

@@ -6,6 +6,7 @@ use futures_core::future::BoxFuture;
 use sse_kit_event::{EventId, IdempotencyKey};
 
 use crate::inlet::Inlet;
+use crate::lineage::Lineage;
 use crate::record::{Append, Record};
 
 /// The ordered record of events that all nodes of a hub share.
@@ -24,8 +25,9 @@ use crate::record::{Append, Record};
 ///   call of the inlet.
 /// - **No silent loss.** If the log starts over (its store was wiped, or restored to an earlier
 ///   state), offsets may be reused. The log then begins a new epoch on all nodes, one that was
-///   never used before: [`Inlet::begin_epoch`]. If records were trimmed before this node read them,
-///   the log reports that: [`Inlet::mark_lost_through`].
+///   never used before: [`Inlet::begin_epoch`], or [`Inlet::begin_epoch_after`] if it can prove
+///   which records the old and the new epoch share. If records were trimmed before this node read
+///   them, the log reports that: [`Inlet::mark_lost_through`].
 /// - **No id without a record.** [`Log::append`] reports a failure only if the record is certainly
 ///   not in the log, or reports that it does not know. It may return before or after the record
 ///   reaches the inlet.
@@ -47,6 +49,16 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
     /// Returns the position at which the hub starts. Its history starts after it, and every later
     /// record goes through the inlet. The hub calls this once, before [`Log::attach`].
     fn position(&self) -> EventId;
+
+    /// Returns the earlier epochs that the epoch of [`Log::position`] continues. The hub calls this
+    /// once, before [`Log::attach`]. A client of an earlier epoch that has seen only shared records
+    /// resumes; one that has seen more gets a gap.
+    ///
+    /// A log may return only what it can prove. The default is none: every client of another epoch
+    /// gets a gap.
+    fn lineage(&self) -> Lineage {
+        Lineage::default()
+    }
 
     /// Connects the log to the hub; the inlet accepts records from now on. The hub calls this once,
     /// when it is complete, on its Tokio runtime, and before any [`Log::append`].

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use sse_kit_event::control::GapReason;
-use sse_kit_event::{Audience, Event, EventId, Topics};
+use sse_kit_event::{Audience, Epoch, Event, EventId, Topics};
 
 use crate::connection::Connection;
 use crate::connection_set::ConnectionSet;
@@ -85,9 +85,38 @@ impl Node {
         tracing::info!(%before, %position, "the log continues in a new epoch");
         state.begin_epoch(position);
         for connection in state.connections.values() {
-            connection.queue.lock().begin_epoch(position);
+            connection.queue.lock().begin_epoch(position, None);
         }
         Ok(())
+    }
+
+    /// Begins a new epoch that continues the current one up to this offset. Returns the position.
+    ///
+    /// Streams up to that offset catch up from history: the ring may still hold events for them,
+    /// whose ids are of the epoch before.
+    pub(crate) fn begin_epoch_after(
+        &self,
+        epoch: Epoch,
+        shared_through: u64,
+    ) -> Result<EventId, InletError> {
+        let mut state = self.state.lock();
+        let before = state.open_at()?;
+        if before.epoch() == epoch {
+            let id = EventId::new(epoch, shared_through);
+            tracing::error!(%id, %before, "the log begins an epoch that has begun");
+            return Err(InletError::OutOfOrder { id, position: before });
+        }
+        let position = state.begin_epoch_after(epoch, shared_through);
+        tracing::info!(%before, %position, shared_through, "the log continues in a new epoch");
+        for connection in state.connections.values() {
+            connection.queue.lock().begin_epoch(position, Some(shared_through));
+        }
+        Ok(position)
+    }
+
+    /// Returns the position in the current epoch that an id names, or the id if it names none.
+    pub(crate) fn translate(&self, id: EventId) -> EventId {
+        self.state.lock().translate(id).unwrap_or(id)
     }
 
     /// Marks records up to this offset as lost. Open streams detect the loss when they catch up
@@ -255,9 +284,7 @@ impl Node {
     /// Reads the newest events on these topics before a position; empty if its epoch has ended.
     pub(crate) fn newest_before(&self, topics: &Topics, before: EventId, limit: usize) -> Newest {
         let state = self.state.lock();
-        if state.position.epoch() != before.epoch() {
-            return Newest::default();
-        }
+        let Some(before) = state.translate(before) else { return Newest::default() };
         state.replay(topics).newest(before.offset(), limit)
     }
 

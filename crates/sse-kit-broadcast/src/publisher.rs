@@ -92,15 +92,14 @@ impl Publisher {
         let except = ConnectionSet::new(options.except)?;
         // Lets the streams run even if a task only publishes in a loop.
         tokio::task::coop::consume_budget().await;
+        let expected = options.expected.map(|id| self.node.translate(id));
         // Derived from the publisher's event, before hooks change it.
         let once = Once::from_event(&event, &audience);
         if self.hooks.has_broadcast() {
-            return self
-                .publish_judged(Draft::new(audience, event), except, once, options.expected)
-                .await;
+            return self.publish_judged(Draft::new(audience, event), except, once, expected).await;
         }
         let passed = [Passed { audience, event, except }];
-        let append = Append { once, expected: options.expected, ..to_append(&passed) };
+        let append = Append { once, expected, ..to_append(&passed) };
         let is_conditional = is_conditional(&append);
         let appended = self.log.append(append).await;
         self.receipt(&passed, appended, is_conditional)

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::delivery::Delivery;
 use crate::ending::{CloseReason, ConnectionState, Goodbye};
 use crate::entry::Entry;
+use crate::mode::Mode;
 use crate::offer::{Offer, Taken};
 use crate::replay::Missed;
 use crate::slow_consumer::SlowConsumer;
@@ -53,15 +54,6 @@ pub(crate) struct Queue {
 pub(crate) struct QueueLimits {
     pub(crate) events: usize,
     pub(crate) bytes: usize,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Mode {
-    /// The fan-out queues events as they are published.
-    Live,
-    /// Events after `after` come from history once the queue is empty. Losses up to
-    /// `gap_told_through` were already reported by a gap.
-    Behind { after: u64, gap_told_through: u64, reason: GapReason, in_order: bool },
 }
 
 /// The position from which a connection catches up, and its room.
@@ -261,10 +253,7 @@ impl Queue {
     /// Rewinds a connection that claims to have seen an event after `position`, which was never
     /// published. It gets a gap and continues from `position`.
     pub(crate) fn rewind_to(&mut self, position: EventId) {
-        let at = match self.mode {
-            Mode::Live => self.offered_through,
-            Mode::Behind { after, .. } => after,
-        };
+        let at = self.reached();
         if self.has_all() || self.epoch != position.epoch() || at <= position.offset() {
             return;
         }
@@ -279,19 +268,35 @@ impl Queue {
 
     /// Switches to another epoch of the log. Queued items are still delivered, followed by a gap
     /// for everything else of the old epoch.
-    pub(crate) fn begin_epoch(&mut self, position: EventId) {
+    ///
+    /// If both epochs share everything up to an offset, a connection up to there gets no gap. It
+    /// continues from history: the ring may still hold events for it that have old ids.
+    pub(crate) fn begin_epoch(&mut self, position: EventId, shared_through: Option<u64>) {
         if self.has_all() {
             return;
         }
-        let from = match self.mode {
-            Mode::Live => self.offered_through,
-            Mode::Behind { after, .. } => after,
-        };
-        let gap = Gap { from: Some(self.id(from)), to: position, reason: GapReason::UnknownEpoch };
+        let at = self.reached();
+        let gap = Gap { from: Some(self.id(at)), to: position, reason: GapReason::UnknownEpoch };
+        self.epoch = position.epoch();
+        if !self.held && shared_through.is_some_and(|through| at <= through) {
+            if !self.is_behind() {
+                self.mode = Mode::behind(at, GapReason::Trimmed);
+                self.wake();
+            }
+            return;
+        }
         self.mode = Mode::Live;
-        (self.offered_through, self.epoch) = (position.offset(), position.epoch());
+        self.offered_through = position.offset();
         self.push_gap(gap);
         self.drained();
+    }
+
+    /// Returns the offset through which the connection has everything, in its queue or before.
+    fn reached(&self) -> u64 {
+        match self.mode {
+            Mode::Live => self.offered_through,
+            Mode::Behind { after, .. } => after,
+        }
     }
 
     /// Returns the position to catch up from, if the connection is behind.
@@ -490,11 +495,5 @@ impl Queue {
 
     fn id(&self, offset: u64) -> EventId {
         EventId::new(self.epoch, offset)
-    }
-}
-
-impl Mode {
-    fn behind(after: u64, reason: GapReason) -> Self {
-        Self::Behind { after, gap_told_through: after, reason, in_order: false }
     }
 }

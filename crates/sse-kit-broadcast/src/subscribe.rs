@@ -69,8 +69,8 @@ impl SubscriptionBuilder {
 
     /// Starts after the last event that the client saw, instead of now.
     ///
-    /// If later events are no longer available, or if the id is not one of this log, the
-    /// subscription starts with a [`Delivery::Gap`](crate::Delivery::Gap).
+    /// If later events are no longer available, or if the id is not one of this log or of its
+    /// [lineage](crate::Lineage), the subscription starts with a [`Delivery::Gap`](crate::Delivery::Gap).
     pub fn resume(self, last_event_id: impl Into<Option<LastEventId>>) -> Self {
         Self { resume: last_event_id.into(), ..self }
     }
@@ -186,6 +186,7 @@ impl SubscriptionBuilder {
             return Err(SubscribeError::TooManyPatterns);
         }
         let now_at = state.position;
+        let resume = resume.map(|last| state.translate_last(last));
         let begin = Begin::at(now_at, resume.as_ref(), start, node.shares_log);
         let lacks = begin.after().filter(|after| may_backfill && state.may_lack(&topics, *after));
         let mut queue = Queue::new(now_at, limits, policy);
@@ -209,6 +210,7 @@ impl SubscriptionBuilder {
         if matches!(begin, Begin::Ahead(_)) {
             state.ahead.insert(number, Arc::clone(&connection));
         }
+        let lineage = state.lineage.clone();
         node.join(&mut state, &connection);
         let step = state.catch_up(&connection);
         drop(state);
@@ -220,7 +222,8 @@ impl SubscriptionBuilder {
             Begin::Search(search) => Opening::search(now_at, search.wanted(), limits.bytes),
             _ => Opening::default(),
         };
-        let subscription = Subscription::new(node, connection, (cursor, begins_at_cursor), opening);
+        let subscription =
+            Subscription::new(node, connection, (cursor, begins_at_cursor, lineage), opening);
         let lacks = lacks.map(|after| Lacking {
             after,
             through: now_at,

@@ -11,6 +11,7 @@ use sse_kit_event::EventId;
 use crate::connection::Connection;
 use crate::delivery::Delivery;
 use crate::ending::{CloseReason, Goodbye};
+use crate::lineage::Lineage;
 use crate::node::Node;
 use crate::offer::Taken;
 use crate::opening::{Backfilled, Next, Opening};
@@ -29,6 +30,7 @@ pub struct Subscription {
     shard: Arc<Shard>,
     connection: Arc<Connection>,
     cursor: EventId,
+    lineage: Lineage,
     begins_with_gap: bool,
     begins_at_cursor: bool,
     /// The events before those in the queue.
@@ -41,12 +43,21 @@ impl Subscription {
     pub(crate) fn new(
         node: Arc<Node>,
         connection: Arc<Connection>,
-        (cursor, begins_at_cursor): (EventId, bool),
+        (cursor, begins_at_cursor, lineage): (EventId, bool, Lineage),
         opening: Opening,
     ) -> Self {
         let begins_with_gap = opening.is_empty() && connection.queue.lock().is_gap_next();
         let shard = Arc::clone(&node.shards[connection.shard]);
-        Self { node, shard, connection, cursor, begins_with_gap, begins_at_cursor, opening }
+        Self {
+            node,
+            shard,
+            connection,
+            cursor,
+            lineage,
+            begins_with_gap,
+            begins_at_cursor,
+            opening,
+        }
     }
 
     /// Sets the events that are yielded before anything else.
@@ -107,6 +118,11 @@ impl Subscription {
     /// covered by a gap.
     pub fn cursor(&self) -> EventId {
         self.cursor
+    }
+
+    /// Returns the earlier epochs that the epoch of the cursor continues.
+    pub fn lineage(&self) -> &Lineage {
+        &self.lineage
     }
 
     /// Returns the position through which everything was delivered or covered by a gap, whether or

@@ -194,6 +194,15 @@ impl TopicTable {
         self.lost_through = offset;
     }
 
+    /// Records that nothing after this offset is lost, because the log assigns those offsets again.
+    pub(crate) fn lower_losses_to(&mut self, offset: u64) {
+        for state in self.states.values_mut() {
+            state.trimmed_through = state.trimmed_through.min(offset);
+        }
+        self.forgotten_through = self.forgotten_through.min(offset);
+        self.lost_through = self.lost_through.min(offset);
+    }
+
     /// Drops all entries and continues after this offset of another epoch.
     pub(crate) fn begin_epoch(&mut self, begins_after: u64) {
         let keys: Vec<_> = self.states.keys().map(TopicKey).collect();
@@ -269,6 +278,11 @@ impl TopicState {
     pub(crate) fn needs(&self, offset: u64) -> bool {
         offset == self.trimmed_through
             || self.entries.front().is_some_and(|front| front.id().offset() <= offset)
+    }
+
+    /// Removes the newest entry if it is after this offset.
+    pub(crate) fn drop_back_after(&mut self, offset: u64) -> Option<Arc<Entry>> {
+        self.entries.pop_back_if(|entry| entry.id().offset() > offset)
     }
 
     pub(crate) fn trim_front(&mut self) -> Option<Arc<Entry>> {

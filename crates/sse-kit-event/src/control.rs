@@ -72,6 +72,11 @@ pub struct Hello {
     pub connection: ConnectionId,
     /// The heartbeat interval in milliseconds; 0 if there are no heartbeats.
     pub heartbeat_ms: u64,
+    /// The last ids of earlier epochs that the epoch of `cursor` continues. An id up to one of these
+    /// names the same position as that offset in the epoch of `cursor`. Usually there are none, and
+    /// the field is left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub continues: Vec<EventId>,
 }
 
 impl Hello {
@@ -82,10 +87,15 @@ impl Hello {
     /// position. A stream that begins with a gap must leave the id off: a client that is cut off
     /// between hello and gap would never learn of the gap.
     pub fn event(&self) -> Event {
-        let Self { cursor, connection, heartbeat_ms } = self;
+        let Self { cursor, connection, heartbeat_ms, continues } = self;
         // None of these has a character that JSON escapes.
+        let ids: Vec<String> = continues.iter().map(|id| format!("\"{id}\"")).collect();
+        let continues = match &*ids {
+            [] => String::new(),
+            ids => format!(r#","continues":[{}]"#, ids.join(",")),
+        };
         let data = format!(
-            r#"{{"cursor":"{cursor}","connection":"{connection}","heartbeat_ms":{heartbeat_ms}}}"#
+            r#"{{"cursor":"{cursor}","connection":"{connection}","heartbeat_ms":{heartbeat_ms}{continues}}}"#
         );
         Event::new(data).with_name(EventName::control(ControlName::Hello))
     }
@@ -188,8 +198,10 @@ mod tests {
     fn data_is_what_serde_writes() {
         let cursor = EventId::new(Epoch::new(0xbee), 7);
         let connection: ConnectionId = "a.B_c-9".parse().unwrap();
-        for heartbeat_ms in [0, u64::MAX] {
-            let hello = Hello { cursor, connection: connection.clone(), heartbeat_ms };
+        for (heartbeat_ms, continues) in
+            [(0, vec![]), (u64::MAX, vec![cursor]), (1, vec![cursor; 3])]
+        {
+            let hello = Hello { cursor, connection: connection.clone(), heartbeat_ms, continues };
             assert_eq!(hello.event().data(), serde_json::to_string(&hello).unwrap());
         }
         let reasons = [

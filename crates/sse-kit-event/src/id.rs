@@ -27,6 +27,11 @@ impl Epoch {
     pub fn random() -> Result<Self, RandomError> {
         random_bytes().map(|bytes| Self(u64::from_ne_bytes(bytes)))
     }
+
+    /// Returns the number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
 }
 
 impl fmt::Display for Epoch {

@@ -36,6 +36,7 @@ pub(crate) fn hello(subscription: &Subscription, id: Option<EventId>, retry: Dur
         cursor: subscription.cursor(),
         connection: subscription.connection().id().clone(),
         heartbeat_ms: u64::try_from(heartbeat.as_millis()).unwrap_or(u64::MAX),
+        continues: subscription.lineage().as_slice().to_vec(),
     };
     let spread = retry.as_secs_f64() * (0.5 + fastrand::f64());
     let retry = Duration::try_from_secs_f64(spread).unwrap_or(retry).max(MIN_RETRY);

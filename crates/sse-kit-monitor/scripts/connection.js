@@ -2,7 +2,7 @@ import { Backoff } from '../../sse-kit-client/scripts/backoff.js';
 import { readControl } from '../../sse-kit-client/scripts/control.js';
 import { policy } from '../../sse-kit-client/scripts/trusted.js';
 import { Watchdog } from '../../sse-kit-client/scripts/watchdog.js';
-import { later } from '../../sse-kit-htmx/scripts/cursor.js';
+import { later, noteLineage } from '../../sse-kit-htmx/scripts/cursor.js';
 import { splitCursor } from '../../sse-kit-htmx/scripts/stream-url.js';
 
 /**
@@ -166,7 +166,9 @@ export class Connection {
    */
   hears(name, data) {
     if (name === 'hello') {
-      this.#heartbeat = Number(readControl(data).heartbeat_ms ?? 0);
+      const hello = readControl(data);
+      noteLineage(hello);
+      this.#heartbeat = Number(hello.heartbeat_ms ?? 0);
       this.#lastBeat = performance.now();
       this.#watchdog.expects(this.#heartbeat);
     } else if (name === 'heartbeat') {

@@ -1,7 +1,7 @@
 /** @import { HubMessage, HubOptions, Send, StateMessage, StreamMessage } from './protocol.js' */
 import { guarded } from '../../sse-kit-client/scripts/connect.js';
-import { CLOSE, GAP, HEARTBEAT, HELLO } from '../../sse-kit-client/scripts/control.js';
-import { compareCursors, earlier } from '../../sse-kit-htmx/scripts/cursor.js';
+import { CLOSE, GAP, HEARTBEAT, HELLO, readControl } from '../../sse-kit-client/scripts/control.js';
+import { compareCursors, earlier, noteContinued, noteLineage } from '../../sse-kit-htmx/scripts/cursor.js';
 import { stateMessage } from './protocol.js';
 import { ReplayBuffer } from './replay.js';
 import { Upstream } from './upstream.js';
@@ -120,7 +120,7 @@ export class Hub {
   /** @param {string} cursor one that is not in the buffer */
   #canReach(cursor) {
     const { floor } = this.#replay;
-    return floor ? compareCursors(cursor, floor) !== null : this.#state.state !== 'live';
+    return floor ? compareCursors(cursor, this.#cursor || floor) !== null : this.#state.state !== 'live';
   }
 
   /** @param {string} cursor */
@@ -160,6 +160,8 @@ export class Hub {
       return;
     }
     if (event === GAP && id) this.#replay.restart(id);
+    // Where no gap comes in between, a new epoch has everything that came before.
+    else if (this.#hello) noteContinued(this.#cursor, id);
     this.#cursor = id || this.#cursor;
     // A heartbeat says where the stream is, and is nothing that anybody lacks later.
     if (event === GAP || (id && event !== HEARTBEAT)) this.#replay.push(message);
@@ -173,6 +175,7 @@ export class Hub {
   /** @param {StreamMessage} hello */
   #greet({ id, data }) {
     this.#hello = data;
+    noteLineage(readControl(data));
     this.#cursor = id || this.#cursor;
     this.#replay.floor ||= id;
     this.#tell(this.#helloFor(id));

@@ -1,6 +1,6 @@
 /** @import { StreamMessage } from './protocol.js' */
 import { GAP, readControl } from '../../sse-kit-client/scripts/control.js';
-import { isSeen } from '../../sse-kit-htmx/scripts/cursor.js';
+import { compareCursors, isSeen } from '../../sse-kit-htmx/scripts/cursor.js';
 
 /** The newest events of a stream, for those that come later: a bounded number of bounded size. */
 export class ReplayBuffer {
@@ -49,7 +49,10 @@ export class ReplayBuffer {
    */
   after(cursor) {
     if (!cursor) return [];
-    if (this.floor && isSeen(this.floor, cursor)) {
+    // One that is beyond where its epoch went on in another has seen what was lost.
+    const newest = this.#messages.at(-1);
+    const isHere = !newest || compareCursors(positionOf(newest), cursor) !== null;
+    if (isHere && this.floor && isSeen(this.floor, cursor)) {
       return this.#messages.filter((message) => !isSeen(positionOf(message), cursor));
     }
     // Ids of another server's form have no order, but may be found.

@@ -1,7 +1,7 @@
 /** @import { HubMessage, StateMessage, StreamMessage } from './protocol.js' */
 import { guarded } from '../../sse-kit-client/scripts/connect.js';
 import { GAP, HEARTBEAT, HELLO, readControl } from '../../sse-kit-client/scripts/control.js';
-import { isSeen } from '../../sse-kit-htmx/scripts/cursor.js';
+import { isSeen, noteLineage, renewed } from '../../sse-kit-htmx/scripts/cursor.js';
 
 /**
  * Who listens in a page.
@@ -41,6 +41,8 @@ export class Subscription {
 
   /** @param {StreamMessage} hello */
   #begin(hello) {
+    noteLineage(readControl(hello.data));
+    this.cursor = renewed(this.cursor);
     const { cursor } = this;
     const { id } = hello;
     // Without an id a gap comes next. With one that is not behind us, we are not where we thought.

@@ -228,3 +228,31 @@ test('a listener that throws takes the stream from nobody', async () => {
   assert.equal(from.requests.length, 1);
   assert.deepEqual(reported.map(String), ['Error: bad']);
 });
+
+test('a server that goes on in a new epoch is none that nobody knows', async () => {
+  const from = server();
+  const { hub, first } = await opened(from);
+  from.requests[0]?.send(event('a-6') + event('a-7'));
+  await settle();
+  from.requests[0]?.end();
+  await settle();
+  mock.timers.tick(1000);
+  await settle();
+  assert.equal(from.requests[1]?.cursor, 'a-7');
+  from.requests[1]?.send(
+    'event: sse-kit:hello\nid: d-7\ndata: {"cursor":"d-7","continues":["a-9"],"heartbeat_ms":1000}\n\n',
+  );
+  from.requests[1]?.send(event('d-8'));
+  await settle();
+  assert.equal(first.at(-1), 'message d-8');
+  assert.deepEqual(join(hub, '2', 'a-6'), ['live', 'sse-kit:hello a-6', 'message a-7', 'message d-8']);
+  assert.deepEqual(join(hub, '3', 'a-8'), ['live', 'sse-kit:hello a-8']);
+  assert.deepEqual(join(hub, '4', 'd-7'), ['live', 'sse-kit:hello d-7', 'message d-8']);
+  // The log goes on in yet another one, without a word.
+  from.requests[1]?.send(event('e-9'));
+  await settle();
+  assert.deepEqual(join(hub, '5', 'e-8'), ['live', 'sse-kit:hello e-8', 'message e-9']);
+  assert.deepEqual(join(hub, '6', 'd-7'), ['live', 'sse-kit:hello d-7', 'message d-8', 'message e-9']);
+  assert.deepEqual(join(hub, '7', 'a-10'), ['live', 'sse-kit:hello e-9'], 'it has seen what was lost');
+  assert.equal(from.requests.length, 2);
+});

@@ -71,3 +71,20 @@ test('a gap of others is passed over', () => {
   assert.deepEqual(names(), ['sse-kit:gap', 'sse-kit:gap a-3']);
   assert.equal(subscription.cursor, 'a-3');
 });
+
+test('who is of an epoch that goes on in another goes on, unless it has seen what was lost', () => {
+  const hello = message('c2-5', 'sse-kit:hello', { cursor: 'c2-5', continues: ['c1-10'] });
+  for (const cursor of ['c1-5', 'c1-7', 'c1-10']) {
+    const { subscription, heard, names } = subscribe(cursor);
+    const here = cursor.replace('c1', 'c2');
+    subscription.receive(hello);
+    assert.deepEqual(names(), [`sse-kit:hello ${here}`]);
+    assert.equal(heard[0]?.[2].cursor, here);
+    for (let n = 6; n < 12; n += 1) subscription.receive(message(`c2-${n}`));
+    assert.equal(names()[1], `e c2-${Number(cursor.slice(3)) + 1}`, 'and nothing comes twice');
+    assert.equal(subscription.cursor, 'c2-11');
+  }
+  const { subscription, names } = subscribe('c1-11');
+  subscription.receive(hello);
+  assert.deepEqual(names(), ['sse-kit:hello', 'sse-kit:gap c2-5']);
+});

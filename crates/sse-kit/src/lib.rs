@@ -51,6 +51,7 @@
 //! | `axum` | `axum` | for axum: extractor, responses, errors, script assets, readiness, a server that says goodbye |
 //! | `gzip` | | streams that are compressed, each event once for all of them |
 //! | `tower` | | the rules about sites and hosts as layers of tower |
+//! | `file` | `file` | the log in files, for a hub whose events survive a restart |
 //! | `redis` | `redis` | the log on Redis Streams, for hubs of several nodes; `redis-tls` adds TLS |
 //! | `dispatch` | `dispatch` | handlers by pattern, filters, transformers, middleware |
 //! | `htmx` | `htmx` | markup for htmx 2 and 4, for several template engines: `askama`, `hypertext`, `maud`, `minijinja` |
@@ -79,6 +80,9 @@ pub use sse_kit_http::SseBody;
 
 #[cfg(feature = "axum")]
 pub use sse_kit_axum as axum;
+
+#[cfg(feature = "file")]
+pub use sse_kit_file as file;
 
 #[cfg(feature = "redis")]
 pub use sse_kit_redis as redis;

@@ -11,10 +11,10 @@ use sse_kit::Hub;
 use sse_kit::broadcast::{BuildError, Stats, SubscribeError};
 use sse_kit::event::Topics;
 use sse_kit::http::{HostRules, Quota, SseRequest, SseResponse};
-use sse_kit::redis::{RedisHealth, RedisLog, RedisStatus};
 use sse_kit::serve::{RequestBody, ServeStats};
 use sse_kit::shutdown::{GoodbyePolicy, ReconnectSpread, Shutdown};
 
+use crate::event_log::{EventLog, LogStatus};
 use crate::options::Options;
 use crate::publish;
 use crate::reply::{self, Reply};
@@ -34,7 +34,7 @@ pub(crate) struct HubApp {
     server: Arc<ServeStats>,
     limits: Quota,
     gzip: bool,
-    redis: Option<RedisStatus>,
+    log: LogStatus,
     pub(crate) shutdown: Shutdown,
     hosts: HostRules,
 }
@@ -42,18 +42,15 @@ pub(crate) struct HubApp {
 impl HubApp {
     pub(crate) fn new(
         options: &Options,
-        log: Option<RedisLog>,
+        log: EventLog,
         server: Arc<ServeStats>,
     ) -> Result<Self, BuildError> {
-        let mut events = Hub::builder()
+        let events = Hub::builder()
             .history(options.history)
             .queue(options.queue)
             .max_delay(options.max_delay())
             .heartbeat(options.heartbeat());
-        let redis = log.as_ref().map(RedisLog::monitor);
-        if let Some(log) = log {
-            events = events.log(log);
-        }
+        let (events, log) = log.serve(events);
         let events = events.build()?;
         let status = Status::new()?;
         let limits = Quota::new().total(options.max_connections).per_client(options.max_per_ip);
@@ -67,7 +64,7 @@ impl HubApp {
             .deadline(options.pre_drain() + options.shutdown_delay())
             .build();
         let gzip = options.gzip;
-        Ok(Self { events, status, server, limits, gzip, redis, shutdown, hosts })
+        Ok(Self { events, status, server, limits, gzip, log, shutdown, hosts })
     }
 
     /// Answers what is no request for a stream.
@@ -138,9 +135,8 @@ impl HubApp {
         all["refused"] = (stats.refused + self.limits.refused()).into();
         all["accepted"] = self.server.accepted().into();
         all["fast_path"] = self.server.fast_path().into();
-        if let Some(redis) = &self.redis {
-            all["redis"] = json!(redis.stats());
-            all["redis"]["up"] = (redis.health() == RedisHealth::Up).into();
+        if let Some((name, stats)) = self.log.stats() {
+            all[name] = stats;
         }
         all["tasks"] = tokio::runtime::Handle::current().metrics().num_alive_tasks().into();
         all
@@ -254,7 +250,7 @@ mod tests {
         let options =
             Options::try_parse_from(["hub", "--max-per-ip=1000", "--listen=127.0.0.1:0"])?;
         let server = Server::new(Listener::bind(&options.listen).await?);
-        let app = HubApp::new(&options, None, server.stats())?;
+        let app = HubApp::new(&options, EventLog::Memory, server.stats())?;
         let hub = Hub::builder().log(SlowLog(MemoryLog::new()?)).history(1).build()?;
         let start = hub.cursor();
         for data in ["1", "2", "3"] {

@@ -1,5 +1,6 @@
 //! A small stand-alone hub: publish by `POST /publish?topic=…`, listen on `GET /events?topic=…`.
 
+mod event_log;
 mod hub;
 mod options;
 mod publish;
@@ -12,10 +13,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use sse_kit::redis::RedisLog;
 use sse_kit::serve::{ListenAddress, Listener, Server};
 use sse_kit::shutdown::Signals;
 
+use crate::event_log::EventLog;
 use crate::hub::HubApp;
 use crate::options::Options;
 
@@ -47,10 +48,7 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
     if options.proxy_protocol {
         server = server.proxy_protocol();
     }
-    let log = match options.redis.config()? {
-        Some(config) => Some(RedisLog::connect(config).await?),
-        None => None,
-    };
+    let log = EventLog::open(&options).await?;
     let hub = Arc::new(HubApp::new(&options, log, server.stats())?);
     match server.address()? {
         ListenAddress::Tcp(address) => writeln!(stdout(), "listening on http://{address}")?,

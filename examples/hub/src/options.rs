@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sse_kit::http::{HostName, Network, TrustedProxies};
@@ -63,6 +64,10 @@ pub(crate) struct Options {
     /// Seconds for which a client may take no bytes before it is cut off; 0 for ever.
     #[arg(long, value_name = "SECS", default_value_t = 30.0, value_parser = seconds)]
     write_timeout: f64,
+    /// A directory in which events survive the hub: it goes on where it was, and its clients with it. It
+    /// is created if there is none.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["redis", "redis_url_file"])]
+    pub(crate) store: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) redis: RedisOptions,
     /// Threads that serve; otherwise as many as there are processors.

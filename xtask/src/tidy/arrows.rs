@@ -30,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("sse-kit-serve", &["sse-kit-event", "sse-kit-http", "sse-kit-shutdown"]),
+    ("sse-kit-file", &["sse-kit-event", "sse-kit-broadcast"]),
     ("sse-kit-redis", &["sse-kit-event", "sse-kit-broadcast"]),
     ("sse-kit-test", &["sse-kit-event", "sse-kit-broadcast", "sse-kit-htmx"]),
 ];

@@ -33,7 +33,11 @@ impl Node {
 }
 
 pub(super) async fn node<S: Subject>(subject: &mut S) -> Result<Node, ConformanceError> {
-    let log = subject.node().await;
+    hub_on(subject.node().await)
+}
+
+/// Builds a hub on a log.
+pub(super) fn hub_on(log: impl Log) -> Result<Node, ConformanceError> {
     let is_shared = log.is_shared();
     let builder = Hub::builder().heartbeat(None).history(1000).log(log);
     let hub = builder.build().map_err(|error| broken("a hub can be built", &error))?;

@@ -22,6 +22,12 @@ impl Subject for Redis {
         Box::pin(async { RedisLog::connect(config).await.expect("Redis is there") })
     }
 
+    /// The log is not in the node, so another one is the same.
+    fn reopen(&mut self) -> BoxFuture<'_, Option<RedisLog>> {
+        let node = self.node();
+        Box::pin(async { Some(node.await) })
+    }
+
     fn wipe(&mut self) -> BoxFuture<'_, bool> {
         Box::pin(async {
             let () = self.server.command(&["FLUSHALL"]).await;
@@ -51,6 +57,8 @@ async fn redis_keeps_every_promise_of_a_log() {
     let suite = conformance::check(&mut redis);
     let report = in_time("it ends", suite).await;
     let report = report.unwrap_or_else(|broken| panic!("{broken}"));
-    assert!(report.untried.is_empty(), "{:?}", report.untried);
+    // Of a log that was set back while no node is there, nobody knows.
+    let set_back = "a log that was set back gives no offset twice in one epoch";
+    assert_eq!(report.untried, [set_back]);
     assert!(report.kept.len() >= 15, "{:?}", report.kept);
 }

@@ -1,0 +1,207 @@
+//! Writes batches, and delivers their records to the hub.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sse_kit_broadcast::{
+    Append, AppendError, Appended, IdempotencyCache, Inlet, Once, Record, Seen,
+};
+use sse_kit_event::{Audience, EventId};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::batch::BatchBuilder;
+use crate::lock::Lock;
+use crate::queue::Waiting;
+use crate::record;
+use crate::status::Shared;
+use crate::tail::{Tail, WriteError, is_out_of_space};
+
+/// The minimum and the maximum time between two looks at the age of events.
+const TEND_EVERY: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(60)];
+
+/// The thread that writes. It owns the lock of the store, and ends when the log is closed.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) tail: Tail,
+    pub(crate) keys: IdempotencyCache,
+    pub(crate) inlet: Inlet,
+    /// The interval at which the limits of age are applied, if there is one.
+    pub(crate) tend_every: Option<Duration>,
+    #[expect(dead_code, reason = "it is held until the thread ends")]
+    pub(crate) lock: Option<Lock>,
+}
+
+/// An append in the batch that is being put together.
+struct Pending {
+    offset: u64,
+    /// The records; `None` for a repeat of another append in this batch.
+    records: Option<(Record, Vec<Record>)>,
+    once: Option<Once>,
+    answer: oneshot::Sender<Result<Appended, AppendError>>,
+}
+
+/// The decision about an append.
+enum Admitted {
+    New,
+    /// The same publish was appended before, at this offset.
+    Repeated(u64),
+}
+
+impl Writer {
+    /// Writes until the log is closed. All appends that wait at the same time share one write and
+    /// one sync.
+    pub(crate) fn run(mut self) {
+        let [min, max] = TEND_EVERY;
+        let tend_every = self.tend_every.map(|every| every.clamp(min, max));
+        while let Some(waiting) = self.shared.queue.take(tend_every) {
+            if waiting.is_empty() {
+                self.tail.tend();
+            } else {
+                self.write(waiting);
+            }
+        }
+    }
+
+    fn write(&mut self, waiting: Vec<Waiting>) {
+        let mut batch = BatchBuilder::new(self.tail.next());
+        let mut pending = Vec::with_capacity(waiting.len());
+        for Waiting { append, answer, .. } in waiting {
+            match self.admit(&append, batch.first, &pending) {
+                Ok(Admitted::New) => pending.push(self.add(append, answer, &mut batch)),
+                Ok(Admitted::Repeated(offset)) if offset < batch.first => {
+                    answer_with(answer, Ok(self.repeated(offset)));
+                }
+                Ok(Admitted::Repeated(offset)) => {
+                    pending.push(Pending { offset, records: None, once: None, answer });
+                }
+                Err(error) => answer_with(answer, Err(error)),
+            }
+        }
+        if pending.is_empty() {
+            return;
+        }
+        match self.tail.append(&mut batch) {
+            Ok(()) => {
+                self.shared.up();
+                self.shared.batches.add(1);
+                self.deliver(pending);
+            }
+            Err(error) => self.refuse(pending, &error),
+        }
+    }
+
+    /// Decides about an append, with those before it in the batch that begins at `first`.
+    fn admit(
+        &mut self,
+        append: &Append,
+        first: u64,
+        pending: &[Pending],
+    ) -> Result<Admitted, AppendError> {
+        if let Some(once) = &append.once {
+            match self.keys.find(once, Instant::now()) {
+                Seen::Never => {}
+                Seen::At(offset) => return Ok(Admitted::Repeated(offset)),
+                Seen::WithOtherPayload => {
+                    return Err(AppendError::KeyReused { key: once.key.clone() });
+                }
+            }
+        }
+        let Some(expected) = append.expected else { return Ok(Admitted::New) };
+        let audience = &append.record.audience;
+        let newest = self.inlet.newest(audience).map_err(|_| AppendError::Closed)?;
+        let newest = newest_of(audience, pending).unwrap_or(0).max(newest.offset());
+        let is_known = expected.epoch() == self.shared.epoch && expected.offset() < first;
+        if is_known && newest <= expected.offset() {
+            return Ok(Admitted::New);
+        }
+        Err(AppendError::Conflict { expected, newest: EventId::new(self.shared.epoch, newest) })
+    }
+
+    /// Adds the records of an append to the batch.
+    fn add(
+        &mut self,
+        append: Append,
+        answer: oneshot::Sender<Result<Appended, AppendError>>,
+        batch: &mut BatchBuilder,
+    ) -> Pending {
+        let Append { record, follow_ups, once, .. } = append;
+        let offset = batch.next();
+        batch.add(|bytes| record::encode(&record, once.as_ref(), bytes));
+        for follow_up in &follow_ups {
+            batch.add(|bytes| record::encode(follow_up, None, bytes));
+        }
+        if let Some(once) = &once {
+            self.keys.remember(once.clone(), offset, Instant::now());
+        }
+        Pending { offset, records: Some((record, follow_ups)), once, answer }
+    }
+
+    /// Delivers a batch that was written, and then answers. A record that was delivered before it is
+    /// durable could be lost, and its offset assigned again.
+    fn deliver(&self, pending: Vec<Pending>) {
+        for Pending { offset, records, answer, .. } in pending {
+            let Some((record, follow_ups)) = records else {
+                answer_with(answer, Ok(self.repeated(offset)));
+                continue;
+            };
+            let id = EventId::new(self.shared.epoch, offset);
+            // A hub that has shut down takes nothing more, but the records are in the log.
+            let receivers = self.inlet.deliver_with(id, record, follow_ups).unwrap_or(0);
+            self.shared.appended.add(1);
+            answer_with(answer, Ok(Appended { id, receivers: Some(receivers), repeated: false }));
+        }
+    }
+
+    /// Answers for a batch that was not written.
+    fn refuse(&mut self, pending: Vec<Pending>, error: &WriteError) {
+        let (WriteError::NotWritten(source) | WriteError::Unknown(source)) = error;
+        self.shared.down(source);
+        for Pending { once, answer, .. } in pending {
+            if let Some(once) = once {
+                self.keys.forget(&once);
+            }
+            let source = || io::Error::new(source.kind(), source.to_string()).into();
+            let error = match error {
+                WriteError::NotWritten(error) if is_out_of_space(error) => AppendError::Full,
+                WriteError::NotWritten(_) => AppendError::Unavailable(source()),
+                WriteError::Unknown(_) => {
+                    self.shared.ambiguous.add(1);
+                    AppendError::Ambiguous(source())
+                }
+            };
+            self.shared.failed.add(1);
+            answer_with(answer, Err(error));
+        }
+    }
+
+    fn repeated(&self, offset: u64) -> Appended {
+        let id = EventId::new(self.shared.epoch, offset);
+        Appended { id, receivers: Some(0), repeated: true }
+    }
+}
+
+/// Answers a publisher, who may be gone.
+fn answer_with(
+    answer: oneshot::Sender<Result<Appended, AppendError>>,
+    appended: Result<Appended, AppendError>,
+) {
+    let _ = answer.send(appended);
+}
+
+/// Returns the newest offset of the records for this audience in a batch.
+fn newest_of(audience: &Audience, pending: &[Pending]) -> Option<u64> {
+    let records = pending.iter().filter_map(|pending| {
+        let (record, follow_ups) = pending.records.as_ref()?;
+        Some((pending.offset..).zip(std::iter::once(record).chain(follow_ups)))
+    });
+    let same = records.flatten().filter(|(_, record)| overlap(audience, &record.audience));
+    same.map(|(offset, _)| offset).max()
+}
+
+fn overlap(one: &Audience, other: &Audience) -> bool {
+    let is_shared = |topic| other.topics().contains(topic);
+    (one.is_everyone() && other.is_everyone()) || one.topics().iter().any(is_shared)
+}
