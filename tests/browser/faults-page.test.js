@@ -385,40 +385,6 @@ test('B15: a hidden tab stays paused when another is opened', async (t) => {
 });
 
 for (const client of /** @type {const} */ ([4, 2])) {
-  for (const gap of /** @type {const} */ (['reload', 'wait'])) {
-    test(`B16: a gap loses nothing that is half written, ${gap}, htmx ${client}`, async (t) => {
-      const site = await startSite(t, { client, mode: 'monitor', monitor: { gap } });
-      const form = `<form onsubmit="return false"><textarea id="text"></textarea><input id="check" type="checkbox">
-        <select id="select"><option>a</option><option>b</option></select><button>send</button></form>`;
-      site.page('/a', `${STATUS}${log()}${form}${connect(client, '/events?topic=a')}`);
-      const { open, complaints } = await openProfile(t, browser, site);
-      const page = await open();
-      await isIn(page, 'live');
-      await site.append('old');
-      await hasLog(page, ['old']);
-      await page.fill('#text', 'half written');
-      await page.check('#check');
-      await page.selectOption('#select', 'b');
-      await page.evaluate(() => {
-        window.isOld = true;
-      });
-      await site.restart();
-      if (gap === 'wait') {
-        await page.waitForSelector('#connection-status[data-reload="waiting"]', { state: 'attached' });
-        assert.equal(await page.evaluate(() => window.isOld), true);
-        assert.equal(await page.inputValue('#text'), 'half written');
-        await page.click('button');
-      }
-      await page.waitForFunction(() => !window.isOld);
-      await isIn(page, 'live');
-      const values = [await page.inputValue('#text'), await page.isChecked('#check'), await page.inputValue('#select')];
-      assert.deepEqual(values, gap === 'reload' ? ['half written', true, 'b'] : ['', false, 'a']);
-      await site.append('new');
-      await hasLog(page, ['new']);
-      assert.deepEqual(complaints, []);
-    });
-  }
-
   for (const mode of /** @type {const} */ (['bare', 'monitor', 'tabs'])) {
     test(`B10: view transitions do not make a page fall behind, htmx ${client}, ${mode}`, async (t) => {
       const htmx = client === 4 ? { transitions: true } : { globalViewTransitions: true };

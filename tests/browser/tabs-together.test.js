@@ -161,8 +161,9 @@ describe('between tabs', () => {
       const post = await fetch('/events?topic=a', { method: 'POST', headers: accept });
       const plain = await fetch('/events?topic=a', { headers: { Accept: 'application/json' } });
       await plain.body?.cancel();
-      return [stats.status, stats.url.endsWith('/stats'), post.status, plain.url.endsWith('/events?topic=a')];
+      const noUrl = await fetch('http://').catch(({ name }) => name);
+      return [stats.status, stats.url.endsWith('/stats'), post.status, plain.url.endsWith('/events?topic=a'), noUrl];
     });
-    assert.deepEqual(answers, [200, true, 405, true]);
+    assert.deepEqual(answers, [200, true, 405, true, 'TypeError']);
   });
 });

@@ -84,8 +84,8 @@ impl Error {
         Self { retry_within: time, ..self }
     }
 
-    /// Says whether it answers a client that asks for an event stream, which is then told by a stream
-    /// of one event when it may come back: see [`Live`](crate::Live#errors-for-streams).
+    /// Sets whether the request is for an event stream. Temporary errors of such a request are answered
+    /// with the event `sse-kit:busy`: see [`Live`](crate::Live#errors-for-streams).
     pub(crate) fn for_stream(self, is_for_stream: bool) -> Self {
         Self { is_for_stream, ..self }
     }
@@ -177,6 +177,7 @@ kinds! {
     SubscribeError => of_subscribe;
     OpenError => |error| match error {
         OpenError::Denied => ErrorKind::Forbidden,
+        OpenError::NoAnswer => ErrorKind::Unavailable,
         OpenError::Subscribe(error) => of_subscribe(error),
         _ => ErrorKind::Internal,
     };
@@ -188,14 +189,7 @@ kinds! {
         QuotaError::PerClient => ErrorKind::TooMany,
         _ => ErrorKind::Unavailable,
     };
-    PublishError => |error| match error {
-        PublishError::Vetoed => ErrorKind::Forbidden,
-        PublishError::KeyReused { .. } | PublishError::Conflict { .. } => ErrorKind::Conflict,
-        PublishError::Closed | PublishError::HooksBusy | PublishError::Log(_) => {
-            ErrorKind::Unavailable
-        }
-        _ => ErrorKind::Internal,
-    };
+    PublishError => |error| ErrorKind::from(error);
     SendError => |error| match error {
         SendError::NotConnected => ErrorKind::NotFound,
         SendError::QueueFull => ErrorKind::Unavailable,
@@ -212,6 +206,19 @@ kinds! {
 #[cfg(unix)]
 kinds! {
     sse_kit_shutdown::ShuttingDownError => |_| ErrorKind::Unavailable;
+}
+
+impl From<&PublishError> for ErrorKind {
+    fn from(error: &PublishError) -> Self {
+        match error {
+            PublishError::Vetoed => Self::Forbidden,
+            PublishError::KeyReused { .. } | PublishError::Conflict { .. } => Self::Conflict,
+            PublishError::Closed | PublishError::HooksBusy | PublishError::Log(_) => {
+                Self::Unavailable
+            }
+            _ => Self::Internal,
+        }
+    }
 }
 
 fn of_subscribe(error: &SubscribeError) -> ErrorKind {

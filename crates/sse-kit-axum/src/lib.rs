@@ -40,16 +40,20 @@
 //! - [`LiveRequest`] is what the client asks for, without a hub.
 //! - [`Error`] is the response to what goes wrong: the right status, and nothing that a client must not
 //!   know.
-//! - [`same_site`] is a layer that keeps other sites' pages from changing anything;
+//! - [`same_site`] is a layer that keeps pages of other origins from changing anything;
 //!   [`HostRules`](sse_kit_http::HostRules) is a layer for servers on private networks.
+//! - [`trust`] is a layer for servers behind proxies, which finds the addresses of the clients.
 //! - `assets` is the route of our scripts (feature `htmx`), `readiness` that of a health check, and
-//!   `serve` a server that says goodbye to every page. The last two are for Unix.
+//!   `serve` a server that says goodbye to every page. The last two are for Unix, and the program above is
+//!   too. On Windows, call `axum::serve` with a graceful shutdown that calls
+//!   [`Hub::shut_down`](sse_kit_broadcast::Hub::shut_down) first.
 //! - `IntoResponse` for [`SseResponse`](sse_kit_http::SseResponse) is in `sse-kit-http`, by its feature
 //!   `axum`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "htmx")]
 mod assets;
+mod client_address;
 mod error;
 mod live;
 mod live_request;
@@ -62,6 +66,7 @@ use sse_kit_http::SameSiteLayer;
 
 #[cfg(feature = "htmx")]
 pub use assets::{ASSETS, assets, assets_in};
+pub use client_address::trust;
 pub use error::{Error, ErrorKind};
 pub use live::Live;
 pub use live_request::LiveRequest;
@@ -70,7 +75,8 @@ pub use readiness::readiness;
 #[cfg(unix)]
 pub use serve::{serve, serve_until};
 
-/// Returns the layer that answers with status 403 where a page of another site asks for a change.
+/// Returns the layer that answers with status 403 if a page of another origin requests a change. A page
+/// of another subdomain counts as one: see [`ensure_same_site`](sse_kit_http::ensure_same_site).
 pub fn same_site() -> SameSiteLayer {
     SameSiteLayer::new()
 }

@@ -20,39 +20,46 @@ use crate::live_request::LiveRequest;
 /// ([`FromRef`](axum::extract::FromRef)), and dereferences to the [`LiveRequest`].
 ///
 /// ```
+/// use axum::Router;
+/// use axum::extract::{FromRef, Path, State};
+/// use axum::routing::get;
 /// use sse_kit_axum::{Error, Live};
-/// use sse_kit_event::{Topic, Topics};
-/// use sse_kit_http::{Gate, SseResponse};
-/// # use sse_kit_http::Authorizer;
-/// # struct User { id: String }
+/// use sse_kit_broadcast::Hub;
+/// use sse_kit_event::Topic;
+/// use sse_kit_http::SseResponse;
 ///
-/// /// Who is signed in sees their own topic and the news.
-/// async fn events(user: User, live: Live) -> Result<SseResponse, Error> {
-///     let own: Topic = format!("users:{}", user.id).parse()?;
-///     live.open(Topics::new([own, "news".parse()?], [])?).await
+/// #[derive(Clone)]
+/// struct App {
+///     hub: Hub,
 /// }
 ///
-/// /// The same, by an authorizer that can revoke it; nobody is signed in at `None`.
-/// async fn gated<A: Authorizer<Principal = User>>(
-///     user: Option<User>,
-///     gate: Gate<A>,
-///     live: Live,
-/// ) -> Result<SseResponse, Error> {
-///     let topics = live.topics("topic")?;
-///     live.open_for(user, &gate, topics).await
+/// impl FromRef<App> for Hub {
+///     fn from_ref(app: &App) -> Hub {
+///         app.hub.clone()
+///     }
 /// }
+///
+/// async fn events(Path(room): Path<String>, live: Live) -> Result<SseResponse, Error> {
+///     live.open(Topic::from_segments(["rooms", &*room])?).await
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let app: Router =
+///     Router::new().route("/rooms/{room}", get(events)).with_state(App { hub: Hub::new() });
+/// # }
 /// ```
 ///
 /// # Errors for streams
 ///
-/// An `EventSource` gives up for good on any status but 200. So its methods, where the client may come
-/// back later, answer a client that asks for an event stream by a stream of one event,
-/// `sse-kit:busy`, which tells it when; any other client gets status 429 or 503. A client without access gets
-/// 401 or 403, after which it rightly gives up.
+/// For temporary errors, `Live` answers an event-stream request with one `sse-kit:busy` event instead of
+/// 429 or 503, because an `EventSource` gives up for good on any status but 200. The event has the delay
+/// after which to reconnect. A client without access gets 401 or 403, and gives up.
 #[derive(Debug)]
 pub struct Live {
     hub: Hub,
     request: LiveRequest,
+    client: Option<ClientKey>,
     permits: Vec<Permit>,
     #[cfg(feature = "gzip")]
     gzip: bool,
@@ -77,6 +84,44 @@ impl Live {
 
     /// Opens a stream of these topics if the gate lets the principal see all of them. Without a principal
     /// nobody is signed in, and the answer is 401.
+    ///
+    /// ```
+    /// use axum::Router;
+    /// use axum::extract::{FromRef, State};
+    /// use axum::http::HeaderMap;
+    /// use axum::routing::get;
+    /// use sse_kit_axum::{Error, ErrorKind, Live};
+    /// use sse_kit_broadcast::Hub;
+    /// use sse_kit_event::Topic;
+    /// use sse_kit_http::{Authorizer, Gate, SseResponse};
+    ///
+    /// struct App<A: Authorizer> {
+    ///     hub: Hub,
+    ///     gate: Gate<A>,
+    /// }
+    /// # impl<A: Authorizer> Clone for App<A> {
+    /// #     fn clone(&self) -> Self { Self { hub: self.hub.clone(), gate: self.gate.clone() } }
+    /// # }
+    /// # impl<A: Authorizer> FromRef<App<A>> for Hub {
+    /// #     fn from_ref(app: &App<A>) -> Self { app.hub.clone() }
+    /// # }
+    /// # struct User { id: String }
+    /// # fn signed_in(_: &HeaderMap) -> Option<User> { None }
+    ///
+    /// async fn events<A: Authorizer<Principal = User>>(
+    ///     State(app): State<App<A>>,
+    ///     headers: HeaderMap,
+    ///     live: Live,
+    /// ) -> Result<SseResponse, Error> {
+    ///     let user = signed_in(&headers).ok_or(Error::new(ErrorKind::Unauthorized))?;
+    ///     let own = Topic::from_segments(["users", &*user.id])?;
+    ///     live.open_for(user, &app.gate, own).await
+    /// }
+    ///
+    /// fn routes<A: Authorizer<Principal = User>>(app: App<A>) -> Router {
+    ///     Router::new().route("/events", get(events::<A>)).with_state(app)
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
@@ -143,10 +188,18 @@ impl Live {
         self,
         stream: &SharedStream<P>,
     ) -> Result<SseResponse, Error> {
-        match stream.open(self.request.last_event_id()).await {
-            Ok(response) => Ok(self.complete(response)),
+        let subscribe = self.identify(stream.subscribe(self.request.last_event_id()));
+        match subscribe.backfill().await {
+            Ok(subscription) => Ok(stream.end_with(self.respond(subscription))),
             Err(error) => Err(self.refuse(error)),
         }
+    }
+
+    /// Sets the client that owns the stream, such as the user's name. Streams of one client share the
+    /// turns for reading the log: see [`SubscriptionBuilder::client`]. Default: the client's
+    /// [address](LiveRequest::client).
+    pub fn for_client(self, client: impl Into<ClientKey>) -> Self {
+        Self { client: Some(client.into()), ..self }
     }
 
     /// Counts the stream towards a quota, by a user or by the [address](LiveRequest::client) of the
@@ -177,9 +230,13 @@ impl Live {
     /// Begins a subscription to these topics, for an app that sets more about it, and passes it to
     /// [`respond`](Self::respond).
     pub fn subscribe(&self, topics: impl Into<Topics>) -> SubscriptionBuilder {
-        let builder = self.hub.subscribe(topics).resume(self.request.last_event_id());
-        match self.request.client() {
-            Some(address) => builder.client(address),
+        self.identify(self.hub.subscribe(topics)).resume(self.request.last_event_id())
+    }
+
+    /// Names the client of a subscription.
+    fn identify(&self, builder: SubscriptionBuilder) -> SubscriptionBuilder {
+        match self.client.clone().or_else(|| self.request.client().map(ClientKey::from)) {
+            Some(client) => builder.client(client),
             None => builder,
         }
     }
@@ -229,6 +286,7 @@ where
         Ok(Self {
             hub: Hub::from_ref(state),
             request,
+            client: None,
             permits: Vec::new(),
             #[cfg(feature = "gzip")]
             gzip: false,

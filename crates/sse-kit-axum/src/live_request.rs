@@ -1,9 +1,9 @@
 //! The request of a client for an event stream.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::HeaderName;
 #[cfg(feature = "gzip")]
 use axum::http::header::ACCEPT_ENCODING;
@@ -14,10 +14,12 @@ use sse_kit_event::TextError;
 use sse_kit_event::{LastEventId, Topics};
 use sse_kit_http::{QueryError, SseRequest};
 
-/// An extractor for what a client says that asks for an event stream: topics, and the last event that it
-/// has seen. It never rejects a request.
+use crate::client_address::client_address;
+
+/// An extractor for a request for an event stream: its topics, and the last event that the client has
+/// seen. It never rejects a request.
 ///
-/// [`Live`](crate::Live) has it, and a hub besides.
+/// [`Live`](crate::Live) contains it, and has a hub too.
 #[derive(Clone, Debug)]
 pub struct LiveRequest {
     query: Option<Box<str>>,
@@ -31,7 +33,6 @@ pub struct LiveRequest {
 impl LiveRequest {
     fn new(parts: &Parts) -> Self {
         let header = parts.headers.get("last-event-id");
-        let client = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         Self {
             query: parts.uri.query().map(Into::into),
             last_event_id: header.map(|value| value.as_bytes().into()),
@@ -39,7 +40,7 @@ impl LiveRequest {
             accept_encoding: texts(&parts.headers, &ACCEPT_ENCODING).map(Into::into).collect(),
             is_for_stream: texts(&parts.headers, &ACCEPT)
                 .any(|accepted| accepted.contains("text/event-stream")),
-            client: client.map(|ConnectInfo(address)| address.ip()),
+            client: client_address(parts),
         }
     }
 
@@ -84,10 +85,12 @@ impl LiveRequest {
         self.as_sse().start()
     }
 
-    /// Returns the address at the other end of the connection, where the server tells it, as
-    /// [`serve`](crate::serve) does, and `into_make_service_with_connect_info::<SocketAddr>()`.
+    /// Returns the client's address: the other end of the connection or, if that is a proxy that the
+    /// app [trusts](crate::trust), the address that the proxy reports. Behind a proxy without that layer,
+    /// it is the address of the proxy.
     ///
-    /// Behind a proxy that is the proxy: see [`TrustedProxies`](sse_kit_http::TrustedProxies).
+    /// `None` if the server does not provide addresses. [`serve`](crate::serve) does, and so does
+    /// `into_make_service_with_connect_info::<SocketAddr>()`.
     pub fn client(&self) -> Option<IpAddr> {
         self.client
     }

@@ -3,12 +3,24 @@
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use axum::Router;
 use axum::serve::ListenerExt;
+use socket2::{SockRef, TcpKeepalive};
 use sse_kit_broadcast::Hub;
 use sse_kit_shutdown::{Outcome, Shutdown, Signals};
-use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+
+/// The silence after which the kernel begins to probe a client.
+const PROBE_AFTER: Duration = Duration::from_secs(30);
+/// The interval between its probes.
+const PROBE_EVERY: Duration = Duration::from_secs(10);
+/// The number of unanswered probes after which the kernel ends the connection.
+const PROBES: u32 = 3;
+/// The time without an acknowledgement after which the kernel ends the connection.
+#[cfg(target_os = "linux")]
+const USER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves an app until Ctrl-C (SIGINT) or SIGTERM, says goodbye to every stream of the hub, and returns
 /// the exit code of the process.
@@ -50,8 +62,19 @@ pub async fn serve(address: impl ToSocketAddrs, app: Router, hub: &Hub) -> io::R
 /// shutdown: see [`Shutdown::run`].
 ///
 /// Handlers find the client's address in `ConnectInfo<SocketAddr>`. Small events are sent at once
-/// (`TCP_NODELAY`). axum's server has no limit on the time that a client may take to send a
-/// request: use a proxy in front, or `sse-kit-serve`.
+/// (`TCP_NODELAY`). A client that lost its network is gone after 60 s without traffic, by the kernel's
+/// probes, and on Linux after 30 s without an acknowledgement.
+///
+/// # Limits
+///
+/// axum's server has no limit on:
+///
+/// - the time that a client may take to send a request;
+/// - the time that a client may take to read: one that keeps its connection and reads nothing costs its
+///   queue, and keeps its place in a [`Quota`](sse_kit_http::Quota);
+/// - the number of connections.
+///
+/// Use a proxy in front that has them, or `sse-kit-serve`.
 ///
 /// # Cancel safety
 ///
@@ -63,11 +86,42 @@ pub async fn serve_until(
     app: Router,
 ) -> Outcome<io::Result<()>> {
     let listener = listener.tap_io(|socket| {
-        if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(%error, "a connection sends small events late");
+        if let Err(error) = set_options(socket) {
+            tracing::debug!(%error, "a connection keeps the kernel's default options");
         }
     });
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, app).with_graceful_shutdown(shutdown.stopping());
     shutdown.run(signals, serving).await
+}
+
+/// Sets the options of a connection.
+fn set_options(socket: &TcpStream) -> io::Result<()> {
+    let socket = SockRef::from(socket);
+    socket.set_tcp_nodelay(true)?;
+    let probes = TcpKeepalive::new().with_time(PROBE_AFTER);
+    socket.set_tcp_keepalive(&probes.with_interval(PROBE_EVERY).with_retries(PROBES))?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_is_gone_is_noticed_by_the_kernel() -> io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let socket = TcpStream::connect(listener.local_addr()?).await?;
+        set_options(&socket)?;
+        let socket = SockRef::from(&socket);
+        assert!(socket.tcp_nodelay()? && socket.keepalive()?);
+        assert_eq!(socket.tcp_keepalive_time()?, PROBE_AFTER);
+        assert_eq!(socket.tcp_keepalive_interval()?, PROBE_EVERY);
+        assert_eq!(socket.tcp_keepalive_retries()?, PROBES);
+        #[cfg(target_os = "linux")]
+        assert_eq!(socket.tcp_user_timeout()?, Some(USER_TIMEOUT));
+        Ok(())
+    }
 }

@@ -13,7 +13,7 @@ use sse_kit_axum::{self as live, Error, ErrorKind, Live};
 use sse_kit_broadcast::{Goodbye, Hub};
 use sse_kit_event::{Event, Topic, Topics};
 use sse_kit_http::{
-    Access, Authorizer, DeniedError, Gate, Grant, HostRules, Quota, Resource, SseResponse,
+    Access, Authorizer, Cors, DeniedError, Gate, Grant, HostRules, Quota, Resource, SseResponse,
 };
 use sse_kit_test_support::{TestResult, in_time};
 use tower::ServiceExt;
@@ -223,6 +223,46 @@ async fn layers_refuse_other_sites_and_other_hosts() -> TestResult {
     assert_eq!(get_from(&app, "/", &[("host", "evil.test")]).await.status(), 403);
     assert_eq!(get_from(&app, "/", &[("host", "app.test")]).await.status(), 200);
     Ok(())
+}
+
+#[tokio::test]
+async fn a_page_of_an_allowed_origin_reads_a_stream() -> TestResult {
+    let events = async |live: Live| live.open(topic("news")).await;
+    let cors = Cors::new(["https://app.test".parse()?]);
+    let app = Router::new().route("/events", get(events)).layer(cors).with_state(Hub::new());
+    let origin = ("origin", "https://app.test");
+    let stream = get_from(&app, "/events", &[STREAM, origin]).await;
+    assert_eq!(stream.headers()["access-control-allow-origin"], "https://app.test");
+    let preflight = Request::options("/events")
+        .header("origin", "https://app.test")
+        .header("access-control-request-method", "GET");
+    assert_eq!(send(&app, preflight.body(Body::empty())?).await.status(), 204);
+    Ok(())
+}
+
+struct Hanging;
+
+impl Authorizer for Hanging {
+    type Principal = ();
+
+    async fn authorize(&self, (): &(), _: Resource<'_>, _: Access) -> Result<Grant, DeniedError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_authorizer_that_hangs_holds_a_request_and_its_permit_for_seconds() {
+    let hub = Hub::new();
+    let (gate, quota) = (Gate::new(hub.clone(), Hanging), Quota::new());
+    let counted = quota.clone();
+    let events = async move |live: Live| -> Result<SseResponse, Error> {
+        live.admit(&quota, "alice")?.open_for((), &gate, topic("news")).await
+    };
+    let app = Router::new().route("/events", get(events)).with_state(hub);
+    let (_, _, body) = text(get_from(&app, "/events", &[STREAM]).await).await;
+    assert!(body.starts_with("event: sse-kit:busy\n"), "{body}");
+    assert_eq!(get_from(&app, "/events", &[]).await.status(), 503);
+    assert_eq!(counted.open(), 0);
 }
 
 #[cfg(feature = "gzip")]

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use sse_kit_event::EventId;
 
+use crate::budget::{Budget, Share};
 use crate::connection::Connection;
 use crate::entry::Entry;
 use crate::joined::Lacking;
 use crate::log::{Log, Page};
 use crate::node::Node;
+use crate::opening::Backfilled;
 use crate::queue::QueueLimits;
 use crate::slow_consumer::SlowConsumer;
 use crate::subscribe::SubscribeError;
@@ -37,6 +39,10 @@ const SHARE: usize = 2;
 /// The maximum wait for a turn. A gap is better than a page that stays empty for long.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
+/// The maximum time for a backfill, including the wait for a turn. A log that does not answer must
+/// not keep the turns from other streams.
+const MAX_TIME: Duration = Duration::from_secs(10);
+
 /// Backfills streams that resume from before this node's history.
 #[derive(Debug)]
 pub(crate) struct Backfill {
@@ -44,6 +50,8 @@ pub(crate) struct Backfill {
     node: Arc<Node>,
     long: Arc<Turns>,
     short: Arc<Turns>,
+    /// The memory for all backfilled events that clients have not taken yet.
+    budget: Arc<Budget>,
 }
 
 /// The settings of the subscription that bound its backfill.
@@ -63,36 +71,44 @@ struct Filling<'a> {
     through: EventId,
     entries: VecDeque<Arc<Entry>>,
     bytes: usize,
+    /// The memory for the entries, which no other connection shares.
+    share: Share,
 }
 
 impl Backfill {
-    pub(crate) fn new(log: Arc<dyn Log>, node: Arc<Node>) -> Self {
+    /// Creates the backfill of a hub, which keeps at most so many bytes for its clients.
+    pub(crate) fn new(log: Arc<dyn Log>, node: Arc<Node>, bytes: usize) -> Self {
         let long = Turns::new(LONG_READERS, SHARE);
         let short = Turns::new(SHORT_READERS, SHORT_READERS);
-        Self { log, node, long, short }
+        Self { log, node, long, short, budget: Budget::new(bytes) }
     }
 
     /// Reads the events that history no longer holds and lets the connection continue after them.
     /// If the log no longer has them either, or they are too many, the connection continues with a
     /// gap.
     ///
-    /// No lock is held during the read. Events that history drops meanwhile are read from the log
-    /// as well.
+    /// If the log takes longer than [`MAX_TIME`], it continues with a gap as well. No lock is held
+    /// during the read. Events that history drops meanwhile are read from the log as well.
     pub(crate) async fn fill(
         &self,
         connection: &Connection,
         lacking: &Lacking,
-    ) -> Result<VecDeque<Arc<Entry>>, SubscribeError> {
-        match self.read(connection, lacking).await {
-            Ok(Some(mut entries)) => {
+    ) -> Result<Backfilled, SubscribeError> {
+        let reading = tokio::time::timeout(MAX_TIME, self.read(connection, lacking));
+        let read = reading.await.unwrap_or_else(|_elapsed| {
+            tracing::debug!(after = %lacking.after, "the log took too long for a backfill");
+            Ok(None)
+        });
+        match read {
+            Ok(Some(mut backfilled)) => {
                 if lacking.request.policy == SlowConsumer::Conflate {
-                    keep_newest(&mut entries);
+                    keep_newest(&mut backfilled);
                 }
-                Ok(entries)
+                Ok(backfilled)
             }
             Ok(None) => {
                 self.node.release_after(connection, lacking.after, true);
-                Ok(VecDeque::new())
+                Ok(Backfilled { entries: VecDeque::new(), share: self.budget.share() })
             }
             Err(Crowded) => {
                 self.node.counters.refused.add(1);
@@ -105,8 +121,8 @@ impl Backfill {
         &self,
         connection: &Connection,
         lacking: &Lacking,
-    ) -> Result<Option<VecDeque<Arc<Entry>>>, Crowded> {
-        let mut filling = Filling::new(connection, lacking);
+    ) -> Result<Option<Backfilled>, Crowded> {
+        let mut filling = Filling::new(connection, lacking, self.budget.share());
         let mut turn = None;
         while !self.releases(&filling).await {
             if turn.is_none() {
@@ -129,7 +145,8 @@ impl Backfill {
             }
         }
         self.node.counters.backfilled.add(u64::from(turn.is_some()));
-        Ok(Some(filling.entries))
+        let Filling { entries, share, .. } = filling;
+        Ok(Some(Backfilled { entries, share }))
     }
 
     /// Releases the connection as soon as the events read so far, history, and the connection's
@@ -158,7 +175,7 @@ impl Backfill {
 }
 
 impl<'a> Filling<'a> {
-    fn new(connection: &'a Connection, lacking: &Lacking) -> Self {
+    fn new(connection: &'a Connection, lacking: &Lacking, share: Share) -> Self {
         Self {
             connection,
             limits: lacking.request.limits,
@@ -166,23 +183,35 @@ impl<'a> Filling<'a> {
             through: lacking.after,
             entries: VecDeque::new(),
             bytes: 0,
+            share,
         }
     }
 
-    /// Adds a page. Returns `false` if the page makes no progress, or if the limit in bytes is
-    /// exceeded.
+    /// Adds a page. Returns `false` if the page makes no progress, or if it does not fit.
     fn take(&mut self, page: Page) -> bool {
         let leads_on = page.through.offset() > self.through.offset();
         self.through = page.through;
         for (id, record) in page.records {
             let entry = Entry::new(id, record);
             // Later events wait in the queue, or come from history.
-            if id.offset() <= self.last.offset() && self.wants(&entry) {
-                self.bytes = self.bytes.saturating_add(entry.weight());
-                self.entries.push_back(Arc::new(entry));
+            if id.offset() <= self.last.offset() && self.wants(&entry) && !self.push(entry) {
+                return false;
             }
         }
-        leads_on && self.bytes <= self.limits.bytes
+        leads_on
+    }
+
+    /// Adds an entry if it fits. As in a queue, a single entry fits, however large, unless all
+    /// backfills of the hub together have no room for it.
+    fn push(&mut self, entry: Entry) -> bool {
+        let bytes = self.bytes.saturating_add(entry.weight());
+        let fits = self.entries.is_empty() || bytes <= self.limits.bytes;
+        if !fits || !self.share.take(entry.weight()) {
+            return false;
+        }
+        self.bytes = bytes;
+        self.entries.push_back(Arc::new(entry));
+        true
     }
 
     fn wants(&self, entry: &Entry) -> bool {
@@ -192,14 +221,19 @@ impl<'a> Filling<'a> {
 }
 
 /// Keeps only the newest event of each key and audience.
-fn keep_newest(entries: &mut VecDeque<Arc<Entry>>) {
+fn keep_newest(backfilled: &mut Backfilled) {
+    let Backfilled { entries, share } = backfilled;
     let mut seen = HashSet::new();
     let mut kept: VecDeque<_> = std::mem::take(entries)
         .into_iter()
         .rev()
         .filter(|entry| {
             let key = entry.key().cloned();
-            key.is_none_or(|key| seen.insert((entry.audience().clone(), key)))
+            let is_kept = key.is_none_or(|key| seen.insert((entry.audience().clone(), key)));
+            if !is_kept {
+                share.give_back(entry.weight());
+            }
+            is_kept
         })
         .collect();
     kept.make_contiguous().reverse();

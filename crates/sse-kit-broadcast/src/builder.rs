@@ -58,6 +58,7 @@ const MAX_SHARDS: usize = 1024;
 pub struct HubBuilder {
     queue: QueueLimits,
     retention: Retention,
+    backfill_bytes: usize,
     heartbeat: Option<Duration>,
     max_delay: Duration,
     shards: Option<usize>,
@@ -75,6 +76,7 @@ impl HubBuilder {
         Self {
             queue: QueueLimits { events: 100, bytes: 1 << 20 },
             retention: Retention { events_per_topic: 50, age: None, bytes: 64 << 20 },
+            backfill_bytes: 64 << 20,
             heartbeat: Some(Duration::from_secs(15)),
             max_delay: Duration::ZERO,
             shards: None,
@@ -95,8 +97,8 @@ impl HubBuilder {
     }
 
     /// Sets the maximum size of the events that wait for one connection, in bytes; a single larger
-    /// event is still accepted. The bytes are shared with history and with other connections.
-    /// Default: 1 MiB.
+    /// event is still accepted. The bytes are shared with history and with other connections, except
+    /// for those of a [backfill](Self::backfill_bytes). Default: 1 MiB.
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
         self.queue.bytes = bytes;
         self
@@ -119,6 +121,17 @@ impl HubBuilder {
     /// dropped. Default: 64 MiB.
     pub fn history_bytes(mut self, bytes: usize) -> Self {
         self.retention.bytes = bytes;
+        self
+    }
+
+    /// Sets the maximum size of the events that were read from the log by
+    /// [`SubscriptionBuilder::backfill`](crate::SubscriptionBuilder::backfill) and that clients have
+    /// not taken yet, in bytes, over all connections. A subscription whose events do not fit starts
+    /// with a gap. Default: 64 MiB.
+    ///
+    /// These events are in no history, so each connection has its own copy of them.
+    pub fn backfill_bytes(mut self, bytes: usize) -> Self {
+        self.backfill_bytes = bytes;
         self
     }
 
@@ -150,8 +163,8 @@ impl HubBuilder {
         self
     }
 
-    /// Sets the number of events that may wait for a fan-out task or a tap, at most 1,048,576. When
-    /// the buffer overflows, connections catch up from history, and taps report a lag. Default:
+    /// Sets the number of events that may wait for a fan-out task or a tap; from 1 to 1,048,576. The
+    /// whole buffer is allocated at the start. When it overflows, connections catch up from history, and taps report a lag. Default:
     /// 1,024.
     pub fn log_buffer(mut self, events: usize) -> Self {
         self.log_buffer = events;
@@ -354,10 +367,10 @@ impl HubBuilder {
             let trim = |node: &Node| while node.state.lock().trim_history() {};
             runtime.spawn(tick(Duration::from_secs(1), Arc::downgrade(&node), trim));
         }
-        let backfill = Arc::new(Backfill::new(Arc::clone(&log), Arc::clone(&node)));
+        let backfill = Backfill::new(Arc::clone(&log), Arc::clone(&node), self.backfill_bytes);
         let judges = (hooks, guard);
         let publisher = Publisher::new(log, node, judges, self.turn_timeout, self.log_failure);
-        Ok(Hub::with_parts(publisher, backfill))
+        Ok(Hub::with_parts(publisher, Arc::new(backfill)))
     }
 
     fn check(&self, shards: usize) -> Result<(), BuildError> {
@@ -379,7 +392,7 @@ impl HubBuilder {
             return Err(BuildError::Zero { setting: "heartbeat" });
         }
         if self.max_delay > MAX_DELAY {
-            return Err(BuildError::TooLong { setting: "max_delay", most: MAX_DELAY });
+            return Err(BuildError::TooLong { setting: "max_delay", max: MAX_DELAY });
         }
         Ok(())
     }
@@ -412,7 +425,7 @@ pub enum BuildError {
         /// The name of the setting.
         setting: &'static str,
     },
-    /// A setting is too large to be allocated for.
+    /// A number is larger than its upper bound.
     #[error("`{setting}` is too large; set it to {max} or less")]
     TooMany {
         /// The name of the setting.
@@ -421,12 +434,12 @@ pub enum BuildError {
         max: usize,
     },
     /// A duration is longer than its upper bound.
-    #[error("`{setting}` is too long; set it to {most:?} or less")]
+    #[error("`{setting}` is too long; set it to {max:?} or less")]
     TooLong {
         /// The name of the setting.
         setting: &'static str,
         /// The maximum duration.
-        most: Duration,
+        max: Duration,
     },
     /// The operating system provides no random number for the epoch of the log.
     #[error("the operating system provided no random number for the epoch of the log")]

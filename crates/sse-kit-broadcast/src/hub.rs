@@ -93,9 +93,8 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// [`PublishError`] if the event was not published; nothing is delivered then. With
-    /// [`AppendError::Ambiguous`](crate::AppendError::Ambiguous) as its source the event may still
-    /// be delivered.
+    /// [`PublishError`] if the event was not published; nothing is delivered then. If the error
+    /// [is ambiguous](PublishError::is_ambiguous), the event may still be delivered.
     ///
     /// # Cancel safety
     ///

@@ -51,8 +51,8 @@ impl Joined {
     pub async fn backfill(self) -> Result<Subscription, SubscribeError> {
         let Self { mut subscription, backfill, lacks } = self;
         if let Some(lacking) = lacks {
-            let entries = backfill.fill(subscription.connection(), &lacking).await?;
-            subscription.begin_with(entries);
+            let backfilled = backfill.fill(subscription.connection(), &lacking).await?;
+            subscription.begin_with(backfilled);
         }
         Ok(subscription)
     }

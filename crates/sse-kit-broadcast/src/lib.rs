@@ -53,6 +53,7 @@ compile_error!("sse-kit-broadcast needs 64-bit atomics, for positions in the log
 compile_error!("sse-kit-broadcast needs a clock, which wasm32-unknown-unknown does not have");
 
 mod backfill;
+mod budget;
 mod builder;
 mod client_key;
 mod coalescer;

@@ -38,9 +38,6 @@ use crate::record::{Append, Record};
 /// Send the bytes of a record as [`EncodedEvent::as_bytes`] and validate them on the other side
 /// with [`EncodedEvent::parse`].
 ///
-/// The bytes of a record travel by [`EncodedEvent::as_bytes`], and are checked on the other side by
-/// [`EncodedEvent::parse`].
-///
 /// [`EncodedEvent::as_bytes`]: sse_kit_event::EncodedEvent::as_bytes
 /// [`EncodedEvent::parse`]: sse_kit_event::EncodedEvent::parse
 ///
@@ -73,6 +70,9 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
 
     /// Reads at most `limit` records after `after`, oldest first. The hub uses this to backfill
     /// clients that resume from before this node's history.
+    ///
+    /// The hub drops the future if the whole backfill of a client, which may take several reads, is
+    /// not complete after 10 s. The client then gets a gap.
     ///
     /// # Errors
     ///

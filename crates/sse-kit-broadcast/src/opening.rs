@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sse_kit_event::{Audience, EventId, EventKey};
 
+use crate::budget::Share;
 use crate::connection::Connection;
 use crate::entry::Entry;
 use crate::node::Node;
@@ -17,8 +18,18 @@ const PAGE: usize = 128;
 pub(crate) enum Opening {
     /// The events to deliver, oldest first.
     Entries(VecDeque<Arc<Entry>>),
+    /// The events that were read from the log.
+    Backfilled(Box<Backfilled>),
     /// The search that finds them.
     Search(Box<Search>),
+}
+
+/// Events that were read from the log, oldest first, and the memory that is reserved for them.
+#[derive(Debug)]
+pub(crate) struct Backfilled {
+    pub(crate) entries: VecDeque<Arc<Entry>>,
+    /// At least the weight of the entries.
+    pub(crate) share: Share,
 }
 
 /// A search through history from the newest event backwards, one page at a time.
@@ -58,6 +69,14 @@ impl Default for Opening {
 }
 
 impl Opening {
+    /// Creates an opening of backfilled events.
+    pub(crate) fn backfilled(backfilled: Backfilled) -> Self {
+        if backfilled.entries.is_empty() {
+            return Self::default();
+        }
+        Self::Backfilled(Box::new(backfilled))
+    }
+
     /// Creates a search through everything published before the subscription joined, limited to
     /// `room` bytes.
     pub(crate) fn search(through: EventId, wanted: Wanted, room: usize) -> Self {
@@ -78,6 +97,14 @@ impl Opening {
                 if entries.is_empty() {
                     *entries = VecDeque::new(); // frees its memory
                 }
+                Next::Entry(entry)
+            }
+            Self::Backfilled(backfilled) => {
+                let Some(entry) = backfilled.entries.pop_front() else {
+                    *self = Self::default();
+                    return Next::Nothing;
+                };
+                backfilled.share.give_back(entry.weight());
                 Next::Entry(entry)
             }
             Self::Search(search) => {

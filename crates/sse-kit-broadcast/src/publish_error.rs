@@ -5,7 +5,8 @@ use sse_kit_event::{EventId, IdempotencyKey};
 use crate::connection_set::ConnectionSetError;
 use crate::log::AppendError;
 
-/// The reason why an event was not published.
+/// The failure of a publish. The event was not published, unless the failure
+/// [is ambiguous](Self::is_ambiguous).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
@@ -52,9 +53,17 @@ pub enum PublishError {
     /// The hub has shut down.
     #[error("the hub has shut down")]
     Closed,
-    /// The log did not accept the event.
-    #[error("the log did not accept the event")]
+    /// The log did not accept the event, or did not confirm it.
+    #[error("the log did not accept or confirm the event")]
     Log(#[source] AppendError),
+}
+
+impl PublishError {
+    /// Returns `true` if the log has not confirmed the event, so it is not known whether the event is
+    /// published. Retry with an [idempotency key](sse_kit_event::Event::with_idempotency_key).
+    pub fn is_ambiguous(&self) -> bool {
+        matches!(self, Self::Log(AppendError::Ambiguous(_)))
+    }
 }
 
 impl From<AppendError> for PublishError {

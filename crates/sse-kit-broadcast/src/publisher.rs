@@ -101,8 +101,9 @@ impl Publisher {
         }
         let passed = [Passed { audience, event, except }];
         let append = Append { once, expected: options.expected, ..to_append(&passed) };
+        let is_conditional = is_conditional(&append);
         let appended = self.log.append(append).await;
-        self.receipt(&passed, appended, options.expected)
+        self.receipt(&passed, appended, is_conditional)
     }
 
     /// Runs the hooks and publishes the events that they accept. Hooks judge one event at a time,
@@ -127,7 +128,9 @@ impl Publisher {
         }
         let expected = expected.filter(|_| refused.is_none());
         let once = if refused.is_some() { once.map(Once::of_what_follows) } else { once };
-        let mut appending = self.log.append(Append { once, expected, ..to_append(&passed) });
+        let append = Append { once, expected, ..to_append(&passed) };
+        let is_conditional = is_conditional(&append);
+        let mut appending = self.log.append(append);
         let first = poll_once(&mut appending).await;
         // The append has its place in the log; the next publisher need not wait for the log's
         // answer.
@@ -136,7 +139,7 @@ impl Publisher {
             Poll::Ready(appended) => appended,
             Poll::Pending => appending.await,
         };
-        let receipt = self.receipt(&passed, appended, expected);
+        let receipt = self.receipt(&passed, appended, is_conditional);
         match (refused, receipt) {
             (None, receipt) => receipt,
             (Some(refused), Ok(_)) => Err(refused),
@@ -213,13 +216,12 @@ impl Publisher {
         &self,
         passed: &[Passed],
         appended: Result<Appended, AppendError>,
-        expected: Option<EventId>,
+        is_conditional: bool,
     ) -> Result<Receipt, PublishError> {
         let Appended { id, receivers, repeated } = match appended {
             Ok(appended) => appended,
-            // With conditions set, only the log can decide whether the event may be delivered.
             Err(error @ (AppendError::Unavailable(_) | AppendError::Full))
-                if self.log_failure == OnAppendFailure::DeliverLocally && expected.is_none() =>
+                if self.log_failure == OnAppendFailure::DeliverLocally && !is_conditional =>
             {
                 tracing::debug!(%error, "an event is delivered on this node alone");
                 return self.deliver_here(passed);
@@ -257,6 +259,12 @@ fn to_append(passed: &[Passed]) -> Append {
     });
     let record = records.next().expect("something passed");
     Append { follow_ups: records.collect(), ..record.into() }
+}
+
+/// Returns `true` if only the log can decide whether the events may be delivered: it alone knows the
+/// newest event, and whether an earlier attempt with the idempotency key was written.
+fn is_conditional(append: &Append) -> bool {
+    append.expected.is_some() || append.once.is_some()
 }
 
 /// Polls an append for the first time, which fixes its place among the appends of this node.

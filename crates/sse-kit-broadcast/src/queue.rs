@@ -99,8 +99,7 @@ impl Queue {
 
     /// Offers a published event, in log order. The caller wakes the connection.
     pub(crate) fn offer(&mut self, entry: &Arc<Entry>, to: &ConnectionId, now: Instant) -> Offer {
-        let offset = entry.id.offset();
-        let over = entry.id.epoch() != self.epoch;
+        let (offset, over) = (entry.id.offset(), entry.id.epoch() != self.epoch);
         if over || self.is_behind() || self.end.is_some() || offset <= self.offered_through {
             return Offer::NotWanted;
         }
@@ -236,11 +235,11 @@ impl Queue {
     }
 
     /// Releases the queue and continues after `after` from history, which delivers the queued
-    /// events again.
+    /// events again. A connection that has ended meanwhile gets nothing after `after`.
     pub(crate) fn release_after(&mut self, after: EventId) {
         self.held = false;
         self.waiting.remove_entries_of(after);
-        if after.epoch() == self.epoch {
+        if after.epoch() == self.epoch && self.may_catch_up() {
             self.begin_after(after);
         }
     }
@@ -369,8 +368,7 @@ impl Queue {
         if let Some(item) = self.waiting.pop() {
             return Taken::Delivery(self.taken(item));
         }
-        // After a shutdown a stream still catches up; otherwise the client resumes later.
-        if self.is_behind() && matches!(self.end, None | Some(CloseReason::Shutdown)) {
+        if self.is_behind() && self.may_catch_up() {
             return Taken::Behind;
         }
         if let Some(goodbye) = self.goodbye.take() {
@@ -395,10 +393,7 @@ impl Queue {
         if self.is_ending() || self.draining.is_some() {
             return ConnectionState::Ending;
         }
-        match self.mode {
-            Mode::Behind { .. } => ConnectionState::CatchingUp,
-            Mode::Live => ConnectionState::Live,
-        }
+        if self.is_behind() { ConnectionState::CatchingUp } else { ConnectionState::Live }
     }
 
     pub(crate) fn taken_events(&self) -> u64 {
@@ -418,6 +413,11 @@ impl Queue {
         matches!(self.mode, Mode::Behind { .. })
     }
 
+    /// After a shutdown a stream still catches up; after any other end the client resumes later.
+    fn may_catch_up(&self) -> bool {
+        matches!(self.end, None | Some(CloseReason::Shutdown))
+    }
+
     fn taken(&mut self, item: Item) -> Delivery {
         match item {
             Item::Entry(entry) => {
@@ -434,16 +434,16 @@ impl Queue {
         }
     }
 
-    /// Returns the position through which the client has everything, if it does not know it yet and
-    /// nothing is waiting before it.
-    fn new_position(&mut self) -> Option<EventId> {
-        let position = self.id(self.offered_through);
-        let is_new = position != self.delivered_through;
+    /// Returns the position through which everything was taken; `None` if more is there to take.
+    pub(crate) fn taken_through(&self) -> Option<EventId> {
         let has_all =
             self.waiting.is_empty() && !self.is_behind() && self.dropped_through.is_none();
-        if !is_new || !has_all {
-            return None;
-        }
+        has_all.then(|| self.id(self.offered_through))
+    }
+
+    /// Returns the position through which the client has everything, if it does not know it yet.
+    fn new_position(&mut self) -> Option<EventId> {
+        let position = self.taken_through().filter(|new| *new != self.delivered_through)?;
         self.delivered_through = position;
         Some(position)
     }

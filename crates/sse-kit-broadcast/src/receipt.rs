@@ -42,6 +42,9 @@ pub enum OnAppendFailure {
     /// history, and reaches no other node. The receipt has [`Reach::ThisNode`].
     ///
     /// Use it for events that are soon outdated, such as progress. An event that may have been
-    /// written is never delivered this way, because it would arrive twice.
+    /// written is never delivered this way, because it would arrive twice. So a publish with an
+    /// idempotency key fails: an earlier attempt may have been written. A publish with
+    /// [`Hub::if_newest`](crate::Hub::if_newest) fails as well, because only the log knows the newest
+    /// event.
     DeliverLocally,
 }

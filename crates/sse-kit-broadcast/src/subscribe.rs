@@ -113,9 +113,11 @@ impl SubscriptionBuilder {
 
     /// Opens the subscription and backfills from the log what this node's history no longer holds.
     /// It does nothing extra unless the subscription [resumes](Self::resume) and the log keeps more
-    /// than history. A backfill reads at most 10,000 records (of all topics), and at most as many
-    /// bytes for this subscription as its queue may hold. Beyond that, or if the log cannot be
-    /// read, the subscription starts with a gap, as with [`open`](Self::open).
+    /// than history. A backfill reads at most 10,000 records (of all topics), and keeps at most as
+    /// many bytes for this subscription as its queue may hold; a single larger event is still
+    /// accepted. All subscriptions together share
+    /// [`HubBuilder::backfill_bytes`](crate::HubBuilder::backfill_bytes). Beyond that, or if the log
+    /// cannot be read, the subscription starts with a gap, as with [`open`](Self::open).
     ///
     /// The subscription joins first and reads then, so it misses nothing that is published
     /// meanwhile, however short history is: new events wait in its queue and, once that is full, in
@@ -124,7 +126,8 @@ impl SubscriptionBuilder {
     /// At most four subscriptions read the log at the same time: three that lack more than 256
     /// records, and one that lacks at most 256. One [client](Self::client) has at most two of the
     /// three. The others wait up to 5 s and then start with a gap. Turns alternate between clients,
-    /// independent of the number of their subscriptions.
+    /// independent of the number of their subscriptions. A backfill that is not complete after 10 s,
+    /// including the wait, is given up, and the subscription starts with a gap.
     ///
     /// ```
     /// # use sse_kit_broadcast::{Hub, SubscribeError, Subscription};

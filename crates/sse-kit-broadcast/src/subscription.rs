@@ -1,6 +1,5 @@
 //! The receiving end of a connection.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,10 +11,9 @@ use sse_kit_event::EventId;
 use crate::connection::Connection;
 use crate::delivery::Delivery;
 use crate::ending::{CloseReason, Goodbye};
-use crate::entry::Entry;
 use crate::node::Node;
 use crate::offer::Taken;
-use crate::opening::{Next, Opening};
+use crate::opening::{Backfilled, Next, Opening};
 use crate::shard::Shard;
 
 /// The maximum number of pages without a match that one poll reads.
@@ -51,9 +49,9 @@ impl Subscription {
         Self { node, shard, connection, cursor, begins_with_gap, begins_at_cursor, opening }
     }
 
-    /// Sets the entries that are yielded before anything else.
-    pub(crate) fn begin_with(&mut self, entries: VecDeque<Arc<Entry>>) {
-        self.opening = Opening::Entries(entries);
+    /// Sets the events that are yielded before anything else.
+    pub(crate) fn begin_with(&mut self, backfilled: Backfilled) {
+        self.opening = Opening::backfilled(backfilled);
         self.begins_with_gap =
             self.opening.is_empty() && self.connection.queue.lock().is_gap_next();
     }
@@ -109,6 +107,16 @@ impl Subscription {
     /// covered by a gap.
     pub fn cursor(&self) -> EventId {
         self.cursor
+    }
+
+    /// Returns the position through which everything was delivered or covered by a gap, whether or
+    /// not it was for this subscription; `None` while deliveries wait or history must be read. Events
+    /// of other topics may advance it only with a heartbeat.
+    pub fn delivered_through(&self) -> Option<EventId> {
+        if !self.opening.is_empty() {
+            return None;
+        }
+        self.connection.queue.lock().taken_through()
     }
 
     /// Returns `true` if the first delivery is a gap: the client could not resume from its last

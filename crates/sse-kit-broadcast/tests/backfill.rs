@@ -14,7 +14,8 @@ use sse_kit_broadcast::{
     ReadError, Record, SlowConsumer, SubscribeError, Subscription, SubscriptionBuilder,
 };
 use sse_kit_event::control::GapReason;
-use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic};
+use sse_kit_event::{ConnectionId, Epoch, Event, EventId, EventKey, LastEventId, Topic};
+use sse_kit_test_support::in_time;
 use tokio::sync::Semaphore;
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
@@ -31,6 +32,8 @@ struct State {
     inlet: Option<Inlet>,
     records: Vec<(EventId, Record)>,
     reads: usize,
+    /// The maximum number of records in a page, if the log has one.
+    page: Option<usize>,
 }
 
 impl Log for Kept {
@@ -52,6 +55,7 @@ impl Log for Kept {
             self.answers.acquire().await.expect("it is open").forget();
             let state = self.state.lock();
             let later = state.records.iter().filter(|(id, _)| id.offset() > after.offset());
+            let limit = state.page.map_or(limit, |page| page.min(limit));
             let records: Vec<_> = later.take(limit).cloned().collect();
             let through = records.last().map_or(after, |(id, _)| *id);
             Ok(Page { records, through })
@@ -65,12 +69,17 @@ impl Kept {
     }
 
     fn deliver(&self, offsets: impl IntoIterator<Item = u64>) {
+        self.deliver_with(offsets, |offset| Event::new(offset.to_string()));
+    }
+
+    fn deliver_with(&self, offsets: impl IntoIterator<Item = u64>, event: impl Fn(u64) -> Event) {
         for offset in offsets {
+            let event = event(offset);
             let record = Record {
                 audience: topic().into(),
-                key: None,
+                key: event.key().cloned(),
                 except: ConnectionSet::default(),
-                event: Event::new(offset.to_string()).encode(),
+                event: event.encode(),
             };
             let mut state = self.state.lock();
             state.records.push((id(offset), record.clone()));
@@ -188,6 +197,77 @@ async fn where_the_log_does_not_help_there_is_a_gap() -> TestResult {
     Ok(())
 }
 
+/// As a queue does.
+#[tokio::test]
+async fn a_single_event_may_be_larger_than_the_queue() -> TestResult {
+    let log = Kept::new();
+    log.state.lock().page = Some(1);
+    log.answers.add_permits(10);
+    let hub = Hub::builder().log(log.clone()).history(1).queue_bytes(1000).build()?;
+    let large = "x".repeat(10_000);
+    log.deliver_with(1..=2, |_| Event::new(&*large));
+    log.deliver([3]);
+    assert_eq!(received(&mut old(&hub).backfill().await?).await, [data(&large), data("3")]);
+
+    log.deliver([4]);
+    let gap = Received::Gap(Some(1), 3, GapReason::Trimmed);
+    assert_eq!(received(&mut old(&hub).backfill().await?).await, [gap, data("4")]);
+    Ok(())
+}
+
+/// Each stream has its own copy of what was read for it, until its client takes that.
+#[tokio::test]
+async fn all_streams_share_the_memory_for_what_was_read() -> TestResult {
+    for policy in [SlowConsumer::Heal, SlowConsumer::Conflate] {
+        let log = Kept::new();
+        let hub = Hub::builder().log(log.clone()).history(1).backfill_bytes(30_000).build()?;
+        let key: EventKey = "same".parse()?;
+        log.deliver_with(1..=12, |offset| {
+            Event::new(format!("{offset:01000}")).with_key(key.clone())
+        });
+        log.answers.add_permits(100);
+        let mut streams = Vec::new();
+        for _ in 0..5 {
+            streams.push(old(&hub).slow_consumer(policy).backfill().await?);
+        }
+        let gaps = streams.iter().filter(|stream| stream.begins_with_gap()).count();
+        // Of two events with the same key, the newer one alone is kept.
+        assert_eq!(gaps, if policy == SlowConsumer::Conflate { 0 } else { 3 });
+
+        // What was taken, or is dropped unread, is room for others.
+        received(&mut streams[0]).await;
+        let next = old(&hub).slow_consumer(policy).backfill().await?;
+        assert!(!next.begins_with_gap());
+        drop(next);
+        streams.clear();
+        for _ in 0..2 {
+            streams.push(old(&hub).slow_consumer(policy).backfill().await?);
+        }
+        assert!(!streams.iter().any(Subscription::begins_with_gap));
+    }
+    Ok(())
+}
+
+/// A log that never answers keeps no stream from its pages, and no turn from other streams.
+#[tokio::test(start_paused = true)]
+async fn a_log_that_does_not_answer_is_a_gap() -> TestResult {
+    let log = Kept::new();
+    let hub = hub(&log)?;
+    log.deliver(1..=10);
+    let reading: Vec<_> = (0..20).map(|_| old(&hub).backfill()).collect();
+    let subscriptions = in_time("all of them", join_all(reading)).await;
+    for subscription in subscriptions {
+        let gap = Received::Gap(Some(1), 9, GapReason::Trimmed);
+        assert_eq!(received(&mut subscription?).await, [gap, data("10")]);
+    }
+    assert!(log.reads() < 20);
+
+    // The turns are free again.
+    log.answers.add_permits(1);
+    assert_eq!(received(&mut old(&hub).backfill().await?).await, all(2..=10));
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_log_that_begins_anew_meanwhile_is_a_gap_from_what_the_client_has() -> TestResult {
     let log = Kept::new();
@@ -218,6 +298,38 @@ async fn a_drain_meanwhile_loses_nothing() -> TestResult {
     let mut expected = all(2..=15);
     expected.extend([Received::Goodbye(Goodbye::StayAway), Received::End]);
     assert_eq!(received(&mut reading.await?).await, expected);
+    Ok(())
+}
+
+/// Whichever way the backfill ends: by history, by a gap, or by the log alone.
+#[tokio::test]
+async fn a_connection_that_ends_meanwhile_gets_nothing_published_after_that() -> TestResult {
+    for (page, bytes, expected) in
+        [(Some(6), 1 << 20, all(2..=7)), (None, 1, vec![]), (None, 1 << 20, all(2..=10))]
+    {
+        for replaced in [false, true] {
+            let log = Kept::new();
+            log.state.lock().page = page;
+            let hub = Hub::builder().log(log.clone()).history(5).queue_bytes(bytes).build()?;
+            log.deliver(1..=10);
+            let connection = ConnectionId::new("tab")?;
+            let reading = backfill(old(&hub).id(connection.clone()));
+            let mut expected = expected.clone();
+            let _newer;
+            if replaced {
+                _newer = hub.subscribe(topic()).id(connection).open()?;
+            } else {
+                assert!(hub.dismiss(&connection, Goodbye::StayAway));
+                expected.push(Received::Goodbye(Goodbye::StayAway));
+            }
+            log.deliver([11]);
+            settle().await;
+            log.answers.add_permits(1);
+            expected.push(Received::End);
+            assert_eq!(received(&mut reading.await?).await, expected);
+            assert_eq!((log.reads(), hub.stats().gaps), (1, 0));
+        }
+    }
     Ok(())
 }
 

@@ -133,6 +133,6 @@ async fn a_delay_that_nobody_means_is_refused() {
     let built = Hub::builder().max_delay(Duration::MAX).build();
     let most = Duration::from_secs(60);
     assert!(
-        matches!(built, Err(BuildError::TooLong { setting: "max_delay", most: m }) if m == most)
+        matches!(built, Err(BuildError::TooLong { setting: "max_delay", max: m }) if m == most)
     );
 }

@@ -9,7 +9,7 @@ use driven_log::{DrivenLog, id, record};
 use parking_lot::Mutex;
 use sse_kit_broadcast::{
     Append, AppendError, Appended, BoxFuture, Delivery, Hub, Inlet, Log, OnAppendFailure,
-    PublishError, Reach, SlowConsumer, Subscription,
+    PublishError, Reach, SlowConsumer, Subscription, Verdict,
 };
 use sse_kit_event::control::{Gap, GapReason};
 use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic};
@@ -278,15 +278,25 @@ async fn what_the_log_does_not_take_reaches_nobody_who_subscribes_to_something_e
 
 #[tokio::test]
 async fn what_the_log_does_not_take_here_is_kept_from_others_on_terms() {
-    let log = Remote::new();
-    let builder = Hub::builder().heartbeat(None).log(log.clone());
-    let hub = builder.on_append_failure(OnAppendFailure::DeliverLocally).build().unwrap();
-    let mut stream = resume(&hub, id(1, 11));
-    log.0.lock().full = true;
-    // Only the log could say whether there is a newer one.
-    let refused = hub.if_newest(hub.cursor()).publish(&topic(), Event::new("x")).await;
-    assert!(matches!(refused, Err(PublishError::Log(AppendError::Full))), "{refused:?}");
-    assert!(is_quiet(&mut stream));
+    for hooks in [false, true] {
+        let log = Remote::new();
+        let mut builder = Hub::builder().heartbeat(None).log(log.clone());
+        if hooks {
+            builder = builder.on_broadcast(|_| Ok(Verdict::Keep));
+        }
+        let hub = builder.on_append_failure(OnAppendFailure::DeliverLocally).build().unwrap();
+        let mut stream = resume(&hub, id(1, 11));
+        log.0.lock().full = true;
+        // Only the log could say whether there is a newer one.
+        let refused = hub.if_newest(hub.cursor()).publish(&topic(), Event::new("x")).await;
+        assert!(matches!(refused, Err(PublishError::Log(AppendError::Full))), "{refused:?}");
+        // Only the log could say whether an attempt before this one was written after all.
+        let keyed = Event::new("x").with_idempotency_key("order-17".parse().unwrap());
+        let refused = hub.publish(&topic(), keyed).await;
+        assert!(matches!(refused, Err(PublishError::Log(AppendError::Full))), "{refused:?}");
+        assert!(is_quiet(&mut stream));
+        assert_eq!(hub.stats().published_here, 0);
+    }
 }
 
 #[tokio::test]

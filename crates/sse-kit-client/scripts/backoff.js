@@ -4,6 +4,9 @@ const LONGEST_MS = 30_000;
 /** The shortest wait that a server can ask for, in milliseconds. */
 const SHORTEST_MS = 100;
 
+/** The longest one, in milliseconds. */
+const LONGEST_TOLD_MS = 300_000;
+
 /** By which each wait exceeds the one before. A page then finds a server again within about the time it was away. */
 const GROWTH = 1.5;
 
@@ -57,7 +60,7 @@ export class Backoff {
     this.#isExcused = false;
     const longest = Math.min(this.#first * GROWTH ** this.#failures, Math.max(this.#first, LONGEST_MS));
     this.#failures += 1;
-    if (told !== undefined) return Math.max(told, SHORTEST_MS);
+    if (told !== undefined) return Math.min(Math.max(told, SHORTEST_MS), LONGEST_TOLD_MS);
     // Random, so that pages that lost a server together do not return together.
     return Math.max(longest * (0.5 + this.#random() / 2), atLeast * (1 + this.#random() / 2));
   }

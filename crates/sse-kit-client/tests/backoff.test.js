@@ -36,6 +36,8 @@ test('a server that says goodbye says when to come back, once', () => {
   assert.deepEqual(waits(backoff, 2), [1000, 1500]);
   backoff.excuse(0);
   assert.equal(backoff.next(), 100, 'even a server that says 0 is given time');
+  backoff.excuse(2 ** 31);
+  assert.equal(backoff.next(), 300_000, 'and no longer than five minutes: a timer of more than 2³¹ ms ends at once');
   backoff.excuse(777);
   backoff.opened();
   assert.equal(backoff.next(), 1500, 'a goodbye counts for the stream that it ends');

@@ -7,7 +7,7 @@ use crate::callback::{BoxError, CallbackError};
 use crate::dispatched::{Dispatched, Ending};
 use crate::event::{DomainEvent, DomainEventError};
 use crate::event_type::EventType;
-use crate::middleware::Next;
+use crate::middleware::{Claims, Next};
 use crate::namespace::Namespace;
 use crate::registry::Registry;
 
@@ -30,11 +30,15 @@ struct Depth {
     middleware: usize,
 }
 
-/// Sends an event through all that is registered.
-pub(crate) async fn dispatch(
+/// Sends an event through all that is registered, and its outcome to `then`.
+pub(crate) async fn dispatch<T, E, R>(
     registry: Arc<Registry>,
     event: DomainEvent,
-) -> Result<Dispatched, DispatchError> {
+    then: impl FnOnce(Dispatched) -> R,
+) -> Result<Result<T, E>, DispatchError>
+where
+    R: Future<Output = Result<T, E>>,
+{
     let outer = DEPTH.try_with(|depth| *depth).unwrap_or_default();
     let inner = Depth {
         dispatches: outer.dispatches + 1,
@@ -44,10 +48,32 @@ pub(crate) async fn dispatch(
     if outer.dispatches == MAX_DEPTH || (is_nested && inner.middleware > MAX_NESTED_MIDDLEWARE) {
         return Err(DispatchError::TooDeep { dispatches: outer.dispatches });
     }
-    DEPTH.scope(inner, run(registry, event)).await
+    let claimed = Claimed(Claims::new());
+    let outcome = async {
+        let dispatched = run(registry, event, &claimed.0).await?;
+        Ok(then(dispatched).await)
+    };
+    let outcome = DEPTH.scope(inner, outcome).await;
+    if let Ok(Ok(_)) = outcome {
+        claimed.0.succeed();
+    }
+    outcome
 }
 
-async fn run(registry: Arc<Registry>, event: DomainEvent) -> Result<Dispatched, DispatchError> {
+/// The keys that a dispatch has claimed. They are free again when it fails or is dropped.
+struct Claimed(Claims);
+
+impl Drop for Claimed {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
+async fn run(
+    registry: Arc<Registry>,
+    event: DomainEvent,
+    claims: &Claims,
+) -> Result<Dispatched, DispatchError> {
     registry.check_namespace(&event)?;
     let event = Arc::new(event);
     for (filter, callback) in registry.filters.iter().enumerate() {
@@ -62,7 +88,7 @@ async fn run(registry: Arc<Registry>, event: DomainEvent) -> Result<Dispatched, 
         let transformed = callback.call(event).await;
         event = transformed.map_err(|source| DispatchError::Transformer { transformer, source })?;
     }
-    Next::new(registry).run(event).await
+    Next::new(registry, claims.clone()).run(event).await
 }
 
 /// The end of the way: the handlers, one after another.

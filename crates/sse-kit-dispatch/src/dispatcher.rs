@@ -1,5 +1,7 @@
 //! The handle that all else begins with.
 
+use std::convert::Infallible;
+use std::future;
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -228,9 +230,59 @@ impl Dispatcher {
     /// When the future is dropped, the handler that runs is dropped where it waits, and those after
     /// it are not called.
     pub async fn dispatch(&self, event: impl IntoDomainEvent) -> Result<Dispatched, DispatchError> {
+        let done = |dispatched| future::ready(Ok::<_, Infallible>(dispatched));
+        let Ok(dispatched) = self.dispatch_then(event, done).await?;
+        Ok(dispatched)
+    }
+
+    /// Sends an event as [`Dispatcher::dispatch`] does, and gives its outcome to `then`, which completes
+    /// it: it stores a result, or publishes one. Returns what `then` returned.
+    ///
+    /// `then` runs after all middleware, as part of the dispatch. While it runs, events with the same
+    /// key wait at [`Deduplicate`](crate::middleware::Deduplicate). When it fails, the next of them is
+    /// handled, so a retry is not taken for an event that has come already.
+    ///
+    /// ```
+    /// # use std::io;
+    /// # use std::time::Duration;
+    /// # use serde_json::json;
+    /// # use sse_kit_dispatch::{Dispatcher, DomainEvent, middleware::Deduplicate};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let dispatcher = Dispatcher::new();
+    /// dispatcher.middleware(Deduplicate::new(Duration::from_secs(60), |event| {
+    ///     event.data().get("order").cloned()
+    /// }));
+    /// let event = DomainEvent::new("order:paid", &json!({ "order": 17 }))?;
+    ///
+    /// let full = async |_| Err::<(), _>(io::Error::from(io::ErrorKind::StorageFull));
+    /// assert!(dispatcher.dispatch_then(event.clone(), full).await?.is_err());
+    ///
+    /// let ending = async |dispatched: sse_kit_dispatch::Dispatched| Ok::<_, io::Error>(dispatched.ending);
+    /// let retried = dispatcher.dispatch_then(event, ending).await??;
+    /// assert_eq!(retried, sse_kit_dispatch::Ending::Handled);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`DispatchError`] says what kept the event from its handlers; `then` is not called. The inner
+    /// error is that of `then`.
+    ///
+    /// # Cancel safety
+    ///
+    /// As of [`Dispatcher::dispatch`]. `then` is dropped where it waits.
+    pub async fn dispatch_then<T, E, R>(
+        &self,
+        event: impl IntoDomainEvent,
+        then: impl FnOnce(Dispatched) -> R,
+    ) -> Result<Result<T, E>, DispatchError>
+    where
+        R: Future<Output = Result<T, E>>,
+    {
         let event = event.into_domain_event()?;
         let registry = Arc::clone(&self.registry.lock());
-        dispatch(registry, event).await
+        dispatch(registry, event, then).await
     }
 
     /// Returns a weak reference, for handlers, filters and middleware that dispatch. A clone in there

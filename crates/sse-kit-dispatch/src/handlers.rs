@@ -49,6 +49,7 @@ pub struct Registered<T = Value> {
 
 /// The results and failures of the handlers of one event, each in the order of the calls.
 #[derive(Debug)]
+#[non_exhaustive]
 #[must_use = "the errors of handlers are in it"]
 pub struct Called<T = Value> {
     /// The results of those that returned one.

@@ -21,6 +21,7 @@ use crate::dispatched::Dispatched;
 use crate::event::DomainEvent;
 use crate::registry::Registry;
 
+pub(crate) use deduplicate::Claims;
 pub use deduplicate::Deduplicate;
 pub use rate_limit::RateLimit;
 pub use timeout::Timeout;
@@ -67,11 +68,17 @@ pub trait Middleware: Send + Sync + 'static {
 pub struct Next {
     registry: Arc<Registry>,
     position: usize,
+    claims: Claims,
 }
 
 impl Next {
-    pub(crate) fn new(registry: Arc<Registry>) -> Self {
-        Self { registry, position: 0 }
+    pub(crate) fn new(registry: Arc<Registry>, claims: Claims) -> Self {
+        Self { registry, position: 0, claims }
+    }
+
+    /// Returns the keys that the dispatch has claimed.
+    pub(crate) fn claims(&self) -> &Claims {
+        &self.claims
     }
 
     /// Runs the rest of the way, with this event or another. It may be run again.
@@ -83,7 +90,7 @@ impl Next {
         let Some(middleware) = registry.middleware.get(self.position).cloned() else {
             return Box::pin(handle(registry, event));
         };
-        let next = Self { registry, position: self.position + 1 };
+        let next = Self { registry, position: self.position + 1, claims: self.claims.clone() };
         Box::pin(async move {
             let call = catch_panic(|| middleware.call(event, next)).await;
             call.unwrap_or_else(|panic| Err(DispatchError::Middleware(panic)))

@@ -11,7 +11,7 @@ use sse_kit_dispatch::{
     BoxError, CallbackError, DispatchError, Dispatched, Dispatcher, DomainEvent, Ending,
 };
 
-use tokio::time::{advance, sleep};
+use tokio::time::{advance, sleep, timeout};
 
 type TestResult = Result<(), BoxError>;
 
@@ -120,6 +120,85 @@ async fn a_twin_waits_for_so_long_and_then_says_so() -> TestResult {
     })?;
     let outer = dispatcher.dispatch(with_id(1)).await?;
     assert!(outer.errors.is_empty(), "{:?}", outer.errors);
+    Ok(())
+}
+
+/// The event is not handled for good before what follows its dispatch has succeeded.
+#[tokio::test(start_paused = true)]
+async fn a_key_is_free_again_when_what_follows_the_dispatch_fails_or_is_dropped() -> TestResult {
+    let (dispatcher, calls) = slow_first(false, Duration::MAX)?;
+    let then = |ok: bool| {
+        let dispatched = dispatcher.dispatch_then(with_id(1), move |dispatched| async move {
+            sleep(SECOND).await;
+            if ok { Ok(dispatched) } else { Err("the log is down") }
+        });
+        async move { dispatched.await.map(|then| then.map_err(str::to_owned)) }
+    };
+    // The twin comes while the first is followed up, which fails: so it is the twin's turn.
+    let (first, twin) = tokio::join!(then(false), async {
+        sleep(SECOND + SECOND + SECOND / 2).await;
+        then(false).await
+    });
+    assert!(matches!(first, Ok(Err(_))), "{first:?}");
+    assert!(matches!(twin, Ok(Err(_))), "{twin:?}");
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
+
+    assert!(timeout(SECOND / 2, then(true)).await.is_err(), "it is dropped");
+    assert!(is_handled(&then(true).await?.map_err(|_| DispatchError::middleware("failed"))));
+    assert_eq!(calls.load(Ordering::Relaxed), 4);
+    assert!(is_stopped(&dispatcher.dispatch(with_id(1)).await));
+    Ok(())
+}
+
+/// The same dispatch runs the rest of the way twice: one after the other, or at the same time.
+#[tokio::test(start_paused = true)]
+async fn a_dispatch_does_not_wait_for_itself() -> TestResult {
+    for at_the_same_time in [false, true] {
+        let (dispatcher, calls) = (Dispatcher::new(), Arc::new(AtomicUsize::new(0)));
+        dispatcher.middleware_fn(move |event, next| async move {
+            let (first, second) = (next.run(Arc::clone(&event)), next.run(event));
+            if at_the_same_time {
+                tokio::join!(first, second).1
+            } else {
+                let _first = first.await?;
+                second.await
+            }
+        });
+        dispatcher.middleware(Deduplicate::new(1000 * SECOND, by_id));
+        let count = Arc::clone(&calls);
+        dispatcher.on("t", move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            sleep(SECOND)
+        })?;
+        assert!(is_stopped(&dispatcher.dispatch(with_id(1)).await));
+        assert!(is_stopped(&dispatcher.dispatch(with_id(1)).await));
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+    }
+    Ok(())
+}
+
+/// A middleware leaves the rest of the way to a task, and that ends after the dispatch.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_handled_after_its_dispatch_is_known_too() -> TestResult {
+    let dispatcher = Dispatcher::new();
+    dispatcher.middleware_fn(|event, next| async move {
+        tokio::spawn({
+            let event = Arc::clone(&event);
+            async move { next.run(event).await }
+        });
+        Ok(Dispatched::stopped(event, "later"))
+    });
+    dispatcher.middleware(Deduplicate::new(1000 * SECOND, by_id));
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&calls);
+    dispatcher.on("t", move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+    })?;
+    for _ in 0..2 {
+        assert!(is_stopped(&dispatcher.dispatch(with_id(1)).await));
+        sleep(SECOND).await;
+    }
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
     Ok(())
 }
 

@@ -5,13 +5,14 @@ use std::convert::Infallible;
 use std::fmt;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use sse_kit_broadcast::{Delivery, Goodbye, Subscription};
 use sync_wrapper::SyncWrapper;
 
+use crate::age::Age;
 use crate::byte_stream::SseByteStream;
 use crate::frames;
 use crate::gzip::Gzip;
@@ -33,8 +34,8 @@ pub struct SseBody {
     /// The subscription; `None` if nothing follows.
     subscription: Option<Subscription>,
     extras: Extras,
-    /// The time at which the stream ends because of its age.
-    ends_at: Option<Instant>,
+    /// Its maximum age, until it is reached.
+    age: Option<Age>,
     /// The state of its compression.
     gzip: Option<Box<Gzip>>,
 }
@@ -61,9 +62,9 @@ impl SseBody {
         opening: Bytes,
         subscription: Subscription,
         extras: Extras,
-        ends_at: Option<Instant>,
+        age: Option<Age>,
     ) -> Self {
-        Self { subscription: Some(subscription), extras, ends_at, ..Self::last_words(opening) }
+        Self { subscription: Some(subscription), extras, age, ..Self::last_words(opening) }
     }
 
     /// Creates a body with a single frame.
@@ -72,7 +73,7 @@ impl SseBody {
             opening: Some(frame),
             subscription: None,
             extras: Extras::default(),
-            ends_at: None,
+            age: None,
             gzip: None,
         }
     }
@@ -106,10 +107,12 @@ impl SseBody {
     /// Returns the next bytes of the subscription; `None` after its end.
     fn poll_subscription(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let Some(subscription) = &mut self.subscription else { return Poll::Ready(None) };
-        if self.ends_at.is_some_and(|at| at <= Instant::now()) {
+        if let Some(age) = &mut self.age
+            && age.poll_end(cx).is_ready()
+        {
             // Queued events may have no id, so the client could not get them later.
             subscription.finish(Goodbye::ComeBack { within: RENEW_WITHIN });
-            self.ends_at = None;
+            self.age = None;
         }
         let mut delivery = std::task::ready!(subscription.poll_recv(cx));
         if let Some(Delivery::Heartbeat { position }) = &mut delivery
@@ -117,17 +120,15 @@ impl SseBody {
         {
             *position = None;
         }
-        if let (Some(last_event), Some(delivery)) = (&mut self.extras.last_event, &delivery) {
-            last_event.sent(delivery);
-        }
         Poll::Ready(delivery.map(|delivery| self.delivery_bytes(delivery)))
     }
 
     /// Returns the next bytes of the source; `None` if the stream has ended, and the subscription
     /// has a goodbye.
     fn poll_extras(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if let Some(last_event) = &mut self.extras.last_event
-            && last_event.poll_sent(cx).is_ready()
+        if let (Some(last_event), Some(subscription)) =
+            (&mut self.extras.last_event, &self.subscription)
+            && last_event.poll_sent(subscription, cx).is_ready()
         {
             self.finish();
             return Poll::Ready(None);

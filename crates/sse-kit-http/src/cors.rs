@@ -60,7 +60,8 @@ impl Cors {
     /// `Vary: origin`, for caches.
     ///
     /// Answer a preflight (an `OPTIONS` request with `Access-Control-Request-Method`) with an empty
-    /// response, status 204, on which this was called.
+    /// response, status 204, on which this was called. As a tower layer (feature `tower`), `Cors` does
+    /// both by itself.
     pub fn allow(&self, request: &HeaderMap, response: &mut HeaderMap) {
         response.append(VARY, HeaderValue::from_static("origin"));
         let Some(asking) = request.get(ORIGIN) else { return };
@@ -179,6 +180,8 @@ mod tests {
         ] {
             assert!(text.parse::<Origin>().is_err(), "{text}");
         }
+        let error = "https://a.test/".parse::<Origin>().unwrap_err();
+        assert!(error.to_string().starts_with("\"https://a.test/\" is not an origin: write "));
     }
 
     #[test]

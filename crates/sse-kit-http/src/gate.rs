@@ -10,6 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use sse_kit_broadcast::{ConnectionId, Goodbye, Hub, SubscribeError, SubscriptionBuilder};
 use sse_kit_event::Topics;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::renewals::Renewals;
@@ -22,16 +23,20 @@ const MAX_REVOCATIONS: usize = 3;
 /// The default time for which a stream stays open without an answer of the authorizer.
 const GRACE: Duration = Duration::from_secs(30);
 
+/// The default time for which [`Gate::open`] waits for the authorizer.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// A gate that opens streams for authorised principals. Cloning is cheap; all clones are the same
 /// gate.
 ///
 /// The gate asks the [`Authorizer`] before it opens a stream, and again when the grant expires. If
 /// access is denied or [revoked](Gate::revoke), the stream ends with the event `sse-kit:close`.
-/// This requires that [`Gate::watch`] runs; one timer serves all streams.
 ///
-/// Renewals never end the stream of a principal that still has access. The gate renews at most 32
-/// streams at a time, each call has a timeout of 0.5 s, and a stream without an answer stays open
-/// for a [grace period](Gate::grace).
+/// One task of the gate renews the grants of all streams. The first [`open`](Gate::open) spawns it;
+/// it ends with the gate and its streams. It searches for expired grants four times per second, and
+/// renews at most 32 streams at a time. A call that panics or takes longer than 0.5 s is a failure;
+/// the gate retries after one second. Renewals never end the stream of a principal that still has
+/// access: a stream without an answer stays open for a [grace period](Gate::grace).
 ///
 /// ```
 /// use sse_kit_broadcast::Hub;
@@ -62,24 +67,30 @@ const GRACE: Duration = Duration::from_secs(30);
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let hub = Hub::new();
 /// let gate = Gate::new(hub.clone(), OwnJobs);
-/// let watch = tokio::spawn(gate.clone().watch());
 ///
 /// let alices: Topic = "jobs:alice".parse()?;
 /// let response = gate.open("alice".to_owned(), hub.subscribe(&alices)).await?;
 /// let denied = gate.open("bob".to_owned(), hub.subscribe(&alices)).await;
 /// assert!(matches!(denied, Err(OpenError::Denied)));
-/// # watch.abort();
 /// # Ok(()) }
 /// ```
 pub struct Gate<A: Authorizer> {
     shared: Arc<Shared<A>>,
-    grace: Duration,
 }
 
 struct Shared<A: Authorizer> {
     hub: Hub,
     authorizer: A,
+    settings: Mutex<Settings>,
     admitted: Mutex<Admitted<A::Principal>>,
+    /// The task that renews grants, once a stream was opened. Dropping the set aborts it.
+    renewing: Mutex<JoinSet<()>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Settings {
+    grace: Duration,
+    open_timeout: Duration,
 }
 
 struct Admitted<P> {
@@ -133,17 +144,24 @@ impl<A: Authorizer> Gate<A> {
             next_pending: 0,
             changed: false,
         };
-        let admitted = Mutex::new(admitted);
-        Self { shared: Arc::new(Shared { hub, authorizer, admitted }), grace: GRACE }
+        let (admitted, renewing) = (Mutex::new(admitted), Mutex::new(JoinSet::new()));
+        let settings = Mutex::new(Settings { grace: GRACE, open_timeout: OPEN_TIMEOUT });
+        Self { shared: Arc::new(Shared { hub, authorizer, settings, admitted, renewing }) }
     }
 
     /// Sets how long a stream stays open while its grant needs renewal and the authorizer gives no
     /// answer: it panics, or takes longer than 0.5 s. After that the client reconnects, and the
-    /// gate asks the authorizer again. Default: 30 s.
-    ///
-    /// The setting applies only to this clone: call [`Gate::watch`] on it.
+    /// gate asks the authorizer again. Default: 30 s. The setting applies to all clones.
     pub fn grace(self, time: Duration) -> Self {
-        Self { grace: time, ..self }
+        self.shared.settings.lock().grace = time;
+        self
+    }
+
+    /// Sets how long [`open`](Gate::open) waits for the authorizer, over all topics and all calls.
+    /// Default: 10 s. The setting applies to all clones.
+    pub fn open_timeout(self, time: Duration) -> Self {
+        self.shared.settings.lock().open_timeout = time;
+        self
     }
 
     /// Opens a stream if `principal` may see all of its topics.
@@ -156,7 +174,13 @@ impl<A: Authorizer> Gate<A> {
     /// # Errors
     ///
     /// [`OpenError::Denied`] if the principal may not see a topic; answer with 401 or 403.
-    /// [`OpenError::Subscribe`] if the subscription could not be opened.
+    /// [`OpenError::NoAnswer`] if the authorizer takes longer than the
+    /// [timeout](Gate::open_timeout); answer with [`SseResponse::busy`]. [`OpenError::Subscribe`] if
+    /// the subscription could not be opened.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a Tokio runtime, and if the authorizer panics.
     ///
     /// # Cancel safety
     ///
@@ -170,8 +194,16 @@ impl<A: Authorizer> Gate<A> {
         let topics = subscribe.topics().clone();
         let principal = Arc::new(principal);
         let asking = self.shared.register(&principal, &topics);
+        self.shared.keep_renewing();
+        let (began, timeout) = (Instant::now(), self.shared.settings.lock().open_timeout);
         for _ in 0..MAX_REVOCATIONS {
-            let grant = self.shared.ask(&principal, &topics, access).await?;
+            let asked = self.shared.ask(&principal, &topics, access);
+            let left = timeout.saturating_sub(began.elapsed());
+            let Ok(grant) = tokio::time::timeout(left, asked).await else {
+                tracing::error!(?timeout, "an authorizer gave no answer; the stream is not opened");
+                return Err(OpenError::NoAnswer);
+            };
+            let grant = grant?;
             let (entry, joined) = {
                 let mut admitted = self.shared.admitted.lock();
                 let Some(pending) = admitted.pending.get_mut(&asking.number) else { break };
@@ -202,6 +234,10 @@ impl<A: Authorizer> Gate<A> {
     /// Ends the streams for which `affected` returns `true`, immediately and for good. Returns
     /// their number.
     ///
+    /// Call it after the rights have changed in the authorizer's data, and not before: the gate asks
+    /// the authorizer when a client reconnects, and grants what the data says then. At a logout, first
+    /// delete the session, then revoke.
+    ///
     /// It calls `affected` under a lock; `affected` must not call the gate.
     pub fn revoke(&self, affected: impl Fn(&A::Principal, &Topics) -> bool) -> usize {
         let mut admitted = self.shared.admitted.lock();
@@ -210,7 +246,7 @@ impl<A: Authorizer> Gate<A> {
         }
         let ended = admitted.streams.extract_if(|_, s| affected(&s.principal, &s.topics));
         let ended: Vec<_> = ended.map(|(id, _)| id).collect();
-        // Not under the lock: the hub takes its own locks.
+        // Still under the lock, because a client may reconnect with the same id at this moment.
         ended.iter().filter(|id| self.shared.hub.dismiss(id, Goodbye::StayAway)).count()
     }
 
@@ -232,23 +268,19 @@ impl<A: Authorizer> Gate<A> {
             }
         }
     }
-
-    /// Renews expired grants, and ends streams without access. Never completes: spawn it as a task
-    /// of the app.
-    ///
-    /// It searches for due streams four times per second, and renews up to 32 at a time. A call
-    /// that panics or takes longer than 0.5 s is a failure; the gate retries after one second, for
-    /// the [grace period](Gate::grace).
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: if the future is dropped, renewals pause, and a later `watch` continues them.
-    pub async fn watch(self) {
-        Renewals::new(self.shared, self.grace).run().await;
-    }
 }
 
 impl<A: Authorizer> Shared<A> {
+    /// Spawns the task that renews grants, unless it runs. It ends with its runtime, which may end
+    /// before the gate does.
+    fn keep_renewing(self: &Arc<Self>) {
+        let mut renewing = self.renewing.lock();
+        while renewing.try_join_next().is_some() {}
+        if renewing.is_empty() {
+            renewing.spawn(Renewals::new(Arc::downgrade(self)).run());
+        }
+    }
+
     fn register(self: &Arc<Self>, principal: &Arc<A::Principal>, topics: &Topics) -> Asking<A> {
         let mut admitted = self.admitted.lock();
         let number = admitted.next_pending;
@@ -289,7 +321,7 @@ impl<P> Admitted<P> {
 
 impl<A: Authorizer> Clone for Gate<A> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), grace: self.grace }
+        Self { shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -340,6 +372,9 @@ pub enum OpenError {
     /// The principal may not see one of the topics.
     #[error("access denied")]
     Denied,
+    /// The authorizer gave no answer in [time](Gate::open_timeout). The client may retry later.
+    #[error("the authorizer gave no answer in time; retry later")]
+    NoAnswer,
     /// The subscription could not be opened.
     #[error("the subscription could not be opened")]
     Subscribe(#[from] SubscribeError),

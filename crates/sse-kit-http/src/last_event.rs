@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use sse_kit_broadcast::{Delivery, Subscription};
+use sse_kit_broadcast::Subscription;
 use sse_kit_event::EventId;
 use sync_wrapper::SyncWrapper;
 
@@ -17,48 +17,31 @@ pub(crate) struct LastEvent {
     /// The future of the last event, until it completes.
     awaited: Option<SyncWrapper<Awaited>>,
     last: Option<EventId>,
-    /// The event through which everything has been sent, if known.
-    position: Option<EventId>,
 }
 
 impl LastEvent {
-    pub(crate) fn new(
+    pub(crate) fn new(last: impl Future<Output = Option<EventId>> + Send + 'static) -> Self {
+        Self { awaited: Some(SyncWrapper::new(Box::pin(last))), last: None }
+    }
+
+    /// Completes once everything was sent. Poll it when `subscription` has nothing to deliver.
+    pub(crate) fn poll_sent(
+        &mut self,
         subscription: &Subscription,
-        last: impl Future<Output = Option<EventId>> + Send + 'static,
-    ) -> Self {
-        Self {
-            awaited: Some(SyncWrapper::new(Box::pin(last))),
-            last: None,
-            position: subscription.resumes_from(),
-        }
-    }
-
-    /// Records a delivery that was sent.
-    pub(crate) fn sent(&mut self, delivery: &Delivery) {
-        let position = match delivery {
-            Delivery::Entry(entry) => Some(entry.id()),
-            Delivery::Gap(gap) => Some(gap.to),
-            Delivery::Heartbeat { position } => *position,
-            _ => None,
-        };
-        self.position = position.or(self.position);
-    }
-
-    /// Completes once everything was sent.
-    pub(crate) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         if let Some(awaited) = &mut self.awaited {
             let last = std::task::ready!(awaited.get_mut().as_mut().poll(cx));
             self.awaited = None;
             self.last = last;
         }
-        let is_sent = match (self.position, self.last) {
+        let Some(last) = self.last else { return Poll::Ready(()) };
+        // The client knows no position if it began with history, and found nothing there. The
+        // subscription has one all the same.
+        let is_sent = subscription.delivered_through().is_some_and(|position| {
             // In another epoch the event does not exist.
-            (Some(position), Some(last)) => {
-                position.epoch() != last.epoch() || position.offset() >= last.offset()
-            }
-            (None, Some(_)) => false,
-            (_, None) => true,
-        };
+            position.epoch() != last.epoch() || position.offset() >= last.offset()
+        });
         // Missing events still arrive by the subscription, or a heartbeat passes the last event.
         if is_sent { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -66,9 +49,6 @@ impl LastEvent {
 
 impl fmt::Debug for LastEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LastEvent")
-            .field("last", &self.last)
-            .field("position", &self.position)
-            .finish_non_exhaustive()
+        f.debug_struct("LastEvent").field("last", &self.last).finish_non_exhaustive()
     }
 }

@@ -11,7 +11,7 @@ use tower_service::Service;
 use crate::host::HostRules;
 use crate::same_site::ensure_same_site;
 
-/// A layer that answers with status 403 if a page of another site requests a change: a request with
+/// A layer that answers with status 403 if a page of another origin requests a change: a request with
 /// a method other than `GET`, `HEAD`, `OPTIONS` and `TRACE` that does not pass
 /// [`ensure_same_site`](crate::ensure_same_site).
 ///

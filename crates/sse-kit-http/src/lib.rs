@@ -33,15 +33,18 @@
 //!   streams.
 //! - [`query_parameters`] reads other parameters of a query, and rejects invalid UTF-8.
 //! - [`TrustedProxies`] finds the client's address behind proxies.
-//! - [`ensure_same_site`] rejects requests from pages of other sites, [`HostRules`] rejects foreign
+//! - [`ensure_same_site`] rejects requests from pages of other origins, [`HostRules`] rejects foreign
 //!   host names, and [`Cors`] lets pages of chosen origins read streams.
 
+mod age;
 mod authorizer;
 #[cfg(feature = "axum")]
 mod axum;
 mod body;
 mod byte_stream;
 mod cors;
+#[cfg(feature = "tower")]
+mod cors_layer;
 mod frames;
 mod gate;
 #[cfg_attr(not(feature = "gzip"), path = "no_gzip.rs")]
@@ -63,6 +66,8 @@ pub use authorizer::{Access, Authorizer, DeniedError, Grant, Resource};
 pub use body::SseBody;
 pub use byte_stream::SseByteStream;
 pub use cors::{Cors, Origin};
+#[cfg(feature = "tower")]
+pub use cors_layer::{WithCors, WithCorsFuture};
 pub use gate::{Gate, OpenError};
 pub use host::{HostName, HostRules, WrongHostError};
 #[cfg(feature = "tower")]

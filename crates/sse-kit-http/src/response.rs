@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::Stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
@@ -15,6 +15,7 @@ use sse_kit_event::control::ControlName;
 use sse_kit_event::{Event, EventId};
 use sync_wrapper::SyncWrapper;
 
+use crate::age::Age;
 use crate::body::{Extras, SseBody};
 use crate::frames;
 use crate::last_event::LastEvent;
@@ -114,13 +115,13 @@ impl SseResponse {
         mut self,
         last: impl Future<Output = Option<EventId>> + Send + 'static,
     ) -> Self {
-        self.extras.last_event = Some(Box::new(LastEvent::new(&self.subscription, last)));
+        self.extras.last_event = Some(Box::new(LastEvent::new(last)));
         self
     }
 
     /// Sets the average delay before a client reconnects. Each client gets a random delay, up to
     /// half shorter or longer, so that clients that a crash cuts off do not reconnect all at once.
-    /// Default: 3 s, which means 1.5 s to 4.5 s.
+    /// Default: 3 s, which means 1.5 s to 4.5 s. No client gets less than 100 ms.
     pub fn retry(self, delay: Duration) -> Self {
         Self { retry: delay, ..self }
     }
@@ -130,8 +131,7 @@ impl SseResponse {
     /// spread streams over new nodes of a load balancer, and to have tokens presented again.
     /// Default: no limit.
     ///
-    /// There is no timer for it: the age is checked when the stream sends something, so the stream
-    /// may end up to one heartbeat interval late.
+    /// The body must be polled within a Tokio runtime that has timers.
     pub fn max_age(self, age: Duration) -> Self {
         Self { max_age: Some(age), ..self }
     }
@@ -167,12 +167,8 @@ impl SseResponse {
         let is_unnumbered = self.extras.is_unnumbered(&self.subscription);
         let id = self.subscription.resumes_from().filter(|_| !is_unnumbered);
         let hello = frames::hello(&self.subscription, id, self.retry);
-        let ends_at = self.max_age.and_then(|age| {
-            // A longer age may overflow; a time beyond the range of `Instant` means never.
-            let age = age.min(Duration::MAX / 2).mul_f64(0.8 + fastrand::f64() / 5.0);
-            Instant::now().checked_add(age)
-        });
-        let body = SseBody::stream(hello, self.subscription, self.extras, ends_at);
+        let age = self.max_age.and_then(Age::new);
+        let body = SseBody::stream(hello, self.subscription, self.extras, age);
         #[cfg(feature = "gzip")]
         if let Some(is_accepted) = self.gzip {
             return respond_compressed(body, is_accepted);
@@ -180,7 +176,8 @@ impl SseResponse {
         respond(body)
     }
 
-    /// Asks a client to retry at a random time `within` this duration, because a limit is reached.
+    /// Asks a client to retry at a random time `within` this duration, and after 100 ms at the
+    /// earliest, because a limit is reached.
     ///
     /// The response is a stream with the single event `sse-kit:busy`, not status 429 or 503,
     /// because a native `EventSource` stops for good on [any status except 200][spec].

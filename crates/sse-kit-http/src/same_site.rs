@@ -1,10 +1,14 @@
-//! Protects a server from requests of other sites' pages.
+//! Protects a server from requests of other origins' pages.
 
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Uri};
 
-/// Rejects requests from pages of another site. Call it in every route that changes something.
+/// Rejects requests from pages of another origin. Call it in every route that changes something.
+///
+/// The origin must be the same: scheme, host and port. A page of another subdomain is rejected too,
+/// although browsers call it same-site, as subdomains are often run by others. A request that the user
+/// makes without a page, such as from a bookmark, is allowed.
 ///
 /// Browsers send [`Sec-Fetch-Site`][fetch-metadata]. Old browsers send at least `Origin`, which
 /// must then name this host. Other clients send neither; they are allowed, because no page controls
@@ -12,7 +16,7 @@ use http::{HeaderMap, HeaderValue, Uri};
 ///
 /// # Errors
 ///
-/// [`CrossSiteError`] if the request comes from a page of another site, or may come from one.
+/// [`CrossSiteError`] if the request comes from a page of another origin, or may come from one.
 ///
 /// ```
 /// use http::Request;
@@ -44,9 +48,9 @@ fn is_origin_of(origin: &HeaderValue, host: Option<&str>) -> bool {
     origin.is_some_and(|(_scheme, origin)| Some(origin) == host)
 }
 
-/// The error for a request from a page of another site.
+/// The error for a request from a page of another origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the request comes from a page of another site")]
+#[error("the request comes from a page of another origin")]
 pub struct CrossSiteError;
 
 #[cfg(test)]

@@ -107,7 +107,9 @@ impl<P: Progress> SharedStream<P> {
     /// # Cancel safety
     ///
     /// If the future is dropped before it completes, the stream ends, and the open responses end
-    /// with `sse-kit:close`. An item that was being published is on all pages or on none.
+    /// with `sse-kit:close`. An item that was being published may or may not reach the open pages, as
+    /// for [`Hub::publish`]; the [progress](Self::read) does not have it. Spawn the future, so that a
+    /// handler whose client leaves does not drop it.
     pub fn new<S>(
         hub: Hub,
         topic: Topic,

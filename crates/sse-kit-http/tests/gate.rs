@@ -126,7 +126,6 @@ async fn every_topic_and_pattern_is_asked_for_and_one_no_is_enough() -> TestResu
 async fn a_grant_that_runs_out_is_asked_for_again_and_a_no_ends_the_stream() -> TestResult {
     let (hub, told) = (Hub::new(), Told::to_say(for_a_minute()));
     let gate = Gate::new(hub.clone(), told.clone());
-    let watch = tokio::spawn(gate.clone().watch());
     let began = Instant::now();
     let reading = tokio::spawn(rest(gate.open("ann", hub.subscribe(topic("a"))).await?));
 
@@ -141,7 +140,6 @@ async fn a_grant_that_runs_out_is_asked_for_again_and_a_no_ends_the_stream() -> 
     // The second grant was given at 59 s, and so ran out at 119 s.
     let ended = (at - began).as_secs_f64();
     assert!((119.0..=120.0).contains(&ended), "{ended}");
-    watch.abort();
     Ok(())
 }
 
@@ -177,7 +175,6 @@ async fn who_is_revoked_is_closed_at_once_and_gets_nothing_more() -> TestResult 
 async fn changed_rights_are_asked_for_within_a_second() -> TestResult {
     let (hub, told) = (Hub::new(), Told::to_say(yes()));
     let gate = Gate::new(hub.clone(), told.clone());
-    let watch = tokio::spawn(gate.clone().watch());
     let ann = tokio::spawn(rest(gate.open("ann", hub.subscribe(topic("a"))).await?));
     let bob = tokio::spawn(rest(gate.open("bob", hub.subscribe(topic("a"))).await?));
     tokio::time::sleep(Duration::from_secs(100)).await;
@@ -188,7 +185,6 @@ async fn changed_rights_are_asked_for_within_a_second() -> TestResult {
     assert_eq!(events, ["sse-kit:hello", "sse-kit:close"]);
     assert!(at - changed <= Duration::from_secs(1));
     assert!(!bob.is_finished() && hub.connection_count() == 1);
-    watch.abort();
     Ok(())
 }
 
@@ -196,7 +192,6 @@ async fn changed_rights_are_asked_for_within_a_second() -> TestResult {
 async fn a_stream_without_an_answer_stays_for_the_grace_period_and_comes_back() -> TestResult {
     let (hub, told) = (Hub::new(), Told::to_say(for_a_minute()));
     let gate = Gate::new(hub.clone(), told.clone());
-    let watch = tokio::spawn(gate.clone().watch());
     for broken in [Says::Panics, Says::Hangs] {
         told.now_says(for_a_minute());
         let began = Instant::now();
@@ -213,8 +208,6 @@ async fn a_stream_without_an_answer_stays_for_the_grace_period_and_comes_back() 
             assert!((90.0..=92.0).contains(&ended), "{ended}");
         }
     }
-    assert!(!watch.is_finished(), "it goes on");
-    watch.abort();
     Ok(())
 }
 
@@ -222,7 +215,6 @@ async fn a_stream_without_an_answer_stays_for_the_grace_period_and_comes_back() 
 async fn a_broken_authorizer_that_recovers_costs_nobody_a_stream() -> TestResult {
     let (hub, told) = (Hub::new(), Told::to_say(for_a_minute()));
     let gate = Gate::new(hub.clone(), told.clone()).grace(Duration::from_secs(10));
-    let watch = tokio::spawn(gate.clone().watch());
     let _open = gate.open("ann", hub.subscribe(topic("a"))).await?;
     for broken in [Says::Panics, Says::Hangs] {
         told.now_says(broken);
@@ -231,7 +223,6 @@ async fn a_broken_authorizer_that_recovers_costs_nobody_a_stream() -> TestResult
         tokio::time::sleep(Duration::from_secs(3)).await;
     }
     assert_eq!(hub.connection_count(), 1);
-    watch.abort();
     Ok(())
 }
 
@@ -273,16 +264,15 @@ async fn grants_that_run_out_together_cost_nobody_a_stream() -> TestResult {
     };
     // Renewing all of them takes far longer than the grace period.
     let gate = Gate::new(hub.clone(), pooled.clone()).grace(Duration::from_secs(2));
+    let gate = gate.open_timeout(Duration::from_secs(600));
     let opening = (0..streams).map(|user| gate.open(user, hub.subscribe(topic("a"))));
     let open = futures_util::future::try_join_all(opening).await?;
-    let watch = tokio::spawn(gate.clone().watch());
     pooled.most.store(0, Ordering::SeqCst);
     tokio::time::sleep(Duration::from_secs(800)).await;
     gate.renew(|_, _| true);
     tokio::time::sleep(Duration::from_secs(200)).await;
     assert_eq!(hub.connection_count(), open.len());
     assert!(pooled.most.load(Ordering::SeqCst) <= 32, "{:?}", pooled.most);
-    watch.abort();
     Ok(())
 }
 
@@ -401,4 +391,67 @@ async fn who_is_revoked_while_the_log_is_read_gets_nothing() -> TestResult {
     assert_eq!((hub.stats().backfilled, hub.connection_count()), (2, 1));
     drop(bob);
     Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_authorizer_that_hangs_opens_nothing_and_is_waited_for_no_longer_than_the_timeout()
+-> TestResult {
+    let (hub, told) = (Hub::new(), Told::to_say(Says::Hangs));
+    let gate = Gate::new(hub.clone(), told.clone());
+    let began = Instant::now();
+    let opened = gate.open("ann", hub.subscribe(topic("a"))).await;
+    assert_eq!(opened.err(), Some(OpenError::NoAnswer));
+    assert_eq!(began.elapsed(), Duration::from_secs(10));
+    let other = gate.clone().open_timeout(Duration::from_secs(1));
+    for gate in [gate, other] {
+        let began = Instant::now();
+        let opened = gate.open("ann", hub.subscribe(Topics::parse(["a", "b"])?)).await;
+        assert_eq!(opened.err(), Some(OpenError::NoAnswer));
+        assert_eq!(began.elapsed(), Duration::from_secs(1), "it counts for all clones");
+    }
+    assert_eq!(hub.connection_count(), 0);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grace_period_counts_for_all_clones() -> TestResult {
+    let (hub, told) = (Hub::new(), Told::to_say(for_a_minute()));
+    let gate = Gate::new(hub.clone(), told.clone());
+    let _ = gate.clone().grace(Duration::from_secs(5));
+    let began = Instant::now();
+    let reading = tokio::spawn(rest(gate.open("ann", hub.subscribe(topic("a"))).await?));
+    told.now_says(Says::Hangs);
+    let ended = (reading.await?.1 - began).as_secs_f64();
+    assert!((65.0..=67.0).contains(&ended), "{ended}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_that_is_dropped_leaves_nothing_behind() -> TestResult {
+    let (hub, told) = (Hub::new(), Told::to_say(for_a_minute()));
+    let gate = Gate::new(hub.clone(), told.clone());
+    let stream = gate.open("ann", hub.subscribe(topic("a"))).await?;
+    tokio::time::sleep(Duration::from_secs(70)).await;
+    drop((gate, stream));
+    assert_eq!(Arc::strong_count(&told.says), 1, "the authorizer is dropped");
+    Ok(())
+}
+
+#[test]
+fn grants_are_renewed_after_the_runtime_of_the_first_stream_has_ended() -> TestResult {
+    let runtime =
+        || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    let (hubs, first) = (runtime()?, runtime()?);
+    let told = Told::to_say(for_a_minute());
+    let hub = hubs.block_on(async { Hub::new() });
+    let gate = Gate::new(hub.clone(), told.clone());
+    drop(first.block_on(gate.open("ann", hub.subscribe(topic("a"))))?);
+    drop(first);
+    hubs.block_on(async {
+        let reading = tokio::spawn(rest(gate.open("ann", hub.subscribe(topic("a"))).await?));
+        told.now_says(Says::No);
+        let (events, _) = tokio::time::timeout(Duration::from_secs(600), reading).await??;
+        assert_eq!(events, ["sse-kit:hello", "sse-kit:close"]);
+        Ok(())
+    })
 }

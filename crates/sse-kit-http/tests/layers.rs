@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use http::{Method, Request, Response, StatusCode};
-use sse_kit_http::{Checked, HostRules, SameSiteLayer};
+use sse_kit_http::{Checked, Cors, HostRules, SameSiteLayer};
 use sse_kit_test_support::TestResult;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -51,6 +51,36 @@ async fn other_hosts_are_refused_for_every_method() -> TestResult {
             let app = rules.layer(service_fn(answer));
             assert_eq!(send(app, request).await, expected, "{host}");
         }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_page_of_an_allowed_origin_reads_and_its_preflight_is_answered() -> TestResult {
+    let varied = async |_: Request<()>| {
+        Response::builder().header("vary", "accept").body("done").map_err(|e| e.to_string())
+    };
+    let cors = Cors::new(["https://app.test".parse()?]);
+    for (origin, is_allowed) in [("https://app.test", true), ("https://evil.test", false)] {
+        let send =
+            async |method: Method, asks: Option<&str>| -> Result<_, Box<dyn std::error::Error>> {
+                let mut request = Request::builder().method(method).header("origin", origin);
+                if let Some(asks) = asks {
+                    request = request.header("access-control-request-method", asks);
+                }
+                Ok(cors.layer(service_fn(varied)).oneshot(request.body(())?).await?)
+            };
+        let response = send(Method::GET, None).await?;
+        assert_eq!((response.status(), *response.body()), DONE);
+        let vary: Vec<_> = response.headers().get_all("vary").iter().collect();
+        assert_eq!(vary, ["accept", "origin"]);
+        let allowed = response.headers().get("access-control-allow-origin");
+        assert_eq!(allowed.is_some(), is_allowed);
+        let preflight = send(Method::OPTIONS, Some("GET")).await?;
+        assert_eq!((preflight.status(), *preflight.body()), (StatusCode::NO_CONTENT, ""));
+        assert_eq!(preflight.headers().contains_key("access-control-allow-headers"), is_allowed);
+        let plain = send(Method::OPTIONS, None).await?;
+        assert_eq!(*plain.body(), "done", "it is no preflight");
     }
     Ok(())
 }

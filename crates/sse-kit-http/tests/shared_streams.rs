@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::{Stream, stream};
 use http_body_util::BodyExt;
 use sse_kit_broadcast::{Goodbye, Hub, PublishError};
-use sse_kit_event::{Event, EventId};
+use sse_kit_event::{Event, EventId, Topic};
 use sse_kit_http::{Progress, SharedStream, SseBody};
 use sse_kit_test_support::{TestResult, rng, scaled};
 use tokio::sync::mpsc;
@@ -142,6 +142,37 @@ async fn a_hub_that_shuts_down_ends_the_producer() -> TestResult {
     sender.send("late".into()).await?;
     assert!(matches!(producing.await?, Err(PublishError::Closed)));
     assert_eq!(text(&answer), (String::new(), None));
+    Ok(())
+}
+
+/// Heartbeats are off, as they are too late and may carry no position.
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_which_history_has_nothing_ends_too() -> TestResult {
+    for history in [0, 1, 10] {
+        for (before, items, after) in [(0, 0, 0), (3, 0, 0), (0, 0, 3), (0, 3, 0), (3, 3, 3)] {
+            let hub = Hub::builder().history(history).heartbeat(None).build()?;
+            let earlier = hub.cursor();
+            let others = async |count| -> TestResult {
+                for _ in 0..count {
+                    hub.publish("other".parse::<Topic>()?, Event::new("x")).await?;
+                }
+                Ok(())
+            };
+            others(before).await?;
+            let tokens = stream::iter((0..items).map(|n| n.to_string()));
+            let topic = "answer".parse()?;
+            let (answer, produce) =
+                SharedStream::new(hub.clone(), topic, Answer::default(), tokens);
+            let mut open = client(&answer, None).await;
+            produce.await?;
+            others(after).await?;
+            assert_eq!(open.rest().await.len(), 2 + items, "a hello, the items and the end");
+            for from in [None, Some(earlier), Some(hub.cursor())] {
+                let rest = client(&answer, from).await.rest().await;
+                assert_eq!(rest.last(), Some(&said("sse-kit:close", "{}")), "{from:?} {rest:?}");
+            }
+        }
+    }
     Ok(())
 }
 

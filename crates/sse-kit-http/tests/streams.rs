@@ -131,6 +131,17 @@ async fn limits_and_ages_hold_for_it() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_quiet_stream_without_heartbeats_ends_at_its_age() -> TestResult {
+    let hub = Hub::builder().heartbeat(None).build()?;
+    let began = tokio::time::Instant::now();
+    let mut client = Client::new(respond(&hub).max_age(Duration::from_secs(10)).into_response());
+    assert_eq!(client.rest().await.last(), Some(&said("sse-kit:shutdown", "{}")));
+    let ended = began.elapsed().as_secs_f64();
+    assert!((8.0..=10.1).contains(&ended), "{ended}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_published_to_its_topics_comes_with_its_id() -> TestResult {
     let hub = Hub::new();
     let subscription = hub.subscribe(&Topic::new("news")?).open()?;

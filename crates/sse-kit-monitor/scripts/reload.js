@@ -2,35 +2,48 @@
 
 /** @import { Connection } from './connection.js' */
 /** @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} Field */
-/** @typedef {{id: string, value: string, checked?: boolean, selected?: boolean[]}} Kept */
+/** @typedef {{id: string, value: string, checked?: boolean, selected?: string[]}} Kept */
+/** @typedef {{getAll: (name: string) => unknown[]}} Parameters of a request: a FormData, or those of a URL */
 
 /** How old a page is before it loads itself anew: a server may say "gap" each time. In milliseconds. */
 const RELOAD_INTERVAL_MS = 5000;
 
 const KEY = 'sse-kit:fields';
 
-/** The fields that people have edited. @type {Set<Field>} */
+/** The fields that people have edited, and that no request has carried to the server. @type {Set<Field>} */
 const touched = new Set();
 
 /** Waits for the fields. @type {(() => void) | undefined} */
 let waiting;
 
-/** @param {Field} field */
+/** Whether a field differs from what the server sent. @param {Field} field */
 function isEdited(field) {
   if (!field.isConnected) return false;
-  if (field instanceof HTMLSelectElement || field.type === 'checkbox' || field.type === 'radio') return true;
+  if (field instanceof HTMLSelectElement) {
+    const options = [...field.options];
+    // Where none is chosen, a list shows its first.
+    if (!field.multiple && !options.some(({ defaultSelected }) => defaultSelected)) return field.selectedIndex > 0;
+    return options.some(({ selected, defaultSelected }) => selected !== defaultSelected);
+  }
+  if (isBox(field)) return field.checked !== field.defaultChecked;
   return field.value !== field.defaultValue;
 }
+
+/** @param {Field} field @returns {field is HTMLInputElement} */
+function isBox(field) {
+  return field.type === 'checkbox' || field.type === 'radio';
+}
+
+/** What is chosen. @param {HTMLSelectElement} field */
+const selection = (field) => [...field.selectedOptions].map(({ value }) => value);
 
 const edited = () => [...touched].filter(isEdited);
 
 /** @param {Field} field @returns {Kept} */
 function kept(field) {
   const { id, value } = field;
-  if (field instanceof HTMLSelectElement) {
-    return { id, value, selected: [...field.options].map(({ selected }) => selected) };
-  }
-  return { id, value, checked: field instanceof HTMLInputElement ? field.checked : undefined };
+  if (field instanceof HTMLSelectElement) return { id, value, selected: selection(field) };
+  return { id, value, checked: isBox(field) ? field.checked : undefined };
 }
 
 /** Keeps the values of these fields for the next page; false if it cannot. @param {Field[]} fields */
@@ -60,15 +73,43 @@ function restore() {
     const field = /** @type {Field | null} */ (document.getElementById(id));
     if (!field) continue;
     if (field instanceof HTMLSelectElement) {
-      for (const [n, option] of [...field.options].entries()) option.selected = selected?.[n] ?? option.selected;
+      // By value: the options of this page may be others.
+      for (const option of field.options) option.selected = selected?.includes(option.value) ?? option.selected;
     } else {
       field.value = value;
       if (field instanceof HTMLInputElement) field.checked = checked ?? field.checked;
     }
-    // The page's own scripts see it as if it was typed.
-    for (const name of ['input', 'change']) field.dispatchEvent(new Event(name, { bubbles: true }));
+    // The page's own scripts see it as if it was typed. Not as a change, which would be sent once more.
+    field.dispatchEvent(new Event('input', { bubbles: true }));
     if (id === found.focus) field.focus();
   }
+}
+
+/**
+ * Forgets the fields whose values a request has brought to the server, and remembers those of a form whose
+ * request failed.
+ *
+ * @param {Element} source of the request
+ * @param {boolean} isDone
+ * @param {Parameters} parameters
+ */
+function settle(source, isDone, parameters) {
+  const form = source.closest?.('form');
+  if (!isDone) {
+    for (const field of form?.elements ?? []) {
+      if (field.matches('input,textarea,select')) touched.add(/** @type {Field} */ (field));
+    }
+    return;
+  }
+  for (const field of touched) {
+    const sent = parameters.getAll(field.name);
+    const isSent = (/** @type {string} */ value) => sent.includes(value);
+    const isWhole = field instanceof HTMLSelectElement ? selection(field).every(isSent) : isSent(field.value);
+    // An empty box sends nothing, so that its absence says something only of its own form.
+    const isOff = isBox(field) && !field.checked;
+    if (isOff ? (field === source || field.form === form) && !isWhole : sent.length && isWhole) touched.delete(field);
+  }
+  setTimeout(() => waiting?.());
 }
 
 /** Watches the fields, and gives back what was kept. */
@@ -90,8 +131,27 @@ export function watchFields() {
       setTimeout(() => waiting?.());
     });
   }
+  // htmx 2, and htmx 4.
+  listen('htmx:afterRequest', (source, { successful, requestConfig }) => {
+    settle(source, successful, requestConfig.formData);
+  });
+  listen('htmx:after:request', (source, { ctx: { response, request } }) => {
+    const { searchParams } = new URL(request.action, document.baseURI);
+    settle(source, response.status < 400, request.body ?? searchParams);
+  });
+  listen('htmx:error', (source) => settle(source, false, new FormData()));
   if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', restore);
   else restore();
+}
+
+/**
+ * @param {string} name
+ * @param {(source: Element, detail: any) => void} act
+ */
+function listen(name, act) {
+  document.addEventListener(name, (event) =>
+    act(/** @type {Element} */ (event.target), /** @type {CustomEvent} */ (event).detail),
+  );
 }
 
 /**

@@ -1,6 +1,7 @@
 //! Presence: the connections on a topic, on all nodes.
 
 use std::error::Error;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sse_kit_broadcast::{ConnectionId, Hub, RecvError};
 use sse_kit_event::{RandomError, Topic};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{MissedTickBehavior, timeout};
 
 use crate::appender::{millis, random};
 use crate::config::RedisConfig;
@@ -80,8 +81,12 @@ impl RedisPresence {
         Ok(Self { shared: Arc::new(Shared { config, link, script, node: random()? }) })
     }
 
-    /// Announces the members of the topic on this node until the hub is gone. While Redis is
+    /// Announces the members of the topic on this node until the hub is shut down. While Redis is
     /// unreachable, it retries. The caller polls or spawns the future.
+    ///
+    /// The future holds the hub: without [`Hub::shut_down`] it never completes. Call it once per
+    /// topic. The last announcement of a node replaces the one before, also if it comes from another
+    /// hub through a clone of this presence; then the members of one of the two are missing.
     ///
     /// # Cancel safety
     ///
@@ -116,7 +121,8 @@ impl RedisPresence {
     }
 
     /// Returns the members of the topic on all nodes that share it, sorted by the ids of their
-    /// connections.
+    /// connections. It waits at most [`RedisConfig::append_deadline`] for a connection, and
+    /// [`RedisConfig::attempt_timeout`] for the reply.
     ///
     /// # Errors
     ///
@@ -145,7 +151,10 @@ impl RedisPresence {
 impl Shared {
     /// Runs the script and returns the last announcement of each node.
     async fn run(&self, topic: &Topic, node: &str, list: &str) -> Result<Vec<String>, RedisError> {
-        let (number, mut connection) = self.link.connection().await?;
+        // Sentinels that do not answer are asked one after another, which may take longer.
+        let connecting = timeout(self.config.append_deadline, self.link.connection()).await;
+        let (number, mut connection) =
+            connecting.map_err(|_elapsed| io::Error::from(io::ErrorKind::TimedOut))??;
         let key = self.config.presence_key(topic);
         let mut call = self.script.key(key);
         let said =

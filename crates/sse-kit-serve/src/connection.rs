@@ -19,6 +19,7 @@ use crate::line::Line;
 use crate::peer::Peer;
 use crate::preface;
 use crate::proxy_protocol;
+use crate::refusal::Refusals;
 use crate::server::Settings;
 use crate::socket::{self, Socket, Stream};
 #[cfg(feature = "tls")]
@@ -34,6 +35,7 @@ pub(crate) struct Connections {
     /// Returns `true` if the server is about to stop and keeps no connection open for another
     /// request.
     pub(crate) leaving: Box<dyn Fn() -> bool + Send + Sync>,
+    pub(crate) refusals: Refusals,
 }
 
 impl std::ops::Deref for Connections {
@@ -154,16 +156,22 @@ impl Connections {
         else {
             return Ok(());
         };
+        // Kept until the connection ends.
+        let mut answer = None;
         let accepted = match client.map(|client| (client, self.peer(client))) {
             None => accepted,
             Some((_, Ok(peer))) => Accepted { peer, ..accepted },
             Some((client, Err(error))) => {
-                self.stats.refuse();
-                tracing::debug!(%client, %error, "a connection is refused");
+                answer = self.note_refusal(client, error);
+                if answer.is_none() {
+                    return Ok(());
+                }
                 Accepted { peer: Arc::new(Peer::refused(client)), lifetime: Lifetime::Refused }
             }
         };
-        Box::pin(self.negotiate(line, accepted)).await
+        let served = Box::pin(self.negotiate(line, accepted)).await;
+        drop(answer);
+        served
     }
 
     /// Returns a function that records how a connection ended.

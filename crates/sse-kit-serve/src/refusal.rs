@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sse_kit_http::QuotaError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::connection::{Accepted, Connections, Lifetime};
@@ -14,6 +15,16 @@ use crate::socket::Stream;
 /// without one.
 const MAX_AT_ONCE: usize = 64;
 
+/// The answers to refused connections that are under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusals(Arc<Semaphore>);
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_AT_ONCE)))
+    }
+}
+
 impl Connections {
     /// Refuses a connection, with an answer if there is room for it.
     pub(crate) fn refuse(
@@ -23,11 +34,21 @@ impl Connections {
         error: QuotaError,
         refused: &mut JoinSet<()>,
     ) {
+        if let Some(answer) = self.note_refusal(client, error) {
+            let peer = Arc::new(Peer::refused(client));
+            self.spawn(refused, stream, Accepted { peer, lifetime: Lifetime::Refused }, answer);
+        }
+    }
+
+    /// Counts a refused connection. Returns the permit for its answer, or `None` if it must be closed
+    /// without one.
+    pub(crate) fn note_refusal(
+        &self,
+        client: SocketAddr,
+        error: QuotaError,
+    ) -> Option<OwnedSemaphorePermit> {
         self.stats.refuse();
         tracing::debug!(%client, %error, "a connection is refused");
-        if refused.len() < MAX_AT_ONCE {
-            let peer = Arc::new(Peer::refused(client));
-            self.spawn(refused, stream, Accepted { peer, lifetime: Lifetime::Refused }, ());
-        }
+        Arc::clone(&self.refusals.0).try_acquire_owned().ok()
     }
 }

@@ -19,6 +19,7 @@ use crate::http1::{Routes, StreamRoutes};
 use crate::listen_address::ListenAddress;
 use crate::listener::Listener;
 use crate::outage::Outage;
+use crate::refusal::Refusals;
 use crate::request_body::RequestBody;
 use crate::socket::Stream;
 use crate::socket_options::SocketOptions;
@@ -173,7 +174,7 @@ impl Server {
         self
     }
 
-    /// Quota the number of connections, in total and per address. Default: only the limit on file
+    /// Limits the number of connections, in total and per address. Default: only the limit on file
     /// descriptors.
     ///
     /// A client beyond the limit is asked to retry later: a stream by the event `sse-kit:busy`, any
@@ -220,6 +221,9 @@ impl Server {
     /// Defines which requests are event streams and the function that answers them. The server
     /// calls `is_stream` for each `GET` and `HEAD`, and `answer` if it returns `true`. The service
     /// that is passed to [`Server::serve`] answers all other requests.
+    ///
+    /// `is_stream` should depend on nothing but the request: on the fast path, the server may call it
+    /// twice for a `GET` that is no stream.
     ///
     /// ```no_run
     /// # use std::convert::Infallible;
@@ -344,7 +348,8 @@ impl Server {
         track: impl Fn() -> Option<Tracked>,
     ) -> usize {
         let settings = self.settings.clone();
-        let connections = Arc::new(Connections { settings, service, leaving });
+        let refusals = Refusals::default();
+        let connections = Arc::new(Connections { settings, service, leaving, refusals });
         let (mut early, mut late, mut refused) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
         let (serving, stopping) = watch::channel(());
         let mut stop = pin!(stop);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 
@@ -34,9 +34,20 @@ impl Tls {
     ///
     /// [`TlsError`] if one of them is invalid, or if they do not belong together.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
-        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain).collect();
-        let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or(TlsError::Certificate)?;
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| TlsError::Key)?;
+        let certificates = CertificateDer::pem_slice_iter(chain).zip(1..);
+        let chain: Vec<_> = certificates
+            .map(|(certificate, number)| {
+                let invalid = |error| TlsError::Certificate { number, source: Box::new(error) };
+                certificate.map_err(invalid)
+            })
+            .collect::<Result<_, _>>()?;
+        if chain.is_empty() {
+            return Err(TlsError::NoCertificate);
+        }
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
+            pem::Error::NoItemsFound => TlsError::NoKey,
+            error => TlsError::Key(Box::new(error)),
+        })?;
         // Name the provider: a process may have two of them, and rustls would then choose neither.
         let provider = Arc::new(ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
@@ -70,12 +81,23 @@ impl fmt::Debug for Tls {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The chain is not PEM, or contains no certificate.
+    /// The chain contains no PEM certificate.
     #[error("the certificate chain contains no PEM certificate")]
-    Certificate,
-    /// The key is not PEM, or contains no private key.
+    NoCertificate,
+    /// A certificate of the chain is not valid PEM.
+    #[error("certificate {number} of the chain is not valid PEM")]
+    Certificate {
+        /// The place of the certificate in the chain, from 1.
+        number: usize,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The key contains no PEM private key.
     #[error("the key contains no PEM private key")]
-    Key,
+    NoKey,
+    /// The key is not valid PEM.
+    #[error("the key is not valid PEM")]
+    Key(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The certificate and the key cannot be used together.
     #[error("rustls rejected the certificate and its key")]
     Config(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -87,10 +109,17 @@ mod tests {
 
     #[test]
     fn what_is_no_pem_is_an_error() {
-        assert!(matches!(Tls::from_pem(b"", b""), Err(TlsError::Certificate)));
+        assert!(matches!(Tls::from_pem(b"", b""), Err(TlsError::NoCertificate)));
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
-        assert!(matches!(Tls::from_pem(chain.as_bytes(), b"x"), Err(TlsError::Key)));
+        assert!(matches!(Tls::from_pem(chain.as_bytes(), b"x"), Err(TlsError::NoKey)));
+        let corrupt = key.replacen('M', "!", 1);
+        let refused = Tls::from_pem(chain.as_bytes(), corrupt.as_bytes());
+        assert!(matches!(refused, Err(TlsError::Key(_))), "{refused:?}");
+        // The third is corrupt.
+        let chains = [&*chain, &*chain, &*chain.replacen('M', "!", 1)].concat();
+        let refused = Tls::from_pem(chains.as_bytes(), key.as_bytes());
+        assert!(matches!(refused, Err(TlsError::Certificate { number: 3, .. })), "{refused:?}");
         assert!(Tls::from_pem(chain.as_bytes(), key.as_bytes()).is_ok());
         let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let other = other.signing_key.serialize_pem();

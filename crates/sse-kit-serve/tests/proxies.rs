@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use sse_kit_http::{Quota, TrustedProxies};
 use sse_kit_serve::{RequestBody, ServeStats, Server};
+use sse_kit_test_support::{in_time, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -138,4 +139,35 @@ async fn limits_count_the_clients_of_a_proxy_and_not_the_proxy() {
     let other = b"PROXY TCP4 192.0.2.8 10.0.0.1 4711 80\r\n";
     assert!(ask(address, other, "", "/own").await.starts_with("HTTP/1.1 200"));
     drop(kept);
+}
+
+/// As many as the clients that connect without a proxy.
+#[tokio::test]
+async fn clients_behind_the_proxy_protocol_that_do_not_ask_are_closed_without_a_word() {
+    let (address, stats) = start(|server| {
+        let server = server.trust(trusting(LOOPBACK)).proxy_protocol();
+        server.limits(Quota::new().total(1).per_client(1))
+    })
+    .await;
+    let introduced = async || {
+        let mut socket = TcpStream::connect(address).await.expect("it listens");
+        let v1 = b"PROXY TCP4 192.0.2.7 10.0.0.1 4711 80\r\n";
+        socket.write_all(v1).await.expect("it reads");
+        socket
+    };
+    let mut first = introduced().await;
+    first.write_all(b"GET /own HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("it reads");
+    assert!(first.read(&mut [0; 100]).await.expect("an answer") > 0);
+    let mut silent = Vec::new();
+    for _ in 0..64 {
+        silent.push(introduced().await);
+    }
+    until("64 are refused", || stats.refused() == 64).await;
+    // An end or a reset, whichever comes first; but no answer.
+    let mut beyond = introduced().await;
+    let ended = in_time("the end", beyond.read(&mut [0; 1])).await;
+    assert_eq!(ended.unwrap_or(0), 0);
+    // The answers that are under way have room.
+    silent[0].write_all(b"GET /own HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("it reads");
+    assert!(in_time("an answer", silent[0].read(&mut [0; 100])).await.expect("an answer") > 0);
 }

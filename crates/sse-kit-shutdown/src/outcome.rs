@@ -11,7 +11,8 @@ use crate::signals::Signal;
 pub struct Outcome<T> {
     /// The reason for the end.
     pub ended: Ended,
-    /// The number of streams that were open when the goodbye was sent.
+    /// The number of streams that were open when the goodbye was sent: in its phase, or at the end if a
+    /// second signal came before that.
     pub streams: usize,
     /// The number of streams that were cut off before they were read to the end.
     pub streams_cut: usize,
@@ -55,6 +56,27 @@ impl<T> Outcome<T> {
             Ended::Drained => 0,
             Ended::Deadline | Ended::Returned => 1,
             Ended::SecondSignal(signal) => signal.exit_code(),
+        }
+    }
+
+    fn is_cut(&self) -> bool {
+        self.streams_cut + self.connections_cut + self.work_cut > 0
+    }
+
+    pub(crate) fn log(&self) {
+        let Self { ended, streams, streams_cut, connections_cut, work_cut, took, .. } = *self;
+        if self.is_cut() {
+            tracing::warn!(
+                ?ended,
+                streams,
+                streams_cut,
+                connections_cut,
+                work_cut,
+                ?took,
+                "the remaining streams, connections and work were cut off"
+            );
+        } else {
+            tracing::info!(?ended, streams, ?took, "everything has ended");
         }
     }
 }

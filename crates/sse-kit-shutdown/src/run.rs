@@ -15,6 +15,8 @@ use crate::signals::{Signal, Signals};
 /// The interval between batches of ended streams.
 const BATCH_INTERVAL: Duration = Duration::from_millis(100);
 
+const BATCHES_PER_SECOND: usize = 10;
+
 impl Shutdown {
     /// Runs a server until it is asked to stop, and then until everything has ended.
     ///
@@ -69,6 +71,10 @@ impl Shutdown {
                 }
                 self.reached(Phase::Closed).await;
                 self.untracked().await;
+                // Work that was late for the goodbye, and streams that the app reads outside of its
+                // server, have the same time as slow clients.
+                self.idle().await;
+                self.without_streams().await;
             };
             let pre_drain = if by_itself { Duration::ZERO } else { self.settings().pre_drain };
             tokio::select! {
@@ -82,20 +88,7 @@ impl Shutdown {
         // Lets everything that waits for the end complete.
         self.enter(Phase::Closed);
         let outcome = self.outcome(ended, begun, served);
-        let Outcome { streams, streams_cut, connections_cut, work_cut, took, .. } = outcome;
-        if ended == Ended::Drained {
-            tracing::info!(streams, ?took, "everything has ended");
-        } else {
-            tracing::warn!(
-                ?ended,
-                streams,
-                streams_cut,
-                connections_cut,
-                work_cut,
-                ?took,
-                "the remaining connections were cut off"
-            );
-        }
+        outcome.log();
         outcome
     }
 
@@ -114,8 +107,9 @@ impl Shutdown {
             tracing::warn!(work = self.progress().work, "some work did not finish in time");
         }
         self.enter(Phase::Closing);
-        begun.streams = self.streams();
-        self.say_goodbye(begun.streams, last_call).await;
+        let streams = self.streams();
+        begun.streams = Some(streams);
+        self.say_goodbye(streams, last_call).await;
         self.enter(Phase::Closed);
         let over = later(begun.at, settings.deadline);
         sleep_until(over.min(later(Instant::now(), settings.delay))).await;
@@ -126,11 +120,12 @@ impl Shutdown {
         if let Some(per_second) = self.settings().per_second {
             let mut drains: Vec<_> = self.hubs().iter().map(Hub::drain).collect();
             let mut batches = tokio::time::interval(BATCH_INTERVAL);
+            let mut pace = Pace::new(per_second);
             while drains.iter().any(|drain| drain.remaining() > 0) {
                 if tokio::time::timeout_at(last_call, batches.tick()).await.is_err() {
                     break;
                 }
-                let mut batch = batch(per_second);
+                let mut batch = pace.next_batch();
                 for drain in &mut drains {
                     let remaining = drain.remaining();
                     drain.end(batch, goodbye);
@@ -151,7 +146,8 @@ impl Shutdown {
         let left = self.progress();
         Outcome {
             ended,
-            streams: begun.streams,
+            // Cut off before the goodbye, the streams that are open get it now.
+            streams: begun.streams.unwrap_or(left.streams),
             streams_cut: left.streams,
             connections_cut: left.connections,
             work_cut: left.work,
@@ -174,16 +170,16 @@ impl Drop for EndOfServing<'_> {
     }
 }
 
-/// The time of the signal, and the number of streams at the goodbye.
+/// The time of the signal, and the number of streams at the goodbye, once that is sent.
 #[derive(Clone, Copy, Debug)]
 struct Begun {
     at: Instant,
-    streams: usize,
+    streams: Option<usize>,
 }
 
 impl Begun {
     fn now() -> Self {
-        Self { at: Instant::now(), streams: 0 }
+        Self { at: Instant::now(), streams: None }
     }
 }
 
@@ -193,15 +189,58 @@ fn later(at: Instant, by: Duration) -> Instant {
     at + by.min(YEARS)
 }
 
-/// Returns the number of streams to end per batch.
-fn batch(per_second: NonZero<u32>) -> usize {
-    let batches = 1000 / BATCH_INTERVAL.as_millis() as usize;
-    (per_second.get() as usize).div_ceil(batches)
+/// The number of streams to end in each batch, so that their sum keeps to a rate.
+struct Pace {
+    per_second: usize,
+    /// The part of the rate that no batch has used, in streams per [`BATCHES_PER_SECOND`].
+    rest: usize,
+}
+
+impl Pace {
+    fn new(per_second: NonZero<u32>) -> Self {
+        // The first batch is not empty.
+        Self { per_second: per_second.get() as usize, rest: BATCHES_PER_SECOND - 1 }
+    }
+
+    fn next_batch(&mut self) -> usize {
+        let sum = self.rest + self.per_second;
+        self.rest = sum % BATCHES_PER_SECOND;
+        sum / BATCHES_PER_SECOND
+    }
 }
 
 async fn next(signals: &mut Option<Signals>) -> Signal {
     match signals {
         Some(signals) => signals.next().await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_keep_to_the_rate_in_every_second() {
+        assert_eq!(BATCH_INTERVAL.as_millis() * BATCHES_PER_SECOND as u128, 1000);
+        for per_second in [1, 7, 9, 10, 11, 19, 101, 4_000_000_000] {
+            let mut pace = Pace::new(NonZero::new(per_second).expect("not zero"));
+            let batches: Vec<_> = (0..100).map(|_| pace.next_batch()).collect();
+            assert!(batches[0] > 0);
+            for second in batches.windows(BATCHES_PER_SECOND) {
+                assert_eq!(second.iter().sum::<usize>(), per_second as usize, "{batches:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn streams_that_are_cut_off_before_their_goodbye_are_counted() {
+        let hub = Hub::new();
+        let topic: sse_kit_event::Topic = "t".parse().expect("a topic");
+        let _stream = hub.subscribe(topic).open().expect("the hub is open");
+        let shutdown = Shutdown::builder().hub(hub).build();
+        let ended = Ended::SecondSignal(Signal::Terminate);
+        let outcome = shutdown.outcome::<()>(ended, Begun::now(), None);
+        assert_eq!((outcome.streams, outcome.streams_cut), (1, 1));
     }
 }

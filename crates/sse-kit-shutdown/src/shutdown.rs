@@ -1,6 +1,7 @@
 //! The handle of a shutdown.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sse_kit_broadcast::Hub;
 use tokio::sync::watch;
@@ -9,6 +10,9 @@ use crate::builder::ShutdownBuilder;
 use crate::phase::Phase;
 use crate::progress::Progress;
 use crate::tracked::{Count, Tracked, Work};
+
+/// The interval between looks at the number of streams that are left.
+const STREAMS_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The handle of a shutdown: it stops the server, and reports whether the server is stopping.
 /// Cloning is cheap; all clones are the same shutdown.
@@ -147,6 +151,13 @@ impl Shutdown {
     /// Waits until no work is in progress.
     pub(crate) async fn idle(&self) {
         self.shared.work.none_left().await;
+    }
+
+    /// Waits until no stream is open.
+    pub(crate) async fn without_streams(&self) {
+        while self.streams() > 0 {
+            tokio::time::sleep(STREAMS_INTERVAL).await;
+        }
     }
 
     /// Waits until no tracked connection is open.

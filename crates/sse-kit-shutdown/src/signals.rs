@@ -32,6 +32,7 @@ pub struct Signals {
 
 /// A signal that stops a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Signal {
     /// SIGTERM: a deploy, or `kill`.
     Terminate,

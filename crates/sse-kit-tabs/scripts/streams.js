@@ -87,6 +87,7 @@ export class Streams {
    * @param {string | URL} url
    */
   includes(url) {
+    if (!URL.canParse(url, document.baseURI)) return false; // the browser says what is wrong with it
     const { origin, pathname } = new URL(url, document.baseURI);
     if (origin !== location.origin) return false;
     return this.#config.streams.some((path) => (path.endsWith('/') ? pathname.startsWith(path) : pathname === path));

@@ -94,9 +94,11 @@ export class WorkerTransport {
   #connect() {
     const { worker: url, options } = this.#config;
     this.#greetedAt = 0;
+    // With the options: a worker has those of the first page that asked for it.
+    const name = `sse-kit ${this.#generation} ${JSON.stringify(options)}`;
     let worker;
     try {
-      worker = new SharedWorker(trusted.createScriptURL(url), { name: `sse-kit ${this.#generation}` });
+      worker = new SharedWorker(trusted.createScriptURL(url), { name });
     } catch {
       this.#onFailure();
       return;
@@ -192,10 +194,10 @@ export class WorkerTransport {
     this.#schedulePing();
   }
 
-  /** @param {number} subscriptions of this tab that the worker knows; none when it took it for gone */
+  /** @param {number} subscriptions of this tab that the worker knows; fewer when it took it for gone */
   #pong(subscriptions) {
     this.#unanswered = 0;
-    if (subscriptions > 0) return;
+    if (subscriptions >= this.#joined.size) return;
     for (const subscription of this.#joined.values()) this.#announce(subscription);
   }
 

@@ -12,6 +12,7 @@ const SWEEP_MS = 30_000;
 class Tab {
   #port;
   #hubs;
+  #tabs;
   /** Its subscriptions: their hubs by their names. @type {Map<string, string>} */
   #keys = new Map();
   #gone = new AbortController();
@@ -21,10 +22,12 @@ class Tab {
   /**
    * @param {MessagePort} port
    * @param {Hubs} hubs
+   * @param {Set<Tab>} tabs those that have been heard, this among them once it has
    */
-  constructor(port, hubs) {
+  constructor(port, hubs, tabs) {
     this.#port = port;
     this.#hubs = hubs;
+    this.#tabs = tabs;
     port.onmessage = ({ data }) => this.#hear(data);
     port.addEventListener('close', () => this.leave()); // where browsers say so
   }
@@ -49,6 +52,7 @@ class Tab {
   /** @param {PageWord} word */
   #hear(word) {
     this.heardAt = performance.now();
+    this.#tabs.add(this); // also one that was taken for gone, such as a page that the browser had frozen
     if (word.does === 'joins') this.#join(word.id, word.key, word.url, word.cursor);
     else if (word.does === 'leaves') this.#part(word.id);
     else if (word.does === 'goes') this.leave();
@@ -105,8 +109,7 @@ export function startWorker() {
     if (!port) return;
     port.onmessage = ({ data: options }) => {
       hubs ??= new Hubs(options, fetch.bind(globalThis));
-      const tab = new Tab(port, hubs);
-      tabs.add(tab);
+      const tab = new Tab(port, hubs, tabs);
       isHeld.then((lock) => tab.say({ does: 'greets', lock }));
     };
   };

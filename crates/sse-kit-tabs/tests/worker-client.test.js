@@ -39,6 +39,8 @@ class Worker {
   }
 }
 
+const OPTIONS = { events: 1, characters: 1, reconnectDelay: 1, heartbeatTimeout: null };
+
 /** A page with one subscription, and the workers that it has asked for. @param {import('node:test').TestContext} t */
 function page(t) {
   mock.timers.enable({ apis: ['setTimeout'] });
@@ -46,7 +48,7 @@ function page(t) {
   const workers = [];
   Object.assign(globalThis, {
     /** @type {(url: string, options: {name: string}) => Worker} */
-    SharedWorker: function (_url, { name }) {
+    SharedWorker: (_url, { name }) => {
       const worker = new Worker(name);
       workers.push(worker);
       return worker;
@@ -57,13 +59,9 @@ function page(t) {
     Reflect.deleteProperty(globalThis, 'SharedWorker');
   });
   let failures = 0;
-  const options = { events: 1, characters: 1, heartbeatTimeout: null };
-  const transport = new WorkerTransport(
-    { worker: '/tabs.js', tab: 'tab', bus: 'bus', options: /** @type {any} */ (options) },
-    () => {
-      failures += 1;
-    },
-  );
+  const transport = new WorkerTransport({ worker: '/tabs.js', tab: 'tab', bus: 'bus', options: OPTIONS }, () => {
+    failures += 1;
+  });
   /** @type {string[]} */
   const heard = [];
   const subscription = new Subscription('1', 'url', 'key', 'a-2', {
@@ -91,7 +89,7 @@ test('a worker that does not greet is left, and another tried', (t) => {
   assert.deepEqual(nth(workers, 0).news, ['goes'], 'it keeps no stream for a page that has left it');
   assert.deepEqual(
     workers.map(({ name }) => name),
-    ['sse-kit 0', 'sse-kit 1'],
+    [`sse-kit 0 ${JSON.stringify(OPTIONS)}`, `sse-kit 1 ${JSON.stringify(OPTIONS)}`],
   );
   assert.deepEqual(nth(workers, 1).news, ['joins 1']);
 });
@@ -167,4 +165,17 @@ test('deaths count only one after the other', (t) => {
     assert.equal(workers.length, n + 2, `after ${n + 1} that lived for long`);
   }
   assert.equal(failures(), 0);
+});
+
+test('a worker that took its page for gone is told again of all that it does not know', (t) => {
+  const { transport, workers } = page(t);
+  const worker = nth(workers, 0);
+  worker.say({ does: 'greets', lock: '' });
+  const listener = { onState: () => {}, onMessage: () => {} };
+  transport.join(new Subscription('2', 'url', 'key', '', listener));
+  worker.told = [];
+  worker.say({ does: 'pongs', subscriptions: 2 });
+  assert.deepEqual(worker.news, []);
+  worker.say({ does: 'pongs', subscriptions: 1 });
+  assert.deepEqual(worker.news, ['joins 1', 'joins 2']);
 });

@@ -286,6 +286,10 @@ impl TestStream {
                 }
                 continue;
             }
+            if let End::Broken(_) = self.end {
+                self.connection = None; // what came before the fault has been read
+                return Read::End;
+            }
             if self.left == Some(0) {
                 self.stop(End::Cut);
                 return Read::End;

@@ -40,7 +40,7 @@ pub enum UpdateError {
         event_type: EventType,
         /// The cause.
         source: CallbackError,
-        /// The failures of handlers before that.
-        handlers: Vec<HandlerError>,
+        /// The outcome of the handlers before that: their failures and their number. The updates are lost.
+        updated: Box<Updated>,
     },
 }

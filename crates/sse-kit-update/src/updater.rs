@@ -199,8 +199,8 @@ async fn postprocess(
         match postprocessor.call(mem::take(&mut updated.updates)).await {
             Ok(changes) => updated.updates = changes.0,
             Err(source) => {
-                let (event_type, handlers) = (event.full_type().clone(), updated.errors);
-                return Err(UpdateError::Postprocess { index, event_type, source, handlers });
+                let (event_type, updated) = (event.full_type().clone(), Box::new(updated));
+                return Err(UpdateError::Postprocess { index, event_type, source, updated });
             }
         }
     }

@@ -14,7 +14,7 @@ use sse_kit_broadcast::{ConnectionId, Hub};
 use sse_kit_dispatch::{
     Callback, CallbackReturn, Dispatcher, DomainEvent, EventData, HandlerId, IntoDomainEvent,
 };
-use sse_kit_event::{Audience, EventId, Topic};
+use sse_kit_event::{Audience, EventId, IdempotencyKey, Topic};
 use sse_kit_htmx::MessageFormat;
 use sse_kit_update::{Changes, ElementUpdater};
 use tokio::sync::RwLock;
@@ -27,7 +27,11 @@ use turn::{Shared, Turn};
 /// Dispatcher, updater and hub behind one `emit`, and optionally the state of the app.
 ///
 /// An event that is emitted goes to its handlers, becomes updates of the page, and is published as one
-/// message. Cheap to clone; all clones share their handlers and their state.
+/// message. Cheap to clone; all clones share their handlers and their state. The settings
+/// ([`message_format`](Self::message_format), [`topic`](Self::topic),
+/// [`on_handler_failure`](Self::on_handler_failure), [`on_unhandled`](Self::on_unhandled)) are those of
+/// one value: a clone takes them along, and a kit that was cloned before keeps its own. So set them
+/// before the first clone.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -73,6 +77,7 @@ use turn::{Shared, Turn};
 /// | a handler fails, panics, or its data do not fit | get what the other handlers made | [`on_handler_failure`](Self::on_handler_failure) is [`OnFailure::Log`] |
 /// | the event has no handler at all | get nothing | [`on_unhandled`](Self::on_unhandled) is [`OnFailure::Log`] |
 /// | a filter, a transformer, a processor, the topic, the publish | get nothing | – |
+/// | the log does not confirm the publish ([`EmitError::is_ambiguous`]) | may get it all the same | – |
 pub struct SseKit<S = ()> {
     pipeline: Pipeline,
     state: Arc<RwLock<Shared<S>>>,
@@ -199,6 +204,29 @@ impl<S: Send + Sync + 'static> SseKit<S> {
         self.pipeline.emit(Outgoing::new(event).to(audience)).await
     }
 
+    /// Emits an event as [`SseKit::emit`] does, and publishes its message under an idempotency key. So an
+    /// emit that failed may be tried again, also when it is not known whether the message was published:
+    /// see [`EmitError::is_ambiguous`].
+    ///
+    /// The handlers run again each time. They must make the same message; another one is
+    /// [`PublishError::KeyReused`](sse_kit_broadcast::PublishError::KeyReused). The hub knows the key for
+    /// the topic of the event.
+    ///
+    /// # Errors
+    ///
+    /// The same as [`SseKit::emit`].
+    ///
+    /// # Cancel safety
+    ///
+    /// The same as [`SseKit::emit`].
+    pub async fn emit_once(
+        &self,
+        key: IdempotencyKey,
+        event: impl IntoDomainEvent,
+    ) -> Result<Emitted, EmitError> {
+        self.pipeline.emit(Outgoing::new(event).once(key)).await
+    }
+
     /// Leaves out these connections, such as that of the page that caused an event and has its answer
     /// already. See [`Hub::except`].
     pub fn except(&self, connections: impl IntoIterator<Item = ConnectionId>) -> Except<'_, S> {
@@ -220,6 +248,10 @@ impl<S: Send + Sync + 'static> SseKit<S> {
     /// too: its change joins this one, its events follow, and the call returns before they are emitted. At
     /// most 1,000 changes may join. A *task* that a handler spawns and waits for is not recognised, and
     /// waits forever.
+    ///
+    /// A handler may change another kit too. When handlers of a kit A change a kit B, and handlers of B
+    /// change A, two changes that begin at the same time wait for each other forever: each has one lock,
+    /// and waits for the other. Let changes go in one direction, or put both states into one kit.
     ///
     /// # Errors
     ///
@@ -279,6 +311,23 @@ impl<S: Send + Sync + 'static> Except<'_, S> {
     /// The same as [`SseKit::emit`].
     pub async fn emit(self, event: impl IntoDomainEvent) -> Result<Emitted, EmitError> {
         self.kit.pipeline.emit(Outgoing::new(event).except(&self.connections)).await
+    }
+
+    /// Emits an event as [`SseKit::emit_once`] does, but not to these connections.
+    ///
+    /// # Errors
+    ///
+    /// The same as [`SseKit::emit`].
+    ///
+    /// # Cancel safety
+    ///
+    /// The same as [`SseKit::emit`].
+    pub async fn emit_once(
+        self,
+        key: IdempotencyKey,
+        event: impl IntoDomainEvent,
+    ) -> Result<Emitted, EmitError> {
+        self.kit.pipeline.emit(Outgoing::new(event).once(key).except(&self.connections)).await
     }
 
     /// Emits an event as [`SseKit::emit_to`] does, but not to these connections.

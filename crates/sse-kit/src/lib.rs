@@ -135,7 +135,7 @@ struct Tabs;
 struct Monitoring;
 
 /// The code of the first guide, compiled.
-#[cfg(all(doctest, feature = "serve"))]
+#[cfg(all(doctest, feature = "axum", feature = "serve"))]
 #[doc = include_str!("../../../docs/src/first-guide.md")]
 struct FirstGuide;
 

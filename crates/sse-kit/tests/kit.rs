@@ -3,13 +3,18 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sse_kit::broadcast::{Delivery, Goodbye, Subscription};
+use sse_kit::broadcast::{
+    Append, AppendError, Appended, BoxFuture, Delivery, Goodbye, Inlet, Log, MemoryLog,
+    Subscription,
+};
+use sse_kit::dispatch::middleware::Deduplicate;
 use sse_kit::dispatch::{CallbackReturn, Ending, IntoOutput};
-use sse_kit::event::{Audience, Topic};
+use sse_kit::event::{Audience, EventId, IdempotencyKey, Topic};
 use sse_kit::htmx::{Dialect, Html, MessageFormat, Update, Updates};
 use sse_kit::update::Changes;
 use sse_kit::{BoxError, DomainEvent, EmitError, EmitErrorKind, EventData, Hub, OnFailure, SseKit};
@@ -200,6 +205,100 @@ async fn handlers_that_fail_are_an_error_and_the_rest_arrives() -> Test {
 
     let emitted = kit.on_handler_failure(OnFailure::Log).emit(done("ok")).await?;
     assert_eq!(emitted.errors().count(), 2);
+    Ok(())
+}
+
+/// The retry of an event that did not reach the pages is not taken for one that has come already.
+#[tokio::test]
+async fn what_did_not_reach_the_pages_is_not_a_duplicate() -> Test {
+    let (kit, log) = kit_with_log()?;
+    log.is_full.store(true, Ordering::Relaxed);
+    let by_state = |event: &DomainEvent| event.data().get("state").cloned();
+    kit.dispatcher().middleware(Deduplicate::new(Duration::from_secs(60), by_state));
+
+    let refused = kit.emit(done("ok")).await;
+    assert!(matches!(refused, Err(error) if matches!(error.kind(), EmitErrorKind::Publish(_))));
+    log.is_full.store(false, Ordering::Relaxed);
+    let retried = kit.emit(done("ok")).await?;
+    assert!(retried.receipt.is_some(), "{retried:?}");
+    let again = kit.emit(done("ok")).await?;
+    let ending = again.dispatched.expect("it was").ending;
+    assert_eq!(ending, Ending::Stopped { by: "deduplicate".into() });
+    assert!(again.receipt.is_none());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_publish_that_is_not_confirmed_is_ambiguous_and_may_be_tried_again() -> Test {
+    let (kit, log) = kit_with_log()?;
+    let mut page = kit.hub().subscribe(Done::topic()).open()?;
+    log.is_silent.store(true, Ordering::Relaxed);
+    let key: IdempotencyKey = "job-17".parse()?;
+    let error = kit.emit_once(key.clone(), done("ok")).await.expect_err("no answer");
+    assert!(error.is_ambiguous());
+    let text = error.to_string();
+    assert!(text.starts_with("`job:done` may not have reached the pages: "), "{text}");
+    log.is_silent.store(false, Ordering::Relaxed);
+    let receipt = kit.emit_once(key, done("ok")).await?.receipt.expect("it was published");
+    assert!(receipt.repeated);
+    kit.emit(done("once more")).await?;
+    assert!(next(&mut page).await.contains(">ok<"));
+    assert!(next(&mut page).await.contains(">once more<"));
+
+    log.is_full.store(true, Ordering::Relaxed);
+    assert!(!kit.emit(done("ok")).await.expect_err("it is full").is_ambiguous());
+    Ok(())
+}
+
+/// A log in memory that is full, or does not answer, when the test wants it so.
+#[derive(Clone, Debug)]
+struct BadLog {
+    log: Arc<MemoryLog>,
+    is_full: Arc<AtomicBool>,
+    is_silent: Arc<AtomicBool>,
+}
+
+fn kit_with_log() -> Result<(SseKit, BadLog), Box<dyn Error>> {
+    let log = Arc::new(MemoryLog::new()?);
+    let log = BadLog { log, is_full: Arc::default(), is_silent: Arc::default() };
+    let kit = SseKit::new(Hub::builder().log(log.clone()).build()?);
+    kit.on(|event: Done| fill(&event.state));
+    Ok((kit, log))
+}
+
+impl Log for BadLog {
+    fn position(&self) -> EventId {
+        self.log.position()
+    }
+
+    fn attach(&self, inlet: Inlet) {
+        self.log.attach(inlet);
+    }
+
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
+        Box::pin(async move {
+            if self.is_full.load(Ordering::Relaxed) {
+                return Err(AppendError::Full);
+            }
+            let appended = self.log.append(append).await;
+            if self.is_silent.load(Ordering::Relaxed) {
+                return Err(AppendError::Ambiguous("no answer".into()));
+            }
+            appended
+        })
+    }
+}
+
+#[tokio::test]
+async fn handlers_that_were_called_before_a_postprocessor_failed_are_known() -> Test {
+    let kit = kit();
+    kit.on(|_: Done| Err::<Changes, _>(BoxError::from("no page")));
+    kit.updater().postprocess(|_| Err::<Updates, _>(BoxError::from("no room")));
+    kit.dispatcher().on("**", |_| ())?;
+    let error = kit.emit(done("ok")).await.expect_err("a postprocessor failed");
+    let emitted = error.emitted().expect("it came to its handlers");
+    assert_eq!((emitted.handlers(), emitted.errors().count()), (3, 1));
+    assert!(matches!(error.kind(), EmitErrorKind::Update(_)));
     Ok(())
 }
 

@@ -47,6 +47,7 @@ type Set = fn(HubBuilder) -> HubBuilder;
 /// The settings that are tried here, by file and name.
 const TRIED: &[&str] = &[
     "sse-kit-axum/error::retry_within",
+    "sse-kit-broadcast/builder::backfill_bytes",
     "sse-kit-broadcast/builder::heartbeat",
     "sse-kit-broadcast/builder::history",
     "sse-kit-broadcast/builder::history_age",
@@ -69,6 +70,7 @@ const TRIED: &[&str] = &[
     "sse-kit-event/event::with_retry",
     "sse-kit-htmx/update::settle",
     "sse-kit-http/gate::grace",
+    "sse-kit-http/gate::open_timeout",
     "sse-kit-http/quota::per_client",
     "sse-kit-http/quota::total",
     "sse-kit-http/response::max_age",
@@ -117,7 +119,8 @@ async fn works(hub: &Hub) -> TestResult {
 #[tokio::test(start_paused = true)]
 async fn settings_of_a_hub() -> TestResult {
     let most = usize::MAX;
-    let settings: [(&str, Set); 8] = [
+    let settings: [(&str, Set); 9] = [
+        ("backfill_bytes", |b| b.backfill_bytes(usize::MAX)),
         ("heartbeat", |b| b.heartbeat(FOR_EVER)),
         ("history", |b| b.history(usize::MAX)),
         ("history_age", |b| b.history_age(FOR_EVER)),
@@ -201,12 +204,11 @@ impl Authorizer for Undecided {
 async fn settings_of_a_gate() -> TestResult {
     let hub = Hub::new();
     let gate = Gate::new(hub.clone(), Undecided(AtomicBool::new(false))).grace(FOR_EVER);
-    let watching = tokio::spawn(gate.clone().watch());
+    let gate = gate.open_timeout(FOR_EVER);
     let stream = gate.open((), hub.subscribe(topic())).await?;
     tokio::time::sleep(Duration::from_secs(3600)).await;
     assert_eq!(hub.connection_count(), 1, "it is kept for ever");
     drop(stream);
-    watching.abort();
     Ok(())
 }
 

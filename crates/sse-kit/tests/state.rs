@@ -11,7 +11,7 @@ use std::task::Poll;
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 use sse_kit::broadcast::{Delivery, Goodbye};
-use sse_kit::event::EventId;
+use sse_kit::event::{Audience, EventId};
 use sse_kit::htmx::{Html, Update};
 use sse_kit::{
     BoxError, Change, ChangeError, DomainEvent, EmitErrorKind, Event, EventData, Hub, OnFailure,
@@ -294,6 +294,58 @@ async fn a_handler_may_read_and_change_the_state_of_its_kit_and_of_others() -> T
     let page = kit.read(Vec::clone).await;
     assert_eq!((page.0.len(), other.read(Vec::len).await.0), (5, 3));
     assert_pages_are_right(&kit, vec![beginning, page]).await;
+    Ok(())
+}
+
+/// A handler gives up waiting for another kit, whose events go on by themselves.
+#[tokio::test]
+async fn a_change_that_outlives_the_change_around_it_keeps_no_lock_and_loses_no_event() -> Test {
+    let (kit, other) = (kit(Hub::new()), kit(Hub::new()));
+    let beginning = kit.read(Vec::clone).await;
+    let gate = Arc::new(Semaphore::new(0));
+    let (inner, opened) = (kit.clone(), Arc::clone(&gate));
+    other.dispatcher().on_event(move |_: Pushed| {
+        let (kit, gate) = (inner.clone(), Arc::clone(&opened));
+        async move {
+            gate.acquire().await?.forget();
+            kit.change(push).await?;
+            Ok::<_, BoxError>(())
+        }
+    });
+    let outer = other.clone();
+    kit.dispatcher().on_event(move |Pushed(n)| {
+        let other = outer.clone();
+        async move {
+            if n == 0 {
+                assert!(!poll_once(pin!(other.change(push))).await, "it waits for the gate");
+            }
+        }
+    });
+    in_time("the change", kit.change(push)).await?;
+    assert_eq!(in_time("the lock", kit.read(Vec::len)).await.0, 1);
+
+    gate.add_permits(1);
+    assert_eq!(in_time("the end of the other change", other.read(Vec::len)).await.0, 1);
+    let page = kit.read(Vec::clone).await;
+    assert_eq!(page.0, [0, 1]);
+    assert_pages_are_right(&kit, vec![beginning, page]).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_event_that_was_published_before_does_not_turn_the_cursor_back() -> Test {
+    let kit = kit(Hub::builder().log(LateLog::default()).build()?);
+    let paid = Event::new("paid").with_idempotency_key("order-17".parse()?);
+    let pay = |_: &mut Vec<u64>| Change::new(()).publish(Audience::Everyone, paid.clone());
+    kit.change(push).await?;
+    kit.change(pay).await?;
+    for _ in 0..5 {
+        kit.change(push).await?;
+    }
+    kit.change(pay).await?;
+    let (_, cursor) = kit.read(Vec::len).await;
+    assert!(kit.hub().cursor().offset() < 7, "the node is behind its log");
+    assert_eq!(cursor.offset(), 7);
     Ok(())
 }
 

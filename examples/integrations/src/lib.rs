@@ -27,7 +27,10 @@ pub fn open(hub: &Hub, query: Option<&str>, last_event_id: Option<&[u8]>) -> Hea
     let subscription = hub.subscribe(news()).resume(request.last_event_id()).open();
     let response = match subscription {
         Ok(subscription) => SseResponse::new(subscription).into_response(),
-        Err(_) => SseResponse::busy(Duration::from_secs(5)),
+        Err(error) => {
+            eprintln!("a stream is refused: {error}");
+            SseResponse::busy(Duration::from_secs(5))
+        }
     };
     let (parts, body) = response.into_parts();
     let headers = parts.headers.iter().map(|(name, value)| {

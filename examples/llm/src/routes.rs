@@ -8,9 +8,11 @@ use axum::routing::{MethodRouter, get, post};
 use axum::{Form, Router};
 use serde::Deserialize;
 use sse_kit::Hub;
-use sse_kit::axum::{self as live, Error, ErrorKind, Live};
+use sse_kit::axum::{self as live, ASSETS, Error, ErrorKind, Live};
 use sse_kit::event::EventId;
+use sse_kit::htmx::{ElementId, Html as Markup, ScriptFolder};
 use sse_kit::http::{SharedStream, SseResponse};
+use sse_kit::monitor::{self, MonitorConfig};
 
 use crate::answer::{Answer, Ending};
 use crate::answers::{Answers, AskError};
@@ -40,6 +42,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/answers/{id}/events", get(events))
         .route("/answer.js", file("text/javascript", include_str!("../assets/answer.js")))
         .route("/style.css", file("text/css", include_str!("../assets/style.css")))
+        .merge(live::assets())
         .layer(live::same_site())
         .with_state(app)
 }
@@ -68,7 +71,12 @@ async fn ask(State(app): State<App>, Form(asked): Form<Asked>) -> Result<Redirec
 /// The answer so far, and the cursor from which its stream goes on.
 async fn answer(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Error> {
     let (answer, cursor) = find(&app.answers, &id)?.read(Answer::clone);
-    page(&AnswerPage { id, answer, cursor })
+    // A stream that has ended without an end was dropped, or could not be published.
+    let ending = answer.ending.unwrap_or(Ending::Failed);
+    let has_failed = cursor.is_none() && ending == Ending::Failed;
+    let monitor = MonitorConfig::new().connection(ElementId::from_static("answer"));
+    let script = monitor::script().tag(&ScriptFolder::new(ASSETS).map_err(Error::internal)?, None);
+    page(&AnswerPage { id, answer, cursor, has_failed, monitor, script })
 }
 
 async fn events(
@@ -94,6 +102,9 @@ struct AnswerPage {
     answer: Answer,
     /// `None` when nothing follows.
     cursor: Option<EventId>,
+    has_failed: bool,
+    monitor: MonitorConfig,
+    script: Markup,
 }
 
 /// A page holds a cursor and what is so at this moment: an old copy is of no use.

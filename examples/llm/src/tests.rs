@@ -9,6 +9,7 @@ use axum::response::Response;
 use axum::routing::post;
 use http_body_util::BodyExt;
 use sse_kit::Hub;
+use sse_kit::broadcast::Goodbye;
 use sse_kit::event::{Decoded, Decoder};
 use sse_kit_test_support::{TestResult, in_time};
 use tokio::net::TcpListener;
@@ -21,10 +22,13 @@ use crate::stand_in;
 
 /// The app, and the model that it asks.
 async fn app(model: Router) -> Router {
+    app_on(Hub::new(), model).await
+}
+
+async fn app_on(hub: Hub, model: Router) -> Router {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let base_url = format!("http://{}/v1", listener.local_addr().expect("an address"));
     tokio::spawn(async move { axum::serve(listener, model).await });
-    let hub = Hub::new();
     let model = Model::new(&base_url, "a-model".into(), Some("a-key".into())).expect("a client");
     router(App { answers: Answers::new(hub.clone(), model), hub })
 }
@@ -146,6 +150,25 @@ async fn a_model_that_fails_is_told_without_its_reasons() {
     let path = ask(&app, "why").await;
     let page = Page::load(&app, &path).await.read_all().await;
     assert_eq!((&*page.text, page.has_failed), ("", true), "it is refused");
+}
+
+#[tokio::test]
+async fn an_answer_that_could_not_be_published_is_not_shown_as_a_whole_one() {
+    let hub = Hub::new();
+    let app = app_on(hub.clone(), stand_in::router(Duration::from_millis(2))).await;
+    let path = ask(&app, "why").await;
+    let mut page = Page::load(&app, &path).await;
+    while page.text.is_empty() {
+        assert!(page.read().await);
+    }
+    assert!(!page.has_failed);
+    hub.shut_down(Goodbye::StayAway);
+    let failed = async {
+        while !Page::load(&app, &path).await.has_failed {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    in_time("the page to say so", failed).await;
 }
 
 #[tokio::test]

@@ -6,14 +6,14 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use sse_kit::event::Topic;
-use sse_kit::htmx::{ElementId, Html, Update};
+use sse_kit::htmx::{ElementId, Html, RenderError, Update};
 use sse_kit::{EventData, Hub, SseKit};
 
 /// How many notifications a user keeps.
-const KEPT: usize = 50;
+pub(crate) const KEPT: usize = 50;
 
-/// The notifications of all users, the oldest first.
-pub(crate) type Inboxes = HashMap<User, VecDeque<String>>;
+/// The notifications of all users.
+pub(crate) type Inboxes = HashMap<User, Inbox>;
 
 /// The name of a user: 1 to 20 small letters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -46,10 +46,51 @@ impl fmt::Display for User {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NameError;
 
+/// The notifications of one user.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Inbox {
+    /// The oldest first, at most [`KEPT`].
+    notes: VecDeque<Note>,
+    /// How many there have been.
+    count: u64,
+}
+
+impl Inbox {
+    /// Adds a notification; the oldest gives way.
+    pub(crate) fn add(&mut self, text: String) -> Noted {
+        self.count += 1;
+        let note = Note { number: self.count, text };
+        self.notes.push_back(note.clone());
+        let oldest = if self.notes.len() > KEPT { self.notes.pop_front() } else { None };
+        Noted { note, dropped: oldest.map(|oldest| oldest.number) }
+    }
+
+    pub(crate) fn notes(&self) -> impl Iterator<Item = &Note> {
+        self.notes.iter()
+    }
+}
+
+/// A notification, with its number among those of its user.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Note {
+    number: u64,
+    text: String,
+}
+
+impl Note {
+    /// The notification on a page.
+    pub(crate) fn item(&self) -> Html {
+        let Self { number, text } = self;
+        Html::trusted(format!("<li id=\"note-{number}\">{}</li>", Html::text(text)))
+    }
+}
+
 /// A user was told something.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Noted {
-    pub(crate) text: String,
+    note: Note,
+    /// The number of the one that gave way.
+    dropped: Option<u64>,
 }
 
 impl EventData for Noted {
@@ -59,20 +100,14 @@ impl EventData for Noted {
 /// The kit, which knows what a notification changes on the pages of its user.
 pub(crate) fn kit(hub: Hub) -> SseKit<Inboxes> {
     let kit = SseKit::with_state(hub, Inboxes::new());
-    kit.on(|noted: Noted| Update::append(ElementId::from_static("notes"), &item(&noted.text)));
+    kit.on(|noted: Noted| -> Result<_, RenderError> {
+        let mut updates =
+            vec![Update::append(ElementId::from_static("notes"), &noted.note.item())?];
+        // Pages show what the state has, however long they are open.
+        let dropped =
+            noted.dropped.and_then(|number| ElementId::new(&format!("note-{number}")).ok());
+        updates.extend(dropped.map(Update::delete));
+        Ok(updates)
+    });
     kit
-}
-
-/// Adds a notification to what a user has; the oldest gives way.
-pub(crate) fn add(inboxes: &mut Inboxes, user: &User, text: &str) {
-    let inbox = inboxes.entry(user.clone()).or_default();
-    inbox.push_back(text.to_owned());
-    if inbox.len() > KEPT {
-        inbox.pop_front();
-    }
-}
-
-/// A notification on a page.
-pub(crate) fn item(text: &str) -> Html {
-    Html::trusted(format!("<li>{}</li>", Html::text(text)))
 }

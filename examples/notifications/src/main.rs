@@ -40,8 +40,6 @@ async fn main() -> anyhow::Result<ExitCode> {
 
     let app = App::new(Hub::new());
     let shutdown = Shutdown::builder().hub(app.hub().clone()).build();
-    // It asks again when rights may have changed, and ends the streams of those who have lost them.
-    tokio::spawn(app.gate().clone().watch());
     let listener = TcpListener::bind(&options.listen)
         .await
         .with_context(|| format!("cannot listen on {}", options.listen))?;

@@ -11,8 +11,8 @@ use sse_kit::htmx::{Endpoint, Html};
 use sse_kit::http::{Gate, SseResponse};
 use sse_kit::{Change, Hub, Page, SseKit};
 
-use crate::inbox::{self, Inboxes, NameError, Noted, User};
-use crate::session::{Sessions, SignedIn};
+use crate::inbox::{self, Inboxes, NameError, User};
+use crate::session::{Session, Sessions, SignedIn};
 
 /// The greatest length of a notification, in bytes.
 const MAX_TEXT: usize = 500;
@@ -35,8 +35,12 @@ impl App {
         self.kit.hub()
     }
 
-    pub(crate) fn gate(&self) -> &Gate<Sessions> {
-        &self.gate
+    /// Ends a session, and with it its streams in all tabs; returns the value of `Set-Cookie`. First the
+    /// session and then the streams: in the other order a page that comes back in between is let in.
+    fn sign_out(&self, session: &Session) -> String {
+        let cookie = self.sessions.end(session);
+        self.gate.revoke(|other, _| other.id == session.id);
+        cookie
     }
 
     pub(crate) fn sessions(&self) -> &Sessions {
@@ -77,8 +81,8 @@ async fn events(
 async fn page(State(app): State<App>, SignedIn(session): SignedIn) -> Result<Response, Error> {
     let Some(session) = session else { return Ok(HtmlPage(LOGIN).into_response()) };
     let read = app.kit.read(|inboxes| inboxes.get(&session.user).cloned().unwrap_or_default());
-    let (notes, cursor) = read.await;
-    let notes: Vec<String> = notes.iter().map(|text| inbox::item(text).into_string()).collect();
+    let (inbox, cursor) = read.await;
+    let notes: Vec<String> = inbox.notes().map(|note| note.item().into_string()).collect();
     let body = Html::trusted(format!(
         "<h1>{user}</h1>\n<ul id=\"notes\">{notes}</ul>\n{FORMS}",
         user = Html::text(&session.user),
@@ -105,16 +109,25 @@ struct Login {
 }
 
 /// A real app asks for a password, or another proof.
-async fn login(State(app): State<App>, Form(login): Form<Login>) -> Result<Response, Error> {
-    let cookie = app.sessions.begin(user(&login.user)?).map_err(Error::internal)?;
+///
+/// The new cookie replaces the one before, so the session of that one ends: nobody could sign it out any more,
+/// and its streams would go on in other tabs.
+async fn login(
+    State(app): State<App>,
+    SignedIn(before): SignedIn,
+    Form(login): Form<Login>,
+) -> Result<Response, Error> {
+    let user = user(&login.user)?;
+    if let Some(before) = before {
+        app.sign_out(&before);
+    }
+    let cookie = app.sessions.begin(user).map_err(Error::internal)?;
     Ok(([(SET_COOKIE, cookie)], Redirect::to("/")).into_response())
 }
 
-/// Ends the session, and with it its streams in all tabs.
 async fn logout(State(app): State<App>, SignedIn(session): SignedIn) -> Result<Response, Error> {
     let session = session.ok_or(Error::new(ErrorKind::Unauthorized))?;
-    let cookie = app.sessions.end(&session);
-    app.gate.revoke(|other, _| other.id == session.id);
+    let cookie = app.sign_out(&session);
     Ok(([(SET_COOKIE, cookie)], Redirect::to("/")).into_response())
 }
 
@@ -138,8 +151,8 @@ async fn notify(
     let text = format!("{from}: {}", note.text);
     app.kit
         .change(move |inboxes| {
-            inbox::add(inboxes, &to, &text);
-            Change::new(()).emit_to(to.topic(), Noted { text })
+            let added = inboxes.entry(to.clone()).or_default().add(text);
+            Change::new(()).emit_to(to.topic(), added)
         })
         .await?;
     Ok(())

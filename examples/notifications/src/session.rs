@@ -3,21 +3,45 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::header::COOKIE;
 use axum::http::request::Parts;
 use sse_kit::event::ConnectionId;
 use sse_kit::http::{Access, Authorizer, DeniedError, Grant, Resource};
+use tokio::time::Instant;
 
 use crate::inbox::User;
 use crate::routes::App;
 
 const COOKIE_NAME: &str = "session";
 
+/// The attributes of the cookie. An app that is served over HTTPS adds `Secure`, and names the cookie
+/// `__Host-session`; this one is served over HTTP on the developer's machine, where not every browser keeps
+/// such a cookie.
+const ATTRIBUTES: &str = "Path=/; HttpOnly; SameSite=Lax";
+
+/// How long a session lasts.
+pub(crate) const LASTING: Duration = Duration::from_secs(12 * 60 * 60);
+
 /// Who is signed in, by the random text in their cookie. Cheap to clone; all clones are one.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sessions(Arc<Mutex<HashMap<String, User>>>);
+pub(crate) struct Sessions(Arc<Mutex<HashMap<String, Known>>>);
+
+/// A session as the server keeps it.
+#[derive(Clone, Debug)]
+struct Known {
+    user: User,
+    began: Instant,
+}
+
+impl Known {
+    /// The time until it ends; zero if it has ended.
+    fn left(&self) -> Duration {
+        LASTING.saturating_sub(self.began.elapsed())
+    }
+}
 
 /// A user who is signed in, in one browser.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,22 +55,28 @@ impl Sessions {
     pub(crate) fn begin(&self, user: User) -> anyhow::Result<String> {
         // 128 random bits of the operating system.
         let id = ConnectionId::random()?.to_string();
-        self.lock().insert(id.clone(), user);
-        Ok(format!("{COOKIE_NAME}={id}; Path=/; HttpOnly; SameSite=Lax"))
+        let mut sessions = self.lock();
+        sessions.retain(|_, known| !known.left().is_zero());
+        sessions.insert(id.clone(), Known { user, began: Instant::now() });
+        Ok(format!("{COOKIE_NAME}={id}; {ATTRIBUTES}; Max-Age={}", LASTING.as_secs()))
     }
 
     /// Signs a user out in one browser; returns the value of `Set-Cookie`.
     pub(crate) fn end(&self, session: &Session) -> String {
         self.lock().remove(&session.id);
-        format!("{COOKIE_NAME}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0")
+        format!("{COOKIE_NAME}=; {ATTRIBUTES}; Max-Age=0")
     }
 
     fn find(&self, id: &str) -> Option<Session> {
-        let user = self.lock().get(id).cloned()?;
+        let user = self.known(id)?.user;
         Some(Session { id: id.to_owned(), user })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, User>> {
+    fn known(&self, id: &str) -> Option<Known> {
+        self.lock().get(id).filter(|known| !known.left().is_zero()).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Known>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -61,9 +91,12 @@ impl Authorizer for Sessions {
         wanted: Resource<'_>,
         _: Access,
     ) -> Result<Grant, DeniedError> {
-        let known = self.find(&session.id).ok_or(DeniedError)?;
+        let known = self.known(&session.id).ok_or(DeniedError)?;
         match wanted {
-            Resource::Topic(topic) if *topic == known.user.topic() => Ok(Grant::unlimited()),
+            // The gate asks again when the session has ended, and gets a no.
+            Resource::Topic(topic) if *topic == known.user.topic() => {
+                Ok(Grant::lasting(known.left()))
+            }
             _ => Err(DeniedError),
         }
     }

@@ -1,5 +1,7 @@
 //! Two users, their browsers, and a logout.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -9,7 +11,9 @@ use sse_kit::Hub;
 use sse_kit_test_support::in_time;
 use tower::ServiceExt;
 
+use crate::inbox::KEPT;
 use crate::routes::{App, router};
+use crate::session::LASTING;
 
 async fn send(app: &Router, request: Request<Body>) -> Response {
     let Ok(response) = app.clone().oneshot(request).await;
@@ -115,6 +119,54 @@ async fn a_logout_ends_the_streams_of_that_browser_at_once() {
     assert!(!phone.page().await.contains("notes"), "it is the page to sign in");
     laptop.post("/notes", "to=ada&text=still+there").await;
     assert!(frame(&mut kept).await.expect("a note").contains("still there"));
+}
+
+/// Two tabs show the form to sign in, and both are used.
+#[tokio::test]
+async fn a_login_ends_the_session_before_it_and_its_streams() {
+    let app = app();
+    let ada = Browser::sign_in(&app, "ada").await;
+    let mut adas = ada.listen().await;
+    assert_eq!(ada.post("/login", "user=**").await.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(ada.page().await.contains("ada"), "nothing has changed");
+    let response = ada.post("/login", "user=bob").await;
+    assert_eq!(response.status(), StatusCode::SEE_OTHER);
+    assert!(frame(&mut adas).await.expect("a goodbye").contains("sse-kit:close"));
+    assert_eq!(frame(&mut adas).await, None);
+    assert_eq!(ada.get("/events").await.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_expires_ends_its_streams() {
+    let app = app();
+    let ada = Browser::sign_in(&app, "ada").await;
+    let mut adas = ada.listen().await;
+    tokio::time::sleep(LASTING - Duration::from_secs(1)).await;
+    assert_eq!(ada.get("/events").await.status(), StatusCode::OK);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let mut last = String::new();
+    while let Some(frame) = frame(&mut adas).await {
+        last = frame;
+    }
+    assert!(last.contains("sse-kit:close"), "{last}");
+    assert_eq!(ada.get("/events").await.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_page_that_is_open_shows_no_more_than_one_that_loads() {
+    let app = app();
+    let ada = Browser::sign_in(&app, "ada").await;
+    let mut stream = ada.listen().await;
+    let mut deleted = Vec::new();
+    for n in 1..=KEPT + 2 {
+        ada.post("/notes", &format!("to=ada&text=note{n}x")).await;
+        let update = frame(&mut stream).await.expect("a note");
+        assert!(update.contains(&format!("id=\"note-{n}\"")), "{update}");
+        deleted.extend((1..n).filter(|old| update.contains(&format!("#note-{old}\""))));
+    }
+    assert_eq!(deleted, [1, 2]);
+    let page = ada.page().await;
+    assert!(!page.contains("note2x") && page.contains("note3x"), "{page}");
 }
 
 #[tokio::test]

@@ -24,8 +24,9 @@ use crate::event::DomainEvent;
 ///
 /// While an event is handled, others with its key wait for it, up to [`Deduplicate::wait`]. When it
 /// succeeds they are stopped. When it fails, by a [`DispatchError`] or because its dispatch is dropped,
-/// the next of them is handled in its place. Errors of single handlers do not count, as the others
-/// have done their work.
+/// the next of them is handled in its place. The same holds when what follows the dispatch fails: see
+/// [`Dispatcher::dispatch_then`](crate::Dispatcher::dispatch_then). Errors of single handlers do not
+/// count, as the others have done their work.
 ///
 /// The middleware keeps 128 bits of a hash for each key. Beyond [`Deduplicate::keys`] it forgets the
 /// oldest. Only events that were handled take room.
@@ -73,7 +74,7 @@ impl Deduplicate {
         }
     }
 
-    /// Sets how many keys are kept at most. Default: 4096.
+    /// Sets how many keys are kept at most, at least one: 0 acts as 1. Default: 4096.
     pub fn keys(self, keys: usize) -> Self {
         Self { keys, ..self }
     }
@@ -81,6 +82,9 @@ impl Deduplicate {
     /// Sets how long an event waits for another with its key that is being handled. After that it
     /// fails with [`DispatchError::InFlight`]. Default: 5 s. A handler that dispatches an event with
     /// the key of its own waits for itself, until it gets that error.
+    ///
+    /// Waiting needs a Tokio runtime with time enabled. Without one, an event that must wait panics, which
+    /// is a [`DispatchError::Middleware`].
     pub fn wait(self, wait: Duration) -> Self {
         Self { wait, ..self }
     }
@@ -146,12 +150,14 @@ impl Keeper {
             return Key::Handled;
         }
         if let Some(over) = seen.in_flight.get(&fingerprint) {
-            return Key::InFlight(over.clone());
+            let mut over = over.clone();
+            over.mark_unchanged();
+            return Key::InFlight(over);
         }
         let (over, waiting) = watch::channel(());
         seen.in_flight.insert(fingerprint, waiting);
         drop(seen);
-        Key::Claimed(Claim { keeper: self.clone(), fingerprint, succeeded: false, _over: over })
+        Key::Claimed(Claim { keeper: self.clone(), fingerprint, succeeded: false, over })
     }
 }
 
@@ -161,7 +167,13 @@ struct Claim {
     fingerprint: Fingerprint,
     succeeded: bool,
     /// Dropped last, after the key is free: then the events that wait look again.
-    _over: watch::Sender<()>,
+    over: watch::Sender<()>,
+}
+
+impl Claim {
+    fn is_of(&self, keeper: &Keeper, fingerprint: Fingerprint) -> bool {
+        self.fingerprint == fingerprint && Arc::ptr_eq(&self.keeper.seen, &keeper.seen)
+    }
 }
 
 impl Drop for Claim {
@@ -171,6 +183,46 @@ impl Drop for Claim {
         if self.succeeded {
             seen.insert(self.fingerprint, self.keeper.start.elapsed(), self.keeper.keys);
         }
+    }
+}
+
+/// The claims of one dispatch that passed their middleware. They stand until the whole dispatch has
+/// succeeded or failed. `None` when it is over.
+#[derive(Clone)]
+pub(crate) struct Claims(Arc<Mutex<Option<Vec<Claim>>>>);
+
+impl Claims {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(Some(Vec::new()))))
+    }
+
+    fn keep(&self, mut claim: Claim) {
+        let over = claim.over.clone();
+        if let Some(claims) = &mut *self.0.lock() {
+            claims.push(claim);
+        } else {
+            // The rest of the way was run by a task that outlives its dispatch.
+            claim.succeeded = true;
+        }
+        // The same dispatch may run the rest of the way twice at a time: the other run looks again.
+        over.send_replace(());
+    }
+
+    fn include(&self, keeper: &Keeper, fingerprint: Fingerprint) -> bool {
+        let claims = self.0.lock();
+        claims.iter().flatten().any(|claim| claim.is_of(keeper, fingerprint))
+    }
+
+    /// Marks the keys as handled: the dispatch has succeeded.
+    pub(crate) fn succeed(&self) {
+        let claims = self.0.lock().take();
+        claims.into_iter().flatten().for_each(|mut claim| claim.succeeded = true);
+    }
+
+    /// Frees the keys, unless the dispatch has succeeded.
+    pub(crate) fn release(&self) {
+        // Dropped when the lock is free again.
+        let _claims = self.0.lock().take();
     }
 }
 
@@ -189,25 +241,28 @@ impl Middleware for Deduplicate {
             keys: self.keys,
             start: self.start,
         };
-        let wait = self.wait;
+        let (wait, claims) = (self.wait, next.claims().clone());
         Box::pin(async move {
             let mut deadline = None;
-            let mut claim = loop {
+            let claim = loop {
                 match keeper.claim(fingerprint) {
                     Key::Claimed(claim) => break claim,
                     Key::Handled => return Ok(Dispatched::stopped(event, "deduplicate")),
+                    // A middleware further out runs the rest of the way again.
+                    Key::InFlight(_) if claims.include(&keeper, fingerprint) => {
+                        return Ok(Dispatched::stopped(event, "deduplicate"));
+                    }
                     Key::InFlight(mut over) => {
                         let deadline = *deadline.get_or_insert_with(|| later(wait));
-                        // It closes, and is never sent anything.
                         if timeout_at(deadline, over.changed()).await.is_err() {
                             return Err(DispatchError::InFlight { waited: wait });
                         }
                     }
                 }
             };
-            let dispatched = next.run(event).await;
-            claim.succeeded = dispatched.is_ok();
-            dispatched
+            let dispatched = next.run(event).await?;
+            claims.keep(claim);
+            Ok(dispatched)
         })
     }
 }

@@ -53,7 +53,8 @@ impl RateLimit {
         }
     }
 
-    /// Sets how many types have a bucket of their own at most. Default: 1024.
+    /// Sets how many types have a bucket of their own at most. Default: 1024. With 0, all types share
+    /// one bucket.
     pub fn types(self, types: usize) -> Self {
         Self { types, ..self }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -34,8 +34,8 @@ type Found<A> = (ConnectionId, Arc<Stream<<A as Authorizer>::Principal>>);
 
 /// The renewals of one gate.
 pub(super) struct Renewals<A: Authorizer> {
-    shared: Arc<Shared<A>>,
-    grace: Duration,
+    /// The gate, which owns the task of these renewals.
+    shared: Weak<Shared<A>>,
     /// The streams that are due as of the last search, most urgent first.
     waiting: VecDeque<Found<A>>,
     under_way: FuturesUnordered<BoxFuture<'static, (Found<A>, Answer)>>,
@@ -47,37 +47,44 @@ pub(super) struct Renewals<A: Authorizer> {
 type Answer = Option<Result<Grant, DeniedError>>;
 
 impl<A: Authorizer> Renewals<A> {
-    pub(super) fn new(shared: Arc<Shared<A>>, grace: Duration) -> Self {
+    pub(super) fn new(shared: Weak<Shared<A>>) -> Self {
         let (waiting, under_way) = (VecDeque::new(), FuturesUnordered::new());
-        Self { shared, grace, waiting, under_way, last_answer: Instant::now() }
+        Self { shared, waiting, under_way, last_answer: Instant::now() }
     }
 
+    /// Renews expired grants until the gate is dropped.
     pub(super) async fn run(mut self) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
-                Some((found, answer)) = self.under_way.next() => self.settle(&found, answer),
-                _ = ticks.tick() => if self.is_to_look() { self.look() },
+            let answered = tokio::select! {
+                Some(answered) = self.under_way.next() => Some(answered),
+                _ = ticks.tick() => None,
+            };
+            let Some(shared) = self.shared.upgrade() else { return };
+            match answered {
+                Some((found, answer)) => self.settle(&shared, &found, answer),
+                None if self.is_to_look(&shared) => self.look(&shared),
+                None => {}
             }
-            self.ask();
+            self.ask(&shared);
         }
     }
 
     /// Returns whether to search for due streams. A search iterates over all streams, so the
     /// streams already found are renewed first, unless a change is more urgent or the authorizer
     /// does not answer.
-    fn is_to_look(&self) -> bool {
+    fn is_to_look(&self, shared: &Shared<A>) -> bool {
         self.waiting.is_empty()
-            || std::mem::take(&mut self.shared.admitted.lock().changed)
-            || self.last_answer.elapsed() > self.grace
+            || std::mem::take(&mut shared.admitted.lock().changed)
+            || self.last_answer.elapsed() > shared.settings.lock().grace
     }
 
     /// Finds the due streams, and ends those that have waited too long for an answer.
-    fn look(&mut self) {
-        let now = Instant::now();
+    fn look(&mut self, shared: &Shared<A>) {
+        let (now, grace) = (Instant::now(), shared.settings.lock().grace);
         let mut due = Vec::new();
-        for (id, stream) in &self.shared.admitted.lock().streams {
+        for (id, stream) in &shared.admitted.lock().streams {
             let lease = stream.lease.lock();
             if let Some(since) = lease.due.filter(|since| *since <= now && !lease.asking) {
                 due.push(((!lease.changed, since), (id.clone(), Arc::clone(stream))));
@@ -88,8 +95,8 @@ impl<A: Authorizer> Renewals<A> {
         for ((_, since), found) in due {
             let since = found.1.lease.lock().failing_since.unwrap_or(since);
             // While other streams get answers, a stream only waits for its turn.
-            if now - since.max(self.last_answer).min(now) > self.grace {
-                self.end(&found, Goodbye::ComeBack { within: COME_BACK_WITHIN });
+            if now - since.max(self.last_answer).min(now) > grace {
+                end(shared, &found, Goodbye::ComeBack { within: COME_BACK_WITHIN });
             } else {
                 self.waiting.push_back(found);
             }
@@ -97,7 +104,7 @@ impl<A: Authorizer> Renewals<A> {
     }
 
     /// Starts as many calls as allowed.
-    fn ask(&mut self) {
+    fn ask(&mut self, shared: &Arc<Shared<A>>) {
         while self.under_way.len() < AT_A_TIME {
             let Some(found) = self.waiting.pop_front() else { return };
             let stream = Arc::clone(&found.1);
@@ -105,7 +112,7 @@ impl<A: Authorizer> Renewals<A> {
                 let mut lease = stream.lease.lock();
                 (lease.asking, lease.changed) = (true, false);
             }
-            let shared = Arc::clone(&self.shared);
+            let shared = Arc::clone(shared);
             let call = async move {
                 let asking = shared.ask(&stream.principal, &stream.topics, stream.access);
                 let asking = AssertUnwindSafe(asking).catch_unwind();
@@ -116,8 +123,8 @@ impl<A: Authorizer> Renewals<A> {
         }
     }
 
-    fn settle(&mut self, found: &Found<A>, answer: Answer) {
-        let now = Instant::now();
+    fn settle(&mut self, shared: &Shared<A>, found: &Found<A>, answer: Answer) {
+        let (now, grace) = (Instant::now(), shared.settings.lock().grace);
         let mut lease = found.1.lease.lock();
         lease.asking = false;
         if answer.is_some() {
@@ -129,33 +136,35 @@ impl<A: Authorizer> Renewals<A> {
             Some(Ok(grant)) => lease.due = grant.until,
             Some(Err(DeniedError)) => {
                 drop(lease);
-                self.end(found, Goodbye::StayAway);
+                end(shared, found, Goodbye::StayAway);
             }
             None => {
                 let since = *lease.failing_since.get_or_insert(now);
                 lease.due = Some(now + RETRY_AFTER);
                 drop(lease);
                 tracing::error!("an authorizer panicked or timed out; retrying");
-                if now - since >= self.grace {
-                    self.end(found, Goodbye::ComeBack { within: COME_BACK_WITHIN });
+                if now - since >= grace {
+                    end(shared, found, Goodbye::ComeBack { within: COME_BACK_WITHIN });
                 }
             }
         }
     }
+}
 
-    fn end(&self, (id, stream): &Found<A>, goodbye: Goodbye) {
-        let mut admitted = self.shared.admitted.lock();
-        // Under the lock, because a client may reconnect with the same id at this moment.
-        if admitted.forget(id, stream) {
-            self.shared.hub.dismiss(id, goodbye);
-        }
+/// Ends a stream, unless it has left or another one has taken its id.
+fn end<A: Authorizer>(shared: &Shared<A>, (id, stream): &Found<A>, goodbye: Goodbye) {
+    let mut admitted = shared.admitted.lock();
+    // Under the lock, because a client may reconnect with the same id at this moment.
+    if admitted.forget(id, stream) {
+        shared.hub.dismiss(id, goodbye);
     }
 }
 
 impl<A: Authorizer> Drop for Renewals<A> {
-    /// Marks the streams for a later `watch`.
+    /// Marks the streams for the next task, if the runtime of this one has ended before the gate.
     fn drop(&mut self) {
-        for stream in self.shared.admitted.lock().streams.values() {
+        let Some(shared) = self.shared.upgrade() else { return };
+        for stream in shared.admitted.lock().streams.values() {
             stream.lease.lock().asking = false;
         }
     }

@@ -1,8 +1,14 @@
 //! A stream, and all the ways in which it is lost.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use sse_kit_test::TestStream;
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt};
+use http::{Request, Response};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use sse_kit_test::{TestBody, TestClient, TestStream};
 
 use crate::board::{Board, Fault};
 
@@ -130,6 +136,23 @@ async fn what_does_not_come_is_said() {
 #[should_panic(expected = "is no stream: status 400 Bad Request, content type none")]
 async fn an_answer_that_is_no_stream_is_said() {
     Board::new(Fault::Nothing).client().stream("/nothing").await;
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "the stream broke off: ")]
+async fn what_cannot_be_decoded_is_said_after_what_came_before() {
+    // More than a client takes, on a stream that does not end.
+    let client = TestClient::new(tower::service_fn(|_: Request<TestBody>| async {
+        let long = "x".repeat(17 << 20);
+        let chunks = [Bytes::from("data: one\n\ndata: "), Bytes::from(long)];
+        let frames = stream::iter(chunks).chain(stream::pending()).map(Frame::data);
+        let body = StreamBody::new(frames.map(Ok::<_, Infallible>));
+        let response = Response::builder().header("content-type", "text/event-stream");
+        Ok::<_, http::Error>(response.body(body)?)
+    }));
+    let mut stream = client.stream("/").await;
+    assert_eq!(stream.next().await.data, "one");
+    stream.next().await;
 }
 
 #[tokio::test]

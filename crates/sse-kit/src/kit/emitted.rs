@@ -61,7 +61,8 @@ pub enum EmitErrorKind {
     Event(DomainEventError),
     /// The event did not come to the dispatcher's handlers.
     Dispatch(DispatchError),
-    /// The event came to no updates: a pre- or postprocessor failed.
+    /// The event came to no updates: a pre- or postprocessor failed. What its handlers did before that
+    /// is in [`EmitError::emitted`], and not in here.
     Update(UpdateError),
     /// No handler of the dispatcher and none of the updater takes the event.
     Unhandled,
@@ -69,7 +70,7 @@ pub enum EmitErrorKind {
     Message(UpdatesError),
     /// The function of [`SseKit::topic`](crate::SseKit::topic) failed.
     Topic(CallbackError),
-    /// The message was not published.
+    /// The message was not published, or the log has not confirmed it: see [`EmitError::is_ambiguous`].
     Publish(PublishError),
     /// Handlers failed. What the others made has reached the pages: see [`EmitError::emitted`].
     Handlers,
@@ -108,11 +109,20 @@ impl EmitError {
         matches!(self.kind(), EmitErrorKind::Publish(PublishError::Closed))
     }
 
+    /// Returns `true` if the log has not confirmed the message, so it is not known whether the pages get
+    /// it. [`SseKit::emit_once`](crate::SseKit::emit_once) makes it safe to try again.
+    pub fn is_ambiguous(&self) -> bool {
+        matches!(self.kind(), EmitErrorKind::Publish(error) if error.is_ambiguous())
+    }
+
     /// Logs the error, unless its handlers have.
     pub(super) fn log(&self) {
         match self.kind() {
             EmitErrorKind::Handlers => {}
             _ if self.is_shutdown() => tracing::debug!(error = %self, "an event was not published"),
+            _ if self.is_ambiguous() => {
+                tracing::error!(error = %self, "an event may not have been published");
+            }
             _ => tracing::error!(error = %self, "an event was not published"),
         }
     }
@@ -147,6 +157,7 @@ impl fmt::Display for EmitError {
             EmitErrorKind::TooManyChanges => {
                 "did not reach the pages: its handlers change the state again and again"
             }
+            _ if self.is_ambiguous() => "may not have reached the pages",
             _ => "did not reach the pages",
         })?;
         let mut cause = self.cause();
@@ -184,6 +195,12 @@ impl<V> ChangeError<V> {
     /// Returns the failure of the first event that failed.
     pub fn error(&self) -> &EmitError {
         &self.error
+    }
+
+    /// Returns `true` if it is not known whether the pages get the first event that failed, as
+    /// [`EmitError::is_ambiguous`] does.
+    pub fn is_ambiguous(&self) -> bool {
+        self.error.is_ambiguous()
     }
 
     /// Returns `true` if the hub has shut down, as [`EmitError::is_shutdown`] does.

@@ -1,14 +1,15 @@
 //! The way of one event: handlers, updates, message, topic, hub.
 
+use std::mem;
 use std::sync::Arc;
 
 use sse_kit_broadcast::{ConnectionId, Hub};
 use sse_kit_dispatch::{
-    Callback, Dispatcher, DomainEvent, DomainEventError, Ending, IntoDomainEvent,
+    Callback, Dispatched, Dispatcher, DomainEvent, DomainEventError, Ending, IntoDomainEvent,
 };
-use sse_kit_event::{Audience, Event, Topic};
+use sse_kit_event::{Audience, Event, IdempotencyKey, Topic};
 use sse_kit_htmx::MessageFormat;
-use sse_kit_update::{ElementUpdater, message};
+use sse_kit_update::{ElementUpdater, UpdateError, message};
 
 use super::OnFailure;
 use super::emitted::{EmitError, EmitErrorKind, Emitted};
@@ -19,7 +20,15 @@ pub(super) struct Outgoing {
     what: What,
     /// `None` is the topic that the kit chooses.
     audience: Option<Audience>,
+    options: Options,
+}
+
+/// The options of the publish.
+#[derive(Debug, Default)]
+struct Options {
     except: Vec<ConnectionId>,
+    /// The idempotency key of the message.
+    once: Option<IdempotencyKey>,
 }
 
 #[derive(Debug)]
@@ -33,11 +42,12 @@ enum What {
 impl Outgoing {
     pub(super) fn new(event: impl IntoDomainEvent) -> Self {
         let what = What::Domain(event.into_domain_event());
-        Self { what, audience: None, except: Vec::new() }
+        Self { what, audience: None, options: Options::default() }
     }
 
     pub(super) fn plain(audience: impl Into<Audience>, event: Event) -> Self {
-        Self { what: What::Plain(event), audience: Some(audience.into()), except: Vec::new() }
+        let audience = Some(audience.into());
+        Self { what: What::Plain(event), audience, options: Options::default() }
     }
 
     pub(super) fn to(self, audience: impl Into<Audience>) -> Self {
@@ -45,7 +55,12 @@ impl Outgoing {
     }
 
     pub(super) fn except(mut self, connections: &[ConnectionId]) -> Self {
-        self.except.extend_from_slice(connections);
+        self.options.except.extend_from_slice(connections);
+        self
+    }
+
+    pub(super) fn once(mut self, key: IdempotencyKey) -> Self {
+        self.options.once = Some(key);
         self
     }
 }
@@ -78,11 +93,11 @@ impl Pipeline {
 
     /// Sends an event all the way. Every failure is logged, here or by the handlers' registry.
     pub(super) async fn emit(&self, outgoing: Outgoing) -> Result<Emitted, EmitError> {
-        let Outgoing { what, audience, except } = outgoing;
+        let Outgoing { what, audience, options } = outgoing;
         let emitted = match what {
-            What::Domain(Ok(event)) => self.emit_event(event, audience, &except).await,
+            What::Domain(Ok(event)) => self.emit_event(event, audience, &options).await,
             What::Domain(Err(error)) => Err(EmitError::new(None, EmitErrorKind::Event(error))),
-            What::Plain(event) => self.publish(audience, event, &except).await,
+            What::Plain(event) => self.publish(audience, event, &options).await,
         };
         emitted.inspect_err(EmitError::log)
     }
@@ -91,10 +106,11 @@ impl Pipeline {
         &self,
         audience: Option<Audience>,
         event: Event,
-        except: &[ConnectionId],
+        options: &Options,
     ) -> Result<Emitted, EmitError> {
         let audience = audience.unwrap_or(Audience::Everyone);
-        let published = self.hub.except(except.iter().cloned()).publish(audience, event).await;
+        let hub = self.hub.except(options.except.iter().cloned());
+        let published = hub.publish(audience, event).await;
         let receipt =
             published.map_err(|error| EmitError::new(None, EmitErrorKind::Publish(error)))?;
         Ok(Emitted { receipt: Some(receipt), ..Emitted::default() })
@@ -104,39 +120,66 @@ impl Pipeline {
         &self,
         event: DomainEvent,
         audience: Option<Audience>,
-        except: &[ConnectionId],
+        options: &Options,
     ) -> Result<Emitted, EmitError> {
         let event_type = event.full_type().clone();
-        let dispatched = match self.dispatcher.dispatch(event).await {
-            Ok(dispatched) => dispatched,
-            Err(error) => {
-                return Err(EmitError::new(Some(event_type), EmitErrorKind::Dispatch(error)));
-            }
-        };
-        let (event, ending) = (Arc::clone(&dispatched.event), dispatched.ending.clone());
+        // A part of the dispatch: if it fails, the event has not come, and `Deduplicate` lets the next
+        // attempt pass.
+        let pages = |dispatched| self.emit_dispatched(dispatched, audience, options);
+        match self.dispatcher.dispatch_then(event, pages).await {
+            Ok(Ok(emitted)) => self.check_handlers(emitted),
+            Ok(Err(error)) => Err(error),
+            Err(error) => Err(EmitError::new(Some(event_type), EmitErrorKind::Dispatch(error))),
+        }
+    }
+
+    /// Brings an event that was dispatched to the pages, unless it was stopped.
+    async fn emit_dispatched(
+        &self,
+        dispatched: Dispatched,
+        audience: Option<Audience>,
+        options: &Options,
+    ) -> Result<Emitted, EmitError> {
+        let (event, is_handled) =
+            (Arc::clone(&dispatched.event), dispatched.ending == Ending::Handled);
         let mut emitted = Emitted { dispatched: Some(dispatched), ..Emitted::default() };
-        if ending == Ending::Handled
-            && let Err(kind) = self.update_pages(&event, audience, except, &mut emitted).await
+        if is_handled
+            && let Err(kind) = self.update_pages(&event, audience, options, &mut emitted).await
         {
             let error = EmitError::new(Some(event.full_type().clone()), kind);
             return Err(error.with_emitted(emitted));
         }
-        if emitted.errors().next().is_some() && self.on_handler_failure == OnFailure::Fail {
-            let error = EmitError::new(Some(event.full_type().clone()), EmitErrorKind::Handlers);
-            return Err(error.with_emitted(emitted));
-        }
         Ok(emitted)
+    }
+
+    /// Returns an error if handlers failed, where that is one. The pages have what the others made, so
+    /// the event has come all the same.
+    fn check_handlers(&self, emitted: Emitted) -> Result<Emitted, EmitError> {
+        let is_ok = self.on_handler_failure != OnFailure::Fail || emitted.errors().next().is_none();
+        if is_ok {
+            return Ok(emitted);
+        }
+        let dispatched = emitted.dispatched.as_ref();
+        let event_type = dispatched.map(|dispatched| dispatched.event.full_type().clone());
+        Err(EmitError::new(event_type, EmitErrorKind::Handlers).with_emitted(emitted))
     }
 
     async fn update_pages(
         &self,
         event: &Arc<DomainEvent>,
         audience: Option<Audience>,
-        except: &[ConnectionId],
+        options: &Options,
         emitted: &mut Emitted,
     ) -> Result<(), EmitErrorKind> {
-        emitted.updated =
-            self.updater.update(Arc::clone(event)).await.map_err(EmitErrorKind::Update)?;
+        emitted.updated = match self.updater.update(Arc::clone(event)).await {
+            Ok(updated) => updated,
+            Err(mut error) => {
+                if let UpdateError::Postprocess { updated, .. } = &mut error {
+                    emitted.updated = mem::take(updated);
+                }
+                return Err(EmitErrorKind::Update(error));
+            }
+        };
         if emitted.handlers() == 0 {
             return self.unhandled(event);
         }
@@ -149,7 +192,11 @@ impl Pipeline {
                 topic.call(Arc::clone(event)).await.map_err(EmitErrorKind::Topic)?.into()
             }
         };
-        let hub = self.hub.except(except.iter().cloned());
+        let message = match &options.once {
+            Some(key) => message.with_idempotency_key(key.clone()),
+            None => message,
+        };
+        let hub = self.hub.except(options.except.iter().cloned());
         let receipt = hub.publish(audience, message).await.map_err(EmitErrorKind::Publish)?;
         emitted.receipt = Some(receipt);
         Ok(())

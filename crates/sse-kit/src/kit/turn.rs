@@ -2,10 +2,10 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
-use sse_kit_broadcast::{ConnectionId, Hub, Reach};
+use parking_lot::{Mutex, MutexGuard};
+use sse_kit_broadcast::{ConnectionId, Hub, Reach, Receipt};
 use sse_kit_event::EventId;
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
@@ -19,8 +19,9 @@ use super::run_to_end::RunToEnd;
 const MAX_JOINED: usize = 1_000;
 
 tokio::task_local! {
-    /// The turns that this code is in, of one kit or of several.
-    static TURNS: Vec<Arc<dyn Any + Send + Sync>>;
+    /// The turns that this code is in, of one kit or of several. It does not keep their locks: events
+    /// of a change that was dropped may go on longer than the turn that the change was made in.
+    static TURNS: Vec<Weak<dyn Any + Send + Sync>>;
 }
 
 /// The state of an app, under the lock of its kit.
@@ -35,6 +36,21 @@ pub(super) struct Shared<S> {
 impl<S> Shared<S> {
     pub(super) fn new(state: S) -> Self {
         Self { state, newest: None }
+    }
+
+    /// Notes an event of a change. One that was published before, under the same key, may be older
+    /// than the newest.
+    fn note(&mut self, receipt: Receipt) {
+        let is_older = self.newest.is_some_and(|newest| {
+            if newest.epoch() == receipt.id.epoch() {
+                receipt.id.offset() <= newest.offset()
+            } else {
+                receipt.repeated
+            }
+        });
+        if !is_older {
+            self.newest = Some(receipt.id);
+        }
     }
 
     /// Returns the position from which a page that shows this state resumes.
@@ -58,6 +74,8 @@ pub(super) struct Turn<S> {
 struct Queue {
     outgoing: VecDeque<Outgoing>,
     joined: usize,
+    /// `true` when all events are emitted. The turn is over then, and takes no more of them.
+    finished: bool,
 }
 
 impl<S: Send + Sync + 'static> Turn<S> {
@@ -71,8 +89,10 @@ impl<S: Send + Sync + 'static> Turn<S> {
     where
         C: IntoChange<K>,
     {
-        if let Some(turn) = Self::current(lock) {
-            return turn.join(&except, change);
+        if let Some(turn) = Self::current(lock)
+            && let Some(queue) = turn.unfinished()
+        {
+            return turn.join(queue, &except, change);
         }
         let mut guard = Arc::clone(lock).write_owned().await;
         let Change { value, outgoing } = change(&mut guard.state).into_change();
@@ -83,7 +103,7 @@ impl<S: Send + Sync + 'static> Turn<S> {
         let turn = Arc::new(Self {
             lock: Arc::clone(lock),
             guard: Mutex::new(guard),
-            queue: Mutex::new(Queue { outgoing, joined: 0 }),
+            queue: Mutex::new(Queue { outgoing, ..Queue::default() }),
         });
         match RunToEnd::new(turn.emit(pipeline.clone())).await {
             Ok(()) => Ok(value),
@@ -94,12 +114,19 @@ impl<S: Send + Sync + 'static> Turn<S> {
     /// Finds the turn at this lock that the running code is called by.
     fn current(lock: &Arc<RwLock<Shared<S>>>) -> Option<Arc<Self>> {
         let turns = TURNS.try_with(Vec::clone).ok()?;
-        let mut turns = turns.into_iter().filter_map(|turn| turn.downcast::<Self>().ok());
+        let turns = turns.into_iter().filter_map(|turn| turn.upgrade());
+        let mut turns = turns.filter_map(|turn| turn.downcast::<Self>().ok());
         turns.find(|turn| Arc::ptr_eq(&turn.lock, lock))
+    }
+
+    /// Returns the queue, unless the turn is over.
+    fn unfinished(&self) -> Option<MutexGuard<'_, Queue>> {
+        Some(self.queue.lock()).filter(|queue| !queue.finished)
     }
 
     fn join<C, K>(
         &self,
+        mut queue: MutexGuard<'_, Queue>,
         except: &[ConnectionId],
         change: impl FnOnce(&mut S) -> C,
     ) -> Result<C::Value, ChangeError<C::Value>>
@@ -107,7 +134,6 @@ impl<S: Send + Sync + 'static> Turn<S> {
         C: IntoChange<K>,
     {
         let Change { value, outgoing } = change(&mut self.guard.lock().state).into_change();
-        let mut queue = self.queue.lock();
         queue.joined += 1;
         if queue.joined > MAX_JOINED && !outgoing.is_empty() {
             drop(queue);
@@ -122,7 +148,8 @@ impl<S: Send + Sync + 'static> Turn<S> {
     /// Emits all events in order, and returns the first error.
     async fn emit(self: Arc<Self>, pipeline: Pipeline) -> Result<(), EmitError> {
         let mut turns = TURNS.try_with(Vec::clone).unwrap_or_default();
-        turns.push(Arc::clone(&self) as _);
+        let this: Weak<Self> = Arc::downgrade(&self);
+        turns.push(this);
         let emitting = async move {
             let mut outcome = Ok(());
             while let Some(event) = self.next() {
@@ -135,14 +162,18 @@ impl<S: Send + Sync + 'static> Turn<S> {
         TURNS.scope(turns, emitting).await
     }
 
+    /// Takes the next event. The turn is over if there is none.
     fn next(&self) -> Option<Outgoing> {
-        self.queue.lock().outgoing.pop_front()
+        let mut queue = self.queue.lock();
+        let next = queue.outgoing.pop_front();
+        queue.finished = next.is_none();
+        next
     }
 
     fn note(&self, emitted: Option<&Emitted>) {
         let receipt = emitted.and_then(|emitted| emitted.receipt);
         if let Some(receipt) = receipt.filter(|receipt| receipt.reach == Reach::Everywhere) {
-            self.guard.lock().newest = Some(receipt.id);
+            self.guard.lock().note(receipt);
         }
     }
 }

@@ -1,11 +1,12 @@
 //! A log that takes an event before its node delivers it, as one on another machine does.
 
+use std::collections::HashMap;
 use std::future;
 
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use sse_kit::broadcast::{Append, AppendError, Appended, Inlet, Log};
-use sse_kit::event::{Epoch, EventId};
+use sse_kit::event::{Epoch, EventId, IdempotencyKey};
 use tokio::sync::mpsc::{self, UnboundedSender};
 
 const EPOCH: Epoch = Epoch::new(1);
@@ -16,6 +17,8 @@ pub(crate) struct LateLog(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     last: u64,
+    /// The ids of records that have an idempotency key.
+    known: HashMap<IdempotencyKey, EventId>,
     way_back: Option<UnboundedSender<(EventId, Append)>>,
 }
 
@@ -42,6 +45,13 @@ impl Log for LateLog {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
         let mut state = self.0.lock();
         let id = EventId::new(EPOCH, state.last + 1);
+        if let Some(once) = &append.once {
+            if let Some(&id) = state.known.get(&once.key) {
+                let repeated = Appended { id, receivers: None, repeated: true };
+                return Box::pin(future::ready(Ok(repeated)));
+            }
+            state.known.insert(once.key.clone(), id);
+        }
         state.last += 1 + append.follow_ups.len() as u64;
         let way_back = state.way_back.as_ref().ok_or(AppendError::Closed);
         let sent = way_back.and_then(|it| it.send((id, append)).map_err(|_| AppendError::Closed));
