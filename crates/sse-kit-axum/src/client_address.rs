@@ -24,7 +24,7 @@ use sse_kit_http::TrustedProxies;
 ///
 /// let proxies = TrustedProxies::new(["10.0.0.0/8".parse()?, "127.0.0.1".parse()?]);
 /// let app: Router = Router::new().layer(trust(proxies));
-/// # Ok::<(), sse_kit_http::NetworkError>(())
+/// # Ok::<(), sse_kit_event::TextError>(())
 /// ```
 pub fn trust(proxies: TrustedProxies) -> Extension<TrustedProxies> {
     Extension(proxies)

@@ -89,8 +89,8 @@ impl LiveRequest {
     /// app [trusts](crate::trust), the address that the proxy reports. Behind a proxy without that layer,
     /// it is the address of the proxy.
     ///
-    /// `None` if the server does not provide addresses. [`serve`](crate::serve) and
-    /// `into_make_service_with_connect_info::<SocketAddr>()` do.
+    /// `None` if the server does not provide addresses. [`serve`](crate::serve) does, as does
+    /// `into_make_service_with_connect_info::<SocketAddr>()`.
     pub fn client(&self) -> Option<IpAddr> {
         self.client
     }

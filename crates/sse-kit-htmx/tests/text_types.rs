@@ -40,7 +40,7 @@ fn all_convert_alike() {
 #[test]
 fn messages_have_the_text_and_what_is_wrong_with_it() {
     let error = ElementId::new("job 17").expect_err("it has a blank");
-    assert_eq!(error.to_string(), "\"job 17\" is not the id of an element: it has ' '");
+    assert_eq!(error.to_string(), "\"job 17\" is not the id of an element: it contains ' '");
     let long = ElementId::new(&"ü".repeat(200)).expect_err("it is too long");
     assert_eq!(long.kind(), TextErrorKind::TooLong);
     assert!(long.to_string().len() < 300, "only its beginning is in the message");

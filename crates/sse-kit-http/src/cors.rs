@@ -181,7 +181,7 @@ mod tests {
             assert!(text.parse::<Origin>().is_err(), "{text}");
         }
         let error = "https://a.test/".parse::<Origin>().unwrap_err();
-        assert!(error.to_string().starts_with("`https://a.test/` is not an origin; write "));
+        assert!(error.to_string().starts_with("\"https://a.test/\" is not an origin: write "));
     }
 
     #[test]
