@@ -33,7 +33,7 @@ const RANDOM: &[(&str, &[&str])] = &[
             "--test=stress",
         ],
     ),
-    ("sse-kit-file", &["--lib"]),
+    ("sse-kit-file", &["--lib", "--test=kill"]),
     ("sse-kit-schedules", &["--test=schedules"]),
     ("sse-kit-dispatch", &["--test=patterns"]),
     ("sse-kit-htmx", &["--lib", "--test=escaping", "--test=placement"]),
@@ -50,7 +50,6 @@ const ENDURANCE: &[(&str, &[&str])] = &[
     ("hub", &["--test=endurance", "--test=endurance_fast_path", "--test=cluster"]),
     ("sse-kit-serve", &["--test=http2"]),
     ("sse-kit-http", &["--test=gate"]),
-    ("sse-kit-file", &["--test=kill"]),
 ];
 
 /// The variable with the seed of random inputs, read by `tests/support`.

@@ -122,8 +122,11 @@ fn no_event_is_relied_on_that_no_htmx_has() {
 /// Seen in a browser, with htmx 2.0.11 and htmx-ext-sse 2.2.4, and with htmx 4.0.1 and its hx-sse.
 const KNOWN: &[&str] = &[
     "htmx:abort",
+    "htmx:after:request",
+    "htmx:afterRequest",
     "htmx:before:request",
     "htmx:before:response",
+    "htmx:error",
     "htmx:finally:request",
     "htmx:sse:after:connection",
     "htmx:sse:before:connection",

@@ -46,14 +46,14 @@ function page(t) {
   mock.timers.enable({ apis: ['setTimeout'] });
   /** @type {Worker[]} */
   const workers = [];
-  Object.assign(globalThis, {
-    /** @type {(url: string, options: {name: string}) => Worker} */
-    SharedWorker: (_url, { name }) => {
-      const worker = new Worker(name);
-      workers.push(worker);
-      return worker;
-    },
-  });
+  class SharedWorker extends Worker {
+    /** @param {string} _url @param {{name: string}} how */
+    constructor(_url, { name }) {
+      super(name);
+      workers.push(this);
+    }
+  }
+  Object.assign(globalThis, { SharedWorker });
   t.after(() => {
     mock.timers.reset();
     Reflect.deleteProperty(globalThis, 'SharedWorker');

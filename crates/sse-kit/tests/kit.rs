@@ -153,7 +153,7 @@ async fn the_topic_is_that_of_the_type_or_of_a_function_or_of_the_emitter() -> T
     assert!(matches!(error.kind(), EmitErrorKind::Topic(_)), "{error}");
     assert_eq!(
         error.to_string(),
-        "`job:done` has no topic: the topic is empty; name at least one segment"
+        "`job:done` has no topic: \"\" is not a topic: it is empty"
     );
     assert!(error.emitted().is_some_and(|emitted| emitted.handlers() == 1), "it ran");
 
