@@ -66,7 +66,12 @@ test('ids of an epoch that goes on in another have an order, up to what both hav
 });
 
 test('what no log says does no harm', () => {
-  for (const hello of [{}, { cursor: 'f1-1', continues: 'f0-1' }, { continues: ['f0-1'] }, { cursor: 'x', continues: [null, {}] }]) {
+  for (const hello of [
+    {},
+    { cursor: 'f1-1', continues: 'f0-1' },
+    { continues: ['f0-1'] },
+    { cursor: 'x', continues: [null, {}] },
+  ]) {
     noteLineage(hello);
   }
   assert.equal(compareCursors('f0-1', 'f1-1'), null);

@@ -151,10 +151,7 @@ async fn the_topic_is_that_of_the_type_or_of_a_function_or_of_the_emitter() -> T
     kit.dispatcher().transform(|event| event.with_data(json!({ "state": "" })));
     let error = kit.emit(done("a")).await.unwrap_err();
     assert!(matches!(error.kind(), EmitErrorKind::Topic(_)), "{error}");
-    assert_eq!(
-        error.to_string(),
-        "`job:done` has no topic: \"\" is not a topic: it is empty"
-    );
+    assert_eq!(error.to_string(), "`job:done` has no topic: \"\" is not a topic: it is empty");
     assert!(error.emitted().is_some_and(|emitted| emitted.handlers() == 1), "it ran");
 
     let kit = kit.topic(|_| -> Topic { panic!("oh") });
