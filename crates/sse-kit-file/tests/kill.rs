@@ -16,6 +16,9 @@ use sse_kit_test_support::{TestResult, in_time, rng, scaled};
 const STORE: &str = "SSE_KIT_KILLED_STORE";
 const MODE: &str = "SSE_KIT_KILLED_MODE";
 
+/// The test that is the process to be killed, when it is given a store.
+const KILLED: &str = "a_killed_process_leaves_no_lock";
+
 const PUBLISHERS: usize = 16;
 
 fn topic() -> Topic {
@@ -27,11 +30,8 @@ async fn open(store: &Path, mode: SyncMode) -> FileLog {
     FileLog::open(config).await.expect("the store opens")
 }
 
-/// The process that is killed: it publishes, and writes down what was acknowledged.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the other tests run this and kill it"]
-async fn killed_process() {
-    let store = std::env::var_os(STORE).map(PathBuf::from).expect("a store");
+/// What the process does that is killed: it publishes, and writes down what was acknowledged.
+async fn publish_without_end(store: PathBuf) {
     let mode = if std::env::var_os(MODE).is_some() { SyncMode::Process } else { SyncMode::Always };
     let hub = Hub::builder().log(open(&store, mode).await).build().expect("a hub");
     let publishing = (0..PUBLISHERS).map(|publisher| {
@@ -57,7 +57,7 @@ async fn killed_process() {
 /// acknowledged.
 fn run_and_kill(store: &Path, mode: SyncMode, lines: usize) -> Vec<(EventId, String)> {
     let mut command = Command::new(std::env::current_exe().expect("this test"));
-    command.args(["--ignored", "--exact", "killed_process", "--nocapture"]);
+    command.args(["--exact", KILLED, "--nocapture"]);
     command.env(STORE, store).stdout(Stdio::piped()).stderr(Stdio::null());
     if mode == SyncMode::Process {
         command.env(MODE, "1");
@@ -143,6 +143,9 @@ async fn nothing_acknowledged_is_lost_without_a_sync_either() -> TestResult {
 /// Whoever holds the lock is gone with its process.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_process_leaves_no_lock() {
+    if let Some(store) = std::env::var_os(STORE) {
+        publish_without_end(store.into()).await;
+    }
     let directory = tempfile::tempdir().expect("a directory");
     let store = directory.path().join("store");
     run_and_kill(&store, SyncMode::Always, 5);
