@@ -1,5 +1,6 @@
 //! Hubs, each a process, on one Redis.
 
+use std::net::SocketAddr;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::{Child, Command};
 
 use crate::server::PATIENCE;
@@ -67,7 +68,10 @@ impl Nodes {
 
     /// The address of a proxy that gives each connection to the next node that takes it.
     pub(crate) async fn proxy(self: &Arc<Self>) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+        // By default 128 clients may wait, and the others would try again after a second.
+        let listener = socket.listen(4096).expect("it listens");
         let address = listener.local_addr().expect("an address").to_string();
         let nodes = Arc::clone(self);
         tokio::spawn(async move {
