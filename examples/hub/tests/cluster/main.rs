@@ -182,7 +182,7 @@ async fn nodes_are_restarted_one_after_another_and_no_client_misses_a_message() 
     let size = Size::get();
     let redis = Redis::start(&[]).await;
     let nodes = Arc::new(Nodes::start(2, &redis.url()).await);
-    let proxy = nodes.proxy().await;
+    let proxy = nodes.proxy();
     let clients: Vec<_> = (0..size.clients).map(|_| Client::behind(&proxy)).collect();
     nodes.await_connections(size.clients).await;
     let restarting = {

@@ -67,7 +67,7 @@ impl Nodes {
     }
 
     /// The address of a proxy that gives each connection to the next node that takes it.
-    pub(crate) async fn proxy(self: &Arc<Self>) -> String {
+    pub(crate) fn proxy(self: &Arc<Self>) -> String {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
         // By default 128 clients may wait, and the others would try again after a second.
