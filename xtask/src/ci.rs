@@ -9,9 +9,12 @@ use crate::progress::Steps;
 use crate::workspace::{Workspace, cargo};
 use crate::{examples, process, tidy};
 
+/// The folders that are workspaces of their own, and depend on our crates.
+const OWN_WORKSPACES: [&str; 2] = ["examples/integrations", "fuzz"];
+
 /// Check all that a change must pass, but for the tests
 ///
-/// Formatting, the house rules (tidy), licences and sources of dependencies (cargo-deny), clippy with
+/// Formatting, the house rules (tidy), lock files, licences and sources of dependencies (cargo-deny), clippy with
 /// all features, without any and with each alone, the examples with the features that they ask for, and
 /// the docs; warnings are errors.
 /// Stops at the first step that fails, with its output. Cheap steps come first.
@@ -39,6 +42,9 @@ impl Ci {
         };
         command("fmt", formatting(&steps))?;
         steps.step("tidy", |_| tidy::check(&workspace))?;
+        for folder in OWN_WORKSPACES {
+            command(&format!("lock file of {folder}"), locked(&workspace, folder))?;
+        }
         let unchecked = deny(&steps)?;
         command("clippy", clippy(&["--workspace", "--all-targets", "--all-features"]))?;
         for (name, flags) in feature_runs(&workspace) {
@@ -89,6 +95,14 @@ fn formatting(steps: &Steps) -> Command {
     // Rustfmt does not ask whether somebody is there to see its colours.
     let colour = if steps.on_terminal() { "always" } else { "never" };
     command.args(["--all", "--check", "--", "--color", colour]);
+    command
+}
+
+/// Fails if the lock file of a workspace does not fit its dependencies, ours among them.
+fn locked(workspace: &Workspace, folder: &str) -> Command {
+    let manifest = workspace.root().join(folder).join("Cargo.toml");
+    let mut command = cargo("metadata");
+    command.args(["--locked", "--format-version=1", "--manifest-path"]).arg(manifest);
     command
 }
 

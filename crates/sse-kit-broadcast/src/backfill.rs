@@ -96,7 +96,7 @@ impl Backfill {
     ) -> Result<Backfilled, SubscribeError> {
         let reading = tokio::time::timeout(MAX_TIME, self.read(connection, lacking));
         let read = reading.await.unwrap_or_else(|_elapsed| {
-            tracing::debug!(after = %lacking.after, "the log took too long for a backfill");
+            tracing::warn!(after = %lacking.after, "the log took too long for a backfill");
             Ok(None)
         });
         match read {

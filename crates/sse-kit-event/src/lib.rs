@@ -68,6 +68,8 @@ pub use last_event_id::LastEventId;
 pub use name::EventName;
 pub use pattern::TopicPattern;
 pub use random::{RandomError, random_bytes};
+#[doc(hidden)]
+pub use shared_text::Text;
 pub use static_topic::StaticTopic;
 pub use text::{TextError, TextErrorKind};
 pub use topic::Topic;

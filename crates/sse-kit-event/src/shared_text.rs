@@ -1,4 +1,4 @@
-//! Texts that are cheap to clone.
+//! Texts that are cheap to clone, for the text types of these crates.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -6,10 +6,12 @@ use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// A text that is cheap to clone: a literal in the source code, or shared.
+/// A text that is cheap to clone. Two of the same characters are equal, in whichever form.
 #[derive(Clone)]
-pub(crate) enum Text {
+pub enum Text {
+    /// A literal in the source code.
     Static(&'static str),
+    /// A text that was made at run time.
     Shared(Arc<str>),
 }
 

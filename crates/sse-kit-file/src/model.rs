@@ -32,7 +32,7 @@ struct State {
     files: Vec<File>,
     names: BTreeMap<String, usize>,
     durable_names: BTreeMap<String, usize>,
-    /// What happened to names since they were made durable, in order.
+    /// The names after each change since they were made durable, in order.
     renamed: Vec<BTreeMap<String, usize>>,
     /// The number of times that the machine was started.
     boots: u64,
@@ -41,7 +41,7 @@ struct State {
     pub(crate) faults: Faults,
 }
 
-/// What fails.
+/// The operations that fail.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Faults {
     pub(crate) writes: Option<io::ErrorKind>,

@@ -75,7 +75,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// What follows the last whole batch of a segment.
+/// The content after the last whole batch of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// Nothing but zeros.

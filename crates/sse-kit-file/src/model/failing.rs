@@ -109,7 +109,7 @@ async fn failures_are_told_apart_and_no_page_sees_what_may_be_lost() {
     assert_eq!((status.stats().failed, status.stats().ambiguous), (3, 1));
 }
 
-/// What was written and not acknowledged before a crash is in the log, and pages get it.
+/// The log has a batch that was written and not acknowledged before a crash, and pages get it.
 #[tokio::test]
 async fn a_batch_that_was_not_acknowledged_is_delivered_after_a_restart() {
     let disk = ModelDisk::default();
