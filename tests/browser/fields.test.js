@@ -89,16 +89,18 @@ for (const client of /** @type {const} */ ([4, 2])) {
       </select>
       <input id="text" name="text" value="${text}" ${saves}>
       <input id="on" name="on" type="checkbox" ${checked} ${saves}>
-      <input id="off" name="off" type="checkbox" checked ${saves}>`;
+      <input id="off" name="off" type="checkbox" checked ${saves}>
+      <select id="many" name="many" multiple ${saves}><option selected>a</option><option>b</option></select>`;
     const { site, page, serve, sent, isNew, answered, complaints } = await openForm(t, client, fields('low', 'a', ''));
     const acts = [
       () => page.selectOption('#select', 'high'),
       () => page.fill('#text', 'b').then(() => page.press('#text', 'Tab')),
       () => page.check('#on'),
       () => page.uncheck('#off'),
+      () => page.selectOption('#many', []),
     ];
     for (const act of acts) await Promise.all([answered(), act()]);
-    assert.deepEqual(sent, ['select=high', 'text=b', 'on=on', null]);
+    assert.deepEqual(sent, ['select=high', 'text=b', 'on=on', null, null]);
     // Meanwhile somebody else has saved other values.
     serve(fields('low', 'c', ''));
     await site.restart();
@@ -106,9 +108,10 @@ for (const client of /** @type {const} */ ([4, 2])) {
     const values = [await page.inputValue('#select'), await page.inputValue('#text')];
     assert.deepEqual(values, ['low', 'c']);
     assert.deepEqual([await page.isChecked('#on'), await page.isChecked('#off')], [false, true]);
+    assert.equal(await page.inputValue('#many'), 'a');
     await site.append('new');
     await hasLog(page, ['new']);
-    assert.equal(sent.length, 4);
+    assert.equal(sent.length, 5);
     assert.deepEqual(complaints, []);
   });
 
@@ -120,6 +123,37 @@ for (const client of /** @type {const} */ ([4, 2])) {
     await site.restart();
     await isNew();
     assert.equal(await page.inputValue('#text'), 'half written');
+  });
+
+  test(`what was saved stays so when another request of its form fails, htmx ${client}`, async (t) => {
+    const form = (/** @type {string} */ text) => `<form hx-post="${SERVER}" hx-swap="none">
+      <input id="text" name="text" value="${text}"><button>send</button>
+      <a id="other" hx-get="/missing" hx-swap="none">other</a></form>`;
+    const { site, page, serve, isNew, answered } = await openForm(t, client, form('a'));
+    await page.fill('#text', 'b');
+    await Promise.all([answered(), page.click('button')]);
+    await page.evaluate(() => {
+      for (const name of ['htmx:afterRequest', 'htmx:after:request']) {
+        document.addEventListener(name, () => document.body.setAttribute('data-answered', ''));
+      }
+    });
+    await page.click('#other');
+    await page.waitForSelector('[data-answered]');
+    serve(form('c'));
+    await site.restart();
+    await isNew();
+    assert.equal(await page.inputValue('#text'), 'c');
+  });
+
+  test(`a choice that a list no longer has is none, htmx ${client}`, async (t) => {
+    const list = (/** @type {string[]} */ names) =>
+      `<select id="select">${names.map((name) => `<option>${name}</option>`)}</select>`;
+    const { site, page, serve, isNew } = await openForm(t, client, list(['a', 'b']));
+    await page.selectOption('#select', 'b');
+    serve(list(['x', 'y']));
+    await site.restart();
+    await isNew();
+    assert.equal(await page.inputValue('#select'), 'x');
   });
 
   test(`a list that has changed is chosen from by value, htmx ${client}`, async (t) => {

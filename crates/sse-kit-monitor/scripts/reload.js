@@ -13,6 +13,9 @@ const KEY = 'sse-kit:fields';
 /** The fields that people have edited, and that no request has carried to the server. @type {Set<Field>} */
 const touched = new Set();
 
+/** The edited fields of each form that was submitted last, in case that this fails. @type {WeakMap<object, Field[]>} */
+const submitted = new WeakMap();
+
 /** Waits for the fields. @type {(() => void) | undefined} */
 let waiting;
 
@@ -73,8 +76,10 @@ function restore() {
     const field = /** @type {Field | null} */ (document.getElementById(id));
     if (!field) continue;
     if (field instanceof HTMLSelectElement) {
-      // By value: the options of this page may be others.
-      for (const option of field.options) option.selected = selected?.includes(option.value) ?? option.selected;
+      // By value: the options of this page may be others. A choice that it lacks is none.
+      const isThere = (/** @type {string} */ choice) => [...field.options].some(({ value }) => value === choice);
+      if (!selected?.every(isThere)) continue;
+      for (const option of field.options) option.selected = selected.includes(option.value);
     } else {
       field.value = value;
       if (field instanceof HTMLInputElement) field.checked = checked ?? field.checked;
@@ -85,31 +90,37 @@ function restore() {
   }
 }
 
+/** The values that a request has of a field: none of an empty box, or of a list without a choice. @param {Field} field */
+function valuesOf(field) {
+  if (field instanceof HTMLSelectElement) return selection(field);
+  return isBox(field) && !field.checked ? [] : [field.value];
+}
+
 /**
- * Forgets the fields whose values a request has brought to the server, and remembers those of a form whose
- * request failed.
+ * Forgets the fields whose values a request has brought to the server.
  *
  * @param {Element} source of the request
- * @param {boolean} isDone
  * @param {Parameters} parameters
  */
-function settle(source, isDone, parameters) {
+function saved(source, parameters) {
   const form = source.closest?.('form');
-  if (!isDone) {
-    for (const field of form?.elements ?? []) {
-      if (field.matches('input,textarea,select')) touched.add(/** @type {Field} */ (field));
-    }
-    return;
-  }
+  submitted.delete(source);
   for (const field of touched) {
     const sent = parameters.getAll(field.name);
-    const isSent = (/** @type {string} */ value) => sent.includes(value);
-    const isWhole = field instanceof HTMLSelectElement ? selection(field).every(isSent) : isSent(field.value);
-    // An empty box sends nothing, so that its absence says something only of its own form.
-    const isOff = isBox(field) && !field.checked;
-    if (isOff ? (field === source || field.form === form) && !isWhole : sent.length && isWhole) touched.delete(field);
+    const values = valuesOf(field);
+    // That a request has no value says something only of its own form.
+    const isOwn = field === source || (form && field.form === form);
+    const isSaved = values.length
+      ? values.every((value) => sent.includes(value))
+      : isOwn && !sent.includes(field.value);
+    if (isSaved) touched.delete(field);
   }
   setTimeout(() => waiting?.());
+}
+
+/** Remembers the fields of a form that could not be submitted. @param {Element} source of the request */
+function failed(source) {
+  for (const field of submitted.get(source) ?? []) touched.add(field);
 }
 
 /** Watches the fields, and gives back what was kept. */
@@ -127,19 +138,23 @@ export function watchFields() {
   }
   for (const name of ['submit', 'reset']) {
     document.addEventListener(name, ({ target }) => {
-      for (const field of touched) if (field.form === target) touched.delete(field);
+      const fields = [...touched].filter(({ form }) => form === target);
+      for (const field of fields) touched.delete(field);
+      if (target) submitted.set(target, name === 'submit' ? fields : []);
       setTimeout(() => waiting?.());
     });
   }
   // htmx 2, and htmx 4.
   listen('htmx:afterRequest', (source, { successful, requestConfig }) => {
-    settle(source, successful, requestConfig.formData);
+    if (successful) saved(source, requestConfig.formData);
+    else failed(source);
   });
   listen('htmx:after:request', (source, { ctx: { response, request } }) => {
     const { searchParams } = new URL(request.action, document.baseURI);
-    settle(source, response.status < 400, request.body ?? searchParams);
+    if (response.status < 400) saved(source, request.body ?? searchParams);
+    else failed(source);
   });
-  listen('htmx:error', (source) => settle(source, false, new FormData()));
+  listen('htmx:error', (source, { ctx }) => ctx && !ctx.response && failed(source));
   if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', restore);
   else restore();
 }
