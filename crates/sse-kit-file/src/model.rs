@@ -1,5 +1,6 @@
 //! A disk that fails and loses power, and what a store does with it.
 
+mod conformance;
 mod damage;
 mod failing;
 mod power_loss;

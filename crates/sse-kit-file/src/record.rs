@@ -1,7 +1,9 @@
 //! The bytes of a record.
 
 use sse_kit_broadcast::{ConnectionSet, Once, Record};
-use sse_kit_event::{Audience, ConnectionId, EncodedEvent, EventKey, IdempotencyKey, Topic};
+use sse_kit_event::{
+    Audience, ConnectionId, EncodedEvent, EventKey, IdempotencyKey, Topic, Topics,
+};
 
 /// The flag of a record that has the identity of its publish.
 const HAS_ONCE: u8 = 1;
@@ -69,6 +71,18 @@ impl RecordBytes<'_> {
     pub(crate) fn record(self) -> Result<Record, NoRecord> {
         let (_, flags, rest) = self.split().ok_or(NoRecord)?;
         record(flags, rest).ok_or(NoRecord)
+    }
+
+    /// Returns the length, in bytes.
+    pub(crate) fn len(self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns `true` if a subscription to these topics gets the record. Bytes that are not a record
+    /// are for everyone, so that their error is found.
+    pub(crate) fn is_for(self, topics: &Topics) -> bool {
+        let audience = self.split().and_then(|(_, _, mut rest)| take_audience(&mut rest));
+        audience.is_none_or(|audience| topics.include(&audience))
     }
 
     /// Decodes the identity of the publish, if the record has one.

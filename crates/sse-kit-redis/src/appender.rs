@@ -71,18 +71,14 @@ impl Appender {
     pub(crate) async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let request = self.request(append)?;
         let appended = self.append_by_deadline(&request).await;
+        self.shared.monitor.count(&appended);
         match &appended {
             Ok(appended) => {
                 self.outage.end();
                 self.shared.see(request.last(appended));
-                self.shared.appended.add(u64::from(!appended.repeated));
             }
             Err(AppendError::KeyReused { .. } | AppendError::Conflict { .. }) => self.outage.end(),
-            Err(error) => {
-                self.outage.failed(error);
-                self.shared.failed.add(1);
-                self.shared.ambiguous.add(u64::from(matches!(error, AppendError::Ambiguous(_))));
-            }
+            Err(error) => self.outage.failed(error),
         }
         appended
     }

@@ -3,13 +3,12 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use sse_kit_broadcast::{AppendError, Delivery, Hub, PublishError, Subscription};
+use sse_kit_broadcast::{AppendError, Delivery, Hub, LogHealth, PublishError, Subscription};
 use sse_kit_event::{Event, LastEventId, Topic};
 use sse_kit_test_support::in_time;
 
 use super::{Faults, ModelDisk, config, contents, open, write};
 use crate::file_log::FileLog;
-use crate::status::FileHealth;
 use crate::tail::WriteError;
 
 fn texts(text: &str) -> [String; 1] {
@@ -89,7 +88,7 @@ async fn failures_are_told_apart_and_no_page_sees_what_may_be_lost() {
     disk.fail(Faults { writes: Some(ErrorKind::StorageFull), ..Faults::default() });
     let full = publish(keyed("once")).await;
     assert!(matches!(full, Err(PublishError::Log(AppendError::Full))), "{full:?}");
-    assert!(matches!(status.health(), FileHealth::Down { .. }));
+    assert!(matches!(status.health(), LogHealth::Down { .. }));
     disk.fail(Faults { syncs: true, ..Faults::default() });
     let unknown = publish(keyed("once")).await;
     assert!(matches!(unknown, Err(PublishError::Log(AppendError::Ambiguous(_)))), "{unknown:?}");
@@ -102,7 +101,7 @@ async fn failures_are_told_apart_and_no_page_sees_what_may_be_lost() {
     let kept = publish(keyed("once")).await.expect("it is written");
     assert_eq!((kept.id.offset(), kept.repeated), (1, false));
     assert!(publish(keyed("once")).await.expect("it is known").repeated);
-    assert_eq!(status.health(), FileHealth::Up);
+    assert_eq!(status.health(), LogHealth::Up);
     publish(Event::new("last")).await.expect("it is written");
     assert_eq!(next(&mut stream).await, "once");
     assert_eq!(next(&mut stream).await, "last");
