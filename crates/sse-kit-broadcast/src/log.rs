@@ -169,6 +169,7 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
 
 /// The result of an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Appended {
     /// The id of the record. Its follow-ups have the next ids.
     pub id: EventId,
@@ -179,13 +180,39 @@ pub struct Appended {
     pub repeated: bool,
 }
 
+impl Appended {
+    /// Creates the result of an append whose record the log has not delivered yet.
+    pub fn new(id: EventId) -> Self {
+        Self { id, receivers: None, repeated: false }
+    }
+
+    /// Creates the result of an append that was made before.
+    pub fn repeated(id: EventId) -> Self {
+        Self { id, receivers: Some(0), repeated: true }
+    }
+
+    /// Sets the number of subscriptions on this node that receive the record.
+    #[must_use]
+    pub fn with_receivers(self, receivers: usize) -> Self {
+        Self { receivers: Some(receivers), ..self }
+    }
+}
+
 /// A page of records read from the log.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Page {
     /// The records with their ids, in order.
     pub records: Vec<(EventId, Record)>,
     /// The id up to which the page is complete.
     pub through: EventId,
+}
+
+impl Page {
+    /// Creates a page that is complete up to and including `through`.
+    pub fn new(records: Vec<(EventId, Record)>, through: EventId) -> Self {
+        Self { records, through }
+    }
 }
 
 /// The reason why a log could not be read.

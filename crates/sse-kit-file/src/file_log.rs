@@ -1,6 +1,7 @@
 //! The log in files.
 
 use std::collections::VecDeque;
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,7 @@ pub struct FileLog {
     shared: Arc<Shared>,
     begin: EventId,
     lineage: Lineage,
+    append_deadline: Duration,
     start: Mutex<Option<Start>>,
 }
 
@@ -110,7 +112,8 @@ impl FileLog {
             tend_every: config.max_age.map(|age| age / 8),
             held,
         };
-        Ok(Self { shared, begin, lineage, start: Mutex::new(Some(start)) })
+        let append_deadline = config.append_deadline;
+        Ok(Self { shared, begin, lineage, append_deadline, start: Mutex::new(Some(start)) })
     }
 
     /// Returns a handle for health checks and metrics, which works after the hub owns the log.
@@ -155,10 +158,18 @@ impl Log for FileLog {
             if bytes > MAX_APPEND {
                 return Err(AppendError::TooLarge { bytes, max: MAX_APPEND });
             }
-            let (answer, answered) = oneshot::channel();
+            let (answer, mut answered) = oneshot::channel();
             self.shared.queue.push(Waiting { append, bytes, answer })?;
-            // The writer answers everything that it takes, unless it panics.
-            answered.await.unwrap_or_else(|error| Err(AppendError::Ambiguous(error.into())))
+            match tokio::time::timeout(self.append_deadline, &mut answered).await {
+                Ok(Ok(appended)) => appended,
+                // The writer answers everything that it takes, unless it panics.
+                Ok(Err(error)) => Err(AppendError::Ambiguous(error.into())),
+                Err(_elapsed) => answered.try_recv().unwrap_or_else(|_| {
+                    let error = io::Error::from(io::ErrorKind::TimedOut);
+                    self.shared.down(&error);
+                    Err(AppendError::Ambiguous(error.into()))
+                }),
+            }
         })
     }
 
@@ -222,7 +233,7 @@ impl FileLog {
         };
         let id = |offset| EventId::new(epoch, offset);
         let records = records.into_iter().map(|(offset, record)| (id(offset), record));
-        Ok(Page { records: records.collect(), through: id(through) })
+        Ok(Page::new(records.collect(), id(through)))
     }
 
     /// Returns the error for a failed read, and puts a damaged segment aside.
@@ -247,7 +258,7 @@ impl Drop for FileLog {
 
 impl WarmUp {
     /// Reads the newest records, for the history of the hub, and the keys of recent publishes.
-    fn read(shared: &Shared, config: &FileConfig) -> std::io::Result<Self> {
+    fn read(shared: &Shared, config: &FileConfig) -> io::Result<Self> {
         let (catalog, now) = (&shared.catalog, tail::now());
         let keys_since = now.saturating_sub(millis(IdempotencyCache::KNOWN_FOR));
         let newest = catalog.through().saturating_sub(config.warm_up);

@@ -171,7 +171,7 @@ impl Writer {
             let id = EventId::new(self.shared.epoch, offset);
             // A hub that has shut down takes nothing more, but the records are in the log.
             let receivers = self.inlet.deliver_with(id, record, follow_ups).unwrap_or(0);
-            self.answer(answer, Ok(Appended { id, receivers: Some(receivers), repeated: false }));
+            self.answer(answer, Ok(Appended::new(id).with_receivers(receivers)));
         }
     }
 
@@ -204,8 +204,7 @@ impl Writer {
     }
 
     fn repeated(&self, offset: u64) -> Appended {
-        let id = EventId::new(self.shared.epoch, offset);
-        Appended { id, receivers: Some(0), repeated: true }
+        Appended::repeated(EventId::new(self.shared.epoch, offset))
     }
 }
 

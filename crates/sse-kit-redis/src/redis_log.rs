@@ -102,7 +102,7 @@ impl Log for RedisLog {
                 let record = entry.record.ok()?;
                 Some((id(entry.offset), record))
             });
-            Ok(Page { records: records.collect(), through })
+            Ok(Page::new(records.collect(), through))
         })
     }
 
