@@ -244,7 +244,11 @@ for (const version of [4, 2]) {
       await page.waitForSelector(inState(2, 'cancelled'));
       assert.equal(await page.inputValue('#path'), '/half/typed');
       const later = await tabs(t, third, version).then(({ openTab }) => openTab());
-      assert.equal(await page.innerHTML('#jobs'), await later.innerHTML('#jobs'));
+      /** @type {(page: import('playwright-core').Page) => Promise<string[]>} */
+      const shown = (page) =>
+        page.locator('#jobs > article').evaluateAll((all) => all.map((job) => `${job.id} ${job.dataset.state}`));
+      assert.deepEqual(await shown(page), ['job-3 failed', 'job-2 cancelled', 'job-1 failed']);
+      assert.deepEqual(await shown(later), await shown(page));
     });
 
     test('every tab shows how the connection is that all of them share', async (t) => {
