@@ -176,9 +176,11 @@ impl Board {
     }
 
     pub(crate) async fn enter(&self, id: JobId, state: State, progress: Progress) {
-        let has_left = self.has_left();
+        if self.has_left() {
+            return;
+        }
         self.change(|jobs| {
-            let entry = jobs.entry(id).filter(|_| !has_left)?;
+            let entry = jobs.entry(id)?;
             entry.enter(state, progress);
             let ended = entry.has_ended().then(|| Ended(entry.job.clone()));
             Some((self.tell_peers(&entry.job), Changed(entry.job.clone()), ended))
