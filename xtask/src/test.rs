@@ -107,6 +107,21 @@ impl Tally {
         self.notes.push(note.into());
     }
 
+    /// Counts a program that failed although none of its tests did.
+    fn ended(mut self, success: bool, program: &str) -> Self {
+        if !success && self.failed == 0 {
+            self.fail(format!("{program} failed outside of any test"));
+        }
+        self
+    }
+
+    /// Adds what another has counted.
+    fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.notes.extend(other.notes);
+    }
+
     /// A suite without tests has not shown anything: that is a failure too.
     fn completed(mut self) -> Self {
         if self.passed + self.failed == 0 {
