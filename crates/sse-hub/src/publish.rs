@@ -18,10 +18,10 @@ use crate::reply::{self, Reply};
 /// The most data that an event may have, in bytes.
 const MAX_DATA: usize = 1 << 20;
 
-/// How long a client may take to send it.
+/// The time in which a client has to send it.
 const DATA_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What the publisher is told.
+/// The answer to the publisher.
 #[derive(Serialize)]
 struct Published {
     id: EventId,
@@ -104,7 +104,7 @@ where
     }
 }
 
-/// What names a publish that may be tried again: a string, as [the draft] has it, or the bare text.
+/// Returns the name of a publish that may be tried again: a string, as [the draft] has it, or the bare text.
 ///
 /// [the draft]: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, String> {
@@ -115,7 +115,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, String
     key.map(Some).map_err(|error| format!("Idempotency-Key: {error}"))
 }
 
-/// What the query says of the event.
+/// The query's fields of the event.
 #[derive(Default)]
 struct Query {
     topics: Vec<Topic>,
