@@ -3,19 +3,22 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{Method, Request, StatusCode};
 use serde_json::json;
 use sse_kit::Hub;
 use sse_kit::broadcast::{BuildError, Stats, SubscribeError};
-use sse_kit::event::Topics;
-use sse_kit::http::{HostRules, Quota, SseRequest, SseResponse};
+use sse_kit::event::{ConnectionId, Topics};
+use sse_kit::http::{Gate, HostRules, OpenError, Quota, SseRequest, SseResponse};
 use sse_kit::serve::{RequestBody, ServeStats};
 use sse_kit::shutdown::{GoodbyePolicy, ReconnectSpread, Shutdown};
 
+use crate::access_log::{self, Visitor};
+use crate::auth::{Auth, Caller, Listener, Refusal, TokenAuthorizer};
 use crate::event_log::{EventLog, LogStatus};
 use crate::options::Options;
+use crate::presence;
 use crate::publish;
 use crate::reply::{self, Reply};
 use crate::status::{self, Rate, Status};
@@ -30,9 +33,12 @@ const STATUS_EVENTS: &str = "/status/events";
 /// The state that all requests share.
 pub(crate) struct HubApp {
     events: Hub,
+    auth: Auth,
+    gate: Gate<TokenAuthorizer>,
     pub(crate) status: Status,
     server: Arc<ServeStats>,
     limits: Quota,
+    access_log: bool,
     gzip: bool,
     log: LogStatus,
     pub(crate) shutdown: Shutdown,
@@ -42,6 +48,7 @@ pub(crate) struct HubApp {
 impl HubApp {
     pub(crate) fn new(
         options: &Options,
+        auth: Auth,
         log: EventLog,
         server: Arc<ServeStats>,
     ) -> Result<Self, BuildError> {
@@ -50,8 +57,11 @@ impl HubApp {
             .queue(options.queue)
             .max_delay(options.max_delay())
             .heartbeat(options.heartbeat());
+        let access_log = options.access_log;
+        let events = if access_log { access_log::of_streams(events) } else { events };
         let (events, log) = log.serve(events);
         let events = events.build()?;
+        let gate = Gate::new(events.clone(), TokenAuthorizer::new(auth.clone(), events.clone()));
         let status = Status::new()?;
         let limits = Quota::new().total(options.max_connections).per_client(options.max_per_ip);
         let hosts = HostRules::new(options.hosts.iter().cloned());
@@ -64,19 +74,59 @@ impl HubApp {
             .deadline(options.pre_drain() + options.shutdown_delay())
             .build();
         let gzip = options.gzip;
-        Ok(Self { events, status, server, limits, gzip, log, shutdown, hosts })
+        Ok(Self {
+            events,
+            auth,
+            gate,
+            status,
+            server,
+            limits,
+            access_log,
+            gzip,
+            log,
+            shutdown,
+            hosts,
+        })
+    }
+
+    /// Reads the keys and rules again, and asks for each open stream whether it may stay.
+    pub(crate) fn reload(&self, options: &Options) -> anyhow::Result<()> {
+        self.auth.reload(&options.auth)?;
+        self.gate.renew(|_, _| true);
+        Ok(())
     }
 
     /// Answers a request that is not for a stream.
     pub(crate) async fn answer(&self, request: Request<RequestBody>) -> Result<Reply, Infallible> {
+        if !self.access_log {
+            return Ok(self.route(request).await);
+        }
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let began = Instant::now();
+        let reply = self.route(request).await;
+        access_log::answer(&method, &path, reply.status(), began);
+        Ok(reply)
+    }
+
+    async fn route(&self, request: Request<RequestBody>) -> Reply {
         if let Some(refusal) = self.misnamed(&request) {
-            return Ok(refusal);
+            return refusal;
         }
         // The server leaves the body away by itself.
         let head = request.method() == Method::HEAD;
         let method = if head { &Method::GET } else { request.method() };
-        Ok(match (method, request.uri().path()) {
-            (&Method::POST, "/publish") => publish::publish(&self.events, request).await,
+        if let Some(topic) = presence::topic_of(request.uri().path()) {
+            return match *method {
+                Method::GET => {
+                    presence::presence(&self.events, &self.auth.rules(), topic, &request)
+                }
+                _ => reply::not_allowed("GET, HEAD"),
+            };
+        }
+        match (method, request.uri().path()) {
+            (&Method::POST, "/publish") => {
+                publish::publish(&self.events, &self.auth.rules(), request).await
+            }
             (&Method::GET, "/") => self.status.page(),
             (&Method::GET, "/status.js") => Status::script(),
             (&Method::GET, "/status.css") => Status::style(),
@@ -90,7 +140,7 @@ impl HubApp {
             // Of another method than those that the server takes for streams.
             (_, EVENTS | STATUS_EVENTS) => reply::not_allowed("GET, HEAD"),
             _ => reply::error(StatusCode::NOT_FOUND, "there is nothing here"),
-        })
+        }
     }
 
     /// Returns whether a request is for [`HubApp::answer_stream`].
@@ -106,7 +156,7 @@ impl HubApp {
     ) -> Result<Reply, Infallible> {
         Ok(match self.misnamed(&request) {
             Some(refusal) => refusal,
-            None => self.stream(SseRequest::from(&request), request.uri().path(), client).await,
+            None => self.stream(&request, client).await,
         })
     }
 
@@ -148,11 +198,17 @@ impl HubApp {
         stats.evicted + self.server.write_timeouts()
     }
 
-    async fn stream(&self, request: SseRequest<'_>, path: &str, client: SocketAddr) -> Reply {
-        if path == STATUS_EVENTS {
+    async fn stream(&self, head: &Request<()>, client: SocketAddr) -> Reply {
+        let request = SseRequest::from(head);
+        if head.uri().path() == STATUS_EVENTS {
             let topics = status::topic().into();
-            return self.subscribe(&self.status.stream, topics, request, client).await;
+            return self.subscribe(&self.status.stream, topics, request, client, None).await;
         }
+        let rules = self.auth.rules();
+        let caller = match rules.identify(head.uri(), head.headers()) {
+            Ok(caller) => caller,
+            Err(refusal) => return refuse(refusal, client),
+        };
         let topics = match request.topics("topic") {
             Ok(topics) if topics.is_empty() => {
                 return reply::error(StatusCode::BAD_REQUEST, "name a topic: `?topic=…`");
@@ -163,7 +219,11 @@ impl HubApp {
         if let Err(error) = request.start() {
             return reply::error(StatusCode::BAD_REQUEST, &error.to_string());
         }
-        self.subscribe(&self.events, topics, request, client).await
+        if let Err(refusal) = rules.listen(&caller, &topics) {
+            return refuse(refusal, client);
+        }
+        let caller = (!rules.are_open()).then_some(caller);
+        self.subscribe(&self.events, topics, request, client, caller).await
     }
 
     async fn subscribe(
@@ -172,6 +232,7 @@ impl HubApp {
         topics: Topics,
         request: SseRequest<'_>,
         client: SocketAddr,
+        caller: Option<Caller>,
     ) -> Reply {
         let permit = match self.limits.admit(client.ip()) {
             Ok(permit) => permit,
@@ -182,15 +243,32 @@ impl HubApp {
         };
         let start = request.start().unwrap_or_default();
         let subscribe = hub.subscribe(topics).start(start).resume(request.last_event_id());
-        match subscribe.client(client.ip()).backfill().await {
-            Ok(subscription) => {
-                let mut response = SseResponse::new(subscription).keep(permit);
+        let mut subscribe = subscribe.client(client.ip());
+        if self.access_log || caller.is_some() {
+            let user = caller.as_ref().and_then(|caller| caller.subject.clone());
+            subscribe = subscribe.metadata(Visitor { client: client.ip(), user });
+        }
+        let opened = match caller {
+            None => subscribe.backfill().await.map(SseResponse::new).map_err(OpenError::from),
+            Some(caller) => match ConnectionId::random() {
+                Ok(connection) => {
+                    let listener = Listener { caller, connection: connection.clone() };
+                    self.gate.open(listener, subscribe.id(connection)).await
+                }
+                Err(error) => Err(SubscribeError::Random(error).into()),
+            },
+        };
+        match opened {
+            Ok(response) => {
+                let mut response = response.keep(permit);
                 if self.gzip {
                     response = response.gzip(request);
                 }
                 reply::stream(response.into_response())
             }
-            Err(SubscribeError::Random(error)) => {
+            // The token or its rights ended while the stream was opened.
+            Err(OpenError::Denied) => refuse(Refusal::Expired, client),
+            Err(OpenError::Subscribe(SubscribeError::Random(error))) => {
                 reply::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
             }
             Err(_later) => reply::stream(SseResponse::busy(COME_BACK_WITHIN)),
@@ -204,6 +282,12 @@ impl HubApp {
             reply::error(StatusCode::SERVICE_UNAVAILABLE, "draining")
         }
     }
+}
+
+/// Refuses a client; its token is in no log.
+fn refuse(refusal: Refusal, client: SocketAddr) -> Reply {
+    tracing::info!(%client, reason = %refusal, "refused to listen");
+    refusal.reply()
 }
 
 #[cfg(test)]
@@ -251,7 +335,7 @@ mod tests {
         let options =
             Options::try_parse_from(["hub", "--max-per-ip=1000", "--listen=127.0.0.1:0"])?;
         let server = Server::new(Listener::bind(&options.listen).await?);
-        let app = HubApp::new(&options, EventLog::Memory, server.stats())?;
+        let app = HubApp::new(&options, Auth::default(), EventLog::Memory, server.stats())?;
         let hub = Hub::builder().log(SlowLog(MemoryLog::new()?)).history(1).build()?;
         let start = hub.cursor();
         for data in ["1", "2", "3"] {
@@ -262,7 +346,7 @@ mod tests {
         let client = SocketAddr::from(([127, 0, 0, 1], 1));
         let stream = || {
             let topics = Topics::from("a".parse::<Topic>().expect("a topic"));
-            app.subscribe(&hub, topics, SseRequest::from(&request), client)
+            app.subscribe(&hub, topics, SseRequest::from(&request), client, None)
         };
         let replies = join_all((0..100).map(|_| stream())).await;
         let (mut open, mut busy) = (0, 0);

@@ -1,8 +1,11 @@
 //! A small stand-alone hub: publish by `POST /publish?topic=…`, listen on `GET /events?topic=…`.
 
+mod access_log;
+mod auth;
 mod event_log;
 mod hub;
 mod options;
+mod presence;
 mod publish;
 mod redis_options;
 mod reply;
@@ -12,10 +15,11 @@ use std::io::{Write, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
 use sse_kit::serve::{ListenAddress, Listener, Server};
 use sse_kit::shutdown::Signals;
+use tokio::signal::unix::{SignalKind, signal};
 
+use crate::auth::Auth;
 use crate::event_log::EventLog;
 use crate::hub::HubApp;
 use crate::options::Options;
@@ -26,7 +30,7 @@ use crate::options::Options;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> anyhow::Result<ExitCode> {
-    let options = Options::parse();
+    let options = Options::load();
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
@@ -48,8 +52,10 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
     if options.proxy_protocol {
         server = server.proxy_protocol();
     }
+    let auth = Auth::new(&options.auth)?;
+    warn_of_openness(&auth, &server.address()?);
     let log = EventLog::open(&options).await?;
-    let hub = Arc::new(HubApp::new(&options, log, server.stats())?);
+    let hub = Arc::new(HubApp::new(&options, auth, log, server.stats())?);
     match server.address()? {
         ListenAddress::Tcp(address) => writeln!(stdout(), "listening on http://{address}")?,
         other => writeln!(stdout(), "listening on {other}")?,
@@ -71,7 +77,39 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
     if options.fast_path {
         server = server.fast_path();
     }
+    let reload = tokio::spawn(reload_on_hangup(Arc::clone(&hub))?);
     let outcome = server.serve_until_shutdown(&hub.shutdown, signals, service).await;
     status.abort();
+    reload.abort();
     Ok(outcome.exit_code())
+}
+
+/// Reads the keys and rules again at each SIGHUP. If that fails, the old ones stay.
+fn reload_on_hangup(hub: Arc<HubApp>) -> std::io::Result<impl Future<Output = ()>> {
+    let mut hangups = signal(SignalKind::hangup())?;
+    Ok(async move {
+        while hangups.recv().await.is_some() {
+            match Options::reload().and_then(|options| hub.reload(&options)) {
+                Ok(()) => tracing::info!("the keys and rules were read again"),
+                Err(error) => {
+                    tracing::error!("the old keys and rules stay: {error:#}");
+                }
+            }
+        }
+    })
+}
+
+/// Warns if anybody on a network may publish and listen.
+fn warn_of_openness(auth: &Auth, address: &ListenAddress) {
+    let is_local = match address {
+        ListenAddress::Tcp(address) => address.ip().is_loopback(),
+        _ => true,
+    };
+    if auth.rules().are_open() && !is_local {
+        tracing::warn!(
+            %address,
+            "without a key everybody who can reach the hub may publish and listen to all topics: set \
+             `--jwt-key-file` or `--jwks-file`"
+        );
+    }
 }

@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::Parser;
 use sse_kit::http::{HostName, Network, TrustedProxies};
 use sse_kit::serve::ListenAddress;
 
+use crate::auth::AuthOptions;
 use crate::redis_options::RedisOptions;
 
 /// A small stand-alone hub for Server-Sent Events.
 #[derive(Clone, Debug, clap::Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[command(
     version,
     after_help = "\
@@ -68,6 +71,11 @@ pub(crate) struct Options {
     /// is created if there is none.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["redis", "redis_url_file"])]
     pub(crate) store: Option<PathBuf>,
+    /// Log each request, and each stream when it opens and closes, with the reason.
+    #[arg(long)]
+    pub(crate) access_log: bool,
+    #[command(flatten)]
+    pub(crate) auth: AuthOptions,
     #[command(flatten)]
     pub(crate) redis: RedisOptions,
     /// Threads that serve; otherwise as many as there are processors.
@@ -76,6 +84,16 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Reads the options of this process; ends it if they are wrong.
+    pub(crate) fn load() -> Self {
+        Self::parse()
+    }
+
+    /// Reads the options again.
+    pub(crate) fn reload() -> anyhow::Result<Self> {
+        Ok(Self::try_parse()?)
+    }
+
     pub(crate) fn heartbeat(&self) -> Option<Duration> {
         none_if_zero(self.heartbeat)
     }

@@ -10,9 +10,10 @@ use serde::Serialize;
 use serde_json::json;
 use sse_kit::broadcast::{AppendError, PublishError, Receipt};
 use sse_kit::event::{Audience, EventId, EventKey, EventName, IdempotencyKey, Topic, TopicsError};
-use sse_kit::http::{ensure_same_site, query_parameters};
+use sse_kit::http::query_parameters;
 use sse_kit::{Event, Hub};
 
+use crate::auth::{QUERY_PARAMETER, Refusal, Rules};
 use crate::reply::{self, Reply};
 
 /// The most data that an event may have, in bytes.
@@ -31,24 +32,26 @@ struct Published {
     repeated: bool,
 }
 
-pub(crate) async fn publish<B>(hub: &Hub, request: Request<B>) -> Reply
+pub(crate) async fn publish<B>(hub: &Hub, rules: &Rules, request: Request<B>) -> Reply
 where
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
 {
     let (parts, body) = request.into_parts();
     // Read first, whatever becomes of it: a client that is still sending would lose the answer.
     let data = tokio::time::timeout(DATA_TIMEOUT, Limited::new(body, MAX_DATA).collect()).await;
-    if let Err(error) = ensure_same_site(&parts.uri, &parts.headers) {
-        return reply::error(StatusCode::FORBIDDEN, &error.to_string());
-    }
+    let caller = match rules.identify(&parts.uri, &parts.headers) {
+        Ok(caller) => caller,
+        Err(refusal) => return refuse(refusal),
+    };
     let once = match idempotency_key(&parts.headers) {
         Ok(once) => once,
         Err(message) => return reply::error(StatusCode::BAD_REQUEST, &message),
     };
-    let mut query = match Query::parse(parts.uri.query().unwrap_or_default()) {
-        Ok(query) => query,
-        Err(message) => return reply::error(StatusCode::BAD_REQUEST, &message),
-    };
+    let mut query =
+        match Query::parse(parts.uri.query().unwrap_or_default(), rules.query_may_have_token()) {
+            Ok(query) => query,
+            Err(message) => return reply::error(StatusCode::BAD_REQUEST, &message),
+        };
     let audience = match Audience::several(std::mem::take(&mut query.topics)) {
         Ok(audience) => audience,
         Err(TopicsError::Empty) => {
@@ -56,6 +59,9 @@ where
         }
         Err(error) => return reply::error(StatusCode::BAD_REQUEST, &error.to_string()),
     };
+    if let Err(refusal) = caller.ensure_may_publish(&audience, &parts.uri, &parts.headers) {
+        return refuse(refusal);
+    }
     let Ok(data) = data else {
         return reply::error(StatusCode::REQUEST_TIMEOUT, "the data took too long to arrive");
     };
@@ -104,6 +110,12 @@ where
     }
 }
 
+/// Refuses a publisher; its token is in no log.
+fn refuse(refusal: Refusal) -> Reply {
+    tracing::info!(reason = %refusal, "refused to publish");
+    refusal.reply()
+}
+
 /// Returns the name of a publish that may be tried again: a string, as [the draft] has it, or the bare text.
 ///
 /// [the draft]: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
@@ -126,7 +138,7 @@ struct Query {
 }
 
 impl Query {
-    fn parse(query: &str) -> Result<Self, String> {
+    fn parse(query: &str, may_have_token: bool) -> Result<Self, String> {
         let mut parsed = Self::default();
         for pair in query_parameters(query) {
             let (parameter, value) = pair.map_err(|error| error.to_string())?;
@@ -146,6 +158,7 @@ impl Query {
                     let millis: u32 = value.parse().map_err(|e| about(&e))?;
                     parsed.retry = Some(Duration::from_millis(millis.into()));
                 }
+                QUERY_PARAMETER if may_have_token => {}
                 _ => return Err(format!("there is no parameter `{parameter}`")),
             }
         }
@@ -181,7 +194,7 @@ mod tests {
     async fn data_that_never_arrives_is_not_waited_for() {
         let body = StreamBody::new(stream::pending::<Result<Frame<Bytes>, Infallible>>());
         let request = Request::post("/publish?topic=a").body(body).unwrap();
-        let reply = publish(&Hub::new(), request).await;
+        let reply = publish(&Hub::new(), &Rules::default(), request).await;
         assert_eq!(reply.status(), StatusCode::REQUEST_TIMEOUT);
     }
 }

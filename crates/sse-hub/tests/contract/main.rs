@@ -1,8 +1,11 @@
 //! The contract of the hub against the real process, with streams that hyper serves.
 
 mod contract;
+mod hostile;
 mod restarts;
 mod server;
+mod signing;
+mod tokens;
 
 /// Options of every hub.
 const LANE: &[&str] = &[];
