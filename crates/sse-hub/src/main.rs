@@ -2,6 +2,7 @@
 
 mod access_log;
 mod auth;
+mod config;
 mod event_log;
 mod hub;
 mod options;
@@ -15,8 +16,11 @@ use std::io::{Write, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::Context;
+use listenfd::ListenFd;
 use sse_kit::serve::{ListenAddress, Listener, Server};
 use sse_kit::shutdown::Signals;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::auth::Auth;
@@ -30,14 +34,16 @@ use crate::options::Options;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> anyhow::Result<ExitCode> {
-    let options = Options::load();
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    options.runtime()?.block_on(run(options))
+    // Taken while there is one thread: it takes the variables away.
+    let sockets = ListenFd::from_env();
+    let options = Options::load();
+    options.runtime()?.block_on(run(options, sockets))
 }
 
-async fn run(options: Options) -> anyhow::Result<ExitCode> {
+async fn run(options: Options, sockets: ListenFd) -> anyhow::Result<ExitCode> {
     let signals = Signals::install()?;
     if options.heartbeat().is_none() {
         tracing::warn!(
@@ -45,7 +51,7 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
              clients that are gone without a word stay for a minute"
         );
     }
-    let mut server = Server::new(Listener::bind(&options.listen).await?)
+    let mut server = Server::new(listener(&options, sockets).await?)
         .trust(options.trusted())
         .write_timeout(options.write_timeout())
         .user_timeout(options.write_timeout());
@@ -82,6 +88,25 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
     status.abort();
     reload.abort();
     Ok(outcome.exit_code())
+}
+
+/// Returns the socket that systemd passed, or else listens on the address of the options.
+async fn listener(options: &Options, mut sockets: ListenFd) -> anyhow::Result<Listener> {
+    if sockets.len() == 0 {
+        return Ok(Listener::bind(&options.listen).await?);
+    }
+    anyhow::ensure!(
+        sockets.len() == 1,
+        "the hub listens on one socket; {} were passed",
+        sockets.len()
+    );
+    if let Ok(Some(socket)) = sockets.take_tcp_listener(0) {
+        socket.set_nonblocking(true)?;
+        return Ok(TcpListener::from_std(socket)?.into());
+    }
+    let socket = sockets.take_unix_listener(0)?.context("the socket that was passed is taken")?;
+    socket.set_nonblocking(true)?;
+    Ok(UnixListener::from_std(socket)?.into())
 }
 
 /// Reads the keys and rules again at each SIGHUP. If that fails, the old ones stay.

@@ -1,13 +1,16 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use sse_kit::http::{HostName, Network, TrustedProxies};
 use sse_kit::serve::ListenAddress;
 
 use crate::auth::AuthOptions;
+use crate::config;
 use crate::redis_options::RedisOptions;
 
 /// A small stand-alone hub for Server-Sent Events.
@@ -16,10 +19,17 @@ use crate::redis_options::RedisOptions;
 #[command(
     version,
     after_help = "\
+Each option may also be a variable, `SSE_HUB_HISTORY=7`, or a line of the file of `--config`, `history = 7`.
+A switch is `true` or `false`; a list is separated by commas in a variable. The command line comes before
+the environment, and the environment before the file.
+
 Publish:  curl -d hello 'http://127.0.0.1:8081/publish?topic=news'
 Listen:   curl -N 'http://127.0.0.1:8081/events?topic=news&topic=jobs:*'"
 )]
 pub(crate) struct Options {
+    /// A file in TOML that has options too, by their names here: `history = 7`.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// The address to listen on: an IP address or the name of a host, and a port, of which 0 takes a free one; or
     /// `unix:PATH`.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081")]
@@ -86,12 +96,28 @@ pub(crate) struct Options {
 impl Options {
     /// Reads the options of this process; ends it if they are wrong.
     pub(crate) fn load() -> Self {
-        Self::parse()
+        let command = Self::command();
+        let variables: Vec<_> =
+            std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
+        for name in config::unknown_variables(&command, variables.iter().map(String::as_str)) {
+            tracing::warn!("the variable {name} is no option of the hub");
+        }
+        match Self::arguments() {
+            Ok(arguments) => Self::parse_from(arguments),
+            Err(error) => {
+                Self::command().error(ErrorKind::ValueValidation, format!("{error:#}")).exit()
+            }
+        }
     }
 
     /// Reads the options again.
     pub(crate) fn reload() -> anyhow::Result<Self> {
-        Ok(Self::try_parse()?)
+        Ok(Self::try_parse_from(Self::arguments()?)?)
+    }
+
+    fn arguments() -> anyhow::Result<Vec<OsString>> {
+        let environment = |name: &str| std::env::var_os(name);
+        config::arguments(&Self::command(), std::env::args_os().collect(), &environment)
     }
 
     pub(crate) fn heartbeat(&self) -> Option<Duration> {

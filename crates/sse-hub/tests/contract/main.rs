@@ -1,5 +1,6 @@
 //! The contract of the hub against the real process, with streams that hyper serves.
 
+mod configured;
 mod contract;
 mod hostile;
 mod restarts;
