@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use http::{Method, Request, StatusCode};
 use serde_json::json;
 use sse_kit::Hub;
-use sse_kit::broadcast::{BuildError, Stats, SubscribeError};
+use sse_kit::broadcast::{Stats, SubscribeError};
 use sse_kit::event::{ConnectionId, Topics};
 use sse_kit::http::{Gate, HostRules, OpenError, Quota, SseRequest, SseResponse};
 use sse_kit::serve::{RequestBody, ServeStats};
@@ -17,6 +17,7 @@ use sse_kit::shutdown::{GoodbyePolicy, ReconnectSpread, Shutdown};
 use crate::access_log::{self, Visitor};
 use crate::auth::{Auth, Caller, Listener, Refusal, TokenAuthorizer};
 use crate::event_log::{EventLog, LogStatus};
+use crate::metrics::{self, Metrics};
 use crate::options::Options;
 use crate::presence;
 use crate::publish;
@@ -37,6 +38,7 @@ pub(crate) struct HubApp {
     gate: Gate<TokenAuthorizer>,
     pub(crate) status: Status,
     server: Arc<ServeStats>,
+    metrics: Metrics,
     limits: Quota,
     access_log: bool,
     gzip: bool,
@@ -51,7 +53,7 @@ impl HubApp {
         auth: Auth,
         log: EventLog,
         server: Arc<ServeStats>,
-    ) -> Result<Self, BuildError> {
+    ) -> anyhow::Result<Self> {
         let events = Hub::builder()
             .history(options.history)
             .queue(options.queue)
@@ -62,6 +64,7 @@ impl HubApp {
         let (events, log) = log.serve(events);
         let events = events.build()?;
         let gate = Gate::new(events.clone(), TokenAuthorizer::new(auth.clone(), events.clone()));
+        let metrics = Metrics::new()?;
         let status = Status::new()?;
         let limits = Quota::new().total(options.max_connections).per_client(options.max_per_ip);
         let hosts = HostRules::new(options.hosts.iter().cloned());
@@ -80,6 +83,7 @@ impl HubApp {
             gate,
             status,
             server,
+            metrics,
             limits,
             access_log,
             gzip,
@@ -98,13 +102,13 @@ impl HubApp {
 
     /// Answers a request that is not for a stream.
     pub(crate) async fn answer(&self, request: Request<RequestBody>) -> Result<Reply, Infallible> {
-        if !self.access_log {
-            return Ok(self.route(request).await);
-        }
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let began = Instant::now();
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let reply = self.route(request).await;
-        access_log::answer(&method, &path, reply.status(), began);
+        self.metrics.answered(metrics::route(&method, &path), reply.status(), began);
+        if self.access_log {
+            access_log::answer(&method, &path, reply.status(), began);
+        }
         Ok(reply)
     }
 
@@ -117,28 +121,35 @@ impl HubApp {
         let method = if head { &Method::GET } else { request.method() };
         if let Some(topic) = presence::topic_of(request.uri().path()) {
             return match *method {
-                Method::GET => {
-                    presence::presence(&self.events, &self.auth.rules(), topic, &request)
-                }
+                Method::GET => presence::presence(
+                    &self.events,
+                    &self.auth.rules(),
+                    &self.metrics,
+                    topic,
+                    &request,
+                ),
                 _ => reply::not_allowed("GET, HEAD"),
             };
         }
         match (method, request.uri().path()) {
             (&Method::POST, "/publish") => {
-                publish::publish(&self.events, &self.auth.rules(), request).await
+                publish::publish(&self.events, &self.auth.rules(), &self.metrics, request).await
             }
             (&Method::GET, "/") => self.status.page(),
             (&Method::GET, "/status.js") => Status::script(),
             (&Method::GET, "/status.css") => Status::style(),
             (&Method::GET, "/icon.svg") => Status::icon(),
             (&Method::GET, "/stats") => reply::json(StatusCode::OK, &self.stats()),
+            (&Method::GET, "/metrics") => {
+                self.metrics.reply(&self.stats(), self.log.stats().as_ref())
+            }
             (&Method::GET, "/healthz") => self.health(),
+            (&Method::GET, "/readyz") => self.readiness(),
             (_, "/publish") => reply::not_allowed("POST"),
-            (_, "/" | "/status.js" | "/status.css" | "/icon.svg" | "/stats" | "/healthz") => {
+            // Those of another method: the server takes only GET and HEAD for streams.
+            (_, path) if metrics::route(&Method::GET, path) != "other" => {
                 reply::not_allowed("GET, HEAD")
             }
-            // Of another method than those that the server takes for streams.
-            (_, EVENTS | STATUS_EVENTS) => reply::not_allowed("GET, HEAD"),
             _ => reply::error(StatusCode::NOT_FOUND, "there is nothing here"),
         }
     }
@@ -154,10 +165,14 @@ impl HubApp {
         request: Request<()>,
         client: SocketAddr,
     ) -> Result<Reply, Infallible> {
-        Ok(match self.misnamed(&request) {
+        let began = Instant::now();
+        let reply = match self.misnamed(&request) {
             Some(refusal) => refusal,
             None => self.stream(&request, client).await,
-        })
+        };
+        let route = metrics::route(request.method(), request.uri().path());
+        self.metrics.answered(route, reply.status(), began);
+        Ok(reply)
     }
 
     /// Returns the refusal of a request to a host name that is not the hub's.
@@ -188,6 +203,7 @@ impl HubApp {
         if let Some((name, stats)) = self.log.stats() {
             all[name] = stats;
         }
+        all["ready"] = self.not_ready().is_none().into();
         all["tasks"] = tokio::runtime::Handle::current().metrics().num_alive_tasks().into();
         all
     }
@@ -207,7 +223,7 @@ impl HubApp {
         let rules = self.auth.rules();
         let caller = match rules.identify(head.uri(), head.headers()) {
             Ok(caller) => caller,
-            Err(refusal) => return refuse(refusal, client),
+            Err(refusal) => return self.refuse(refusal, client),
         };
         let topics = match request.topics("topic") {
             Ok(topics) if topics.is_empty() => {
@@ -220,10 +236,17 @@ impl HubApp {
             return reply::error(StatusCode::BAD_REQUEST, &error.to_string());
         }
         if let Err(refusal) = rules.listen(&caller, &topics) {
-            return refuse(refusal, client);
+            return self.refuse(refusal, client);
         }
         let caller = (!rules.are_open()).then_some(caller);
         self.subscribe(&self.events, topics, request, client, caller).await
+    }
+
+    /// Refuses a client; its token is in no log.
+    fn refuse(&self, refusal: Refusal, client: SocketAddr) -> Reply {
+        tracing::info!(%client, reason = %refusal, "refused to listen");
+        self.metrics.refused(refusal.label());
+        refusal.reply()
     }
 
     async fn subscribe(
@@ -260,18 +283,33 @@ impl HubApp {
         };
         match opened {
             Ok(response) => {
-                let mut response = response.keep(permit);
+                let mut response = response.keep((permit, self.metrics.stream()));
                 if self.gzip {
                     response = response.gzip(request);
                 }
                 reply::stream(response.into_response())
             }
             // The token or its rights ended while the stream was opened.
-            Err(OpenError::Denied) => refuse(Refusal::Expired, client),
+            Err(OpenError::Denied) => self.refuse(Refusal::Expired, client),
             Err(OpenError::Subscribe(SubscribeError::Random(error))) => {
                 reply::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
             }
             Err(_later) => reply::stream(SseResponse::busy(COME_BACK_WITHIN)),
+        }
+    }
+
+    /// Returns why the hub should get no new clients, if there is a reason.
+    fn not_ready(&self) -> Option<&'static str> {
+        if !self.shutdown.is_ready() {
+            return Some("draining");
+        }
+        (!self.log.is_up()).then_some("the log cannot be reached")
+    }
+
+    fn readiness(&self) -> Reply {
+        match self.not_ready() {
+            None => reply::json(StatusCode::OK, &json!({ "status": "ready" })),
+            Some(reason) => reply::error(StatusCode::SERVICE_UNAVAILABLE, reason),
         }
     }
 
@@ -282,12 +320,6 @@ impl HubApp {
             reply::error(StatusCode::SERVICE_UNAVAILABLE, "draining")
         }
     }
-}
-
-/// Refuses a client; its token is in no log.
-fn refuse(refusal: Refusal, client: SocketAddr) -> Reply {
-    tracing::info!(%client, reason = %refusal, "refused to listen");
-    refusal.reply()
 }
 
 #[cfg(test)]

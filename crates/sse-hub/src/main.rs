@@ -5,6 +5,7 @@ mod auth;
 mod config;
 mod event_log;
 mod hub;
+mod metrics;
 mod options;
 mod presence;
 mod publish;

@@ -10,6 +10,7 @@ use sse_kit::http::query_parameters;
 
 use crate::access_log::Visitor;
 use crate::auth::{Refusal, Rules};
+use crate::metrics::Metrics;
 use crate::reply::{self, Reply};
 
 /// The users of the answer; the number of connections counts all.
@@ -30,17 +31,23 @@ pub(crate) fn topic_of(path: &str) -> Option<&str> {
 }
 
 /// Answers with the clients of this node that listen to a topic.
-pub(crate) fn presence<B>(hub: &Hub, rules: &Rules, text: &str, request: &Request<B>) -> Reply {
+pub(crate) fn presence<B>(
+    hub: &Hub,
+    rules: &Rules,
+    metrics: &Metrics,
+    text: &str,
+    request: &Request<B>,
+) -> Reply {
     let caller = match rules.identify(request.uri(), request.headers()) {
         Ok(caller) => caller,
-        Err(refusal) => return refuse(refusal),
+        Err(refusal) => return refuse(refusal, metrics),
     };
     let topic = match decoded(text).parse::<Topic>() {
         Ok(topic) => topic,
         Err(error) => return reply::error(StatusCode::BAD_REQUEST, &error.to_string()),
     };
     if let Err(refusal) = caller.ensure_may_see(&topic) {
-        return refuse(refusal);
+        return refuse(refusal, metrics);
     }
     let connections = hub.presence(&topic);
     let mut users = BTreeMap::new();
@@ -63,8 +70,9 @@ fn decoded(text: &str) -> String {
     first.and_then(Result::ok).map(|(_, topic)| topic.into_owned()).unwrap_or_default()
 }
 
-fn refuse(refusal: Refusal) -> Reply {
+fn refuse(refusal: Refusal, metrics: &Metrics) -> Reply {
     tracing::info!(reason = %refusal, "refused to show who listens");
+    metrics.refused(refusal.label());
     refusal.reply()
 }
 

@@ -14,6 +14,7 @@ use sse_kit::http::query_parameters;
 use sse_kit::{Event, Hub};
 
 use crate::auth::{QUERY_PARAMETER, Refusal, Rules};
+use crate::metrics::Metrics;
 use crate::reply::{self, Reply};
 
 /// The most data that an event may have, in bytes.
@@ -32,7 +33,12 @@ struct Published {
     repeated: bool,
 }
 
-pub(crate) async fn publish<B>(hub: &Hub, rules: &Rules, request: Request<B>) -> Reply
+pub(crate) async fn publish<B>(
+    hub: &Hub,
+    rules: &Rules,
+    metrics: &Metrics,
+    request: Request<B>,
+) -> Reply
 where
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
 {
@@ -41,7 +47,7 @@ where
     let data = tokio::time::timeout(DATA_TIMEOUT, Limited::new(body, MAX_DATA).collect()).await;
     let caller = match rules.identify(&parts.uri, &parts.headers) {
         Ok(caller) => caller,
-        Err(refusal) => return refuse(refusal),
+        Err(refusal) => return refuse(refusal, metrics),
     };
     let once = match idempotency_key(&parts.headers) {
         Ok(once) => once,
@@ -60,7 +66,7 @@ where
         Err(error) => return reply::error(StatusCode::BAD_REQUEST, &error.to_string()),
     };
     if let Err(refusal) = caller.ensure_may_publish(&audience, &parts.uri, &parts.headers) {
-        return refuse(refusal);
+        return refuse(refusal, metrics);
     }
     let Ok(data) = data else {
         return reply::error(StatusCode::REQUEST_TIMEOUT, "the data took too long to arrive");
@@ -111,8 +117,9 @@ where
 }
 
 /// Refuses a publisher; its token is in no log.
-fn refuse(refusal: Refusal) -> Reply {
+fn refuse(refusal: Refusal, metrics: &Metrics) -> Reply {
     tracing::info!(reason = %refusal, "refused to publish");
+    metrics.refused(refusal.label());
     refusal.reply()
 }
 
@@ -194,7 +201,8 @@ mod tests {
     async fn data_that_never_arrives_is_not_waited_for() {
         let body = StreamBody::new(stream::pending::<Result<Frame<Bytes>, Infallible>>());
         let request = Request::post("/publish?topic=a").body(body).unwrap();
-        let reply = publish(&Hub::new(), &Rules::default(), request).await;
+        let reply =
+            publish(&Hub::new(), &Rules::default(), &Metrics::new().unwrap(), request).await;
         assert_eq!(reply.status(), StatusCode::REQUEST_TIMEOUT);
     }
 }

@@ -16,7 +16,11 @@ pub(super) fn run(workspace: &Workspace, args: &[OsString]) -> Result<Tally> {
     let mut command = cargo("test");
     command.env("SSE_KIT_REDIS_SERVER", redis);
     command.args(["--workspace", "--all-features", "--no-fail-fast"]).args(args);
-    for (variable, tool) in [("SSE_KIT_NGINX", &tools::NGINX), ("SSE_KIT_CADDY", &tools::CADDY)] {
+    for (variable, tool) in [
+        ("SSE_KIT_NGINX", &tools::NGINX),
+        ("SSE_KIT_CADDY", &tools::CADDY),
+        ("SSE_KIT_PROMTOOL", &tools::PROMTOOL),
+    ] {
         // Its tests fail, too, where it is missing; this says how to get it.
         match tool.find_or_install() {
             Ok(path) => _ = command.env(variable, path),

@@ -41,6 +41,21 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
+    /// The labels of all refusals.
+    pub(crate) const LABELS: &[&str] =
+        &["no_token", "bad_token", "expired", "beyond_token", "cross_site"];
+
+    /// Returns the refusal as a word, for labels of metrics.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::NoToken => "no_token",
+            Self::Expired => "expired",
+            Self::BeyondToken => "beyond_token",
+            Self::CrossSite => "cross_site",
+            _ => "bad_token",
+        }
+    }
+
     /// Returns the answer: 401 without a good token, 403 for a token with too few rights.
     pub(crate) fn reply(self) -> Reply {
         let message = self.to_string();

@@ -3,6 +3,7 @@
 mod configured;
 mod contract;
 mod hostile;
+mod metrics;
 mod restarts;
 mod server;
 mod signing;
