@@ -10,17 +10,18 @@ use serde_json::json;
 use sse_kit::Hub;
 use sse_kit::broadcast::{Stats, SubscribeError};
 use sse_kit::event::{ConnectionId, Topics};
-use sse_kit::http::{Gate, HostRules, OpenError, Quota, SseRequest, SseResponse};
+use sse_kit::http::{Cors, Gate, HostRules, OpenError, Quota, SseRequest, SseResponse};
 use sse_kit::serve::{RequestBody, ServeStats};
 use sse_kit::shutdown::{GoodbyePolicy, ReconnectSpread, Shutdown};
 
 use crate::access_log::{self, Visitor};
 use crate::auth::{Auth, Caller, Listener, Refusal, TokenAuthorizer};
+use crate::cross_origin;
 use crate::event_log::{EventLog, LogStatus};
 use crate::metrics::{self, Metrics};
 use crate::options::Options;
 use crate::presence;
-use crate::publish;
+use crate::publish::{Intake, RateLimit};
 use crate::reply::{self, Reply};
 use crate::status::{self, Rate, Status};
 
@@ -40,6 +41,8 @@ pub(crate) struct HubApp {
     server: Arc<ServeStats>,
     metrics: Metrics,
     limits: Quota,
+    rates: RateLimit,
+    cors: Option<Cors>,
     access_log: bool,
     gzip: bool,
     log: LogStatus,
@@ -85,6 +88,8 @@ impl HubApp {
             server,
             metrics,
             limits,
+            rates: RateLimit::new(options.publish_rate),
+            cors: cross_origin::rules(&options.cors),
             access_log,
             gzip,
             log,
@@ -101,18 +106,29 @@ impl HubApp {
     }
 
     /// Answers a request that is not for a stream.
-    pub(crate) async fn answer(&self, request: Request<RequestBody>) -> Result<Reply, Infallible> {
+    pub(crate) async fn answer(
+        &self,
+        request: Request<RequestBody>,
+        client: SocketAddr,
+    ) -> Result<Reply, Infallible> {
         let began = Instant::now();
+        let origin = self.cors.as_ref().map(|_| cross_origin::headers(request.headers()));
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let reply = self.route(request).await;
+        let mut reply = match origin.as_ref().filter(|_| method == Method::OPTIONS) {
+            Some(origin) if cross_origin::is_preflight(origin) => reply::no_content(),
+            _ => self.route(request, client).await,
+        };
         self.metrics.answered(metrics::route(&method, &path), reply.status(), began);
         if self.access_log {
             access_log::answer(&method, &path, reply.status(), began);
         }
+        if let (Some(cors), Some(origin)) = (&self.cors, origin) {
+            cors.allow(&origin, reply.headers_mut());
+        }
         Ok(reply)
     }
 
-    async fn route(&self, request: Request<RequestBody>) -> Reply {
+    async fn route(&self, request: Request<RequestBody>, client: SocketAddr) -> Reply {
         if let Some(refusal) = self.misnamed(&request) {
             return refusal;
         }
@@ -133,7 +149,14 @@ impl HubApp {
         }
         match (method, request.uri().path()) {
             (&Method::POST, "/publish") => {
-                publish::publish(&self.events, &self.auth.rules(), &self.metrics, request).await
+                let intake = Intake {
+                    hub: &self.events,
+                    rules: &self.auth.rules(),
+                    rates: &self.rates,
+                    metrics: &self.metrics,
+                    client: client.ip(),
+                };
+                intake.publish(request).await
             }
             (&Method::GET, "/") => self.status.page(),
             (&Method::GET, "/status.js") => Status::script(),
@@ -166,12 +189,15 @@ impl HubApp {
         client: SocketAddr,
     ) -> Result<Reply, Infallible> {
         let began = Instant::now();
-        let reply = match self.misnamed(&request) {
+        let mut reply = match self.misnamed(&request) {
             Some(refusal) => refusal,
             None => self.stream(&request, client).await,
         };
         let route = metrics::route(request.method(), request.uri().path());
         self.metrics.answered(route, reply.status(), began);
+        if let Some(cors) = &self.cors {
+            cors.allow(request.headers(), reply.headers_mut());
+        }
         Ok(reply)
     }
 

@@ -3,6 +3,7 @@
 mod access_log;
 mod auth;
 mod config;
+mod cross_origin;
 mod event_log;
 mod hub;
 mod metrics;
@@ -71,9 +72,9 @@ async fn run(options: Options, sockets: ListenFd) -> anyhow::Result<ExitCode> {
     let status = tokio::spawn(Arc::clone(&hub).publish_status());
     let service = {
         let hub = Arc::clone(&hub);
-        move |request, _client| {
+        move |request, client| {
             let hub = Arc::clone(&hub);
-            async move { hub.answer(request).await }
+            async move { hub.answer(request, client).await }
         }
     };
     let streams = Arc::clone(&hub);

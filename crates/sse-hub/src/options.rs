@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
-use sse_kit::http::{HostName, Network, TrustedProxies};
+use sse_kit::http::{HostName, Network, Origin, TrustedProxies};
 use sse_kit::serve::ListenAddress;
 
 use crate::auth::AuthOptions;
@@ -81,6 +81,14 @@ pub(crate) struct Options {
     /// is created if there is none.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["redis", "redis_url_file"])]
     pub(crate) store: Option<PathBuf>,
+    /// Events that one publisher (the `sub` of its token, or its address) may publish in a second, and twice
+    /// as many at once; 0 for no limit.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) publish_rate: u32,
+    /// An origin whose pages may listen, and publish with a token in a header: `https://app.example`; may be
+    /// repeated.
+    #[arg(long = "cors-origin", value_name = "ORIGIN")]
+    pub(crate) cors: Vec<Origin>,
     /// Log each request, and each stream when it opens and closes, with the reason.
     #[arg(long)]
     pub(crate) access_log: bool,

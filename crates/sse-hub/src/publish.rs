@@ -1,21 +1,32 @@
-//! `POST /publish`: from a request to an event.
+//! `POST /publish`: from a request to an event, or to several.
 
+mod batch;
+mod failure;
+mod query;
+mod rate_limit;
+
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
 use serde::Serialize;
-use serde_json::json;
-use sse_kit::broadcast::{AppendError, PublishError, Receipt};
-use sse_kit::event::{Audience, EventId, EventKey, EventName, IdempotencyKey, Topic, TopicsError};
-use sse_kit::http::query_parameters;
+use sse_kit::broadcast::Receipt;
+use sse_kit::event::{Audience, EventId, TopicsError};
 use sse_kit::{Event, Hub};
 
-use crate::auth::{QUERY_PARAMETER, Refusal, Rules};
+use self::failure::Failure;
+use self::query::{Query, idempotency_key};
+use self::rate_limit::Publisher;
+use crate::auth::{Caller, Rules};
 use crate::metrics::Metrics;
 use crate::reply::{self, Reply};
+
+pub(crate) use self::rate_limit::RateLimit;
 
 /// The most data that an event may have, in bytes.
 const MAX_DATA: usize = 1 << 20;
@@ -23,8 +34,15 @@ const MAX_DATA: usize = 1 << 20;
 /// The time in which a client has to send it.
 const DATA_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// An event that is not published yet.
+struct Draft {
+    audience: Audience,
+    event: Event,
+    if_newest: Option<EventId>,
+}
+
 /// The answer to the publisher.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Published {
     id: EventId,
     receivers: usize,
@@ -33,158 +51,109 @@ struct Published {
     repeated: bool,
 }
 
-pub(crate) async fn publish<B>(
-    hub: &Hub,
-    rules: &Rules,
-    metrics: &Metrics,
-    request: Request<B>,
-) -> Reply
+/// The parts of the hub that publishing needs, for one request.
+pub(crate) struct Intake<'a> {
+    pub(crate) hub: &'a Hub,
+    pub(crate) rules: &'a Rules,
+    pub(crate) rates: &'a RateLimit,
+    pub(crate) metrics: &'a Metrics,
+    pub(crate) client: IpAddr,
+}
+
+impl Intake<'_> {
+    /// Publishes the event, or the events, of a request.
+    pub(crate) async fn publish<B>(&self, request: Request<B>) -> Reply
+    where
+        B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
+        let (parts, body) = request.into_parts();
+        // Read first, whatever becomes of it: a client that is still sending would lose the answer.
+        let data = text(body).await;
+        let published = match self.rules.identify(&parts.uri, &parts.headers) {
+            Ok(caller) => self.publish_by(&caller, &parts, data).await,
+            Err(refusal) => Err(refusal.into()),
+        };
+        published.unwrap_or_else(|failure| failure.reply(self.metrics))
+    }
+
+    async fn publish_by(
+        &self,
+        caller: &Caller,
+        parts: &Parts,
+        data: Result<String, Failure>,
+    ) -> Result<Reply, Failure> {
+        let query = parts.uri.query().unwrap_or_default();
+        let query = Query::parse(query, self.rules.query_may_have_token());
+        let mut query = query.map_err(|message| Failure::bad_request(&message))?;
+        if parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind == batch::CONTENT_TYPE) {
+            if !query.is_empty() {
+                return Err(Failure::bad_request(&"the lines of a batch have all parameters"));
+            }
+            return batch::publish(self, caller, parts, &data?).await;
+        }
+        let once = idempotency_key(&parts.headers);
+        let once = once.map_err(|message| Failure::bad_request(&message))?;
+        let audience = match Audience::several(std::mem::take(&mut query.topics)) {
+            Ok(audience) => audience,
+            Err(TopicsError::Empty) => {
+                return Err(Failure::bad_request(&"name a topic: `?topic=…`"));
+            }
+            Err(error) => return Err(Failure::bad_request(&error)),
+        };
+        caller.ensure_may_publish(&audience, &parts.uri, &parts.headers)?;
+        let if_newest = query.if_newest;
+        let mut event = query.event(data?);
+        if let Some(once) = once {
+            event = event.with_idempotency_key(once);
+        }
+        self.admit(caller, 1)?;
+        let published = self.publish_one(Draft { audience, event, if_newest }).await?;
+        Ok(ok(&published))
+    }
+
+    /// Counts events against the limit of their publisher.
+    fn admit(&self, caller: &Caller, events: usize) -> Result<(), Failure> {
+        let address = || Publisher::Address(self.client);
+        let publisher = caller.subject.clone().map_or_else(address, Publisher::User);
+        let events = u32::try_from(events).unwrap_or(u32::MAX);
+        self.rates.admit(publisher, events).map_err(Failure::TooFast)
+    }
+
+    async fn publish_one(&self, draft: Draft) -> Result<Published, Failure> {
+        let Draft { audience, event, if_newest } = draft;
+        let published = match if_newest {
+            Some(newest) => self.hub.if_newest(newest).publish(audience, event).await,
+            None => self.hub.publish(audience, event).await,
+        };
+        let Receipt { id, receivers, repeated, .. } = published?;
+        Ok(Published { id, receivers, repeated })
+    }
+}
+
+fn ok(value: &impl Serialize) -> Reply {
+    reply::json(StatusCode::OK, value)
+}
+
+/// Reads the text of a body.
+async fn text<B>(body: B) -> Result<String, Failure>
 where
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
 {
-    let (parts, body) = request.into_parts();
-    // Read first, whatever becomes of it: a client that is still sending would lose the answer.
-    let data = tokio::time::timeout(DATA_TIMEOUT, Limited::new(body, MAX_DATA).collect()).await;
-    let caller = match rules.identify(&parts.uri, &parts.headers) {
-        Ok(caller) => caller,
-        Err(refusal) => return refuse(refusal, metrics),
+    let body = tokio::time::timeout(DATA_TIMEOUT, Limited::new(body, MAX_DATA).collect()).await;
+    let Ok(body) = body else {
+        let message = "the data took too long to arrive";
+        return Err(Failure::new(StatusCode::REQUEST_TIMEOUT, &message));
     };
-    let once = match idempotency_key(&parts.headers) {
-        Ok(once) => once,
-        Err(message) => return reply::error(StatusCode::BAD_REQUEST, &message),
-    };
-    let mut query =
-        match Query::parse(parts.uri.query().unwrap_or_default(), rules.query_may_have_token()) {
-            Ok(query) => query,
-            Err(message) => return reply::error(StatusCode::BAD_REQUEST, &message),
-        };
-    let audience = match Audience::several(std::mem::take(&mut query.topics)) {
-        Ok(audience) => audience,
-        Err(TopicsError::Empty) => {
-            return reply::error(StatusCode::BAD_REQUEST, "name a topic: `?topic=…`");
-        }
-        Err(error) => return reply::error(StatusCode::BAD_REQUEST, &error.to_string()),
-    };
-    if let Err(refusal) = caller.ensure_may_publish(&audience, &parts.uri, &parts.headers) {
-        return refuse(refusal, metrics);
-    }
-    let Ok(data) = data else {
-        return reply::error(StatusCode::REQUEST_TIMEOUT, "the data took too long to arrive");
-    };
-    let data = match data {
+    let bytes = match body {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {
             let message = format!("an event has at most {MAX_DATA} bytes of data");
-            return reply::error(StatusCode::PAYLOAD_TOO_LARGE, &message);
+            return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, &message));
         }
-        Err(error) => return reply::error(StatusCode::BAD_REQUEST, &error.to_string()),
+        Err(error) => return Err(Failure::bad_request(&error)),
     };
-    let Ok(data) = String::from_utf8(data.into()) else {
-        return reply::error(StatusCode::BAD_REQUEST, "the data of an event is UTF-8");
-    };
-    let if_newest = query.if_newest;
-    let mut event = query.event(data);
-    if let Some(once) = once {
-        event = event.with_idempotency_key(once);
-    }
-    let published = match if_newest {
-        Some(newest) => hub.if_newest(newest).publish(audience, event).await,
-        None => hub.publish(audience, event).await,
-    };
-    match published {
-        Ok(Receipt { id, receivers, repeated, .. }) => {
-            reply::json(StatusCode::OK, &Published { id, receivers, repeated })
-        }
-        Err(error @ PublishError::KeyReused { .. }) => {
-            reply::error(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string())
-        }
-        Err(error @ PublishError::Conflict { newest, .. }) => {
-            let body = json!({ "error": error.to_string(), "newest": newest });
-            reply::json(StatusCode::PRECONDITION_FAILED, &body)
-        }
-        Err(PublishError::Log(error @ AppendError::TooLarge { .. })) => {
-            reply::error(StatusCode::PAYLOAD_TOO_LARGE, &error.to_string())
-        }
-        // Whether it may have been written is what the publisher has to know.
-        Err(PublishError::Log(error)) => {
-            reply::error(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
-        }
-        Err(error @ PublishError::Closed) => {
-            reply::error(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
-        }
-        Err(error) => reply::error(StatusCode::BAD_REQUEST, &error.to_string()),
-    }
-}
-
-/// Refuses a publisher; its token is in no log.
-fn refuse(refusal: Refusal, metrics: &Metrics) -> Reply {
-    tracing::info!(reason = %refusal, "refused to publish");
-    metrics.refused(refusal.label());
-    refusal.reply()
-}
-
-/// Returns the name of a publish that may be tried again: a string, as [the draft] has it, or the bare text.
-///
-/// [the draft]: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, String> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    let text = value.to_str().map_err(|_| "Idempotency-Key is ASCII".to_owned())?.trim();
-    let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-    let key = quoted.unwrap_or(text).parse();
-    key.map(Some).map_err(|error| format!("Idempotency-Key: {error}"))
-}
-
-/// The query's fields of the event.
-#[derive(Default)]
-struct Query {
-    topics: Vec<Topic>,
-    if_newest: Option<EventId>,
-    name: Option<EventName>,
-    key: Option<EventKey>,
-    retry: Option<Duration>,
-}
-
-impl Query {
-    fn parse(query: &str, may_have_token: bool) -> Result<Self, String> {
-        let mut parsed = Self::default();
-        for pair in query_parameters(query) {
-            let (parameter, value) = pair.map_err(|error| error.to_string())?;
-            let about = |error: &dyn std::fmt::Display| format!("{parameter}: {error}");
-            match &*parameter {
-                // One too many, which the audience then refuses, and no more.
-                "topic" if parsed.topics.len() > Audience::MAX_TOPICS => {}
-                "topic" => parsed.topics.push(value.parse().map_err(|e| about(&e))?),
-                "if_newest" => parsed.if_newest = Some(value.parse().map_err(|e| about(&e))?),
-                "event" => parsed.name = Some(value.parse().map_err(|e| about(&e))?),
-                "key" => parsed.key = Some(value.parse().map_err(|e| about(&e))?),
-                "retry" => {
-                    // As on the wire: digits, and no sign.
-                    if value.starts_with('+') {
-                        return Err(about(&"not a whole number of milliseconds"));
-                    }
-                    let millis: u32 = value.parse().map_err(|e| about(&e))?;
-                    parsed.retry = Some(Duration::from_millis(millis.into()));
-                }
-                QUERY_PARAMETER if may_have_token => {}
-                _ => return Err(format!("there is no parameter `{parameter}`")),
-            }
-        }
-        Ok(parsed)
-    }
-
-    fn event(self, data: String) -> Event {
-        let mut event = Event::new(data);
-        if let Some(name) = self.name {
-            event = event.with_name(name);
-        }
-        if let Some(key) = self.key {
-            event = event.with_key(key);
-        }
-        if let Some(retry) = self.retry {
-            event = event.with_retry(retry);
-        }
-        event
-    }
+    String::from_utf8(bytes.into())
+        .map_err(|_| Failure::bad_request(&"the data of an event is UTF-8"))
 }
 
 #[cfg(test)]
@@ -201,8 +170,14 @@ mod tests {
     async fn data_that_never_arrives_is_not_waited_for() {
         let body = StreamBody::new(stream::pending::<Result<Frame<Bytes>, Infallible>>());
         let request = Request::post("/publish?topic=a").body(body).unwrap();
-        let reply =
-            publish(&Hub::new(), &Rules::default(), &Metrics::new().unwrap(), request).await;
+        let intake = Intake {
+            hub: &Hub::new(),
+            rules: &Rules::default(),
+            rates: &RateLimit::new(0),
+            metrics: &Metrics::new().unwrap(),
+            client: [127, 0, 0, 1].into(),
+        };
+        let reply = intake.publish(request).await;
         assert_eq!(reply.status(), StatusCode::REQUEST_TIMEOUT);
     }
 }
