@@ -4,6 +4,7 @@ mod configured;
 mod contract;
 mod hostile;
 mod metrics;
+mod packaged;
 mod publishers;
 mod restarts;
 mod server;
