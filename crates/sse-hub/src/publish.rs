@@ -73,7 +73,7 @@ impl Intake<'_> {
             Ok(caller) => self.publish_by(&caller, &parts, data).await,
             Err(refusal) => Err(refusal.into()),
         };
-        published.unwrap_or_else(|failure| failure.reply(self.metrics))
+        published.unwrap_or_else(|failure| failure.reply(self.client, self.metrics))
     }
 
     async fn publish_by(

@@ -1,6 +1,7 @@
 //! Reasons why an event is not published, and their answers.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use http::header::RETRY_AFTER;
@@ -39,10 +40,10 @@ impl Failure {
     }
 
     /// Returns the answer. The token of a refused publisher is in no log.
-    pub(super) fn reply(self, metrics: &Metrics) -> Reply {
+    pub(super) fn reply(self, client: IpAddr, metrics: &Metrics) -> Reply {
         match self {
             Self::Refused(refusal) => {
-                tracing::info!(reason = %refusal, "refused to publish");
+                tracing::info!(%client, reason = %refusal, "refused to publish");
                 metrics.refused(refusal.label());
                 refusal.reply()
             }
