@@ -33,7 +33,9 @@ pub(crate) fn arguments(
     let mut all: Vec<OsString> = given.next().into_iter().collect();
     let given: Vec<_> = given.collect();
     for (name, arg) in options(command) {
-        if is_given(&given, name) {
+        // The parser reads the variables that an option names itself.
+        let own = arg.get_env().and_then(OsStr::to_str).and_then(environment);
+        if is_given(&given, name) || own.is_some_and(|value| !value.is_empty()) {
             continue;
         }
         let variable = variable(name);
@@ -198,6 +200,21 @@ mod tests {
         assert_eq!(history(&["--history=9"], &variable).unwrap(), 9);
         assert_eq!(history(&[], &[("SSE_HUB_HISTORY", "")]).unwrap(), 3, "empty is not set");
         assert_eq!(parse(&[], &[], "").unwrap().history, 50);
+        // An option that names another variable takes that before the file, too.
+        let file = "redis = 'redis://file'";
+        let arguments = |variables: &[(&str, &str)]| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("hub.toml");
+            std::fs::write(&path, file).unwrap();
+            let config = OsString::from(format!("--config={}", path.display()));
+            let environment = |name: &str| {
+                variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
+            };
+            let all = arguments(&Options::command(), vec!["hub".into(), config], &environment);
+            all.unwrap().len()
+        };
+        assert_eq!(arguments(&[]), 3);
+        assert_eq!(arguments(&[("SSE_KIT_REDIS_URL", "redis://variable")]), 2);
     }
 
     #[test]
