@@ -47,7 +47,7 @@ pub(crate) struct Demo {
 impl Demo {
     pub(crate) fn run(&self) -> Result<()> {
         let workspace = Workspace::load()?;
-        let example = workspace.example("jobs")?;
+        let program = workspace.program("jobs")?;
         let folder = match &self.folder {
             Some(folder) => std::path::absolute(folder).context("--folder is no path")?,
             None => workspace.root().join("crates"),
@@ -58,6 +58,6 @@ impl Demo {
             return cluster::run(&workspace, &self.listen, &args);
         }
         args.extend(["--listen".into(), (&self.listen).into()]);
-        launch(&workspace, example, Profile::Release, &args)
+        launch(&workspace, program, Profile::Release, &args)
     }
 }

@@ -72,9 +72,10 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
             offences.extend(manifests::inheritance(manifest));
         }
         if package.folder.starts_with("crates/") {
-            match text("src/lib.rs") {
+            match text("src/lib.rs").or_else(|| text("src/main.rs")) {
                 Some(lib) => offences.extend(manifests::crate_docs(lib)),
-                None => offences.push(Offence::in_file(&package.folder, "has no src/lib.rs")),
+                None => offences
+                    .push(Offence::in_file(&package.folder, "has no src/lib.rs or src/main.rs")),
             }
         }
     }

@@ -84,7 +84,12 @@ fn run_all(
 /// says how to get it; the tests that need it fail too.
 fn environment(tally: &mut Tally) -> Result<Vec<(&'static str, PathBuf)>> {
     let mut environment = vec![(REDIS_SERVER, tools::REDIS.find_or_install()?)];
-    for (variable, tool) in [("SSE_KIT_NGINX", &tools::NGINX), ("SSE_KIT_CADDY", &tools::CADDY)] {
+    let others = [
+        ("SSE_KIT_NGINX", &tools::NGINX),
+        ("SSE_KIT_CADDY", &tools::CADDY),
+        ("SSE_KIT_PROMTOOL", &tools::PROMTOOL),
+    ];
+    for (variable, tool) in others {
         match tool.find_or_install() {
             Ok(path) => environment.push((variable, path)),
             Err(error) => tally.fail(format!("{error:#}")),

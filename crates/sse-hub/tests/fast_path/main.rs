@@ -2,8 +2,14 @@
 
 #[path = "../contract/contract.rs"]
 mod contract;
+#[path = "../contract/hostile.rs"]
+mod hostile;
 #[path = "../contract/server.rs"]
 mod server;
+#[path = "../contract/signing.rs"]
+mod signing;
+#[path = "../contract/tokens.rs"]
+mod tokens;
 
 use server::Server;
 

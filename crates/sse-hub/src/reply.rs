@@ -23,6 +23,12 @@ pub(crate) fn error(status: StatusCode, message: &str) -> Reply {
     json(status, &serde_json::json!({ "error": message }))
 }
 
+pub(crate) fn no_content() -> Reply {
+    let mut response = Response::new(Either::Right(Full::default()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
 pub(crate) fn not_allowed(allowed: &'static str) -> Reply {
     let mut response = error(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method");
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));

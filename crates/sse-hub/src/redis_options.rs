@@ -11,8 +11,8 @@ use crate::options::seconds;
 /// The log that several hubs share.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct RedisOptions {
-    /// A Redis server that several hubs share: `redis://HOST:PORT`, or `rediss://` with TLS. What is
-    /// published on one of them is delivered by all, in the same order. Behind sentinels it is
+    /// A Redis server that several hubs share: `redis://HOST:PORT`, or `rediss://` with TLS. Events
+    /// published on one of them are delivered by all, in the same order. Behind sentinels it is
     /// `redis+sentinel://HOST:PORT,HOST:PORT/NAME`, in a cluster `redis+cluster://HOST:PORT,HOST:PORT`.
     ///
     /// Everybody on this machine can see a password on the command line: give it in the environment,
@@ -31,9 +31,9 @@ pub(crate) struct RedisOptions {
 }
 
 impl RedisOptions {
-    /// The log, unless it is in memory.
+    /// Returns the settings of the log, unless it is in memory.
     pub(crate) fn config(&self) -> anyhow::Result<Option<RedisConfig>> {
-        /// How long a publisher may take to publish again under the same idempotency key.
+        /// The time in which a publisher may publish again under the same idempotency key.
         const WINDOW: Duration = Duration::from_secs(120);
 
         let Some(url) = self.url()? else { return Ok(None) };

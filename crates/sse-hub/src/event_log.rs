@@ -50,16 +50,23 @@ impl EventLog {
 }
 
 impl LogStatus {
+    /// Returns `true` unless the log cannot be reached.
+    pub(crate) fn is_up(&self) -> bool {
+        match self {
+            Self::Memory => true,
+            Self::Redis(redis) => redis.health() == RedisHealth::Up,
+            Self::Store(store) => store.health() == FileHealth::Up,
+        }
+    }
+
     /// Returns the name and the counters of a log that has some.
     pub(crate) fn stats(&self) -> Option<(&'static str, Value)> {
-        let (name, mut stats, is_up) = match self {
+        let (name, mut stats) = match self {
             Self::Memory => return None,
-            Self::Redis(redis) => {
-                ("redis", json!(redis.stats()), redis.health() == RedisHealth::Up)
-            }
-            Self::Store(store) => ("store", json!(store.stats()), store.health() == FileHealth::Up),
+            Self::Redis(redis) => ("redis", json!(redis.stats())),
+            Self::Store(store) => ("store", json!(store.stats())),
         };
-        stats["up"] = is_up.into();
+        stats["up"] = self.is_up().into();
         Some((name, stats))
     }
 }

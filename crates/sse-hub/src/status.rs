@@ -12,7 +12,7 @@ use sse_kit::{Event, Hub};
 
 use crate::reply::{self, Reply};
 
-/// How many seconds the chart shows.
+/// The number of seconds that the chart shows.
 const CHART_SECONDS: usize = 120;
 
 /// The page, and what it shows. Apart from the topics and counters of users.
@@ -23,7 +23,7 @@ pub(crate) struct Status {
     panel: Arc<Mutex<String>>,
 }
 
-/// Where the panel is published.
+/// Returns the topic on which the panel is published.
 pub(crate) fn topic() -> Topic {
     static TOPIC: LazyLock<Topic> = LazyLock::new(|| "status".parse().expect("it is a word"));
     TOPIC.clone()
@@ -52,7 +52,7 @@ impl Status {
         }
     }
 
-    /// The page with the panel as it is now, and the position from which its stream goes on.
+    /// Returns the page with the panel as it is now, and the position from which its stream goes on.
     pub(crate) fn page(&self) -> Reply {
         let cursor = self.stream.cursor().to_string();
         let panel = self.panel.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -118,7 +118,7 @@ impl Rate {
         self.seconds.iter().copied().max().unwrap_or(0)
     }
 
-    /// The points of a line in a box of 120 by 30, the newest at the right.
+    /// Returns the points of a line in a box of 120 by 30, the newest at the right.
     fn line(&self) -> String {
         let from = CHART_SECONDS - self.seconds.len();
         let highest = self.highest().max(1);
