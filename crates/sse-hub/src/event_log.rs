@@ -1,9 +1,9 @@
 //! The log of the hub: in memory, in a store on disk, or in Redis.
 
 use serde_json::{Value, json};
-use sse_kit::broadcast::HubBuilder;
-use sse_kit::file::{FileConfig, FileHealth, FileLog, FileStatus};
-use sse_kit::redis::{RedisHealth, RedisLog, RedisStatus};
+use sse_kit::broadcast::{HubBuilder, LogHealth};
+use sse_kit::file::{FileConfig, FileLog, FileStatus};
+use sse_kit::redis::{RedisLog, RedisStatus};
 
 use crate::options::Options;
 
@@ -54,8 +54,8 @@ impl LogStatus {
     pub(crate) fn is_up(&self) -> bool {
         match self {
             Self::Memory => true,
-            Self::Redis(redis) => redis.health() == RedisHealth::Up,
-            Self::Store(store) => store.health() == FileHealth::Up,
+            Self::Redis(redis) => redis.health() == LogHealth::Up,
+            Self::Store(store) => store.health() == LogHealth::Up,
         }
     }
 
