@@ -48,7 +48,7 @@ pub(crate) struct Demo {
 impl Demo {
     pub(crate) fn run(&self) -> Result<()> {
         let workspace = Workspace::load()?;
-        let example = workspace.example("jobs")?;
+        let program = workspace.program("jobs")?;
         let folder = match &self.folder {
             Some(folder) => std::path::absolute(folder).context("--folder is no path")?,
             None => workspace.root().join("crates"),
@@ -62,6 +62,6 @@ impl Demo {
         if !self.args.iter().any(|arg| arg == "--store" || arg == "--redis") {
             args.extend(["--store".into(), workspace.target_dir().join("xtask/demo").into()]);
         }
-        launch(&workspace, example, Profile::Release, &args)
+        launch(&workspace, program, Profile::Release, &args)
     }
 }

@@ -128,7 +128,7 @@ impl Found {
         self.is_uncertain = boot != 0 && boot != disk.boot();
         // A process that was killed may have written one batch more than it has synced. If its sync
         // had failed, the bytes may be in the cache of the operating system alone, which no longer
-        // counts them as unwritten: only a second write brings them to the disk.
+        // counts them as unwritten: only bytes written again get to the disk.
         let len = usize::try_from(at - last_batch).unwrap_or(usize::MAX);
         let batch = disk.read_at(&newest.name, last_batch, len)?;
         disk.rewrite(&newest.name, last_batch, &batch)?;
