@@ -78,7 +78,6 @@ pub enum Decoded {
 
 /// An event as a client receives it: the standard's `MessageEvent`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Message {
     /// The name (the standard's type); `message` if the server sent none.
     pub name: String,
