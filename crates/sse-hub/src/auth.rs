@@ -59,9 +59,15 @@ impl Auth {
         Ok(Self(Arc::new(Mutex::new(Arc::new(options.rules()?)))))
     }
 
-    /// Replaces the rules by those that the options name now; keeps the old ones if that fails.
+    /// Replaces the rules by those that the options name now; keeps the old ones if that fails, and if
+    /// the new ones have no key although the old ones do.
     pub(crate) fn reload(&self, options: &AuthOptions) -> anyhow::Result<()> {
         let rules = Arc::new(options.rules()?);
+        // A file that was emptied by mistake must not open the hub to everybody.
+        anyhow::ensure!(
+            !rules.are_open() || self.rules().are_open(),
+            "there is no key any more: start the hub anew to let everybody publish and listen"
+        );
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = rules;
         Ok(())
     }

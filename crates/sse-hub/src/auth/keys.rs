@@ -54,17 +54,13 @@ impl Keys {
     ) -> anyhow::Result<Self> {
         crypto::install();
         let bytes = read(file)?;
+        ensure_fits(&bytes, algorithm)
+            .with_context(|| format!("cannot use the key in {}", file.display()))?;
         let (algorithm, key) = match algorithm {
             JwtAlgorithm::Hs256 => {
                 let secret = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
                 let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
-                if secret.len() < LONG_SECRET {
-                    tracing::warn!(
-                        "the secret in {} has {} bytes; use {LONG_SECRET} at least, from `openssl rand -hex 32`",
-                        file.display(),
-                        secret.len()
-                    );
-                }
+                warn_of_secret(secret, file);
                 (Algorithm::HS256, DecodingKey::from_secret(secret))
             }
             JwtAlgorithm::Rs256 => (Algorithm::RS256, DecodingKey::from_rsa_pem(&bytes)),
@@ -88,6 +84,11 @@ impl Keys {
         };
         ensure!(keys.len() <= MAX_KEYS, "{} has more than {MAX_KEYS} keys", file.display());
         let usable: Vec<_> = keys.iter().filter_map(usable).collect();
+        for key in usable.iter().filter(|key| key.algorithm == Algorithm::HS256) {
+            if let Ok(secret) = key.decoding.try_get_as_bytes() {
+                warn_of_secret(secret, file);
+            }
+        }
         ensure!(
             !usable.is_empty(),
             "{} has no key for HS256, RS256, ES256 or EdDSA",
@@ -130,6 +131,38 @@ impl Keys {
             }
         }
         Err(last)
+    }
+}
+
+/// Fails if a file has a key of another kind than the algorithm: a public key that is taken for a secret
+/// would let everybody sign tokens.
+fn ensure_fits(bytes: &[u8], algorithm: JwtAlgorithm) -> anyhow::Result<()> {
+    let text = String::from_utf8_lossy(bytes);
+    let is_pem = text.contains("-----BEGIN ");
+    if algorithm == JwtAlgorithm::Hs256 {
+        ensure!(
+            !is_pem,
+            "it is PEM, and not a secret for HS256: say which key it is by `--jwt-algorithm`"
+        );
+    } else {
+        ensure!(is_pem, "it is not PEM, as a public key for {algorithm:?} must be");
+        ensure!(
+            !text.contains("PRIVATE KEY-----"),
+            "it is a private key: give the hub the public one"
+        );
+    }
+    Ok(())
+}
+
+fn warn_of_secret(secret: &[u8], file: &Path) {
+    let (file, len) = (file.display(), secret.len());
+    if len < LONG_SECRET {
+        tracing::warn!(
+            "a secret in {file} has {len} bytes; use {LONG_SECRET} at least, from `openssl rand -hex 32`"
+        );
+    }
+    if secret.trim_ascii_end().len() < len {
+        tracing::warn!("the secret in {file} ends with white space, which is a part of it");
     }
 }
 
