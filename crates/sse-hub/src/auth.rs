@@ -90,7 +90,10 @@ impl Rules {
             None => Ok(Caller::anybody(Topics::none())),
             Some((token, carrier)) => {
                 let (claims, key) = keys.verify(&token)?;
-                Ok(claims.caller(key, carrier, self.leeway))
+                let caller = claims.caller(key, carrier, self.leeway);
+                // The library knows whole seconds only.
+                self.still_accept(&caller)?;
+                Ok(caller)
             }
         }
     }

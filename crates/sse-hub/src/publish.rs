@@ -5,13 +5,13 @@ mod failure;
 mod query;
 mod rate_limit;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
 use serde::Serialize;
@@ -85,9 +85,10 @@ impl Intake<'_> {
         let query = parts.uri.query().unwrap_or_default();
         let query = Query::parse(query, self.rules.query_may_have_token());
         let mut query = query.map_err(|message| Failure::bad_request(&message))?;
-        if parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind == batch::CONTENT_TYPE) {
-            if !query.is_empty() {
-                return Err(Failure::bad_request(&"the lines of a batch have all parameters"));
+        if is_batch(&parts.headers) {
+            if !query.is_empty() || parts.headers.contains_key("idempotency-key") {
+                let message = "the lines of a batch have all parameters, `idempotency_key` too";
+                return Err(Failure::bad_request(&message));
             }
             return batch::publish(self, caller, parts, &data?).await;
         }
@@ -113,7 +114,7 @@ impl Intake<'_> {
 
     /// Counts events against the limit of their publisher.
     fn admit(&self, caller: &Caller, events: usize) -> Result<(), Failure> {
-        let address = || Publisher::Address(self.client);
+        let address = || Publisher::Address(network(self.client));
         let publisher = caller.subject.clone().map_or_else(address, Publisher::User);
         let events = u32::try_from(events).unwrap_or(u32::MAX);
         self.rates.admit(publisher, events).map_err(Failure::TooFast)
@@ -127,6 +128,22 @@ impl Intake<'_> {
         };
         let Receipt { id, receivers, repeated, .. } = published?;
         Ok(Published { id, receivers, repeated })
+    }
+}
+
+/// Returns `true` if the body is a batch, whatever the parameters and the case of its media type.
+fn is_batch(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case(batch::CONTENT_TYPE)
+}
+
+/// Returns the address by which a publisher counts: an IPv6 network has so many that each request could
+/// come from another.
+fn network(client: IpAddr) -> IpAddr {
+    match client.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        IpAddr::V4(address) => address.into(),
     }
 }
 

@@ -7,6 +7,7 @@ use sse_kit::Event;
 use sse_kit::event::{Audience, EventId, Topic};
 
 use super::failure::Failure;
+use super::query::event_name;
 use super::{Draft, Intake};
 use crate::auth::Caller;
 use crate::reply::Reply;
@@ -82,7 +83,7 @@ fn draft(line: &str) -> Result<Draft, Failure> {
     let audience = Audience::several(topics).map_err(|error| bad(&error))?;
     let mut event = Event::new(line.data);
     if let Some(name) = line.event {
-        event = event.with_name(name.parse().map_err(|error| bad(&error))?);
+        event = event.with_name(event_name(&name).map_err(|error| bad(&error))?);
     }
     if let Some(key) = line.key {
         event = event.with_key(key.parse().map_err(|error| bad(&error))?);

@@ -191,6 +191,18 @@ async fn a_set_of_keys_is_read_again_at_a_signal_and_streams_of_lost_keys_end() 
 }
 
 #[tokio::test]
+async fn a_token_is_not_accepted_within_the_second_after_its_end_either() {
+    let folder = folder();
+    let hub = hub(&folder, "").await;
+    // The library for tokens knows whole seconds only.
+    let at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("later");
+    let claims = json!({ "publish": ["news"], "exp": at.as_secs_f64() + 0.1 });
+    let token = Key::secret().token(&claims);
+    tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+    assert_eq!(status(&hub, bearer(Request::post("/publish?topic=news"), &token)).await, 401);
+}
+
+#[tokio::test]
 async fn the_public_key_of_rs256_is_no_secret_of_hs256() {
     let public = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/contract/keys/rsa-public.pem");
     let options = format!("--jwt-algorithm RS256 --jwt-key-file {}", public.display());
