@@ -4,7 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse,
+};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::Value;
 
@@ -17,10 +19,6 @@ const MAX_KEYS: usize = 64;
 
 /// The shortest secret that is not warned of, in bytes: as long as the output of the hash, by RFC 7518.
 const LONG_SECRET: usize = 32;
-
-/// The digest of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct KeyId([u8; 32]);
 
 /// The keys, and the claims that tokens must have.
 #[derive(Debug)]
@@ -35,14 +33,6 @@ struct Key {
     kid: Option<String>,
     algorithm: Algorithm,
     decoding: DecodingKey,
-    id: KeyId,
-}
-
-impl Key {
-    fn new(kid: Option<String>, algorithm: Algorithm, decoding: DecodingKey) -> Self {
-        let id = KeyId(crypto::digest_of(&decoding));
-        Self { kid, algorithm, decoding, id }
-    }
 }
 
 impl Keys {
@@ -70,7 +60,7 @@ impl Keys {
         // The library's error could quote the file.
         let key = key.map_err(|_| anyhow::anyhow!("it is not a key for {algorithm:?}"));
         let key = key.with_context(|| format!("cannot use the key in {}", file.display()))?;
-        Ok(Self { keys: vec![Key::new(None, algorithm, key)], validation })
+        Ok(Self { keys: vec![Key { kid: None, algorithm, decoding: key }], validation })
     }
 
     /// Reads a set of keys, a JWKS by RFC 7517. Keys of other kinds and uses are left out.
@@ -101,12 +91,8 @@ impl Keys {
         Ok(Self { keys: usable, validation })
     }
 
-    pub(super) fn contain(&self, id: KeyId) -> bool {
-        self.keys.iter().any(|key| key.id == id)
-    }
-
     /// Returns the claims of a token that one of the keys has signed.
-    pub(super) fn verify(&self, token: &str) -> Result<(Claims, KeyId), Refusal> {
+    pub(super) fn verify(&self, token: &str) -> Result<Claims, Refusal> {
         let header = decode_header(token).map_err(|error| refusal(error.kind()))?;
         let named = |key: &&Key| match (&header.kid, &key.kid) {
             (Some(token), Some(key)) => token == key,
@@ -117,7 +103,7 @@ impl Keys {
             let mut validation = self.validation.clone();
             validation.algorithms = vec![key.algorithm];
             match decode::<RawClaims>(token, &key.decoding, &validation) {
-                Ok(token) => return Ok((token.claims.try_into()?, key.id)),
+                Ok(token) => return token.claims.try_into(),
                 // The head was read above: now the claims are wrong.
                 Err(error) => {
                     last = match error.kind() {
@@ -176,6 +162,9 @@ fn usable(key: &Value) -> Option<Key> {
     if jwk.common.public_key_use.as_ref().is_some_and(|usage| *usage != PublicKeyUse::Signature) {
         return None;
     }
+    if jwk.common.key_operations.as_ref().is_some_and(|all| !all.contains(&KeyOperations::Verify)) {
+        return None;
+    }
     let algorithm = match &jwk.algorithm {
         AlgorithmParameters::OctetKey(_) => Algorithm::HS256,
         AlgorithmParameters::RSA(_) => Algorithm::RS256,
@@ -192,7 +181,7 @@ fn usable(key: &Value) -> Option<Key> {
         return None;
     }
     let key = DecodingKey::from_jwk(&jwk).ok()?;
-    Some(Key::new(jwk.common.key_id, algorithm, key))
+    Some(Key { kid: jwk.common.key_id, algorithm, decoding: key })
 }
 
 /// Returns the reason in our words; the library's may quote the token.

@@ -79,6 +79,7 @@ impl AuthOptions {
             places: Places { cookie: self.jwt_cookie.clone(), query: self.jwt_query },
             anonymous,
             leeway: Duration::from_secs_f64(self.jwt_leeway),
+            generation: 0,
         })
     }
 

@@ -1,6 +1,5 @@
 //! A batch: a publish for each line of a body in NDJSON.
 
-use http::request::Parts;
 use serde::Deserialize;
 use serde_json::json;
 use sse_kit::Event;
@@ -43,7 +42,6 @@ enum Topics {
 pub(super) async fn publish(
     intake: &Intake<'_>,
     caller: &Caller,
-    parts: &Parts,
     body: &str,
 ) -> Result<Reply, Failure> {
     let mut drafts = Vec::new();
@@ -53,9 +51,11 @@ pub(super) async fn publish(
             let message = format!("a batch has at most {MAX_EVENTS} events");
             return Err(Failure::bad_request(&message).with("line", json!(number)));
         }
-        let draft = draft(line).map_err(|failure| failure.with("line", json!(number)))?;
-        caller.ensure_may_publish(&draft.audience, &parts.uri, &parts.headers)?;
-        drafts.push((number, draft));
+        let draft = draft(line).and_then(|draft| {
+            caller.ensure_may_publish(&draft.audience)?;
+            Ok(draft)
+        });
+        drafts.push((number, draft.map_err(|failure| failure.with("line", json!(number)))?));
     }
     intake.admit(caller, drafts.len())?;
     let mut published = Vec::new();

@@ -1,18 +1,14 @@
 //! Batches, limits on publishers, and pages of other origins.
 
 use http::{Request, StatusCode};
-use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
-use crate::server::Server;
+use crate::server::{Server, json as json_of};
 
 /// Publishes lines, and returns the answer.
 async fn batch(hub: &Server, lines: &str) -> (StatusCode, Value) {
     let request = Request::post("/publish").header("content-type", "application/x-ndjson");
-    let response = hub.send(request, lines.as_bytes()).await;
-    let status = response.status();
-    let body = response.into_body().collect().await.expect("a body").to_bytes();
-    (status, serde_json::from_slice(&body).expect("JSON"))
+    json_of(hub.send(request, lines.as_bytes()).await).await
 }
 
 #[tokio::test]
@@ -133,6 +129,13 @@ async fn pages_of_origins_that_are_named_may_listen() {
     assert_eq!(response.status(), 204);
     let allowed = response.headers()["access-control-allow-headers"].to_str().expect("ASCII");
     assert!(allowed.contains("authorization") && allowed.contains("idempotency-key"), "{allowed}");
+    let elsewhere = preflight("https://app.example").header("host", "evil.example");
+    assert_eq!(hub.send(elsewhere, b"").await.status(), 403);
+    for path in ["/stats", "/metrics", "/topics/a/presence", "/status/events"] {
+        let request = Request::get(path).header("origin", "https://app.example");
+        let response = hub.send(request, b"").await;
+        assert!(!response.headers().contains_key("access-control-allow-origin"), "{path}");
+    }
     let response = hub.send(preflight("https://other.example"), b"").await;
     assert!(!response.headers().contains_key("access-control-allow-origin"));
 
