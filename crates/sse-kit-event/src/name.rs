@@ -133,7 +133,7 @@ mod tests {
         assert!(EventName::new("sse-kitten, größer ✓").is_ok());
     }
 
-    /// What an `EventSource` itself dispatches is no event of the server.
+    /// An `EventSource` dispatches events of these names itself: a page could not tell them apart.
     #[test]
     fn names_of_the_browser_are_reserved() {
         for name in ["open", "error"] {
