@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use sse_kit_broadcast::{Connection, ConnectionState, ConnectionStats, Hub};
-use sse_kit_event::{EventId, Topics};
+use sse_kit_event::{EventId, Topic, TopicPattern, Topics};
 
 use crate::described::Described;
 use crate::filter::View;
@@ -102,9 +102,8 @@ fn behind(stats: &ConnectionStats, position: EventId) -> u64 {
 }
 
 fn topics(topics: &Topics) -> String {
-    let names = topics.topics().iter().map(|topic| topic.as_str());
-    let all: Vec<_> =
-        names.chain(topics.patterns().iter().map(|pattern| pattern.as_str())).collect();
+    let names = topics.topics().iter().map(Topic::as_str);
+    let all: Vec<_> = names.chain(topics.patterns().iter().map(TopicPattern::as_str)).collect();
     let shown =
         all.iter().take(TOPICS).map(|text| shortened(text, 80)).collect::<Vec<_>>().join(", ");
     match all.len() {

@@ -20,13 +20,13 @@ pub struct Described {
 
 impl Described {
     /// Names the client, such as by the user.
-    pub fn new(who: impl ToString) -> Self {
-        Self { who: who.to_string(), from: String::new() }
+    pub fn new(who: impl Into<String>) -> Self {
+        Self { who: who.into(), from: String::new() }
     }
 
     /// Sets where the client is from, such as its address.
-    pub fn from(self, from: impl ToString) -> Self {
-        Self { from: from.to_string(), ..self }
+    pub fn from(self, from: impl Into<String>) -> Self {
+        Self { from: from.into(), ..self }
     }
 
     pub(crate) fn shortened(&self) -> Self {

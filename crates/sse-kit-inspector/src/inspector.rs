@@ -260,3 +260,27 @@ fn notice(kind: &str, text: &str) -> Html {
     let (kind, text) = (Html::text(kind), Html::text(text));
     Html::trusted(format!("<p data-kind=\"{kind}\">{text}</p>"))
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http_body_util::Empty;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_that_is_off_answers_nothing_and_keeps_no_hub() {
+        let hub = Hub::new();
+        let mut page = hub.subscribe(Topics::none()).open().unwrap();
+        let builder = Inspector::builder(hub, Viewers::checked_by_the_app());
+        let inspector = builder.released().build().unwrap();
+        assert!(!inspector.is_on());
+        for path in ["/inspector", "/inspector/live", "/inspector/files/htmx.min.js"] {
+            let request = Request::get(path).body(Empty::<Bytes>::new()).unwrap();
+            let answer = inspector.answer(request, Some([127, 0, 0, 1].into())).await;
+            assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+        }
+        let ended = sse_kit_test_support::in_time("the hub is gone", page.recv()).await;
+        assert!(ended.is_none());
+    }
+}

@@ -44,17 +44,17 @@ impl Sections {
         let stats = hub.stats();
         let is_read_only = *is_read_only;
         let recorded = recorder.recorded.lock();
-        let numbers = Numbers::new(&stats, &recorded).to_html()?;
-        let events = Events::new(&recorded, view, links).to_html()?;
-        let happenings = Happenings::new(&recorded, view).to_html()?;
+        let numbers = NumbersPart::new(&stats, &recorded).to_html()?;
+        let events = EventsPart::new(&recorded, view, links).to_html()?;
+        let happenings = HappeningsPart::new(&recorded, view).to_html()?;
         #[cfg(feature = "dispatch")]
-        let traces = Traces::new(&recorded, view).to_html()?;
+        let traces = TracesPart::new(&recorded, view).to_html()?;
         drop(recorded);
         Ok(Self(vec![
             ("numbers", numbers),
             ("events", events),
-            ("topics", Topics { topics, view, links }.to_html()?),
-            ("connections", Connections { connections, links, is_read_only }.to_html()?),
+            ("topics", TopicsPart { topics, view, links }.to_html()?),
+            ("connections", ConnectionsPart { connections, links, is_read_only }.to_html()?),
             ("happenings", happenings),
             #[cfg(feature = "dispatch")]
             ("traces", traces),
@@ -82,16 +82,16 @@ impl Sections {
 /// The counters and the chart.
 #[derive(Debug, Template)]
 #[template(path = "numbers.html")]
-struct Numbers {
+struct NumbersPart {
     figures: Vec<(&'static str, String, bool)>,
     line: String,
     now: String,
     highest: String,
 }
 
-impl HtmlTemplate for Numbers {}
+impl HtmlTemplate for NumbersPart {}
 
-impl Numbers {
+impl NumbersPart {
     fn new(stats: &Stats, recorded: &Recorded) -> Self {
         let rates = &recorded.rates;
         let calm = |label, value: u64| (label, number(value), false);
@@ -118,15 +118,15 @@ impl Numbers {
 
 #[derive(Debug, Template)]
 #[template(path = "topics.html")]
-struct Topics<'a> {
+struct TopicsPart<'a> {
     topics: TopicRows,
     view: &'a View,
     links: &'a Links,
 }
 
-impl HtmlTemplate for Topics<'_> {}
+impl HtmlTemplate for TopicsPart<'_> {}
 
-impl Topics<'_> {
+impl TopicsPart<'_> {
     fn count(&self) -> String {
         let more = if self.topics.are_more { " or more" } else { "" };
         shown(self.topics.rows.len(), self.topics.matching) + more
@@ -140,15 +140,15 @@ impl Topics<'_> {
 
 #[derive(Debug, Template)]
 #[template(path = "connections.html")]
-struct Connections<'a> {
+struct ConnectionsPart<'a> {
     connections: ConnectionRows,
     links: &'a Links,
     is_read_only: bool,
 }
 
-impl HtmlTemplate for Connections<'_> {}
+impl HtmlTemplate for ConnectionsPart<'_> {}
 
-impl Connections<'_> {
+impl ConnectionsPart<'_> {
     fn count(&self) -> String {
         shown(self.connections.rows.len(), self.connections.matching)
     }
@@ -156,16 +156,16 @@ impl Connections<'_> {
 
 #[derive(Debug, Template)]
 #[template(path = "events.html")]
-struct Events<'a> {
+struct EventsPart<'a> {
     events: Vec<Arc<SeenEvent>>,
     links: &'a Links,
     recorded: usize,
     skipped: u64,
 }
 
-impl HtmlTemplate for Events<'_> {}
+impl HtmlTemplate for EventsPart<'_> {}
 
-impl<'a> Events<'a> {
+impl<'a> EventsPart<'a> {
     fn new(recorded: &Recorded, view: &View, links: &'a Links) -> Self {
         let wanted = recorded.events.newest_first().filter(|event| {
             let audience = event.audience.to_string();
@@ -183,14 +183,14 @@ impl<'a> Events<'a> {
 
 #[derive(Debug, Template)]
 #[template(path = "happenings.html")]
-struct Happenings {
+struct HappeningsPart {
     happenings: Vec<Arc<Happening>>,
     missed: u64,
 }
 
-impl HtmlTemplate for Happenings {}
+impl HtmlTemplate for HappeningsPart {}
 
-impl Happenings {
+impl HappeningsPart {
     fn new(recorded: &Recorded, view: &View) -> Self {
         let wanted = recorded.happenings.newest_first().filter(|happening| {
             view.finds_client(&happening.connection, &happening.described)
@@ -206,15 +206,15 @@ impl Happenings {
 #[cfg(feature = "dispatch")]
 #[derive(Debug, Template)]
 #[template(path = "traces.html")]
-struct Traces {
+struct TracesPart {
     traces: Vec<Arc<crate::dispatch::Traced>>,
 }
 
 #[cfg(feature = "dispatch")]
-impl HtmlTemplate for Traces {}
+impl HtmlTemplate for TracesPart {}
 
 #[cfg(feature = "dispatch")]
-impl Traces {
+impl TracesPart {
     fn new(recorded: &Recorded, view: &View) -> Self {
         let wanted = recorded
             .traces

@@ -55,7 +55,7 @@ impl TopicRows {
             }
             tokio::task::yield_now().await;
         };
-        Self { rows: best.into_iter().map(TopicRow::new).collect(), matching, are_more }
+        Self { rows: best.iter().map(TopicRow::new).collect(), matching, are_more }
     }
 }
 
@@ -68,7 +68,7 @@ fn keep_best(topics: &mut Vec<TopicStats>) {
 }
 
 impl TopicRow {
-    fn new(stats: TopicStats) -> Self {
+    fn new(stats: &TopicStats) -> Self {
         Self {
             topic: shortened(stats.topic.as_str(), 200),
             subscribers: number(stats.subscribers),
