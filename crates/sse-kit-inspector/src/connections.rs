@@ -13,7 +13,7 @@ use crate::recorder::Recorder;
 use crate::text::{number, shortened, since};
 
 /// The maximum number of connections that a page shows.
-const SHOWN: usize = 50;
+const SHOWN: usize = 20;
 
 /// The number of topics that are shown for a connection.
 const TOPICS: usize = 4;

@@ -11,6 +11,7 @@ const MAX_LEN: usize = 100;
 /// use sse_kit_inspector::Described;
 ///
 /// let described = Described::new("alice").from("192.0.2.7");
+/// let anonymous = Described::default().from("192.0.2.7");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Described {

@@ -26,7 +26,7 @@ impl<'a> Detail<'a> {
     }
 }
 
-/// A fragment of a page in the data of an event, and what is done with it.
+/// A fragment of a page in the data of an event, and its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct PageFragment<'a> {
     target: &'a str,

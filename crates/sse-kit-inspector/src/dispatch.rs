@@ -118,6 +118,8 @@ fn describe(outcome: &Result<Dispatched, DispatchError>) -> (String, bool) {
             (format!("stopped by {by}"), false)
         }
         Ok(Dispatched { results, errors, .. }) => match &errors[..] {
+            // It may have none, as the updater and others get it after the dispatcher.
+            [] if results.is_empty() => ("handled".to_owned(), false),
             [] => (handlers(results.len()), false),
             [first, ..] => {
                 let all = handlers(results.len() + errors.len());

@@ -10,7 +10,7 @@ use crate::text::{beginning, contains};
 /// The maximum length of a filter or a search, in bytes; the rest is cut off.
 const MAX_LEN: usize = 200;
 
-/// What a page shows, by its query: `?topic=jobs:*&q=error&paused=1`.
+/// The selection that a page shows, by its query: `?topic=jobs:*&q=error&paused=1`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct View {
     /// The filter of topics, as the viewer wrote it.

@@ -159,7 +159,11 @@ impl Running {
         match route {
             Route::Live => self.live(request, client, view),
             Route::Event(number) => self.event(&request, &view, number).await,
-            Route::NoEvent => reply::html(StatusCode::OK, &Html::default()),
+            Route::NoEvent => {
+                // It takes the focus, which else would go to the top of the page.
+                let closed = "<p class=\"visually-hidden\" tabindex=\"-1\" autofocus>Closed</p>";
+                reply::html(StatusCode::OK, &Html::trusted(closed))
+            }
             _ => self.page(StatusCode::OK, &view, |page| page).await,
         }
     }

@@ -8,7 +8,7 @@ pub(crate) struct Links {
     root: ScriptFolder,
 }
 
-/// What a path below that of the inspector stands for.
+/// The meaning of a path below that of the inspector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route<'a> {
     Page,

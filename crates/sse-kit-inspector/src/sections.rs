@@ -16,14 +16,14 @@ use crate::topics::TopicRows;
 
 /// The maximum number of events, and of things that happened to connections, that a page shows.
 const EVENTS: usize = 50;
-const HAPPENINGS: usize = 30;
+const HAPPENINGS: usize = 20;
 #[cfg(feature = "dispatch")]
-const TRACES: usize = 30;
+const TRACES: usize = 20;
 
 /// The maximum number of bytes of an event's data in the list of events.
 const GLIMPSE: usize = 160;
 
-/// What a page is rendered from.
+/// The source of all pages.
 #[derive(Debug)]
 pub(crate) struct Subject {
     pub(crate) hub: Hub,

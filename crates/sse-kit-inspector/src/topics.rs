@@ -8,7 +8,7 @@ use crate::filter::View;
 use crate::text::{number, shortened};
 
 /// The maximum number of topics that a page shows, and of those that it looks at.
-const SHOWN: usize = 50;
+const SHOWN: usize = 20;
 const EXAMINED: usize = 4_096;
 
 /// The number of topics that are read at a time, as publishers wait meanwhile.

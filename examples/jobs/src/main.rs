@@ -159,7 +159,7 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
 /// Makes the inspector, which shows where pages are from and how long each change took.
 fn inspect(hub: &Hub, board: &Board) -> anyhow::Result<Inspector> {
     let inspector = Inspector::builder(hub.clone(), Viewers::on_this_machine())
-        .describe(|page| Some(Described::new("page").from(page.metadata::<IpAddr>()?.to_string())))
+        .describe(|page| Some(Described::default().from(page.metadata::<IpAddr>()?.to_string())))
         // Only where the option asks for it.
         .in_release_builds()
         .build()?;
