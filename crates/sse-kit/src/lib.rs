@@ -139,6 +139,11 @@ struct Readme;
 #[doc = include_str!("../../../docs/src/tabs.md")]
 struct Tabs;
 
+/// The code of the guide to the inspector, compiled.
+#[cfg(all(doctest, feature = "axum", feature = "inspector", feature = "kit"))]
+#[doc = include_str!("../../../docs/src/inspector.md")]
+struct InspectorGuide;
+
 /// The code of the guide to the monitor, compiled.
 #[cfg(all(doctest, feature = "monitor"))]
 #[doc = include_str!("../../../docs/src/monitoring.md")]
