@@ -9,6 +9,7 @@ use futures_core::Stream;
 use sse_kit_event::EventId;
 
 use crate::connection::Connection;
+use crate::connection_watch::ConnectionEvent;
 use crate::delivery::Delivery;
 use crate::ending::{CloseReason, Goodbye};
 use crate::lineage::Lineage;
@@ -96,9 +97,13 @@ impl Subscription {
     }
 
     fn ready(&self, delivery: Delivery) -> Poll<Option<Delivery>> {
-        match delivery {
+        match &delivery {
             Delivery::Entry(_) | Delivery::Direct(_) => self.shard.delivered.add(1),
-            Delivery::Gap(_) => self.node.counters.gaps.add(1),
+            Delivery::Gap(gap) => {
+                self.node.counters.gaps.add(1);
+                let connection = || Arc::clone(&self.connection);
+                self.node.watchers.tell(|| ConnectionEvent::Gap(connection(), gap.clone()));
+            }
             Delivery::Heartbeat { .. } | Delivery::Goodbye(_) => {}
         }
         Poll::Ready(Some(delivery))
