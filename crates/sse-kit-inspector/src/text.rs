@@ -8,7 +8,8 @@ pub(crate) fn beginning(text: &str, max: usize) -> (&str, bool) {
     if text.len() <= max {
         return (text, true);
     }
-    (&text[..text.floor_char_boundary(max)], false)
+    let end = (0..=max).rev().find(|end| text.is_char_boundary(*end));
+    (&text[..end.unwrap_or_default()], false)
 }
 
 /// Returns the beginning of a text, with an ellipsis if that is not all of it.
