@@ -87,7 +87,7 @@ async fn measure() -> Result<String, BoxError> {
     let (began, before) = (Instant::now(), Used::now()?);
     sleep(PHASE).await;
     let (took, after) = (began.elapsed(), Used::now()?);
-    let share = (after.cpu - before.cpu).as_secs_f64() / took.as_secs_f64();
+    let share = after.cpu.saturating_sub(before.cpu).as_secs_f64() / took.as_secs_f64();
     Ok(format!("{:5.1} % of a core, {} MiB", share * 100.0, after.memory >> 20))
 }
 

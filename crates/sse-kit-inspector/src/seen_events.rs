@@ -1,5 +1,6 @@
 //! The events that are recorded.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use crate::filter::View;
@@ -46,7 +47,7 @@ impl SeenEvents {
         };
         let mut shown = of(&self.all);
         shown.extend(of(&self.wanted));
-        shown.sort_by(|one, other| other.number.cmp(&one.number));
+        shown.sort_by_key(|event| Reverse(event.number));
         shown.truncate(limit);
         shown
     }
