@@ -181,7 +181,8 @@ async function takeInspector(browser) {
   for (const context of contexts) await context.close();
 }
 
-const browser = await launchWholeBrowser({ after: (stop) => stops.push(stop) });
+const browser = await launchWholeBrowser();
+stops.push(() => browser.close());
 try {
   for (const folder of ['inspector', 'jobs', 'monitoring', 'tabs'])
     await mkdir(join(DOCS, folder), { recursive: true });

@@ -15,7 +15,8 @@ const TICK: Duration = Duration::from_millis(200);
 /// The number of looks between two samples of the counters, which are a second apart.
 const SAMPLE_EVERY: u32 = 5;
 
-/// The most that is recorded at one look; the rest is counted.
+/// The most that is recorded at one look; the rest is counted. For events it is of each kind: those that
+/// an open page filters for, and the others.
 const MAX_EVENTS: usize = 20;
 const MAX_EVENT_BYTES: usize = 256 << 10;
 const MAX_HAPPENINGS: usize = 64;
@@ -64,16 +65,21 @@ impl Collector {
 
     /// Records the newest events, some of them if there are many. Returns `false` after a shutdown.
     fn take_events(&mut self) -> bool {
-        let (mut events, mut bytes, mut skipped) = (0, 0, 0);
+        let filters = self.recorder.filters();
+        let (mut all, mut wanted, mut skipped) = (Budget::default(), Budget::default(), 0);
         let is_open = loop {
             match self.tap.recv().now_or_never() {
                 None => break true,
-                Some(Ok(entry)) if events < MAX_EVENTS && bytes < MAX_EVENT_BYTES => {
-                    self.recorder.event(&entry);
-                    events += 1;
-                    bytes += entry.frame().len();
+                Some(Ok(entry)) => {
+                    let is_wanted =
+                        filters.iter().any(|view| view.wants_audience(entry.audience()));
+                    let budget = if is_wanted { &mut wanted } else { &mut all };
+                    if budget.spend(entry.frame().len()) {
+                        self.recorder.event(&entry, is_wanted);
+                    } else {
+                        skipped += 1;
+                    }
                 }
-                Some(Ok(_)) => skipped += 1,
                 Some(Err(RecvError::Lagged { missed })) => skipped += missed,
                 Some(Err(_closed)) => break false,
             }
@@ -101,5 +107,24 @@ impl Collector {
         if missed > 0 {
             self.recorder.miss_happenings(missed);
         }
+    }
+}
+
+/// The events that were recorded at one look.
+#[derive(Debug, Default)]
+struct Budget {
+    events: usize,
+    bytes: usize,
+}
+
+impl Budget {
+    /// Returns `true` if there is room for an event of this size; then it counts.
+    fn spend(&mut self, bytes: usize) -> bool {
+        let has_room = self.events < MAX_EVENTS && self.bytes < MAX_EVENT_BYTES;
+        if has_room {
+            self.events += 1;
+            self.bytes += bytes;
+        }
+        has_room
     }
 }

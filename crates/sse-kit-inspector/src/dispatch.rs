@@ -86,7 +86,7 @@ impl Middleware for Trace {
             let data = shortened(&event.data().to_string(), MAX_DATA);
             let (said, has_failed) = describe(&outcome);
             let outcome_text = shortened(&said, MAX_OUTCOME);
-            recorder.recorded.lock().traces.push(|number| Traced {
+            recorder.traces.lock().push(|number| Traced {
                 number,
                 at,
                 took,

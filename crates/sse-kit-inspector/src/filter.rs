@@ -5,6 +5,7 @@ use sse_kit_htmx::Endpoint;
 use sse_kit_http::{QueryError, query_parameters};
 
 use crate::described::Described;
+use crate::seen_event::SeenEvent;
 use crate::text::{beginning, contains};
 
 /// The maximum length of a filter or a search, in bytes; the rest is cut off.
@@ -84,6 +85,17 @@ impl View {
     /// Returns whether the search finds something in one of these texts.
     pub(crate) fn finds<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> bool {
         self.needle.is_empty() || texts.into_iter().any(|text| contains(text, &self.needle))
+    }
+
+    pub(crate) fn shows(&self, event: &SeenEvent) -> bool {
+        let SeenEvent { data, name, audience, id, .. } = event;
+        self.wants_audience(audience)
+            && self.finds([&**data, &**name, &*audience.to_string(), &*id.to_string()])
+    }
+
+    /// Returns `true` if the page filters for topics.
+    pub(crate) fn has_topic(&self) -> bool {
+        !matches!(self.wanted, Wanted::All)
     }
 
     pub(crate) fn finds_client(&self, id: &str, described: &Described) -> bool {

@@ -197,6 +197,7 @@ impl Running {
             Err(_shutting_down) => return SseResponse::busy(BUSY).map(InspectorBody::from),
         };
         let (subject, viewers) = (Arc::clone(&self.subject), self.viewers.clone());
+        let view = Arc::new(view);
         let updates = LivePage { subject, view, viewers, request, client }.updates();
         let response = SseResponse::new(subscription).stream(updates).keep(permit);
         response.into_response().map(InspectorBody::from)

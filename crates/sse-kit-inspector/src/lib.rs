@@ -37,8 +37,9 @@
 //!
 //! A hub that is not inspected pays nothing. An inspected one pays for one more reader of its events
 //! and for a task that wakes five times a second; it records at most 100 events a second and skips
-//! the rest. The memory is bounded: the last 256 events with the first 8 KiB of their data, the last
-//! 128 gaps and connections that opened or closed, and the last 128 traces. A page that is open is
+//! the rest, and as many again of the topics that open pages filter for. The memory is bounded: the
+//! last 256 events of each kind with the first 8 KiB of their data, the last 128 gaps and connections
+//! that opened or closed, and the last 128 traces. A page that is open is
 //! updated at most twice a second, and less often if rendering takes long; at most 8 may be open.
 //!
 //! # Files of others
@@ -76,6 +77,7 @@ mod reply;
 mod ring;
 mod sections;
 mod seen_event;
+mod seen_events;
 mod text;
 mod topics;
 mod viewers;

@@ -24,7 +24,7 @@ const REST: u32 = 9;
 #[derive(Debug)]
 pub(crate) struct LivePage {
     pub(crate) subject: Arc<Subject>,
-    pub(crate) view: View,
+    pub(crate) view: Arc<View>,
     pub(crate) viewers: Viewers,
     /// The request of the viewer, by which the right to look is checked again.
     pub(crate) request: Parts,
@@ -41,6 +41,7 @@ struct Progress {
 impl LivePage {
     /// Returns the updates of the page. They end when the viewer loses the right to look.
     pub(crate) fn updates(self) -> impl Stream<Item = Event> + Send + 'static {
+        self.subject.recorder.watch_for(&self.view);
         let progress = Progress { page: self, shown: Sections::default(), next: Instant::now() };
         stream::unfold(progress, |mut progress| async {
             let event = progress.next().await?;

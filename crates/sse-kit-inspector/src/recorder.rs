@@ -1,5 +1,6 @@
 //! The record of what happened last.
 
+use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
 use parking_lot::Mutex;
@@ -8,11 +9,12 @@ use sse_kit_broadcast::{CloseReason, Connection, ConnectionEvent, Entry, Stats};
 use crate::builder::Describe;
 use crate::chart::Rates;
 use crate::described::Described;
+use crate::filter::View;
 use crate::ring::Ring;
 use crate::seen_event::SeenEvent;
+use crate::seen_events::SeenEvents;
 
-/// The numbers of events, of things that happened to connections, and of traces that are kept.
-const EVENTS: usize = 256;
+/// The numbers of things that happened to connections, and of traces, that are kept.
 const HAPPENINGS: usize = 128;
 #[cfg(feature = "dispatch")]
 const TRACES: usize = 128;
@@ -21,18 +23,19 @@ const TRACES: usize = 128;
 #[derive(Debug)]
 pub(crate) struct Recorder {
     pub(crate) recorded: Mutex<Recorded>,
+    /// Apart from the rest, as the app's dispatches take this lock.
+    #[cfg(feature = "dispatch")]
+    pub(crate) traces: Mutex<Ring<crate::dispatch::Traced>>,
     describe: Describe,
+    /// The views of open pages that filter for topics.
+    filters: Mutex<Vec<Weak<View>>>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Recorded {
-    pub(crate) events: Ring<SeenEvent>,
-    /// The number of events that were not recorded, because there were too many at a time.
-    pub(crate) skipped: u64,
+    pub(crate) events: SeenEvents,
     pub(crate) happenings: Ring<Happening>,
     pub(crate) missed_happenings: u64,
-    #[cfg(feature = "dispatch")]
-    pub(crate) traces: Ring<crate::dispatch::Traced>,
     pub(crate) rates: Rates,
 }
 
@@ -69,21 +72,38 @@ impl HappeningKind {
 impl Recorder {
     pub(crate) fn new(describe: Describe) -> Self {
         let recorded = Recorded {
-            events: Ring::new(EVENTS),
-            skipped: 0,
+            events: SeenEvents::new(),
             happenings: Ring::new(HAPPENINGS),
             missed_happenings: 0,
-            #[cfg(feature = "dispatch")]
-            traces: Ring::new(TRACES),
             rates: Rates::default(),
         };
-        Self { recorded: Mutex::new(recorded), describe }
+        Self {
+            recorded: Mutex::new(recorded),
+            #[cfg(feature = "dispatch")]
+            traces: Mutex::new(Ring::new(TRACES)),
+            describe,
+            filters: Mutex::default(),
+        }
     }
 
-    pub(crate) fn event(&self, entry: &Entry) {
+    /// Records events apart that a page wants to see, as long as the page is open.
+    pub(crate) fn watch_for(&self, view: &Arc<View>) {
+        if view.has_topic() {
+            self.filters.lock().push(Arc::downgrade(view));
+        }
+    }
+
+    /// Returns the views of open pages that filter for topics.
+    pub(crate) fn filters(&self) -> Vec<Arc<View>> {
+        let mut filters = self.filters.lock();
+        filters.retain(|view| view.strong_count() > 0);
+        filters.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    pub(crate) fn event(&self, entry: &Entry, is_wanted: bool) {
         // Decoded before the lock is taken.
-        let seen = SeenEvent::new(0, entry);
-        self.recorded.lock().events.push(|number| SeenEvent { number, ..seen });
+        let event = SeenEvent::new(entry);
+        self.recorded.lock().events.push(event, is_wanted);
     }
 
     pub(crate) fn happening(&self, event: &ConnectionEvent) {
@@ -122,7 +142,7 @@ impl Recorder {
     }
 
     pub(crate) fn skip(&self, events: u64) {
-        self.recorded.lock().skipped += events;
+        self.recorded.lock().events.skipped += events;
     }
 
     pub(crate) fn miss_happenings(&self, happenings: u64) {

@@ -7,9 +7,13 @@ use sse_kit_broadcast::{Hub, Stats};
 use sse_kit_htmx::{ElementId, Fragment, Html, HtmlTemplate, RenderError, Update, Updates};
 
 use crate::connections::ConnectionRows;
+#[cfg(feature = "dispatch")]
+use crate::dispatch::Traced;
 use crate::filter::View;
 use crate::links::Links;
 use crate::recorder::{Happening, Recorded, Recorder};
+#[cfg(feature = "dispatch")]
+use crate::ring::Ring;
 use crate::seen_event::SeenEvent;
 use crate::text::{number, size};
 use crate::topics::TopicRows;
@@ -43,21 +47,21 @@ impl Sections {
         let connections = ConnectionRows::read(hub, recorder, view).await;
         let stats = hub.stats();
         let is_read_only = *is_read_only;
-        let recorded = recorder.recorded.lock();
-        let numbers = NumbersPart::new(&stats, &recorded).to_html()?;
-        let events = EventsPart::new(&recorded, view, links).to_html()?;
-        let happenings = HappeningsPart::new(&recorded, view).to_html()?;
+        let (numbers, events, happenings) = {
+            let recorded = recorder.recorded.lock();
+            let numbers = NumbersPart::new(&stats, &recorded);
+            (numbers, EventsPart::new(&recorded, view, links), HappeningsPart::new(&recorded, view))
+        };
         #[cfg(feature = "dispatch")]
-        let traces = TracesPart::new(&recorded, view).to_html()?;
-        drop(recorded);
+        let traces = TracesPart::new(&recorder.traces.lock(), view);
         Ok(Self(vec![
-            ("numbers", numbers),
-            ("events", events),
+            ("numbers", numbers.to_html()?),
+            ("events", events.to_html()?),
             ("topics", TopicsPart { topics, view, links }.to_html()?),
             ("connections", ConnectionsPart { connections, links, is_read_only }.to_html()?),
-            ("happenings", happenings),
+            ("happenings", happenings.to_html()?),
             #[cfg(feature = "dispatch")]
-            ("traces", traces),
+            ("traces", traces.to_html()?),
         ]))
     }
 
@@ -167,16 +171,11 @@ impl HtmlTemplate for EventsPart<'_> {}
 
 impl<'a> EventsPart<'a> {
     fn new(recorded: &Recorded, view: &View, links: &'a Links) -> Self {
-        let wanted = recorded.events.newest_first().filter(|event| {
-            let audience = event.audience.to_string();
-            view.wants_audience(&event.audience)
-                && view.finds([&*event.data, &*event.name, &*audience, &*event.id.to_string()])
-        });
         Self {
-            events: wanted.take(EVENTS).cloned().collect(),
+            events: recorded.events.shown(view, EVENTS),
             links,
             recorded: recorded.events.len(),
-            skipped: recorded.skipped,
+            skipped: recorded.events.skipped,
         }
     }
 }
@@ -207,7 +206,7 @@ impl HappeningsPart {
 #[derive(Debug, Template)]
 #[template(path = "traces.html")]
 struct TracesPart {
-    traces: Vec<Arc<crate::dispatch::Traced>>,
+    traces: Vec<Arc<Traced>>,
 }
 
 #[cfg(feature = "dispatch")]
@@ -215,9 +214,8 @@ impl HtmlTemplate for TracesPart {}
 
 #[cfg(feature = "dispatch")]
 impl TracesPart {
-    fn new(recorded: &Recorded, view: &View) -> Self {
-        let wanted = recorded
-            .traces
+    fn new(traces: &Ring<Traced>, view: &View) -> Self {
+        let wanted = traces
             .newest_first()
             .filter(|trace| view.finds([&*trace.event_type, &*trace.data, &*trace.outcome]));
         Self { traces: wanted.take(TRACES).cloned().collect() }

@@ -26,12 +26,13 @@ pub(crate) struct SeenEvent {
 }
 
 impl SeenEvent {
-    pub(crate) fn new(number: u64, entry: &Entry) -> Self {
+    /// Decodes an event. It has no number yet.
+    pub(crate) fn new(entry: &Entry) -> Self {
         let message = entry.message();
         let (data, is_whole) = beginning(&message.data, MAX_DATA);
         let bytes = message.data.len();
         Self {
-            number,
+            number: 0,
             at: SystemTime::now(),
             id: entry.id(),
             audience: entry.audience().clone(),

@@ -8,9 +8,8 @@ pub(crate) fn beginning(text: &str, max: usize) -> (&str, bool) {
     if text.len() <= max {
         return (text, true);
     }
-    // `str::floor_char_boundary` needs Rust 1.91.
-    let end = (0..=max).rfind(|&end| text.is_char_boundary(end)).unwrap_or(0);
-    (&text[..end], false)
+    let end = (0..=max).rev().find(|end| text.is_char_boundary(*end));
+    (&text[..end.unwrap_or_default()], false)
 }
 
 /// Returns the beginning of a text, with an ellipsis if that is not all of it.

@@ -113,3 +113,24 @@ async fn an_inspector_that_is_dropped_leaves_nothing_behind() -> TestResult {
     assert!(sse_kit_test_support::in_time("the end", page.recv()).await.is_none());
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_filter_finds_a_quiet_topic_in_a_flood() -> TestResult {
+    let site = Site::new();
+    let mut stream = open(&site, "?topic=quiet").await;
+    stream.update().await.ok_or("all of it")?;
+    for _ in 0..500 {
+        site.publish("loud", "noise").await;
+    }
+    site.publish("quiet", "a whisper").await;
+    while !stream.update().await.ok_or("an update")?.contains("a whisper") {}
+    // And it stays, though what others see has been driven out many times.
+    for _ in 0..20 {
+        for _ in 0..100 {
+            site.publish("loud", "noise").await;
+        }
+        site.recorded().await;
+    }
+    assert!(site.page("?topic=quiet").await.contains("a whisper"));
+    Ok(())
+}
