@@ -16,7 +16,8 @@ const MAX_LOST = 16;
 export function startPage() {
   const block = document.getElementById(CONFIG_ID);
   if (!block) throw new Error(`the page has no settings for its tabs, #${CONFIG_ID}, before their script`);
-  if (!(/** @type {any} */ (globalThis).sseKit?.tabs)) share({ ...JSON.parse(block.textContent ?? ''), worker: ownUrl() });
+  if (!(/** @type {any} */ (globalThis).sseKit?.tabs))
+    share({ ...JSON.parse(block.textContent ?? ''), worker: ownUrl() });
 }
 
 /**
