@@ -9,6 +9,7 @@ mod ci;
 mod demo;
 mod examples;
 mod pictures;
+mod release;
 mod run;
 mod soak;
 mod test;
@@ -56,6 +57,7 @@ enum Verb {
     Pictures(pictures::Pictures),
     Tidy(tidy::Tidy),
     Ci(ci::Ci),
+    Release(release::Release),
 }
 
 fn main() -> ExitCode {
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         Verb::Pictures(verb) => verb.run(),
         Verb::Tidy(verb) => verb.run(),
         Verb::Ci(verb) => verb.run(),
+        Verb::Release(verb) => verb.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -46,6 +46,7 @@
 //! # Features
 //!
 //! `conformance` adds the module [`conformance`], a test suite for authors of a [`Log`].
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(target_has_atomic = "64"))]
 compile_error!("sse-kit-broadcast needs 64-bit atomics, for positions in the log");

@@ -282,7 +282,8 @@ impl TopicState {
 
     /// Removes the newest entry if it is after this offset.
     pub(crate) fn drop_back_after(&mut self, offset: u64) -> Option<Arc<Entry>> {
-        self.entries.pop_back_if(|entry| entry.id().offset() > offset)
+        self.entries.back().filter(|entry| entry.id().offset() > offset)?;
+        self.entries.pop_back()
     }
 
     pub(crate) fn trim_front(&mut self) -> Option<Arc<Entry>> {
