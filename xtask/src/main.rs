@@ -16,6 +16,7 @@ mod test;
 mod tidy;
 
 mod assets;
+mod first_program;
 mod wheels;
 
 use std::process::ExitCode;
