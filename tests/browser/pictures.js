@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { takeExamples } from './example-pictures.js';
 import { folderOf } from './folders.js';
 import { assets, launchBrowser, startExample } from './launch.js';
 import { answer, down, startProxy } from './proxy.js';
@@ -146,7 +147,8 @@ async function takeMoving(browser, colorScheme) {
 const browser = await launchBrowser();
 stops.push(() => browser.close());
 try {
-  for (const folder of ['jobs', 'monitoring', 'tabs']) await mkdir(join(DOCS, folder), { recursive: true });
+  for (const folder of ['examples', 'jobs', 'monitoring', 'tabs']) await mkdir(join(DOCS, folder), { recursive: true });
+  await takeExamples(browser, t, join(DOCS, 'examples'));
   await takeStates(browser);
   await takeTabs(browser);
   for (const scheme of /** @type {const} */ (['light', 'dark'])) await takeMoving(browser, scheme);

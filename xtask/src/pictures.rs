@@ -9,7 +9,7 @@ use crate::{browser, process, tools};
 
 /// Take the pictures of the guides anew
 ///
-/// Starts the job board, brings its page into each state, and writes what Chromium shows to
+/// Starts the examples, brings their pages into each state, and writes what Chromium shows to `docs/src/examples`,
 /// `docs/src/jobs`, `docs/src/monitoring` and `docs/src/tabs`. Look at them before you commit them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Pictures {}

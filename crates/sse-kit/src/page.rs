@@ -3,7 +3,7 @@
 use std::fmt;
 
 use sse_kit_event::EventId;
-use sse_kit_htmx::{Attributes, Connect, Dialect, Endpoint, Html, PageScripts, ScriptFolder};
+use sse_kit_htmx::{Connect, Dialect, Endpoint, Html, PageScripts, ScriptFolder};
 use sse_kit_monitor::MonitorConfig;
 
 /// A page that is live: htmx from its CDN, its connection, and a monitor that shows the connection's state
@@ -22,13 +22,14 @@ use sse_kit_monitor::MonitorConfig;
 /// let page = Page::new(Endpoint::from_static("/events"), Hub::new().cursor()).title("Count");
 /// let html = page.body(Html::trusted("<b id=\"count\">0</b>")).to_string();
 /// assert!(html.contains("<title>Count</title>") && html.contains("/events?last_event_id="));
+/// assert!(html.contains("htmx.org@4"));
 /// # }
 /// ```
 #[derive(Clone, Debug)]
 pub struct Page {
     title: Html,
-    scripts: PageScripts,
-    connection: Attributes,
+    dialect: Dialect,
+    connect: Connect,
     monitor: MonitorConfig,
     body: Html,
 }
@@ -40,16 +41,19 @@ impl Page {
     /// Makes a page for htmx 4 whose stream is at `endpoint`, and goes on from the cursor that its
     /// content was read with.
     pub fn new(endpoint: Endpoint, cursor: EventId) -> Self {
-        let folder = ScriptFolder::from_static(Self::SCRIPTS);
         Self {
             title: Html::default(),
-            scripts: PageScripts::cdn(Dialect::V4)
-                .own_from(folder)
-                .script(sse_kit_monitor::script()),
-            connection: connection(endpoint, cursor),
+            dialect: Dialect::V4,
+            connect: Connect::new(endpoint).out_of_band().resume_from(cursor),
             monitor: MonitorConfig::new(),
             body: Html::default(),
         }
+    }
+
+    /// Sets which htmx the page loads; htmx 4 unless set. The kit must write messages that it can read:
+    /// see [`SseKit::message_format`](crate::SseKit::message_format).
+    pub fn htmx(self, dialect: Dialect) -> Self {
+        Self { dialect, ..self }
     }
 
     /// Sets the title.
@@ -68,16 +72,14 @@ impl Page {
     }
 }
 
-/// The attributes of the element that holds the connection.
-fn connection(endpoint: Endpoint, cursor: EventId) -> Attributes {
-    let connect = Connect::new(endpoint).out_of_band().resume_from(cursor);
-    connect.attributes(Dialect::V4).expect("htmx 4 has out-of-band updates")
-}
-
 /// The page as HTML.
 impl fmt::Display for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { title, scripts, connection, monitor, body } = self;
+        let Self { title, dialect, connect, monitor, body } = self;
+        let scripts = PageScripts::cdn(*dialect)
+            .own_from(ScriptFolder::from_static(Self::SCRIPTS))
+            .script(sse_kit_monitor::script());
+        let connection = connect.attributes(*dialect).expect("each has out-of-band updates");
         let (status, settings) = (monitor.status_element(), monitor.data_block());
         write!(
             f,
