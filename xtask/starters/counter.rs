@@ -9,21 +9,21 @@ const HTMX: Dialect = Dialect::V4;
 
 /// What happened. The type names its event type once, and its topic has the same name.
 #[derive(Serialize, Deserialize)]
-pub struct Counted(u64);
+pub(crate) struct Counted(u64);
 
 impl EventData for Counted {
     const TYPE: &'static str = "count:changed";
 }
 
 /// Makes the app: the state, and what an event changes on every open page.
-pub fn counter(hub: Hub) -> SseKit<u64> {
+pub(crate) fn counter(hub: Hub) -> SseKit<u64> {
     let kit = SseKit::with_state(hub, 0).message_format(HTMX);
     kit.on(|Counted(count)| Update::fill(ElementId::from_static("count"), &Html::text(count)));
     kit
 }
 
 /// Changes the state and emits the event in one step, so pages get all changes in order.
-pub async fn click(kit: &SseKit<u64>) -> Result<(), ChangeError> {
+pub(crate) async fn click(kit: &SseKit<u64>) -> Result<(), ChangeError> {
     kit.change(|count| {
         *count += 1;
         Counted(*count)
@@ -32,7 +32,7 @@ pub async fn click(kit: &SseKit<u64>) -> Result<(), ChangeError> {
 }
 
 /// Reads the state and the cursor of the same moment: the page's stream goes on from there.
-pub async fn page(kit: &SseKit<u64>) -> Page {
+pub(crate) async fn page(kit: &SseKit<u64>) -> Page {
     let (count, cursor) = kit.read(|count| *count).await;
     let body = format!(
         r#"<h1>Counter</h1>

@@ -62,10 +62,10 @@
 //!
 //! ## Publish and listen
 //!
-//! A [`Hub`] is what events are published to, and an [`Event`] is text with an optional name. Whoever listens to a
-//! [`Topic`](event::Topic) gets its events in order. A client that comes back sends the id of the last event that it saw,
-//! and gets what it missed, or is told that something is missing. Any framework that speaks `http` takes the
-//! response:
+//! A [`Hub`] is what events are published to, and an [`Event`] is text with an optional name. A page that listens
+//! to a [`Topic`](event::Topic) gets its events in order. When it reconnects, it sends the id of the last event that it
+//! saw, and gets what it missed, or a gap event if that is no longer there. Any framework that speaks `http` takes
+//! the response:
 //!
 //! ```
 //! # #[cfg(not(feature = "http"))]
@@ -123,7 +123,7 @@
 //!
 //! ## A page that knows whether it is live
 //!
-//! The [`monitor`] shows the state of the connection, reconnects it, and loads the page anew when events are missing for
+//! The [`monitor`] shows the state of the connection, reconnects it, and reloads the page when events are missing for
 //! good. With [`tabs`], all tabs of a browser share one connection.
 //!
 //! ## Restarts, and several nodes

@@ -25,7 +25,6 @@ const EVERYTHING: [&str; 2] = ["--workspace", "--all-features"];
 
 /// Programs of tests that `--quick` leaves out: their servers start and stop, or they try very many inputs.
 pub(super) const LEFT_OUT: &[&str] = &[
-    "jobs jobs",
     "jobs nodes",
     "schedules schedules",
     "sse-hub cluster",

@@ -3,24 +3,24 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::ErrorForbidden;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, ContentType};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{Data, Path, get};
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::error::ErrorForbidden;
 use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer};
 use http::{HeaderMap, HeaderValue, Uri};
-use sse_kit::http::{SseRequest, SseResponse, ensure_same_site};
 use sse_kit::htmx::Script;
+use sse_kit::http::{SseRequest, SseResponse, ensure_same_site};
 use sse_kit::shutdown::Shutdown;
 use sse_kit::{EventData, Page, SseKit};
 
 use crate::counter::{self, Counted};
 
 /// Serves until the shutdown says that it is time to stop.
-pub async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     kit: SseKit<u64>,
     shutdown: Shutdown,

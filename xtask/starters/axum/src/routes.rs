@@ -9,7 +9,7 @@ use sse_kit::{EventData, Page, SseKit};
 
 use crate::counter::{self, Counted};
 
-pub fn routes(kit: &SseKit<u64>) -> Router {
+pub(crate) fn routes(kit: &SseKit<u64>) -> Router {
     Router::new()
         .route("/", get(page).post(click))
         .route("/events", get(events))

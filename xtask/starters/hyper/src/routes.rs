@@ -14,9 +14,9 @@ use sse_kit::{EventData, Page, SseBody, SseKit};
 use crate::counter::{self, Counted};
 
 /// A stream, or all of a text.
-pub type Body = Either<SseBody, Full<Bytes>>;
+pub(crate) type Body = Either<SseBody, Full<Bytes>>;
 
-pub async fn answer(kit: &SseKit<u64>, request: &Parts) -> Response<Body> {
+pub(crate) async fn answer(kit: &SseKit<u64>, request: &Parts) -> Response<Body> {
     if ensure_same_site(&request.uri, &request.headers).is_err() {
         return text(StatusCode::FORBIDDEN, "text/plain", "no-store", "another site asks");
     }
