@@ -137,8 +137,8 @@ where
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let double = Callback::<u32, u32>::new(|number| async move { number * 2 });
-/// assert_eq!(double.call(21).await?, 42);
+/// let is_even = Callback::<u32, bool>::new(|number| async move { number % 2 == 0 });
+/// assert!(is_even.call(42).await?);
 /// # Ok(()) }
 /// ```
 pub struct Callback<A, T>(Arc<Function<A, T>>);

@@ -100,7 +100,7 @@ async fn script(name: Path<String>) -> HttpResponse {
     }
 }
 
-/// Refuses what pages of other sites ask for.
+/// Refuses what pages of other sites ask to change; their links may lead here.
 async fn same_site(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -112,6 +112,8 @@ async fn same_site(
             headers.insert(name, value);
         }
     }
-    ensure_same_site(&Uri::from_static("/"), &headers).map_err(ErrorForbidden)?;
+    if !request.method().is_safe() {
+        ensure_same_site(&Uri::from_static("/"), &headers).map_err(ErrorForbidden)?;
+    }
     next.call(request).await
 }

@@ -54,4 +54,5 @@ async fn a_page_that_was_cut_off_gets_what_it_missed() {
 async fn pages_of_other_sites_do_not_click() {
     let foreign = browser().header("sec-fetch-site", "cross-site");
     foreign.post("/", &[]).await.expect_status(403);
+    TestPage::open(&foreign, "/").await.expect_text("#count", "0").await;
 }

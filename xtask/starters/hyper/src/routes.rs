@@ -17,7 +17,9 @@ use crate::counter::{self, Counted};
 pub(crate) type Body = Either<SseBody, Full<Bytes>>;
 
 pub(crate) async fn answer(kit: &SseKit<u64>, request: &Parts) -> Response<Body> {
-    if ensure_same_site(&request.uri, &request.headers).is_err() {
+    // Links of other sites may lead here, but their pages may change nothing.
+    let changes = !request.method.is_safe();
+    if changes && ensure_same_site(&request.uri, &request.headers).is_err() {
         return text(StatusCode::FORBIDDEN, "text/plain", "no-store", "another site asks");
     }
     match (&request.method, request.uri.path()) {
