@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { profileOf, startCounter } from './examples.js';
 import { folderOf } from './folders.js';
 import { assets, startExample } from './launch.js';
-import { isIn, until } from './site.js';
+import { until } from './patience.js';
+import { isIn } from './site.js';
 
 /** @typedef {import('playwright-core').Page} Page */
 /** @typedef {(open: (url: string) => Promise<Page>, t: any) => Promise<Page>} Scene */

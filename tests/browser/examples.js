@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assets, binary, startProgram } from './launch.js';
-import { until } from './site.js';
+import { until } from './patience.js';
 
 /**
  * A browser profile, in which the CDN has what npm has: pages name the hashes of its files.

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { profileOf, startCounter } from './examples.js';
 import { launchBrowser, startExample } from './launch.js';
-import { isIn, until } from './site.js';
+import { until } from './patience.js';
+import { isIn } from './site.js';
 
 /** @typedef {import('playwright-core').BrowserContext} Context */
 /** @typedef {import('playwright-core').Page} Page */

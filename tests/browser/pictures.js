@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { takeExamples } from './example-pictures.js';
 import { folderOf } from './folders.js';
-import { assets, launchBrowser, startExample } from './launch.js';
+import { assets, launchWholeBrowser, startExample } from './launch.js';
 import { answer, down, startProxy } from './proxy.js';
 
 /** @typedef {import('playwright-core').Page} Page */
@@ -144,8 +144,7 @@ async function takeMoving(browser, colorScheme) {
   await context.close();
 }
 
-const browser = await launchBrowser();
-stops.push(() => browser.close());
+const browser = await launchWholeBrowser({ after: (stop) => stops.push(stop) });
 try {
   for (const folder of ['examples', 'jobs', 'monitoring', 'tabs']) await mkdir(join(DOCS, folder), { recursive: true });
   await takeExamples(browser, t, join(DOCS, 'examples'));
