@@ -76,7 +76,7 @@ const SCENES = {
     await isIn(page, 'live');
     await page.fill('#path', folder);
     await page.click('#new-job button');
-    await page.locator('#job-1', { hasText: /\b[4-9]\d of 240 files/ }).waitFor();
+    await page.locator('#job-1', { hasText: /\b(?:[4-9]\d|1\d\d|2[0-3]\d) of 240 files/ }).waitFor();
     return page;
   },
 };
