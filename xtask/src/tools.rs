@@ -117,6 +117,32 @@ impl Tool {
     }
 }
 
+/// The folder with PostgreSQL's programs, which tests start: where `SSE_KIT_POSTGRES` says, else where
+/// Debian has its newest, else in `PATH`. What is missing is installed, as by [`Tool::find_or_install`].
+pub fn postgres() -> Result<PathBuf> {
+    if let Some(folder) = env::var_os("SSE_KIT_POSTGRES") {
+        let folder = std::path::absolute(folder).context("SSE_KIT_POSTGRES is empty")?;
+        let is_there = folder.join("initdb").is_file();
+        ensure!(is_there, "SSE_KIT_POSTGRES names {}, which has no `initdb`", folder.display());
+        return Ok(folder);
+    }
+    if let Some(folder) = newest_postgres() {
+        return Ok(folder);
+    }
+    install_package("PostgreSQL 14 or newer", "postgresql")?;
+    newest_postgres().context("Debian's package `postgresql` has no `initdb`")
+}
+
+fn newest_postgres() -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let number = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
+    let newest = versions.map(|version| version.path()).max_by_key(number);
+    let newest = newest.map(|version| version.join("bin"));
+    newest
+        .filter(|folder| is_executable(&folder.join("initdb")))
+        .or_else(|| in_path("initdb")?.parent().map(Path::to_owned))
+}
+
 fn in_path(program: &str) -> Option<PathBuf> {
     in_folders(program, &env::var_os("PATH")?)
 }

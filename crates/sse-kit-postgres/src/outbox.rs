@@ -8,8 +8,7 @@ use crate::batch::{MAX_RECORD, key_bytes};
 
 /// Publishes in a transaction: the event exists if and only if the transaction commits.
 ///
-/// It is implemented for transactions of `tokio-postgres`, and with the feature `sqlx` for connections
-/// and transactions of `sqlx`. A connection outside of a transaction publishes at once.
+/// It is implemented for transactions of `tokio-postgres`.
 ///
 /// ```no_run
 /// use sse_kit_event::{Event, Topic};

@@ -102,7 +102,7 @@ impl Log for PostgresLog {
         }
         let (config, shared) = (&self.config, &self.shared);
         let appender = Appender::new(config.clone(), Arc::clone(shared));
-        let reader = Reader::new(config.clone(), inlet, Arc::clone(shared));
+        let reader = Reader::new(config.clone(), inlet, Arc::clone(shared), self.lineage.clone());
         let tasks = [tokio::spawn(appender.run()), tokio::spawn(reader.run(link))];
         self.tasks.lock().extend(tasks.iter().map(tokio::task::JoinHandle::abort_handle));
     }

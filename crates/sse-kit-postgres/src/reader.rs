@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sse_kit_broadcast::{Inlet, InletError, Lineage, Mark};
-use sse_kit_event::EventId;
+use sse_kit_event::{Epoch, EventId};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::config::PostgresConfig;
@@ -32,6 +32,8 @@ pub(crate) struct Reader {
     shared: Arc<Shared>,
     pace: Pace,
     place: Place,
+    /// The lineage of the epoch of that place.
+    lineage: Lineage,
     trim_at: Instant,
     /// The end of the log at some look, and the connections that had joined by then. When the reader
     /// has delivered up to there, they have every event that they may claim to have seen.
@@ -64,7 +66,12 @@ impl From<ConnectError> for Stopped {
 }
 
 impl Reader {
-    pub(crate) fn new(config: PostgresConfig, inlet: Inlet, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(
+        config: PostgresConfig,
+        inlet: Inlet,
+        shared: Arc<Shared>,
+        lineage: Lineage,
+    ) -> Self {
         let place = shared.place();
         let trim_at = Instant::now() + TRIM_EVERY;
         Self {
@@ -73,6 +80,7 @@ impl Reader {
             shared,
             pace: Pace::default(),
             place,
+            lineage,
             trim_at,
             goal: None,
             settled_at: None,
@@ -201,7 +209,7 @@ impl Reader {
             return Ok(()); // it has begun another one since
         };
         let before = self.place;
-        let shared = shared_with(&lineage, before.at);
+        let shared = shared_with(&lineage, before.at.epoch(), &self.lineage);
         let began = if let Some(shared) = shared {
             self.inlet.begin_epoch_after(page.epoch, shared)
         } else {
@@ -217,6 +225,7 @@ impl Reader {
         let is_same = shared.is_some() && begin.offset() == before.at.offset();
         self.place = Place { at: begin, tag: before.tag.filter(|_| is_same) };
         tracing::warn!(from = %before.at, to = %begin, ?shared, "the log is in a new epoch");
+        self.lineage = lineage;
         self.shared.begin(self.place);
         self.shared.epochs.add(1);
         self.goal = None;
@@ -265,10 +274,20 @@ impl Reader {
     }
 }
 
-/// Returns the offset through which an epoch with this lineage shares the records of the epoch of `at`.
-fn shared_with(lineage: &Lineage, at: EventId) -> Option<u64> {
-    let shared = lineage.as_slice().iter().find(|shared| shared.epoch() == at.epoch());
-    shared.map(|shared| shared.offset())
+/// Returns the offset through which an epoch with the lineage `new` shares the records of `epoch`, which
+/// has the lineage `own`: directly, or because both continue a third one, as after a restored backup.
+fn shared_with(new: &Lineage, epoch: Epoch, own: &Lineage) -> Option<u64> {
+    let through = |lineage: &Lineage, epoch| {
+        let mut shared = lineage.as_slice().iter();
+        shared.find(|shared| shared.epoch() == epoch).map(|shared| shared.offset())
+    };
+    through(new, epoch).or_else(|| {
+        let both = own
+            .as_slice()
+            .iter()
+            .filter_map(|older| Some(through(new, older.epoch())?.min(older.offset())));
+        both.max()
+    })
 }
 
 /// Delivers a row to the hub. It skips a row that is not a record, as all nodes do.
@@ -294,5 +313,24 @@ fn heard(answer: Result<(), InletError>) -> Result<(), Stopped> {
     match answer {
         Err(InletError::Closed) => Err(Stopped::Closed),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_share_what_both_continue() {
+        let id = |epoch, offset| EventId::new(Epoch::new(epoch), offset);
+        let (none, first) = (Lineage::default(), Lineage::default().continued(id(1, 10)));
+        let second = first.continued(id(2, 15));
+        assert_eq!(shared_with(&second, Epoch::new(2), &first), Some(15));
+        // The backup was made in the first epoch.
+        assert_eq!(shared_with(&first, Epoch::new(2), &second), Some(10));
+        let earlier = Lineage::default().continued(id(1, 7));
+        assert_eq!(shared_with(&earlier, Epoch::new(2), &first), Some(7));
+        assert_eq!(shared_with(&none, Epoch::new(2), &first), None);
+        assert_eq!(shared_with(&first, Epoch::new(3), &none), None);
     }
 }

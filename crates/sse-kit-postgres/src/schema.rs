@@ -39,15 +39,13 @@ async fn version(session: &Session) -> Result<Option<i32>, tokio_postgres::Error
     session.client.query_one("select sse.version()", &[]).await?.try_get(0).map(Some)
 }
 
-/// Creates the schema. Of several nodes that start at the same time, one does so.
+/// Creates the schema. Of several nodes that start at the same time, one does so. After an error the
+/// session is dropped, and with it the lock.
 async fn create(session: &Session) -> Result<(), tokio_postgres::Error> {
-    session.client.batch_execute("begin; select pg_advisory_xact_lock(5511)").await?;
-    let created = match version(session).await {
-        Ok(None) => session.client.batch_execute(MIGRATION).await,
-        Ok(Some(_)) => Ok(()),
-        Err(error) => Err(error),
-    };
-    let end = if created.is_ok() { "commit" } else { "rollback" };
-    session.client.batch_execute(end).await?;
-    created
+    // Outside of a transaction, which would not notice what was created while it waited.
+    session.client.batch_execute("select pg_advisory_lock(5511)").await?;
+    if version(session).await?.is_none() {
+        session.client.batch_execute(&format!("begin; {MIGRATION}; commit")).await?;
+    }
+    session.client.batch_execute("select pg_advisory_unlock(5511)").await
 }

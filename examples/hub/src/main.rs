@@ -3,6 +3,7 @@
 mod event_log;
 mod hub;
 mod options;
+mod postgres_options;
 mod publish;
 mod redis_options;
 mod reply;

@@ -16,6 +16,10 @@ pub(super) fn run(workspace: &Workspace, args: &[OsString]) -> Result<Tally> {
     let mut command = cargo("test");
     command.env("SSE_KIT_REDIS_SERVER", redis);
     command.args(["--workspace", "--all-features", "--no-fail-fast"]).args(args);
+    match tools::postgres() {
+        Ok(folder) => _ = command.env("SSE_KIT_POSTGRES", folder),
+        Err(error) => tally.fail(format!("{error:#}")),
+    }
     for (variable, tool) in [("SSE_KIT_NGINX", &tools::NGINX), ("SSE_KIT_CADDY", &tools::CADDY)] {
         // Its tests fail, too, where it is missing; this says how to get it.
         match tool.find_or_install() {

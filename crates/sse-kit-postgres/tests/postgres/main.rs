@@ -1,6 +1,8 @@
 //! The log against a real PostgreSQL server.
 
+mod cluster;
 mod conformance;
+mod failing;
 mod proxy;
 mod publishing;
 mod rules;
