@@ -184,13 +184,13 @@ async fn old_events_are_deleted_by_number_and_by_age() {
         ids.push(publish(&first, "t", n.to_string()).await);
     }
     until("ten are left", || count() == "21|10").await;
-    let open = |seen| {
+    let open = async |seen| {
         let resume = Some(LastEventId::Known(seen));
-        first.hub.subscribe(topic("t")).resume(resume).open().expect("it opens")
+        first.hub.subscribe(topic("t")).resume(resume).backfill().await.expect("it opens")
     };
-    assert_eq!(gap(&mut open(ids[10])).await.reason, GapReason::Trimmed);
+    assert_eq!(gap(&mut open(ids[10]).await).await.reason, GapReason::Trimmed);
     // Beyond the history of the node, and still in the log.
-    assert_eq!(event(&mut open(ids[19])).await, (ids[20], "20".into()));
+    assert_eq!(event(&mut open(ids[19]).await).await, (ids[20], "20".into()));
     drop(first);
     let keep_for = Duration::from_millis(1);
     let second = node_with(config(&url).keep_for(keep_for), Hub::builder()).await;
