@@ -34,7 +34,7 @@ impl Rig {
         system::allow_open_files(OTHER_FILES + u64::from(connections))?;
         let workspace = Workspace::load()?;
         let mut build = cargo("build");
-        process::run(build.args(["--release", "--package", "fanbench", "--package", "hub"]))?;
+        process::run(build.args(["--release", "--package", "fanbench", "--package", "sse-hub"]))?;
         let find = |&peer| (peer, Launcher::find(peer, &workspace));
         let launchers: Vec<_> = peers.iter().map(find).collect();
         for (peer, launcher) in &launchers {

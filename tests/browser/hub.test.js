@@ -1,7 +1,10 @@
 // The hub as other people's clients see it: what JavaScript parsers read, and its status page.
 // (Not `@microsoft/fetch-event-source`: it loses empty lines at the beginning of data.)
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { createHmac } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { EventSource } from 'eventsource';
 import { createParser } from 'eventsource-parser';
@@ -141,6 +144,53 @@ for (const { way, options, encoding } of WAYS) {
     assert.deepEqual(fetched, expected);
   });
 }
+
+test('a page listens with a token in a cookie', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'hub-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const key = join(folder, 'jwt.key');
+  await writeFile(key, 'a secret of the tests, as long as it has to be');
+  const options = ['--jwt-key-file', key, '--jwt-cookie', 'hub_token'];
+  const { base } = await startExample(t, 'hub', options);
+  /** @param {object} claims */
+  const token = (claims) => {
+    const parts = [{ alg: 'HS256' }, claims].map((part) => Buffer.from(JSON.stringify(part)));
+    const text = parts.map((part) => part.toString('base64url')).join('.');
+    const hmac = createHmac('sha256', 'a secret of the tests, as long as it has to be');
+    return `${text}.${hmac.update(text).digest('base64url')}`;
+  };
+  const browser = await launchBrowser();
+  t.after(() => browser.close());
+  const page = await browser.newPage();
+  await page.goto(`${base}/`);
+  const status = () =>
+    page.evaluate(async () => {
+      const response = await fetch('/events?topic=news', { method: 'HEAD' });
+      return response.status;
+    });
+  assert.equal(await status(), 401);
+  await page.evaluate(
+    (cookie) => {
+      // biome-ignore lint/suspicious/noDocumentCookie: as the guide shows it
+      document.cookie = cookie;
+    },
+    `hub_token=${token({ subscribe: ['news'] })}; path=/; samesite=strict`,
+  );
+  await page.evaluate(async () => {
+    window.received = [];
+    window.source = new EventSource('/events?topic=news');
+    window.source.addEventListener('message', (/** @type {MessageEvent} */ event) =>
+      window.received.push([event.lastEventId, event.data]),
+    );
+    await new Promise((resolve) => window.source.addEventListener('open', resolve));
+  });
+  const headers = { authorization: `Bearer ${token({ publish: ['news'] })}` };
+  const url = `${base}/publish?topic=news`;
+  const response = await fetch(url, { method: 'POST', body: 'hello', headers });
+  assert.equal((await response.json()).receivers, 1);
+  await page.waitForFunction(() => window.received.length === 1);
+  assert.equal(await page.evaluate(() => window.received[0]?.[1]), 'hello');
+});
 
 test('the status page follows what happens', async (t) => {
   const { base, publish } = await startHub(t, []);

@@ -215,6 +215,42 @@ for (const version of [4, 2]) {
       await page.waitForSelector('#connection-status[data-state="live"]');
     });
 
+    test('a page goes on with a server that was started anew on its store, and so do the jobs', async (t) => {
+      const store = join(await folderOf(t, {}), 'store');
+      const options = ['--assets', assets, '--store', store];
+      const first = await serve(t, { options });
+      const { openTab } = await tabs(t, first, version);
+      const page = await openTab();
+      const folder = await folderOf(t, {});
+      await endless(folder);
+      await first.post('/jobs', { path: '/no/such' });
+      await first.post('/jobs', { path: folder });
+      await page.waitForSelector(inState(1, 'failed'));
+      await page.waitForSelector(inState(2, 'running'));
+      // It is lost with the page.
+      await page.fill('#path', '/half/typed');
+      const listen = first.base.replace('http://', '');
+      await first.stop();
+      await page.waitForSelector('#connection-status[data-state="reconnecting"]');
+      const second = await serve(t, { listen, options });
+      await second.post('/jobs', { path: '/nor/this' });
+      await page.waitForSelector(inState(3, 'failed'));
+      second.kill();
+      await page.waitForSelector('#connection-status[data-state="reconnecting"]');
+      const third = await serve(t, { listen, options });
+      await page.waitForSelector('#connection-status[data-state="live"]');
+      await page.waitForSelector(inState(2, 'running'));
+      await third.post('/jobs/2/cancel');
+      await page.waitForSelector(inState(2, 'cancelled'));
+      assert.equal(await page.inputValue('#path'), '/half/typed');
+      const later = await tabs(t, third, version).then(({ openTab }) => openTab());
+      /** @type {(page: import('playwright-core').Page) => Promise<string[]>} */
+      const shown = (page) =>
+        page.locator('#jobs > article').evaluateAll((all) => all.map((job) => `${job.id} ${job.dataset.state}`));
+      assert.deepEqual(await shown(page), ['job-3 failed', 'job-2 cancelled', 'job-1 failed']);
+      assert.deepEqual(await shown(later), await shown(page));
+    });
+
     test('every tab shows how the connection is that all of them share', async (t) => {
       const server = await serve(t);
       const proxy = await startProxy(t, server.base);

@@ -30,12 +30,12 @@ pub(crate) fn equip(workspace: &Workspace, command: &mut Command) -> Result<()> 
     Ok(())
 }
 
-/// Builds our examples, and what prints for the scripts. With all features of the whole workspace, as the
+/// Builds our programs, and what prints for the scripts. With all features of the whole workspace, as the
 /// Rust tests are built, so that after them next to nothing is left to compile.
 fn build(workspace: &Workspace) -> Command {
     let mut command = cargo("build");
     command.args(["--workspace", "--all-features"]);
-    command.args(workspace.examples().into_iter().flat_map(|example| ["--bin", example]));
+    command.args(workspace.programs().into_iter().flat_map(|program| ["--bin", program.name]));
     command.args(PRINTERS.iter().flat_map(|printer| ["--example", printer]));
     command
 }

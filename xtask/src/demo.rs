@@ -14,7 +14,8 @@ use crate::workspace::Workspace;
 ///
 /// Starts the example `jobs` in release. Open the address it prints in two tabs, start a job
 /// in one and see both move. htmx comes from npm when npm is there, else from its CDN.
-/// Ctrl-C says goodbye to every page and stops.
+/// Ctrl-C says goodbye to every page and stops. Events and jobs are kept in target/xtask/demo:
+/// start the demo again, and the pages that are still open go on.
 ///
 /// With --cluster it is three job boards on one Redis, behind a small round-robin: what is
 /// done on one shows on all, and any of them may be killed.
@@ -47,7 +48,7 @@ pub(crate) struct Demo {
 impl Demo {
     pub(crate) fn run(&self) -> Result<()> {
         let workspace = Workspace::load()?;
-        let example = workspace.example("jobs")?;
+        let program = workspace.program("jobs")?;
         let folder = match &self.folder {
             Some(folder) => std::path::absolute(folder).context("--folder is no path")?,
             None => workspace.root().join("crates"),
@@ -58,6 +59,9 @@ impl Demo {
             return cluster::run(&workspace, &self.listen, &args);
         }
         args.extend(["--listen".into(), (&self.listen).into()]);
-        launch(&workspace, example, Profile::Release, &args)
+        if !self.args.iter().any(|arg| arg == "--store" || arg == "--redis") {
+            args.extend(["--store".into(), workspace.target_dir().join("xtask/demo").into()]);
+        }
+        launch(&workspace, program, Profile::Release, &args)
     }
 }

@@ -1,11 +1,11 @@
-//! `cargo xtask examples`: builds all of them.
+//! `cargo xtask examples`: builds the hub and all of them.
 
 use anyhow::Result;
 
 use crate::process;
 use crate::workspace::{Workspace, cargo};
 
-/// Build all examples
+/// Build the hub and all examples
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -28,12 +28,13 @@ impl Examples {
             command.arg("--release");
         }
         process::run(&mut command)?;
-        println!("built {}", workspace.examples().join(", "));
+        let names = workspace.programs().into_iter().map(|program| program.name);
+        println!("built {}", names.collect::<Vec<_>>().join(", "));
         Ok(())
     }
 }
 
-/// Cargo's flags that choose every example.
+/// Cargo's flags that choose the packages of all programs.
 pub(crate) fn packages(workspace: &Workspace) -> impl Iterator<Item = &str> {
-    workspace.examples().into_iter().flat_map(|example| ["--package", example])
+    workspace.programs().into_iter().flat_map(|program| ["--package", program.package])
 }

@@ -54,7 +54,17 @@ fn pass_on(mut from: impl Read, mut to: impl Write, mut read: impl FnMut(&str)) 
 
 /// Runs in silence, with each line of stdout and stderr given to `read`; an error
 /// carries all that was said.
-pub fn run_quietly(command: &mut Command, mut read: impl FnMut(&str)) -> Result<()> {
+pub fn run_quietly(command: &mut Command, read: impl FnMut(&str)) -> Result<()> {
+    let (status, said) = listen(command, read)?;
+    check(command, status).map_err(|error| anyhow!("{said}{error}"))
+}
+
+/// Runs in silence, and returns what was said on stdout and stderr.
+pub fn capture(command: &mut Command) -> Result<(ExitStatus, String)> {
+    listen(command, |_| {})
+}
+
+fn listen(command: &mut Command, mut read: impl FnMut(&str)) -> Result<(ExitStatus, String)> {
     let (output, writer) = std::io::pipe()?;
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
     let mut child = command.spawn().with_context(|| cannot_start(command))?;
@@ -67,7 +77,7 @@ pub fn run_quietly(command: &mut Command, mut read: impl FnMut(&str)) -> Result<
         read(&line);
         writeln!(kept, "{line}")?;
     }
-    check(command, child.wait()?).map_err(|error| anyhow!("{kept}{error}"))
+    Ok((child.wait()?, kept))
 }
 
 /// Becomes another program, so that signals sent to us reach it; returns only when that fails.

@@ -1,33 +1,33 @@
-//! `cargo xtask run`: one example by its name.
+//! `cargo xtask run`: a program by its name.
 
 use std::ffi::OsString;
 
 use anyhow::Result;
 
-use crate::workspace::{Workspace, cargo};
+use crate::workspace::{Program, Workspace, cargo};
 use crate::{assets, process};
 
-/// Run an example by its name
+/// Run the hub or an example by its name
 ///
-/// The examples are the packages under `examples/`. Each takes `--listen ADDR`, prints
+/// The programs are those of the packages under `crates/` and `examples/`. Each takes `--listen ADDR`, prints
 /// the address it listens on, logs to stderr and stops politely on Ctrl-C; `-- --help` lists
-/// the rest. Examples with pages are given the browser files from npm.
+/// the rest. Programs with pages are given the browser files from npm.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   cargo xtask run hub
   cargo xtask run hub -- --listen 127.0.0.1:9000 --history 1000
   cargo xtask run --release hub               as fast as it gets
-  cargo xtask run jobs -- --help              the example's own options")]
+  cargo xtask run jobs -- --help              the program's own options")]
 pub(crate) struct Run {
-    /// The example: a package under examples/
-    example: String,
+    /// The program
+    program: String,
 
     /// Build it optimised
     #[arg(long)]
     release: bool,
 
-    /// Options for the example
+    /// Options for the program
     #[arg(last = true)]
     args: Vec<OsString>,
 }
@@ -35,34 +35,34 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn run(&self) -> Result<()> {
         let workspace = Workspace::load()?;
-        let example = workspace.example(&self.example)?;
+        let program = workspace.program(&self.program)?;
         let profile = if self.release { Profile::Release } else { Profile::Debug };
-        launch(&workspace, example, profile, &self.args)
+        launch(&workspace, program, profile, &self.args)
     }
 }
 
-/// How an example is built.
+/// How a program is built.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Profile {
     Debug,
     Release,
 }
 
-/// Builds an example and becomes it, so that a signal sent to us is sent to the example.
+/// Builds a program and becomes it, so that a signal sent to us is sent to the program.
 pub(crate) fn launch(
     workspace: &Workspace,
-    example: &str,
+    program: Program<'_>,
     profile: Profile,
     args: &[OsString],
 ) -> Result<()> {
     let mut command = cargo("run");
-    command.args(["--package", example, "--bin", example]);
+    command.args(["--package", program.package, "--bin", program.name]);
     if let Profile::Release = profile {
         command.arg("--release");
     }
     command.arg("--");
     if !args.iter().any(|arg| arg == "--assets") {
-        assets::offer(workspace, example, &mut command);
+        assets::offer(workspace, program.name, &mut command);
     }
     command.args(args);
     process::become_program(&mut command)

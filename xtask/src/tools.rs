@@ -67,6 +67,14 @@ pub const CADDY: Tool = Tool {
     package: Some("caddy"),
 };
 
+/// Prometheus's tool that checks metrics, rules and alerts.
+pub const PROMTOOL: Tool = Tool {
+    name: "promtool",
+    programs: &["promtool"],
+    variable: Some("SSE_KIT_PROMTOOL"),
+    package: Some("prometheus"),
+};
+
 /// Valgrind, which counts instructions.
 pub const VALGRIND: Tool =
     Tool { name: "valgrind", programs: &["valgrind"], variable: None, package: Some("valgrind") };

@@ -1,4 +1,4 @@
-//! What cargo knows of the workspace: its root, its packages, its examples.
+//! What cargo knows of the workspace: its root, its packages, its programs.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -43,26 +43,40 @@ impl Workspace {
         manifest.parent().map_or_else(String::new, |folder| folder.as_str().replace('\\', "/"))
     }
 
-    /// The names of the packages under `examples/`, in alphabetical order.
-    pub fn examples(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self
-            .packages()
-            .iter()
-            .filter(|package| self.folder(package).starts_with("examples/"))
-            .map(|package| package.name.as_str())
-            .collect();
-        names.sort_unstable();
-        names
+    /// The programs under `examples/` and `crates/`, in alphabetical order.
+    pub fn programs(&self) -> Vec<Program<'_>> {
+        let mut programs = Vec::new();
+        for package in self.packages() {
+            let folder = self.folder(package);
+            if folder.starts_with("examples/") || folder.starts_with("crates/") {
+                let binaries = package.targets.iter().filter(|target| target.is_bin());
+                programs.extend(
+                    binaries.map(|bin| Program { package: &package.name, name: &bin.name }),
+                );
+            }
+        }
+        programs.sort_unstable_by_key(|program| program.name);
+        programs
     }
 
-    /// The example of that name.
-    pub fn example(&self, name: &str) -> Result<&str> {
-        let examples = self.examples();
-        match examples.iter().find(|example| **example == name) {
-            Some(example) => Ok(example),
-            None => bail!("no example is called `{name}`; there are: {}", examples.join(", ")),
+    /// The program of that name.
+    pub fn program(&self, name: &str) -> Result<Program<'_>> {
+        let programs = self.programs();
+        let names = programs.iter().map(|program| program.name).collect::<Vec<_>>();
+        match programs.iter().find(|program| program.name == name) {
+            Some(program) => Ok(*program),
+            None => bail!("no program is called `{name}`; there are: {}", names.join(", ")),
         }
     }
+}
+
+/// A program that people run: an example, or a crate that is one.
+#[derive(Clone, Copy, Debug)]
+pub struct Program<'a> {
+    /// The package that it is in.
+    pub package: &'a str,
+    /// The name of the program.
+    pub name: &'a str,
 }
 
 /// The cargo that runs us, with a subcommand.

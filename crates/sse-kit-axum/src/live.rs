@@ -6,7 +6,7 @@ use std::ops::Deref;
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
-use futures_util::Stream;
+use futures_core::Stream;
 use sse_kit_broadcast::{ClientKey, Hub, Subscription, SubscriptionBuilder};
 use sse_kit_event::{Event, Topics};
 use sse_kit_http::{Authorizer, Gate, Permit, Progress, Quota, SharedStream, SseResponse};

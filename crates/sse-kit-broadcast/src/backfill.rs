@@ -21,10 +21,6 @@ use crate::turns::{Crowded, Turn, Turns};
 /// The number of records in one read.
 const PAGE: usize = 256;
 
-/// The maximum distance to backfill, in records of all topics, from the client's last event to the
-/// position of this node at the join. A client that is further behind gets a gap without any read.
-const MAX_RECORDS: u64 = 10_000;
-
 /// The number of streams that backfill more than one page at a time. The limit keeps clients that
 /// reconnect after an outage from reading the log all at once.
 const LONG_READERS: usize = 3;
@@ -131,7 +127,7 @@ impl Backfill {
             if turn.is_none() {
                 return Ok(None);
             }
-            match self.log.read(filling.through, PAGE).await {
+            match self.log.read_topics(filling.through, &connection.topics, PAGE).await {
                 Ok(page) => {
                     if !filling.take(page) {
                         return Ok(None);
@@ -166,7 +162,7 @@ impl Backfill {
     async fn turn(&self, lacking: &Lacking) -> Result<Option<Turn>, Crowded> {
         let Lacking { after, through, client, .. } = lacking;
         let distance = through.offset().saturating_sub(after.offset());
-        if distance > MAX_RECORDS {
+        if distance > self.log.max_backfill() {
             return Ok(None);
         }
         let readers = if distance <= PAGE as u64 { &self.short } else { &self.long };

@@ -163,9 +163,9 @@ impl HubBuilder {
         self
     }
 
-    /// Sets the number of events that may wait for a fan-out task or a tap; from 1 to 1,048,576. The
-    /// whole buffer is allocated at the start. When it overflows, connections catch up from history, and taps report a lag. Default:
-    /// 1,024.
+    /// Sets the number of events that may wait for a fan-out task or a tap; from 1 to 1,048,576. When
+    /// the buffer overflows, connections catch up from history, and taps report a lag. The whole
+    /// buffer is allocated at the start. Default: 1,024.
     pub fn log_buffer(mut self, events: usize) -> Self {
         self.log_buffer = events;
         self

@@ -51,6 +51,13 @@ pub trait Subject: Send {
         Box::pin(async { None })
     }
 
+    /// Ends the process of the last node at this moment, which does not close its log: nothing that
+    /// the node does later has an effect. Returns `true` if it did; then [`Subject::reopen`] opens
+    /// the log as the next process finds it.
+    fn crash(&mut self) -> BoxFuture<'_, bool> {
+        Box::pin(async { false })
+    }
+
     /// Saves a copy of the log, of which a node may be open. Returns `true` if it did.
     fn save(&mut self) -> BoxFuture<'_, bool> {
         Box::pin(async { false })
@@ -118,6 +125,7 @@ pub async fn check<S: Subject>(subject: &mut S) -> Result<Report, ConformanceErr
     delivery::contents(subject, &mut report).await?;
     delivery::tail(subject, &mut report).await?;
     delivery::reading(subject, &mut report).await?;
+    delivery::reading_by_topic(subject, &mut report).await?;
     appends::once(subject, &mut report).await?;
     appends::follow_ups(subject, &mut report).await?;
     appends::conditions(subject, &mut report).await?;
@@ -127,6 +135,7 @@ pub async fn check<S: Subject>(subject: &mut S) -> Result<Report, ConformanceErr
     losses::trim(subject, &mut report).await?;
     losses::epoch(subject, &mut report).await?;
     restarts::resuming(subject, &mut report).await?;
+    restarts::crash(subject, &mut report).await?;
     restarts::fork(subject, &mut report).await?;
     Ok(report)
 }

@@ -12,6 +12,7 @@ use crate::drain::Drain;
 use crate::ending::{CloseReason, Goodbye};
 use crate::entry::Entry;
 use crate::hub_state::HubState;
+use crate::log_status::{LogHealth, LogStats};
 use crate::node::Node;
 use crate::presence::PresenceWatch;
 use crate::presence_by_key::PresenceByKey;
@@ -323,6 +324,27 @@ impl Hub {
     /// nothing.
     pub fn shut_down(&self, goodbye: Goodbye) {
         self.owner.shut_down(Some(goodbye));
+    }
+
+    /// Waits until the log has written what was published before the shutdown, and has released its
+    /// resources. Call it last, after [`Hub::shut_down`]; otherwise it may wait without an end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the log completes its work anyway, as long as the process runs.
+    pub async fn log_closed(&self) {
+        self.owner.publisher.log.closed().await;
+    }
+
+    /// Returns whether the log works. Streams stay open while it does not, so a node whose log is
+    /// down need not be taken out of service.
+    pub fn log_health(&self) -> LogHealth {
+        self.owner.publisher.log.health()
+    }
+
+    /// Returns the counters of the log on this node.
+    pub fn log_stats(&self) -> LogStats {
+        self.owner.publisher.log.stats()
     }
 
     /// Returns `true` after a shutdown.

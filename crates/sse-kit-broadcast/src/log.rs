@@ -3,10 +3,11 @@
 use std::fmt;
 
 use futures_core::future::BoxFuture;
-use sse_kit_event::{EventId, IdempotencyKey};
+use sse_kit_event::{EventId, IdempotencyKey, Topics};
 
 use crate::inlet::Inlet;
 use crate::lineage::Lineage;
+use crate::log_status::{LogHealth, LogStats};
 use crate::record::{Append, Record};
 
 /// The ordered record of events that all nodes of a hub share.
@@ -80,8 +81,7 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
     /// none.
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>>;
 
-    /// Reads at most `limit` records after `after`, oldest first. The hub uses this to backfill
-    /// clients that resume from before this node's history.
+    /// Reads at most `limit` records after `after`, oldest first.
     ///
     /// The hub drops the future if the whole backfill of a client, which may take several reads, is
     /// not complete after 10 s. The client then gets a gap.
@@ -99,19 +99,77 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
         Box::pin(std::future::ready(Err(ReadError::NotKept)))
     }
 
+    /// Reads as [`Log::read`] does, and may leave out records that are not for these topics. The hub
+    /// uses this to backfill clients that resume from before this node's history.
+    ///
+    /// [`Topics::include`] says which records the page must have. It is complete up to
+    /// [`Page::through`], which may be far beyond its last record: a log that finds the records of
+    /// some topics without reading all others reads further in one page. The default reads all
+    /// records.
+    ///
+    /// # Errors
+    ///
+    /// The same as [`Log::read`].
+    ///
+    /// # Cancel safety
+    ///
+    /// The same as [`Log::read`].
+    fn read_topics<'a>(
+        &'a self,
+        after: EventId,
+        topics: &'a Topics,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Page, ReadError>> {
+        let _ = topics;
+        self.read(after, limit)
+    }
+
+    /// Returns the maximum distance of a backfill, in records of all topics, from the client's last
+    /// event to the position of the node. A client that is further behind gets a gap without any
+    /// read. Default: 10,000.
+    ///
+    /// Reading that far must take much less than 10 s, because many clients resume at the same time.
+    fn max_backfill(&self) -> u64 {
+        10_000
+    }
+
     /// Returns `true` if other nodes deliver from this log too. A client may then resume from a
     /// node that is ahead of this one, which is not an error: see [`Inlet::caught_up`].
     fn is_shared(&self) -> bool {
         false
     }
 
+    /// Returns whether the log works. The default, for a log that cannot fail, is [`LogHealth::Up`].
+    ///
+    /// A log that can fail keeps a [`LogMonitor`](crate::LogMonitor).
+    fn health(&self) -> LogHealth {
+        LogHealth::Up
+    }
+
+    /// Returns the counters since the log was created. The default counts nothing.
+    fn stats(&self) -> LogStats {
+        LogStats::default()
+    }
+
     /// Closes the log, because the hub has shut down; later appends fail. The hub may call this
     /// more than once.
     fn close(&self) {}
+
+    /// Waits until the log has written everything that was appended before it was
+    /// [closed](Log::close), and has released its resources: another process can open it. The
+    /// default, for a log that has nothing to write, does not wait.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the log completes its work anyway.
+    fn closed(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// The result of an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Appended {
     /// The id of the record. Its follow-ups have the next ids.
     pub id: EventId,
@@ -122,13 +180,39 @@ pub struct Appended {
     pub repeated: bool,
 }
 
+impl Appended {
+    /// Creates the result of an append whose record the log has not delivered yet.
+    pub fn new(id: EventId) -> Self {
+        Self { id, receivers: None, repeated: false }
+    }
+
+    /// Creates the result of an append that was made before.
+    pub fn repeated(id: EventId) -> Self {
+        Self { id, receivers: Some(0), repeated: true }
+    }
+
+    /// Sets the number of subscriptions on this node that receive the record.
+    #[must_use]
+    pub fn with_receivers(self, receivers: usize) -> Self {
+        Self { receivers: Some(receivers), ..self }
+    }
+}
+
 /// A page of records read from the log.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Page {
     /// The records with their ids, in order.
     pub records: Vec<(EventId, Record)>,
     /// The id up to which the page is complete.
     pub through: EventId,
+}
+
+impl Page {
+    /// Creates a page that is complete up to and including `through`.
+    pub fn new(records: Vec<(EventId, Record)>, through: EventId) -> Self {
+        Self { records, through }
+    }
 }
 
 /// The reason why a log could not be read.

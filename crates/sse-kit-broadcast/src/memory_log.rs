@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::idempotency_cache::{IdempotencyCache, Seen};
 use crate::inlet::Inlet;
 use crate::log::{AppendError, Appended, Log};
+use crate::log_status::{LogHealth, LogStats};
 use crate::record::{Append, Once};
 
 /// The log of a hub in a single process. It assigns ids and delivers synchronously.
@@ -25,6 +26,8 @@ pub struct MemoryLog {
 #[derive(Debug, Default)]
 struct State {
     last: u64,
+    appended: u64,
+    is_closed: bool,
     keys: IdempotencyCache,
     inlet: Option<Inlet>,
 }
@@ -58,6 +61,18 @@ impl Log for MemoryLog {
         // Deliver under the lock, so that the delivery order equals the order of the offsets.
         Box::pin(future::ready(self.state.lock().append(self.epoch, append)))
     }
+
+    fn health(&self) -> LogHealth {
+        if self.state.lock().is_closed { LogHealth::Closed } else { LogHealth::Up }
+    }
+
+    fn stats(&self) -> LogStats {
+        LogStats { appended: self.state.lock().appended, ..LogStats::default() }
+    }
+
+    fn close(&self) {
+        self.state.lock().is_closed = true;
+    }
 }
 
 impl State {
@@ -82,6 +97,7 @@ impl State {
         let delivered = inlet.deliver_with(id, record, follow_ups);
         let receivers = delivered.map_err(|_| AppendError::Closed)?;
         self.last += records;
+        self.appended += 1;
         if let Some(once) = once {
             self.keys.remember(once, id.offset(), Instant::now());
         }

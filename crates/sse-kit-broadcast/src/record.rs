@@ -7,6 +7,7 @@ use crate::stable_hash::{fnv, mixed};
 
 /// A log record that has no id yet.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Record {
     /// The receivers of the event.
     pub audience: Audience,
@@ -18,10 +19,30 @@ pub struct Record {
     pub event: EncodedEvent,
 }
 
+impl Record {
+    /// Creates a record without a key, for all connections of an audience.
+    pub fn new(audience: impl Into<Audience>, event: EncodedEvent) -> Self {
+        Self { audience: audience.into(), key: None, except: ConnectionSet::default(), event }
+    }
+
+    /// Sets the key for conflation.
+    #[must_use]
+    pub fn with_key(self, key: Option<EventKey>) -> Self {
+        Self { key, ..self }
+    }
+
+    /// Sets the connections that must not receive the event.
+    #[must_use]
+    pub fn with_except(self, except: ConnectionSet) -> Self {
+        Self { except, ..self }
+    }
+}
+
 /// An append request: a record, its follow-ups, and conditions.
 ///
 /// The record and its follow-ups are appended together, directly after one another, or not at all.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Append {
     /// The record.
     pub record: Record,
@@ -43,6 +64,7 @@ impl From<Record> for Append {
 
 /// The identity of a publish that may be retried.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Once {
     /// The scope of the key. The same key for another audience is another publish.
     pub scope: Audience,
@@ -54,6 +76,11 @@ pub struct Once {
 }
 
 impl Once {
+    /// Creates the identity of a publish, such as one that a log has stored.
+    pub fn new(scope: Audience, key: IdempotencyKey, digest: u64) -> Self {
+        Self { scope, key, digest }
+    }
+
     /// Returns the identity of the publish of this event, if the event has an idempotency key.
     pub(crate) fn from_event(event: &Event, audience: &Audience) -> Option<Self> {
         let key = event.idempotency_key()?.clone();

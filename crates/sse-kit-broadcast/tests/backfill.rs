@@ -10,8 +10,8 @@ use futures_util::future::join_all;
 use parking_lot::Mutex;
 use receiving::{Received, data, received, settle};
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, BoxFuture, ConnectionSet, Goodbye, Hub, Inlet, Log, Page,
-    ReadError, Record, SlowConsumer, SubscribeError, Subscription, SubscriptionBuilder,
+    Append, AppendError, Appended, BoxFuture, Goodbye, Hub, Inlet, Log, Page, ReadError, Record,
+    SlowConsumer, SubscribeError, Subscription, SubscriptionBuilder,
 };
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{ConnectionId, Epoch, Event, EventId, EventKey, LastEventId, Topic};
@@ -58,7 +58,7 @@ impl Log for Kept {
             let limit = state.page.map_or(limit, |page| page.min(limit));
             let records: Vec<_> = later.take(limit).cloned().collect();
             let through = records.last().map_or(after, |(id, _)| *id);
-            Ok(Page { records, through })
+            Ok(Page::new(records, through))
         })
     }
 }
@@ -75,12 +75,7 @@ impl Kept {
     fn deliver_with(&self, offsets: impl IntoIterator<Item = u64>, event: impl Fn(u64) -> Event) {
         for offset in offsets {
             let event = event(offset);
-            let record = Record {
-                audience: topic().into(),
-                key: event.key().cloned(),
-                except: ConnectionSet::default(),
-                event: event.encode(),
-            };
+            let record = Record::new(topic(), event.encode()).with_key(event.key().cloned());
             let mut state = self.state.lock();
             state.records.push((id(offset), record.clone()));
             let inlet = state.inlet.as_ref().expect("it was attached");

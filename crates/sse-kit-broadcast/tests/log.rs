@@ -19,8 +19,7 @@ fn topic() -> Topic {
 }
 
 fn record(text: &str) -> Record {
-    let event = Event::new(text).encode();
-    Record { audience: topic().into(), key: None, except: ConnectionSet::default(), event }
+    Record::new(topic(), Event::new(text).encode())
 }
 
 fn id(epoch: u64, offset: u64) -> EventId {
@@ -119,8 +118,7 @@ async fn who_is_left_out_twice_counts_once() -> TestResult {
     let far = Far::new(id(1, 0), &[])?;
     let me: ConnectionId = "me".parse()?;
     let _tab = far.hub.subscribe(topic()).id(me.clone()).open()?;
-    let record =
-        Record { except: ConnectionSet::new([me.clone(), me.clone(), me])?, ..record("x") };
+    let record = record("x").with_except(ConnectionSet::new([me.clone(), me.clone(), me])?);
     assert_eq!(far.inlet().deliver(id(1, 1), record), Ok(0));
     Ok(())
 }

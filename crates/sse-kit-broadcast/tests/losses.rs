@@ -9,8 +9,7 @@ use futures_util::FutureExt;
 use parking_lot::Mutex;
 use receiving::{data, received, settle};
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, BoxFuture, ConnectionSet, Hub, Inlet, Log, Page, ReadError,
-    Record,
+    Append, AppendError, Appended, BoxFuture, Hub, Inlet, Log, Page, ReadError, Record,
 };
 use sse_kit_event::{Audience, Epoch, Event, EventId, LastEventId, Topic, Topics};
 
@@ -47,18 +46,13 @@ impl Log for Remote {
         let later = records.filter(|(id, _)| id.offset() > after.offset());
         let records: Vec<_> = later.take(limit).collect();
         let through = records.last().map_or(after, |(id, _)| *id);
-        Box::pin(std::future::ready(Ok(Page { records, through })))
+        Box::pin(std::future::ready(Ok(Page::new(records, through))))
     }
 }
 
 impl Remote {
     fn deliver(&self, offset: u64, topic: &Topic) {
-        let record = Record {
-            audience: topic.into(),
-            key: None,
-            except: ConnectionSet::default(),
-            event: Event::new(offset.to_string()).encode(),
-        };
+        let record = Record::new(topic, Event::new(offset.to_string()).encode());
         let mut state = self.0.lock();
         state.records.push((id(offset), record.clone()));
         let inlet = state.inlet.as_ref().expect("it was attached");

@@ -41,7 +41,7 @@ impl Log for Remote {
             State { closed: true, .. } => Err(AppendError::Closed),
             State { full: true, .. } => Err(AppendError::Full),
             State { silent: true, .. } => Err(AppendError::Ambiguous("no answer".into())),
-            _ => Ok(Appended { id: id(1, 12), receivers: None, repeated: false }),
+            _ => Ok(Appended::new(id(1, 12))),
         };
         Box::pin(std::future::ready(appended))
     }

@@ -2,11 +2,11 @@
 
 use sse_kit_broadcast::{
     Append, AppendError, Appended, BuildError, ClientKey, CloseReason, Connection, ConnectionSet,
-    ConnectionSetError, ConnectionState, Delivery, Draft, Drain, Entry, Goodbye, HookError, Hub,
-    HubBuilder, Inlet, InletError, Joined, Mark, MemoryLog, OnAppendFailure, Once, Page,
-    PresenceChange, PresenceWatch, Publish, PublishError, Reach, ReadError, Receipt, Record,
-    RecvError, Router, RouterError, SendError, SlowConsumer, Start, Stats, SubscribeError,
-    Subscription, SubscriptionBuilder, Tap, Verdict,
+    ConnectionSetError, ConnectionState, Counter, Delivery, Draft, Drain, Entry, Goodbye,
+    HookError, Hub, HubBuilder, Inlet, InletError, Joined, LogHealth, LogMonitor, LogStats, Mark,
+    MemoryLog, OnAppendFailure, Once, Page, PresenceChange, PresenceWatch, Publish, PublishError,
+    Reach, ReadError, Receipt, Record, RecvError, Router, RouterError, SendError, SlowConsumer,
+    Start, Stats, SubscribeError, Subscription, SubscriptionBuilder, Tap, Verdict,
 };
 use sse_kit_test_support::assert_send_and_sync;
 
@@ -21,6 +21,7 @@ assert_send_and_sync!(
     ConnectionSet,
     ConnectionSetError,
     ConnectionState,
+    Counter,
     Delivery,
     Draft,
     Drain,
@@ -32,6 +33,9 @@ assert_send_and_sync!(
     Inlet,
     InletError,
     Joined,
+    LogHealth,
+    LogMonitor,
+    LogStats,
     Mark,
     MemoryLog,
     OnAppendFailure,

@@ -76,7 +76,7 @@ pub use dispatcher::{Dispatcher, WeakDispatcher};
 pub use event::{DataError, DomainEvent, DomainEventError};
 pub use event_data::{EventData, IntoDomainEvent};
 pub use event_type::EventType;
-pub use futures_util::future::BoxFuture;
+pub use futures_core::future::BoxFuture;
 pub use handler::{Handler, HandlerError, HandlerResult};
 pub use handlers::{Called, HandlerId, Handlers, Registered};
 pub use jiff::Timestamp;

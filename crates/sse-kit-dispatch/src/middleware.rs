@@ -13,7 +13,7 @@ mod trace;
 use std::fmt;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use futures_core::future::BoxFuture;
 
 use crate::callback::catch_panic;
 use crate::dispatch::{DispatchError, handle};

@@ -130,7 +130,7 @@ impl Gap {
             GapReason::UnknownEpoch | GapReason::Future | GapReason::Malformed => {
                 event.with_id(*to)
             }
-            GapReason::Trimmed | GapReason::Lagged | GapReason::Dropped => event,
+            GapReason::Trimmed | GapReason::Lagged | GapReason::Dropped | GapReason::Other => event,
         }
     }
 }
@@ -152,6 +152,9 @@ pub enum GapReason {
     Lagged,
     /// The client was too slow, and its subscription drops the oldest events.
     Dropped,
+    /// A cause that this version of the crate does not know: a newer server has sent it.
+    #[serde(other)]
+    Other,
 }
 
 impl GapReason {
@@ -164,6 +167,7 @@ impl GapReason {
             Self::Malformed => "malformed",
             Self::Lagged => "lagged",
             Self::Dropped => "dropped",
+            Self::Other => "other",
         }
     }
 }
@@ -195,6 +199,14 @@ mod tests {
     }
 
     #[test]
+    fn a_reason_of_a_newer_version_is_a_gap_all_the_same() {
+        let data = r#"{"from":null,"to":"0000000000000001-7","reason":"moon-phase"}"#;
+        let gap: Gap = serde_json::from_str(data).unwrap();
+        assert_eq!(gap.reason, GapReason::Other);
+        assert_eq!(gap.to, EventId::new(Epoch::new(1), 7));
+    }
+
+    #[test]
     fn data_is_what_serde_writes() {
         let cursor = EventId::new(Epoch::new(0xbee), 7);
         let connection: ConnectionId = "a.B_c-9".parse().unwrap();
@@ -211,6 +223,7 @@ mod tests {
             GapReason::Malformed,
             GapReason::Lagged,
             GapReason::Dropped,
+            GapReason::Other,
         ];
         for reason in reasons {
             for from in [None, Some(cursor)] {

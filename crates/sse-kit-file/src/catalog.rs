@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use sse_kit_broadcast::Record;
+use sse_kit_event::Topics;
 
 use crate::config::FileConfig;
 use crate::disk::Disk;
@@ -19,6 +20,9 @@ const MAX_SEGMENTS: usize = 4096;
 
 /// The maximum size of the records of one read, in bytes; one record is always read.
 const MAX_READ: usize = 4 << 20;
+
+/// The maximum size of the records that one read passes over, in bytes.
+const MAX_VISIT: usize = 16 << 20;
 
 /// The segments of a store, and the record through which they can be read.
 #[derive(Debug)]
@@ -138,27 +142,33 @@ impl Catalog {
         Ok(())
     }
 
-    /// Reads at most `limit` records after an offset, oldest first. Bytes that are not a record are
-    /// skipped.
+    /// Reads at most `limit` records for these topics after an offset, oldest first; without topics,
+    /// for all. Bytes that are not a record are skipped.
     ///
     /// Returns the records, and the offset of the last record that was read.
     pub(crate) fn read(
         &self,
         after: u64,
+        topics: Option<&Topics>,
         limit: usize,
     ) -> Result<(Vec<(u64, Record)>, u64), CatalogError> {
-        let (mut records, mut through, mut bytes) = (Vec::new(), after, 0);
+        let (mut records, mut through, mut bytes, mut visited) = (Vec::new(), after, 0, 0);
         self.visit(after, |offset, _, found| {
-            let record = found.record();
-            bytes += record.as_ref().map_or(0, |record| record.event.len());
-            let is_full = through > after && bytes > MAX_READ;
-            if is_full || offset > after.saturating_add(limit as u64) {
+            let is_wanted = topics.is_none_or(|topics| found.is_for(topics));
+            let record = is_wanted.then(|| found.record());
+            visited += found.len();
+            if let Some(Ok(record)) = &record {
+                bytes += record.event.len();
+            }
+            let is_full = bytes > MAX_READ || visited > MAX_VISIT;
+            if (is_full && through > after) || (is_wanted && records.len() >= limit) {
                 return ControlFlow::Break(());
             }
             through = offset;
             match record {
-                Ok(record) => records.push((offset, record)),
-                Err(error) => tracing::error!(offset, %error, "a record is skipped"),
+                Some(Ok(record)) => records.push((offset, record)),
+                Some(Err(error)) => tracing::error!(offset, %error, "a record is skipped"),
+                None => {}
             }
             ControlFlow::Continue(())
         })?;

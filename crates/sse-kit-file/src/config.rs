@@ -26,6 +26,7 @@ pub struct FileConfig {
     pub(crate) max_age: Option<Duration>,
     pub(crate) warm_up: u64,
     pub(crate) wait: Duration,
+    pub(crate) append_deadline: Duration,
 }
 
 /// The failures that an acknowledged event survives.
@@ -56,6 +57,7 @@ impl FileConfig {
             max_age: None,
             warm_up: 10_000,
             wait: Duration::from_secs(30),
+            append_deadline: Duration::from_secs(10),
         }
     }
 
@@ -93,6 +95,13 @@ impl FileConfig {
     /// before has during a deploy. Default: 30 s.
     pub fn wait_for_lock(self, wait: Duration) -> Self {
         Self { wait, ..self }
+    }
+
+    /// Sets the maximum time that an append waits for a disk that hangs. After it, the append is
+    /// ambiguous: it is still written when the disk works again, and a retry with an idempotency key
+    /// finds it. Default: 10 s.
+    pub fn append_deadline(self, deadline: Duration) -> Self {
+        Self { append_deadline: deadline, ..self }
     }
 
     pub(crate) fn check(&self) -> Result<(), OpenError> {

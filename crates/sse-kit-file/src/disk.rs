@@ -26,8 +26,8 @@ pub(crate) trait Disk: fmt::Debug + Send + Sync {
 
     fn remove(&self, name: &str) -> io::Result<()>;
 
-    /// Makes a file durable that another process has written.
-    fn sync(&self, name: &str) -> io::Result<()>;
+    /// Writes these bytes of a file again, and makes the file durable.
+    fn rewrite(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()>;
 
     /// Makes the names durable.
     fn sync_names(&self) -> io::Result<()>;
@@ -87,8 +87,10 @@ impl Disk for Directory {
         fs::remove_file(self.0.join(name))
     }
 
-    fn sync(&self, name: &str) -> io::Result<()> {
-        OpenOptions::new().write(true).open(self.0.join(name))?.sync_all()
+    fn rewrite(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).open(self.0.join(name))?;
+        file.write_at(at, bytes)?;
+        file.sync_all()
     }
 
     fn sync_names(&self) -> io::Result<()> {

@@ -1,16 +1,17 @@
 //! The log in files.
 
 use std::collections::VecDeque;
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, BoxFuture, IdempotencyCache, Inlet, Lineage, Log, Page,
-    ReadError, Record,
+    Append, AppendError, Appended, BoxFuture, IdempotencyCache, Inlet, Lineage, Log, LogHealth,
+    LogStats, Page, ReadError, Record,
 };
-use sse_kit_event::EventId;
+use sse_kit_event::{EventId, Topics};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -24,10 +25,14 @@ use crate::record;
 use crate::recovery::{self, Store};
 use crate::status::{FileStatus, Shared};
 use crate::tail::{self, Tail};
-use crate::writer::Writer;
+use crate::writer::{Held, Writer};
 
 /// The maximum size of an append with its follow-ups, in bytes.
 const MAX_APPEND: usize = 16 << 20;
+
+/// The maximum distance of a backfill, in records of all topics. Passing over so many takes some 20 ms
+/// if they are small.
+const MAX_BACKFILL: u64 = 100_000;
 
 /// The maximum size of the records that a hub reads into its history, in bytes.
 const MAX_WARM_UP: usize = 64 << 20;
@@ -41,6 +46,7 @@ pub struct FileLog {
     shared: Arc<Shared>,
     begin: EventId,
     lineage: Lineage,
+    append_deadline: Duration,
     start: Mutex<Option<Start>>,
 }
 
@@ -51,7 +57,7 @@ struct Start {
     keys: IdempotencyCache,
     records: VecDeque<(u64, Record)>,
     tend_every: Option<Duration>,
-    lock: Option<Lock>,
+    held: Held,
 }
 
 /// The newest records of a store.
@@ -93,6 +99,7 @@ impl FileLog {
     ) -> Result<Self, OpenError> {
         let Store { catalog, tail, epoch, lineage, is_damaged } = recovery::open(disk, config)?;
         let shared = Arc::new(Shared::new(epoch, catalog));
+        let held = Held::new(lock, &shared);
         shared.damaged.add(u64::from(is_damaged));
         let warm_up = WarmUp::read(&shared, config)
             .map_err(|source| OpenError::Io { path: config.directory.clone(), source })?;
@@ -103,9 +110,10 @@ impl FileLog {
             keys: warm_up.keys,
             records: warm_up.records,
             tend_every: config.max_age.map(|age| age / 8),
-            lock,
+            held,
         };
-        Ok(Self { shared, begin, lineage, start: Mutex::new(Some(start)) })
+        let append_deadline = config.append_deadline;
+        Ok(Self { shared, begin, lineage, append_deadline, start: Mutex::new(Some(start)) })
     }
 
     /// Returns a handle for health checks and metrics, which works after the hub owns the log.
@@ -127,14 +135,14 @@ impl Log for FileLog {
         let Some(start) = self.start.lock().take() else {
             return tracing::error!("this log already serves a hub; open a store for each hub");
         };
-        let Start { tail, keys, records, tend_every, lock } = start;
+        let Start { tail, keys, records, tend_every, held } = start;
         for (offset, record) in records {
             if inlet.deliver(EventId::new(self.shared.epoch, offset), record).is_err() {
                 break;
             }
         }
         let shared = Arc::clone(&self.shared);
-        let writer = Writer { shared, tail, keys, inlet, tend_every, lock };
+        let writer = Writer { shared, tail, keys, inlet, tend_every, held };
         let thread = std::thread::Builder::new().name("sse-kit-file".to_owned());
         if let Err(error) = thread.spawn(move || writer.run()) {
             tracing::error!(%error, "the thread that writes the store did not start");
@@ -150,39 +158,84 @@ impl Log for FileLog {
             if bytes > MAX_APPEND {
                 return Err(AppendError::TooLarge { bytes, max: MAX_APPEND });
             }
-            let (answer, answered) = oneshot::channel();
+            let (answer, mut answered) = oneshot::channel();
             self.shared.queue.push(Waiting { append, bytes, answer })?;
-            // The writer answers everything that it takes, unless it panics.
-            answered.await.unwrap_or_else(|error| Err(AppendError::Ambiguous(error.into())))
+            match tokio::time::timeout(self.append_deadline, &mut answered).await {
+                Ok(Ok(appended)) => appended,
+                // The writer answers everything that it takes, unless it panics.
+                Ok(Err(error)) => Err(AppendError::Ambiguous(error.into())),
+                Err(_elapsed) => answered.try_recv().unwrap_or_else(|_| {
+                    let error = io::Error::from(io::ErrorKind::TimedOut);
+                    self.shared.down(&error);
+                    Err(AppendError::Ambiguous(error.into()))
+                }),
+            }
         })
     }
 
     fn read(&self, after: EventId, limit: usize) -> BoxFuture<'_, Result<Page, ReadError>> {
-        Box::pin(async move {
-            let epoch = self.shared.epoch;
-            if after.epoch() != epoch {
-                return Err(ReadError::NotKept);
-            }
-            let shared = Arc::clone(&self.shared);
-            let read = move || shared.catalog.read(after.offset(), limit);
-            let read = tokio::task::spawn_blocking(read).await;
-            let (records, through) = match read {
-                Ok(Ok(read)) => read,
-                Ok(Err(error)) => return Err(self.not_read(error)),
-                Err(error) => return Err(ReadError::Unavailable(error.into())),
-            };
-            let id = |offset| EventId::new(epoch, offset);
-            let records = records.into_iter().map(|(offset, record)| (id(offset), record));
-            Ok(Page { records: records.collect(), through: id(through) })
-        })
+        Box::pin(self.read_for(after, None, limit))
+    }
+
+    fn read_topics<'a>(
+        &'a self,
+        after: EventId,
+        topics: &'a Topics,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Page, ReadError>> {
+        Box::pin(self.read_for(after, Some(topics.clone()), limit))
+    }
+
+    fn max_backfill(&self) -> u64 {
+        MAX_BACKFILL
+    }
+
+    fn health(&self) -> LogHealth {
+        self.shared.monitor.health()
+    }
+
+    fn stats(&self) -> LogStats {
+        self.shared.monitor.stats()
     }
 
     fn close(&self) {
         self.shared.close();
+        // A log that never served a hub has no thread that lets the store go.
+        drop(self.start.lock().take());
+    }
+
+    fn closed(&self) -> BoxFuture<'_, ()> {
+        let mut has_ended = self.shared.has_ended.subscribe();
+        Box::pin(async move {
+            // An error would mean that the sender is gone, and this log holds it.
+            let _ = has_ended.wait_for(|has_ended| *has_ended).await;
+        })
     }
 }
 
 impl FileLog {
+    async fn read_for(
+        &self,
+        after: EventId,
+        topics: Option<Topics>,
+        limit: usize,
+    ) -> Result<Page, ReadError> {
+        let epoch = self.shared.epoch;
+        if after.epoch() != epoch {
+            return Err(ReadError::NotKept);
+        }
+        let shared = Arc::clone(&self.shared);
+        let read = move || shared.catalog.read(after.offset(), topics.as_ref(), limit);
+        let (records, through) = match tokio::task::spawn_blocking(read).await {
+            Ok(Ok(read)) => read,
+            Ok(Err(error)) => return Err(self.not_read(error)),
+            Err(error) => return Err(ReadError::Unavailable(error.into())),
+        };
+        let id = |offset| EventId::new(epoch, offset);
+        let records = records.into_iter().map(|(offset, record)| (id(offset), record));
+        Ok(Page::new(records.collect(), id(through)))
+    }
+
     /// Returns the error for a failed read, and puts a damaged segment aside.
     fn not_read(&self, error: CatalogError) -> ReadError {
         match error {
@@ -199,13 +252,13 @@ impl FileLog {
 
 impl Drop for FileLog {
     fn drop(&mut self) {
-        self.shared.close();
+        self.close();
     }
 }
 
 impl WarmUp {
     /// Reads the newest records, for the history of the hub, and the keys of recent publishes.
-    fn read(shared: &Shared, config: &FileConfig) -> std::io::Result<Self> {
+    fn read(shared: &Shared, config: &FileConfig) -> io::Result<Self> {
         let (catalog, now) = (&shared.catalog, tail::now());
         let keys_since = now.saturating_sub(millis(IdempotencyCache::KNOWN_FOR));
         let newest = catalog.through().saturating_sub(config.warm_up);

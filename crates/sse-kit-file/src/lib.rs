@@ -66,4 +66,4 @@ mod writer;
 pub use config::{FileConfig, SyncMode};
 pub use error::OpenError;
 pub use file_log::FileLog;
-pub use status::{FileHealth, FileStats, FileStatus};
+pub use status::{FileStats, FileStatus};

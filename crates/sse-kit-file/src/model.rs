@@ -1,16 +1,17 @@
 //! A disk that fails and loses power, and what a store does with it.
 
+mod conformance;
 mod damage;
 mod failing;
 mod power_loss;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use sse_kit_broadcast::{ConnectionSet, Record};
+use sse_kit_broadcast::Record;
 use sse_kit_event::{Event, Topic};
 
 use crate::batch::BatchBuilder;
@@ -46,14 +47,44 @@ struct State {
 pub(crate) struct Faults {
     pub(crate) writes: Option<io::ErrorKind>,
     pub(crate) syncs: bool,
+    /// `true` if a sync does not return as long as this is set.
+    pub(crate) hangs: bool,
 }
 
 #[derive(Clone, Debug, Default)]
 struct File {
     content: Vec<u8>,
     durable: Vec<u8>,
-    syncs: usize,
+    /// The parts of the content that a sync is to write.
+    dirty: Vec<Range<usize>>,
     failed_syncs: usize,
+    synced_again: bool,
+}
+
+impl File {
+    fn write(&mut self, at: usize, bytes: &[u8]) {
+        let end = at + bytes.len();
+        self.content.resize(self.content.len().max(end), 0);
+        self.content[at..end].copy_from_slice(bytes);
+        self.dirty.push(at..end);
+    }
+
+    /// Makes durable what was written since the last sync. If that fails, the cache has it as before,
+    /// but it is no longer dirty: no later sync writes it.
+    fn sync(&mut self, fails: bool) -> io::Result<()> {
+        let dirty = std::mem::take(&mut self.dirty);
+        if fails {
+            self.failed_syncs += 1;
+            return Err(io::Error::other("the disk failed"));
+        }
+        self.durable.resize(self.content.len(), 0);
+        for part in dirty {
+            // It may have been cut off since.
+            let part = part.start.min(self.content.len())..part.end.min(self.content.len());
+            self.durable[part.clone()].copy_from_slice(&self.content[part]);
+        }
+        Ok(())
+    }
 }
 
 impl ModelDisk {
@@ -115,7 +146,7 @@ impl ModelDisk {
 
     /// Returns `true` if a file was synced again after a sync had failed.
     pub(crate) fn has_synced_again(&self) -> bool {
-        self.0.lock().files.iter().any(|file| file.failed_syncs > 1)
+        self.0.lock().files.iter().any(|file| file.synced_again)
     }
 
     fn act<T>(&self, act: impl FnOnce(&mut State) -> io::Result<T>) -> io::Result<T> {
@@ -191,11 +222,11 @@ impl Disk for ModelDisk {
         })
     }
 
-    fn sync(&self, name: &str) -> io::Result<()> {
+    fn rewrite(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
         self.act(|state| {
             let file = state.find(name)?;
-            file.durable = file.content.clone();
-            Ok(())
+            file.write(usize::try_from(at).expect("it is small"), bytes);
+            file.sync(false)
         })
     }
 
@@ -225,26 +256,21 @@ impl DiskFile for Open {
             // A write that fails may have written a part.
             let fault = state.faults.writes;
             let bytes = if fault.is_some() { &bytes[..bytes.len() / 2] } else { bytes };
-            let content = &mut state.files[self.file].content;
-            let end = at + bytes.len();
-            content.resize(content.len().max(end), 0);
-            content[at..end].copy_from_slice(bytes);
+            state.files[self.file].write(at, bytes);
             fault.map_or(Ok(()), |kind| Err(kind.into()))
         })
     }
 
     fn sync(&mut self) -> io::Result<()> {
+        while self.disk.0.lock().faults.hangs {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
         self.disk.act(|state| {
             let fails = state.faults.syncs;
             let file = &mut state.files[self.file];
-            file.syncs += 1;
-            if fails || file.failed_syncs > 0 {
-                // The next sync succeeds, although nothing is on the disk.
-                file.failed_syncs += 1;
-                return if fails { Err(io::Error::other("the disk failed")) } else { Ok(()) };
-            }
-            file.durable = file.content.clone();
-            Ok(())
+            // A file whose sync has failed is never synced again by the process that has it open.
+            file.synced_again |= file.failed_syncs > 0;
+            file.sync(fails)
         })
     }
 }
@@ -273,8 +299,7 @@ fn write(store: &mut Store, texts: &[String]) -> Result<(), WriteError> {
 
 fn record(text: &str) -> Record {
     let topic: Topic = "model".parse().expect("a topic");
-    let event = Event::new(text).encode();
-    Record { audience: topic.into(), key: None, except: ConnectionSet::default(), event }
+    Record::new(topic, Event::new(text).encode())
 }
 
 /// Reads everything that is in the store: offsets and texts.

@@ -1,7 +1,9 @@
 //! The bytes of a record.
 
 use sse_kit_broadcast::{ConnectionSet, Once, Record};
-use sse_kit_event::{Audience, ConnectionId, EncodedEvent, EventKey, IdempotencyKey, Topic};
+use sse_kit_event::{
+    Audience, ConnectionId, EncodedEvent, EventKey, IdempotencyKey, Topic, Topics,
+};
 
 /// The flag of a record that has the identity of its publish.
 const HAS_ONCE: u8 = 1;
@@ -18,7 +20,7 @@ pub(crate) fn encode(record: &Record, once: Option<&Once>, out: &mut Vec<u8>) {
     put_len(out, 0);
     let key = record.key.as_ref().map_or(0, |_| HAS_KEY);
     out.push(once.map_or(0, |_| HAS_ONCE) | key);
-    if let Some(Once { scope, key, digest }) = once {
+    if let Some(Once { scope, key, digest, .. }) = once {
         put_audience(out, scope);
         put(out, key.as_str().as_bytes());
         out.extend(digest.to_le_bytes());
@@ -71,6 +73,18 @@ impl RecordBytes<'_> {
         record(flags, rest).ok_or(NoRecord)
     }
 
+    /// Returns the length, in bytes.
+    pub(crate) fn len(self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns `true` if a subscription to these topics gets the record. Bytes that are not a record
+    /// are for everyone, so that their error is found.
+    pub(crate) fn is_for(self, topics: &Topics) -> bool {
+        let audience = self.split().and_then(|(_, _, mut rest)| take_audience(&mut rest));
+        audience.is_none_or(|audience| topics.include(&audience))
+    }
+
     /// Decodes the identity of the publish, if the record has one.
     pub(crate) fn once(self) -> Option<Once> {
         if self.0.first()? & HAS_ONCE == 0 {
@@ -88,7 +102,7 @@ impl RecordBytes<'_> {
         let scope = take_audience(&mut rest)?;
         let key = IdempotencyKey::new(take_text(&mut rest)?).ok()?;
         let (digest, rest) = rest.split_first_chunk()?;
-        let once = Once { scope, key, digest: u64::from_le_bytes(*digest) };
+        let once = Once::new(scope, key, u64::from_le_bytes(*digest));
         Some((Some(once), *flags, rest))
     }
 }
@@ -105,7 +119,8 @@ fn record(flags: u8, mut rest: &[u8]) -> Option<Record> {
         except.push(take_text(&mut rest)?.parse::<ConnectionId>().ok()?);
     }
     let except = ConnectionSet::new(except).ok()?;
-    Some(Record { audience, key, except, event: EncodedEvent::parse(rest).ok()? })
+    let event = EncodedEvent::parse(rest).ok()?;
+    Some(Record::new(audience, event).with_key(key).with_except(except))
 }
 
 fn put_len(out: &mut Vec<u8>, len: usize) {
@@ -178,22 +193,17 @@ mod tests {
             topic("a").into(),
             Audience::several([topic("a"), topic("b:c")]).unwrap(),
         ];
-        let once = Once {
-            scope: topic("elsewhere").into(),
-            key: IdempotencyKey::new("key-1").unwrap(),
-            digest: u64::MAX - 1,
-        };
+        let key = IdempotencyKey::new("key-1").unwrap();
+        let once = Once::new(topic("elsewhere").into(), key, u64::MAX - 1);
         let mut bytes = Vec::new();
         let mut records = Vec::new();
         for (n, audience) in audiences.into_iter().enumerate() {
             let event =
                 Event::new("two\nlines, \u{1f980} and \0").with_retry(Duration::from_secs(1));
-            records.push(Record {
-                audience,
-                key: (n > 0).then(|| "k".parse().unwrap()),
-                except: ConnectionSet::new(connections.iter().take(n).cloned()).unwrap(),
-                event: event.encode(),
-            });
+            let record = Record::new(audience, event.encode())
+                .with_key((n > 0).then(|| "k".parse().unwrap()))
+                .with_except(ConnectionSet::new(connections.iter().take(n).cloned()).unwrap());
+            records.push(record);
             let before = bytes.len();
             let once = (n != 1).then_some(&once);
             encode(&records[n], once, &mut bytes);

@@ -117,13 +117,21 @@ impl Found {
         let Some((newest, _)) = self.segments.back() else { return Ok(()) };
         let newest = Arc::clone(newest);
         let mut scanner = Scanner::new(disk, &newest, newest.head.first);
-        while scanner.read()?.is_some() {}
-        let (at, last) = (scanner.position(), scanner.next_offset() - 1);
+        let mut last_batch = scanner.position();
+        let mut at = last_batch;
+        while scanner.read()?.is_some() {
+            (last_batch, at) = (at, scanner.position());
+        }
+        let last = scanner.next_offset() - 1;
         let end = scan::end(disk, &newest, &scanner)?;
         let boot = newest.head.boot;
         self.is_uncertain = boot != 0 && boot != disk.boot();
-        // A process that was killed may have written more than it has synced.
-        disk.sync(&newest.name)?;
+        // A process that was killed may have written one batch more than it has synced. If its sync
+        // had failed, the bytes may be in the cache of the operating system alone, which no longer
+        // counts them as unwritten: only bytes written again get to the disk.
+        let len = usize::try_from(at - last_batch).unwrap_or(usize::MAX);
+        let batch = disk.read_at(&newest.name, last_batch, len)?;
+        disk.rewrite(&newest.name, last_batch, &batch)?;
         (self.lineage, self.last) =
             (newest.head.lineage.clone(), Some(EventId::new(newest.head.epoch, last)));
         match end {

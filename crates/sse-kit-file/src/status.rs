@@ -1,11 +1,10 @@
 //! The status of a log, for health checks and metrics.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
-use parking_lot::Mutex;
+use sse_kit_broadcast::{Counter, LogHealth, LogMonitor, LogStats};
 use sse_kit_event::Epoch;
+use tokio::sync::watch;
 
 use crate::catalog::Catalog;
 use crate::queue::Queue;
@@ -16,43 +15,27 @@ use crate::queue::Queue;
 pub struct FileStatus(pub(crate) Arc<Shared>);
 
 impl FileStatus {
-    /// Returns whether the log can be written.
-    pub fn health(&self) -> FileHealth {
-        self.0.health.lock().clone()
+    /// Returns whether the last write succeeded. After a failure, each append tries again.
+    pub fn health(&self) -> LogHealth {
+        self.0.monitor.health()
     }
 
     /// Returns sizes, and the counters since the log was opened.
     pub fn stats(&self) -> FileStats {
         let shared = &self.0;
         let (files, bytes) = shared.catalog.size();
+        let LogStats { appended, failed, ambiguous, .. } = shared.monitor.stats();
         FileStats {
             files,
             bytes,
             events: (shared.catalog.through() + 1).saturating_sub(shared.catalog.first()),
-            appended: shared.appended.get(),
+            appended,
             batches: shared.batches.get(),
-            failed: shared.failed.get(),
-            ambiguous: shared.ambiguous.get(),
+            failed,
+            ambiguous,
             damaged: shared.damaged.get(),
         }
     }
-}
-
-/// The health of a log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FileHealth {
-    /// The last write succeeded.
-    Up,
-    /// The last write failed. Streams stay open and pages resume; each append tries again.
-    Down {
-        /// The time of the first failure.
-        since: Instant,
-        /// The last error.
-        error: String,
-    },
-    /// The hub is gone or has shut down.
-    Closed,
 }
 
 /// Sizes and counters of a log.
@@ -83,12 +66,11 @@ pub(crate) struct Shared {
     pub(crate) epoch: Epoch,
     pub(crate) queue: Queue,
     pub(crate) catalog: Arc<Catalog>,
-    health: Mutex<FileHealth>,
-    pub(crate) appended: Counter,
+    pub(crate) monitor: LogMonitor,
     pub(crate) batches: Counter,
-    pub(crate) failed: Counter,
-    pub(crate) ambiguous: Counter,
     pub(crate) damaged: Counter,
+    /// `true` once the store is no longer open.
+    pub(crate) has_ended: watch::Sender<bool>,
 }
 
 impl Shared {
@@ -97,51 +79,27 @@ impl Shared {
             epoch,
             queue: Queue::default(),
             catalog,
-            health: Mutex::new(FileHealth::Up),
-            appended: Counter::default(),
+            monitor: LogMonitor::default(),
             batches: Counter::default(),
-            failed: Counter::default(),
-            ambiguous: Counter::default(),
             damaged: Counter::default(),
+            has_ended: watch::Sender::default(),
         }
     }
 
     pub(crate) fn up(&self) {
-        let mut health = self.health.lock();
-        if matches!(*health, FileHealth::Down { .. }) {
+        if self.monitor.up() {
             tracing::info!("the store can be written again");
-            *health = FileHealth::Up;
         }
     }
 
     pub(crate) fn down(&self, error: &std::io::Error) {
-        let mut health = self.health.lock();
-        let since = match &*health {
-            FileHealth::Down { since, .. } => *since,
-            FileHealth::Closed => return,
-            FileHealth::Up => {
-                tracing::error!(%error, "the store could not be written");
-                Instant::now()
-            }
-        };
-        *health = FileHealth::Down { since, error: error.to_string() };
+        if self.monitor.down(error) {
+            tracing::error!(%error, "the store could not be written");
+        }
     }
 
     pub(crate) fn close(&self) {
         self.queue.close();
-        *self.health.lock() = FileHealth::Closed;
-    }
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Counter(AtomicU64);
-
-impl Counter {
-    pub(crate) fn add(&self, n: u64) {
-        self.0.fetch_add(n, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.monitor.close();
     }
 }

@@ -30,8 +30,29 @@ pub(crate) struct Writer {
     pub(crate) inlet: Inlet,
     /// The interval at which the limits of age are applied, if there is one.
     pub(crate) tend_every: Option<Duration>,
+    /// The store, which another process may open once this and the tail are dropped.
     #[expect(dead_code, reason = "it is held until the thread ends")]
-    pub(crate) lock: Option<Lock>,
+    pub(crate) held: Held,
+}
+
+/// The lock of the store, for as long as the store is open.
+#[derive(Debug)]
+pub(crate) struct Held {
+    lock: Option<Lock>,
+    shared: Arc<Shared>,
+}
+
+impl Held {
+    pub(crate) fn new(lock: Option<Lock>, shared: &Arc<Shared>) -> Self {
+        Self { lock, shared: Arc::clone(shared) }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        drop(self.lock.take());
+        self.shared.has_ended.send_replace(true);
+    }
 }
 
 /// An append in the batch that is being put together.
@@ -72,12 +93,12 @@ impl Writer {
             match self.admit(&append, batch.first, &pending) {
                 Ok(Admitted::New) => pending.push(self.add(append, answer, &mut batch)),
                 Ok(Admitted::Repeated(offset)) if offset < batch.first => {
-                    answer_with(answer, Ok(self.repeated(offset)));
+                    self.answer(answer, Ok(self.repeated(offset)));
                 }
                 Ok(Admitted::Repeated(offset)) => {
                     pending.push(Pending { offset, records: None, once: None, answer });
                 }
-                Err(error) => answer_with(answer, Err(error)),
+                Err(error) => self.answer(answer, Err(error)),
             }
         }
         if pending.is_empty() {
@@ -144,14 +165,13 @@ impl Writer {
     fn deliver(&self, pending: Vec<Pending>) {
         for Pending { offset, records, answer, .. } in pending {
             let Some((record, follow_ups)) = records else {
-                answer_with(answer, Ok(self.repeated(offset)));
+                self.answer(answer, Ok(self.repeated(offset)));
                 continue;
             };
             let id = EventId::new(self.shared.epoch, offset);
             // A hub that has shut down takes nothing more, but the records are in the log.
             let receivers = self.inlet.deliver_with(id, record, follow_ups).unwrap_or(0);
-            self.shared.appended.add(1);
-            answer_with(answer, Ok(Appended { id, receivers: Some(receivers), repeated: false }));
+            self.answer(answer, Ok(Appended::new(id).with_receivers(receivers)));
         }
     }
 
@@ -167,28 +187,25 @@ impl Writer {
             let error = match error {
                 WriteError::NotWritten(error) if is_out_of_space(error) => AppendError::Full,
                 WriteError::NotWritten(_) => AppendError::Unavailable(source()),
-                WriteError::Unknown(_) => {
-                    self.shared.ambiguous.add(1);
-                    AppendError::Ambiguous(source())
-                }
+                WriteError::Unknown(_) => AppendError::Ambiguous(source()),
             };
-            self.shared.failed.add(1);
-            answer_with(answer, Err(error));
+            self.answer(answer, Err(error));
         }
     }
 
-    fn repeated(&self, offset: u64) -> Appended {
-        let id = EventId::new(self.shared.epoch, offset);
-        Appended { id, receivers: Some(0), repeated: true }
+    /// Answers a publisher, who may be gone.
+    fn answer(
+        &self,
+        answer: oneshot::Sender<Result<Appended, AppendError>>,
+        appended: Result<Appended, AppendError>,
+    ) {
+        self.shared.monitor.count(&appended);
+        let _ = answer.send(appended);
     }
-}
 
-/// Answers a publisher, who may be gone.
-fn answer_with(
-    answer: oneshot::Sender<Result<Appended, AppendError>>,
-    appended: Result<Appended, AppendError>,
-) {
-    let _ = answer.send(appended);
+    fn repeated(&self, offset: u64) -> Appended {
+        Appended::repeated(EventId::new(self.shared.epoch, offset))
+    }
 }
 
 /// Returns the newest offset of the records for this audience in a batch.

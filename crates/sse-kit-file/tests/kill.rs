@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sse_kit_broadcast::{Hub, Log};
@@ -15,6 +17,10 @@ use sse_kit_test_support::{TestResult, in_time, rng, scaled};
 /// The variable with the store of the process that is killed.
 const STORE: &str = "SSE_KIT_KILLED_STORE";
 const MODE: &str = "SSE_KIT_KILLED_MODE";
+
+/// The variable with the number of acknowledgements after which the process ends itself. Nobody else
+/// is fast enough to find out that it acknowledges what it has not written yet.
+const LINES: &str = "SSE_KIT_KILLED_LINES";
 
 /// The test that is the process to be killed, when it is given a store.
 const KILLED: &str = "a_killed_process_leaves_no_lock";
@@ -34,8 +40,10 @@ async fn open(store: &Path, mode: SyncMode) -> FileLog {
 async fn publish_without_end(store: PathBuf) {
     let mode = if std::env::var_os(MODE).is_some() { SyncMode::Process } else { SyncMode::Always };
     let hub = Hub::builder().log(open(&store, mode).await).build().expect("a hub");
+    let lines = std::env::var(LINES).ok().and_then(|lines| lines.parse().ok());
+    let written = Arc::new(AtomicUsize::new(0));
     let publishing = (0..PUBLISHERS).map(|publisher| {
-        let hub = hub.clone();
+        let (hub, written) = (hub.clone(), Arc::clone(&written));
         tokio::spawn(async move {
             for n in 0_u64.. {
                 let text = format!("{publisher}.{n} {}", std::process::id());
@@ -45,6 +53,9 @@ async fn publish_without_end(store: PathBuf) {
                 // One write, so that a line is whole.
                 let line = format!("acknowledged {id} {text}\n");
                 let _ = std::io::stdout().lock().write_all(line.as_bytes());
+                if Some(written.fetch_add(1, Ordering::Relaxed) + 1) == lines {
+                    std::process::abort();
+                }
             }
         })
     });
@@ -54,13 +65,21 @@ async fn publish_without_end(store: PathBuf) {
 }
 
 /// Runs the process until it has published enough, and a little longer; returns what it was
-/// acknowledged.
-fn run_and_kill(store: &Path, mode: SyncMode, lines: usize) -> Vec<(EventId, String)> {
+/// acknowledged. It is killed, or ends itself with an acknowledgement, which is as sudden.
+fn run_and_kill(
+    store: &Path,
+    mode: SyncMode,
+    lines: usize,
+    by_itself: bool,
+) -> Vec<(EventId, String)> {
     let mut command = Command::new(std::env::current_exe().expect("this test"));
     command.args(["--exact", KILLED, "--nocapture"]);
     command.env(STORE, store).stdout(Stdio::piped()).stderr(Stdio::null());
     if mode == SyncMode::Process {
         command.env(MODE, "1");
+    }
+    if by_itself {
+        command.env(LINES, lines.to_string());
     }
     let mut child = command.spawn().expect("it starts");
     let out = BufReader::new(child.stdout.take().expect("it is piped"));
@@ -73,14 +92,16 @@ fn run_and_kill(store: &Path, mode: SyncMode, lines: usize) -> Vec<(EventId, Str
         if let Ok(id) = id.parse() {
             acknowledged.push((id, text.to_owned()));
         }
-        if acknowledged.len() >= lines && !is_killed {
+        if acknowledged.len() >= lines && !is_killed && !by_itself {
             child.kill().expect("it runs");
             is_killed = true;
         }
     }
     child.wait().expect("it is over");
-    // The last line may be cut off.
-    acknowledged.pop();
+    if !by_itself {
+        // The last line may be cut off.
+        acknowledged.pop();
+    }
     acknowledged
 }
 
@@ -106,7 +127,7 @@ async fn kill_again_and_again(mode: SyncMode, rounds: u32) -> TestResult {
     let mut acknowledged = BTreeMap::new();
     for round in 0..rounds {
         let lines = random.usize(20..250);
-        let killed = run_and_kill(&store, mode, lines);
+        let killed = run_and_kill(&store, mode, lines, round % 2 == 0);
         assert!(killed.len() + 1 >= lines, "{round}");
         let last = killed.iter().map(|(id, _)| *id).max_by_key(|id| id.offset()).expect("some");
         for (id, text) in killed {
@@ -148,7 +169,7 @@ async fn a_killed_process_leaves_no_lock() {
     }
     let directory = tempfile::tempdir().expect("a directory");
     let store = directory.path().join("store");
-    run_and_kill(&store, SyncMode::Always, 5);
+    run_and_kill(&store, SyncMode::Always, 5, false);
     let config = FileConfig::new(&store).wait_for_lock(Duration::ZERO);
     FileLog::open(config).await.expect("nobody holds the lock");
 }

@@ -92,7 +92,8 @@ async fn the_largest_limits_are_no_limits() -> TestResult {
         .max_events(u64::MAX)
         .max_age(Duration::MAX)
         .warm_up(u64::MAX)
-        .wait_for_lock(Duration::MAX);
+        .wait_for_lock(Duration::MAX)
+        .append_deadline(Duration::MAX);
     let (first, _) = hub(config.clone()).await?;
     let seen = publish(&first, "1").await;
     publish(&first, "2").await;

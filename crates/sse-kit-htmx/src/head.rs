@@ -116,8 +116,8 @@ pub enum HeadError {
     /// The head has a script of htmx whose URL names another version.
     #[error("the head has a script of htmx {found}, but the page is made for htmx {dialect}")]
     OtherVersion {
-        /// The version that is there.
-        found: char,
+        /// The major version that is there.
+        found: u32,
         /// The version that the page is for.
         dialect: Dialect,
     },

@@ -4,8 +4,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Version {
     Unknown,
-    /// The digit of the major version.
-    Major(char),
+    /// The major version.
+    Major(u32),
 }
 
 /// Looks whether a URL is that of a script with this name, and of which version: `htmx.js`,
@@ -48,10 +48,8 @@ fn version_in(folder: &str, package: &str) -> Version {
 }
 
 fn major(version: &str) -> Version {
-    match version.chars().next() {
-        Some(digit) if digit.is_ascii_digit() => Version::Major(digit),
-        _ => Version::Unknown,
-    }
+    let digits = version.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    digits.parse().map_or(Version::Unknown, Version::Major)
 }
 
 #[cfg(test)]
@@ -72,8 +70,12 @@ mod tests {
             "https://unpkg.com/htmx.org@2.0.4",
             "https://unpkg.com/htmx.org@2.0.4/dist/htmx.min.js",
         ] {
-            assert_eq!(version(src), Some(Version::Major('2')), "{src}");
+            assert_eq!(version(src), Some(Version::Major(2)), "{src}");
         }
+        // It is not htmx 2.
+        assert_eq!(version("/htmx.org@20.1.0/htmx.js"), Some(Version::Major(20)));
+        let endless = format!("htmx-{}.0.js", "9".repeat(30));
+        assert_eq!(version(&endless), Some(Version::Unknown));
         assert_eq!(version("https://unpkg.com/htmx.org"), Some(Version::Unknown));
         for src in [
             "/htmx-ext-sse@2.2.4/sse.js",

@@ -333,7 +333,7 @@ fn what_a_version_does_not_have_is_refused() -> TestResult {
         vec![Html::trusted("<script src=\"//a.test/npm/htmx.org@2.0.4/htmx.js\"></script>")];
     assert_eq!(
         PageScripts::cdn(Dialect::V4).insert_into(&mut head),
-        Err(HeadError::OtherVersion { found: '2', dialect: Dialect::V4 })
+        Err(HeadError::OtherVersion { found: 2, dialect: Dialect::V4 })
     );
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use futures_util::Stream;
+use futures_core::Stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 #[cfg(feature = "gzip")]
 use http::header::{CONTENT_ENCODING, VARY};

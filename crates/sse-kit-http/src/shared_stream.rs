@@ -4,7 +4,8 @@ use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
 
-use futures_util::{Stream, StreamExt};
+use futures_core::Stream;
+use futures_util::StreamExt;
 use parking_lot::Mutex;
 use sse_kit_broadcast::{Hub, PublishError, Start, SubscribeError, SubscriptionBuilder};
 use sse_kit_event::{Event, EventId, LastEventId, Topic};

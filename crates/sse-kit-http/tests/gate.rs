@@ -7,8 +7,7 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, BoxFuture, CloseReason, ConnectionSet, Hub, Inlet, Log, Page,
-    ReadError, Record,
+    Append, AppendError, Appended, BoxFuture, CloseReason, Hub, Inlet, Log, Page, ReadError, Record,
 };
 use sse_kit_event::{Decoded, Decoder, Epoch, Event, EventId, LastEventId, Topic, Topics};
 use sse_kit_http::{
@@ -347,8 +346,7 @@ struct Interrupted {
 impl Interrupted {
     fn record(offset: u64) -> (EventId, Record) {
         let event = Event::new(offset.to_string()).encode();
-        let except = ConnectionSet::default();
-        let record = Record { audience: topic("a").into(), key: None, except, event };
+        let record = Record::new(topic("a"), event);
         (EventId::new(Epoch::new(1), offset), record)
     }
 }
@@ -370,7 +368,7 @@ impl Log for Interrupted {
         Box::pin(async move {
             self.gate.get().expect("it is set").revoke(|who, _| *who == "ann");
             let records: Vec<_> = (after.offset() + 1..=9).map(Self::record).collect();
-            Ok(Page { records, through: EventId::new(Epoch::new(1), 9) })
+            Ok(Page::new(records, EventId::new(Epoch::new(1), 9)))
         })
     }
 }

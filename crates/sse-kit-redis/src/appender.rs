@@ -71,24 +71,20 @@ impl Appender {
     pub(crate) async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let request = self.request(append)?;
         let appended = self.append_by_deadline(&request).await;
+        self.shared.monitor.count(&appended);
         match &appended {
             Ok(appended) => {
                 self.outage.end();
                 self.shared.see(request.last(appended));
-                self.shared.appended.add(u64::from(!appended.repeated));
             }
             Err(AppendError::KeyReused { .. } | AppendError::Conflict { .. }) => self.outage.end(),
-            Err(error) => {
-                self.outage.failed(error);
-                self.shared.failed.add(1);
-                self.shared.ambiguous.add(u64::from(matches!(error, AppendError::Ambiguous(_))));
-            }
+            Err(error) => self.outage.failed(error),
         }
         appended
     }
 
     fn request(&self, append: Append) -> Result<Request, AppendError> {
-        let Append { record, follow_ups, once, expected } = append;
+        let Append { record, follow_ups, once, expected, .. } = append;
         let (record, max) = (Fields::from_record(&record), self.config.max_record_bytes);
         let follow_ups: Vec<_> = follow_ups.iter().map(Fields::from_record).collect();
         let bytes = record.len() + follow_ups.iter().map(Fields::len).sum::<usize>();
@@ -193,8 +189,8 @@ impl Request {
     fn outcome(&self, (epoch, offset, outcome, _): Reply) -> Result<Appended, AppendError> {
         let id: EventId = format!("{epoch}-{offset}").parse().map_err(|_| no_answer())?;
         match (outcome.as_str(), &self.once, self.expected) {
-            ("appended", ..) => Ok(Appended { id, receivers: None, repeated: false }),
-            ("repeated", ..) => Ok(Appended { id, receivers: None, repeated: true }),
+            ("appended", ..) => Ok(Appended::new(id)),
+            ("repeated", ..) => Ok(Appended::repeated(id)),
             ("reused", Some(once), _) => Err(AppendError::KeyReused { key: once.key.clone() }),
             ("conflict", _, Some(expected)) => Err(AppendError::Conflict { expected, newest: id }),
             _ => Err(no_answer()),

@@ -13,9 +13,9 @@ use crate::link::Link;
 use crate::page::{Budget, From, Pages};
 use crate::status::Shared;
 
-/// The maximum distance of a read from the end of the log, in records. A hub does not backfill from
-/// further back, so such reads are refused at once.
-const FURTHEST: u64 = 10_000;
+/// The maximum distance of a read from the end of the log, in records. Redis reads the records of all
+/// topics, so a hub does not backfill from further back, and such reads are refused at once.
+pub(crate) const FURTHEST: u64 = 10_000;
 
 /// Reads old records on its own connection, so that appends do not wait for it.
 #[derive(Debug)]

@@ -116,12 +116,11 @@ impl Found {
         let key = text("key", &self.key)?;
         let key = (!key.is_empty()).then(|| key.parse::<EventKey>()).transpose();
         let except = text("except", &self.except)?;
-        Ok(Record {
-            audience: audience.ok_or(EntryError::Field("topic"))?,
-            key: key.map_err(|_| EntryError::Field("key"))?,
-            except: connections(except).ok_or(EntryError::Field("except"))?,
-            event: EncodedEvent::parse(&self.event).map_err(|_| EntryError::Field("event"))?,
-        })
+        let audience = audience.ok_or(EntryError::Field("topic"))?;
+        let event = EncodedEvent::parse(&self.event).map_err(|_| EntryError::Field("event"))?;
+        Ok(Record::new(audience, event)
+            .with_key(key.map_err(|_| EntryError::Field("key"))?)
+            .with_except(connections(except).ok_or(EntryError::Field("except"))?))
     }
 }
 
@@ -168,12 +167,10 @@ mod tests {
 
     #[test]
     fn a_record_survives_the_way_there_and_back() {
-        let record = Record {
-            audience: Audience::several(["jobs:1", "a b"].map(|t| t.parse().unwrap())).unwrap(),
-            key: Some("k k".parse().unwrap()),
-            except: ConnectionSet::new(["a", "b"].map(|id| id.parse().unwrap())).unwrap(),
-            event: Event::new("x\ny").encode(),
-        };
+        let audience = Audience::several(["jobs:1", "a b"].map(|t| t.parse().unwrap())).unwrap();
+        let record = Record::new(audience, Event::new("x\ny").encode())
+            .with_key(Some("k k".parse().unwrap()))
+            .with_except(ConnectionSet::new(["a", "b"].map(|id| id.parse().unwrap())).unwrap());
         let fields = Fields::from_record(&record);
         let reply = reply(&[
             ("topic", fields.topic.as_bytes()),

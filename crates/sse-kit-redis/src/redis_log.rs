@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use sse_kit_broadcast::{Append, AppendError, Appended, BoxFuture, Inlet, Log, Page, ReadError};
+use sse_kit_broadcast::{
+    Append, AppendError, Appended, BoxFuture, Inlet, Log, LogHealth, LogStats, Page, ReadError,
+};
 use sse_kit_event::EventId;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::appender::Appender;
-use crate::archive::Archive;
+use crate::archive::{self, Archive};
 use crate::config::RedisConfig;
 use crate::reader::Reader;
 use crate::refusal::Refusal;
@@ -100,12 +102,24 @@ impl Log for RedisLog {
                 let record = entry.record.ok()?;
                 Some((id(entry.offset), record))
             });
-            Ok(Page { records: records.collect(), through })
+            Ok(Page::new(records.collect(), through))
         })
     }
 
     fn is_shared(&self) -> bool {
         true
+    }
+
+    fn max_backfill(&self) -> u64 {
+        archive::FURTHEST
+    }
+
+    fn health(&self) -> LogHealth {
+        self.shared.monitor.health()
+    }
+
+    fn stats(&self) -> LogStats {
+        self.shared.log_stats()
     }
 
     fn close(&self) {

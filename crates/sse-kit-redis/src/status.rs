@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 use parking_lot::Mutex;
+use sse_kit_broadcast::{Counter, LogHealth, LogMonitor, LogStats};
 use sse_kit_event::EventId;
 use tokio::sync::Notify;
 
@@ -18,43 +18,27 @@ impl RedisStatus {
     ///
     /// A node that is not reading still serves its streams from memory. So do not take it out of
     /// service while all nodes are in the same state.
-    pub fn health(&self) -> RedisHealth {
-        self.0.health.lock().clone()
+    pub fn health(&self) -> LogHealth {
+        self.0.monitor.health()
     }
 
     /// Returns the counters.
     pub fn stats(&self) -> RedisStats {
         let shared = &self.0;
+        let LogStats { appended, failed, ambiguous, lag, .. } = shared.log_stats();
         RedisStats {
-            appended: shared.appended.get(),
+            appended,
             retried: shared.retried.get(),
-            failed: shared.failed.get(),
-            ambiguous: shared.ambiguous.get(),
+            failed,
+            ambiguous,
             read: shared.read.get(),
             malformed: shared.malformed.get(),
             lost: shared.lost.get(),
             epochs: shared.epochs.get(),
             reconnects: shared.reconnects.get(),
-            lag: shared.lag(),
+            lag,
         }
     }
-}
-
-/// The health of a node's connection to the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RedisHealth {
-    /// This node is connected and reading the log.
-    Up,
-    /// This node lost its connection and is reconnecting.
-    Down {
-        /// The time of the failure.
-        since: Instant,
-        /// The last error.
-        error: String,
-    },
-    /// This node no longer reads the log: the hub is gone or has shut down.
-    Closed,
 }
 
 /// The counters of one node since its start.
@@ -87,7 +71,7 @@ pub struct RedisStats {
 /// The state that the log, its reader and its status handles share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) health: Mutex<RedisHealth>,
+    pub(crate) monitor: LogMonitor,
     /// The time at which the log was last read successfully.
     read_at: Mutex<Option<tokio::time::Instant>>,
     /// The newest record that this node knows of.
@@ -100,10 +84,7 @@ pub(crate) struct Shared {
     kept_after: AtomicU64,
     /// A notification that the appender found another server than the reader's.
     elsewhere: Notify,
-    pub(crate) appended: Counter,
     pub(crate) retried: Counter,
-    pub(crate) failed: Counter,
-    pub(crate) ambiguous: Counter,
     pub(crate) read: Counter,
     pub(crate) malformed: Counter,
     pub(crate) lost: Counter,
@@ -114,17 +95,14 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(seen: EventId) -> Self {
         Self {
-            health: Mutex::new(RedisHealth::Up),
+            monitor: LogMonitor::default(),
             read_at: Mutex::default(),
             seen: Mutex::new(seen),
             read_through: Mutex::new(seen),
             server: Mutex::default(),
             kept_after: AtomicU64::new(0),
             elsewhere: Notify::new(),
-            appended: Counter::default(),
             retried: Counter::default(),
-            failed: Counter::default(),
-            ambiguous: Counter::default(),
             read: Counter::default(),
             malformed: Counter::default(),
             lost: Counter::default(),
@@ -147,6 +125,13 @@ impl Shared {
     pub(crate) fn read_through(&self, id: EventId) {
         *self.read_through.lock() = id;
         self.see(id);
+    }
+
+    /// Returns the counters that every log has.
+    pub(crate) fn log_stats(&self) -> LogStats {
+        let mut stats = self.monitor.stats();
+        stats.lag = self.lag();
+        stats
     }
 
     /// Returns the number of known records that this node has not read.
@@ -196,12 +181,12 @@ impl Shared {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        *self.health.lock() == RedisHealth::Closed
+        self.monitor.is_closed()
     }
 
     pub(crate) fn up(&self) {
         *self.read_at.lock() = Some(tokio::time::Instant::now());
-        self.turn(RedisHealth::Up);
+        self.monitor.up();
     }
 
     pub(crate) fn read_at(&self) -> Option<tokio::time::Instant> {
@@ -209,35 +194,10 @@ impl Shared {
     }
 
     pub(crate) fn down(&self, error: &redis::RedisError) {
-        let since = match &*self.health.lock() {
-            RedisHealth::Down { since, .. } => *since,
-            _ => Instant::now(),
-        };
-        self.turn(RedisHealth::Down { since, error: error.to_string() });
+        self.monitor.down(error);
     }
 
     pub(crate) fn close(&self) {
-        *self.health.lock() = RedisHealth::Closed;
-    }
-
-    /// Changes the health, unless it is `Closed`, which is final.
-    fn turn(&self, to: RedisHealth) {
-        let mut health = self.health.lock();
-        if *health != RedisHealth::Closed {
-            *health = to;
-        }
-    }
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Counter(AtomicU64);
-
-impl Counter {
-    pub(crate) fn add(&self, n: u64) {
-        self.0.fetch_add(n, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.monitor.close();
     }
 }

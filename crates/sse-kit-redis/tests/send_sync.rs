@@ -1,8 +1,8 @@
 //! All public types can be sent to and shared with other threads.
 
 use sse_kit_redis::{
-    ConnectError, LogName, Member, MembersError, RedisConfig, RedisHealth, RedisLog, RedisPresence,
-    RedisStats, RedisStatus,
+    ConnectError, LogName, Member, MembersError, RedisConfig, RedisLog, RedisPresence, RedisStats,
+    RedisStatus,
 };
 use sse_kit_test_support::assert_send_and_sync;
 
@@ -12,7 +12,6 @@ assert_send_and_sync!(
     Member,
     MembersError,
     RedisConfig,
-    RedisHealth,
     RedisLog,
     RedisPresence,
     RedisStats,

@@ -75,6 +75,10 @@ impl Shutdown {
                 // server, have the same time as slow clients.
                 self.idle().await;
                 self.without_streams().await;
+                // The process that comes next waits for the lock of a log in files.
+                for hub in self.hubs() {
+                    hub.log_closed().await;
+                }
             };
             let pre_drain = if by_itself { Duration::ZERO } else { self.settings().pre_drain };
             tokio::select! {

@@ -9,14 +9,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::timeout;
-use tower::{BoxError, Service};
+use tower_service::Service;
 use url::Url;
 
 use crate::body::TestBody;
 use crate::cookies::Cookies;
 use crate::failure::{At, fail};
 use crate::response::TestResponse;
-use crate::service::{AnyBody, App};
+use crate::service::{AnyBody, App, BoxError};
 use crate::stream::TestStream;
 
 /// The origin of the app, as its pages know it. Nothing listens there.

@@ -8,9 +8,12 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use tower::util::BoxCloneSyncService;
-use tower::{BoxError, Service, ServiceExt};
+use tower::{Service, ServiceExt};
 
 use crate::body::TestBody;
+
+/// An error of an app's service or body.
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The body of an answer, whatever the app's is.
 pub(crate) type AnyBody = UnsyncBoxBody<Bytes, BoxError>;

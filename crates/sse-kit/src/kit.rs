@@ -249,6 +249,11 @@ impl<S: Send + Sync + 'static> SseKit<S> {
     /// most 1,000 changes may join. A *task* that a handler spawns and waits for is not recognised, and
     /// waits forever.
     ///
+    /// The lock is kept while the log works on its answers as well. Each log has a bound for that, such as
+    /// the `append_deadline` of logs in files (10 s by default) and in Redis (3 s); a change that emits
+    /// several events may wait that long for each. So a log that hangs makes other changes and pages
+    /// late, and stops them no longer than its bound.
+    ///
     /// A handler may change another kit too. When handlers of a kit A change a kit B, and handlers of B
     /// change A, two changes that begin at the same time wait for each other forever: each has one lock,
     /// and waits for the other. Let changes go in one direction, or put both states into one kit.

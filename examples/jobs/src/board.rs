@@ -1,6 +1,7 @@
 //! All jobs, and telling every open page what happens to them.
 
 use std::collections::{HashMap, VecDeque};
+use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,6 +16,7 @@ use crate::job::{Folder, Job, JobId, State};
 use crate::messages::{self, Added, Changed, Ended, Progressed, Unreadable};
 use crate::peers::{ALIVE_EVERY, GONE_AFTER, Heard, Hearing, NodeId, Peers, Word};
 use crate::progress::Progress;
+use crate::store::{Saved, Store};
 
 /// How many jobs are kept; beyond that those that have ended drop off, the oldest first.
 const KEPT: usize = 200;
@@ -28,6 +30,8 @@ pub(crate) struct Board {
     kit: SseKit<Jobs>,
     /// The other boards that are this one, if there are any.
     peers: Option<Peers>,
+    /// Where the jobs are kept for the next process, if they are.
+    store: Option<Store>,
 }
 
 #[derive(Debug)]
@@ -51,6 +55,9 @@ struct Entry {
     node: Option<NodeId>,
 }
 
+/// A job that nobody runs yet; the token is cancelled when it is to stop.
+pub(crate) type Unstarted = (JobId, Folder, CancellationToken);
+
 /// What a page shows, and from where on the stream tells what it does not show yet.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
@@ -68,7 +75,39 @@ impl Board {
             heard: HashMap::new(),
             known_through: None,
         };
-        Self { kit: messages::kit(hub, jobs), peers }
+        Self { kit: messages::kit(hub, jobs), peers, store: None }
+    }
+
+    /// A board with the jobs of the process before. Those that had not ended begin anew.
+    ///
+    /// The second part is the jobs to run, the oldest first. Pages that were open are told what that
+    /// changes, and what the process before may have been too late to tell them.
+    pub(crate) async fn restored(hub: Hub, store: Store, saved: Saved) -> (Self, Vec<Unstarted>) {
+        let Saved { newest_first, changed } = saved;
+        let board = Self { store: Some(store), ..Self::new(hub, None) };
+        let restore = move |jobs: &mut Jobs| {
+            if newest_first.is_empty() {
+                return Change::new(Vec::new());
+            }
+            let (mut told, mut unstarted) = (Vec::new(), Vec::new());
+            for job in newest_first.into_iter().rev() {
+                let is_lost = !job.state.has_ended();
+                let job = if is_lost { Job::new(job.id, job.folder) } else { job };
+                let entry =
+                    Entry { job, started: None, cancel: CancellationToken::new(), node: None };
+                if is_lost || changed == Some(entry.job.id) {
+                    told.push(Changed(entry.job.clone()));
+                }
+                if is_lost {
+                    unstarted.push((entry.job.id, entry.job.folder.clone(), entry.cancel.clone()));
+                }
+                jobs.next = entry.job.id.next();
+                jobs.newest_first.push_front(entry);
+            }
+            Change::new(unstarted).emit(jobs.added()).emit(told)
+        };
+        let unstarted = board.change(restore).await;
+        (board, unstarted)
     }
 
     pub(crate) async fn snapshot(&self) -> Snapshot {
@@ -94,7 +133,7 @@ impl Board {
 
     /// Adds a job, which is queued. The token is cancelled when the job is to stop.
     pub(crate) async fn add(&self, folder: Folder) -> Result<(JobId, CancellationToken), Full> {
-        self.change(|jobs| {
+        let added = self.change(|jobs| {
             if jobs.unfinished() >= UNFINISHED {
                 return Err(Full);
             }
@@ -102,8 +141,10 @@ impl Board {
             jobs.added = Some(Instant::now());
             let told = jobs.newest_first.front().map(|newest| self.tell_peers(&newest.job));
             Ok(Change::new(added).emit(told).emit(jobs.added()))
-        })
-        .await
+        });
+        let added = added.await?;
+        self.save(added.0).await;
+        Ok(added)
     }
 
     /// Changes the jobs. When pages are not told, which the kit logs, the state is right all the same,
@@ -135,6 +176,9 @@ impl Board {
     }
 
     pub(crate) async fn enter(&self, id: JobId, state: State, progress: Progress) {
+        if self.has_left() {
+            return;
+        }
         self.change(|jobs| {
             let entry = jobs.entry(id)?;
             entry.enter(state, progress);
@@ -142,6 +186,28 @@ impl Board {
             Some((self.tell_peers(&entry.job), Changed(entry.job.clone()), ended))
         })
         .await;
+        self.save(id).await;
+    }
+
+    /// Whether jobs are left to the next process: no page would be told how they end here.
+    fn has_left(&self) -> bool {
+        self.store.is_some() && self.kit.hub().is_shut_down()
+    }
+
+    /// Keeps the jobs for the next process, of which this one has changed.
+    async fn save(&self, changed: JobId) {
+        let Some(store) = &self.store else { return };
+        let jobs = |jobs: &Jobs| jobs.newest_first.iter().map(Entry::now).collect();
+        let saved = async {
+            let newest_first = self.kit.read(jobs).await.0;
+            Saved { newest_first, changed: Some(changed) }
+        };
+        if let Err(error) = store.save(saved).await {
+            tracing::error!(
+                error = &*error as &dyn Error,
+                "the next process will not know of a change"
+            );
+        }
     }
 
     pub(crate) async fn progress(&self, id: JobId, progress: Progress) {

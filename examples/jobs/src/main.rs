@@ -3,7 +3,7 @@
 //!
 //! In the order in which to read it: `job` is what a job is, `board` keeps all of them and emits what
 //! happens to them, `messages` says what that changes on the pages; `runner` gives jobs their turns, `walk`, `hashing` and
-//! `digest` do the work; `peers` is for several boards that are one; `routes`, `form` and `page` are what a browser meets.
+//! `digest` do the work; `peers` is for several boards that are one, and `store` for one that outlives its process; `routes`, `form` and `page` are what a browser meets.
 
 mod amounts;
 mod assets;
@@ -21,6 +21,7 @@ mod progress;
 mod reply;
 mod routes;
 mod runner;
+mod store;
 mod walk;
 
 use std::convert::Infallible;
@@ -32,6 +33,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use sse_kit::Hub;
+use sse_kit::file::{FileConfig, FileLog};
 use sse_kit::http::{HostRules, Quota};
 use sse_kit::redis::{RedisConfig, RedisLog};
 use sse_kit::serve::{ListenAddress, Listener, Server};
@@ -44,6 +46,7 @@ use crate::options::Options;
 use crate::peers::Peers;
 use crate::routes::App;
 use crate::runner::Runner;
+use crate::store::Store;
 
 /// After how long pages come back that a shutdown sent away: at most this, at random.
 const COME_BACK_WITHIN: Duration = Duration::from_secs(2);
@@ -79,6 +82,12 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
     if let Some(url) = &options.redis {
         hub = hub.log(RedisLog::connect(RedisConfig::new(url)?).await?);
     }
+    let mut store = None;
+    if let Some(directory) = &options.store {
+        // The log creates the directory, and waits at most 30 s for the process before.
+        hub = hub.log(FileLog::open(FileConfig::new(Store::events(directory))).await?);
+        store = Some(Store::open(directory)?);
+    }
     let hub = hub.build()?;
     let shutdown = Shutdown::builder()
         .hub(hub.clone())
@@ -90,13 +99,19 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
         Some(_) => Some(Peers::join(hub.clone()).await?),
         None => None,
     };
-    let board = Arc::new(Board::new(hub.clone(), peers));
+    let (board, unstarted) = match store {
+        Some((store, saved)) => Board::restored(hub.clone(), store, saved).await,
+        None => (Board::new(hub.clone(), peers), Vec::new()),
+    };
+    let board = Arc::new(board);
     let hearing = board.catch_up_with_peers().await?;
     let following = hearing.map(|hearing| tokio::spawn(Arc::clone(&board).follow_peers(hearing)));
+    let runner = Runner::new(Arc::clone(&board));
+    runner.resume(unstarted);
     let app = Arc::new(App {
         hub,
         shutdown: shutdown.clone(),
-        runner: Runner::new(Arc::clone(&board)),
+        runner,
         board: Arc::clone(&board),
         assets: Assets::load(options.assets.as_deref())?,
         limits: Quota::new().total(options.max_connections).per_client(options.max_per_ip),

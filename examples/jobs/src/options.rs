@@ -48,6 +48,10 @@ pub(crate) struct Options {
     /// Seconds for which a client may take no bytes before it is cut off; 0 for ever.
     #[arg(long, value_name = "SECS", default_value = "30", value_parser = seconds)]
     write_timeout: Duration,
+    /// A directory in which the jobs survive the server, and the pages do not notice. Jobs that have not
+    /// ended begin anew. It is created if there is none.
+    #[arg(long, value_name = "DIR", conflicts_with = "redis")]
+    pub(crate) store: Option<PathBuf>,
     /// A Redis server that several job boards share. A job runs on the board that took it, and shows on
     /// the pages of all. A password is better given in the environment, where others do not see it.
     #[arg(long, value_name = "URL", env = "SSE_KIT_REDIS_URL", hide_env_values = true)]

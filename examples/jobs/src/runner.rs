@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::board::{Board, Full};
+use crate::board::{Board, Full, Unstarted};
 use crate::digest::Digest;
 use crate::hashing::{HashError, Lanes, hash_folder};
 use crate::job::{Folder, JobId, State};
@@ -42,6 +42,13 @@ impl Runner {
             Ok(id)
         });
         starting.await.expect("nobody aborts it, and it does not panic")
+    }
+
+    /// Runs the jobs that the process before had not ended.
+    pub(crate) fn resume(&self, unstarted: Vec<Unstarted>) {
+        for (id, folder, cancel) in unstarted {
+            tokio::spawn(self.clone().run(id, folder, cancel));
+        }
     }
 
     async fn run(self, id: JobId, folder: Folder, cancel: CancellationToken) {

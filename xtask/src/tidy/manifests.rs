@@ -31,7 +31,7 @@ pub(super) fn inheritance(manifest: &Source) -> Vec<Offence> {
     offences
 }
 
-/// Crate docs are the first thing in `lib.rs`: written there, or taken from a file.
+/// Crate docs are the first thing in `lib.rs`, or in the `main.rs` of a program: written there, or taken from a file.
 pub(super) fn crate_docs(lib: &Source) -> Option<Offence> {
     let first = lib.text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let has_docs = first.starts_with("//!") || first.starts_with("#![doc = include_str!(");

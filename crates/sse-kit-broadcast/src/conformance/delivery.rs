@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sse_kit_event::{Audience, ConnectionId, Epoch, Event, EventId};
+use sse_kit_event::{Audience, ConnectionId, Epoch, Event, EventId, Topics};
 
 use super::node::{EVENTS, broken, event, next, node, publish, second_topic, topic};
 use super::{ConformanceError, Report, Subject};
@@ -185,4 +185,54 @@ pub(super) async fn reading<S: Subject>(
     let never = EventId::new(never.unwrap_or(begin.epoch()), begin.offset());
     let other = node.hub.publisher().log.read(never, 2).await;
     report.keep("another epoch cannot be read", other.is_err(), &other)
+}
+
+pub(super) async fn reading_by_topic<S: Subject>(
+    subject: &mut S,
+    report: &mut Report,
+) -> Result<(), ConformanceError> {
+    const PROMISE: &str = "a read by topics has every record for them";
+    let node = node(subject).await?;
+    let begin = node.hub.cursor();
+    let mut wanted = Vec::new();
+    let mut last = begin;
+    for n in 0..10 {
+        let audience = match n % 5 {
+            0 => second_topic().into(),
+            1 => Audience::Everyone,
+            _ => topic().into(),
+        };
+        let receipt = node.hub.publish(audience, Event::new(n.to_string())).await;
+        last = receipt.map_err(|error| broken(PROMISE, &error))?.id;
+        if n % 5 < 2 {
+            wanted.push(last);
+        }
+    }
+    let topics = Topics::from(second_topic());
+    let (mut read, mut at) = (Vec::new(), begin);
+    while at != last {
+        let page = match node.hub.publisher().log.read_topics(at, &topics, 2).await {
+            Ok(page) => page,
+            Err(ReadError::NotKept) if read.is_empty() => {
+                report.untried.push(PROMISE);
+                return Ok(());
+            }
+            Err(error) => return Err(broken(PROMISE, &error)),
+        };
+        let leads_on = page.records.len() <= 2 && page.through.offset() > at.offset();
+        report.keep("a read respects its limit", leads_on, &page)?;
+        let (from, to) = (at.offset(), page.through.offset());
+        let is_within = |id: &EventId| id.offset() > from && id.offset() <= to;
+        let ids: Vec<_> = page.records.iter().map(|(id, _)| *id).collect();
+        report.keep(
+            PROMISE,
+            ids.iter().all(is_within) && ids.is_sorted_by_key(|id| id.offset()),
+            &page,
+        )?;
+        // A log may return others too.
+        let found = page.records.iter().filter(|(_, record)| topics.include(&record.audience));
+        read.extend(found.map(|(id, _)| *id));
+        at = page.through;
+    }
+    report.keep(PROMISE, read == wanted, (&read, &wanted))
 }

@@ -3,9 +3,10 @@
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{Event, EventId};
 
-use super::node::{event, gap, node, publish, topic};
+use super::node::{PATIENCE, event, gap, node, publish, topic};
 use super::{ConformanceError, Report, Subject};
 use crate::ending::Goodbye;
+use crate::log_status::LogHealth;
 use crate::publish_error::PublishError;
 
 pub(super) async fn future<S: Subject>(
@@ -24,11 +25,19 @@ pub(super) async fn close<S: Subject>(
     subject: &mut S,
     report: &mut Report,
 ) -> Result<(), ConformanceError> {
+    const PROMISE: &str = "a log says whether it works";
     let node = node(subject).await?;
+    report.keep(PROMISE, node.hub.log_health() == LogHealth::Up, node.hub.log_health())?;
+    publish(&node.hub, "x").await?;
+    let stats = node.hub.log_stats();
+    report.keep("a log counts its appends", stats.appended == 1 && stats.failed == 0, stats)?;
     node.hub.shut_down(Goodbye::StayAway);
     let published = node.hub.publish(&topic(), Event::new("x")).await;
     let closed = matches!(published, Err(PublishError::Closed));
-    report.keep("a hub that has shut down appends nothing", closed, &published)
+    report.keep("a hub that has shut down appends nothing", closed, &published)?;
+    report.keep(PROMISE, node.hub.log_health() == LogHealth::Closed, node.hub.log_health())?;
+    let ended = tokio::time::timeout(PATIENCE, node.hub.log_closed()).await;
+    report.keep("a log that is closed ends", ended.is_ok(), "it does not end")
 }
 
 pub(super) async fn trim<S: Subject>(

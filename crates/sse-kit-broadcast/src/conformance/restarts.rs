@@ -1,14 +1,20 @@
 //! Tests that a log survives its process, and that a log that was set back is found out.
 
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 use sse_kit_event::control::GapReason;
-use sse_kit_event::{Event, EventId};
+use sse_kit_event::{Event, EventId, IdempotencyKey};
 
 use super::node::{
     EVENTS, Node, broken, event, gap, hub_on, next, node, publish, random_key, topic,
 };
 use super::{ConformanceError, Report, Subject};
 use crate::delivery::Delivery;
+use crate::ending::Goodbye;
+use crate::hub::Hub;
 use crate::publish_error::PublishError;
+use crate::receipt::Receipt;
 
 pub(super) async fn resuming<S: Subject>(
     subject: &mut S,
@@ -48,6 +54,86 @@ pub(super) async fn resuming<S: Subject>(
     let next = more.map_err(|error| broken("a condition holds over a restart", &error))?.id;
     let dense = next.offset() == keyed_at.offset() + 1;
     report.keep("offsets continue over a restart", dense, (keyed_at, next))
+}
+
+/// The publishers of the node that crashes.
+const PUBLISHERS: usize = 8;
+
+/// The appends that were acknowledged: their keys, which are their texts too, and ids.
+type Acknowledged = Arc<Mutex<Vec<(IdempotencyKey, EventId)>>>;
+
+pub(super) async fn crash<S: Subject>(
+    subject: &mut S,
+    report: &mut Report,
+) -> Result<(), ConformanceError> {
+    const PROMISE: &str = "a crash loses nothing that was acknowledged";
+    const ONCE: &str = "a publish that was interrupted by a crash may be retried";
+    let first = node(subject).await?;
+    let acknowledged = Acknowledged::default();
+    let publishing: Vec<_> = (0..PUBLISHERS)
+        .map(|_| tokio::spawn(publish_until_closed(first.hub.clone(), Arc::clone(&acknowledged))))
+        .collect();
+    while acknowledged.lock().len() < EVENTS {
+        tokio::task::yield_now().await;
+    }
+    let before = acknowledged.lock().clone();
+    let has_crashed = subject.crash().await;
+    first.hub.shut_down(Goodbye::StayAway);
+    let mut last_keys = Vec::new();
+    for publisher in publishing {
+        last_keys.push(publisher.await.map_err(|error| broken(PROMISE, &error))??);
+    }
+    drop(first);
+    if !has_crashed {
+        report.untried.push(PROMISE);
+        return Ok(());
+    }
+    let Some(second) = reopened(subject).await? else {
+        return Err(broken(PROMISE, "the log has crashed and could not be opened"));
+    };
+    for key in last_keys {
+        // It is in the log or not; the retry finds out.
+        keyed(&second, &key).await.map_err(|error| broken(ONCE, &error))?;
+        let again = keyed(&second, &key).await;
+        report.keep(ONCE, matches!(again, Ok(Receipt { repeated: true, .. })), &again)?;
+    }
+    for (key, id) in &before {
+        let again = keyed(&second, key).await;
+        let is_there =
+            matches!(&again, Ok(again) if again.repeated && again.id.offset() == id.offset());
+        report.keep(PROMISE, is_there, (id, &again))?;
+    }
+    let newest = before.iter().map(|(_, id)| *id).max_by_key(|id| id.offset());
+    let more = publish(&second.hub, "more").await?;
+    let mut stream = second.open(newest)?;
+    let mut found = event(PROMISE, &mut stream).await?.0;
+    while found != more {
+        found = event(PROMISE, &mut stream).await?.0;
+    }
+    Ok(())
+}
+
+/// Publishes until the hub is closed. Returns the key of the last attempt.
+async fn publish_until_closed(
+    hub: Hub,
+    acknowledged: Acknowledged,
+) -> Result<IdempotencyKey, ConformanceError> {
+    loop {
+        let key = random_key("appends succeed")?;
+        let event = Event::new(key.as_str()).with_idempotency_key(key.clone());
+        match hub.publish(&topic(), event).await {
+            Ok(receipt) => acknowledged.lock().push((key, receipt.id)),
+            Err(PublishError::Closed | PublishError::Log(_)) => return Ok(key),
+            Err(error) => return Err(broken("appends succeed", &error)),
+        }
+        // A log that answers at once must not keep the runtime.
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn keyed(node: &Node, key: &IdempotencyKey) -> Result<Receipt, PublishError> {
+    let event = Event::new(key.as_str()).with_idempotency_key(key.clone());
+    node.hub.publish(&topic(), event).await
 }
 
 pub(super) async fn fork<S: Subject>(

@@ -2,9 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use sse_kit_broadcast::{
-    Append, AppendError, Appended, BoxFuture, ConnectionSet, Inlet, Log, Record,
-};
+use sse_kit_broadcast::{Append, AppendError, Appended, BoxFuture, Inlet, Log, Record};
 use sse_kit_event::{Audience, Epoch, Event, EventId};
 
 /// A shared log that takes nothing: what it delivers, the test does.
@@ -49,10 +47,5 @@ pub(crate) fn id(epoch: u64, offset: u64) -> EventId {
 }
 
 pub(crate) fn record(audience: impl Into<Audience>, data: &str) -> Record {
-    Record {
-        audience: audience.into(),
-        key: None,
-        except: ConnectionSet::default(),
-        event: Event::new(data).encode(),
-    }
+    Record::new(audience, Event::new(data).encode())
 }

@@ -90,7 +90,10 @@ fn a_batch_in_the_middle_flipped_anywhere_is_noticed() {
         assert_eq!((store.tail.next(), store.catalog.first()), (7, 7));
         assert!(all.resumes(&store, 6));
         write(&mut store, &["new".to_owned()]).expect("it is written");
-        assert!(matches!(store.catalog.read(5, 10), Err(crate::catalog::CatalogError::NotKept)));
+        assert!(matches!(
+            store.catalog.read(5, None, 10),
+            Err(crate::catalog::CatalogError::NotKept)
+        ));
     }
 }
 
@@ -149,7 +152,7 @@ fn a_full_file_that_is_damaged_is_noticed_when_it_is_read() {
     let store = open(&disk).expect("it opens");
     assert!(!store.is_damaged);
     let damaged = crate::segment::first_of(&names[1]).expect("a name of ours");
-    let read = store.catalog.read(damaged - 1, 10);
+    let read = store.catalog.read(damaged - 1, None, 10);
     assert!(
         matches!(read, Err(crate::catalog::CatalogError::Damaged { first }) if first == damaged)
     );

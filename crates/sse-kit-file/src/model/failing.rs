@@ -3,13 +3,13 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use sse_kit_broadcast::{AppendError, Delivery, Hub, PublishError, Subscription};
+use sse_kit_broadcast::{AppendError, Delivery, Hub, LogHealth, PublishError, Subscription};
 use sse_kit_event::{Event, LastEventId, Topic};
 use sse_kit_test_support::in_time;
 
 use super::{Faults, ModelDisk, config, contents, open, write};
+use crate::config::FileConfig;
 use crate::file_log::FileLog;
-use crate::status::FileHealth;
 use crate::tail::WriteError;
 
 fn texts(text: &str) -> [String; 1] {
@@ -60,12 +60,37 @@ fn a_file_whose_sync_failed_is_never_synced_again() {
     }
 }
 
+/// The next process finds the batch in the cache of the operating system, and a sync of the file would
+/// report success without writing it. So it is written again before anybody relies on it.
+#[test]
+fn a_batch_whose_sync_failed_is_written_again_by_the_next_process() {
+    let mut random = sse_kit_test_support::rng();
+    for _ in 0..20 {
+        let disk = ModelDisk::default();
+        let mut store = open(&disk).expect("it is new");
+        write(&mut store, &texts("before")).expect("it is written");
+        disk.fail(Faults { syncs: true, ..Faults::default() });
+        let failed = write(&mut store, &texts(&"unknown".repeat(500)));
+        assert!(matches!(failed, Err(WriteError::Unknown(_))), "{failed:?}");
+        disk.fail(Faults::default());
+        let next = disk.copy();
+        let found = contents(&open(&next).expect("it opens"));
+        assert_eq!(found.len(), 2, "the cache has it");
+        let after = open(&next.after_power_loss(&mut random)).expect("it opens");
+        assert_eq!(contents(&after), found, "a publisher that retries was told that it is there");
+    }
+}
+
 fn topic() -> Topic {
     "model".parse().expect("a topic")
 }
 
 fn hub(disk: &ModelDisk) -> (Hub, crate::FileStatus) {
-    let log = FileLog::open_on(Arc::new(disk.clone()), &config(), None).expect("it opens");
+    hub_with(disk, &config())
+}
+
+fn hub_with(disk: &ModelDisk, config: &FileConfig) -> (Hub, crate::FileStatus) {
+    let log = FileLog::open_on(Arc::new(disk.clone()), config, None).expect("it opens");
     let status = log.monitor();
     (Hub::builder().heartbeat(None).log(log).build().expect("a hub"), status)
 }
@@ -89,7 +114,7 @@ async fn failures_are_told_apart_and_no_page_sees_what_may_be_lost() {
     disk.fail(Faults { writes: Some(ErrorKind::StorageFull), ..Faults::default() });
     let full = publish(keyed("once")).await;
     assert!(matches!(full, Err(PublishError::Log(AppendError::Full))), "{full:?}");
-    assert!(matches!(status.health(), FileHealth::Down { .. }));
+    assert!(matches!(status.health(), LogHealth::Down { .. }));
     disk.fail(Faults { syncs: true, ..Faults::default() });
     let unknown = publish(keyed("once")).await;
     assert!(matches!(unknown, Err(PublishError::Log(AppendError::Ambiguous(_)))), "{unknown:?}");
@@ -102,11 +127,40 @@ async fn failures_are_told_apart_and_no_page_sees_what_may_be_lost() {
     let kept = publish(keyed("once")).await.expect("it is written");
     assert_eq!((kept.id.offset(), kept.repeated), (1, false));
     assert!(publish(keyed("once")).await.expect("it is known").repeated);
-    assert_eq!(status.health(), FileHealth::Up);
+    assert_eq!(status.health(), LogHealth::Up);
     publish(Event::new("last")).await.expect("it is written");
     assert_eq!(next(&mut stream).await, "once");
     assert_eq!(next(&mut stream).await, "last");
     assert_eq!((status.stats().failed, status.stats().ambiguous), (3, 1));
+}
+
+/// A disk that hangs keeps no publisher forever, and what it held is written once.
+#[tokio::test]
+async fn a_disk_that_hangs_is_ambiguous_in_time_and_a_retry_writes_once() {
+    let disk = ModelDisk::default();
+    let deadline = std::time::Duration::from_millis(20);
+    let (hub, status) = hub_with(&disk, &config().append_deadline(deadline));
+    let mut stream = hub.subscribe(topic()).open().expect("it opens");
+    let keyed = || Event::new("once").with_idempotency_key("key".parse().expect("a key"));
+    disk.fail(Faults { hangs: true, ..Faults::default() });
+    for _ in 0..2 {
+        let late = in_time("an answer", hub.publish(&topic(), keyed())).await;
+        assert!(matches!(&late, Err(error) if error.is_ambiguous()), "{late:?}");
+    }
+    assert!(matches!(hub.log_health(), LogHealth::Down { .. }));
+    disk.fail(Faults::default());
+    assert_eq!(next(&mut stream).await, "once");
+    // On a busy machine these may be late too.
+    let again = loop {
+        if let Ok(again) = hub.publish(&topic(), keyed()).await {
+            break again;
+        }
+    };
+    assert!(again.repeated);
+    while hub.publish(&topic(), Event::new("last")).await.is_err()
+        || status.health() != LogHealth::Up
+    {}
+    assert_eq!(next(&mut stream).await, "last", "it was delivered once");
 }
 
 /// The log has a batch that was written and not acknowledged before a crash, and pages get it.

@@ -96,7 +96,7 @@ fn a_loss_of_power_without_a_sync_is_told_to_everybody() {
 fn readable(store: &super::Store) -> BTreeMap<u64, String> {
     let mut first = store.catalog.first();
     while let Err(crate::catalog::CatalogError::Damaged { first: damaged }) =
-        store.catalog.read(first - 1, 1_000_000).map(drop)
+        store.catalog.read(first - 1, None, 1_000_000).map(drop)
     {
         store.catalog.put_aside(damaged);
         first = store.catalog.first();

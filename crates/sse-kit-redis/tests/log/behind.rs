@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use sse_kit_broadcast::Hub;
+use sse_kit_broadcast::LogHealth;
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{EventId, LastEventId};
-use sse_kit_redis::RedisHealth;
 
 use crate::proxy::Proxy;
 use crate::server::Server;
@@ -46,9 +46,9 @@ async fn a_record_that_alone_is_late_arrives_all_the_same() {
     let node = node_with(slow, Hub::builder().history(2)).await;
     proxy.throttle(1_000_000);
     append(&redis, 3, 1_000_000).await;
-    until("it is known to be behind", || node.redis.health() != RedisHealth::Up).await;
+    until("it is known to be behind", || node.redis.health() != LogHealth::Up).await;
     until("all is read", || node.redis.stats().read == 3).await;
-    until("it is up", || node.redis.health() == RedisHealth::Up).await;
+    until("it is up", || node.redis.health() == LogHealth::Up).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

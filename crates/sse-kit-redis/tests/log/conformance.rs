@@ -57,8 +57,12 @@ async fn redis_keeps_every_promise_of_a_log() {
     let suite = conformance::check(&mut redis);
     let report = in_time("it ends", suite).await;
     let report = report.unwrap_or_else(|broken| panic!("{broken}"));
-    // Of a log that was set back while no node is there, nobody knows.
-    let set_back = "a log that was set back gives no offset twice in one epoch";
-    assert_eq!(report.untried, [set_back]);
+    let untried = [
+        // What a crash of Redis costs is a matter of its settings; see the tests of failovers.
+        "a crash loses nothing that was acknowledged",
+        // Of a log that was set back while no node is there, nobody knows.
+        "a log that was set back gives no offset twice in one epoch",
+    ];
+    assert_eq!(report.untried, untried);
     assert!(report.kept.len() >= 15, "{:?}", report.kept);
 }

@@ -1,9 +1,9 @@
 //! What happens when Redis, or the way to it, fails.
 
+use sse_kit_broadcast::LogHealth;
 use sse_kit_broadcast::{AppendError, Hub, PublishError};
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{Event, EventId};
-use sse_kit_redis::RedisHealth;
 use sse_kit_test_support::in_time;
 
 use crate::proxy::Proxy;
@@ -68,12 +68,11 @@ async fn with_redis_away_publishing_fails_by_its_deadline_and_streams_stay_open(
     assert!(matches!(first, AppendError::Unavailable(_) | AppendError::Ambiguous(_)), "{first:?}");
     let late = in_time("an error", publish_lost()).await;
     assert!(matches!(late, AppendError::Unavailable(_)), "surely not written: {late:?}");
-    until("it is known to be down", || matches!(node.redis.health(), RedisHealth::Down { .. }))
-        .await;
+    until("it is known to be down", || matches!(node.redis.health(), LogHealth::Down { .. })).await;
     assert_eq!(node.hub.connection_count(), 1);
 
     redis.restart().await;
-    until("it is up again", || node.redis.health() == RedisHealth::Up).await;
+    until("it is up again", || node.redis.health() == LogHealth::Up).await;
     publish(&node, "a", "after").await;
     assert_eq!(event(&mut stream).await.1, "after", "on the same stream, and without a gap");
 }
@@ -236,9 +235,9 @@ async fn a_redis_that_hangs_is_waited_for_without_an_end() {
         AppendError::Unavailable(_) => false,
         error => panic!("{error:?}"),
     };
-    until("it is known to hang", || matches!(node.redis.health(), RedisHealth::Down { .. })).await;
+    until("it is known to hang", || matches!(node.redis.health(), LogHealth::Down { .. })).await;
     redis.signal("CONT").await;
-    until("it is up again", || node.redis.health() == RedisHealth::Up).await;
+    until("it is up again", || node.redis.health() == LogHealth::Up).await;
     publish(&node, "a", "after").await;
     let mut seen = vec![event(&mut stream).await.1];
     if seen[0] == "perhaps" {
@@ -256,6 +255,6 @@ async fn after_a_shutdown_nothing_is_appended() {
     node.hub.shut_down(sse_kit_broadcast::Goodbye::StayAway);
     let error = node.hub.publish(&topic("a"), Event::new("2")).await;
     assert!(matches!(error, Err(PublishError::Closed)), "{error:?}");
-    assert_eq!(node.redis.health(), RedisHealth::Closed);
+    assert_eq!(node.redis.health(), LogHealth::Closed);
     assert_eq!(redis.command::<u64>(&["XLEN", "{sse-kit}:log"]).await, 1);
 }

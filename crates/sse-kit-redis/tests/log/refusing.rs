@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use sse_kit_broadcast::{AppendError, Hub, PublishError, Receipt};
+use sse_kit_broadcast::{AppendError, Hub, LogHealth, PublishError, Receipt};
 use sse_kit_event::Event;
-use sse_kit_redis::{ConnectError, RedisConfig, RedisHealth, RedisLog};
+use sse_kit_redis::{ConnectError, RedisConfig, RedisLog};
 
 use crate::proxy::Proxy;
 use crate::server::Server;
@@ -113,7 +113,7 @@ async fn a_second_outage_is_waited_for_like_the_first() {
     redis.kill().await;
     assert!(try_publish(&node).await.is_err());
     redis.restart().await;
-    until("it is up", || node.redis.health() == RedisHealth::Up).await;
+    until("it is up", || node.redis.health() == LogHealth::Up).await;
     // Nobody publishes for longer than an append may take.
     tokio::time::sleep(Duration::from_secs(2)).await;
     redis.kill().await;

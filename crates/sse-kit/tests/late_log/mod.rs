@@ -47,15 +47,14 @@ impl Log for LateLog {
         let id = EventId::new(EPOCH, state.last + 1);
         if let Some(once) = &append.once {
             if let Some(&id) = state.known.get(&once.key) {
-                let repeated = Appended { id, receivers: None, repeated: true };
-                return Box::pin(future::ready(Ok(repeated)));
+                return Box::pin(future::ready(Ok(Appended::repeated(id))));
             }
             state.known.insert(once.key.clone(), id);
         }
         state.last += 1 + append.follow_ups.len() as u64;
         let way_back = state.way_back.as_ref().ok_or(AppendError::Closed);
         let sent = way_back.and_then(|it| it.send((id, append)).map_err(|_| AppendError::Closed));
-        let appended = sent.map(|()| Appended { id, receivers: None, repeated: false });
+        let appended = sent.map(|()| Appended::new(id));
         Box::pin(future::ready(appended))
     }
 

@@ -161,3 +161,52 @@ async fn cancelling_is_heard_by_the_job_alone() {
     board.cancel_all().await;
     assert!(other.is_cancelled());
 }
+
+#[tokio::test]
+async fn the_next_process_has_all_jobs_and_tells_the_pages_what_they_may_have_missed() {
+    let directory = tempfile::tempdir().unwrap();
+    let hub = || Hub::builder().history(10_000).build().unwrap();
+    let restored = async |hub| {
+        let (store, saved) = Store::open(directory.path()).unwrap();
+        Board::restored(hub, store, saved).await
+    };
+    let (first, none) = restored(hub()).await;
+    assert!(none.is_empty() && first.kit.hub().cursor().offset() == 0, "nothing is told");
+    for _ in 0..3 {
+        first.add(folder()).await.unwrap();
+    }
+    let [done, running] = ["1", "2"].map(|id| id.parse::<JobId>().unwrap());
+    first.enter(running, State::Running, Progress::default()).await;
+    end(&first, done).await;
+    let before = first.snapshot().await;
+    // No page would be told.
+    first.kit.hub().shut_down(sse_kit::broadcast::Goodbye::StayAway);
+    end(&first, running).await;
+    drop(first);
+
+    let next = hub();
+    let since = next.cursor();
+    let (second, unstarted) = restored(next).await;
+    let after = second.snapshot().await;
+    let shown = |snapshot: &Snapshot| -> Vec<_> {
+        let jobs = snapshot.newest_first.iter();
+        jobs.map(|job| (job.id.to_string(), job.state.name())).collect()
+    };
+    let state = |id: &str, state| (id.to_owned(), state);
+    let [three, one] = [state("3", "queued"), state("1", "cancelled")];
+    assert_eq!(shown(&before), [three.clone(), state("2", "running"), one.clone()]);
+    assert_eq!(shown(&after), [three, state("2", "queued"), one]);
+    let ids: Vec<_> = unstarted.iter().map(|(id, ..)| id.to_string()).collect();
+    assert_eq!(ids, ["2", "3"]);
+    let told = messages(&second, since).await;
+    assert_eq!(told.len(), 4, "the list, and each of the three");
+    assert_eq!(second.add(folder()).await.unwrap().0.to_string(), "4");
+}
+
+#[tokio::test]
+async fn a_file_that_has_no_jobs_in_it_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("jobs.json"), "a letter").unwrap();
+    let refused = Store::open(directory.path()).unwrap_err();
+    assert!(refused.to_string().ends_with("jobs.json has no jobs in it"), "{refused}");
+}

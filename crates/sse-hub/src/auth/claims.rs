@@ -1,0 +1,65 @@
+//! The claims of a token.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::Deserialize;
+use sse_kit::event::Topics;
+
+use super::{Caller, Carrier, KeyId, Refusal};
+
+/// The claims of a token as they are written.
+#[derive(Deserialize)]
+pub(super) struct RawClaims {
+    #[serde(default)]
+    sub: Option<String>,
+    #[serde(default)]
+    exp: Option<f64>,
+    #[serde(default)]
+    publish: Vec<String>,
+    #[serde(default)]
+    subscribe: Vec<String>,
+    #[serde(default)]
+    presence: Vec<String>,
+}
+
+/// The claims that the hub looks at, checked.
+pub(super) struct Claims {
+    subject: Option<String>,
+    expires: Option<SystemTime>,
+    publish: Topics,
+    subscribe: Topics,
+    presence: Topics,
+}
+
+impl TryFrom<RawClaims> for Claims {
+    type Error = Refusal;
+
+    fn try_from(raw: RawClaims) -> Result<Self, Refusal> {
+        let topics = |texts: &[String]| Topics::parse(texts).map_err(|_| Refusal::BadTopics);
+        Ok(Self {
+            subject: raw.sub,
+            // A time beyond the range of the clock is no limit.
+            expires: raw
+                .exp
+                .and_then(|exp| UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(exp).ok()?)),
+            publish: topics(&raw.publish)?,
+            subscribe: topics(&raw.subscribe)?,
+            presence: topics(&raw.presence)?,
+        })
+    }
+}
+
+impl Claims {
+    /// Returns the client that these claims describe.
+    pub(super) fn caller(self, key: KeyId, carrier: Carrier, leeway: Duration) -> Caller {
+        Caller {
+            subject: self.subject.map(Into::into),
+            publish: self.publish,
+            subscribe: self.subscribe,
+            presence: self.presence,
+            expires: self.expires.and_then(|expires| expires.checked_add(leeway)),
+            key: Some(key),
+            carrier,
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! Options from the command line, the environment and a file, in this order.
+//!
+//! An option of the environment or the file becomes an argument, unless the command line has it. So all of
+//! them have one parser, the same checks, and the same messages.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::{Arg, ArgAction, Command};
+use toml::{Table, Value};
+
+/// The prefix of the variables: `SSE_HUB_HISTORY` is `--history`.
+const PREFIX: &str = "SSE_HUB_";
+
+/// The option that names the file.
+const CONFIG: &str = "config";
+
+/// The prefixes of variables that Kubernetes sets for a service called `sse-hub`.
+const OF_KUBERNETES: &[&str] = &["SSE_HUB_PORT", "SSE_HUB_SERVICE_"];
+
+/// Returns the arguments, with the options that only the environment or the file has.
+pub(crate) fn arguments(
+    command: &Command,
+    given: Vec<OsString>,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+) -> anyhow::Result<Vec<OsString>> {
+    let file = match file(&given, environment) {
+        Some(path) => Table::from_iter(read(&path, command)?),
+        None => Table::new(),
+    };
+    let mut given = given.into_iter();
+    let mut all: Vec<OsString> = given.next().into_iter().collect();
+    let given: Vec<_> = given.collect();
+    for (name, arg) in options(command) {
+        // The parser reads the variables that an option names itself.
+        let own = arg.get_env().and_then(OsStr::to_str).and_then(environment);
+        if is_given(&given, name) || own.is_some_and(|value| !value.is_empty()) {
+            continue;
+        }
+        let variable = variable(name);
+        match (environment(&variable).filter(|value| !value.is_empty()), file.get(name)) {
+            (Some(value), _) => all.extend(
+                from_variable(name, arg, &value)
+                    .with_context(|| format!("in the variable {variable}"))?,
+            ),
+            (None, Some(value)) => all.extend(
+                from_value(name, arg, value)
+                    .with_context(|| format!("in the option `{name}` of the file"))?,
+            ),
+            (None, None) => {}
+        }
+    }
+    all.extend(given);
+    Ok(all)
+}
+
+/// Returns the variables with our prefix that are no option.
+pub(crate) fn unknown_variables<'a>(
+    command: &Command,
+    variables: impl Iterator<Item = &'a str>,
+) -> Vec<&'a str> {
+    let known: Vec<_> = options(command).map(|(name, _)| variable(name)).collect();
+    variables
+        .filter(|name| name.starts_with(PREFIX))
+        .filter(|name| !OF_KUBERNETES.iter().any(|prefix| name.starts_with(prefix)))
+        .filter(|name| !known.iter().any(|known| known == name))
+        .collect()
+}
+
+/// Returns the options that have a value or are switches, by name.
+fn options(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
+    let options = command.get_arguments().filter_map(|arg| Some((arg.get_long()?, arg)));
+    options.filter(|(name, _)| !["help", "version"].contains(name))
+}
+
+fn variable(name: &str) -> String {
+    format!("{PREFIX}{}", name.replace('-', "_").to_uppercase())
+}
+
+/// Returns `true` if the command line has `--name` or `--name=…`.
+fn is_given(given: &[OsString], name: &str) -> bool {
+    given.iter().any(|argument| {
+        let rest = argument.to_str().and_then(|text| text.strip_prefix("--")?.strip_prefix(name));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    })
+}
+
+/// Returns the path of the file, if there is one.
+fn file(given: &[OsString], environment: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let by_option = given.iter().enumerate().find_map(|(at, argument)| {
+        let rest = argument.to_str()?.strip_prefix("--")?.strip_prefix(CONFIG)?;
+        match rest.strip_prefix('=') {
+            Some(path) => Some(OsStr::new(path)),
+            None if rest.is_empty() => given.get(at + 1).map(OsString::as_os_str),
+            None => None,
+        }
+    });
+    let path = by_option.map(OsStr::to_owned).or_else(|| environment(&variable(CONFIG)))?;
+    (!path.is_empty()).then(|| path.into())
+}
+
+/// Reads the options of a file, by the names that they have on the command line.
+fn read(path: &Path, command: &Command) -> anyhow::Result<Vec<(String, Value)>> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the configuration from {}", path.display()))?;
+    let table: Table = text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
+    let mut values: Vec<(String, Value)> = Vec::new();
+    for (key, value) in table {
+        let name = key.replace('_', "-");
+        if name == CONFIG || !options(command).any(|(option, _)| option == name) {
+            bail!("there is no option `{key}` in {}; `hub --help` lists them", path.display());
+        }
+        if values.iter().any(|(other, _)| *other == name) {
+            bail!("{} has the option `{name}` twice", path.display());
+        }
+        values.push((name, value));
+    }
+    Ok(values)
+}
+
+fn from_variable(name: &str, arg: &Arg, value: &OsStr) -> anyhow::Result<Vec<OsString>> {
+    match arg.get_action() {
+        ArgAction::SetTrue => match value.to_str().map(str::to_ascii_lowercase).as_deref() {
+            Some("true" | "1" | "yes" | "on") => Ok(vec![switch(name)]),
+            Some("false" | "0" | "no" | "off") => Ok(Vec::new()),
+            _ => bail!("write true or false"),
+        },
+        ArgAction::Append => {
+            let list = value.to_str().context("it is not UTF-8")?.split(',').map(str::trim);
+            Ok(list.filter(|item| !item.is_empty()).map(|item| option(name, item)).collect())
+        }
+        _ => Ok(vec![option(name, value)]),
+    }
+}
+
+fn from_value(name: &str, arg: &Arg, value: &Value) -> anyhow::Result<Vec<OsString>> {
+    match (arg.get_action(), value) {
+        (ArgAction::SetTrue, Value::Boolean(true)) => Ok(vec![switch(name)]),
+        (ArgAction::SetTrue, Value::Boolean(false)) => Ok(Vec::new()),
+        (ArgAction::SetTrue, _) => bail!("write true or false"),
+        (ArgAction::Append, Value::Array(values)) => {
+            values.iter().map(|value| Ok(option(name, text(value)?))).collect()
+        }
+        (_, value) => Ok(vec![option(name, text(value)?)]),
+    }
+}
+
+fn text(value: &Value) -> anyhow::Result<String> {
+    Ok(match value {
+        Value::String(text) => text.clone(),
+        Value::Integer(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
+        _ => bail!("write a text or a number"),
+    })
+}
+
+fn switch(name: &str) -> OsString {
+    format!("--{name}").into()
+}
+
+/// Returns `--name=value`, which is one argument, whatever the value begins with.
+fn option(name: &str, value: impl AsRef<OsStr>) -> OsString {
+    let mut option = OsString::from(format!("--{name}="));
+    option.push(value);
+    option
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+    use crate::options::Options;
+
+    fn parse(given: &[&str], variables: &[(&str, &str)], file: &str) -> anyhow::Result<Options> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hub.toml");
+        std::fs::write(&path, file).unwrap();
+        let given =
+            ["hub", "--config", path.to_str().unwrap()].into_iter().chain(given.iter().copied());
+        let environment = |name: &str| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
+        };
+        let arguments =
+            arguments(&Options::command(), given.map(Into::into).collect(), &environment)?;
+        Ok(Options::try_parse_from(arguments)?)
+    }
+
+    #[test]
+    fn the_command_line_comes_before_the_environment_and_that_before_the_file() {
+        let file = "history = 3";
+        let history = |given: &[&str], variables: &[(&str, &str)]| {
+            parse(given, variables, file).map(|options| options.history)
+        };
+        let variable = [("SSE_HUB_HISTORY", "7")];
+        assert_eq!(history(&[], &[]).unwrap(), 3);
+        assert_eq!(history(&[], &variable).unwrap(), 7);
+        assert_eq!(history(&["--history", "9"], &variable).unwrap(), 9);
+        assert_eq!(history(&["--history=9"], &variable).unwrap(), 9);
+        assert_eq!(history(&[], &[("SSE_HUB_HISTORY", "")]).unwrap(), 3, "empty is not set");
+        assert_eq!(parse(&[], &[], "").unwrap().history, 50);
+        // An option that names another variable takes that before the file, too.
+        let file = "redis = 'redis://file'";
+        let arguments = |variables: &[(&str, &str)]| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("hub.toml");
+            std::fs::write(&path, file).unwrap();
+            let config = OsString::from(format!("--config={}", path.display()));
+            let environment = |name: &str| {
+                variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
+            };
+            let all = arguments(&Options::command(), vec!["hub".into(), config], &environment);
+            all.unwrap().len()
+        };
+        assert_eq!(arguments(&[]), 3);
+        assert_eq!(arguments(&[("SSE_KIT_REDIS_URL", "redis://variable")]), 2);
+    }
+
+    #[test]
+    fn all_sources_have_lists_switches_and_numbers() {
+        let file = "gzip = true\nmax-delay = 0.5\nhost = ['a.example', 'b.example']\n\
+                    jwt_leeway = 5\nlisten = 'unix:/run/hub.sock'";
+        let options = parse(&[], &[], file).unwrap();
+        assert!(options.gzip);
+        assert_eq!((options.max_delay().as_millis(), options.hosts.len()), (500, 2));
+        assert_eq!(options.listen.to_string(), "unix:/run/hub.sock");
+        let variables =
+            [("SSE_HUB_GZIP", "false"), ("SSE_HUB_HOST", "a.example, b.example,c.example")];
+        let options = parse(&[], &variables, file).unwrap();
+        assert_eq!((options.gzip, options.hosts.len()), (false, 3));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let error = |variables: &[(&str, &str)], file: &str| {
+            format!("{:#}", parse(&[], variables, file).expect_err("a mistake"))
+        };
+        assert!(error(&[], "histroy = 7").contains("there is no option `histroy` in "));
+        assert!(error(&[], "[redis]\nurl = 'x'").contains("write a text"), "a table");
+        assert!(error(&[], "config = 'other.toml'").contains("there is no option `config`"));
+        assert!(error(&[], "jwt-leeway = 1\njwt_leeway = 2").contains("`jwt-leeway` twice"));
+        assert!(error(&[], "history =").contains("is not TOML"));
+        assert!(error(&[], "gzip = 1").contains("write true or false"));
+        assert!(error(&[], "history = [1, 2]").contains("write a text or a number"));
+        assert!(error(&[], "history = -1").contains("--history"));
+        assert!(error(&[("SSE_HUB_GZIP", "si")], "").contains("in the variable SSE_HUB_GZIP"));
+        assert!(error(&[("SSE_HUB_QUEUE", "0")], "").contains("at least 1"));
+        // Those of different sources exclude each other too.
+        assert!(
+            error(&[("SSE_HUB_STORE", "/var/hub")], "redis = 'redis://localhost'")
+                .contains("--store")
+        );
+        let missing = arguments(
+            &Options::command(),
+            vec!["hub".into(), "--config=/no/such/file".into()],
+            &|_| None,
+        );
+        assert!(missing.expect_err("no file").to_string().contains("/no/such/file"));
+    }
+
+    #[test]
+    fn variables_that_are_no_options_are_found_but_for_those_of_kubernetes() {
+        let variables = [
+            "SSE_HUB_HISTROY",
+            "SSE_HUB_HISTORY",
+            "SSE_HUB_CONFIG",
+            "SSE_HUB_SERVICE_HOST",
+            "SSE_HUB_PORT_8081_TCP",
+            "HOME",
+        ];
+        let unknown = unknown_variables(&Options::command(), variables.into_iter());
+        assert_eq!(unknown, ["SSE_HUB_HISTROY"]);
+    }
+}

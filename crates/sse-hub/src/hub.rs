@@ -1,0 +1,421 @@
+//! The routes of the hub.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{Method, Request, StatusCode};
+use serde_json::json;
+use sse_kit::Hub;
+use sse_kit::broadcast::{Stats, SubscribeError};
+use sse_kit::event::{ConnectionId, Topics};
+use sse_kit::http::{Cors, Gate, HostRules, OpenError, Quota, SseRequest, SseResponse};
+use sse_kit::serve::{RequestBody, ServeStats};
+use sse_kit::shutdown::{GoodbyePolicy, ReconnectSpread, Shutdown};
+
+use crate::access_log::{self, Visitor};
+use crate::auth::{Auth, Caller, Listener, Refusal, TokenAuthorizer};
+use crate::cross_origin;
+use crate::event_log::{EventLog, LogStatus};
+use crate::metrics::{self, Metrics};
+use crate::options::Options;
+use crate::presence;
+use crate::publish::{Intake, RateLimit};
+use crate::reply::{self, Reply};
+use crate::status::{self, Rate, Status};
+
+/// After how long clients come back that were sent away: at most this, at random.
+const COME_BACK_WITHIN: Duration = Duration::from_secs(5);
+
+/// The paths of the streams.
+const EVENTS: &str = "/events";
+const STATUS_EVENTS: &str = "/status/events";
+
+/// The state that all requests share.
+pub(crate) struct HubApp {
+    events: Hub,
+    auth: Auth,
+    gate: Gate<TokenAuthorizer>,
+    pub(crate) status: Status,
+    server: Arc<ServeStats>,
+    metrics: Metrics,
+    limits: Quota,
+    rates: RateLimit,
+    cors: Option<Cors>,
+    access_log: bool,
+    gzip: bool,
+    log: LogStatus,
+    pub(crate) shutdown: Shutdown,
+    hosts: HostRules,
+}
+
+impl HubApp {
+    pub(crate) fn new(
+        options: &Options,
+        auth: Auth,
+        log: EventLog,
+        server: Arc<ServeStats>,
+    ) -> anyhow::Result<Self> {
+        let events = Hub::builder()
+            .history(options.history)
+            .queue(options.queue)
+            .max_delay(options.max_delay())
+            .heartbeat(options.heartbeat());
+        let access_log = options.access_log;
+        let events = if access_log { access_log::of_streams(events) } else { events };
+        let (events, log) = log.serve(events);
+        let events = events.build()?;
+        let gate = Gate::new(events.clone(), TokenAuthorizer::new(auth.clone(), events.clone()));
+        let metrics = Metrics::new()?;
+        let status = Status::new()?;
+        let limits = Quota::new().total(options.max_connections).per_client(options.max_per_ip);
+        let hosts = HostRules::new(options.hosts.iter().cloned());
+        let shutdown = Shutdown::builder()
+            .hub(events.clone())
+            .hub(status.stream.clone())
+            .goodbye(GoodbyePolicy::ComeBack(ReconnectSpread::Within(COME_BACK_WITHIN)))
+            .pre_drain(options.pre_drain())
+            .shutdown_delay(options.shutdown_delay())
+            .deadline(options.pre_drain() + options.shutdown_delay())
+            .build();
+        let gzip = options.gzip;
+        Ok(Self {
+            events,
+            auth,
+            gate,
+            status,
+            server,
+            metrics,
+            limits,
+            rates: RateLimit::new(options.publish_rate),
+            cors: cross_origin::rules(&options.cors),
+            access_log,
+            gzip,
+            log,
+            shutdown,
+            hosts,
+        })
+    }
+
+    /// Reads the keys and rules again, and asks for each open stream whether it may stay.
+    pub(crate) fn reload(&self, options: &Options) -> anyhow::Result<()> {
+        self.auth.reload(&options.auth)?;
+        self.gate.renew(|_, _| true);
+        Ok(())
+    }
+
+    /// Answers a request that is not for a stream.
+    pub(crate) async fn answer(
+        &self,
+        request: Request<RequestBody>,
+        client: SocketAddr,
+    ) -> Result<Reply, Infallible> {
+        let began = Instant::now();
+        let origin = self.cors.as_ref().map(|_| cross_origin::headers(request.headers()));
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let mut reply = match origin.as_ref().filter(|_| method == Method::OPTIONS) {
+            Some(origin) if cross_origin::is_preflight(origin) => reply::no_content(),
+            _ => self.route(request, client).await,
+        };
+        self.metrics.answered(metrics::route(&method, &path), reply.status(), began);
+        if self.access_log {
+            access_log::answer(&method, &path, reply.status(), began);
+        }
+        if let (Some(cors), Some(origin)) = (&self.cors, origin) {
+            cors.allow(&origin, reply.headers_mut());
+        }
+        Ok(reply)
+    }
+
+    async fn route(&self, request: Request<RequestBody>, client: SocketAddr) -> Reply {
+        if let Some(refusal) = self.misnamed(&request) {
+            return refusal;
+        }
+        // The server leaves the body away by itself.
+        let head = request.method() == Method::HEAD;
+        let method = if head { &Method::GET } else { request.method() };
+        if let Some(topic) = presence::topic_of(request.uri().path()) {
+            return match *method {
+                Method::GET => presence::presence(
+                    &self.events,
+                    &self.auth.rules(),
+                    &self.metrics,
+                    topic,
+                    &request,
+                ),
+                _ => reply::not_allowed("GET, HEAD"),
+            };
+        }
+        match (method, request.uri().path()) {
+            (&Method::POST, "/publish") => {
+                let intake = Intake {
+                    hub: &self.events,
+                    rules: &self.auth.rules(),
+                    rates: &self.rates,
+                    metrics: &self.metrics,
+                    client: client.ip(),
+                };
+                intake.publish(request).await
+            }
+            (&Method::GET, "/") => self.status.page(),
+            (&Method::GET, "/status.js") => Status::script(),
+            (&Method::GET, "/status.css") => Status::style(),
+            (&Method::GET, "/icon.svg") => Status::icon(),
+            (&Method::GET, "/stats") => reply::json(StatusCode::OK, &self.stats()),
+            (&Method::GET, "/metrics") => {
+                self.metrics.reply(&self.stats(), self.log.stats().as_ref())
+            }
+            (&Method::GET, "/healthz") => self.health(),
+            (&Method::GET, "/readyz") => self.readiness(),
+            (_, "/publish") => reply::not_allowed("POST"),
+            // Those of another method: the server takes only GET and HEAD for streams.
+            (_, path) if metrics::route(&Method::GET, path) != "other" => {
+                reply::not_allowed("GET, HEAD")
+            }
+            _ => reply::error(StatusCode::NOT_FOUND, "there is nothing here"),
+        }
+    }
+
+    /// Returns whether a request is for [`HubApp::answer_stream`].
+    pub(crate) fn is_stream(request: &Request<()>) -> bool {
+        matches!(request.uri().path(), EVENTS | STATUS_EVENTS)
+    }
+
+    /// Answers a request for a stream.
+    pub(crate) async fn answer_stream(
+        &self,
+        request: Request<()>,
+        client: SocketAddr,
+    ) -> Result<Reply, Infallible> {
+        let began = Instant::now();
+        let mut reply = match self.misnamed(&request) {
+            Some(refusal) => refusal,
+            None => self.stream(&request, client).await,
+        };
+        let route = metrics::route(request.method(), request.uri().path());
+        self.metrics.answered(route, reply.status(), began);
+        if let Some(cors) = &self.cors {
+            cors.allow(request.headers(), reply.headers_mut());
+        }
+        Ok(reply)
+    }
+
+    /// Returns the refusal of a request to a host name that is not the hub's.
+    fn misnamed<B>(&self, request: &Request<B>) -> Option<Reply> {
+        let error = self.hosts.ensure(request.uri(), request.headers()).err()?;
+        Some(reply::error(StatusCode::FORBIDDEN, &format!("{error}; see `--host`")))
+    }
+
+    /// Keeps the status page up to date; never ends.
+    pub(crate) async fn publish_status(self: Arc<Self>) {
+        let mut interval = tokio::time::interval(Duration::from_secs(1));
+        let mut rate = Rate::default();
+        loop {
+            interval.tick().await;
+            let stats = self.events.stats();
+            rate.sample(stats.published);
+            self.status.publish(&stats, self.evicted(&stats), &rate).await;
+        }
+    }
+
+    fn stats(&self) -> serde_json::Value {
+        let stats = self.events.stats();
+        let mut all = json!(stats);
+        all["evicted"] = self.evicted(&stats).into();
+        all["refused"] = (stats.refused + self.limits.refused()).into();
+        all["accepted"] = self.server.accepted().into();
+        all["fast_path"] = self.server.fast_path().into();
+        if let Some((name, stats)) = self.log.stats() {
+            all[name] = stats;
+        }
+        all["ready"] = self.not_ready().is_none().into();
+        all["tasks"] = tokio::runtime::Handle::current().metrics().num_alive_tasks().into();
+        all
+    }
+
+    /// Returns the number of evicted clients. A client that took no bytes for too long counts as one, like a
+    /// client whose queue overflowed.
+    fn evicted(&self, stats: &Stats) -> u64 {
+        stats.evicted + self.server.write_timeouts()
+    }
+
+    async fn stream(&self, head: &Request<()>, client: SocketAddr) -> Reply {
+        let request = SseRequest::from(head);
+        if head.uri().path() == STATUS_EVENTS {
+            let topics = status::topic().into();
+            return self.subscribe(&self.status.stream, topics, request, client, None).await;
+        }
+        let rules = self.auth.rules();
+        let caller = match rules.identify(head.uri(), head.headers()) {
+            Ok(caller) => caller,
+            Err(refusal) => return self.refuse(refusal, client),
+        };
+        let topics = match request.topics("topic") {
+            Ok(topics) if topics.is_empty() => {
+                return reply::error(StatusCode::BAD_REQUEST, "name a topic: `?topic=…`");
+            }
+            Ok(topics) => topics,
+            Err(error) => return reply::error(StatusCode::BAD_REQUEST, &error.to_string()),
+        };
+        if let Err(error) = request.start() {
+            return reply::error(StatusCode::BAD_REQUEST, &error.to_string());
+        }
+        if let Err(refusal) = rules.listen(&caller, &topics) {
+            return self.refuse(refusal, client);
+        }
+        let caller = (!rules.are_open()).then_some(caller);
+        self.subscribe(&self.events, topics, request, client, caller).await
+    }
+
+    /// Refuses a client; its token is in no log.
+    fn refuse(&self, refusal: Refusal, client: SocketAddr) -> Reply {
+        tracing::info!(%client, reason = %refusal, "refused to listen");
+        self.metrics.refused(refusal.label());
+        refusal.reply()
+    }
+
+    async fn subscribe(
+        &self,
+        hub: &Hub,
+        topics: Topics,
+        request: SseRequest<'_>,
+        client: SocketAddr,
+        caller: Option<Caller>,
+    ) -> Reply {
+        let permit = match self.limits.admit(client.ip()) {
+            Ok(permit) => permit,
+            Err(error) => {
+                tracing::debug!(%client, %error, "a client is asked to come back later");
+                return reply::stream(SseResponse::busy(COME_BACK_WITHIN));
+            }
+        };
+        let start = request.start().unwrap_or_default();
+        let subscribe = hub.subscribe(topics).start(start).resume(request.last_event_id());
+        let mut subscribe = subscribe.client(client.ip());
+        if self.access_log || caller.is_some() {
+            let user = caller.as_ref().and_then(|caller| caller.subject.clone());
+            subscribe = subscribe.metadata(Visitor { client: client.ip(), user });
+        }
+        let opened = match caller {
+            None => subscribe.backfill().await.map(SseResponse::new).map_err(OpenError::from),
+            Some(caller) => match ConnectionId::random() {
+                Ok(connection) => {
+                    let listener = Listener { caller, connection: connection.clone() };
+                    self.gate.open(listener, subscribe.id(connection)).await
+                }
+                Err(error) => Err(SubscribeError::Random(error).into()),
+            },
+        };
+        match opened {
+            Ok(response) => {
+                let mut response = response.keep((permit, self.metrics.stream()));
+                if self.gzip {
+                    response = response.gzip(request);
+                }
+                reply::stream(response.into_response())
+            }
+            // The token or its rights ended while the stream was opened.
+            Err(OpenError::Denied) => self.refuse(Refusal::Expired, client),
+            Err(OpenError::Subscribe(SubscribeError::Random(error))) => {
+                reply::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
+            }
+            Err(_later) => reply::stream(SseResponse::busy(COME_BACK_WITHIN)),
+        }
+    }
+
+    /// Returns why the hub should get no new clients, if there is a reason.
+    fn not_ready(&self) -> Option<&'static str> {
+        if !self.shutdown.is_ready() {
+            return Some("draining");
+        }
+        (!self.log.is_up()).then_some("the log cannot be reached")
+    }
+
+    fn readiness(&self) -> Reply {
+        match self.not_ready() {
+            None => reply::json(StatusCode::OK, &json!({ "status": "ready" })),
+            Some(reason) => reply::error(StatusCode::SERVICE_UNAVAILABLE, reason),
+        }
+    }
+
+    fn health(&self) -> Reply {
+        if self.shutdown.is_ready() {
+            reply::json(StatusCode::OK, &json!({ "status": "ok" }))
+        } else {
+            reply::error(StatusCode::SERVICE_UNAVAILABLE, "draining")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use futures_util::future::join_all;
+    use http_body_util::BodyExt;
+    use sse_kit::broadcast::{
+        Append, AppendError, Appended, BoxFuture, Inlet, Log, MemoryLog, Page, ReadError,
+    };
+    use sse_kit::event::{Event, EventId, Topic};
+    use sse_kit::serve::{Listener, Server};
+
+    use super::*;
+
+    /// A log that takes ten seconds to answer a read, and then has nothing.
+    #[derive(Debug)]
+    struct SlowLog(MemoryLog);
+
+    impl Log for SlowLog {
+        fn position(&self) -> EventId {
+            self.0.position()
+        }
+
+        fn attach(&self, inlet: Inlet) {
+            self.0.attach(inlet);
+        }
+
+        fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
+            self.0.append(append)
+        }
+
+        fn read(&self, _: EventId, _: usize) -> BoxFuture<'_, Result<Page, ReadError>> {
+            Box::pin(async {
+                tokio::time::sleep(Duration::from_secs(10)).await;
+                Err(ReadError::NotKept)
+            })
+        }
+    }
+
+    /// 100 streams of one client lack what only the log has.
+    #[tokio::test(start_paused = true)]
+    async fn a_client_with_too_many_long_replays_is_asked_to_come_back_later() -> anyhow::Result<()>
+    {
+        let options =
+            Options::try_parse_from(["hub", "--max-per-ip=1000", "--listen=127.0.0.1:0"])?;
+        let server = Server::new(Listener::bind(&options.listen).await?);
+        let app = HubApp::new(&options, Auth::default(), EventLog::Memory, server.stats())?;
+        let hub = Hub::builder().log(SlowLog(MemoryLog::new()?)).history(1).build()?;
+        let start = hub.cursor();
+        for data in ["1", "2", "3"] {
+            hub.publish("a".parse::<Topic>()?, Event::new(data)).await?;
+        }
+        let request = Request::get("/events?topic=a").header("last-event-id", start.to_string());
+        let request = request.body(())?;
+        let client = SocketAddr::from(([127, 0, 0, 1], 1));
+        let stream = || {
+            let topics = Topics::from("a".parse::<Topic>().expect("a topic"));
+            app.subscribe(&hub, topics, SseRequest::from(&request), client, None)
+        };
+        let replies = join_all((0..100).map(|_| stream())).await;
+        let (mut open, mut busy) = (0, 0);
+        for mut reply in replies {
+            let first = reply.body_mut().frame().await.expect("an event").expect("it is open");
+            let first = String::from_utf8_lossy(first.data_ref().expect("its bytes")).into_owned();
+            open += usize::from(first.contains("event: sse-kit:hello"));
+            busy += usize::from(first.contains("event: sse-kit:busy"));
+        }
+        assert_eq!(open + busy, 100);
+        assert!(open > 0 && busy > 0, "{open} open, {busy} busy");
+        Ok(())
+    }
+}

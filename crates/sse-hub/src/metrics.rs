@@ -1,0 +1,219 @@
+//! `GET /metrics`: the counters and sizes of the hub, for Prometheus.
+
+mod catalog;
+
+use std::time::{Duration, Instant};
+
+use http::{Method, StatusCode};
+use prometheus::core::Collector;
+use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, TEXT_FORMAT, TextEncoder,
+};
+use serde_json::Value;
+
+use self::catalog::{CATALOG, Kind};
+use crate::auth::Refusal;
+use crate::reply::{self, Reply};
+
+/// The limits of the buckets of a stream's duration, in seconds: a second to a day.
+const STREAM_SECONDS: &[f64] = &[1.0, 10.0, 60.0, 300.0, 1800.0, 3600.0, 14_400.0, 86_400.0];
+
+/// The limits of the buckets of an answer's duration, in seconds.
+const ANSWER_SECONDS: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// The counters of the hub's own. Labels have few values: never a topic, a user or a path of a client.
+pub(crate) struct Metrics {
+    requests: IntCounterVec,
+    durations: HistogramVec,
+    streams: Histogram,
+    refusals: IntCounterVec,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> prometheus::Result<Self> {
+        let requests = "Requests answered, by route and status; streams count when they begin.";
+        let durations =
+            "Time from the head of a request to its answer; for publish, the log included.";
+        let streams = "Time for which streams were open, counted when they end.";
+        let refusals = "Requests refused for the lack of a good token or of rights, by reason.";
+        let refusals =
+            IntCounterVec::new(Opts::new("sse_hub_refusals_total", refusals), &["reason"])?;
+        // Rates need the 0 before the first one.
+        for label in Refusal::LABELS {
+            refusals.with_label_values(&[label]);
+        }
+        Ok(Self {
+            requests: IntCounterVec::new(
+                Opts::new("sse_hub_requests_total", requests),
+                &["route", "status"],
+            )?,
+            durations: HistogramVec::new(
+                HistogramOpts::new("sse_hub_request_duration_seconds", durations)
+                    .buckets(ANSWER_SECONDS.to_vec()),
+                &["route"],
+            )?,
+            streams: Histogram::with_opts(
+                HistogramOpts::new("sse_hub_stream_duration_seconds", streams)
+                    .buckets(STREAM_SECONDS.to_vec()),
+            )?,
+            refusals,
+        })
+    }
+
+    /// Counts an answer.
+    pub(crate) fn answered(&self, route: &'static str, status: StatusCode, began: Instant) {
+        self.requests.with_label_values(&[route, status.as_str()]).inc();
+        self.durations.with_label_values(&[route]).observe(began.elapsed().as_secs_f64());
+    }
+
+    /// Counts a refusal.
+    pub(crate) fn refused(&self, reason: &'static str) {
+        self.refusals.with_label_values(&[reason]).inc();
+    }
+
+    /// Returns a guard that counts a stream's duration when it is dropped.
+    pub(crate) fn stream(&self) -> StreamTimer {
+        StreamTimer { began: Instant::now(), durations: self.streams.clone() }
+    }
+
+    /// Returns all metrics: those of the hub's own, and those of statistics, which are JSON as `/stats` has it.
+    pub(crate) fn reply(&self, stats: &Value, log: Option<&(&'static str, Value)>) -> Reply {
+        let own: [&dyn Collector; 4] =
+            [&self.requests, &self.durations, &self.streams, &self.refusals];
+        let mut families: Vec<_> = own.iter().flat_map(|collector| collector.collect()).collect();
+        families.retain(|family| !family.get_metric().is_empty());
+        families.extend(CATALOG.iter().filter_map(|entry| {
+            let (value, label) = match (log, entry.field.split_once('.')) {
+                (Some((name, log)), Some((_, field))) => (log.get(field), Some(*name)),
+                _ => (stats.get(entry.field), None),
+            };
+            Some(family(entry, number(value?)?, label))
+        }));
+        families.push(version());
+        match TextEncoder::new().encode_to_string(&families) {
+            Ok(text) => reply::text(StatusCode::OK, TEXT_FORMAT, text),
+            Err(error) => reply::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        }
+    }
+}
+
+/// Returns a route as a label, `other` if there is none: one of a few, whatever the path is.
+pub(crate) fn route(method: &Method, path: &str) -> &'static str {
+    match path {
+        "/events" => "events",
+        "/status/events" => "status_events",
+        "/publish" if method == Method::POST => "publish",
+        "/healthz" | "/readyz" => "health",
+        "/metrics" | "/stats" => "metrics",
+        "/" | "/status.js" | "/status.css" | "/icon.svg" => "status_page",
+        path if crate::presence::topic_of(path).is_some() => "presence",
+        _ => "other",
+    }
+}
+
+/// A stream that is open.
+pub(crate) struct StreamTimer {
+    began: Instant,
+    durations: Histogram,
+}
+
+impl Drop for StreamTimer {
+    fn drop(&mut self) {
+        let open: Duration = self.began.elapsed();
+        self.durations.observe(open.as_secs_f64());
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "samples are floating-point numbers")]
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Bool(yes) => Some(f64::from(u8::from(*yes))),
+        value => value.as_u64().map(|number| number as f64),
+    }
+}
+
+fn family(entry: &catalog::Entry, value: f64, log: Option<&str>) -> MetricFamily {
+    let labels = log.map(|log| label("log", log)).into_iter().collect();
+    let mut metric = Metric::from_label(labels);
+    let kind = match entry.kind {
+        Kind::Gauge => {
+            let mut gauge = Gauge::default();
+            gauge.set_value(value);
+            metric.set_gauge(gauge);
+            MetricType::GAUGE
+        }
+        Kind::Counter => {
+            let mut counter = Counter::default();
+            counter.set_value(value);
+            metric.set_counter(counter);
+            MetricType::COUNTER
+        }
+    };
+    named(entry.name, entry.help, kind, metric)
+}
+
+fn version() -> MetricFamily {
+    let mut metric = Metric::from_label(vec![label("version", env!("CARGO_PKG_VERSION"))]);
+    let mut one = Gauge::default();
+    one.set_value(1.0);
+    metric.set_gauge(one);
+    named(
+        "sse_hub_build_info",
+        "The version of the hub; the value is 1.",
+        MetricType::GAUGE,
+        metric,
+    )
+}
+
+fn named(name: &str, help: &str, kind: MetricType, metric: Metric) -> MetricFamily {
+    let mut family = MetricFamily::default();
+    family.set_name(name.to_owned());
+    family.set_help(help.to_owned());
+    family.set_field_type(kind);
+    family.set_metric(vec![metric]);
+    family
+}
+
+fn label(name: &str, value: &str) -> LabelPair {
+    let mut label = LabelPair::default();
+    label.set_name(name.to_owned());
+    label.set_value(value.to_owned());
+    label
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use sse_kit::broadcast::Stats;
+
+    use super::*;
+
+    /// A new counter needs its entry, or it would be missing without a sign.
+    #[test]
+    fn each_counter_of_the_core_is_in_the_catalog() {
+        for field in json!(Stats::default()).as_object().unwrap().keys() {
+            assert!(CATALOG.iter().any(|entry| entry.field == field), "{field} is missing");
+        }
+    }
+
+    #[test]
+    fn names_follow_the_conventions() {
+        for entry in CATALOG {
+            assert!(entry.name.starts_with("sse_hub_"), "{}", entry.name);
+            let is_counter = matches!(entry.kind, Kind::Counter);
+            assert_eq!(entry.name.ends_with("_total"), is_counter, "{}", entry.name);
+            assert!(entry.help.ends_with('.'), "{}", entry.name);
+            let same = CATALOG.iter().filter(|other| other.name == entry.name).count();
+            assert_eq!(same, 1, "{}", entry.name);
+        }
+    }
+
+    #[test]
+    fn paths_of_clients_are_no_labels() {
+        assert_eq!(route(&Method::GET, "/topics/a/presence"), "presence");
+        assert_eq!(route(&Method::GET, "/publish"), "other");
+        assert_eq!(route(&Method::GET, "/anything/else"), "other");
+    }
+}

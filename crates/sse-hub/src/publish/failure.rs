@@ -1,0 +1,87 @@
+//! Reasons why an event is not published, and their answers.
+
+use std::fmt::Display;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
+use serde_json::{Value, json};
+use sse_kit::broadcast::{AppendError, PublishError};
+
+use crate::auth::Refusal;
+use crate::metrics::Metrics;
+use crate::reply::{self, Reply};
+
+/// The reason why an event is not published.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Refused(Refusal),
+    /// The publisher is too fast; after this time it may go on.
+    TooFast(Duration),
+    Other(StatusCode, Value),
+}
+
+impl Failure {
+    pub(super) fn new(status: StatusCode, message: &dyn Display) -> Self {
+        Self::Other(status, json!({ "error": message.to_string() }))
+    }
+
+    pub(super) fn bad_request(message: &dyn Display) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// Adds a field to the body.
+    pub(super) fn with(mut self, name: &str, value: Value) -> Self {
+        if let Self::Other(_, body) = &mut self {
+            body[name] = value;
+        }
+        self
+    }
+
+    /// Returns the answer. The token of a refused publisher is in no log.
+    pub(super) fn reply(self, client: IpAddr, metrics: &Metrics) -> Reply {
+        match self {
+            Self::Refused(refusal) => {
+                tracing::info!(%client, reason = %refusal, "refused to publish");
+                metrics.refused(refusal.label());
+                refusal.reply()
+            }
+            Self::TooFast(wait) => {
+                let seconds = wait.as_secs_f64().ceil().max(1.0);
+                let message = "more events than `--publish-rate` allows; retry later";
+                let mut reply = reply::error(StatusCode::TOO_MANY_REQUESTS, message);
+                let seconds = HeaderValue::try_from(format!("{seconds:.0}")).expect("digits");
+                reply.headers_mut().insert(RETRY_AFTER, seconds);
+                reply
+            }
+            Self::Other(status, body) => reply::json(status, &body),
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<PublishError> for Failure {
+    fn from(error: PublishError) -> Self {
+        let status = match &error {
+            PublishError::KeyReused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            PublishError::Conflict { newest, .. } => {
+                let failure = Self::new(StatusCode::PRECONDITION_FAILED, &error);
+                return failure.with("newest", json!(newest));
+            }
+            PublishError::Log(inner @ AppendError::TooLarge { .. }) => {
+                return Self::new(StatusCode::PAYLOAD_TOO_LARGE, inner);
+            }
+            // Whether it may have been written is what the publisher has to know.
+            PublishError::Log(inner) => return Self::new(StatusCode::SERVICE_UNAVAILABLE, inner),
+            PublishError::Closed => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, &error)
+    }
+}

@@ -1,0 +1,50 @@
+//! The responses of the hub.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::{Either, Full};
+use serde::Serialize;
+use sse_kit::SseBody;
+
+/// A response: a stream, or all at once.
+pub(crate) type Reply = Response<Either<SseBody, Full<Bytes>>>;
+
+pub(crate) fn stream(response: Response<SseBody>) -> Reply {
+    response.map(Either::Left)
+}
+
+pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Reply {
+    let json = serde_json::to_vec(value).expect("all that the hub says is plain values");
+    text(status, "application/json", json)
+}
+
+pub(crate) fn error(status: StatusCode, message: &str) -> Reply {
+    json(status, &serde_json::json!({ "error": message }))
+}
+
+pub(crate) fn no_content() -> Reply {
+    let mut response = Response::new(Either::Right(Full::default()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+pub(crate) fn not_allowed(allowed: &'static str) -> Reply {
+    let mut response = error(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method");
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+pub(crate) fn text(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Reply {
+    let mut response = Response::new(Either::Right(Full::new(body.into())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'self'"));
+    response
+}

@@ -1,0 +1,53 @@
+//! What a hub takes from its environment: options, and a socket.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::process::Stdio;
+
+use tokio::process::Command;
+
+use crate::server::Server;
+
+#[tokio::test]
+async fn options_come_from_the_environment_and_from_a_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("hub.toml");
+    fs::write(&file, "history = 2\nheartbeat = 9").expect("it is written");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hub"));
+    command.env("SSE_HUB_CONFIG", &file).env("SSE_HUB_HISTORY", "1");
+    let hub = Server::spawn(&mut command, "").await;
+    for data in ["1", "2", "3"] {
+        hub.publish("topic=a", data).await;
+    }
+    let mut stream = hub.open("topic=a&start=all").await;
+    assert_eq!(stream.hello["heartbeat_ms"], 9000);
+    assert_eq!(stream.data().await, "3");
+    let (_, stats) = hub.get("/stats").await;
+    assert_eq!(stats["history"], 1);
+}
+
+#[tokio::test]
+async fn options_that_do_not_exist_end_the_hub() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("hub.toml");
+    fs::write(&file, "histroy = 2").expect("it is written");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hub"));
+    let output = command.arg("--config").arg(&file).output().await.expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(message.contains("there is no option `histroy`"), "{message}");
+}
+
+/// As systemd passes one, but as the first file: there it needs no unsafe code.
+#[tokio::test]
+async fn a_socket_that_is_passed_is_listened_on() {
+    let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = socket.local_addr().expect("its address").to_string();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hub"));
+    command.env("LISTEN_FDS", "1").env("LISTEN_FDS_FIRST_FD", "0");
+    command.stdin(Stdio::from(OwnedFd::from(socket)));
+    let hub = Server::spawn(&mut command, "").await;
+    assert_eq!(hub.address, address);
+    assert_eq!(hub.get("/healthz").await.0, 200);
+}

@@ -1,0 +1,15 @@
+//! The contract of the hub against the real process, with streams that hyper serves.
+
+mod configured;
+mod contract;
+mod hostile;
+mod metrics;
+mod packaged;
+mod publishers;
+mod restarts;
+mod server;
+mod signing;
+mod tokens;
+
+/// Options of every hub.
+const LANE: &[&str] = &[];

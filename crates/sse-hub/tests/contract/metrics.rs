@@ -1,0 +1,113 @@
+//! What Prometheus sees of a hub. `cargo xtask test` finds or installs promtool and names it, in
+//! `SSE_KIT_PROMTOOL`; otherwise it is what the shell finds. These tests fail where it is missing.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use http::Request;
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+use crate::server::Server;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/observability")
+}
+
+/// Runs promtool, which must find nothing.
+async fn promtool(args: &[&str], input: &str) {
+    let program = std::env::var_os("SSE_KIT_PROMTOOL").unwrap_or_else(|| "promtool".into());
+    let mut command = Command::new(program);
+    command.args(args).current_dir(folder()).stdin(Stdio::piped());
+    let mut promtool = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect(
+        "promtool is needed: install Debian's `prometheus`, or set SSE_KIT_PROMTOOL to its path",
+    );
+    let mut stdin = promtool.stdin.take().expect("it is piped");
+    stdin.write_all(input.as_bytes()).await.expect("it reads");
+    drop(stdin);
+    let output = promtool.wait_with_output().await.expect("it ends");
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&said));
+}
+
+async fn metrics(hub: &Server) -> String {
+    let response = hub.send(Request::get("/metrics"), b"").await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4");
+    let body = response.into_body().collect().await.expect("a body").to_bytes();
+    String::from_utf8(body.into()).expect("UTF-8")
+}
+
+/// Returns the names of our metrics in a text.
+fn names(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("sse_hub_")).collect()
+}
+
+#[tokio::test]
+async fn metrics_are_well_formed_and_tell_what_happened() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let hub = Server::start(&format!("--store {}", folder.path().display())).await;
+    let mut stream = hub.open("topic=secret:17").await;
+    hub.publish("topic=secret:17", "x").await;
+    assert_eq!(stream.data().await, "x");
+    drop(stream);
+    hub.await_stat("closed", |closed| closed == 1).await;
+    hub.get("/no/such/path").await;
+
+    let text = metrics(&hub).await;
+    promtool(&["check", "metrics"], &text).await;
+    for line in [
+        "sse_hub_events_published_total 1",
+        "sse_hub_streams_closed_total 1",
+        "sse_hub_ready 1",
+        "sse_hub_log_up{log=\"store\"} 1",
+        "sse_hub_log_appended_total{log=\"store\"} 1",
+        "sse_hub_requests_total{route=\"publish\",status=\"200\"} 1",
+        "sse_hub_requests_total{route=\"other\",status=\"404\"} 1",
+        "sse_hub_request_duration_seconds_count{route=\"publish\"} 1",
+        "sse_hub_stream_duration_seconds_count 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    assert!(!text.contains("secret"), "a topic is no label");
+}
+
+#[tokio::test]
+async fn alerts_and_the_dashboard_are_well_formed_and_ask_for_metrics_that_exist() {
+    promtool(&["check", "config", "prometheus.yml"], "").await;
+    promtool(&["check", "rules", "alerts.yml"], "").await;
+    promtool(&["test", "rules", "alerts-test.yml"], "").await;
+
+    let read = |name| std::fs::read_to_string(folder().join(name)).expect("the file");
+    let (alerts, dashboard) = (read("alerts.yml"), read("dashboard.json"));
+    let parsed: Value = serde_json::from_str(&dashboard).expect("JSON");
+    let panels = parsed["panels"].as_array().expect("panels");
+    let mut rules = String::from("groups: [{ name: dashboard, rules: [");
+    for (number, target) in
+        panels.iter().flat_map(|panel| panel["targets"].as_array().expect("targets")).enumerate()
+    {
+        let expression = target["expr"].as_str().expect("an expression");
+        let expression = expression.replace("$__rate_interval", "5m");
+        write!(rules, "{{ record: 'a:{number}', expr: '{expression}' }},").expect("text");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("rules.yml");
+    std::fs::write(&file, rules + "] }]").expect("it is written");
+    promtool(&["check", "rules", file.to_str().expect("UTF-8")], "").await;
+
+    // A log in memory has no metrics, and the others not all of them.
+    let hub = Server::start("").await;
+    hub.publish("topic=a", "x").await;
+    let text = metrics(&hub).await;
+    let known: BTreeSet<_> = names(&text);
+    let absent = ["sse_hub_log_up", "sse_hub_log_lag_events"];
+    for name in names(&alerts).into_iter().chain(names(&dashboard)) {
+        let base = name.strip_suffix("_bucket").unwrap_or(name);
+        assert!(known.contains(base) || absent.contains(&base), "{name} does not exist");
+    }
+}
