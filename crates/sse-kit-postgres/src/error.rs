@@ -39,8 +39,8 @@ impl ConnectError {
             Self::Postgres(error) => {
                 let error = error.downcast_ref::<tokio_postgres::Error>();
                 let state = error.and_then(|error| error.code());
-                // Of a wrong password, a missing database, and a missing privilege.
-                let kinds = ["28", "3D", "42", "22"];
+                // Of a wrong password, a missing database, a missing privilege, and another encoding.
+                let kinds = ["28", "3D", "42", "22", "P0"];
                 state.is_some_and(|state| kinds.iter().any(|kind| state.code().starts_with(kind)))
             }
             Self::Address(_) | Self::NoSchema | Self::OtherVersion { .. } => true,
