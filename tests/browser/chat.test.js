@@ -47,8 +47,14 @@ async function serve(t, version) {
     complaints,
     requests,
     stats,
-    openRoom: (/** @type {string} */ room, /** @type {string} */ nick) =>
-      open(`/rooms/${room}?htmx=${version}&nick=${encodeURIComponent(nick)}`),
+    openRoom: async (/** @type {string} */ room, /** @type {string} */ nick) => {
+      await fetch(`${server.base}/enter`, {
+        method: 'POST',
+        body: new URLSearchParams({ room, nick }),
+        redirect: 'manual',
+      });
+      return open(`/rooms/${room}?htmx=${version}&nick=${encodeURIComponent(nick)}`);
+    },
     openLobby: () => open(`/?htmx=${version}`),
   };
 }
@@ -200,7 +206,9 @@ test('the chat works without script, and not from elsewhere', async (t) => {
   const door = await (await fetch(`${server.base}/rooms/tea`)).text();
   assert.match(door, /Your name/);
   assert.equal((await post('/rooms/tea/said', typed)).status, 410, 'nobody has opened it');
-  await fetch(`${server.base}/rooms/tea?nick=Ada`);
+  assert.equal((await fetch(`${server.base}/rooms/tea?nick=Ada`)).status, 404, 'a link opens no room');
+  const entered = await post('/enter', { room: 'tea', nick: 'Ada' });
+  assert.deepEqual([entered.status, entered.headers.get('location')], [303, '/rooms/tea?htmx=4&nick=Ada']);
   const said = await post('/rooms/tea/said', typed);
   assert.deepEqual([said.status, said.headers.get('location')], [303, '/rooms/tea?nick=Ada#said-1']);
   assert.match(await (await fetch(`${server.base}/rooms/tea?nick=Ada`)).text(), /id="said-1"><b>Ada<\/b> <span>hello/);
@@ -208,5 +216,5 @@ test('the chat works without script, and not from elsewhere', async (t) => {
   assert.equal((await post('/rooms/tea/said', typed, { 'Sec-Fetch-Site': 'cross-site' })).status, 403);
   assert.equal((await post('/rooms/tea/close', {}, { Origin: 'http://elsewhere.test' })).status, 403);
   assert.equal((await fetch(`${server.base}/rooms/TEA?nick=Ada`)).status, 400);
-  assert.equal((await fetch(`${server.base}/enter?room=a%20b&nick=Ada`)).status, 422);
+  assert.equal((await post('/enter', { room: 'a b', nick: 'Ada' })).status, 422);
 });

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launchBrowser } from './launch.js';
+import { CONFIG } from './monitored.js';
 import { connect, hasLog, isIn, log, openProfile, STATUS, startSite, until } from './site.js';
 
 /** @typedef {import('./site.js').Mode} Mode */
@@ -366,4 +367,65 @@ for (const mode of MODES) {
       assert.deepEqual(complaints, []);
     });
   }
+}
+
+for (const client of /** @type {const} */ ([4, 2])) {
+  test(`of elements that come and go the monitor keeps nothing, htmx ${client}`, async (t) => {
+    const site = await startSite(t, { client, mode: 'monitor' });
+    site.page('/a', `${STATUS}${log()}<main id="main"></main>`);
+    const { context, open, complaints } = await openProfile(t, browser, site);
+    const page = await open();
+    await page.evaluate(() => {
+      window.gone = [];
+    });
+    for (let round = 0; round < 5; round += 1) {
+      const names = [1, 2, 3, 4].map((n) => `connection-${round}-${n}`);
+      const elements = names.map((name) => {
+        const block = JSON.stringify({ ...CONFIG, connection: name, overlay: true });
+        const element = connect(client, '/events?topic=a').replace('sse-connection', name);
+        return `<section>${element}<input><script type="application/json" data-sse-kit-monitor>${block}</script></section>`;
+      });
+      await page.evaluate((html) => {
+        const main = document.getElementById('main');
+        if (!main) throw new Error('it is there');
+        main.innerHTML = html;
+        for (const input of document.querySelectorAll('input')) {
+          input.value = 'edited';
+          input.dispatchEvent(new Event('input', { bubbles: true }));
+        }
+        window.htmx.process(main);
+      }, elements.join(''));
+      await site.hasConnections(4);
+      assert.ok(await page.evaluate((name) => window.sseKit.monitor.watches(name), names[0] ?? ''));
+      assert.equal(await page.locator('[data-sse-kit-overlay]').count(), 4);
+      await page.evaluate(() => {
+        for (const element of document.querySelectorAll('section')) {
+          for (const child of element.children) window.gone.push(new WeakRef(child));
+          element.remove();
+        }
+      });
+      await site.hasConnections(0);
+      await until(
+        () => page.locator('[data-sse-kit-overlay]').count(),
+        (count) => count === 0,
+        'no connection is shown',
+      );
+      assert.deepEqual(
+        await page.evaluate((names) => names.filter((name) => window.sseKit.monitor.watches(name)), names),
+        [],
+      );
+    }
+    const session = await context.newCDPSession(page);
+    await until(
+      async () => {
+        await session.send('HeapProfiler.collectGarbage');
+        return page.evaluate(() =>
+          window.gone.flatMap((/** @type {WeakRef<Element>} */ kept) => kept.deref()?.tagName ?? []),
+        );
+      },
+      (kept) => kept.length === 0,
+      'no element is kept',
+    );
+    assert.deepEqual(complaints, []);
+  });
 }

@@ -42,6 +42,22 @@ function openSource({ kind, throws = '', closesAt = '' }) {
   });
 }
 
+/** In a page: opens two sources of one stream, of which one resumes. @param {string} cursor */
+function joinTogether(cursor) {
+  window.greeted = 0;
+  for (const [name, rest] of Object.entries({ resumed: `&last_event_id=${cursor}`, fresh: '' })) {
+    /** @type {string[]} */
+    const heard = [];
+    Object.assign(window, { [name]: heard });
+    const source = new window.SharedEventSource(`/events?topic=a${rest}`);
+    source.addEventListener('sse-kit:hello', () => {
+      window.greeted += 1;
+    });
+    source.addEventListener('sse-kit:gap', () => heard.push('gap'));
+    source.addEventListener('message', (/** @type {MessageEvent} */ { data }) => heard.push(data));
+  }
+}
+
 /** @param {import('playwright-core').Page} page @param {string[]} expected the data, and nothing else but `open` */
 async function heard(page, expected) {
   const last = expected.at(-1);
@@ -167,6 +183,32 @@ for (const transport of TRANSPORTS) {
       await hasLog(page, ['1']);
     });
 
+    test('a source without a cursor has neither the events nor the gap of one that joins with it', async (t) => {
+      const site = await startSite(t, { client: 'plain', mode: 'tabs' });
+      site.page('/a', `${STATUS}${connect('plain', '')}`);
+      const cursor = await site.publish('1');
+      const published = ['1', '2'];
+      await site.publish('2');
+      for (const [last, missed] of /** @type {const} */ ([
+        [cursor, '2'],
+        ['dead-1', 'gap'],
+      ])) {
+        const { context, open } = await openProfile(t, browser, site, transport);
+        const page = await open();
+        await page.evaluate(joinTogether, last);
+        await page.waitForFunction(() => window.greeted === 2);
+        published.push(`${published.length + 1}`);
+        const news = published.at(-1) ?? '';
+        await site.publish(news);
+        await page.waitForFunction((news) => window.resumed.includes(news) && window.fresh.includes(news), news);
+        const { resumed, fresh } = await page.evaluate(() => ({ resumed: window.resumed, fresh: window.fresh }));
+        assert.equal(resumed[0], missed);
+        assert.equal(resumed.at(-1), news);
+        assert.deepEqual(fresh, [news]);
+        await context.close();
+      }
+    });
+
     test('B12: a plain page with a shared source and a monitor shows its state', async (t) => {
       const site = await startSite(t, { client: 'plain', mode: 'tabs' });
       site.page('/a', `${STATUS}${connect('plain', '')}`);
@@ -201,13 +243,16 @@ describe('B6: a leader that does not run', () => {
       leader.once('dialog', (its) => asked(its));
       leader.evaluate(() => setTimeout(() => confirm('Are you sure?')));
       const open_ = /** @type {import('playwright-core').Dialog} */ (await dialog);
-      await site.append('2');
-      await hasLog(follower, ['1', '2']);
-      const late = await open();
-      await isIn(late, 'live');
-      await site.append('3');
-      await hasLog(late, ['3']);
-      await open_.accept();
+      try {
+        await site.append('2');
+        await hasLog(follower, ['1', '2']);
+        const late = await open();
+        await isIn(late, 'live');
+        await site.append('3');
+        await hasLog(late, ['3']);
+      } finally {
+        await open_.accept(); // a page with a dialog cannot be closed, and a failure would hang
+      }
       await hasLog(leader, ['1', '2', '3']);
       await hasLog(follower, ['1', '2', '3']);
       await site.hasConnections(1);
@@ -263,14 +308,18 @@ for (const { heartbeat, tabs, timeout } of [
       'the follower is open',
     );
     leader.evaluate(() => setTimeout(() => confirm('Are you sure?')));
-    await leader.waitForEvent('dialog');
+    const dialog = await leader.waitForEvent('dialog');
     const holder = () =>
       follower.evaluate(
         async () => (await navigator.locks.query()).held?.find(({ name }) => name?.includes('leader'))?.clientId,
       );
     const before = await holder();
-    await follower.evaluate((milliseconds) => window.pass(milliseconds), timeout);
-    await until(holder, (found) => found !== undefined && found !== before, 'another leader');
+    try {
+      await follower.evaluate((milliseconds) => window.pass(milliseconds), timeout);
+      await until(holder, (found) => found !== undefined && found !== before, 'another leader');
+    } finally {
+      await dialog.dismiss(); // a page with a dialog cannot be closed, and a failure would hang
+    }
   });
 }
 

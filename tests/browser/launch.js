@@ -45,6 +45,29 @@ export function addressOf(server) {
   return `http://127.0.0.1:${port}`;
 }
 
+/** Where the binary of an example is. @param {string} name */
+export const binary = (name) => join(binaries, name);
+
+/**
+ * Starts a program, and stops it after the test.
+ *
+ * @param {{after: (stop: () => Promise<unknown>) => void}} t
+ * @param {string} command
+ * @param {string[]} args
+ */
+export function startProgram(t, command, args = []) {
+  const server = spawn(command, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+  const stop = async () => {
+    if (server.exitCode === null && server.signalCode === null) {
+      server.kill();
+      await once(server, 'exit');
+    }
+    return server.exitCode;
+  };
+  t.after(stop);
+  return { server, stop };
+}
+
 /**
  * Starts an example on a port of its own, and stops it after the test.
  *
@@ -56,17 +79,9 @@ export function addressOf(server) {
  *   is; `stop` gives the code it exits with, if it ends by itself, and `kill` gives it no time to
  */
 export async function startExample(t, name, args = [], { listen = '127.0.0.1:0', prefix = [] } = {}) {
-  const program = join(binaries, name);
+  const program = binary(name);
   const [command = program, ...rest] = [...prefix, program, '--listen', listen, ...args];
-  const server = spawn(command, rest, { stdio: ['ignore', 'pipe', 'ignore'] });
-  const stop = async () => {
-    if (server.exitCode === null && server.signalCode === null) {
-      server.kill();
-      await once(server, 'exit');
-    }
-    return server.exitCode;
-  };
-  t.after(stop);
+  const { server, stop } = startProgram(t, command, rest);
   const [line] = await once(createInterface(server.stdout), 'line');
   return { base: line.replace('listening on ', ''), stop, kill: () => server.kill('SIGKILL') };
 }

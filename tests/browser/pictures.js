@@ -1,6 +1,9 @@
 // Takes the pictures of the guides anew, of the job board as it is: see `cargo xtask pictures`.
-import { mkdir } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { folderOf } from './folders.js';
 import { assets, launchBrowser, startExample } from './launch.js';
 import { answer, down, startProxy } from './proxy.js';
@@ -58,41 +61,95 @@ async function takeStates(browser) {
   await context.close();
 }
 
-/** Two tabs beside each other. @param {import('playwright-core').Browser} browser */
-async function takeTabs(browser) {
+/**
+ * The job board in two tabs, beside each other.
+ *
+ * @param {import('playwright-core').BrowserContext} context
+ * @param {number} files how many the folder of the job has
+ */
+async function openTwo(context, files) {
   const board = await startExample(t, 'jobs', ['--heartbeat', '1', '--assets', assets]);
-  const tracks = Array.from({ length: 72 }, (_, n) => `album-${1 + Math.floor(n / 12)}/track-${1 + (n % 12)}.flac`);
+  const tracks = Array.from({ length: files }, (_, n) => `album-${1 + Math.floor(n / 12)}/track-${1 + (n % 12)}.flac`);
   const folder = await folderOf(t, Object.fromEntries(tracks.map((track) => [track, 'x'.repeat(2 ** 20)])));
-  const context = await browser.newContext({ viewport: { width: 390, height: 520 } });
-  const pages = [await context.newPage(), await context.newPage()];
-  for (const page of pages) {
+  const [first, second] = [await context.newPage(), await context.newPage()];
+  for (const page of [first, second]) {
     await page.goto(`${board.base}/?htmx=4`);
     await becomes(page, 'live');
   }
-  const [first = await context.newPage()] = pages;
+  for (const page of [first, second]) await page.getByText('One connection, 2 tabs').waitFor();
+  return { first, second, folder };
+}
+
+/** Two pictures on one. @param {Page} page @param {Buffer[]} shots @param {string} background */
+async function beside(page, shots, background) {
+  const halves = shots.map((shot) => shot.toString('base64'));
+  await page.setContent(`<body style="margin: 0; padding: 14px; display: flex; gap: 14px; background: ${background}">
+    ${halves.map((half) => `<img src="data:image/png;base64,${half}">`).join('')}`);
+  return page.screenshot();
+}
+
+/** Both tabs while a job runs. @param {import('playwright-core').Browser} browser */
+async function takeTabs(browser) {
+  const context = await browser.newContext({ viewport: { width: 390, height: 520 } });
+  const { first, second, folder } = await openTwo(context, 72);
   await first.fill('#path', folder);
   await first.click('#new-job button');
-  for (const page of pages) {
+  for (const page of [first, second]) {
     await page.waitForSelector('#job-1[data-state="running"]');
-    await page.getByText('One connection, 2 tabs').waitFor();
     await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
   }
   await first.locator('#job-1', { hasText: /\b[2-6]\d of 72 files/ }).waitFor();
-  const shots = await Promise.all(pages.map((page) => page.screenshot()));
-  const halves = shots.map((shot) => shot.toString('base64'));
+  const shots = await Promise.all([first, second].map((page) => page.screenshot()));
   const both = await browser.newPage({ viewport: { width: 822, height: 548 } });
-  await both.setContent(`<body style="margin: 0; padding: 14px; display: flex; gap: 14px; background: #c8c8c2">
-    ${halves.map((half) => `<img src="data:image/png;base64,${half}">`).join('')}`);
-  await both.screenshot({ path: join(DOCS, 'tabs/two-tabs.png') });
+  await writeFile(join(DOCS, 'tabs/two-tabs.png'), await beside(both, shots, '#c8c8c2'));
+  await context.close();
+}
+
+/**
+ * From a click in one tab to the end of the job in both, as a moving picture.
+ *
+ * @param {import('playwright-core').Browser} browser
+ * @param {'light' | 'dark'} colorScheme
+ */
+async function takeMoving(browser, colorScheme) {
+  const context = await browser.newContext({ colorScheme, viewport: { width: 390, height: 500 } });
+  const { first, second, folder } = await openTwo(context, 240);
+  /** @type {Buffer[][]} */
+  const taken = [];
+  const take = async () => taken.push(await Promise.all([first, second].map((page) => page.screenshot())));
+  await take();
+  for (let end = 0; end < folder.length; end += 6) {
+    await first.fill('#path', folder.slice(0, end + 6));
+    await take();
+  }
+  await first.click('#new-job button');
+  await second.waitForSelector('#job-1[data-state="running"]');
+  do await take();
+  while ((await second.locator('#job-1').getAttribute('data-state')) === 'running');
+  for (let still = 0; still < 12; still += 1) await take();
+  const folderOfFrames = await mkdtemp(join(tmpdir(), 'sse-kit-frames-'));
+  const both = await browser.newPage({ viewport: { width: 822, height: 528 } });
+  const frames = [];
+  for (const [index, shots] of taken.entries()) {
+    const frame = join(folderOfFrames, `${String(index).padStart(4, '0')}.png`);
+    await writeFile(frame, await beside(both, shots, colorScheme === 'dark' ? '#30302c' : '#c8c8c2'));
+    frames.push(frame);
+  }
+  const moving = join(DOCS, `jobs/two-tabs-${colorScheme}.webp`);
+  const options = ['-loop', '0', '-min_size', '-lossy', '-q', '70', '-d', '120'];
+  await promisify(execFile)(process.env.SSE_KIT_IMG2WEBP ?? 'img2webp', [...options, ...frames, '-o', moving]);
+  await rm(folderOfFrames, { recursive: true });
+  await both.close();
   await context.close();
 }
 
 const browser = await launchBrowser();
 stops.push(() => browser.close());
 try {
-  for (const folder of ['monitoring', 'tabs']) await mkdir(join(DOCS, folder), { recursive: true });
+  for (const folder of ['jobs', 'monitoring', 'tabs']) await mkdir(join(DOCS, folder), { recursive: true });
   await takeStates(browser);
   await takeTabs(browser);
+  for (const scheme of /** @type {const} */ (['light', 'dark'])) await takeMoving(browser, scheme);
 } finally {
   for (const stop of stops.reverse()) await stop();
 }

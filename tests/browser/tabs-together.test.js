@@ -96,7 +96,72 @@ describe('what a browser has, and what a policy allows', () => {
     await allSaw(pages, server.published);
     assert.deepEqual(complaints, []);
   });
+
+  tabsTest('15: a tab that goes another way is back once a worker greets', async (t) => {
+    const server = await serveTabs(t);
+    const { context, open, complaints } = await profile(t, server);
+    const first = await open({ client: 'plain' });
+    const late = await context.newPage();
+    await late.addInitScript(holdWorkers);
+    await late.goto(`${server.base}/page?client=plain`);
+    await until(
+      () => late.evaluate(() => window.sseKit.tabs.transport),
+      (transport) => transport === 'leader',
+      'another way',
+    );
+    await until(
+      () => server.connections(),
+      (connections) => connections === 2,
+      'a connection of its own',
+    );
+    await server.tick();
+    await late.waitForFunction(() => window.seen.length === 1);
+    await late.evaluate(() => window.letSpeak());
+    await until(
+      () => server.connections(),
+      (connections) => connections === 1,
+      'one connection',
+    );
+    assert.equal(await late.evaluate(() => window.sseKit.tabs.transport), 'worker');
+    await server.tick();
+    await allSaw([first, late], server.published);
+    assert.deepEqual(complaints, []);
+  });
 });
+
+/** In a page: what workers say is held back until `letSpeak()`. Until the page goes another way its time is short. */
+function holdWorkers() {
+  /** @type {(() => void)[]} */
+  const held = [];
+  let isHeld = true;
+  const { SharedWorker, setTimeout } = globalThis;
+  class SlowWorker extends SharedWorker {
+    /** @param {string} url @param {WorkerOptions} options */
+    constructor(url, options) {
+      super(url, options);
+      const { port } = this;
+      /** @type {((event: MessageEvent) => void) | undefined} */
+      let hear;
+      const say = (/** @type {MessageEvent} */ event) => hear?.(event);
+      port.addEventListener('message', (event) => (isHeld ? held.push(() => say(event)) : say(event)));
+      port.start();
+      Object.defineProperty(port, 'onmessage', {
+        set(listener) {
+          hear = listener;
+        },
+      });
+    }
+  }
+  const isElsewhere = () => window.sseKit?.tabs?.transport === 'leader';
+  Object.assign(globalThis, {
+    SharedWorker: SlowWorker,
+    setTimeout: (/** @type {() => void} */ act, delay = 0) => setTimeout(act, isElsewhere() ? delay : delay / 20),
+    letSpeak: () => {
+      isHeld = false;
+      for (const say of held.splice(0)) say();
+    },
+  });
+}
 
 describe('between tabs', () => {
   tabsTest('13: a hidden tab of htmx 4 gets in order what it has missed, and the others go on', async (t) => {

@@ -32,7 +32,10 @@ function randomFrom(seed) {
 }
 
 /** Whether something failed because its page loads itself anew, as it does after a gap. @param {unknown} error */
-const isReload = (error) => /context was destroyed|interrupted by another navigation|ERR_ABORTED/.test(String(error));
+const isReload = (error) =>
+  /context was destroyed|interrupted by another navigation|ERR_ABORTED|Not attached to an active page/.test(
+    String(error),
+  );
 
 /**
  * Walks once, and throws when a tab differs from a fresh page.

@@ -10,7 +10,7 @@ use crate::{browser, process, tools};
 /// Take the pictures of the guides anew
 ///
 /// Starts the job board, brings its page into each state, and writes what Chromium shows to
-/// `docs/src/monitoring` and `docs/src/tabs`. Look at them before you commit them.
+/// `docs/src/jobs`, `docs/src/monitoring` and `docs/src/tabs`. Look at them before you commit them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Pictures {}
 
@@ -20,6 +20,7 @@ impl Pictures {
         let workspace = Workspace::load()?;
         let mut command = Command::new(tools::NODE.find_or_install()?);
         browser::equip(&workspace, command.arg("pictures.js"))?;
+        command.env("SSE_KIT_IMG2WEBP", tools::IMG2WEBP.find_or_install()?);
         process::run(&mut command)
     }
 }

@@ -75,6 +75,10 @@ pub const PROMTOOL: Tool = Tool {
     package: Some("prometheus"),
 };
 
+/// What makes a moving picture of single ones.
+pub const IMG2WEBP: Tool =
+    Tool { name: "img2webp", programs: &["img2webp"], variable: None, package: Some("webp") };
+
 /// Valgrind, which counts instructions.
 pub const VALGRIND: Tool =
     Tool { name: "valgrind", programs: &["valgrind"], variable: None, package: Some("valgrind") };

@@ -1,19 +1,33 @@
-//! The access log: a line for each request, and two for each stream. It never has a query or a header, where
+//! The access log: a line for each request, and two more for each stream. It never has a query or a header, where
 //! tokens are.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{Method, StatusCode};
+use http::{Extensions, Method};
 use sse_kit::broadcast::{CloseReason, Connection, HubBuilder};
 use sse_kit::event::{Topic, TopicPattern, Topics};
+
+use crate::reply::Reply;
 
 /// The client of a stream.
 pub(crate) struct Visitor {
     pub(crate) client: IpAddr,
     /// The user, by the `sub` of the token.
     pub(crate) user: Option<Arc<str>>,
+}
+
+/// The user of a request, by the `sub` of the token: an extension of its answer.
+#[derive(Clone)]
+pub(crate) struct User(Arc<str>);
+
+impl User {
+    pub(crate) fn extension(name: Arc<str>) -> Extensions {
+        let mut extensions = Extensions::new();
+        extensions.insert(Self(name));
+        extensions
+    }
 }
 
 /// Logs the streams of a hub.
@@ -44,9 +58,11 @@ pub(crate) fn of_streams(hub: HubBuilder) -> HubBuilder {
 }
 
 /// Logs an answer.
-pub(crate) fn answer(method: &Method, path: &str, status: StatusCode, began: Instant) {
+pub(crate) fn answer(method: &Method, path: &str, client: IpAddr, reply: &Reply, began: Instant) {
     let millis = began.elapsed().max(Duration::ZERO).as_secs_f64() * 1000.0;
-    tracing::info!(target: "access", %method, path, status = status.as_u16(), millis, "answered");
+    let user = reply.extensions().get::<User>().map(|User(name)| &**name);
+    let status = reply.status().as_u16();
+    tracing::info!(target: "access", %method, path, %client, user, status, millis, "answered");
 }
 
 fn visitor(connection: &Connection) -> (Option<String>, Option<&str>) {

@@ -18,10 +18,10 @@ use sse_kit::http::ensure_same_site;
 pub(crate) use self::options::AuthOptions;
 pub(crate) use self::presented::QUERY_PARAMETER;
 pub(crate) use self::refusal::Refusal;
-pub(crate) use self::streams::{Listener, TokenAuthorizer};
+pub(crate) use self::streams::{Listener, TokenAuthorizer, end_open_streams};
 
-use self::keys::{KeyId, Keys};
-use self::presented::{Carrier, Places};
+use self::keys::Keys;
+use self::presented::{Carrier, Places, Token};
 
 /// The rules of a hub. A reload replaces them.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +36,8 @@ pub(crate) struct Rules {
     /// The topics and patterns that anybody may listen to without a token.
     anonymous: Topics,
     leeway: Duration,
+    /// The number of reloads before these rules: a client that they let in needs no second look.
+    generation: u64,
 }
 
 /// A client that was let in, with its rights.
@@ -48,9 +50,10 @@ pub(crate) struct Caller {
     presence: Topics,
     /// The time from which the token is no longer accepted.
     expires: Option<SystemTime>,
-    /// The key that signed the token; none without a token.
-    key: Option<KeyId>,
-    carrier: Carrier,
+    /// The token, to be shown again to other rules.
+    token: Option<Token>,
+    /// The generation of the rules that let the client in.
+    generation: u64,
 }
 
 impl Auth {
@@ -59,10 +62,18 @@ impl Auth {
         Ok(Self(Arc::new(Mutex::new(Arc::new(options.rules()?)))))
     }
 
-    /// Replaces the rules by those that the options name now; keeps the old ones if that fails.
+    /// Replaces the rules by those that the options name now; keeps the old ones if that fails, and if
+    /// the new ones have no key although the old ones do.
     pub(crate) fn reload(&self, options: &AuthOptions) -> anyhow::Result<()> {
-        let rules = Arc::new(options.rules()?);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = rules;
+        let mut rules = options.rules()?;
+        // A file that was emptied by mistake must not open the hub to everybody.
+        anyhow::ensure!(
+            !rules.are_open() || self.rules().are_open(),
+            "there is no key any more: start the hub anew to let everybody publish and listen"
+        );
+        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rules.generation = current.generation + 1;
+        *current = Arc::new(rules);
         Ok(())
     }
 
@@ -79,14 +90,32 @@ impl Rules {
 
     /// Returns the client that a request comes from, by its token.
     pub(crate) fn identify(&self, uri: &Uri, headers: &HeaderMap) -> Result<Caller, Refusal> {
-        let Some(keys) = &self.keys else { return Ok(Caller::anybody(everything())) };
-        match self.places.token(uri, headers)? {
-            None => Ok(Caller::anybody(Topics::none())),
-            Some((token, carrier)) => {
-                let (claims, key) = keys.verify(&token)?;
-                Ok(claims.caller(key, carrier, self.leeway))
-            }
+        if self.are_open() {
+            self.admit(None)
+        } else {
+            self.admit(self.places.token(uri, headers)?)
         }
+    }
+
+    /// Gives a client the rights that it has now: its token may have expired, or a reload may have changed
+    /// the rules.
+    pub(crate) fn renew(&self, caller: &mut Caller) -> Result<(), Refusal> {
+        if caller.generation != self.generation {
+            *caller = self.admit(caller.token.clone())?;
+        }
+        caller.ensure_not_expired()
+    }
+
+    fn admit(&self, token: Option<Token>) -> Result<Caller, Refusal> {
+        let anybody = |rights| Caller::anybody(rights, self.generation);
+        let Some(keys) = &self.keys else { return Ok(anybody(everything())) };
+        let Some(token) = token else { return Ok(anybody(Topics::none())) };
+        let claims = keys.verify(token.text())?;
+        // The library, which looks at the times too, knows whole seconds only.
+        claims.ensure_begun(self.leeway)?;
+        let caller = claims.caller(token, self.leeway, self.generation);
+        caller.ensure_not_expired()?;
+        Ok(caller)
     }
 
     /// Returns `true` if the query may have a token.
@@ -103,45 +132,33 @@ impl Rules {
                 && topics.patterns().iter().all(|one| cover(&|known| known.cover_pattern(one)))
         })
     }
-
-    /// Decides whether a token that was accepted still is: its time is not over, and its key was not
-    /// removed.
-    fn still_accept(&self, caller: &Caller) -> Result<(), Refusal> {
-        if caller.expires.is_some_and(|expires| expires <= SystemTime::now()) {
-            return Err(Refusal::Expired);
-        }
-        match (&self.keys, caller.key) {
-            (Some(keys), Some(key)) if !keys.contain(key) => Err(Refusal::WrongKey),
-            _ => Ok(()),
-        }
-    }
 }
 
 impl Caller {
     /// A client without a token.
-    fn anybody(rights: Topics) -> Self {
+    fn anybody(rights: Topics, generation: u64) -> Self {
         Self {
             subject: None,
             publish: rights.clone(),
             subscribe: rights.clone(),
             presence: rights,
             expires: None,
-            key: None,
-            carrier: Carrier::None,
+            token: None,
+            generation,
         }
     }
 
-    /// Decides whether the client may publish to these topics.
-    pub(crate) fn ensure_may_publish(
-        &self,
-        audience: &Audience,
-        uri: &Uri,
-        headers: &HeaderMap,
-    ) -> Result<(), Refusal> {
+    /// Decides whether the client may publish at all, from where the request comes, before its body is read.
+    pub(crate) fn ensure_publisher(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
         // Browsers send cookies with the requests of every page; a token elsewhere is the page's own.
-        if matches!(self.carrier, Carrier::None | Carrier::Cookie) {
+        if matches!(self.carrier(), None | Some(Carrier::Cookie)) {
             ensure_same_site(uri, headers).map_err(|_| Refusal::CrossSite)?;
         }
+        self.ensure_rights(|| !self.publish.is_empty())
+    }
+
+    /// Decides whether the client, a publisher, may publish to these topics.
+    pub(crate) fn ensure_may_publish(&self, audience: &Audience) -> Result<(), Refusal> {
         self.ensure_rights(|| audience.topics().iter().all(|topic| self.publish.cover(topic)))
     }
 
@@ -156,12 +173,24 @@ impl Caller {
         self.expires.map(|expires| left(expires).unwrap_or_default())
     }
 
-    fn ensure_rights(&self, holds: impl Fn() -> bool) -> Result<(), Refusal> {
-        match (holds(), self.carrier) {
-            (true, _) => Ok(()),
-            (false, Carrier::None) => Err(Refusal::NoToken),
-            (false, _) => Err(Refusal::BeyondToken),
+    fn ensure_not_expired(&self) -> Result<(), Refusal> {
+        match self.expires {
+            Some(expires) if expires <= SystemTime::now() => Err(Refusal::Expired),
+            _ => Ok(()),
         }
+    }
+
+    fn ensure_rights(&self, holds: impl Fn() -> bool) -> Result<(), Refusal> {
+        match (holds(), self.carrier()) {
+            (true, _) => Ok(()),
+            (false, None) => Err(Refusal::NoToken),
+            (false, Some(_)) => Err(Refusal::BeyondToken),
+        }
+    }
+
+    /// Returns the place that the token came from, if there is a token.
+    fn carrier(&self) -> Option<Carrier> {
+        self.token.as_ref().map(Token::carrier)
     }
 }
 

@@ -6,7 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::{Arg, ArgAction, Command};
 use toml::{Table, Value};
 
@@ -39,7 +39,13 @@ pub(crate) fn arguments(
             continue;
         }
         let variable = variable(name);
-        match (environment(&variable).filter(|value| !value.is_empty()), file.get(name)) {
+        let value = environment(&variable);
+        if value.as_ref().is_some_and(|value| value.is_empty()) && is_of_tokens(name) {
+            bail!(
+                "the variable {variable} is empty: remove it, or the hub would be open to everybody"
+            );
+        }
+        match (value.filter(|value| !value.is_empty()), file.get(name)) {
             (Some(value), _) => all.extend(
                 from_variable(name, arg, &value)
                     .with_context(|| format!("in the variable {variable}"))?,
@@ -78,6 +84,12 @@ fn variable(name: &str) -> String {
     format!("{PREFIX}{}", name.replace('-', "_").to_uppercase())
 }
 
+/// Returns `true` if the option is one of tokens. An empty variable is an option that is not set, but
+/// for these: where a deployment has lost its key, the hub must not start without one.
+fn is_of_tokens(name: &str) -> bool {
+    name.starts_with("jwt-") || name == "jwks-file"
+}
+
 /// Returns `true` if the command line has `--name` or `--name=…`.
 fn is_given(given: &[OsString], name: &str) -> bool {
     given.iter().any(|argument| {
@@ -104,7 +116,11 @@ fn file(given: &[OsString], environment: &dyn Fn(&str) -> Option<OsString>) -> O
 fn read(path: &Path, command: &Command) -> anyhow::Result<Vec<(String, Value)>> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the configuration from {}", path.display()))?;
-    let table: Table = text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
+    // Not the library's error as a whole: it quotes the line, which may have a password.
+    let table: Table = text.parse().map_err(|error: toml::de::Error| {
+        let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+        anyhow!("{} is not TOML: line {line}: {}", path.display(), error.message())
+    })?;
     let mut values: Vec<(String, Value)> = Vec::new();
     for (key, value) in table {
         let name = key.replace('_', "-");
@@ -128,7 +144,11 @@ fn from_variable(name: &str, arg: &Arg, value: &OsStr) -> anyhow::Result<Vec<OsS
         },
         ArgAction::Append => {
             let list = value.to_str().context("it is not UTF-8")?.split(',').map(str::trim);
-            Ok(list.filter(|item| !item.is_empty()).map(|item| option(name, item)).collect())
+            let list: Vec<_> = list.collect();
+            if list.contains(&"") {
+                bail!("one of the values between commas is empty");
+            }
+            Ok(list.into_iter().map(|item| option(name, item)).collect())
         }
         _ => Ok(vec![option(name, value)]),
     }
@@ -246,6 +266,14 @@ mod tests {
         assert!(error(&[], "history = -1").contains("--history"));
         assert!(error(&[("SSE_HUB_GZIP", "si")], "").contains("in the variable SSE_HUB_GZIP"));
         assert!(error(&[("SSE_HUB_QUEUE", "0")], "").contains("at least 1"));
+        assert!(error(&[("SSE_HUB_HOST", "a.example,,")], "").contains("between commas is empty"));
+        for option in ["KEY_FILE", "AUDIENCE", "ISSUER", "COOKIE", "QUERY"] {
+            let variable = format!("SSE_HUB_JWT_{option}");
+            assert!(error(&[(&variable, "")], "").contains("is empty: remove it"), "{variable}");
+        }
+        assert!(error(&[("SSE_HUB_JWKS_FILE", "")], "jwks-file = 'keys'").contains("is empty"));
+        let secret = error(&[], "history = 7\nredis = 'redis://:hunter2@localhost");
+        assert!(secret.contains("line 2") && !secret.contains("hunter2"), "{secret}");
         // Those of different sources exclude each other too.
         assert!(
             error(&[("SSE_HUB_STORE", "/var/hub")], "redis = 'redis://localhost'")

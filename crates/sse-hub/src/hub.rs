@@ -10,12 +10,12 @@ use serde_json::json;
 use sse_kit::Hub;
 use sse_kit::broadcast::{Stats, SubscribeError};
 use sse_kit::event::{ConnectionId, Topics};
-use sse_kit::http::{Cors, Gate, HostRules, OpenError, Quota, SseRequest, SseResponse};
+use sse_kit::http::{Cors, Gate, HostRules, OpenError, Permit, Quota, SseRequest, SseResponse};
 use sse_kit::serve::{RequestBody, ServeStats};
 use sse_kit::shutdown::{GoodbyePolicy, ReconnectSpread, Shutdown};
 
-use crate::access_log::{self, Visitor};
-use crate::auth::{Auth, Caller, Listener, Refusal, TokenAuthorizer};
+use crate::access_log::{self, User, Visitor};
+use crate::auth::{self, Auth, Caller, Listener, Refusal, TokenAuthorizer};
 use crate::cross_origin;
 use crate::event_log::{EventLog, LogStatus};
 use crate::metrics::{self, Metrics};
@@ -28,9 +28,23 @@ use crate::status::{self, Rate, Status};
 /// After how long clients come back that were sent away: at most this, at random.
 const COME_BACK_WITHIN: Duration = Duration::from_secs(5);
 
+/// The maximum number of open streams of status pages.
+const MAX_STATUS_STREAMS: usize = 100;
+
 /// The paths of the streams.
 const EVENTS: &str = "/events";
 const STATUS_EVENTS: &str = "/status/events";
+
+/// The wish of a client that is refused a stream, for the log.
+const LISTEN: &str = "listen";
+
+/// The rights of a client that opens a stream.
+enum Rights {
+    /// All, as the hub has no key or the stream is that of the status page.
+    All,
+    /// Those of a token, or of no token, which may end before the stream does.
+    Of(Caller),
+}
 
 /// The state that all requests share.
 pub(crate) struct HubApp {
@@ -41,6 +55,8 @@ pub(crate) struct HubApp {
     server: Arc<ServeStats>,
     metrics: Metrics,
     limits: Quota,
+    /// Of the status page, whose streams need no token: they must not take those of others.
+    status_limits: Quota,
     rates: RateLimit,
     cors: Option<Cors>,
     access_log: bool,
@@ -88,6 +104,7 @@ impl HubApp {
             server,
             metrics,
             limits,
+            status_limits: Quota::new().total(MAX_STATUS_STREAMS),
             rates: RateLimit::new(options.publish_rate),
             cors: cross_origin::rules(&options.cors),
             access_log,
@@ -100,8 +117,12 @@ impl HubApp {
 
     /// Reads the keys and rules again, and asks for each open stream whether it may stay.
     pub(crate) fn reload(&self, options: &Options) -> anyhow::Result<()> {
+        let was_open = self.auth.rules().are_open();
         self.auth.reload(&options.auth)?;
         self.gate.renew(|_, _| true);
+        if was_open && !self.auth.rules().are_open() {
+            auth::end_open_streams(&self.events, COME_BACK_WITHIN);
+        }
         Ok(())
     }
 
@@ -115,14 +136,16 @@ impl HubApp {
         let origin = self.cors.as_ref().map(|_| cross_origin::headers(request.headers()));
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let mut reply = match origin.as_ref().filter(|_| method == Method::OPTIONS) {
-            Some(origin) if cross_origin::is_preflight(origin) => reply::no_content(),
+            Some(origin) if cross_origin::is_preflight(origin) => {
+                self.misnamed(&request).unwrap_or_else(reply::no_content)
+            }
             _ => self.route(request, client).await,
         };
         self.metrics.answered(metrics::route(&method, &path), reply.status(), began);
         if self.access_log {
-            access_log::answer(&method, &path, reply.status(), began);
+            access_log::answer(&method, &path, client.ip(), &reply, began);
         }
-        if let (Some(cors), Some(origin)) = (&self.cors, origin) {
+        if let (Some(cors), Some(origin), "/publish" | EVENTS) = (&self.cors, origin, &*path) {
             cors.allow(&origin, reply.headers_mut());
         }
         Ok(reply)
@@ -143,6 +166,7 @@ impl HubApp {
                     &self.metrics,
                     topic,
                     &request,
+                    client.ip(),
                 ),
                 _ => reply::not_allowed("GET, HEAD"),
             };
@@ -151,7 +175,7 @@ impl HubApp {
             (&Method::POST, "/publish") => {
                 let intake = Intake {
                     hub: &self.events,
-                    rules: &self.auth.rules(),
+                    auth: &self.auth,
                     rates: &self.rates,
                     metrics: &self.metrics,
                     client: client.ip(),
@@ -193,9 +217,12 @@ impl HubApp {
             Some(refusal) => refusal,
             None => self.stream(&request, client).await,
         };
-        let route = metrics::route(request.method(), request.uri().path());
-        self.metrics.answered(route, reply.status(), began);
-        if let Some(cors) = &self.cors {
+        let path = request.uri().path();
+        self.metrics.answered(metrics::route(request.method(), path), reply.status(), began);
+        if self.access_log {
+            access_log::answer(request.method(), path, client.ip(), &reply, began);
+        }
+        if let (Some(cors), EVENTS) = (&self.cors, path) {
             cors.allow(request.headers(), reply.headers_mut());
         }
         Ok(reply)
@@ -223,7 +250,8 @@ impl HubApp {
         let stats = self.events.stats();
         let mut all = json!(stats);
         all["evicted"] = self.evicted(&stats).into();
-        all["refused"] = (stats.refused + self.limits.refused()).into();
+        let refused = self.limits.refused() + self.status_limits.refused();
+        all["refused"] = (stats.refused + refused).into();
         all["accepted"] = self.server.accepted().into();
         all["fast_path"] = self.server.fast_path().into();
         if let Some((name, stats)) = self.log.stats() {
@@ -243,13 +271,18 @@ impl HubApp {
     async fn stream(&self, head: &Request<()>, client: SocketAddr) -> Reply {
         let request = SseRequest::from(head);
         if head.uri().path() == STATUS_EVENTS {
+            let Ok(permit) = self.status_limits.admit(client.ip()) else {
+                return reply::stream(SseResponse::busy(COME_BACK_WITHIN));
+            };
             let topics = status::topic().into();
-            return self.subscribe(&self.status.stream, topics, request, client, None).await;
+            let (hub, rights) = (&self.status.stream, Rights::All);
+            return self.subscribe(hub, topics, request, client, permit, rights).await;
         }
         let rules = self.auth.rules();
+        let refuse = |refusal: Refusal| refusal.answer(client.ip(), LISTEN, &self.metrics);
         let caller = match rules.identify(head.uri(), head.headers()) {
             Ok(caller) => caller,
-            Err(refusal) => return self.refuse(refusal, client),
+            Err(refusal) => return refuse(refusal),
         };
         let topics = match request.topics("topic") {
             Ok(topics) if topics.is_empty() => {
@@ -262,17 +295,23 @@ impl HubApp {
             return reply::error(StatusCode::BAD_REQUEST, &error.to_string());
         }
         if let Err(refusal) = rules.listen(&caller, &topics) {
-            return self.refuse(refusal, client);
+            return refuse(refusal);
         }
-        let caller = (!rules.are_open()).then_some(caller);
-        self.subscribe(&self.events, topics, request, client, caller).await
-    }
-
-    /// Refuses a client; its token is in no log.
-    fn refuse(&self, refusal: Refusal, client: SocketAddr) -> Reply {
-        tracing::info!(%client, reason = %refusal, "refused to listen");
-        self.metrics.refused(refusal.label());
-        refusal.reply()
+        let permit = match self.limits.admit(client.ip()) {
+            Ok(permit) => permit,
+            Err(error) => {
+                tracing::debug!(%client, %error, "a client is asked to come back later");
+                return reply::stream(SseResponse::busy(COME_BACK_WITHIN));
+            }
+        };
+        let rights = if rules.are_open() { Rights::All } else { Rights::Of(caller) };
+        let is_open = matches!(rights, Rights::All);
+        let reply = self.subscribe(&self.events, topics, request, client, permit, rights).await;
+        if is_open && !self.auth.rules().are_open() {
+            // A reload has ended the open streams, perhaps just before this one was there.
+            return refuse(Refusal::NoToken);
+        }
+        reply
     }
 
     async fn subscribe(
@@ -281,27 +320,27 @@ impl HubApp {
         topics: Topics,
         request: SseRequest<'_>,
         client: SocketAddr,
-        caller: Option<Caller>,
+        permit: Permit,
+        rights: Rights,
     ) -> Reply {
-        let permit = match self.limits.admit(client.ip()) {
-            Ok(permit) => permit,
-            Err(error) => {
-                tracing::debug!(%client, %error, "a client is asked to come back later");
-                return reply::stream(SseResponse::busy(COME_BACK_WITHIN));
-            }
-        };
         let start = request.start().unwrap_or_default();
         let subscribe = hub.subscribe(topics).start(start).resume(request.last_event_id());
         let mut subscribe = subscribe.client(client.ip());
-        if self.access_log || caller.is_some() {
-            let user = caller.as_ref().and_then(|caller| caller.subject.clone());
+        let user = match &rights {
+            Rights::All => None,
+            Rights::Of(caller) => caller.subject.clone(),
+        };
+        if self.access_log || user.is_some() {
+            let user = user.clone();
             subscribe = subscribe.metadata(Visitor { client: client.ip(), user });
         }
-        let opened = match caller {
-            None => subscribe.backfill().await.map(SseResponse::new).map_err(OpenError::from),
-            Some(caller) => match ConnectionId::random() {
+        let opened = match rights {
+            Rights::All => {
+                subscribe.backfill().await.map(SseResponse::new).map_err(OpenError::from)
+            }
+            Rights::Of(caller) => match ConnectionId::random() {
                 Ok(connection) => {
-                    let listener = Listener { caller, connection: connection.clone() };
+                    let listener = Listener::new(caller, connection.clone());
                     self.gate.open(listener, subscribe.id(connection)).await
                 }
                 Err(error) => Err(SubscribeError::Random(error).into()),
@@ -313,10 +352,12 @@ impl HubApp {
                 if self.gzip {
                     response = response.gzip(request);
                 }
-                reply::stream(response.into_response())
+                let mut reply = reply::stream(response.into_response());
+                reply.extensions_mut().extend(user.map(User::extension).unwrap_or_default());
+                reply
             }
             // The token or its rights ended while the stream was opened.
-            Err(OpenError::Denied) => self.refuse(Refusal::Expired, client),
+            Err(OpenError::Denied) => Refusal::Expired.answer(client.ip(), LISTEN, &self.metrics),
             Err(OpenError::Subscribe(SubscribeError::Random(error))) => {
                 reply::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
             }
@@ -404,7 +445,8 @@ mod tests {
         let client = SocketAddr::from(([127, 0, 0, 1], 1));
         let stream = || {
             let topics = Topics::from("a".parse::<Topic>().expect("a topic"));
-            app.subscribe(&hub, topics, SseRequest::from(&request), client, None)
+            let permit = app.limits.admit(client.ip()).expect("there is room");
+            app.subscribe(&hub, topics, SseRequest::from(&request), client, permit, Rights::All)
         };
         let replies = join_all((0..100).map(|_| stream())).await;
         let (mut open, mut busy) = (0, 0);

@@ -24,7 +24,7 @@ use listenfd::ListenFd;
 use sse_kit::serve::{ListenAddress, Listener, Server};
 use sse_kit::shutdown::Signals;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::auth::Auth;
 use crate::event_log::EventLog;
@@ -48,6 +48,8 @@ fn main() -> anyhow::Result<ExitCode> {
 
 async fn run(options: Options, sockets: ListenFd) -> anyhow::Result<ExitCode> {
     let signals = Signals::install()?;
+    // A hub that still waits for its log must not be ended by it.
+    let hangups = signal(SignalKind::hangup())?;
     if options.heartbeat().is_none() {
         tracing::warn!(
             "without heartbeats proxies end quiet streams, pages do not notice a connection that is dead, and \
@@ -86,7 +88,7 @@ async fn run(options: Options, sockets: ListenFd) -> anyhow::Result<ExitCode> {
     if options.fast_path {
         server = server.fast_path();
     }
-    let reload = tokio::spawn(reload_on_hangup(Arc::clone(&hub))?);
+    let reload = tokio::spawn(reload_on_hangup(hangups, Arc::clone(&hub)));
     let outcome = server.serve_until_shutdown(&hub.shutdown, signals, service).await;
     status.abort();
     reload.abort();
@@ -113,31 +115,32 @@ async fn listener(options: &Options, mut sockets: ListenFd) -> anyhow::Result<Li
 }
 
 /// Reads the keys and rules again at each SIGHUP. If that fails, the old ones stay.
-fn reload_on_hangup(hub: Arc<HubApp>) -> std::io::Result<impl Future<Output = ()>> {
-    let mut hangups = signal(SignalKind::hangup())?;
-    Ok(async move {
-        while hangups.recv().await.is_some() {
-            match Options::reload().and_then(|options| hub.reload(&options)) {
-                Ok(()) => tracing::info!("the keys and rules were read again"),
-                Err(error) => {
-                    tracing::error!("the old keys and rules stay: {error:#}");
-                }
+async fn reload_on_hangup(mut hangups: Signal, hub: Arc<HubApp>) {
+    while hangups.recv().await.is_some() {
+        match Options::reload().and_then(|options| hub.reload(&options)) {
+            Ok(()) => tracing::info!("the keys and rules were read again"),
+            Err(error) => {
+                tracing::error!("the old keys and rules stay: {error:#}");
             }
         }
-    })
+    }
 }
 
-/// Warns if anybody on a network may publish and listen.
+/// Says that anybody may publish and listen; a warning, unless only this machine can.
 fn warn_of_openness(auth: &Auth, address: &ListenAddress) {
     let is_local = match address {
         ListenAddress::Tcp(address) => address.ip().is_loopback(),
         _ => true,
     };
-    if auth.rules().are_open() && !is_local {
-        tracing::warn!(
-            %address,
-            "without a key everybody who can reach the hub may publish and listen to all topics: set \
-             `--jwt-key-file` or `--jwks-file`"
-        );
+    if !auth.rules().are_open() {
+        return;
+    }
+    let text = "without a key everybody who can reach the hub may publish and listen to all topics: set \
+                `--jwt-key-file` or `--jwks-file`";
+    if is_local {
+        // Perhaps behind a proxy.
+        tracing::info!(%address, "{text}");
+    } else {
+        tracing::warn!(%address, "{text}");
     }
 }

@@ -19,6 +19,7 @@ use crate::redis_options::RedisOptions;
 #[derive(Clone, Debug, clap::Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[command(
+    name = "hub",
     version,
     after_help = "\
 Each option may also be a variable, `SSE_HUB_HISTORY=7`, or a line of the file of `--config`, `history = 7`.

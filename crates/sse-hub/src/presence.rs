@@ -1,6 +1,7 @@
 //! `GET /topics/{topic}/presence`: who listens to a topic.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use http::{Request, StatusCode};
 use serde::Serialize;
@@ -8,7 +9,7 @@ use sse_kit::Hub;
 use sse_kit::event::Topic;
 use sse_kit::http::query_parameters;
 
-use crate::access_log::Visitor;
+use crate::access_log::{User, Visitor};
 use crate::auth::{Refusal, Rules};
 use crate::metrics::Metrics;
 use crate::reply::{self, Reply};
@@ -37,17 +38,19 @@ pub(crate) fn presence<B>(
     metrics: &Metrics,
     text: &str,
     request: &Request<B>,
+    client: IpAddr,
 ) -> Reply {
+    let refuse = |refusal: Refusal| refusal.answer(client, "show who listens", metrics);
     let caller = match rules.identify(request.uri(), request.headers()) {
         Ok(caller) => caller,
-        Err(refusal) => return refuse(refusal, metrics),
+        Err(refusal) => return refuse(refusal),
     };
     let topic = match decoded(text).parse::<Topic>() {
         Ok(topic) => topic,
         Err(error) => return reply::error(StatusCode::BAD_REQUEST, &error.to_string()),
     };
     if let Err(refusal) = caller.ensure_may_see(&topic) {
-        return refuse(refusal, metrics);
+        return refuse(refusal);
     }
     let connections = hub.presence(&topic);
     let mut users = BTreeMap::new();
@@ -60,7 +63,9 @@ pub(crate) fn presence<B>(
         }
     }
     let connections = connections.len();
-    reply::json(StatusCode::OK, &Presence { topic: &topic, connections, users })
+    let mut reply = reply::json(StatusCode::OK, &Presence { topic: &topic, connections, users });
+    reply.extensions_mut().extend(caller.subject.map(User::extension).unwrap_or_default());
+    reply
 }
 
 /// Decodes `%3A` and its like. A plus sign is itself in a path.
@@ -68,12 +73,6 @@ fn decoded(text: &str) -> String {
     let pair = format!("t={}", text.replace('+', "%2B").replace('&', "%26"));
     let first = query_parameters(&pair).next();
     first.and_then(Result::ok).map(|(_, topic)| topic.into_owned()).unwrap_or_default()
-}
-
-fn refuse(refusal: Refusal, metrics: &Metrics) -> Reply {
-    tracing::info!(reason = %refusal, "refused to show who listens");
-    metrics.refused(refusal.label());
-    refusal.reply()
 }
 
 #[cfg(test)]

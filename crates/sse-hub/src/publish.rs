@@ -6,23 +6,24 @@ mod query;
 mod rate_limit;
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
 use serde::Serialize;
-use sse_kit::broadcast::Receipt;
+use sse_kit::broadcast::{ClientKey, Receipt};
 use sse_kit::event::{Audience, EventId, TopicsError};
 use sse_kit::{Event, Hub};
 
 use self::failure::Failure;
 use self::query::{Query, idempotency_key};
-use self::rate_limit::Publisher;
-use crate::auth::{Caller, Rules};
+use crate::access_log::User;
+use crate::auth::{Auth, Caller};
 use crate::metrics::Metrics;
 use crate::reply::{self, Reply};
 
@@ -54,7 +55,7 @@ struct Published {
 /// The parts of the hub that publishing needs, for one request.
 pub(crate) struct Intake<'a> {
     pub(crate) hub: &'a Hub,
-    pub(crate) rules: &'a Rules,
+    pub(crate) auth: &'a Auth,
     pub(crate) rates: &'a RateLimit,
     pub(crate) metrics: &'a Metrics,
     pub(crate) client: IpAddr,
@@ -67,29 +68,45 @@ impl Intake<'_> {
         B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
         let (parts, body) = request.into_parts();
-        // Read first, whatever becomes of it: a client that is still sending would lose the answer.
-        let data = text(body).await;
-        let published = match self.rules.identify(&parts.uri, &parts.headers) {
-            Ok(caller) => self.publish_by(&caller, &parts, data).await,
-            Err(refusal) => Err(refusal.into()),
+        let caller = self.auth.rules().identify(&parts.uri, &parts.headers).and_then(|caller| {
+            caller.ensure_publisher(&parts.uri, &parts.headers)?;
+            Ok(caller)
+        });
+        let (user, published) = match caller {
+            Ok(mut caller) => {
+                let data = text(body).await;
+                let published = self.publish_by(&mut caller, &parts, data).await;
+                (caller.subject, published)
+            }
+            Err(refusal) => {
+                drain(body).await;
+                (None, Err(refusal.into()))
+            }
         };
-        published.unwrap_or_else(|failure| failure.reply(self.client, self.metrics))
+        let mut reply =
+            published.unwrap_or_else(|failure| failure.reply(self.client, self.metrics));
+        reply.extensions_mut().extend(user.map(User::extension).unwrap_or_default());
+        reply
     }
 
     async fn publish_by(
         &self,
-        caller: &Caller,
+        caller: &mut Caller,
         parts: &Parts,
         data: Result<String, Failure>,
     ) -> Result<Reply, Failure> {
+        // The body may have taken long to arrive, and the rights may have ended meanwhile.
+        let rules = self.auth.rules();
+        rules.renew(caller)?;
         let query = parts.uri.query().unwrap_or_default();
-        let query = Query::parse(query, self.rules.query_may_have_token());
+        let query = Query::parse(query, rules.query_may_have_token());
         let mut query = query.map_err(|message| Failure::bad_request(&message))?;
-        if parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind == batch::CONTENT_TYPE) {
-            if !query.is_empty() {
-                return Err(Failure::bad_request(&"the lines of a batch have all parameters"));
+        if is_batch(&parts.headers) {
+            if !query.is_empty() || parts.headers.contains_key("idempotency-key") {
+                let message = "the lines of a batch have all parameters, `idempotency_key` too";
+                return Err(Failure::bad_request(&message));
             }
-            return batch::publish(self, caller, parts, &data?).await;
+            return batch::publish(self, caller, &data?).await;
         }
         let once = idempotency_key(&parts.headers);
         let once = once.map_err(|message| Failure::bad_request(&message))?;
@@ -100,7 +117,7 @@ impl Intake<'_> {
             }
             Err(error) => return Err(Failure::bad_request(&error)),
         };
-        caller.ensure_may_publish(&audience, &parts.uri, &parts.headers)?;
+        caller.ensure_may_publish(&audience)?;
         let if_newest = query.if_newest;
         let mut event = query.event(data?);
         if let Some(once) = once {
@@ -113,8 +130,8 @@ impl Intake<'_> {
 
     /// Counts events against the limit of their publisher.
     fn admit(&self, caller: &Caller, events: usize) -> Result<(), Failure> {
-        let address = || Publisher::Address(self.client);
-        let publisher = caller.subject.clone().map_or_else(address, Publisher::User);
+        let user = caller.subject.as_deref();
+        let publisher = user.map_or_else(|| ClientKey::from(self.client), ClientKey::from);
         let events = u32::try_from(events).unwrap_or(u32::MAX);
         self.rates.admit(publisher, events).map_err(Failure::TooFast)
     }
@@ -130,8 +147,34 @@ impl Intake<'_> {
     }
 }
 
+/// Returns `true` if the body is a batch, whatever the parameters and the case of its media type.
+fn is_batch(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case(batch::CONTENT_TYPE)
+}
+
 fn ok(value: &impl Serialize) -> Reply {
     reply::json(StatusCode::OK, value)
+}
+
+/// Takes what a client sends that was refused, and keeps nothing of it: while it is still sending, it would
+/// lose the answer.
+async fn drain<B>(body: B)
+where
+    B: Body<Data = Bytes>,
+{
+    let taken = async {
+        let mut body = pin!(body);
+        let mut len = 0;
+        while len <= MAX_DATA
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            len += frame.data_ref().map_or(0, Bytes::len);
+        }
+    };
+    // A client that takes longer loses the answer.
+    let _ = tokio::time::timeout(DATA_TIMEOUT, taken).await;
 }
 
 /// Reads the text of a body.
@@ -159,12 +202,17 @@ where
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use futures_util::stream;
+    use clap::Parser;
+    use futures_util::{StreamExt, stream};
     use http_body_util::StreamBody;
     use hyper::body::Frame;
 
     use super::*;
+    use crate::auth::AuthOptions;
+    use crate::options::Options;
 
     #[tokio::test(start_paused = true)]
     async fn data_that_never_arrives_is_not_waited_for() {
@@ -172,12 +220,69 @@ mod tests {
         let request = Request::post("/publish?topic=a").body(body).unwrap();
         let intake = Intake {
             hub: &Hub::new(),
-            rules: &Rules::default(),
+            auth: &Auth::default(),
             rates: &RateLimit::new(0),
             metrics: &Metrics::new().unwrap(),
             client: [127, 0, 0, 1].into(),
         };
         let reply = intake.publish(request).await;
         assert_eq!(reply.status(), StatusCode::REQUEST_TIMEOUT);
+    }
+
+    /// A chunk of a body that counts how many of its like are kept.
+    struct Kept(Arc<AtomicUsize>);
+
+    impl AsRef<[u8]> for Kept {
+        fn as_ref(&self) -> &[u8] {
+            b"data"
+        }
+    }
+
+    impl Drop for Kept {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn auth(arguments: &[&str]) -> AuthOptions {
+        Options::try_parse_from(["hub"].iter().chain(arguments)).unwrap().auth
+    }
+
+    /// Publishes with a body of many chunks; returns the status, and how many were kept at most at once.
+    async fn publish_in_chunks(auth: &Auth, at_half: impl Fn() + Send) -> (StatusCode, usize) {
+        let (kept, most) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
+        let chunks = stream::iter(0..100).map(|number| {
+            if number == 50 {
+                at_half();
+            }
+            most.fetch_max(1 + kept.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+            Ok::<_, Infallible>(Frame::data(Bytes::from_owner(Kept(Arc::clone(&kept)))))
+        });
+        let request = Request::post("/publish?topic=a").body(StreamBody::new(chunks)).unwrap();
+        let intake = Intake {
+            hub: &Hub::new(),
+            auth,
+            rates: &RateLimit::new(0),
+            metrics: &Metrics::new().unwrap(),
+            client: [127, 0, 0, 1].into(),
+        };
+        let status = intake.publish(request).await.status();
+        (status, most.into_inner())
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_what_a_refused_client_sends() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("jwt.key");
+        std::fs::write(&key, "0123456789abcdef0123456789abcdef").unwrap();
+        let with_key = auth(&["--jwt-key-file", key.to_str().unwrap()]);
+        let keyed = Auth::new(&with_key).unwrap();
+        assert_eq!(publish_in_chunks(&keyed, || {}).await, (StatusCode::UNAUTHORIZED, 1));
+
+        let open = Auth::default();
+        assert_eq!(publish_in_chunks(&open, || {}).await, (StatusCode::OK, 100));
+        // Rights that end while the body arrives have ended.
+        let (status, _) = publish_in_chunks(&open, || open.reload(&with_key).unwrap()).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
     }
 }

@@ -258,7 +258,7 @@ impl Queue {
             return;
         }
         let from = Some(self.id(at));
-        self.push_gap(Gap { from, to: position, reason: GapReason::Future });
+        self.push_gap(Gap::new(from, position, GapReason::Future));
         self.offered_through = position.offset();
         self.delivered_through = position;
         if let Mode::Behind { reason, .. } = self.mode {
@@ -276,7 +276,7 @@ impl Queue {
             return;
         }
         let at = self.reached();
-        let gap = Gap { from: Some(self.id(at)), to: position, reason: GapReason::UnknownEpoch };
+        let gap = Gap::new(Some(self.id(at)), position, GapReason::UnknownEpoch);
         self.epoch = position.epoch();
         if !self.held && shared_through.is_some_and(|through| at <= through) {
             if !self.is_behind() {
@@ -320,7 +320,7 @@ impl Queue {
         };
         let in_order = missed.in_order;
         if let Some(lost) = missed.lost_through.filter(|lost| *lost > gap_told_through) {
-            self.push_gap(Gap { from: Some(self.id(after)), to: self.id(lost), reason });
+            self.push_gap(Gap::new(Some(self.id(after)), self.id(lost), reason));
             gap_told_through = lost;
         }
         let (mut fits, mut conflated) = (true, 0);
@@ -367,7 +367,7 @@ impl Queue {
     pub(crate) fn take(&mut self, waker: &Waker) -> Taken {
         if let Some(through) = self.dropped_through.take() {
             let from = Some(self.delivered_through);
-            let gap = Gap { from, to: through, reason: GapReason::Dropped };
+            let gap = Gap::new(from, through, GapReason::Dropped);
             return Taken::Delivery(Delivery::Gap(gap));
         }
         if let Some(item) = self.waiting.pop() {

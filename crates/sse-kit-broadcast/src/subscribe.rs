@@ -20,7 +20,7 @@ use crate::opening::{Opening, Wanted};
 use crate::queue::{Queue, QueueLimits};
 use crate::slow_consumer::SlowConsumer;
 use crate::start::Start;
-use crate::subscription::Subscription;
+use crate::subscription::{Place, Subscription};
 
 /// A builder for a subscription: see [`Hub::subscribe`](crate::Hub::subscribe).
 #[derive(Debug)]
@@ -218,12 +218,14 @@ impl SubscriptionBuilder {
 
         node.counters.resumed.add(u64::from(matches!(begin, Begin::After(_) | Begin::Ahead(_))));
         let (cursor, begins_at_cursor) = begin.cursor(now_at);
+        // A client without a cursor would begin with history, or now.
+        let newest = begin.newest(now_at).filter(|_| start == Start::Now);
         let opening = match begin {
             Begin::Search(search) => Opening::search(now_at, search.wanted(), limits.bytes),
             _ => Opening::default(),
         };
-        let subscription =
-            Subscription::new(node, connection, (cursor, begins_at_cursor, lineage), opening);
+        let place = Place { cursor, begins_at_cursor, newest, lineage };
+        let subscription = Subscription::new(node, connection, place, opening);
         let lacks = lacks.map(|after| Lacking {
             after,
             through: now_at,
@@ -278,13 +280,22 @@ impl Begin {
         if let Self::After(cursor) = self { Some(cursor) } else { None }
     }
 
+    /// Returns the newest position, if the client resumes.
+    fn newest(self, now_at: EventId) -> Option<EventId> {
+        match self {
+            Self::Now | Self::All | Self::Search(_) => None,
+            Self::After(_) | Self::Gap { .. } => Some(now_at),
+            Self::Ahead(cursor) => Some(cursor),
+        }
+    }
+
     fn set_up(self, queue: &mut Queue, now_at: EventId) {
         match self {
             Self::Now | Self::Search(_) => {}
             Self::All => queue.begin_with_history(),
             Self::After(cursor) => queue.begin_after(cursor),
             Self::Ahead(cursor) => queue.start_ahead(cursor),
-            Self::Gap { from, reason } => queue.push_gap(Gap { from, to: now_at, reason }),
+            Self::Gap { from, reason } => queue.push_gap(Gap::new(from, now_at, reason)),
         }
     }
 

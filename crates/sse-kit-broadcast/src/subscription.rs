@@ -29,35 +29,32 @@ pub struct Subscription {
     node: Arc<Node>,
     shard: Arc<Shard>,
     connection: Arc<Connection>,
-    cursor: EventId,
-    lineage: Lineage,
+    place: Place,
     begins_with_gap: bool,
-    begins_at_cursor: bool,
     /// The events before those in the queue.
     opening: Opening,
 }
 
+/// The place in the log at which a subscription begins.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) cursor: EventId,
+    /// `true` if a client that knows only the cursor misses nothing when it resumes from there.
+    pub(crate) begins_at_cursor: bool,
+    pub(crate) newest: Option<EventId>,
+    pub(crate) lineage: Lineage,
+}
+
 impl Subscription {
-    /// Creates the receiving end. With `begins_at_cursor`, a client that knows only the cursor
-    /// misses nothing when it resumes from there.
     pub(crate) fn new(
         node: Arc<Node>,
         connection: Arc<Connection>,
-        (cursor, begins_at_cursor, lineage): (EventId, bool, Lineage),
+        place: Place,
         opening: Opening,
     ) -> Self {
         let begins_with_gap = opening.is_empty() && connection.queue.lock().is_gap_next();
         let shard = Arc::clone(&node.shards[connection.shard]);
-        Self {
-            node,
-            shard,
-            connection,
-            cursor,
-            lineage,
-            begins_with_gap,
-            begins_at_cursor,
-            opening,
-        }
+        Self { node, shard, connection, place, begins_with_gap, opening }
     }
 
     /// Sets the events that are yielded before anything else.
@@ -117,12 +114,19 @@ impl Subscription {
     /// Returns the position at which the subscription started: all later events are delivered or
     /// covered by a gap.
     pub fn cursor(&self) -> EventId {
-        self.cursor
+        self.place.cursor
+    }
+
+    /// Returns the newest position when the subscription was opened, if the client resumed and would
+    /// otherwise have started [now](crate::Start::Now). Clients that share the stream and have no cursor of
+    /// their own begin here.
+    pub fn newest(&self) -> Option<EventId> {
+        self.place.newest
     }
 
     /// Returns the earlier epochs that the epoch of the cursor continues.
     pub fn lineage(&self) -> &Lineage {
-        &self.lineage
+        &self.place.lineage
     }
 
     /// Returns the position through which everything was delivered or covered by a gap, whether or
@@ -145,7 +149,7 @@ impl Subscription {
     /// from it misses nothing. `None` if the subscription starts with a gap or within history; a
     /// client that is cut off before its first event must then start the same way again.
     pub fn resumes_from(&self) -> Option<EventId> {
-        (self.begins_at_cursor && !self.begins_with_gap).then_some(self.cursor)
+        (self.place.begins_at_cursor && !self.begins_with_gap).then_some(self.place.cursor)
     }
 
     /// Returns the connection.

@@ -4,7 +4,7 @@ mod receiving;
 
 use receiving::{Received, data, received, settle};
 use sse_kit_broadcast::{Hub, SlowConsumer, Start, Subscription};
-use sse_kit_event::{Event, LastEventId, Topic, Topics};
+use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic, Topics};
 use sse_kit_test_support::TestResult;
 
 fn topic(text: &str) -> Topic {
@@ -137,5 +137,24 @@ async fn slow_subscribers_begin_there_too() -> TestResult {
         let mut begun = subscribe.start(Start::All).open()?;
         assert_eq!(all(&mut begun).await, datas(0..300), "{policy:?}");
     }
+    Ok(())
+}
+
+/// Of the clients that share a stream, one without a cursor begins at the newest position.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_resumes_names_the_newest_position() -> TestResult {
+    let hub = with_history().await?;
+    let position = hub.cursor();
+    let after = |offset| LastEventId::Known(EventId::new(position.epoch(), offset));
+    let resume = |last| hub.subscribe(topic("jobs:1")).resume(last);
+    let lost = LastEventId::Known(EventId::new(Epoch::new(7), 1));
+    // In history, before it, and of another log: the last two begin with a gap.
+    let malformed = LastEventId::parse(b"x").ok_or("an id")?;
+    for last in [after(250), after(1), lost, malformed] {
+        assert_eq!(resume(last).open()?.newest(), Some(position));
+    }
+    assert_eq!(hub.subscribe(topic("jobs:1")).open()?.newest(), None);
+    // A client without a cursor would get history.
+    assert_eq!(resume(after(250)).start(Start::All).open()?.newest(), None);
     Ok(())
 }

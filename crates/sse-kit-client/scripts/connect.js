@@ -17,7 +17,7 @@ import { EventStreamParser } from './parser.js';
  * @typedef {object} Attempt
  * @property {typeof globalThis.fetch} [fetch]
  * @property {RequestInit} init
- * @property {AbortSignal} signal ends it; nothing is called after that
+ * @property {AbortController} control ends it; nothing is called after that. It is aborted at the end
  * @property {() => void} opened is called when the answer is a stream
  * @property {() => void} alive is called for each piece that arrives
  * @property {(event: StreamEvent, retry: number | undefined) => void} receive is called for each event
@@ -31,19 +31,16 @@ import { EventStreamParser } from './parser.js';
  * @param {Attempt} attempt
  * @returns {Promise<Ending>}
  */
-export async function connect(url, { fetch = globalThis.fetch, init, signal, opened, alive, receive }) {
-  const request = new AbortController();
-  const abort = () => request.abort();
-  signal.addEventListener('abort', abort);
+export async function connect(url, { fetch = globalThis.fetch, init, control, opened, alive, receive }) {
+  const { signal } = control;
   const ending = { status: 0, isFinal: false, retryAfter: 0 };
   try {
     const headers = { ...init.headers, Accept: 'text/event-stream' };
-    const response = await fetch(url, { cache: 'no-store', ...init, headers, signal: request.signal });
+    const response = await fetch(url, { cache: 'no-store', ...init, headers, signal });
     const { status, ok, body } = response;
-    if (isFinal(status)) return { ...ending, reason: `status ${status}`, status, isFinal: true };
     if (!ok || !body || !isStream(response.headers)) {
-      const reason = ok ? 'the answer is no stream' : `status ${status}`;
-      return { ...ending, reason, status, retryAfter: retryAfter(response.headers) };
+      const reason = ok && body ? 'the answer is no stream' : `status ${status}`;
+      return { reason, status, isFinal: isFinal(status), retryAfter: retryAfter(response.headers) };
     }
     opened();
     const parser = new EventStreamParser((event) => {
@@ -60,8 +57,7 @@ export async function connect(url, { fetch = globalThis.fetch, init, signal, ope
   } catch (error) {
     return { ...ending, reason: String(error) };
   } finally {
-    signal.removeEventListener('abort', abort);
-    abort(); // what was refused is not read
+    control.abort(); // what was refused is not read
   }
 }
 

@@ -20,3 +20,12 @@ export function readControl(data) {
     return {};
   }
 }
+
+/**
+ * Returns the heartbeat interval that a hello says, in milliseconds; 0: none.
+ *
+ * @param {string} hello its data
+ */
+export function heartbeatOf(hello) {
+  return Number(readControl(hello).heartbeat_ms ?? 0);
+}

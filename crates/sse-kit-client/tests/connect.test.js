@@ -23,7 +23,7 @@ async function read(body, { receive = () => {}, init } = {}) {
   const ending = connect('/', {
     fetch,
     init: {},
-    signal: control.signal,
+    control,
     opened: () => seen.push('open'),
     alive: () => {},
     receive: ({ data }) => {
@@ -62,7 +62,7 @@ test('what is refused is not read', async () => {
     [503, false],
   ])) {
     const { ending, seen } = await read(events('1'), { init: { status, headers: { 'Retry-After': '3' } } });
-    assert.deepEqual(ending, { reason: `status ${status}`, status, isFinal, retryAfter: isFinal ? 0 : 3000 });
+    assert.deepEqual(ending, { reason: `status ${status}`, status, isFinal, retryAfter: 3000 });
     assert.deepEqual(seen, []);
   }
   const page = await read(events('1'), { init: { headers: { 'Content-Type': 'text/html' } } });

@@ -63,6 +63,7 @@ impl ControlName {
 
 /// The data of `sse-kit:hello`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Hello {
     /// The position at which the stream begins. Every later event follows on the stream, or is
     /// covered by a gap event.
@@ -72,6 +73,11 @@ pub struct Hello {
     pub connection: ConnectionId,
     /// The heartbeat interval in milliseconds; 0 if there are no heartbeats.
     pub heartbeat_ms: u64,
+    /// The newest position when a stream that resumes was opened; otherwise the field is left out. A
+    /// client without a cursor that shares the stream begins here: what comes before is for the client
+    /// that resumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<EventId>,
     /// The last ids of earlier epochs that the epoch of `cursor` continues. An id up to one of these
     /// names the same position as that offset in the epoch of `cursor`. Usually there are none, and
     /// the field is left out.
@@ -80,6 +86,11 @@ pub struct Hello {
 }
 
 impl Hello {
+    /// Creates the data of a stream that begins at `cursor`, without heartbeats.
+    pub const fn new(cursor: EventId, connection: ConnectionId) -> Self {
+        Self { cursor, connection, heartbeat_ms: 0, newest: None, continues: Vec::new() }
+    }
+
     /// Creates the event, without an id.
     ///
     /// A stream that resumes, or that begins at the current position, should use the cursor as the
@@ -87,15 +98,16 @@ impl Hello {
     /// position. A stream that begins with a gap must leave the id off: a client that is cut off
     /// between hello and gap would never learn of the gap.
     pub fn event(&self) -> Event {
-        let Self { cursor, connection, heartbeat_ms, continues } = self;
+        let Self { cursor, connection, heartbeat_ms, newest, continues } = self;
         // None of these has a character that JSON escapes.
+        let newest = newest.map_or_else(String::new, |id| format!(r#","newest":"{id}""#));
         let ids: Vec<String> = continues.iter().map(|id| format!("\"{id}\"")).collect();
         let continues = match &*ids {
             [] => String::new(),
             ids => format!(r#","continues":[{}]"#, ids.join(",")),
         };
         let data = format!(
-            r#"{{"cursor":"{cursor}","connection":"{connection}","heartbeat_ms":{heartbeat_ms}{continues}}}"#
+            r#"{{"cursor":"{cursor}","connection":"{connection}","heartbeat_ms":{heartbeat_ms}{newest}{continues}}}"#
         );
         Event::new(data).with_name(EventName::control(ControlName::Hello))
     }
@@ -105,6 +117,7 @@ impl Hello {
 ///
 /// The page should reload its content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Gap {
     /// The last event before the gap, if the server knows it.
     pub from: Option<EventId>,
@@ -115,6 +128,11 @@ pub struct Gap {
 }
 
 impl Gap {
+    /// Creates the data.
+    pub const fn new(from: Option<EventId>, to: EventId, reason: GapReason) -> Self {
+        Self { from, to, reason }
+    }
+
     /// Creates the event.
     ///
     /// If the stream continues after `to`, the event's id is `to`, so the client receives the gap
@@ -200,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_reason_of_a_newer_version_is_a_gap_all_the_same() {
-        let data = r#"{"from":null,"to":"0000000000000001-7","reason":"moon-phase"}"#;
+        let data = r#"{"from":null,"to":"1-7","reason":"moon-phase"}"#;
         let gap: Gap = serde_json::from_str(data).unwrap();
         assert_eq!(gap.reason, GapReason::Other);
         assert_eq!(gap.to, EventId::new(Epoch::new(1), 7));
@@ -210,10 +228,11 @@ mod tests {
     fn data_is_what_serde_writes() {
         let cursor = EventId::new(Epoch::new(0xbee), 7);
         let connection: ConnectionId = "a.B_c-9".parse().unwrap();
-        for (heartbeat_ms, continues) in
-            [(0, vec![]), (u64::MAX, vec![cursor]), (1, vec![cursor; 3])]
+        for (heartbeat_ms, newest, continues) in
+            [(0, None, vec![]), (u64::MAX, Some(cursor), vec![cursor]), (1, None, vec![cursor; 3])]
         {
-            let hello = Hello { cursor, connection: connection.clone(), heartbeat_ms, continues };
+            let begun = Hello::new(cursor, connection.clone());
+            let hello = Hello { heartbeat_ms, newest, continues, ..begun };
             assert_eq!(hello.event().data(), serde_json::to_string(&hello).unwrap());
         }
         let reasons = [

@@ -70,23 +70,24 @@ impl EncodedEvent {
         if memchr::memchr(b'\r', bytes).is_some() {
             return Err(EncodedEventError::Line);
         }
-        let (mut names, mut retries, mut has_data) = (0, 0, false);
-        for line in lines.split('\n') {
-            if line.starts_with("data: ") {
-                has_data = true;
-            } else if let Some(name) = line.strip_prefix("event: ") {
-                EventName::new(name).map_err(|_| EncodedEventError::Name)?;
-                names += 1;
-            } else if let Some(millis) = line.strip_prefix("retry: ") {
-                if !is_whole_number(millis) || millis.parse::<u64>().is_err() {
-                    return Err(EncodedEventError::Line);
-                }
-                retries += 1;
-            } else if !line.starts_with(": ") {
-                return Err(EncodedEventError::Line);
+        // In this order. A second `event: ` or `retry: ` is out of order after the first.
+        let (mut rest, mut data_lines) = (lines.split('\n').peekable(), 0);
+        while rest.next_if(|line| line.starts_with(": ")).is_some() {}
+        if let Some(name) = rest.next_if(|line| line.starts_with("event: ")) {
+            let name = EventName::new(&name["event: ".len()..]);
+            if name.map_err(|_| EncodedEventError::Name)?.is_default() {
+                return Err(EncodedEventError::Name);
             }
         }
-        if !has_data || names > 1 || retries > 1 {
+        while rest.next_if(|line| line.starts_with("data: ")).is_some() {
+            data_lines += 1;
+        }
+        let is_retry = |line: &&str| {
+            let millis = line.strip_prefix("retry: ");
+            millis.is_some_and(|text| is_whole_number(text) && text.parse::<u64>().is_ok())
+        };
+        rest.next_if(is_retry);
+        if data_lines == 0 || rest.next().is_some() {
             return Err(EncodedEventError::Line);
         }
         // Reserves room for the id, so that `finish` does not reallocate.
@@ -127,14 +128,16 @@ pub enum EncodedEventError {
     /// The bytes are not UTF-8.
     #[error("the encoded event is not UTF-8")]
     Encoding,
-    /// A line is not a field of an event or occurs twice, or there is no data.
+    /// A line is not a field of an event, occurs twice or out of order, or there is no data.
     #[error(
-        "not an encoded event: it must be `data: ` lines, each ended by LF, and optionally one \
-         `event: `, one `retry: ` and `: ` lines"
+        "not an encoded event: it must be, in this order and each ended by LF, `: ` lines, one \
+         `event: ` or none, `data: ` lines, and one `retry: ` or none"
     )]
     Line,
-    /// The name is reserved or invalid.
-    #[error("the name in the encoded event is reserved or invalid; see `EventName`")]
+    /// The name is reserved or invalid, or is `message`, which an encoded event leaves out.
+    #[error(
+        "the name in the encoded event is reserved, invalid, or the default `message`; see `EventName`"
+    )]
     Name,
 }
 
@@ -243,12 +246,19 @@ mod tests {
             (b"data:x\n", EncodedEventError::Line),
             (b": only a comment\n", EncodedEventError::Line),
             (b"event: a\nevent: b\ndata: x\n", EncodedEventError::Line),
-            (b"retry: -1\ndata: x\n", EncodedEventError::Line),
-            (b"retry: +5\ndata: x\n", EncodedEventError::Line),
-            (b"retry: \ndata: x\n", EncodedEventError::Line),
-            (b"retry: 18446744073709551616\ndata: x\n", EncodedEventError::Line),
+            (b"data: x\nretry: 1\nretry: 1\n", EncodedEventError::Line),
+            (b"data: x\nretry: -1\n", EncodedEventError::Line),
+            (b"data: x\nretry: +5\n", EncodedEventError::Line),
+            (b"data: x\nretry: \n", EncodedEventError::Line),
+            (b"data: x\nretry: 18446744073709551616\n", EncodedEventError::Line),
+            (b"retry: 1\ndata: x\n", EncodedEventError::Line),
+            (b"data: x\nevent: a\n", EncodedEventError::Line),
+            (b"event: a\n: c\ndata: x\n", EncodedEventError::Line),
+            (b"data: x\n: c\ndata: y\n", EncodedEventError::Line),
             (b"event: sse-kit:close\ndata: x\n", EncodedEventError::Name),
             (b"event: \ndata: x\n", EncodedEventError::Name),
+            (b"event: message\ndata: x\n", EncodedEventError::Name),
+            (b"event: error\ndata: x\n", EncodedEventError::Name),
             (b"data: \xff\n", EncodedEventError::Encoding),
         ] {
             assert_eq!(EncodedEvent::parse(bytes).err(), Some(error), "{bytes:?}");

@@ -8,8 +8,9 @@ use crate::text::TextError;
 /// The name of an event, which a page listens for (`addEventListener(name, …)`, `sse-swap`).
 ///
 /// A name has at most [`EventName::MAX_LEN`] bytes and no control characters (C0, DEL, C1). It does
-/// not begin with `sse-kit:`, which is reserved for [control events](crate::control). Cloning is
-/// cheap.
+/// not begin with `sse-kit:`, which is reserved for [control events](crate::control). It is neither
+/// `open` nor `error`: browsers dispatch events with these names about the connection itself, and
+/// htmx would take an event `error` for a lost connection. Cloning is cheap.
 ///
 /// ```
 /// use sse_kit_event::{EventName, TextError};
@@ -54,8 +55,8 @@ impl EventName {
     pub const fn from_static(name: &'static str) -> Self {
         assert!(
             check(name).is_ok(),
-            "not an event name: it has 1 to 256 bytes, no control characters, and does not begin \
-             with `sse-kit:`"
+            "not an event name: it has 1 to 256 bytes, no control characters, does not begin with \
+             `sse-kit:`, and is neither `open` nor `error`"
         );
         Self(Text::Static(name))
     }
@@ -99,6 +100,11 @@ const fn check(name: &str) -> Result<(), BrokenRule> {
         let rule = "names that begin with `sse-kit:` are reserved; choose another";
         return Err(BrokenRule::Reserved(rule));
     }
+    if matches!(bytes, b"open" | b"error") {
+        let rule =
+            "browsers dispatch `open` and `error` about the connection itself; choose another";
+        return Err(BrokenRule::Reserved(rule));
+    }
     Ok(())
 }
 
@@ -126,6 +132,18 @@ mod tests {
         assert_eq!(kind(&"x".repeat(257)), Some(TextErrorKind::TooLong));
         assert!(EventName::new("sse-kitten, größer ✓").is_ok());
     }
+
+    /// An `EventSource` dispatches events of these names itself: a page could not tell them apart.
+    #[test]
+    fn names_of_the_browser_are_reserved() {
+        for name in ["open", "error"] {
+            assert_eq!(kind(name), Some(TextErrorKind::Reserved), "{name}");
+        }
+        for name in ["opened", "Error", "errors", "message", "close"] {
+            assert_eq!(kind(name), None, "{name}");
+        }
+    }
+
     #[test]
     fn a_literal_is_the_name_that_is_parsed() {
         use std::collections::{BTreeSet, HashSet};

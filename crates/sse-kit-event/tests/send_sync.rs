@@ -3,9 +3,8 @@
 use sse_kit_event::control::{ControlName, Gap, GapReason, Hello};
 use sse_kit_event::{
     Audience, ConnectionId, DecodeError, Decoded, Decoder, EncodedEvent, EncodedEventError, Epoch,
-    Event, EventId, EventKey, EventName, IdempotencyKey, JsonError, LastEventId, Message,
-    RandomError, SeveralTopics, StaticTopic, TextError, TextErrorKind, Topic, TopicPattern, Topics,
-    TopicsError,
+    Event, EventId, EventKey, EventName, IdempotencyKey, LastEventId, Message, RandomError,
+    SeveralTopics, StaticTopic, TextError, TextErrorKind, Topic, TopicPattern, Topics, TopicsError,
 };
 use sse_kit_test_support::assert_send_and_sync;
 
@@ -27,7 +26,6 @@ assert_send_and_sync!(
     EventKey,
     EventName,
     IdempotencyKey,
-    JsonError,
     LastEventId,
     Message,
     RandomError,
@@ -40,3 +38,8 @@ assert_send_and_sync!(
     Topics,
     TopicsError,
 );
+
+#[cfg(feature = "json")]
+mod json {
+    sse_kit_test_support::assert_send_and_sync!(sse_kit_event::JsonError);
+}

@@ -207,7 +207,9 @@ export function serveHtmx4(unwatched) {
 
   return () => {
     for (const [element, { request }] of asking) {
-      if (!element.isConnected) request.abort();
+      if (element.isConnected) continue;
+      asking.delete(element); // the end of its request is not heard of
+      request.abort();
     }
     for (const element of connected) {
       if (element.isConnected) continue;

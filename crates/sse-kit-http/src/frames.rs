@@ -32,12 +32,10 @@ pub(crate) fn frame(delivery: Delivery) -> Bytes {
 /// direction, so that clients that a crash cuts off do not reconnect all at once.
 pub(crate) fn hello(subscription: &Subscription, id: Option<EventId>, retry: Duration) -> Bytes {
     let heartbeat = subscription.heartbeat().unwrap_or_default();
-    let hello = Hello {
-        cursor: subscription.cursor(),
-        connection: subscription.connection().id().clone(),
-        heartbeat_ms: u64::try_from(heartbeat.as_millis()).unwrap_or(u64::MAX),
-        continues: subscription.lineage().as_slice().to_vec(),
-    };
+    let mut hello = Hello::new(subscription.cursor(), subscription.connection().id().clone());
+    hello.heartbeat_ms = u64::try_from(heartbeat.as_millis()).unwrap_or(u64::MAX);
+    hello.newest = subscription.newest();
+    hello.continues = subscription.lineage().as_slice().to_vec();
     let spread = retry.as_secs_f64() * (0.5 + fastrand::f64());
     let retry = Duration::try_from_secs_f64(spread).unwrap_or(retry).max(MIN_RETRY);
     hello.event().with_retry(retry).encode().finish(id)

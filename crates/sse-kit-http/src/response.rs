@@ -119,9 +119,12 @@ impl SseResponse {
         self
     }
 
-    /// Sets the average delay before a client reconnects. Each client gets a random delay, up to
-    /// half shorter or longer, so that clients that a crash cuts off do not reconnect all at once.
-    /// Default: 3 s, which means 1.5 s to 4.5 s. No client gets less than 100 ms.
+    /// Sets the average delay before a browser's `EventSource` reconnects. Each client gets a random
+    /// delay, up to half shorter or longer, so that clients that a crash cuts off do not reconnect
+    /// all at once. Default: 3 s, which means 1.5 s to 4.5 s. No client gets less than 100 ms.
+    ///
+    /// Pages with the script of `sse-kit-monitor` or `sse-kit-tabs` wait as their own setting
+    /// `reconnect_delay` says; they follow only the delay of a goodbye, which the shutdown sets.
     pub fn retry(self, delay: Duration) -> Self {
         Self { retry: delay, ..self }
     }

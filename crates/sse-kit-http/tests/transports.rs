@@ -187,7 +187,7 @@ async fn a_client_resumes_by_header_or_by_query_on_every_transport() -> TestResu
         assert_eq!(gap.name, "sse-kit:gap");
         assert_eq!(gap.last_event_id, ids[3].to_string(), "told, and so not told again");
         let gap: Gap = serde_json::from_str(&gap.data)?;
-        assert_eq!(gap, Gap { from: None, to: ids[3], reason: GapReason::Malformed });
+        assert_eq!(gap, Gap::new(None, ids[3], GapReason::Malformed));
     }
     Ok(())
 }

@@ -23,6 +23,8 @@ import { splitCursor } from '../../sse-kit-htmx/scripts/stream-url.js';
  * @property {() => void} cut ends the attempt that is under way, which is then tried again
  * @property {() => void} hurry tries again now, if it waits
  * @property {() => void} stop ends it for good
+ * @property {() => void} [park] gives the connection up, until it is resumed
+ * @property {() => void} [resume]
  */
 
 const trusted = policy('sse-kit-monitor');
@@ -36,6 +38,8 @@ export class Connection {
   /** The last reconnection time that the server sent, in milliseconds. @type {number | undefined} */
   retry;
   cursor = '';
+  /** Where it is configured. @type {Element | undefined} */
+  block;
   reconnects = 0;
   lastEvent = '';
   /** How late the last heartbeat was, in milliseconds. @type {number | undefined} */
@@ -120,6 +124,15 @@ export class Connection {
   leaves(transport, reason) {
     this.#transports = this.#transports.filter((other) => other !== transport);
     if (!this.transport) this.ends(reason);
+  }
+
+  /** Gives the stream up while the page is in the back/forward cache. */
+  parks() {
+    for (const transport of this.#transports) transport.park?.();
+  }
+
+  resumes() {
+    for (const transport of this.#transports) transport.resume?.();
   }
 
   /** Notes that a request is sent. */

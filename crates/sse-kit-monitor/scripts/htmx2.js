@@ -6,9 +6,6 @@ import { MonitoredEventSource } from './source.js';
 /** What `EventSource` has to be told to listen for. */
 const CONTROL = [HELLO, HEARTBEAT, GAP, SHUTDOWN, BUSY, CLOSE];
 
-/** @type {Set<WeakRef<MonitoredEventSource>>} */
-const opened = new Set();
-
 /** @type {WeakSet<EventTarget>} */
 const observed = new WeakSet();
 
@@ -20,7 +17,6 @@ const observed = new WeakSet();
  */
 export function open(connection, url) {
   const source = new MonitoredEventSource(url, connection);
-  opened.add(new WeakRef(source));
   connection.asks();
   connection.become('connecting', 'opened');
   observe(connection, source);
@@ -81,11 +77,3 @@ export function serveHtmx2(htmx, connectionTo) {
     return other ? other(url) : new EventSource(url, { withCredentials: true });
   };
 }
-
-// A page in the back/forward cache would keep its connections, and six per host are all there are.
-addEventListener('pagehide', () => {
-  for (const source of opened) source.deref()?.park();
-});
-addEventListener('pageshow', ({ persisted }) => {
-  if (persisted) for (const source of opened) source.deref()?.resume();
-});

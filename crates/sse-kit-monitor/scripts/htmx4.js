@@ -1,5 +1,5 @@
 import { isFinal, isStream, retryAfter } from '../../sse-kit-client/scripts/answer.js';
-import { resuming, splitCursor } from '../../sse-kit-htmx/scripts/stream-url.js';
+import { resuming } from '../../sse-kit-htmx/scripts/stream-url.js';
 
 /** @import { Connection } from './connection.js' */
 
@@ -9,11 +9,11 @@ const FOREVER = 2 ** 31 - 1;
 /** Whether the page is in the back/forward cache, or on its way. */
 let isParked = false;
 
-/** How each connection is carried. @type {Map<Connection, ReturnType<typeof transportOf>>} */
-const served = new Map();
+/** How each connection is carried. @type {WeakMap<Connection, ReturnType<typeof transportOf>>} */
+const served = new WeakMap();
 
-/** What the last answer of each stream asked for by `Retry-After`, in milliseconds. @type {Map<string, number>} */
-const waits = new Map();
+/** What the last answer to each asked for by `Retry-After`, in milliseconds. @type {WeakMap<Connection, number>} */
+const waits = new WeakMap();
 
 /** @returns {any} */
 const htmx4 = () => /** @type {any} */ (window).htmx;
@@ -51,7 +51,7 @@ export function instrument(connection, stream) {
     connectTimeout: { get: () => Math.min(connection.patience, FOREVER) },
     reconnectDelay: {
       get() {
-        const delay = isParked ? FOREVER : connection.retryDelay(waitOf(stream.url));
+        const delay = isParked ? FOREVER : connection.retryDelay(waitOf(connection));
         return delay / 2 ** (stream.attempt - 1);
       },
       set(retry) {
@@ -61,18 +61,19 @@ export function instrument(connection, stream) {
   });
 }
 
-/** Ends connections whose elements have left the document, of which htmx tells nobody. */
-export function endRemoved() {
-  for (const connection of served.keys()) {
-    if (connection.transport && !connection.element) connection.ends('its element is gone');
-  }
+/**
+ * Ends a connection whose element has left the document, of which htmx tells nobody.
+ *
+ * @param {Connection} connection
+ */
+export function endRemoved(connection) {
+  if (served.has(connection) && connection.transport && !connection.element) connection.ends('its element is gone');
 }
 
-/** @param {string} url */
-function waitOf(url) {
-  const { stream } = splitCursor(url);
-  const wait = waits.get(stream);
-  waits.delete(stream);
+/** @param {Connection} connection */
+function waitOf(connection) {
+  const wait = waits.get(connection);
+  waits.delete(connection);
   return wait;
 }
 
@@ -129,8 +130,9 @@ function transportOf(connection) {
  * Learns from the events of htmx 4, and bends some.
  *
  * @param {(name: string, act: (connection: Connection, detail: any, event: Event) => void) => void} on
+ * @param {(act: (connection: Connection) => void) => void} all
  */
-export function serveHtmx4(on) {
+export function serveHtmx4(on, all) {
   on('htmx:before:request', (connection, { ctx }) => {
     if (!isForStream(connection, ctx) || streamOf(connection)) return;
     serve(connection).begins();
@@ -174,28 +176,29 @@ export function serveHtmx4(on) {
     const current = streamOf(connection);
     if (!current || current === detail.connection) connection.ends(detail.reason);
   });
-  noteWaits();
+  noteWaits(all);
+
+  addEventListener('pagehide', () => {
+    isParked = true;
+    all((connection) => streamOf(connection)?.reader?.cancel());
+  });
+  addEventListener('pageshow', ({ persisted }) => {
+    isParked = false;
+    if (persisted) all((connection) => served.has(connection) && connection.refresh());
+  });
 }
 
-/** htmx says of a refused reconnect no more than its status: the headers are seen where they pass. */
-function noteWaits() {
+/**
+ * htmx says of a refused reconnect no more than its status: the headers are seen where they pass.
+ *
+ * @param {(act: (connection: Connection) => void) => void} all
+ */
+function noteWaits(all) {
   const { fetch } = globalThis;
   globalThis.fetch = async (input, init) => {
     const response = await fetch.call(globalThis, input, init);
     const wait = response.ok ? 0 : retryAfter(response.headers);
-    const url = typeof input === 'string' ? input : undefined;
-    for (const connection of served.keys()) {
-      if (wait && url !== undefined && streamOf(connection)?.url === url) waits.set(splitCursor(url).stream, wait);
-    }
+    all((connection) => wait && streamOf(connection)?.url === input && waits.set(connection, wait));
     return response;
   };
 }
-
-addEventListener('pagehide', () => {
-  isParked = true;
-  for (const connection of served.keys()) streamOf(connection)?.reader?.cancel();
-});
-addEventListener('pageshow', ({ persisted }) => {
-  isParked = false;
-  if (persisted) for (const connection of served.keys()) connection.refresh();
-});

@@ -5,7 +5,7 @@ import { splitCursor } from '../../sse-kit-htmx/scripts/stream-url.js';
 import { Connection } from './connection.js';
 import { observe, open, serveHtmx2 } from './htmx2.js';
 import { endRemoved, instrument, serveHtmx4 } from './htmx4.js';
-import { show } from './overlay.js';
+import { hide, show } from './overlay.js';
 import { reload, watchFields } from './reload.js';
 
 /** By the ids of their elements. @type {Map<string, Connection>} */
@@ -20,11 +20,25 @@ function discover() {
     if (blocks.has(block)) continue;
     blocks.add(block);
     const config = JSON.parse(block.textContent ?? '');
-    if (connections.has(config.connection)) continue;
+    const known = connections.get(config.connection);
+    if (known) {
+      known.block = block;
+      continue;
+    }
     const connection = new Connection(config, show);
+    connection.block = block;
     connections.set(config.connection, connection);
     show(connection);
     adopt(connection);
+  }
+}
+
+/** Forgets the connections that have neither an element nor a block in the document, and carry nothing. */
+function forget() {
+  for (const [id, connection] of connections) {
+    if (connection.element || connection.transport || connection.block?.isConnected) continue;
+    connections.delete(id);
+    hide(connection);
   }
 }
 
@@ -55,9 +69,7 @@ function find(id) {
 /** @param {string} url */
 function connectionTo(url) {
   discover();
-  const isFor = (/** @type {Element | null} */ element) =>
-    element?.getAttribute('sse-connect') === url || element?.getAttribute('data-sse-connect') === url;
-  const candidates = [...connections.values()].filter(({ element }) => isFor(element));
+  const candidates = [...connections.values()].filter(({ element }) => urlOf(element) === url);
   // Two elements may have the same URL.
   return candidates.find(({ transport, closed }) => !transport || closed) ?? candidates[0];
 }
@@ -79,8 +91,7 @@ const isUnused = ({ element, transport }) => !urlOf(element) && !transport;
  */
 function isTo({ element }, url) {
   const own = urlOf(element);
-  if (!own) return false;
-  return splitCursor(own).stream === url;
+  return !!own && splitCursor(own).stream === url;
 }
 
 /** @type {Parameters<typeof serveHtmx4>[0]} */
@@ -93,8 +104,11 @@ function on(name, act) {
   });
 }
 
+/** @param {(connection: Connection) => void} act */
+const all = (act) => connections.forEach(act);
+
 function start() {
-  serveHtmx4(on);
+  serveHtmx4(on, all);
   watchFields();
   // Whoever shows these sources heals them.
   on('htmx:sseOpen', (connection, { source }) => observe(connection, source));
@@ -114,7 +128,6 @@ function start() {
     if (connection.config.gap !== 'report' && !event.defaultPrevented) reload(connection);
   });
 
-  const all = (/** @type {(connection: Connection) => void} */ act) => connections.forEach(act);
   // Of a stream that all tabs share only whoever has the connection sees how it is.
   const heed = (/** @type {any} */ { url, state, reason }) => {
     const found = [...connections.values()].filter((connection) => isTo(connection, url));
@@ -140,12 +153,19 @@ function start() {
 
   // A status element may come late, and the element of a connection may go without htmx.
   new MutationObserver(() => {
-    endRemoved();
-    all((connection) => connection.repaint());
+    all((connection) => {
+      endRemoved(connection);
+      connection.repaint();
+    });
+    setTimeout(forget); // what moves a block may take it out first
   }).observe(document, {
     childList: true,
     subtree: true,
   });
+
+  // A page in the back/forward cache would keep its connections, and six per host are all there are.
+  addEventListener('pagehide', () => all((connection) => connection.parks()));
+  addEventListener('pageshow', ({ persisted }) => persisted && all((connection) => connection.resumes()));
 
   const begin = () => {
     const { htmx } = /** @type {any} */ (window);

@@ -4,6 +4,15 @@
 const panels = new WeakMap();
 
 /**
+ * Removes what is shown of a connection.
+ *
+ * @param {Connection} connection
+ */
+export function hide(connection) {
+  panels.get(connection)?.remove();
+}
+
+/**
  * Shows developers what is known of a connection.
  *
  * @param {Connection} connection

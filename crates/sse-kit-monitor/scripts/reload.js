@@ -10,8 +10,8 @@ const RELOAD_INTERVAL_MS = 5000;
 
 const KEY = 'sse-kit:fields';
 
-/** The fields that people have edited, and that no request has carried to the server. @type {Set<Field>} */
-const touched = new Set();
+/** The fields that people have edited, and that no request has carried to the server. @type {WeakSet<Field>} */
+const touched = new WeakSet();
 
 /** The edited fields of each form that was submitted last, in case that this fails. @type {WeakMap<object, Field[]>} */
 const submitted = new WeakMap();
@@ -19,9 +19,14 @@ const submitted = new WeakMap();
 /** Waits for the fields. @type {(() => void) | undefined} */
 let waiting;
 
+/** Those of them that are in the page. @returns {Field[]} */
+function touchedHere() {
+  const fields = /** @type {NodeListOf<Field>} */ (document.querySelectorAll('input, select, textarea'));
+  return [...fields].filter((field) => touched.has(field));
+}
+
 /** Whether a field differs from what the server sent. @param {Field} field */
 function isEdited(field) {
-  if (!field.isConnected) return false;
   if (field instanceof HTMLSelectElement) {
     const options = [...field.options];
     // Where none is chosen, a list shows its first.
@@ -40,7 +45,7 @@ function isBox(field) {
 /** What is chosen. @param {HTMLSelectElement} field */
 const selection = (field) => [...field.selectedOptions].map(({ value }) => value);
 
-const edited = () => [...touched].filter(isEdited);
+const edited = () => touchedHere().filter(isEdited);
 
 /** @param {Field} field @returns {Kept} */
 function kept(field) {
@@ -105,7 +110,7 @@ function valuesOf(field) {
 function saved(source, parameters) {
   const form = source.closest?.('form');
   submitted.delete(source);
-  for (const field of touched) {
+  for (const field of touchedHere()) {
     const sent = parameters.getAll(field.name);
     const values = valuesOf(field);
     // That a request has no value says something only of its own form.
@@ -129,8 +134,7 @@ export function watchFields() {
     document.addEventListener(
       name,
       ({ target }) => {
-        const field = /** @type {Field} */ (target);
-        if (field instanceof HTMLElement && 'value' in field) touched.add(field);
+        if (target) touched.add(/** @type {Field} */ (target));
         setTimeout(() => waiting?.());
       },
       true,
@@ -138,7 +142,7 @@ export function watchFields() {
   }
   for (const name of ['submit', 'reset']) {
     document.addEventListener(name, ({ target }) => {
-      const fields = [...touched].filter(({ form }) => form === target);
+      const fields = touchedHere().filter(({ form }) => form === target);
       for (const field of fields) touched.delete(field);
       if (target) submitted.set(target, name === 'submit' ? fields : []);
       setTimeout(() => waiting?.());

@@ -69,13 +69,13 @@ export class MonitoredEventSource extends StreamSource {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#isParked = false;
-    this.#attempt = new AbortController();
-    const { signal } = this.#attempt;
+    const control = new AbortController();
+    this.#attempt = control;
     const connection = this.#connection;
     connection.asks();
     const ending = await connect(resuming(this.url, this.cursor), {
       init: { credentials: 'include' },
-      signal,
+      control,
       opened: () => {
         this.readyState = this.OPEN;
         connection.opened();

@@ -27,6 +27,8 @@ export class Hub {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #gathering;
   #closedAt = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #linger;
   /** @type {Map<string, Send>} */
   #listeners = new Map();
 
@@ -75,6 +77,7 @@ export class Hub {
    * @param {Send} send
    */
   listen(who, send) {
+    clearTimeout(this.#linger);
     this.#listeners.set(who, send);
   }
 
@@ -111,7 +114,18 @@ export class Hub {
     this.#upstream.wake();
   }
 
+  /**
+   * Calls back once nobody has listened for a while.
+   *
+   * @param {() => void} act
+   */
+  whenUnused(act) {
+    clearTimeout(this.#linger);
+    this.#linger = setTimeout(act, this.lingerMs);
+  }
+
   close() {
+    clearTimeout(this.#linger);
     clearTimeout(this.#gathering);
     this.#upstream.close();
     this.#listeners.clear();
@@ -155,10 +169,7 @@ export class Hub {
   /** @param {StreamMessage} message */
   #forward(message) {
     const { event, id, data } = message;
-    if (event === HELLO) {
-      this.#greet(message);
-      return;
-    }
+    if (event === HELLO) return this.#greet(message);
     if (event === GAP && id) this.#replay.restart(id);
     // Where no gap comes in between, a new epoch has everything that came before.
     else if (this.#hello) noteContinued(this.#cursor, id);

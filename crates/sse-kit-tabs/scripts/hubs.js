@@ -5,7 +5,7 @@ import { Hub } from './hub.js';
 export class Hubs {
   #options;
   #fetch;
-  /** @type {Map<string, {hub: Hub, linger: ReturnType<typeof setTimeout> | undefined}>} */
+  /** @type {Map<string, Hub>} */
   #hubs = new Map();
 
   /**
@@ -16,7 +16,7 @@ export class Hubs {
     this.#options = options;
     this.#fetch = fetch;
     globalThis.addEventListener('online', () => {
-      for (const { hub } of this.#hubs.values()) hub.wake();
+      for (const hub of this.#hubs.values()) hub.wake();
     });
   }
 
@@ -28,13 +28,9 @@ export class Hubs {
    * @param {Send} send
    */
   join(key, url, who, cursor, send) {
-    let kept = this.#hubs.get(key);
-    if (!kept) {
-      kept = { hub: new Hub(url, this.#options, this.#fetch), linger: undefined };
-      this.#hubs.set(key, kept);
-    }
-    clearTimeout(kept.linger);
-    kept.hub.join(who, cursor, send);
+    const hub = this.#hubs.get(key) ?? new Hub(url, this.#options, this.#fetch);
+    this.#hubs.set(key, hub);
+    hub.join(who, cursor, send);
   }
 
   /**
@@ -43,17 +39,19 @@ export class Hubs {
    * @param {'comes back' | 'is gone'} outlook
    */
   leave(key, who, outlook) {
-    const kept = this.#hubs.get(key);
-    if (!kept) return;
-    const { hub } = kept;
-    hub.leave(who);
-    if (!hub.isIdle) return;
+    const hub = this.#hubs.get(key);
+    hub?.leave(who);
+    if (!hub?.isIdle) return;
     const close = () => {
       hub.close();
       this.#hubs.delete(key);
     };
-    clearTimeout(kept.linger);
     if (outlook === 'is gone') close();
-    else kept.linger = setTimeout(close, hub.lingerMs);
+    else hub.whenUnused(close);
+  }
+
+  close() {
+    for (const hub of this.#hubs.values()) hub.close();
+    this.#hubs.clear();
   }
 }

@@ -1,6 +1,6 @@
 /** @import { HubMessage, HubOptions } from './protocol.js' */
 /** @import { Subscription } from './subscription.js' */
-import { HELLO, readControl } from '../../sse-kit-client/scripts/control.js';
+import { HELLO, heartbeatOf } from '../../sse-kit-client/scripts/control.js';
 import { Watchdog } from '../../sse-kit-client/scripts/watchdog.js';
 import { Hub } from './hub.js';
 import { locks, openChannel, uniqueName } from './locks.js';
@@ -195,13 +195,13 @@ class Led {
   }
 
   /** Leads. @returns {Promise<void>} that ends with the leadership */
-  #lead() {
-    if (this.#isClosed) return Promise.resolve();
+  async #lead() {
+    if (this.#isClosed) return;
     this.#isLeader = true;
     this.#watchdog.stop();
     this.#term = uniqueName();
     this.#say({ does: 'leads', term: this.#term });
-    this.#hub.listen('followers', (message) => this.#say({ does: 'tells', term: this.#term, message }));
+    this.#hub.listen('followers', (message) => this.#tell(message));
     for (const subscription of this.#own.values()) this.#join(subscription);
     return new Promise((resolve) => {
       this.#resign = resolve;
@@ -217,23 +217,10 @@ class Led {
 
   /** @param {Word} word */
   #hear(word) {
-    if (word.does === 'joins') this.#welcome(word.who, word.cursor);
-    else if (word.does === 'asks') this.#answer();
-    else if (word.does === 'leads') this.#follow(word.term);
-    else if (!this.#isLeader) this.#take(word);
-  }
-
-  #answer() {
-    if (this.#isLeader) this.#say({ does: 'tells', term: this.#term });
-  }
-
-  /**
-   * @param {string} to
-   * @param {string} cursor
-   */
-  #welcome(to, cursor) {
-    if (!this.#isLeader) return;
-    this.#hub.welcome(cursor, (message) => this.#say({ does: 'tells', term: this.#term, message, to }));
+    if (word.does === 'leads') this.#follow(word.term);
+    else if (!this.#isLeader) word.does === 'tells' && this.#take(word);
+    else if (word.does === 'joins') this.#hub.welcome(word.cursor, (message) => this.#tell(message, word.who));
+    else if (word.does === 'asks') this.#tell();
   }
 
   /** @param {string} term */
@@ -250,9 +237,7 @@ class Led {
     if (this.#term && this.#term !== term) return;
     this.#watchdog.alive();
     if (!message) return;
-    if (message.kind === 'message' && message.event === HELLO) {
-      this.#expect(Number(readControl(message.data).heartbeat_ms ?? 0));
-    }
+    if (message.kind === 'message' && message.event === HELLO) this.#expect(heartbeatOf(message.data));
     if (!to) {
       for (const id of this.#welcomed) this.#own.get(id)?.receive(message);
       return;
@@ -262,6 +247,16 @@ class Led {
     this.#term = term;
     this.#welcomed.add(to);
     subscription.receive(message);
+  }
+
+  /**
+   * Says as the leader what the hub says, or that it is there.
+   *
+   * @param {HubMessage} [message]
+   * @param {string} [to] one of the followers; all, if it is left out
+   */
+  #tell(message, to) {
+    this.#say({ does: 'tells', term: this.#term, message, to });
   }
 
   /** @param {Word} word */

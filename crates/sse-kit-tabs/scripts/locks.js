@@ -7,12 +7,11 @@ export const locks = globalThis.navigator?.locks;
  * Holds a lock.
  *
  * @param {string} name
- * @returns {Promise<() => void>} once it is held; called, it releases it. Rejects if the browser refuses
+ * @returns {Promise<() => void>} once it is held; called, it releases it. Rejects if the browser refuses, or has none
  */
 export function hold(name) {
   return new Promise((held, failed) => {
-    const holding = locks.request(name, () => new Promise((release) => held(() => release(undefined))));
-    holding.catch(failed);
+    locks.request(name, () => new Promise((release) => held(() => release(undefined)))).catch(failed);
   });
 }
 

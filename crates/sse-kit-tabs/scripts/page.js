@@ -9,6 +9,9 @@ import { Streams } from './streams.js';
 
 const CONFIG_ID = 'sse-kit-tabs';
 
+/** The number of streams whose last position is kept for their next source. */
+const MAX_LOST = 16;
+
 /** Once: a page that htmx puts together anew may load the script a second time. */
 export function startPage() {
   const block = document.getElementById(CONFIG_ID);
@@ -26,9 +29,7 @@ function share(config) {
   const streams = new Streams(config, tab, busName, report);
   const bus = new TabBus(busName, tab, report);
   const upstreams = () =>
-    streams.states.map(({ url, state, reason, status }) => {
-      return { url, state, reason, status, tabs: bus.count, transport: streams.transport };
-    });
+    streams.states.map(({ kind, ...state }) => ({ ...state, tabs: bus.count, transport: streams.transport }));
   const SharedEventSource = sharedEventSource(streams);
 
   const page = /** @type {any} */ (globalThis);
@@ -92,7 +93,10 @@ function shareWithHtmx2(streams, SharedEventSource) {
       const source = new SharedEventSource(url, { lastEventId: lost.get(url) });
       lost.delete(url);
       source.addEventListener('error', () => {
-        if (source.readyState === SharedEventSource.CLOSED) lost.set(url, source.lastEventId);
+        if (source.readyState !== SharedEventSource.CLOSED) return;
+        lost.set(url, source.lastEventId);
+        const [oldest = ''] = lost.keys();
+        if (lost.size > MAX_LOST) lost.delete(oldest);
       });
       return source;
     };

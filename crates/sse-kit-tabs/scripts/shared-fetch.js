@@ -22,104 +22,72 @@ export function shareFetch(streams) {
     }
     const headers = new Headers(init?.headers);
     if (!headers.get('Accept')?.includes(EVENT_STREAM)) return nativeFetch.call(globalThis, input, init);
-    return new SharedResponse(streams, input, headers.get('Last-Event-ID') ?? '', init?.signal).ready;
+    return respond(streams, input, headers.get('Last-Event-ID') ?? '', init?.signal);
   };
   globalThis.fetch = fetch;
 }
 
-/** The answer to one request: the stream, from where the request says. */
-class SharedResponse {
-  /** @type {Promise<Response>} */
-  ready;
-  #streams;
-  #isResumed;
-  #subscription;
-  /** @type {(response: Response) => void} */
-  #answer = () => {};
-  /** @type {(reason: unknown) => void} */
-  #refuse = () => {};
-  /** @type {ReadableStreamDefaultController<Uint8Array> | undefined} */
-  #controller;
-  #body;
-  #isAnswered = false;
-  #encoder = new TextEncoder();
-
-  /**
-   * @param {Streams} streams
-   * @param {string | URL} url
-   * @param {string} cursor
-   * @param {AbortSignal | null} [signal]
-   */
-  constructor(streams, url, cursor, signal) {
-    this.#streams = streams;
-    this.#isResumed = cursor !== '';
-    this.ready = new Promise((answer, refuse) => {
-      this.#answer = answer;
-      this.#refuse = refuse;
-    });
-    this.#body = new ReadableStream({
-      start: (controller) => {
-        this.#controller = controller;
-      },
-      cancel: () => this.#leave(),
-    });
-    if (signal?.aborted) {
-      this.#refuse(signal.reason);
-      return;
-    }
-    signal?.addEventListener('abort', () => this.#abort(signal.reason), { once: true });
+/**
+ * Answers one request: with the stream, from where the request says.
+ *
+ * @param {Streams} streams
+ * @param {string | URL} url
+ * @param {string} cursor
+ * @param {AbortSignal | null} [signal]
+ * @returns {Promise<Response>}
+ */
+function respond(streams, url, cursor, signal) {
+  return new Promise((answer, refuse) => {
+    /** @type {ReadableStreamDefaultController<Uint8Array> | undefined} */
+    let controller;
     /** @type {Subscription | undefined} */
-    this.#subscription = streams.subscribe(url, cursor, {
-      onState: (state) => this.#enter(state),
-      onMessage: (message) => this.#controller?.enqueue(this.#encoder.encode(textOf(message))),
+    let subscription;
+    let isAnswered = false;
+    const encoder = new TextEncoder();
+
+    const leave = () => {
+      controller = undefined;
+      if (subscription) streams.unsubscribe(subscription);
+    };
+    const body = new ReadableStream({
+      start: (its) => {
+        controller = its;
+      },
+      cancel: leave,
     });
-  }
+    const abort = () => {
+      if (isAnswered) controller?.error(signal?.reason);
+      refuse(signal?.reason);
+      leave();
+    };
+    if (signal?.aborted) return abort();
+    signal?.addEventListener('abort', abort, { once: true });
 
-  /** @param {StateMessage} state */
-  #enter({ state, status }) {
-    if (!this.#controller) return;
-    if (state === 'live' && !this.#isAnswered) {
-      this.#isAnswered = true;
-      this.#answer(new Response(this.#body, { headers: { 'Content-Type': EVENT_STREAM } }));
-    } else if (state === 'closed') {
-      this.#close(status);
-    } else if (this.#isAnswered && state === 'reconnecting') {
-      this.#end();
-    }
-    // Not answered yet, and the server is away: to wait until it is back is better than to fail, as
-    // the waiting times of htmx would come on top of the hub's.
-  }
-
-  /**
-   * The server wants no more requests. htmx would make one every half second after a 204, or after
-   * the end of its stream, so there is neither: the page learns by `sse-kit:upstream`.
-   *
-   * @param {number} status
-   */
-  #close(status) {
-    if (this.#isAnswered || (status < 400 && (this.#isResumed || !status))) return;
-    this.#isAnswered = true;
-    this.#answer(new Response(null, { status }));
-    this.#leave();
-  }
-
-  /** The client sees that the connection is lost, and asks again. */
-  #end() {
-    this.#controller?.close();
-    this.#leave();
-  }
-
-  /** @param {unknown} reason */
-  #abort(reason) {
-    if (this.#isAnswered) this.#controller?.error(reason);
-    this.#refuse(reason);
-    this.#leave();
-  }
-
-  #leave() {
-    this.#controller = undefined;
-    if (this.#subscription) this.#streams.unsubscribe(this.#subscription);
-  }
+    /** @param {StateMessage} message */
+    const enter = ({ state, status }) => {
+      if (!controller) return;
+      if (state === 'live' && !isAnswered) {
+        isAnswered = true;
+        answer(new Response(body, { headers: { 'Content-Type': EVENT_STREAM } }));
+      } else if (state === 'closed') {
+        // The server wants no more requests. htmx would make one every half second after a 204, or after
+        // the end of its stream, so there is neither: the page learns by `sse-kit:upstream`.
+        if (isAnswered || (status < 400 && (cursor || !status))) return;
+        isAnswered = true;
+        answer(new Response(null, { status }));
+        leave();
+      } else if (isAnswered && state === 'reconnecting') {
+        controller.close(); // the client sees that the connection is lost, and asks again
+        leave();
+      }
+      // Not answered yet, and the server is away: to wait until it is back is better than to fail, as
+      // the waiting times of htmx would come on top of the hub's.
+    };
+    subscription = streams.subscribe(url, cursor, {
+      onState: enter,
+      onMessage: (message) => controller?.enqueue(encoder.encode(textOf(message))),
+    });
+  });
 }
 
 /** @param {StreamMessage} message */

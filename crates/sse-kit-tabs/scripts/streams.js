@@ -13,6 +13,9 @@ import { WorkerTransport } from './worker-client.js';
 /** For how long a stream that the page has left is listed: htmx 4 leaves and returns when it reconnects. */
 const LINGER_MS = 3_000;
 
+/** The same for one that the server has closed. */
+const CLOSED_LINGER_MS = 60_000;
+
 /**
  * @typedef {object} StreamsConfig
  * @property {string[]} streams the paths of what is shared
@@ -40,6 +43,7 @@ export class Streams {
   #ways = [];
   /** @type {Transport} */
   #transport;
+  #isSuspended = false;
   #count = 0;
   /** @type {Set<Subscription>} */
   #subscriptions = new Set();
@@ -62,7 +66,8 @@ export class Streams {
     const nativeFetch = globalThis.fetch.bind(globalThis);
     const failure = (/** @type {string} */ name) => () => this.#fallBack(name);
     if (globalThis.SharedWorker) {
-      this.#ways.push(() => new WorkerTransport({ worker, tab, bus, options }, failure('worker')));
+      const comesBack = (/** @type {Transport} */ transport) => this.#returnTo(transport);
+      this.#ways.push(() => new WorkerTransport({ worker, tab, bus, options }, failure('worker'), comesBack));
     }
     if (locks && globalThis.BroadcastChannel) {
       this.#ways.push(() => new LeaderTransport(options, nativeFetch, failure('leader')));
@@ -76,7 +81,7 @@ export class Streams {
     return this.#transport.name;
   }
 
-  /** How each stream is that this page listens to, or that the server has closed. */
+  /** How each stream is that this page listens to, or that the server has closed lately. */
   get states() {
     return [...this.#states.values()];
   }
@@ -126,32 +131,47 @@ export class Streams {
   unsubscribe(subscription) {
     if (!this.#subscriptions.delete(subscription)) return;
     if (!this.#waiting.delete(subscription)) this.#transport.leave(subscription);
-    setTimeout(() => this.#forget(subscription.url), LINGER_MS);
+    const { url } = subscription;
+    const isClosed = this.#states.get(url)?.state === 'closed';
+    setTimeout(() => this.#forget(url), isClosed ? CLOSED_LINGER_MS : LINGER_MS);
   }
 
   /** @param {string} url */
   #forget(url) {
     const isUsed = [...this.#subscriptions].some((subscription) => subscription.url === url);
-    if (!isUsed && this.#states.get(url)?.state !== 'closed') this.#states.delete(url);
+    if (!isUsed) this.#states.delete(url);
   }
 
   /** The page goes, perhaps into the back/forward cache. */
   suspend() {
+    this.#isSuspended = true;
     this.#transport.suspend();
   }
 
   /** It is back. */
   resume() {
+    this.#isSuspended = false;
     this.#waiting.clear();
     for (const subscription of this.#subscriptions) this.#transport.join(subscription);
   }
 
   /** @param {string} name of the transport that failed; it may say so more than once */
   #fallBack(name) {
-    if (name !== this.transport) return;
+    if (name === this.transport) this.#changeTo(this.#nextWay());
+  }
+
+  /** @param {Transport} transport that failed, and works after all */
+  #returnTo(transport) {
+    const former = this.#transport;
+    this.#ways.unshift(() => former);
+    this.#changeTo(transport);
+  }
+
+  /** @param {Transport} transport */
+  #changeTo(transport) {
     this.#transport.suspend();
-    this.#transport = this.#nextWay();
-    this.resume();
+    this.#transport = transport;
+    if (!this.#isSuspended) this.resume();
   }
 
   #nextWay() {
@@ -164,9 +184,8 @@ export class Streams {
    * @param {StateMessage} message
    */
   #note(url, message) {
-    const { state, reason } = this.#states.get(url) ?? stateMessage('connecting');
-    const isNew = !this.#states.has(url) || state !== message.state || reason !== message.reason;
+    const known = this.#states.get(url);
     this.#states.set(url, { ...message, url });
-    if (isNew) this.#onState();
+    if (known?.state !== message.state || known?.reason !== message.reason) this.#onState();
   }
 }

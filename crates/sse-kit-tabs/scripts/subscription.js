@@ -1,7 +1,7 @@
 /** @import { HubMessage, StateMessage, StreamMessage } from './protocol.js' */
 import { guarded } from '../../sse-kit-client/scripts/connect.js';
 import { GAP, HEARTBEAT, HELLO, readControl } from '../../sse-kit-client/scripts/control.js';
-import { isSeen, noteLineage, renewed } from '../../sse-kit-htmx/scripts/cursor.js';
+import { isSeen, later, noteLineage, renewed } from '../../sse-kit-htmx/scripts/cursor.js';
 
 /**
  * Who listens in a page.
@@ -41,21 +41,25 @@ export class Subscription {
 
   /** @param {StreamMessage} hello */
   #begin(hello) {
-    noteLineage(readControl(hello.data));
+    const { newest = '', ...facts } = readControl(hello.data);
+    noteLineage(facts);
     this.cursor = renewed(this.cursor);
     const { cursor } = this;
     const { id } = hello;
-    // Without an id a gap comes next. With one that is not behind us, we are not where we thought.
+    // With an id that is not behind us, we are not where we thought.
     const isLost = id !== '' && cursor !== '' && !isSeen(id, cursor);
-    if (!cursor) this.cursor = id;
+    // What a stream that resumes brings first is for the tabs that have seen a part of it.
+    if (!cursor) this.cursor = later(newest, id);
     if (hello.data) {
       // The connection is that of all tabs: whoever left it out would leave all of them out.
-      const data = { ...readControl(hello.data), cursor: this.cursor, connection: '' };
-      this.#show({ ...hello, id: isLost || !id ? '' : this.cursor, data: JSON.stringify(data) });
+      const data = { ...facts, cursor: this.cursor, connection: '' };
+      // Without an id a gap comes next, for all that have a cursor.
+      const isHere = !cursor || (id !== '' && !isLost);
+      this.#show({ ...hello, id: isHere ? this.cursor : '', data: JSON.stringify(data) });
     }
     if (!isLost) return;
     const gap = { from: cursor, to: id, reason: 'unknown-epoch' };
-    this.#pass({ kind: 'message', id, event: GAP, data: JSON.stringify(gap) });
+    this.#pass({ ...hello, event: GAP, data: JSON.stringify(gap) });
   }
 
   /**

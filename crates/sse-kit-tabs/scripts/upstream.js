@@ -1,6 +1,6 @@
 import { Backoff } from '../../sse-kit-client/scripts/backoff.js';
 import { connect } from '../../sse-kit-client/scripts/connect.js';
-import { BUSY, HELLO, readControl, SHUTDOWN } from '../../sse-kit-client/scripts/control.js';
+import { BUSY, HELLO, heartbeatOf, SHUTDOWN } from '../../sse-kit-client/scripts/control.js';
 import { Watchdog } from '../../sse-kit-client/scripts/watchdog.js';
 import { stateMessage } from './protocol.js';
 
@@ -19,7 +19,10 @@ export class Upstream {
   #onMessage;
   #cursor = '';
   #backoff;
-  #running = new AbortController();
+  /** The attempt that is under way, or was the last. */
+  #attempt = new AbortController();
+  /** What runs; another one may have taken its place. @type {object | undefined} */
+  #run;
   #wake = () => {};
 
   /**
@@ -42,13 +45,13 @@ export class Upstream {
   open(cursor) {
     this.close();
     this.#cursor = cursor;
-    this.#running = new AbortController();
-    this.#run(this.#running.signal);
+    this.#keep();
   }
 
   /** Ends it: nothing is called after this. */
   close() {
-    this.#running.abort();
+    this.#run = undefined;
+    this.#attempt.abort();
     this.#wake();
   }
 
@@ -57,22 +60,22 @@ export class Upstream {
     this.#wake();
   }
 
-  /** @param {AbortSignal} signal */
-  async #run(signal) {
-    while (!signal.aborted) {
-      const ending = await this.#connect(signal);
-      if (signal.aborted) return;
+  /** Connects again and again. */
+  async #keep() {
+    const run = {};
+    this.#run = run;
+    while (this.#run === run) {
+      const ending = await this.#connect();
+      if (this.#run !== run) return;
       this.#onState(stateMessage(ending.isFinal ? 'closed' : 'reconnecting', ending.reason, ending.status));
       if (ending.isFinal) return;
       await this.#pause(this.#backoff.next(ending.retryAfter));
     }
   }
 
-  /** @param {AbortSignal} signal */
-  async #connect(signal) {
-    const attempt = new AbortController();
-    const abort = () => attempt.abort();
-    signal.addEventListener('abort', abort);
+  async #connect() {
+    const control = new AbortController();
+    this.#attempt = control;
     let isLive = false;
     let isStale = false;
     const watchdog = new Watchdog(
@@ -81,14 +84,14 @@ export class Upstream {
         isStale = isLive;
         if (isLive) this.#onState(stateMessage('stale', 'silent'));
       },
-      abort,
+      () => control.abort(),
     );
     watchdog.asks();
     try {
       return await connect(this.#url, {
         fetch: this.#fetch,
         init: { headers: this.#cursor ? { 'Last-Event-ID': this.#cursor } : {}, credentials: 'same-origin' },
-        signal: attempt.signal,
+        control,
         opened: () => {
           isLive = true;
           this.#backoff.opened();
@@ -104,7 +107,6 @@ export class Upstream {
       });
     } finally {
       watchdog.stop();
-      signal.removeEventListener('abort', abort);
     }
   }
 
@@ -114,7 +116,7 @@ export class Upstream {
    * @param {Watchdog} watchdog
    */
   #receive({ event, data, ownId }, retry, watchdog) {
-    if (event === HELLO) watchdog.expects(Number(readControl(data).heartbeat_ms ?? 0));
+    if (event === HELLO) watchdog.expects(heartbeatOf(data));
     if (event === SHUTDOWN || event === BUSY) this.#backoff.excuse(retry);
     this.#cursor = ownId || this.#cursor;
     this.#onMessage({ kind: 'message', id: ownId, event, data });

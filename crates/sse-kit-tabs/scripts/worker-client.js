@@ -1,7 +1,7 @@
 /** @import { HubMessage, HubOptions } from './protocol.js' */
 /** @import { Subscription } from './subscription.js' */
 import { policy } from '../../sse-kit-client/scripts/trusted.js';
-import { hold, locks, whenFree } from './locks.js';
+import { hold, whenFree } from './locks.js';
 
 /** After how long a worker that does not greet is given up: its script may have to be loaded. */
 const GREETING_MS = 3_000;
@@ -48,6 +48,7 @@ export class WorkerTransport {
   name = 'worker';
   #config;
   #onFailure;
+  #onReturn;
   /** @type {Map<string, Subscription>} */
   #joined = new Map();
   /** @type {MessagePort | undefined} */
@@ -65,11 +66,13 @@ export class WorkerTransport {
 
   /**
    * @param {WorkerConfig} config
-   * @param {() => void} onFailure there can be no worker; called once
+   * @param {() => void} onFailure there can be no worker
+   * @param {(transport: WorkerTransport) => void} onReturn there is one after all, which was merely slow
    */
-  constructor(config, onFailure) {
+  constructor(config, onFailure, onReturn) {
     this.#config = config;
     this.#onFailure = onFailure;
+    this.#onReturn = onReturn;
   }
 
   /** @param {Subscription} subscription */
@@ -100,8 +103,7 @@ export class WorkerTransport {
     try {
       worker = new SharedWorker(trusted.createScriptURL(url), { name });
     } catch {
-      this.#onFailure();
-      return;
+      return this.#onFailure();
     }
     const { port } = worker;
     const generation = this.#generation;
@@ -120,20 +122,23 @@ export class WorkerTransport {
 
   /**
    * Goes back to a worker that was given up, and was merely slow: it may have the stream of other tabs,
-   * beside which that of a younger worker is a second connection.
+   * beside which that of a younger worker, or of a page that does without, is a second connection.
    *
    * @param {MessagePort} port
    * @param {number} generation
    * @param {string} lock
    */
   #returnTo(port, generation, lock) {
-    if (!this.#port || generation >= this.#generation) return;
-    this.#leavePort();
-    this.#port = port;
+    if (generation >= this.#generation) return;
+    const hadFailed = this.#deaths > MAX_DEATHS;
     this.#generation = generation;
     this.#deaths = 0;
+    if (!this.#port && !hadFailed) return port.close(); // the page has gone; back, it asks for this one
+    this.#leavePort();
+    this.#port = port;
     this.#greet(lock);
     this.#introduce(port);
+    if (hadFailed) this.#onReturn(this);
   }
 
   /** @param {MessagePort} port */
@@ -154,12 +159,9 @@ export class WorkerTransport {
     this.#release();
     this.#release = () => {};
     // Without a lock the worker goes by pings.
-    const release = locks && (await hold(lock).catch(() => null));
+    const release = await hold(lock).catch(() => null);
     if (!release) return;
-    if (port !== this.#port) {
-      release();
-      return;
-    }
+    if (port !== this.#port) return release();
     this.#release = release;
     this.#say({ does: 'lives', lock, bus });
   }
@@ -177,7 +179,7 @@ export class WorkerTransport {
     this.#greetedAt = performance.now();
     this.#unanswered = 0;
     this.#schedulePing();
-    if (locks && lock) whenFree(lock, this.#watching.signal, () => this.#lose());
+    if (lock) whenFree(lock, this.#watching.signal, () => this.#lose());
   }
 
   #schedulePing() {
@@ -186,10 +188,7 @@ export class WorkerTransport {
 
   #ping() {
     this.#unanswered += 1;
-    if (this.#unanswered > MAX_PINGS) {
-      this.#lose();
-      return;
-    }
+    if (this.#unanswered > MAX_PINGS) return this.#lose();
     this.#say({ does: 'pings' });
     this.#schedulePing();
   }

@@ -2,7 +2,7 @@
 
 /** @import { PageWord, WorkerWord } from './worker-client.js' */
 import { Hubs } from './hubs.js';
-import { hold, locks, openChannel, uniqueName, whenFree } from './locks.js';
+import { hold, openChannel, uniqueName, whenFree } from './locks.js';
 
 /** After how long a tab without Web Locks counts as gone. Hidden tabs ping once a minute. */
 const SILENCE_MS = 150_000;
@@ -98,12 +98,10 @@ export function startWorker() {
   const tabs = new Set();
   const name = `sse-kit-worker:${uniqueName()}`;
   /** Its lock, once it is held: a tab that knew of it before would take this worker for dead. */
-  const isHeld = locks
-    ? hold(name).then(
-        () => name,
-        () => '', // the browser refuses it
-      )
-    : Promise.resolve('');
+  const isHeld = hold(name).then(
+    () => name,
+    () => '', // the browser refuses it, or has none
+  );
 
   /** @type {any} */ (globalThis).onconnect = (/** @type {MessageEvent} */ { ports: [port] }) => {
     if (!port) return;

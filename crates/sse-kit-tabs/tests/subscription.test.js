@@ -45,6 +45,30 @@ test('who has seen nothing begins where the stream is', () => {
   assert.deepEqual(names(), ['sse-kit:hello a-5', 'e a-6']);
 });
 
+test('who has seen nothing gets neither the events nor the gap of those that have', () => {
+  const { subscription, names } = subscribe('');
+  subscription.receive(message('a-2', 'sse-kit:hello', { newest: 'a-5' }));
+  for (const id of ['a-3', 'a-5', 'a-6']) subscription.receive(message(id));
+  assert.deepEqual(names(), ['sse-kit:hello a-5', 'e a-6']);
+
+  // A stream that begins with a gap has a hello without an id.
+  const { subscription: other, heard, names: othersNames } = subscribe('');
+  other.receive(message('', 'sse-kit:hello', { cursor: 'a-5', newest: 'a-5' }));
+  other.receive(message('', 'sse-kit:gap', { to: 'a-3', reason: 'trimmed' }));
+  other.receive(message('a-5', 'sse-kit:gap', { to: 'a-5', reason: 'unknown-epoch' }));
+  for (const id of ['a-4', 'a-6']) other.receive(message(id));
+  assert.deepEqual(othersNames(), ['sse-kit:hello a-5', 'e a-6']);
+  assert.deepEqual(heard[0]?.[2], { cursor: 'a-5', connection: '' });
+});
+
+test('who has seen nothing begins where the stream is, long after it was opened', () => {
+  for (const id of ['a-9', 'b-1']) {
+    const { subscription, names } = subscribe('');
+    subscription.receive(message(id, 'sse-kit:hello', { newest: 'a-5' }));
+    assert.deepEqual(names(), [`sse-kit:hello ${id}`]);
+  }
+});
+
 test('who is of another epoch, or before where the stream is, is told of a gap', () => {
   for (const cursor of ['b-9', 'a-1']) {
     const { subscription, heard, names } = subscribe(cursor);

@@ -59,9 +59,16 @@ function page(t) {
     Reflect.deleteProperty(globalThis, 'SharedWorker');
   });
   let failures = 0;
-  const transport = new WorkerTransport({ worker: '/tabs.js', tab: 'tab', bus: 'bus', options: OPTIONS }, () => {
-    failures += 1;
-  });
+  let returns = 0;
+  const transport = new WorkerTransport(
+    { worker: '/tabs.js', tab: 'tab', bus: 'bus', options: OPTIONS },
+    () => {
+      failures += 1;
+    },
+    () => {
+      returns += 1;
+    },
+  );
   /** @type {string[]} */
   const heard = [];
   const subscription = new Subscription('1', 'url', 'key', 'a-2', {
@@ -72,7 +79,7 @@ function page(t) {
   const event = (/** @type {string} */ id) => {
     return { does: 'tells', id: '1', message: { kind: 'message', id, event: 'e', data: '' } };
   };
-  return { transport, workers, heard, event, failures: () => failures };
+  return { transport, workers, subscription, heard, event, failures: () => failures, returns: () => returns };
 }
 
 /** The worker of that number, which must be there. @param {Worker[]} workers @param {number} n @returns {Worker} */
@@ -151,6 +158,37 @@ test('a page does without a worker once six have not greeted', (t) => {
 
 /** A worker that answers no ping is dead to its page: three in a row, and the fourth's time is over. */
 const DEATH_MS = 4 * 20_000;
+
+test('a page that does without a worker has it back when one greets, and the oldest in the end', (t) => {
+  const { transport, workers, subscription, heard, event, failures, returns } = page(t);
+  for (let n = 0; n < 6; n += 1) mock.timers.tick(3_000);
+  transport.suspend(); // as what listens goes another way
+  for (const worker of workers) worker.told = [];
+
+  nth(workers, 3).say({ does: 'greets', lock: '' });
+  assert.deepEqual([failures(), returns()], [1, 1]);
+  transport.join(subscription);
+  assert.deepEqual(nth(workers, 3).news, ['joins 1']);
+  nth(workers, 5).say({ does: 'greets', lock: '' });
+  assert.deepEqual(nth(workers, 5).news, []);
+  nth(workers, 0).say({ does: 'greets', lock: '' });
+  assert.deepEqual([nth(workers, 3).news, nth(workers, 3).isClosed], [['goes'], true]);
+  assert.deepEqual(nth(workers, 0).news, ['joins 1']);
+  nth(workers, 0).say(event('a-3'));
+  assert.deepEqual(heard, ['a-3']);
+  mock.timers.tick(10_000);
+  assert.equal(workers.length, 6, 'its greeting counts');
+  assert.deepEqual([failures(), returns()], [1, 1]);
+});
+
+test('a page that is back asks for the worker that greeted while it was away', (t) => {
+  const { transport, workers, subscription } = page(t);
+  mock.timers.tick(3_000);
+  transport.suspend();
+  nth(workers, 0).say({ does: 'greets', lock: '' });
+  transport.join(subscription);
+  assert.equal(nth(workers, 2).name, nth(workers, 0).name);
+});
 
 test('deaths count only one after the other', (t) => {
   const { workers, failures } = page(t);

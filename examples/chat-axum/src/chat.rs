@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sse_kit::broadcast::{SlowConsumer, SubscribeError, Subscription};
+use sse_kit::broadcast::{Goodbye, SlowConsumer, SubscribeError, Subscription};
 use sse_kit::event::{EventId, LastEventId, Topic};
 use sse_kit::{Change, ChangeError, Hub, IntoChange, SseKit};
 
@@ -35,17 +35,13 @@ impl Chat {
         self.kit.read(lines).await
     }
 
-    /// A room, and the cursor of that moment. It is opened when it is not there.
-    pub(crate) async fn enter(&self, name: &RoomName) -> Result<(Room, EventId), Full> {
-        loop {
-            if let (Some(room), cursor) = self.kit.read(|rooms| rooms.get(name).cloned()).await {
-                return Ok((room, cursor));
-            }
-            self.open(name).await?;
-        }
+    /// A room, if it is open, and the cursor of that moment.
+    pub(crate) async fn room(&self, name: &RoomName) -> (Option<Room>, EventId) {
+        self.kit.read(|rooms| rooms.get(name).cloned()).await
     }
 
-    async fn open(&self, name: &RoomName) -> Result<(), Full> {
+    /// Opens a room, unless it is open.
+    pub(crate) async fn open(&self, name: &RoomName) -> Result<(), Full> {
         self.change(|rooms| {
             if rooms.contains_key(name) {
                 return Ok(None);
@@ -72,8 +68,8 @@ impl Chat {
     ) -> Result<Said, NoSuchRoom> {
         let said = self.kit.change(|rooms| {
             let room = rooms.get_mut(name).ok_or(NoSuchRoom)?;
-            let said = room.say(from, text).clone();
-            let change = Change::new(said.clone()).emit_to(name.topic(), said);
+            let spoken = room.say(from, text);
+            let change = Change::new(spoken.said.clone()).emit_to(name.topic(), spoken);
             Ok(change.emit(RoomChanged(Line::of(name, room))))
         });
         said.await.unwrap_or_else(ChangeError::into_value)
@@ -100,12 +96,15 @@ impl Chat {
         .await
     }
 
-    /// Closes a room, and the streams of all of its pages with it.
+    /// Closes a room, and ends the streams of all of its pages, for good.
     pub(crate) async fn close(&self, name: &RoomName) -> Result<(), NoSuchRoom> {
         self.change(|rooms| {
             rooms.remove(name).ok_or(NoSuchRoom)?;
-            let change = Change::new(()).publish(name.topic(), messages::closed());
-            Ok(change.emit(RoomClosed(name.clone())))
+            // Here, where nobody can open another room of this name meanwhile.
+            for page in self.hub().presence(&name.topic()) {
+                self.hub().dismiss(page.id(), Goodbye::StayAway);
+            }
+            Ok(Change::new(()).emit(RoomClosed(name.clone())))
         })
         .await
     }

@@ -8,9 +8,9 @@ use sse_kit::htmx::{ElementId, HtmlTemplate, MessageFormat, TextError, Update};
 use sse_kit::{BoxError, Event, EventData, Hub, SseKit};
 
 use crate::name::RoomName;
-use crate::room::{People, Room, Said};
+use crate::room::{People, Room, Said, Spoken};
 
-impl EventData for Said {
+impl EventData for Spoken {
     const TYPE: &'static str = "chat:said";
 }
 
@@ -52,8 +52,12 @@ pub(crate) fn kit<S: Send + Sync + 'static>(hub: Hub, state: S) -> SseKit<S> {
 }
 
 fn show<S: Send + Sync + 'static>(kit: &SseKit<S>) {
-    kit.on(|said: Said| -> Result<_, BoxError> {
-        Ok(Update::append("said".parse()?, &Message { said: &said })?)
+    kit.on(|Spoken { said, dropped }| -> Result<_, BoxError> {
+        let mut updates = vec![Update::append("said".parse()?, &Message { said: &said })?];
+        if let Some(number) = dropped {
+            updates.push(Update::delete(ElementId::new(&format!("said-{number}"))?));
+        }
+        Ok(updates)
     });
     kit.on(|RoomOpened(lines)| -> Result<_, BoxError> {
         Ok(Update::fill("rooms".parse()?, &Rooms { lines: &lines })?)
@@ -71,13 +75,6 @@ pub(crate) fn people(people: &People) -> askama::Result<Event> {
 }
 
 pub(crate) const PEOPLE: EventName = EventName::from_static("people");
-
-/// A room's pages close their streams when it comes.
-pub(crate) fn closed() -> Event {
-    Event::new("{}").with_name(CLOSED)
-}
-
-pub(crate) const CLOSED: EventName = EventName::from_static("closed");
 
 fn line_id(room: &RoomName) -> Result<ElementId, TextError> {
     format!("room-{room}").parse()

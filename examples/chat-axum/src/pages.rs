@@ -21,12 +21,13 @@ pub(crate) struct Lobby<'a> {
     pub(crate) refusal: &'a str,
 }
 
-/// Before a room: who is it?
+/// Before a room: who is it? Its form opens the room, if it is not open.
 #[derive(Debug, Template)]
 #[template(path = "door.html")]
 pub(crate) struct Door<'a> {
     pub(crate) dialect: Dialect,
     pub(crate) room: &'a RoomName,
+    pub(crate) is_open: bool,
     pub(crate) refusal: &'a str,
 }
 
@@ -57,7 +58,7 @@ pub(crate) fn lobby_connection(dialect: Dialect, cursor: EventId) -> Attributes 
     connect.attributes(dialect).expect("both can do this")
 }
 
-/// As [`lobby_connection`], for a room: it ends when the room is closed.
+/// As [`lobby_connection`], for a room: the server ends it when the room is closed.
 pub(crate) fn room_connection(
     dialect: Dialect,
     cursor: EventId,
@@ -67,7 +68,7 @@ pub(crate) fn room_connection(
     let endpoint = Endpoint::from_segments(["rooms", &room.to_string(), "events"])
         .and_then(|endpoint| endpoint.query("nick", nick))
         .expect("a room's name is a segment, and all of it is short");
-    let connect = Connect::new(endpoint).out_of_band().close(messages::CLOSED).resume_from(cursor);
+    let connect = Connect::new(endpoint).out_of_band().resume_from(cursor);
     connect.attributes(dialect).expect("both can do this")
 }
 

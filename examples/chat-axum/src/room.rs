@@ -33,6 +33,14 @@ impl Opening {
     }
 }
 
+/// Something was said, and the oldest may have given way.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Spoken {
+    pub(crate) said: Said,
+    /// The number of what gave way: pages keep what the room keeps, however long they are open.
+    pub(crate) dropped: Option<u64>,
+}
+
 /// Something that was said.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Said {
@@ -43,13 +51,12 @@ pub(crate) struct Said {
 }
 
 impl Room {
-    pub(crate) fn say(&mut self, from: Nick, text: Text) -> &Said {
+    pub(crate) fn say(&mut self, from: Nick, text: Text) -> Spoken {
         self.last += 1;
-        if self.said.len() >= KEPT {
-            self.said.pop_front();
-        }
-        self.said.push_back(Said { number: self.last, from, text });
-        self.said.back().expect("it was just put there")
+        let oldest = if self.said.len() >= KEPT { self.said.pop_front() } else { None };
+        let said = Said { number: self.last, from, text };
+        self.said.push_back(said.clone());
+        Spoken { said, dropped: oldest.map(|oldest| oldest.number) }
     }
 }
 
@@ -116,7 +123,8 @@ mod tests {
     fn the_oldest_gives_way_and_numbers_go_on() {
         let mut room = Room::default();
         for n in 1..=KEPT + 1 {
-            room.say("a".parse().unwrap(), n.to_string().parse().unwrap());
+            let spoken = room.say("a".parse().unwrap(), n.to_string().parse().unwrap());
+            assert_eq!(spoken.dropped, (n > KEPT).then_some(1));
         }
         assert_eq!(room.said.len(), KEPT);
         let numbers = (room.said[0].number, room.said[KEPT - 1].number);

@@ -13,6 +13,7 @@ use axum::{Form, Router};
 use serde::{Deserialize, Deserializer};
 use sse_kit::SseBody;
 use sse_kit::event::Topic;
+use sse_kit::event::control::ControlName;
 use sse_kit::htmx::{self, Dialect, MessageFormat, Update, Updates};
 use sse_kit::http::{Quota, SseRequest, SseResponse, ensure_same_site};
 use sse_kit::shutdown::Shutdown;
@@ -40,7 +41,7 @@ pub(crate) struct App {
 pub(crate) fn router(app: App) -> Router {
     Router::new()
         .route("/", get(lobby))
-        .route("/enter", get(enter))
+        .route("/enter", post(enter))
         .route("/events", get(lobby_events))
         .route("/rooms/{room}", get(room))
         .route("/rooms/{room}/events", get(room_events))
@@ -58,7 +59,15 @@ struct Asked {
     #[serde(default, deserialize_with = "known_or_default")]
     htmx: Dialect,
     nick: Option<String>,
-    room: Option<String>,
+}
+
+/// Who wants to enter, and where.
+#[derive(Debug, Deserialize)]
+struct Entering {
+    #[serde(default, deserialize_with = "known_or_default")]
+    htmx: Dialect,
+    nick: String,
+    room: String,
 }
 
 async fn lobby(State(app): State<App>, Query(asked): Query<Asked>) -> Response {
@@ -74,51 +83,61 @@ async fn lobby_page(app: &App, dialect: Dialect, status: StatusCode, refusal: &s
     (status, app.page(&page)).into_response()
 }
 
-/// The form of the lobby: it leads to the room.
-async fn enter(State(app): State<App>, Query(asked): Query<Asked>) -> Result<Redirect, Response> {
-    let (room, nick) = (asked.room.unwrap_or_default(), asked.nick.unwrap_or_default());
-    match room.parse::<RoomName>() {
-        Ok(room) => {
-            let query = form_urlencoded::Serializer::new(String::new())
-                .append_pair("htmx", &asked.htmx.to_string())
-                .append_pair("nick", &nick)
-                .finish();
-            Ok(Redirect::to(&format!("/rooms/{room}?{query}")))
-        }
+/// The forms of the lobby and of the door: they open the room, if it is not open, and lead to it.
+async fn enter(
+    State(app): State<App>,
+    uri: Uri,
+    headers: HeaderMap,
+    Form(entering): Form<Entering>,
+) -> Result<Response, Refusal> {
+    ensure_same_site(&uri, &headers)?;
+    let Entering { htmx, nick, room } = entering;
+    let room = match room.parse::<RoomName>() {
+        Ok(room) => room,
         Err(error) => {
             let (status, refusal) = (StatusCode::UNPROCESSABLE_ENTITY, error.to_string());
-            Err(lobby_page(&app, asked.htmx, status, &refusal).await)
+            return Ok(lobby_page(&app, htmx, status, &refusal).await);
         }
+    };
+    // Whoever has no name is asked for one at the door.
+    if nick.parse::<Nick>().is_ok() {
+        app.chat.open(&room).await?;
     }
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("htmx", &htmx.to_string())
+        .append_pair("nick", &nick)
+        .finish();
+    Ok(Redirect::to(&format!("/rooms/{room}?{query}")).into_response())
 }
 
 async fn room(
     State(app): State<App>,
     Path(room): Path<RoomName>,
     Query(asked): Query<Asked>,
-) -> Result<Response, Refusal> {
+) -> Response {
     let dialect = asked.htmx;
-    let nick = match asked.nick.as_deref().map(str::parse::<Nick>) {
-        Some(Ok(nick)) => nick,
-        refused => {
-            let refusal = refused.and_then(Result::err).map(|error| error.to_string());
-            let refusal = &*refusal.unwrap_or_default();
-            return Ok(app.page(&Door { dialect, room: &room, refusal }));
-        }
+    let (state, cursor) = app.chat.room(&room).await;
+    let nick = asked.nick.as_deref().map(str::parse::<Nick>);
+    let (Some(state), Some(Ok(nick))) = (&state, &nick) else {
+        // Only a form opens a room: a link may be followed by a robot, or a hundred times.
+        let status = if state.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
+        let refusal = nick.as_ref().and_then(|nick| nick.as_ref().err());
+        let refusal = &*refusal.map(ToString::to_string).unwrap_or_default();
+        let door = Door { dialect, room: &room, is_open: state.is_some(), refusal };
+        return (status, app.page(&door)).into_response();
     };
-    let (state, cursor) = app.chat.enter(&room).await?;
     let page = RoomPage {
         dialect,
         scripts: app.assets.scripts(dialect),
-        connection: pages::room_connection(dialect, cursor, &room, &nick),
+        connection: pages::room_connection(dialect, cursor, &room, nick),
         monitor: pages::monitor(),
         takes_people: pages::takes_people(dialect),
         room: &room,
-        nick: &nick,
+        nick,
         said: state.said.iter().collect(),
         people: &state.people,
     };
-    Ok(app.page(&page))
+    app.page(&page)
 }
 
 async fn lobby_events(
@@ -142,11 +161,13 @@ async fn room_events(
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> http::Response<SseBody> {
-    // Who comes back to a room that was closed meanwhile is told so.
-    if !app.chat.is_open(&room).await {
-        return SseResponse::only(&messages::closed());
+    // In this order: a room that is closed in between has ended the stream.
+    let stream = app.stream(room.topic(), Some(listener.nick), &request, client);
+    if app.chat.is_open(&room).await {
+        stream
+    } else {
+        SseResponse::only(&ControlName::Close.event())
     }
-    app.stream(room.topic(), Some(listener.nick), &request, client)
 }
 
 /// What is typed in a room.

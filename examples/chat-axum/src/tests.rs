@@ -19,7 +19,8 @@ fn hub() -> Hub {
     Hub::builder().history(20).log(seeded(17)).build().expect("settings that fit")
 }
 
-fn client(hub: &Hub) -> TestClient {
+/// A client of a chat in which the room `tea` is open.
+async fn client(hub: &Hub) -> TestClient {
     let app = App {
         chat: Chat::new(hub.clone()),
         shutdown: Shutdown::builder().hub(hub.clone()).build(),
@@ -27,7 +28,13 @@ fn client(hub: &Hub) -> TestClient {
         limits: Quota::new().total(100).per_client(100),
     };
     let client = SocketAddr::from(([127, 0, 0, 1], 4000));
-    TestClient::new(routes::router(app).layer(MockConnectInfo(client)))
+    let client = TestClient::new(routes::router(app).layer(MockConnectInfo(client)));
+    open_tea(&client).await;
+    client
+}
+
+async fn open_tea(client: &TestClient) {
+    client.post("/enter", &[("room", "tea"), ("nick", "Ada")]).await.expect_status(303);
 }
 
 const ADA: &str = "/rooms/tea?nick=Ada";
@@ -40,7 +47,7 @@ async fn say(page: &mut TestPage, text: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_said_shows_on_every_page_once() {
-    let client = client(&hub());
+    let client = client(&hub()).await;
     let mut ada = TestPage::open(&client, ADA).await;
     let mut bob = TestPage::open(&client, BOB).await;
     let mut lobby = TestPage::open(&client, "/").await;
@@ -54,7 +61,7 @@ async fn what_is_said_shows_on_every_page_once() {
 
 #[tokio::test(start_paused = true)]
 async fn who_comes_and_goes_shows() {
-    let client = client(&hub());
+    let client = client(&hub()).await;
     let mut ada = TestPage::open(&client, ADA).await;
     ada.expect_text("#people", "Ada").await;
     let mut bob = TestPage::open(&client, BOB).await;
@@ -67,7 +74,7 @@ async fn who_comes_and_goes_shows() {
 
 #[tokio::test(start_paused = true)]
 async fn a_room_is_entered_from_the_lobby() {
-    let client = client(&hub());
+    let client = client(&hub()).await;
     let mut page = TestPage::open(&client, "/").await;
     page.fill("[name=room]", "No Such Room!");
     page.submit("#open").await;
@@ -83,7 +90,7 @@ async fn a_room_is_entered_from_the_lobby() {
 
 #[tokio::test(start_paused = true)]
 async fn who_was_away_gets_what_was_said() {
-    let client = client(&hub());
+    let client = client(&hub()).await;
     let mut ada = TestPage::open(&client, ADA).await;
     let mut bob = TestPage::open(&client, BOB).await;
     bob.settle().await;
@@ -103,10 +110,38 @@ async fn who_was_away_gets_what_was_said() {
     assert_eq!(bob.loads(), 2, "history has 20, so the page is loaded anew");
 }
 
+/// However long it is open.
+#[tokio::test(start_paused = true)]
+async fn a_page_keeps_what_a_fresh_one_shows() {
+    for path in [ADA, BOB] {
+        let client = client(&hub()).await;
+        let mut page = TestPage::open(&client, path).await;
+        for number in 1..=103 {
+            say(&mut page, &number.to_string()).await;
+        }
+        page.expect_count("#said-103", 1).await;
+        let fresh = TestPage::open(&client, path).await;
+        assert_eq!((page.count("#said li"), page.loads()), (100, 1));
+        assert_eq!(page.text("#said"), fresh.text("#said"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_opens_no_room() {
+    let client = client(&hub()).await;
+    let mut page = TestPage::open(&client, "/rooms/attic?nick=Ada").await;
+    assert_eq!(page.status(), 404);
+    client.get("/enter?room=attic&nick=Ada").await.expect_status(405);
+    assert_eq!(TestPage::open(&client, "/").await.count("#room-attic"), 0);
+    page.fill("[name=nick]", "Ada");
+    page.submit("#open").await;
+    page.expect_text("#people", "Ada").await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_refused_is_said_on_the_page_alone() {
     let hub = hub();
-    let client = client(&hub);
+    let client = client(&hub).await;
     for path in [ADA, BOB] {
         let mut page = TestPage::open(&client, path).await;
         page.settle().await;
@@ -121,12 +156,13 @@ async fn what_is_refused_is_said_on_the_page_alone() {
         recorder.assert_inserts("#said", &format!("{} something", page.text("#people").unwrap()));
         page.disconnect();
         client.post("/rooms/tea/close", &[]).await.expect_status(303);
+        open_tea(&client).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_closed_room_sends_its_pages_away_for_good() {
-    let client = client(&hub());
+    let client = client(&hub()).await;
     let mut ada = TestPage::open(&client, ADA).await;
     let mut bob = TestPage::open(&client, BOB).await;
     let mut late = TestPage::open(&client, BOB).await;
@@ -143,17 +179,18 @@ async fn a_closed_room_sends_its_pages_away_for_good() {
 
 #[tokio::test(start_paused = true)]
 async fn a_form_of_another_site_is_refused() {
-    let client = client(&hub());
+    let client = client(&hub()).await;
     TestPage::open(&client, ADA).await;
     let foreign = client.clone().header("sec-fetch-site", "cross-site");
     let form = [("nick", "Eve"), ("text", "hi")];
     foreign.post("/rooms/tea/said", &form).await.expect_status(403);
     foreign.post("/rooms/tea/close", &[]).await.expect_status(403);
+    foreign.post("/enter", &[("room", "attic"), ("nick", "Eve")]).await.expect_status(403);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_quiet_room_is_quiet() {
-    let client = client(&hub());
+    let client = client(&hub()).await;
     let _ada = TestPage::open(&client, ADA).await;
     let mut stream = client.stream("/rooms/tea/events?nick=Bob").await;
     assert!(stream.next_named("people").await.data.contains("Bob"));

@@ -35,8 +35,9 @@ pub(super) fn test_runner(node: &Path) -> Command {
     let mut command = Command::new(node);
     command
         .arg("--test")
-        // Three files at a time: most of the time they wait for a browser, or for a timeout that they test.
-        .arg("--test-concurrency=3")
+        // Two files at a time: one waits for timeouts most of the time, and three keep two cores so busy (a
+        // load of 19) that pages wait longer for their worker than they are patient.
+        .arg("--test-concurrency=2")
         .arg(format!("--test-timeout={TIMEOUT_MILLISECONDS}"))
         .args(["--test-reporter=spec", "--test-reporter-destination=stdout"])
         .arg("--test-reporter=tap");

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use syn::visit::{self, Visit};
 
 use super::Offence;
+use super::items::{is_public, is_test};
 use super::sources::Source;
 
 /// Crates whose types any of our crates may show: what all the field speaks, and has been stable for years.
@@ -114,21 +115,10 @@ impl Shown {
     }
 }
 
-fn is_public(visibility: &syn::Visibility) -> bool {
-    matches!(visibility, syn::Visibility::Public(_))
-}
-
-fn is_hidden(attributes: &[syn::Attribute]) -> bool {
-    attributes.iter().any(|attribute| {
-        attribute.path().is_ident("cfg")
-            && attribute.parse_args::<syn::Path>().is_ok_and(|path| path.is_ident("test"))
-    })
-}
-
 impl<'ast> Visit<'ast> for Shown {
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
         self.modules.insert(item.ident.to_string());
-        if !is_hidden(&item.attrs) {
+        if !item.attrs.iter().any(is_test) {
             visit::visit_item_mod(self, item);
         }
     }

@@ -267,7 +267,7 @@ impl<'ast> Visit<'ast> for Items {
     }
 }
 
-fn is_public(visibility: &syn::Visibility) -> bool {
+pub(super) fn is_public(visibility: &syn::Visibility) -> bool {
     matches!(visibility, syn::Visibility::Public(_))
 }
 
@@ -280,7 +280,7 @@ fn doc_line(attribute: &syn::Attribute) -> Option<(usize, String)> {
     doc.path.is_ident("doc").then(|| (attribute.span().start().line, text.value()))
 }
 
-fn is_test(attribute: &syn::Attribute) -> bool {
+pub(super) fn is_test(attribute: &syn::Attribute) -> bool {
     attribute.path().is_ident("test")
         || attribute.path().is_ident("cfg")
             && attribute.parse_args::<syn::Path>().is_ok_and(|path| path.is_ident("test"))

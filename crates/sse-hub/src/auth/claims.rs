@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::Deserialize;
 use sse_kit::event::Topics;
 
-use super::{Caller, Carrier, KeyId, Refusal};
+use super::presented::Token;
+use super::{Caller, Refusal};
 
 /// The claims of a token as they are written.
 #[derive(Deserialize)]
@@ -14,6 +15,8 @@ pub(super) struct RawClaims {
     sub: Option<String>,
     #[serde(default)]
     exp: Option<f64>,
+    #[serde(default)]
+    nbf: Option<f64>,
     #[serde(default)]
     publish: Vec<String>,
     #[serde(default)]
@@ -25,6 +28,7 @@ pub(super) struct RawClaims {
 /// The claims that the hub looks at, checked.
 pub(super) struct Claims {
     subject: Option<String>,
+    begins: Option<SystemTime>,
     expires: Option<SystemTime>,
     publish: Topics,
     subscribe: Topics,
@@ -38,10 +42,9 @@ impl TryFrom<RawClaims> for Claims {
         let topics = |texts: &[String]| Topics::parse(texts).map_err(|_| Refusal::BadTopics);
         Ok(Self {
             subject: raw.sub,
-            // A time beyond the range of the clock is no limit.
-            expires: raw
-                .exp
-                .and_then(|exp| UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(exp).ok()?)),
+            // A time beyond the range of the clock is no limit; the library has refused such a beginning.
+            begins: raw.nbf.and_then(time),
+            expires: raw.exp.and_then(time),
             publish: topics(&raw.publish)?,
             subscribe: topics(&raw.subscribe)?,
             presence: topics(&raw.presence)?,
@@ -51,15 +54,31 @@ impl TryFrom<RawClaims> for Claims {
 
 impl Claims {
     /// Returns the client that these claims describe.
-    pub(super) fn caller(self, key: KeyId, carrier: Carrier, leeway: Duration) -> Caller {
+    pub(super) fn caller(self, token: Token, leeway: Duration, generation: u64) -> Caller {
         Caller {
             subject: self.subject.map(Into::into),
             publish: self.publish,
             subscribe: self.subscribe,
             presence: self.presence,
             expires: self.expires.and_then(|expires| expires.checked_add(leeway)),
-            key: Some(key),
-            carrier,
+            token: Some(token),
+            generation,
         }
     }
+
+    /// Fails before the time from which the token is accepted.
+    pub(super) fn ensure_begun(&self, leeway: Duration) -> Result<(), Refusal> {
+        let now = SystemTime::now();
+        match self.begins {
+            Some(begins) if now.checked_add(leeway).is_some_and(|now| now < begins) => {
+                Err(Refusal::NotYet)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Returns the time of a claim, in seconds since 1970.
+fn time(seconds: f64) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(seconds).ok()?)
 }

@@ -4,11 +4,11 @@ use jsonwebtoken::crypto::{CryptoProvider, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind, new_error};
 use jsonwebtoken::signature::{self, Verifier};
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind};
+use ring::hmac;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
     UnparsedPublicKey,
 };
-use ring::{digest, hmac};
 
 /// Makes ring the cryptography of `jsonwebtoken`. The hub only verifies.
 pub(super) fn install() {
@@ -19,21 +19,6 @@ pub(super) fn install() {
     };
     // A second call finds the same provider installed.
     let _ = RING.install_default();
-}
-
-/// Returns the SHA-256 digest of a key, which names it.
-pub(super) fn digest_of(key: &DecodingKey) -> [u8; 32] {
-    let mut context = digest::Context::new(&digest::SHA256);
-    match key.kind() {
-        DecodingKeyKind::SecretOrDer(bytes) => context.update(bytes),
-        DecodingKeyKind::RsaModulusExponent { n, e } => {
-            context.update(n);
-            context.update(e);
-        }
-    }
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(context.finish().as_ref());
-    bytes
 }
 
 fn verifier(algorithm: Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>, Error> {

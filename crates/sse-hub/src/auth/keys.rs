@@ -4,7 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse,
+};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::Value;
 
@@ -17,10 +19,6 @@ const MAX_KEYS: usize = 64;
 
 /// The shortest secret that is not warned of, in bytes: as long as the output of the hash, by RFC 7518.
 const LONG_SECRET: usize = 32;
-
-/// The digest of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct KeyId([u8; 32]);
 
 /// The keys, and the claims that tokens must have.
 #[derive(Debug)]
@@ -35,14 +33,6 @@ struct Key {
     kid: Option<String>,
     algorithm: Algorithm,
     decoding: DecodingKey,
-    id: KeyId,
-}
-
-impl Key {
-    fn new(kid: Option<String>, algorithm: Algorithm, decoding: DecodingKey) -> Self {
-        let id = KeyId(crypto::digest_of(&decoding));
-        Self { kid, algorithm, decoding, id }
-    }
 }
 
 impl Keys {
@@ -54,17 +44,13 @@ impl Keys {
     ) -> anyhow::Result<Self> {
         crypto::install();
         let bytes = read(file)?;
+        ensure_fits(&bytes, algorithm)
+            .with_context(|| format!("cannot use the key in {}", file.display()))?;
         let (algorithm, key) = match algorithm {
             JwtAlgorithm::Hs256 => {
                 let secret = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
                 let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
-                if secret.len() < LONG_SECRET {
-                    tracing::warn!(
-                        "the secret in {} has {} bytes; use {LONG_SECRET} at least, from `openssl rand -hex 32`",
-                        file.display(),
-                        secret.len()
-                    );
-                }
+                warn_of_secret(secret, file);
                 (Algorithm::HS256, DecodingKey::from_secret(secret))
             }
             JwtAlgorithm::Rs256 => (Algorithm::RS256, DecodingKey::from_rsa_pem(&bytes)),
@@ -74,7 +60,7 @@ impl Keys {
         // The library's error could quote the file.
         let key = key.map_err(|_| anyhow::anyhow!("it is not a key for {algorithm:?}"));
         let key = key.with_context(|| format!("cannot use the key in {}", file.display()))?;
-        Ok(Self { keys: vec![Key::new(None, algorithm, key)], validation })
+        Ok(Self { keys: vec![Key { kid: None, algorithm, decoding: key }], validation })
     }
 
     /// Reads a set of keys, a JWKS by RFC 7517. Keys of other kinds and uses are left out.
@@ -88,6 +74,11 @@ impl Keys {
         };
         ensure!(keys.len() <= MAX_KEYS, "{} has more than {MAX_KEYS} keys", file.display());
         let usable: Vec<_> = keys.iter().filter_map(usable).collect();
+        for key in usable.iter().filter(|key| key.algorithm == Algorithm::HS256) {
+            if let Ok(secret) = key.decoding.try_get_as_bytes() {
+                warn_of_secret(secret, file);
+            }
+        }
         ensure!(
             !usable.is_empty(),
             "{} has no key for HS256, RS256, ES256 or EdDSA",
@@ -100,12 +91,8 @@ impl Keys {
         Ok(Self { keys: usable, validation })
     }
 
-    pub(super) fn contain(&self, id: KeyId) -> bool {
-        self.keys.iter().any(|key| key.id == id)
-    }
-
     /// Returns the claims of a token that one of the keys has signed.
-    pub(super) fn verify(&self, token: &str) -> Result<(Claims, KeyId), Refusal> {
+    pub(super) fn verify(&self, token: &str) -> Result<Claims, Refusal> {
         let header = decode_header(token).map_err(|error| refusal(error.kind()))?;
         let named = |key: &&Key| match (&header.kid, &key.kid) {
             (Some(token), Some(key)) => token == key,
@@ -116,7 +103,7 @@ impl Keys {
             let mut validation = self.validation.clone();
             validation.algorithms = vec![key.algorithm];
             match decode::<RawClaims>(token, &key.decoding, &validation) {
-                Ok(token) => return Ok((token.claims.try_into()?, key.id)),
+                Ok(token) => return token.claims.try_into(),
                 // The head was read above: now the claims are wrong.
                 Err(error) => {
                     last = match error.kind() {
@@ -133,6 +120,38 @@ impl Keys {
     }
 }
 
+/// Fails if a file has a key of another kind than the algorithm: a public key that is taken for a secret
+/// would let everybody sign tokens.
+fn ensure_fits(bytes: &[u8], algorithm: JwtAlgorithm) -> anyhow::Result<()> {
+    let text = String::from_utf8_lossy(bytes);
+    let is_pem = text.contains("-----BEGIN ");
+    if algorithm == JwtAlgorithm::Hs256 {
+        ensure!(
+            !is_pem,
+            "it is PEM, and not a secret for HS256: say which key it is by `--jwt-algorithm`"
+        );
+    } else {
+        ensure!(is_pem, "it is not PEM, as a public key for {algorithm:?} must be");
+        ensure!(
+            !text.contains("PRIVATE KEY-----"),
+            "it is a private key: give the hub the public one"
+        );
+    }
+    Ok(())
+}
+
+fn warn_of_secret(secret: &[u8], file: &Path) {
+    let (file, len) = (file.display(), secret.len());
+    if len < LONG_SECRET {
+        tracing::warn!(
+            "a secret in {file} has {len} bytes; use {LONG_SECRET} at least, from `openssl rand -hex 32`"
+        );
+    }
+    if secret.trim_ascii_end().len() < len {
+        tracing::warn!("the secret in {file} ends with white space, which is a part of it");
+    }
+}
+
 fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("cannot read the key from {}", file.display()))
 }
@@ -141,6 +160,9 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
 fn usable(key: &Value) -> Option<Key> {
     let jwk: Jwk = serde_json::from_value(key.clone()).ok()?;
     if jwk.common.public_key_use.as_ref().is_some_and(|usage| *usage != PublicKeyUse::Signature) {
+        return None;
+    }
+    if jwk.common.key_operations.as_ref().is_some_and(|all| !all.contains(&KeyOperations::Verify)) {
         return None;
     }
     let algorithm = match &jwk.algorithm {
@@ -159,7 +181,7 @@ fn usable(key: &Value) -> Option<Key> {
         return None;
     }
     let key = DecodingKey::from_jwk(&jwk).ok()?;
-    Some(Key::new(jwk.common.key_id, algorithm, key))
+    Some(Key { kid: jwk.common.key_id, algorithm, decoding: key })
 }
 
 /// Returns the reason in our words; the library's may quote the token.

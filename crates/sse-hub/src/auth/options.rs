@@ -68,21 +68,29 @@ impl AuthOptions {
             (None, None) => None,
         };
         let anonymous = Topics::parse(&self.anonymous)?;
-        if keys.is_none() {
-            anyhow::ensure!(
-                self.anonymous.is_empty()
-                    && self.jwt_audience.is_empty()
-                    && self.jwt_issuer.is_empty(),
-                "`--anonymous`, `--jwt-audience` and `--jwt-issuer` need a key: add `--jwt-key-file` or \
-                 `--jwks-file`"
-            );
-        }
+        // Options of tokens say that they are wanted: without a key the hub would be open to everybody.
+        anyhow::ensure!(
+            keys.is_some() || !self.need_a_key(),
+            "`--anonymous` and the options that begin with `--jwt-` need a key: add `--jwt-key-file` or \
+             `--jwks-file`"
+        );
         Ok(Rules {
             keys,
             places: Places { cookie: self.jwt_cookie.clone(), query: self.jwt_query },
             anonymous,
             leeway: Duration::from_secs_f64(self.jwt_leeway),
+            generation: 0,
         })
+    }
+
+    fn need_a_key(&self) -> bool {
+        !self.anonymous.is_empty()
+            || !self.jwt_audience.is_empty()
+            || !self.jwt_issuer.is_empty()
+            || self.jwt_cookie.is_some()
+            || self.jwt_query
+            || self.jwt_leeway > 0.0
+            || self.jwt_algorithm != JwtAlgorithm::default()
     }
 
     fn validation(&self) -> Validation {
@@ -91,7 +99,8 @@ impl AuthOptions {
         validation.validate_nbf = true;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "up to 1e9")]
         {
-            validation.leeway = self.jwt_leeway as u64;
+            // Whole seconds are all that the library knows.
+            validation.leeway = self.jwt_leeway.ceil() as u64;
         }
         if !self.jwt_audience.is_empty() {
             validation.set_audience(&self.jwt_audience);
@@ -102,5 +111,33 @@ impl AuthOptions {
             validation.required_spec_claims.insert("iss".to_owned());
         }
         validation
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::Auth;
+    use crate::options::Options;
+
+    #[test]
+    fn a_reload_that_has_lost_the_key_keeps_the_old_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("jwt.key");
+        std::fs::write(&key, "0123456789abcdef0123456789abcdef").unwrap();
+        let options = |arguments: &[&str]| {
+            Options::try_parse_from(["hub"].iter().chain(arguments)).unwrap().auth
+        };
+        let with_key = options(&["--jwt-key-file", key.to_str().unwrap()]);
+        let auth = Auth::new(&with_key).unwrap();
+        assert!(auth.reload(&options(&[])).unwrap_err().to_string().contains("no key any more"));
+        assert!(!auth.rules().are_open());
+        auth.reload(&with_key).unwrap();
+
+        let open = Auth::new(&options(&[])).unwrap();
+        open.reload(&options(&[])).unwrap();
+        open.reload(&with_key).unwrap();
+        assert!(!open.rules().are_open());
     }
 }

@@ -1,5 +1,8 @@
 //! The token of a request: where it may be.
 
+use std::fmt;
+use std::sync::Arc;
+
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderValue, Uri};
 use sse_kit::http::query_parameters;
@@ -15,10 +18,33 @@ pub(crate) const QUERY_PARAMETER: &str = "access_token";
 /// The place that a token came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Carrier {
-    None,
     Header,
     Cookie,
     Query,
+}
+
+/// A token, and the place that it came from.
+#[derive(Clone)]
+pub(super) struct Token {
+    text: Arc<str>,
+    carrier: Carrier,
+}
+
+impl Token {
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) fn carrier(&self) -> Carrier {
+        self.carrier
+    }
+}
+
+/// Without the text, which must not get into a log.
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token").field("carrier", &self.carrier).finish_non_exhaustive()
+    }
 }
 
 /// The places where tokens may be, besides the header `Authorization`.
@@ -32,11 +58,7 @@ pub(super) struct Places {
 impl Places {
     /// Returns the token of a request. The header and the query come before the cookie, which browsers
     /// send by themselves.
-    pub(super) fn token(
-        &self,
-        uri: &Uri,
-        headers: &HeaderMap,
-    ) -> Result<Option<(String, Carrier)>, Refusal> {
+    pub(super) fn token(&self, uri: &Uri, headers: &HeaderMap) -> Result<Option<Token>, Refusal> {
         let header = single(headers.get_all(AUTHORIZATION).iter().map(bearer))?;
         let query = match uri.query() {
             Some(query) if self.query => single(in_query(query))?,
@@ -57,7 +79,7 @@ impl Places {
         if token.len() > MAX_TOKEN {
             return Err(Refusal::TooLong);
         }
-        Ok(Some((token, carrier)))
+        Ok(Some(Token { text: token.into(), carrier }))
     }
 }
 

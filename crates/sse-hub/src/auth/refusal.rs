@@ -1,8 +1,12 @@
 //! Reasons to refuse a client, and their answers.
 
+use std::net::IpAddr;
+
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, StatusCode};
+use serde_json::{Value, json};
 
+use crate::metrics::Metrics;
 use crate::reply::{self, Reply};
 
 /// The reason why a client is refused. None of them has any text of the token: they are logged.
@@ -56,17 +60,35 @@ impl Refusal {
         }
     }
 
+    /// Logs and counts the refusal of a client, and returns the answer.
+    pub(crate) fn answer(self, client: IpAddr, wish: &str, metrics: &Metrics) -> Reply {
+        self.answer_with(&json!({ "error": self.to_string() }), client, wish, metrics)
+    }
+
+    /// Does the same, with this body.
+    pub(crate) fn answer_with(
+        self,
+        body: &Value,
+        client: IpAddr,
+        wish: &str,
+        metrics: &Metrics,
+    ) -> Reply {
+        tracing::info!(%client, reason = %self, "refused to {wish}");
+        metrics.refused(self.label());
+        self.reply(body)
+    }
+
     /// Returns the answer: 401 without a good token, 403 for a token with too few rights.
-    pub(crate) fn reply(self) -> Reply {
+    fn reply(self, body: &Value) -> Reply {
         let message = self.to_string();
         let (status, challenge) = match self {
-            Self::CrossSite => return reply::error(StatusCode::FORBIDDEN, &message),
+            Self::CrossSite => return reply::json(StatusCode::FORBIDDEN, body),
             // RFC 6750, section 3.1: a request without a token is not told of an error.
             Self::NoToken => (StatusCode::UNAUTHORIZED, "Bearer realm=\"sse-hub\"".to_owned()),
             Self::BeyondToken => (StatusCode::FORBIDDEN, challenge("insufficient_scope", &message)),
             _ => (StatusCode::UNAUTHORIZED, challenge("invalid_token", &message)),
         };
-        let mut reply = reply::error(status, &message);
+        let mut reply = reply::json(status, body);
         let challenge = HeaderValue::try_from(challenge).expect("our messages are ASCII");
         reply.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         reply

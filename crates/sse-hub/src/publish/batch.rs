@@ -1,12 +1,12 @@
 //! A batch: a publish for each line of a body in NDJSON.
 
-use http::request::Parts;
 use serde::Deserialize;
 use serde_json::json;
 use sse_kit::Event;
 use sse_kit::event::{Audience, EventId, Topic};
 
 use super::failure::Failure;
+use super::query::event_name;
 use super::{Draft, Intake};
 use crate::auth::Caller;
 use crate::reply::Reply;
@@ -42,7 +42,6 @@ enum Topics {
 pub(super) async fn publish(
     intake: &Intake<'_>,
     caller: &Caller,
-    parts: &Parts,
     body: &str,
 ) -> Result<Reply, Failure> {
     let mut drafts = Vec::new();
@@ -52,9 +51,11 @@ pub(super) async fn publish(
             let message = format!("a batch has at most {MAX_EVENTS} events");
             return Err(Failure::bad_request(&message).with("line", json!(number)));
         }
-        let draft = draft(line).map_err(|failure| failure.with("line", json!(number)))?;
-        caller.ensure_may_publish(&draft.audience, &parts.uri, &parts.headers)?;
-        drafts.push((number, draft));
+        let draft = draft(line).and_then(|draft| {
+            caller.ensure_may_publish(&draft.audience)?;
+            Ok(draft)
+        });
+        drafts.push((number, draft.map_err(|failure| failure.with("line", json!(number)))?));
     }
     intake.admit(caller, drafts.len())?;
     let mut published = Vec::new();
@@ -82,7 +83,7 @@ fn draft(line: &str) -> Result<Draft, Failure> {
     let audience = Audience::several(topics).map_err(|error| bad(&error))?;
     let mut event = Event::new(line.data);
     if let Some(name) = line.event {
-        event = event.with_name(name.parse().map_err(|error| bad(&error))?);
+        event = event.with_name(event_name(&name).map_err(|error| bad(&error))?);
     }
     if let Some(key) = line.key {
         event = event.with_key(key.parse().map_err(|error| bad(&error))?);

@@ -16,7 +16,8 @@ use crate::reply::{self, Reply};
 /// The reason why an event is not published.
 #[derive(Debug)]
 pub(super) enum Failure {
-    Refused(Refusal),
+    /// With the body of the answer.
+    Refused(Refusal, Value),
     /// The publisher is too fast; after this time it may go on.
     TooFast(Duration),
     Other(StatusCode, Value),
@@ -33,7 +34,7 @@ impl Failure {
 
     /// Adds a field to the body.
     pub(super) fn with(mut self, name: &str, value: Value) -> Self {
-        if let Self::Other(_, body) = &mut self {
+        if let Self::Refused(_, body) | Self::Other(_, body) = &mut self {
             body[name] = value;
         }
         self
@@ -42,11 +43,7 @@ impl Failure {
     /// Returns the answer. The token of a refused publisher is in no log.
     pub(super) fn reply(self, client: IpAddr, metrics: &Metrics) -> Reply {
         match self {
-            Self::Refused(refusal) => {
-                tracing::info!(%client, reason = %refusal, "refused to publish");
-                metrics.refused(refusal.label());
-                refusal.reply()
-            }
+            Self::Refused(refusal, body) => refusal.answer_with(&body, client, "publish", metrics),
             Self::TooFast(wait) => {
                 let seconds = wait.as_secs_f64().ceil().max(1.0);
                 let message = "more events than `--publish-rate` allows; retry later";
@@ -62,7 +59,7 @@ impl Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+        Self::Refused(refusal, json!({ "error": refusal.to_string() }))
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use sse_kit::Event;
-use sse_kit::event::{Audience, EventId, EventKey, EventName, IdempotencyKey, Topic};
+use sse_kit::event::{Audience, EventId, EventKey, EventName, IdempotencyKey, TextError, Topic};
 use sse_kit::http::query_parameters;
 
 use crate::auth::QUERY_PARAMETER;
@@ -30,7 +30,7 @@ impl Query {
                 "topic" if parsed.topics.len() > Audience::MAX_TOPICS => {}
                 "topic" => parsed.topics.push(value.parse().map_err(|e| about(&e))?),
                 "if_newest" => parsed.if_newest = Some(value.parse().map_err(|e| about(&e))?),
-                "event" => parsed.name = Some(value.parse().map_err(|e| about(&e))?),
+                "event" => parsed.name = Some(event_name(&value).map_err(|e| about(&e))?),
                 "key" => parsed.key = Some(value.parse().map_err(|e| about(&e))?),
                 "retry" => {
                     // As on the wire: digits, and no sign.
@@ -70,6 +70,14 @@ impl Query {
         }
         event
     }
+}
+
+/// Returns the name of an event that a publisher may give.
+pub(super) fn event_name(name: &str) -> Result<EventName, String> {
+    if name.starts_with("hub:") {
+        return Err("names that begin with `hub:` are the hub's own".to_owned());
+    }
+    name.parse().map_err(|error: TextError| error.to_string())
 }
 
 /// Returns the name of a publish that may be tried again: a string, as [the draft] has it, or the bare text.

@@ -1,10 +1,10 @@
 //! A limit on the events that one publisher may publish in a second.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use sse_kit::broadcast::ClientKey;
 use tokio::time::Instant;
 
 /// The number of seconds whose events a publisher may publish at once.
@@ -12,13 +12,6 @@ const BURST_SECONDS: u32 = 2;
 
 /// The number of publishers at which those that have been quiet are forgotten.
 const SWEEP_AT: usize = 10_000;
-
-/// Who publishes: the user of the token, or an address.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Publisher {
-    User(Arc<str>),
-    Address(IpAddr),
-}
 
 /// A limit by the generic cell rate algorithm: for each publisher it keeps the time at which all that was
 /// published would have been, at an even pace.
@@ -31,7 +24,7 @@ pub(crate) struct RateLimit {
 
 #[derive(Debug, Default)]
 struct Publishers {
-    paced_until: HashMap<Publisher, Instant>,
+    paced_until: HashMap<ClientKey, Instant>,
     sweep_at: usize,
 }
 
@@ -46,7 +39,7 @@ impl RateLimit {
     }
 
     /// Counts the events of a publisher, or returns the time after which they fit.
-    pub(crate) fn admit(&self, publisher: Publisher, events: u32) -> Result<(), Duration> {
+    pub(crate) fn admit(&self, publisher: ClientKey, events: u32) -> Result<(), Duration> {
         let Some(pace) = self.pace else { return Ok(()) };
         let now = Instant::now();
         let mut publishers = self.publishers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,10 +62,12 @@ impl RateLimit {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
-    fn address(last: u8) -> Publisher {
-        Publisher::Address([10, 0, 0, last].into())
+    fn address(last: u8) -> ClientKey {
+        IpAddr::from([10, 0, 0, last]).into()
     }
 
     #[tokio::test(start_paused = true)]
@@ -97,7 +92,7 @@ mod tests {
         let limit = RateLimit::new(10);
         let many = u32::try_from(SWEEP_AT).unwrap();
         for number in 0..=many * 3 {
-            limit.admit(Publisher::Address(IpAddr::V4(number.into())), 1).unwrap();
+            limit.admit(IpAddr::V4(number.into()).into(), 1).unwrap();
             if number % many == 0 {
                 tokio::time::advance(Duration::from_secs(1)).await;
             }

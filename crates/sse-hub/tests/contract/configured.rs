@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::process::Stdio;
 
 use tokio::process::Command;
@@ -37,6 +38,37 @@ async fn options_that_do_not_exist_end_the_hub() {
     assert_eq!(output.status.code(), Some(2));
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(message.contains("there is no option `histroy`"), "{message}");
+}
+
+/// Returns what a hub says that does not start.
+async fn refused(options: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hub"));
+    command.args(["--listen", "127.0.0.1:0"]).args(options).kill_on_drop(true);
+    let output = command.output().await.expect("it runs");
+    assert!(!output.status.success(), "it runs with {options:?}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[tokio::test]
+async fn a_key_of_the_wrong_kind_or_none_where_tokens_are_wanted_ends_the_hub() {
+    let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/contract/keys");
+    let key = |name: &str| format!("--jwt-key-file={}", keys.join(name).display());
+    let public = refused(&[&key("rsa-public.pem")]).await;
+    assert!(public.contains("say which key it is by `--jwt-algorithm`"), "{public}");
+    let private = refused(&["--jwt-algorithm=RS256", &key("rsa-private.pem")]).await;
+    assert!(private.contains("it is a private key"), "{private}");
+    for option in [
+        "--jwt-cookie=c",
+        "--jwt-query",
+        "--jwt-leeway=1",
+        "--jwt-audience=a",
+        "--jwt-issuer=a",
+        "--jwt-algorithm=RS256",
+        "--anonymous=a",
+    ] {
+        let message = refused(&[option]).await;
+        assert!(message.contains("need a key"), "{option}: {message}");
+    }
 }
 
 /// As systemd passes one, but as the first file: there it needs no unsafe code.

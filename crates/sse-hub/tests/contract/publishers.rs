@@ -1,18 +1,14 @@
 //! Batches, limits on publishers, and pages of other origins.
 
 use http::{Request, StatusCode};
-use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
-use crate::server::Server;
+use crate::server::{Server, json as json_of};
 
 /// Publishes lines, and returns the answer.
 async fn batch(hub: &Server, lines: &str) -> (StatusCode, Value) {
     let request = Request::post("/publish").header("content-type", "application/x-ndjson");
-    let response = hub.send(request, lines.as_bytes()).await;
-    let status = response.status();
-    let body = response.into_body().collect().await.expect("a body").to_bytes();
-    (status, serde_json::from_slice(&body).expect("JSON"))
+    json_of(hub.send(request, lines.as_bytes()).await).await
 }
 
 #[tokio::test]
@@ -44,6 +40,39 @@ async fn a_batch_is_published_in_the_order_of_its_lines() {
 }
 
 #[tokio::test]
+async fn a_batch_is_known_by_its_media_type_alone() {
+    let hub = Server::start("").await;
+    let line = r#"{"topic":"a","data":"1"}"#.as_bytes();
+    let post = |kind: &str| Request::post("/publish").header("content-type", kind);
+    for kind in ["application/x-ndjson; charset=utf-8", "Application/X-NDJSON"] {
+        assert_eq!(hub.send(post(kind), line).await.status(), 200, "{kind}");
+    }
+    // It would be for none of the lines, or for all.
+    let request = post("application/x-ndjson").header("idempotency-key", "once");
+    assert_eq!(hub.send(request, line).await.status(), 400);
+}
+
+#[tokio::test]
+async fn events_of_the_hub_itself_cannot_be_published() {
+    let hub = Server::start("").await;
+    let (status, _) = hub.post("/publish?topic=a&event=hub:unauthorized", b"{}").await;
+    assert_eq!(status, 400);
+    hub.publish("topic=a&event=hubbub", "x").await;
+}
+
+#[tokio::test]
+async fn an_ipv6_network_is_one_publisher() {
+    let hub = Server::start("--publish-rate 1 --trust-proxy 127.0.0.1/32").await;
+    let mut refused = 0;
+    for n in 0..20 {
+        let from = format!("2001:db8::{n:x}");
+        let request = Request::post("/publish?topic=a").header("x-forwarded-for", from);
+        refused += usize::from(hub.send(request, b"x").await.status() == 429);
+    }
+    assert!(refused > 0, "each address has a limit of its own");
+}
+
+#[tokio::test]
 async fn a_batch_with_a_mistake_is_not_published_and_its_line_is_named() {
     let hub = Server::start("").await;
     let good = r#"{"topic":"a","data":"1"}"#;
@@ -57,6 +86,7 @@ async fn a_batch_with_a_mistake_is_not_published_and_its_line_is_named() {
         r#"{"topic":"a","data":7}"#,
         r#"{"topic":"a","data":"1","retry":-1}"#,
         r#"{"topic":"a","data":"1","event":"a\nb"}"#,
+        r#"{"topic":"a","data":"1","event":"hub:unauthorized"}"#,
         r#"{"topic":"a","data":"1","evnt":"x"}"#,
     ] {
         let (status, answer) = batch(&hub, &format!("{good}\n{bad}\n{good}")).await;
@@ -99,6 +129,13 @@ async fn pages_of_origins_that_are_named_may_listen() {
     assert_eq!(response.status(), 204);
     let allowed = response.headers()["access-control-allow-headers"].to_str().expect("ASCII");
     assert!(allowed.contains("authorization") && allowed.contains("idempotency-key"), "{allowed}");
+    let elsewhere = preflight("https://app.example").header("host", "evil.example");
+    assert_eq!(hub.send(elsewhere, b"").await.status(), 403);
+    for path in ["/stats", "/metrics", "/topics/a/presence", "/status/events"] {
+        let request = Request::get(path).header("origin", "https://app.example");
+        let response = hub.send(request, b"").await;
+        assert!(!response.headers().contains_key("access-control-allow-origin"), "{path}");
+    }
     let response = hub.send(preflight("https://other.example"), b"").await;
     assert!(!response.headers().contains_key("access-control-allow-origin"));
 

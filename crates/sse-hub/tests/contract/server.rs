@@ -160,7 +160,7 @@ async fn send_to(
     response.expect("an answer in time")
 }
 
-async fn json(response: Response<Incoming>) -> (StatusCode, Value) {
+pub(crate) async fn json(response: Response<Incoming>) -> (StatusCode, Value) {
     let status = response.status();
     assert_eq!(response.headers()["content-type"], "application/json");
     let body = response.into_body().collect().await.expect("a whole body").to_bytes();

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::hostile;
-use crate::server::{Server, Stream};
+use crate::server::{Server, Stream, json as json_of};
 use crate::signing::{Key, SECRET, now};
 
 /// A folder with the files of a hub.
@@ -188,6 +188,109 @@ async fn a_set_of_keys_is_read_again_at_a_signal_and_streams_of_lost_keys_end() 
     let publisher = shared.token(&json!({ "publish": ["news"] }));
     assert_eq!(status(&hub, bearer(Request::post("/publish?topic=news"), &publisher)).await, 200);
     assert_eq!(stays.data().await, "x");
+}
+
+#[tokio::test]
+async fn a_token_is_not_accepted_within_the_second_after_its_end_either() {
+    let folder = folder();
+    let hub = hub(&folder, "").await;
+    // The library for tokens knows whole seconds only.
+    let at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("later");
+    let claims = json!({ "publish": ["news"], "exp": at.as_secs_f64() + 0.1 });
+    let token = Key::secret().token(&claims);
+    tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+    assert_eq!(status(&hub, bearer(Request::post("/publish?topic=news"), &token)).await, 401);
+}
+
+#[tokio::test]
+async fn a_reload_ends_the_streams_that_it_would_not_let_in() {
+    let folder = folder();
+    let file = folder.path().join("hub.toml");
+    let write = |rules: &str| fs::write(&file, rules).expect("it is written");
+    let key = format!("jwt-key-file = '{}'\n", folder.path().join("secret").display());
+    write("");
+    let hub = Server::start(&format!("--config {}", file.display())).await;
+    let mut without_key = hub.open("topic=news").await;
+
+    write(&format!("{key}jwt-audience = ['hub', 'other']"));
+    hub.signal("HUP").await;
+    assert_eq!(without_key.message().await.name, "hub:unauthorized");
+    // It may come back, with a token.
+    assert_eq!(without_key.message().await.name, "sse-kit:shutdown");
+    assert_eq!(status(&hub, Request::get("/events?topic=news")).await, 401);
+    let claims = |audience: &str| json!({ "subscribe": ["news"], "aud": audience });
+    let mut ends = open(&hub, "news", &Key::secret().token(&claims("other"))).await;
+    let mut stays = open(&hub, "news", &Key::secret().token(&claims("hub"))).await;
+
+    write(&format!("{key}jwt-audience = ['hub']"));
+    hub.signal("HUP").await;
+    assert_eq!(ends.message().await.name, "hub:unauthorized");
+    assert_eq!(ends.message().await.name, "sse-kit:close");
+    let publisher = Key::secret().token(&json!({ "publish": ["news"], "aud": "hub" }));
+    assert_eq!(status(&hub, bearer(Request::post("/publish?topic=news"), &publisher)).await, 200);
+    assert_eq!(stays.data().await, "x");
+}
+
+#[tokio::test]
+async fn a_publisher_is_refused_before_its_events_are_looked_at() {
+    let folder = folder();
+    let hub = hub(&folder, "--jwt-cookie token").await;
+    let batch = || Request::post("/publish").header("content-type", "application/x-ndjson");
+    let token = Key::secret().token(&json!({ "publish": ["a"] }));
+    let send = async |request, body: &str| json_of(hub.send(request, body.as_bytes()).await).await;
+    for body in ["", "{"] {
+        assert_eq!(send(batch(), body).await.0, 401, "{body:?}");
+        let cookie = format!("token={token}");
+        let elsewhere = batch().header("cookie", cookie).header("sec-fetch-site", "cross-site");
+        assert_eq!(send(elsewhere, body).await.0, 403, "{body:?}");
+    }
+    let large = "x".repeat(2 << 20);
+    assert_eq!(send(Request::post("/publish?topic=a"), &large).await.0, 401);
+    let lines = "{\"topic\":\"a\",\"data\":\"1\"}\n{\"topic\":\"b\",\"data\":\"2\"}";
+    let (status, answer) = send(bearer(batch(), &token), lines).await;
+    assert_eq!((status.as_u16(), &answer["line"]), (403, &json!(2)), "{answer}");
+}
+
+#[tokio::test]
+async fn status_pages_take_no_stream_of_those_with_a_token() {
+    let folder = folder();
+    let hub = hub(&folder, "--max-connections 1").await;
+    let (_first, _second) = (
+        hub.open_by(Request::get("/status/events")).await,
+        hub.open_by(Request::get("/status/events")).await,
+    );
+    open(&hub, "news", &Key::secret().token(&json!({ "subscribe": ["news"] }))).await;
+}
+
+#[tokio::test]
+async fn the_access_log_has_every_request_with_its_client_and_user() {
+    let folder = folder();
+    let (log, secret) = (folder.path().join("log"), folder.path().join("secret"));
+    let mut command = Command::new("sh");
+    command.args(["-c", "RUST_LOG=info exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_hub")]);
+    command.stderr(Stdio::from(fs::File::create(&log).expect("a file"))).env("NO_COLOR", "1");
+    let options = format!("--access-log --jwt-key-file {}", secret.display());
+    let hub = Server::spawn(&mut command, &options).await;
+    let token = Key::secret().token(&json!({
+        "sub": "alice", "publish": ["a"], "subscribe": ["a"], "presence": ["a"],
+    }));
+    for path in ["/publish?topic=a", "/events?topic=a", "/topics/a/presence"] {
+        let request = || match path {
+            "/publish?topic=a" => Request::post(path),
+            _ => Request::get(path),
+        };
+        assert_eq!(status(&hub, request()).await, 401, "{path}");
+        assert_eq!(status(&hub, bearer(request(), &token)).await, 200, "{path}");
+    }
+    let log = fs::read_to_string(&log).expect("the log");
+    for path in ["/publish", "/events", "/topics/a/presence"] {
+        let path = format!("path=\"{path}\"");
+        let lines: Vec<_> = log.lines().filter(|line| line.contains(&path)).collect();
+        assert_eq!(lines.len(), 2, "{log}");
+        assert!(lines.iter().all(|line| line.contains("client=127.0.0.1")), "{log}");
+        assert!(lines[0].contains("status=401") && !lines[0].contains("alice"), "{log}");
+        assert!(lines[1].contains("status=200") && lines[1].contains("alice"), "{log}");
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use sse_kit_event::control::GapReason;
 use sse_kit_event::{Event, EventId, IdempotencyKey};
 
 use super::node::{
-    EVENTS, Node, broken, event, gap, hub_on, next, node, publish, random_key, topic,
+    EVENTS, Node, PATIENCE, broken, event, gap, hub_on, next, node, publish, random_key, topic,
 };
 use super::{ConformanceError, Report, Subject};
 use crate::delivery::Delivery;
@@ -73,9 +73,13 @@ pub(super) async fn crash<S: Subject>(
     let publishing: Vec<_> = (0..PUBLISHERS)
         .map(|_| tokio::spawn(publish_until_closed(first.hub.clone(), Arc::clone(&acknowledged))))
         .collect();
-    while acknowledged.lock().len() < EVENTS {
-        tokio::task::yield_now().await;
-    }
+    let acknowledging = async {
+        while acknowledged.lock().len() < EVENTS {
+            tokio::task::yield_now().await;
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, acknowledging).await;
+    report.keep("appends succeed", in_time.is_ok(), "they do not")?;
     let before = acknowledged.lock().clone();
     let has_crashed = subject.crash().await;
     first.hub.shut_down(Goodbye::StayAway);

@@ -239,7 +239,7 @@ impl World {
         let cursor = self.hub.cursor();
         let id = |offset| EventId::new(cursor.epoch(), offset);
         let known = |offset| (Some(LastEventId::from(id(offset))), Some(offset), None);
-        let gap = |from: Option<EventId>, reason| Some(Gap { from, to: cursor, reason });
+        let gap = |from: Option<EventId>, reason| Some(Gap::new(from, cursor, reason));
         let (sent, resumed, gap_first) = match resume {
             Resume::No => (None, None, None),
             Resume::Beginning => known(0),

@@ -34,17 +34,17 @@ fn scenario(first: &str, second: &str, lobby: &str) -> Scenario {
 #[test]
 fn pages_converge_with_htmx_4() {
     let scenario = scenario(ADA, ADA, "/");
-    assert_converges(async || client(&hub()), &scenario);
+    assert_converges(async || client(&hub()).await, &scenario);
 }
 
 #[test]
 fn pages_converge_with_htmx_2() {
     let scenario = scenario(BOB, BOB, "/?htmx=2");
-    assert_converges(async || client(&hub()), &scenario);
+    assert_converges(async || client(&hub()).await, &scenario);
 }
 
 #[test]
 fn pages_of_both_versions_converge() {
     let scenario = scenario(ADA, BOB, "/");
-    assert_converges(async || client(&hub()), &scenario);
+    assert_converges(async || client(&hub()).await, &scenario);
 }

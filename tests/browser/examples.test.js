@@ -1,0 +1,174 @@
+// The small examples, as people use them: a page that is open shows what a fresh one shows.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { assets, binary, launchBrowser, startExample, startProgram } from './launch.js';
+import { isIn, until } from './site.js';
+
+/** @typedef {import('playwright-core').BrowserContext} Context */
+/** @typedef {import('playwright-core').Page} Page */
+
+/** @type {import('playwright-core').Browser} */
+let browser;
+before(async () => {
+  browser = await launchBrowser();
+});
+after(() => browser.close());
+
+/**
+ * A browser profile, in which the CDN has what npm has: pages name the hashes of its files.
+ *
+ * @param {import('node:test').TestContext} t
+ */
+async function profile(t) {
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  await context.route('https://cdn.jsdelivr.net/npm/**', async (route) => {
+    const path = new URL(route.request().url()).pathname.replace(/^\/npm\/([^@]+)@[^/]+/, '$1');
+    await route.fulfill({
+      body: await readFile(join(assets, path)),
+      contentType: 'text/javascript',
+      headers: { 'Access-Control-Allow-Origin': '*' },
+    });
+  });
+  return context;
+}
+
+/** @param {Context} context @param {string} url */
+async function open(context, url) {
+  const page = await context.newPage();
+  await page.goto(url);
+  return page;
+}
+
+/** Waits until an element has this text. @param {Page} page @param {string} selector @param {string} text */
+const shows = (page, selector, text) =>
+  until(
+    () => page.locator(selector).allTextContents(),
+    (found) => found.join() === text,
+    `${selector} should be ${text}`,
+  );
+
+/** A port of four digits that is free. */
+async function freePort() {
+  for (;;) {
+    const port = 2_000 + Math.floor(Math.random() * 8_000);
+    const server = createServer().listen(port, '127.0.0.1');
+    const isFree = await Promise.race([once(server, 'listening'), once(server, 'error')]).then(
+      () => server.listening,
+      () => false,
+    );
+    server.close();
+    if (isFree) return `${port}`;
+  }
+}
+
+/**
+ * Starts the program of the README, which is to have no options: a copy of it that listens at another port.
+ *
+ * @param {import('node:test').TestContext} t
+ */
+async function startCounter(t) {
+  const folder = await mkdtemp(join(tmpdir(), 'counter-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const program = join(folder, 'counter');
+  const base = `http://127.0.0.1:${await freePort()}`;
+  const bytes = await readFile(binary('counter'), 'latin1');
+  await writeFile(program, bytes.replaceAll('127.0.0.1:8080', base.slice('http://'.length)), 'latin1');
+  await chmod(program, 0o755);
+  startProgram(t, program);
+  await until(
+    () =>
+      fetch(base).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+    Boolean,
+    'it listens',
+  );
+  return base;
+}
+
+describe('the small examples', { concurrency: true }, () => {
+  test('counter: a click shows on every page, as on a fresh one', async (t) => {
+    const [base, context] = await Promise.all([startCounter(t), profile(t)]);
+    const pages = [await open(context, base), await open(context, base)];
+    for (const page of pages) await isIn(page, 'live');
+    for (const page of [...pages, ...pages]) await page.click('button');
+    for (const page of [...pages, await open(context, base)]) await shows(page, '#count', '4');
+  });
+
+  test('notifications: each user has their own, until they sign out', async (t) => {
+    const { base } = await startExample(t, 'notifications');
+    const [alice, bob] = await Promise.all([profile(t), profile(t)]);
+    const signIn = async (/** @type {Context} */ context, /** @type {string} */ name) => {
+      const page = await open(context, base);
+      await page.fill('[name=user]', name);
+      await page.click('button');
+      await isIn(page, 'live');
+      return page;
+    };
+    const [first, bobs] = await Promise.all([signIn(alice, 'alice'), signIn(bob, 'bob')]);
+    const second = await open(alice, base);
+    await isIn(second, 'live');
+    for (const text of ['one', '<b>two</b>']) {
+      await bobs.fill('[name=to]', 'alice');
+      await bobs.fill('[name=text]', text);
+      await bobs.click('text=Notify');
+    }
+    for (const page of [first, second, await open(alice, base)]) {
+      await shows(page, '#notes > li', 'bob: one,bob: <b>two</b>');
+    }
+    await shows(bobs, '#notes > li', '');
+
+    await first.click('text=Sign out');
+    await first.waitForSelector('[name=user]');
+    await isIn(second, 'closed');
+    await bobs.fill('[name=to]', 'bob');
+    await bobs.fill('[name=text]', 'me');
+    await bobs.click('text=Notify');
+    await shows(bobs, '#notes > li', 'bob: me');
+    await shows(second, '#notes > li', 'bob: one,bob: <b>two</b>');
+    assert.equal((await alice.request.get(`${base}/events`)).status(), 401);
+  });
+
+  test('llm: an answer goes on over a reload, and one that is gone is said to be', async (t) => {
+    const { base, stop } = await startExample(t, 'llm');
+    const context = await profile(t);
+    const page = await open(context, base);
+    await page.fill('textarea', 'Why <b>?');
+    await page.click('button');
+    const words = async () => (await page.locator('#answer').textContent())?.length ?? 0;
+    const before = await until(words, (count) => count > 20, 'it answers');
+    await page.reload();
+    assert.ok((await words()) >= before, 'nothing is lost');
+    const end = 'and the page asks for nothing more.';
+    const whole = (/** @type {Page} */ other) =>
+      until(
+        () => other.locator('#answer').textContent(),
+        (text) => text?.endsWith(end) ?? false,
+        'the end',
+      );
+    const live = await whole(page);
+    await isIn(page, 'closed');
+    const fresh = await open(context, page.url());
+    assert.equal(await fresh.locator('#answer').textContent(), live);
+    assert.match(live ?? '', /^You asked: Why <b>\?\n\nI am a stand-in/);
+    assert.equal(await page.locator('#failed').isVisible(), false);
+
+    // Another process of the server does not know the answer.
+    const late = await open(context, base);
+    await late.fill('textarea', 'Again?');
+    await late.click('button');
+    await isIn(late, 'live');
+    await stop();
+    await startExample(t, 'llm', [], { listen: base.slice('http://'.length) });
+    await isIn(late, 'closed');
+    assert.equal(await late.locator('#failed').isVisible(), true);
+    assert.equal((await late.reload())?.status(), 404);
+  });
+});
