@@ -18,7 +18,7 @@ use crate::session::{Session, described};
 use crate::status::{Shared, View};
 
 /// The pause between two attempts.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
 const APPEND: &str = "select sse.append(
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
@@ -204,21 +204,21 @@ impl Appender {
     }
 
     fn answer(&self, waiting: Waiting, answer: Result<Appended, AppendError>) {
-        match &answer {
-            Ok(appended) => {
-                let follow_ups = waiting.append.follow_ups.len() as u64;
-                let more = if appended.repeated { 0 } else { follow_ups };
-                self.shared.see(EventId::new(appended.id.epoch(), appended.id.offset() + more));
-                self.shared.appended.add(u64::from(!appended.repeated));
-            }
-            Err(AppendError::KeyReused { .. } | AppendError::Conflict { .. }) => {}
-            Err(error) => {
-                self.shared.failed.add(1);
-                self.shared.ambiguous.add(u64::from(matches!(error, AppendError::Ambiguous(_))));
-            }
+        if let Ok(appended) = &answer {
+            let follow_ups = waiting.append.follow_ups.len() as u64;
+            let more = if appended.repeated { 0 } else { follow_ups };
+            self.shared.see(EventId::new(appended.id.epoch(), appended.id.offset() + more));
         }
         // The publisher may have gone away.
         drop(waiting.answer.send(answer));
+    }
+}
+
+/// Ends the wait of [`Log::closed`](sse_kit_broadcast::Log::closed), also when the task is aborted.
+impl Drop for Appender {
+    fn drop(&mut self) {
+        self.link = None;
+        self.shared.has_ended.send_replace(true);
     }
 }
 

@@ -98,8 +98,8 @@ impl Outcome {
         let Some((outcome, id)) = text.split_once(' ') else { return unexpected() };
         let Ok(id) = id.parse::<EventId>() else { return unexpected() };
         Self::Done(match (outcome, &append.once, append.expected) {
-            ("appended", ..) => Ok(Appended { id, receivers: None, repeated: false }),
-            ("repeated", ..) => Ok(Appended { id, receivers: None, repeated: true }),
+            ("appended", ..) => Ok(Appended::new(id)),
+            ("repeated", ..) => Ok(Appended::repeated(id)),
             ("reused", Some(once), _) => Err(AppendError::KeyReused { key: once.key.clone() }),
             ("conflict", _, Some(expected)) => Err(AppendError::Conflict { expected, newest: id }),
             _ => return unexpected(),

@@ -66,4 +66,4 @@ pub use error::ConnectError;
 pub use outbox::{Outbox, OutboxError};
 pub use postgres_log::PostgresLog;
 pub use schema::MIGRATION;
-pub use status::{PostgresHealth, PostgresStats, PostgresStatus};
+pub use status::{PostgresStats, PostgresStatus};

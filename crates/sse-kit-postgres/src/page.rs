@@ -13,8 +13,8 @@ use crate::session::Session;
 /// The maximum number of records of a page.
 pub(crate) const MAX_ROWS: usize = 500;
 
-/// The size at which a page is full, in bytes. One record may exceed it.
-const MAX_BYTES: i64 = 1 << 20;
+/// The size at which a page is full, in bytes. Its last record may exceed it.
+pub(crate) const MAX_BYTES: i64 = 1 << 20;
 
 /// Reads the state of the log and the records after an offset, in one snapshot.
 const QUERY: &str = "
@@ -108,8 +108,8 @@ impl Pages {
 }
 
 impl LogRow {
-    /// Returns `None` if the page has no record.
-    fn parse(row: &Row) -> Result<Option<Self>, PageError> {
+    /// Parses the columns from the fifth one. Returns `None` if the page has no record.
+    pub(crate) fn parse(row: &Row) -> Result<Option<Self>, PageError> {
         let Some(o) = row.try_get::<_, Option<i64>>(4)? else { return Ok(None) };
         Ok(Some(Self { offset: offset(o)?, tag: row.try_get(5)?, record: record(row) }))
     }
@@ -125,12 +125,10 @@ fn record(row: &Row) -> Result<Record, NoRecord> {
     let event: &[u8] = row.try_get(7).map_err(|_| NoRecord("event"))?;
     let key: &[u8] = row.try_get(8).map_err(|_| NoRecord("key"))?;
     let left_out: &str = row.try_get(9).map_err(|_| NoRecord("left_out"))?;
-    Ok(Record {
-        audience: audience(&topics).ok_or(NoRecord("topics"))?,
-        key: event_key(key)?,
-        except: connections(left_out).ok_or(NoRecord("left_out"))?,
-        event: EncodedEvent::parse(event).map_err(|_| NoRecord("event"))?,
-    })
+    let audience = audience(&topics).ok_or(NoRecord("topics"))?;
+    let event = EncodedEvent::parse(event).map_err(|_| NoRecord("event"))?;
+    let except = connections(left_out).ok_or(NoRecord("left_out"))?;
+    Ok(Record::new(audience, event).with_key(event_key(key)?).with_except(except))
 }
 
 fn audience(topics: &[&str]) -> Option<Audience> {
@@ -162,6 +160,6 @@ pub(crate) fn epoch(text: &str) -> Result<Epoch, PageError> {
     Ok(id.epoch())
 }
 
-fn offset(number: i64) -> Result<u64, PageError> {
+pub(crate) fn offset(number: i64) -> Result<u64, PageError> {
     u64::try_from(number).map_err(|_| PageError::State)
 }

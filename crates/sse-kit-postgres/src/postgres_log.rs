@@ -1,20 +1,22 @@
 //! The log that several nodes share.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, BoxFuture, Inlet, Lineage, Log, Page, ReadError,
+    Append, AppendError, Appended, BoxFuture, Inlet, Lineage, Log, LogHealth, LogStats, Page,
+    ReadError,
 };
-use sse_kit_event::{ConnectionId, EventId};
+use sse_kit_event::{ConnectionId, EventId, Topics};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
-use crate::appender::Appender;
-use crate::archive::Archive;
+use crate::appender::{self, Appender};
+use crate::archive::{self, Archive};
 use crate::batch;
 use crate::config::PostgresConfig;
 use crate::error::ConnectError;
@@ -109,34 +111,80 @@ impl Log for PostgresLog {
 
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
         Box::pin(async move {
-            if self.shared.is_closed() {
-                return Err(AppendError::Closed);
-            }
-            batch::check_size(&append)?;
-            let (answer, answered) = oneshot::channel();
-            let deadline = Instant::now() + self.config.append_deadline;
-            self.shared.queue.push(Waiting { append, deadline, answer })?;
-            // The appender answers everything that it takes, unless the hub is dropped.
-            answered.await.unwrap_or_else(|error| Err(AppendError::Ambiguous(error.into())))
+            let appended = self.append_by_deadline(append).await;
+            self.shared.monitor.count(&appended);
+            appended
         })
     }
 
     fn read(&self, after: EventId, limit: usize) -> BoxFuture<'_, Result<Page, ReadError>> {
-        Box::pin(self.archive.read(after, limit))
+        Box::pin(self.archive.read(after, None, limit))
+    }
+
+    fn read_topics<'a>(
+        &'a self,
+        after: EventId,
+        topics: &'a Topics,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Page, ReadError>> {
+        Box::pin(self.archive.read(after, Some(topics), limit))
+    }
+
+    fn max_backfill(&self) -> u64 {
+        archive::FURTHEST
     }
 
     fn is_shared(&self) -> bool {
         true
     }
 
+    fn health(&self) -> LogHealth {
+        self.shared.monitor.health()
+    }
+
+    fn stats(&self) -> LogStats {
+        self.shared.log_stats()
+    }
+
     fn close(&self) {
         self.shared.close();
+        // A log that never served a hub has no task that ends.
+        if self.start.lock().take().is_some() {
+            self.shared.has_ended.send_replace(true);
+        }
+    }
+
+    fn closed(&self) -> BoxFuture<'_, ()> {
+        let mut has_ended = self.shared.has_ended.subscribe();
+        Box::pin(async move {
+            // An error would mean that the sender is gone, and this log holds it.
+            let _ = has_ended.wait_for(|has_ended| *has_ended).await;
+        })
+    }
+}
+
+impl PostgresLog {
+    async fn append_by_deadline(&self, append: Append) -> Result<Appended, AppendError> {
+        batch::check_size(&append)?;
+        let (answer, mut answered) = oneshot::channel();
+        let deadline = Instant::now() + self.config.append_deadline;
+        self.shared.queue.push(Waiting { append, deadline, answer })?;
+        // The appender answers by the deadline, and knows more than that it has passed.
+        match timeout_at(deadline + appender::PAUSE, &mut answered).await {
+            Ok(Ok(appended)) => appended,
+            // The appender answers everything that it takes, unless the hub is dropped.
+            Ok(Err(error)) => Err(AppendError::Ambiguous(error.into())),
+            Err(_elapsed) => answered.try_recv().unwrap_or_else(|_| {
+                let error = io::Error::from(io::ErrorKind::TimedOut);
+                Err(AppendError::Ambiguous(error.into()))
+            }),
+        }
     }
 }
 
 impl Drop for PostgresLog {
     fn drop(&mut self) {
-        self.shared.close();
+        self.close();
         for task in self.tasks.lock().drain(..) {
             task.abort();
         }

@@ -111,12 +111,8 @@ mod tests {
     use super::*;
 
     fn waiting(bytes: usize) -> Waiting {
-        let record = Record {
-            audience: Audience::Everyone,
-            key: None,
-            except: sse_kit_broadcast::ConnectionSet::default(),
-            event: Event::new("x".repeat(bytes)).encode(),
-        };
+        let event = Event::new("x".repeat(bytes)).encode();
+        let record = Record::new(Audience::Everyone, event);
         Waiting { append: record.into(), deadline: Instant::now(), answer: oneshot::channel().0 }
     }
 

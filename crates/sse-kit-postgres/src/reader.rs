@@ -95,8 +95,9 @@ impl Reader {
             match self.read(link.take(), &mut pause).await {
                 Stopped::Closed => return self.shared.close(),
                 Stopped::Failed(error) => {
-                    tracing::warn!(error, "the log could not be read; retrying");
-                    self.shared.down(error);
+                    if self.shared.monitor.down(&error) {
+                        tracing::warn!(error, "the log could not be read; retrying");
+                    }
                 }
             }
             self.pace = Pace::default();
@@ -140,7 +141,9 @@ impl Reader {
             self.shared.moved.add(moved.unsigned_abs());
         }
         let is_complete = self.take(link, page, mark).await?;
-        self.shared.up();
+        if self.shared.monitor.up() {
+            tracing::info!("the log can be read again");
+        }
         self.trim(link).await?;
         if !is_complete {
             return Ok(());

@@ -2,11 +2,12 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
+use sse_kit_broadcast::{Counter, LogHealth, LogMonitor, LogStats};
 use sse_kit_event::EventId;
+use tokio::sync::watch;
 
 use crate::queue::Queue;
 
@@ -20,44 +21,28 @@ impl PostgresStatus {
     ///
     /// A node that is not reading still serves its streams from memory. So do not take it out of
     /// service while all nodes are in the same state.
-    pub fn health(&self) -> PostgresHealth {
-        self.0.health.lock().clone()
+    pub fn health(&self) -> LogHealth {
+        self.0.monitor.health()
     }
 
     /// Returns the counters.
     pub fn stats(&self) -> PostgresStats {
         let shared = &self.0;
+        let LogStats { appended, failed, ambiguous, lag, .. } = shared.log_stats();
         PostgresStats {
-            appended: shared.appended.get(),
+            appended,
             retried: shared.retried.get(),
-            failed: shared.failed.get(),
-            ambiguous: shared.ambiguous.get(),
+            failed,
+            ambiguous,
             moved: shared.moved.get(),
             read: shared.read.get(),
             malformed: shared.malformed.get(),
             lost: shared.lost.get(),
             epochs: shared.epochs.get(),
             reconnects: shared.reconnects.get(),
-            lag: shared.lag(),
+            lag,
         }
     }
-}
-
-/// The health of a node's connection to the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PostgresHealth {
-    /// This node is connected and reading the log.
-    Up,
-    /// This node lost its connection and is reconnecting.
-    Down {
-        /// The time of the failure.
-        since: Instant,
-        /// The last error.
-        error: String,
-    },
-    /// This node no longer reads the log: the hub is gone or has shut down.
-    Closed,
 }
 
 /// The counters of one node since its start.
@@ -94,14 +79,13 @@ pub(crate) struct Shared {
     /// The name of this node in the log.
     pub(crate) node: Arc<str>,
     pub(crate) queue: Queue,
-    health: Mutex<PostgresHealth>,
+    pub(crate) monitor: LogMonitor,
     position: Mutex<Position>,
     /// `true` after a failed append, until one succeeds.
     is_failing: AtomicBool,
-    pub(crate) appended: Counter,
+    /// `true` once everything that waited is written or refused.
+    pub(crate) has_ended: watch::Sender<bool>,
     pub(crate) retried: Counter,
-    pub(crate) failed: Counter,
-    pub(crate) ambiguous: Counter,
     pub(crate) moved: Counter,
     pub(crate) read: Counter,
     pub(crate) malformed: Counter,
@@ -145,13 +129,11 @@ impl Shared {
         Self {
             node: node.into(),
             queue: Queue::default(),
-            health: Mutex::new(PostgresHealth::Up),
+            monitor: LogMonitor::default(),
             position: Mutex::new(Position { seen: place.at, place, kept_after: 0 }),
             is_failing: AtomicBool::new(false),
-            appended: Counter::default(),
+            has_ended: watch::Sender::default(),
             retried: Counter::default(),
-            failed: Counter::default(),
-            ambiguous: Counter::default(),
             moved: Counter::default(),
             read: Counter::default(),
             malformed: Counter::default(),
@@ -209,6 +191,13 @@ impl Shared {
             && after.offset() >= kept_after
     }
 
+    /// Returns the counters that every log has.
+    pub(crate) fn log_stats(&self) -> LogStats {
+        let mut stats = self.monitor.stats();
+        stats.lag = self.lag();
+        stats
+    }
+
     /// Returns the number of known records that this node has not read.
     fn lag(&self) -> u64 {
         let Position { seen, place, .. } = *self.position.lock();
@@ -228,33 +217,9 @@ impl Shared {
         }
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        *self.health.lock() == PostgresHealth::Closed
-    }
-
-    pub(crate) fn up(&self) {
-        self.turn(PostgresHealth::Up);
-    }
-
-    pub(crate) fn down(&self, error: String) {
-        let since = match &*self.health.lock() {
-            PostgresHealth::Down { since, .. } => *since,
-            _ => Instant::now(),
-        };
-        self.turn(PostgresHealth::Down { since, error });
-    }
-
     pub(crate) fn close(&self) {
         self.queue.close();
-        *self.health.lock() = PostgresHealth::Closed;
-    }
-
-    /// Changes the health, unless it is `Closed`, which is final.
-    fn turn(&self, to: PostgresHealth) {
-        let mut health = self.health.lock();
-        if *health != PostgresHealth::Closed {
-            *health = to;
-        }
+        self.monitor.close();
     }
 }
 
@@ -263,18 +228,5 @@ impl Position {
         if self.seen.epoch() == id.epoch() && self.seen.offset() < id.offset() {
             self.seen = id;
         }
-    }
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Counter(AtomicU64);
-
-impl Counter {
-    pub(crate) fn add(&self, n: u64) {
-        self.0.fetch_add(n, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
     }
 }

@@ -8,7 +8,7 @@ use sse_kit_broadcast::{Hub, Subscription};
 use sse_kit_event::{Event, EventId, IdempotencyKey};
 use sse_kit_postgres::Outbox;
 use sse_kit_test_support::postgres::Server;
-use sse_kit_test_support::{in_time, scaled, seed};
+use sse_kit_test_support::{in_time, rng, scaled};
 
 use crate::{Node, client, event, node, server, topic};
 
@@ -34,8 +34,7 @@ impl Published {
 }
 
 /// Changes rows and publishes their states, in transactions of which a tenth is rolled back.
-async fn transact(url: String, publisher: usize, count: usize) -> Published {
-    let mut random = fastrand::Rng::with_seed(seed() ^ publisher as u64);
+async fn transact(url: String, mut random: fastrand::Rng, count: usize) -> Published {
     let mut client = client(&url).await;
     let mut published = Published::default();
     for _ in 0..count {
@@ -116,13 +115,14 @@ fn open(nodes: &[Node]) -> Vec<Subscription> {
 /// Two runs here, and forty in a soak.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_event_is_lost_or_reordered_among_rollbacks() {
+    let mut random = rng();
     for _ in 0..scaled(2) {
         let (_, url) = server().create_database();
         let nodes = nodes(&url).await;
         let streams = open(&nodes);
         let publishing = (0..PUBLISHERS).map(|n| match n % 4 {
             3 => tokio::spawn(append(nodes[n % 3].hub.clone(), n, 40)),
-            _ => tokio::spawn(transact(url.clone(), n, 40)),
+            _ => tokio::spawn(transact(url.clone(), random.fork(), 40)),
         });
         let mut published = Published::default();
         for publisher in publishing.collect::<Vec<_>>() {

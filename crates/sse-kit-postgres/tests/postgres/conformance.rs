@@ -1,5 +1,7 @@
 //! The suite of the broadcast core, run on PostgreSQL.
 
+use std::time::Duration;
+
 use sse_kit_broadcast::BoxFuture;
 use sse_kit_broadcast::conformance::{self, Subject};
 use sse_kit_postgres::PostgresLog;
@@ -12,6 +14,8 @@ use crate::proxy::Proxy;
 struct Postgres<S> {
     server: Server,
     proxy: Proxy,
+    /// Those of earlier proxies.
+    lost_replies: usize,
     saved: Option<S>,
 }
 
@@ -23,7 +27,8 @@ impl<S> Postgres<S> {
 
 impl<S: Send> Postgres<S> {
     fn open(&self) -> BoxFuture<'static, PostgresLog> {
-        let config = config(&self.proxy.url());
+        // A node that has crashed gives up soon.
+        let config = config(&self.proxy.url()).append_deadline(Duration::from_secs(5));
         Box::pin(async { PostgresLog::connect(config).await.expect("PostgreSQL is there") })
     }
 }
@@ -39,6 +44,17 @@ impl Subject for Postgres<tempfile::TempDir> {
     fn reopen(&mut self) -> BoxFuture<'_, Option<PostgresLog>> {
         let node = self.open();
         Box::pin(async { Some(node.await) })
+    }
+
+    /// Kills the server, and cuts the node off for ever.
+    fn crash(&mut self) -> BoxFuture<'_, bool> {
+        Box::pin(async {
+            self.server.kill();
+            self.lost_replies += self.proxy.lost_replies();
+            self.proxy = Proxy::start(self.server.port()).await;
+            self.server.restart();
+            true
+        })
     }
 
     fn save(&mut self) -> BoxFuture<'_, bool> {
@@ -73,11 +89,11 @@ impl Subject for Postgres<tempfile::TempDir> {
 async fn postgres_keeps_every_promise_of_a_log() {
     let server = Server::start(&[]);
     let proxy = Proxy::start(server.port()).await;
-    let mut postgres = Postgres { server, proxy, saved: None };
+    let mut postgres = Postgres { server, proxy, lost_replies: 0, saved: None };
     let suite = conformance::check(&mut postgres);
     let report = in_time("it ends", suite).await;
     let report = report.unwrap_or_else(|broken| panic!("{broken}"));
     assert!(report.untried.is_empty(), "{:?}", report.untried);
     assert!(report.kept.len() >= 25, "{:?}", report.kept);
-    assert_eq!(postgres.proxy.lost_replies(), 1);
+    assert_eq!(postgres.lost_replies + postgres.proxy.lost_replies(), 1);
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use sse_kit_broadcast::{AppendError, Hub, PublishError, Start};
+use sse_kit_broadcast::{AppendError, Hub, LogHealth, PublishError, Start};
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{Event, LastEventId};
-use sse_kit_postgres::{ConnectError, PostgresConfig, PostgresHealth, PostgresLog};
+use sse_kit_postgres::{ConnectError, PostgresConfig, PostgresLog};
 use sse_kit_test_support::postgres::Server;
 use sse_kit_test_support::until;
+use tokio_postgres::error::SqlState;
 
 use crate::proxy::Proxy;
 use crate::{client, config, event, gap, node, node_with, publish, server, topic};
@@ -128,25 +129,18 @@ async fn rows_that_are_no_records_are_skipped_and_counted() {
     let node = node(&url).await;
     let mut stream = node.hub.subscribe(topic("t")).open().expect("it opens");
     let rows = [
-        "'{a*}', 'data: x\n'",
-        "'{NULL}', 'data: x\n'",
-        "'{{a},{b}}', 'data: x\n'",
-        "'{t}', 'data: x'",
-        "'{t}', 'id: 7\ndata: x\n'",
-        "'{t}', '\\xff'::bytea",
-        "'{t}', 'event: sse-kit:close\ndata: x\n'",
+        ("{a*}", r"data: x\n"),
+        ("{NULL}", r"data: x\n"),
+        ("{{a},{b}}", r"data: x\n"),
+        ("{t}", "data: x"),
+        ("{t}", r"id: 7\ndata: x\n"),
+        ("{t}", r"\xff"),
+        ("{t}", r"event: sse-kit:close\ndata: x\n"),
     ];
-    for row in rows {
-        let row = row.replace('\n', "'||chr(10)||'").replace("'{", "'{");
-        let event = row.split_once(", ").map_or("", |(_, event)| event);
-        let topics = row.split_once(", ").map_or("", |(topics, _)| topics);
-        let event = if event.ends_with("bytea") {
-            event.to_owned()
-        } else {
-            format!("convert_to({event}, 'UTF8')")
-        };
-        let sql = format!("insert into sse.outbox (topics, event) values ({topics}, {event})");
-        server().psql(&database, &sql);
+    for (topics, event) in rows {
+        let event = event.replace(r"\n", r"\012").replace(r"\xff", r"\377");
+        let sql = "insert into sse.outbox (topics, event)";
+        server().psql(&database, &format!("{sql} values ('{topics}', '{event}')"));
     }
     let wrong = "insert into sse.outbox (topics, event, key, left_out) values \
         ('{t}', 'data: x', '\\xff', ''), ('{t}', 'data: x', '', 'a/b')";
@@ -164,7 +158,7 @@ async fn rows_that_are_no_records_are_skipped_and_counted() {
         "update sse.meta set last = -1",
     ] {
         let refused = client.batch_execute(sql).await.expect_err(sql);
-        assert_eq!(refused.code().map(|code| code.code()), Some("23514"), "{sql}");
+        assert_eq!(refused.code().map(SqlState::code), Some("23514"), "{sql}");
     }
     // A node that starts skips them too, and so does a backfill.
     let second = crate::node(&url).await;
@@ -207,7 +201,7 @@ async fn a_server_that_is_away_is_told_and_found_again() {
     let node = node_with(config.clone(), Hub::builder()).await;
     let mut stream = node.hub.subscribe(topic("t")).open().expect("it opens");
     postgres.stop();
-    until("it is told", || matches!(node.postgres.health(), PostgresHealth::Down { .. })).await;
+    until("it is told", || matches!(node.postgres.health(), LogHealth::Down { .. })).await;
     let refused = node.hub.publish(&topic("t"), Event::new("x")).await;
     let error = refused.expect_err("nobody is there");
     assert!(matches!(error, PublishError::Log(AppendError::Unavailable(_))), "{error:?}");
@@ -215,7 +209,7 @@ async fn a_server_that_is_away_is_told_and_found_again() {
     let error = start.expect_err("nobody is there");
     assert!(matches!(error, ConnectError::Postgres(_)), "{error:?}");
     postgres.restart();
-    until("it is found", || node.postgres.health() == PostgresHealth::Up).await;
+    until("it is found", || node.postgres.health() == LogHealth::Up).await;
     let client = client(&postgres.url()).await;
     client.batch_execute("select sse.publish('t', null, 'again')").await.expect("it is accepted");
     assert_eq!(event(&mut stream).await.1, "again", "and no gap");
@@ -282,5 +276,5 @@ async fn settings_may_be_as_large_as_they_can_be() {
     let id = publish(&node, "t", "x").await;
     assert_eq!(event(&mut stream).await.0, id);
     tokio::time::sleep(Duration::from_millis(1500)).await; // it has looked for old events since
-    assert_eq!(node.postgres.health(), PostgresHealth::Up);
+    assert_eq!(node.postgres.health(), LogHealth::Up);
 }

@@ -76,7 +76,7 @@ async fn next(stream: &mut Subscription) -> Delivery {
 /// The id and the data of the next event.
 async fn event(stream: &mut Subscription) -> (EventId, String) {
     match next(stream).await {
-        Delivery::Entry(entry) => (entry.id(), entry.message().data.to_string()),
+        Delivery::Entry(entry) => (entry.id(), entry.message().data.clone()),
         other => panic!("an event was expected, not {other:?}"),
     }
 }

@@ -78,7 +78,7 @@ async fn pass(mut client: TcpStream, state: Arc<State>) {
     let mut cut = state.cut.subscribe();
     let to = state.to.load(Ordering::SeqCst);
     let Ok(mut server) = TcpStream::connect(("127.0.0.1", to)).await else { return };
-    let (mut from_client, mut from_server) = ([0; 65536], [0; 65536]);
+    let (mut from_client, mut from_server) = (vec![0; 65536], vec![0; 65536]);
     // The connection of an appender prepares its statement, and later executes it.
     let (mut appends, mut losing) = (false, false);
     loop {

@@ -4,6 +4,7 @@ use sse_kit_broadcast::PublishError;
 use sse_kit_event::{Audience, Event, IdempotencyKey};
 use sse_kit_postgres::{Outbox, OutboxError};
 use tokio_postgres::IsolationLevel;
+use tokio_postgres::error::SqlState;
 
 use crate::{client, config, event, node, node_with, publish, server, topic};
 
@@ -260,7 +261,7 @@ async fn a_role_that_publishes_can_do_nothing_else() {
         "select sse.begin_epoch(null, null)",
     ] {
         let refused = client.batch_execute(sql).await.expect_err(sql);
-        assert_eq!(refused.code().map(|code| code.code()), Some("42501"), "{sql}");
+        assert_eq!(refused.code().map(SqlState::code), Some("42501"), "{sql}");
     }
     // Nor has a node with such a role.
     let log = sse_kit_postgres::PostgresLog::connect(config(

@@ -2,6 +2,7 @@
 
 use sse_kit_event::{Event, EventName, Topic};
 use sse_kit_test_support::rng;
+use tokio_postgres::error::SqlState;
 
 use crate::{client, node, server};
 
@@ -12,7 +13,7 @@ fn text(random: &mut fastrand::Rng) -> String {
         "\u{7f}", "\u{85}", "\u{a0}",
     ];
     let long = "x".repeat(random.usize(250..260));
-    let parts = (0..random.usize(0..5)).map(|_| match random.usize(0..PARTS.len() + 1) {
+    let parts = (0..random.usize(0..5)).map(|_| match random.usize(0..=PARTS.len()) {
         n if n < PARTS.len() => PARTS[n],
         _ => &long,
     });
@@ -34,7 +35,7 @@ async fn sql_accepts_what_rust_accepts_and_encodes_it_in_the_same_way() {
             client.query("select sse.publish($1, $2, $3)", &[&topic, &name, &data]).await;
         assert_eq!(published.is_ok(), expected, "{topic:?} {name:?}: {published:?}");
         if let Err(error) = published {
-            assert_eq!(error.code().map(|code| code.code()), Some("22023"), "{error:?}");
+            assert_eq!(error.code().map(SqlState::code), Some("22023"), "{error:?}");
         }
         let event = Event::new(&*data);
         let event = match name.as_deref().map(EventName::new) {
