@@ -361,11 +361,13 @@ create constraint trigger at_commit after insert on sse.outbox
   deferrable initially deferred for each row execute function sse.at_commit();
 
 -- Returns the offset of an event for one of these topics after the offset `expected`, or null. Where that
--- is unknown, returns the last offset.
+-- is unknown, returns the last offset. An offset that an earlier epoch shares is known.
 create function sse.newer(m sse.meta, topics text[], epoch text, expected bigint) returns bigint
 language plpgsql stable set search_path = '' as $$
 begin
-  if m.epoch <> epoch or expected > m.last or expected < greatest(m.trimmed, m.floor)
+  if expected > m.last or expected < greatest(m.trimmed, m.floor)
+      or m.epoch <> epoch and not exists (select from unnest(m.lineage) as shared (id)
+        where split_part(id, '-', 1) = epoch and split_part(id, '-', 2)::bigint >= expected)
       or m.last - expected > 10000
       or (select count(*) from sse.log where o > expected) < m.last - expected then
     return m.last;

@@ -70,8 +70,8 @@ async fn hubs_on_a_database_share_it_with_transactions_and_continue_after_they_w
     // A restart of the database loses nothing, and no stream is told.
     database.kill();
     database.restart();
-    let deadline = format!("topic=a&if_newest={last}");
-    first.publish(&deadline, "after the restart").await;
+    let condition = format!("topic=a&if_newest={last}");
+    first.publish(&condition, "after the restart").await;
     for stream in [&mut stream, &mut resumed] {
         assert_eq!(stream.data().await, "after the restart");
     }

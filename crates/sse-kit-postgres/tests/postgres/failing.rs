@@ -216,6 +216,27 @@ async fn a_server_that_is_away_is_told_and_found_again() {
     assert!(node.postgres.stats().reconnects > 0);
 }
 
+/// A publisher whose node has not yet seen that the server was restarted.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_event_of_an_earlier_epoch_is_the_newest_still() {
+    let (database, url) = server().create_database();
+    let node = node(&url).await;
+    let seen = publish(&node, "t", "seen").await;
+    let psql = |sql: &str| server().psql(&database, sql);
+    psql("select sse.begin_epoch(m, m.last) from sse.meta m");
+    let newer = |epoch: &str, offset| {
+        let topics = "array['t']";
+        psql(&format!("select sse.newer(m, {topics}, '{epoch}', {offset}) from sse.meta m"))
+    };
+    let epoch = seen.epoch().to_string();
+    assert_eq!(newer(&epoch, 1), "", "there is none");
+    assert_eq!(newer(&epoch, 0), "1");
+    assert_eq!(newer("beef", 1), "1", "of an unknown epoch nobody knows");
+    assert_eq!(newer(&epoch, 2), "1", "that one was lost");
+    let hub = node.hub.if_newest(seen).publish(&topic("t"), Event::new("x")).await;
+    assert_eq!(hub.expect("it is the newest").id.offset(), 2);
+}
+
 /// A connection that is cut between the nodes and PostgreSQL loses nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_connection_is_made_anew() {
