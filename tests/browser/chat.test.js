@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assets, launchBrowser, startExample } from './launch.js';
+import { until } from './patience.js';
 
 /** @typedef {import('playwright-core').Page} Page */
 
@@ -36,17 +37,18 @@ async function serve(t, version) {
     });
     page.on('pageerror', (error) => complaints.push(String(error)));
     page.on('request', (request) => requests.push(request.url()));
-    const before = (await stats()).connections;
+    const before = await connections();
     await page.goto(server.base + path);
-    await until(async () => (await stats()).connections > before);
+    await until(connections, (found) => found > before, 'a connection of the page');
     return page;
   };
-  const stats = async () => (await fetch(`${server.base}/stats`)).json();
+  /** @returns {Promise<number>} */
+  const connections = async () => (await (await fetch(`${server.base}/stats`)).json()).connections;
   return {
     ...server,
     complaints,
     requests,
-    stats,
+    connections,
     openRoom: async (/** @type {string} */ room, /** @type {string} */ nick) => {
       await fetch(`${server.base}/enter`, {
         method: 'POST',
@@ -57,15 +59,6 @@ async function serve(t, version) {
     },
     openLobby: () => open(`/?htmx=${version}`),
   };
-}
-
-/**
- * Waits until something is so; the test's own timeout ends it.
- *
- * @param {() => unknown} isSo
- */
-async function until(isSo) {
-  while (!(await isSo())) await sleep(20);
 }
 
 /**
@@ -176,7 +169,7 @@ for (const version of [4, 2]) {
       for (const page of [ada, bob]) {
         await page.waitForFunction(() => document.getElementById('refusal')?.textContent === 'This room is closed.');
       }
-      await until(async () => (await server.stats()).connections === 0);
+      await until(server.connections, (found) => found === 0, 'no connection');
       const before = server.requests.length;
       await sleep(3000);
       assert.equal(server.requests.length, before, 'nobody comes back');

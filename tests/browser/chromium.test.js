@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
-import { addressOf, launchBrowser } from './launch.js';
+import { addressOf, launchWholeBrowser } from './launch.js';
 
 test('Chromium shows a page of a local server', async (t) => {
   const server = createServer((_request, response) => {
@@ -17,9 +17,7 @@ test('Chromium shows a page of a local server', async (t) => {
     server.closeAllConnections();
   });
 
-  const browser = await launchBrowser();
-  t.after(() => browser.close());
-
+  const browser = await launchWholeBrowser(t);
   const page = await browser.newPage();
   await page.goto(`${addressOf(server)}/`);
   assert.equal(await page.title(), 'ready');

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { digestOf, folderOf } from './folders.js';
 import { launchBrowser, startExample } from './launch.js';
+import { until } from './patience.js';
 
 const { SSE_KIT_ASSETS = '', SSE_KIT_REDIS_SERVER = 'redis-server' } = process.env;
 
@@ -39,15 +40,14 @@ async function startRedis(t) {
     await once(redis, 'exit');
     await rm(folder, { recursive: true });
   });
+  /** @returns {Promise<boolean>} */
   const answers = () =>
     new Promise((resolve) => {
       const socket = connect(Number(port), '127.0.0.1', () => resolve(true)).on('error', () => resolve(false));
       socket.unref();
     });
-  while (!(await answers())) {
-    if (redis.exitCode !== null) throw new Error('redis-server does not start');
-    await new Promise((soon) => setTimeout(soon, 20));
-  }
+  await until(answers, (answered) => answered || redis.exitCode !== null, 'an answer of redis-server');
+  if (redis.exitCode !== null) throw new Error('redis-server does not start');
   return `redis://127.0.0.1:${port}`;
 }
 
@@ -136,7 +136,11 @@ for (const version of [4, 2]) {
       const victim = on[0] > 0 ? 0 : 1;
       nodes[victim].kill();
       const survivor = nodes[1 - victim];
-      while ((await connections(survivor)) < 3) await new Promise((soon) => setTimeout(soon, 50));
+      await until(
+        () => connections(survivor),
+        (found) => found === 3,
+        'the connections of all',
+      );
       await runs(pages[0], 2);
       await runs(pages[2], 3);
     });

@@ -1,7 +1,7 @@
 // What sse-kit-connection.js sees to, on both versions of htmx.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { launchBrowser, writtenMarkup } from './launch.js';
+import { launchBrowser, launchWholeBrowser, writtenMarkup } from './launch.js';
 import { serveStream } from './stream-server.js';
 
 const markup = writtenMarkup();
@@ -9,8 +9,7 @@ const markup = writtenMarkup();
 /** @type {import('playwright-core').Browser} */
 let browser;
 before(async () => {
-  // Playwright leaves the back/forward cache off.
-  browser = await launchBrowser({ ignoreDefaultArgs: ['--disable-back-forward-cache'] });
+  browser = await launchBrowser();
 });
 after(() => browser.close());
 
@@ -21,10 +20,11 @@ after(() => browser.close());
  * @param {number} version of htmx
  * @param {string} body
  * @param {string} head
+ * @param {import('playwright-core').Browser} opened the browser, if it is another
  */
-async function prepare(t, version, body, head = markup[version].head) {
+async function prepare(t, version, body, head = markup[version].head, opened = browser) {
   const server = await serveStream(t, { version, head, body });
-  const context = await browser.newContext();
+  const context = await opened.newContext();
   t.after(() => context.close());
   return { server, page: await context.newPage() };
 }
@@ -41,7 +41,7 @@ for (const version of [4, 2]) {
 
   describe(`htmx ${version}`, () => {
     test('a page in the back/forward cache has no connection, and goes on where it was', async (t) => {
-      const { server, page } = await prepare(t, version, written.named);
+      const { server, page } = await prepare(t, version, written.named, written.head, await launchWholeBrowser(t));
       await page.goto(server.base);
       await server.streams(1);
       server.send('<i>1</i>', 'a');

@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { assets, binary, launchBrowser, startExample, startProgram } from './launch.js';
-import { isIn, until } from './site.js';
+import { until } from './patience.js';
+import { isIn } from './site.js';
 
 /** @typedef {import('playwright-core').BrowserContext} Context */
 /** @typedef {import('playwright-core').Page} Page */

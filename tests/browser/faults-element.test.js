@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launchBrowser } from './launch.js';
 import { CONFIG } from './monitored.js';
-import { connect, hasLog, isIn, log, openProfile, STATUS, startSite, until } from './site.js';
+import { until } from './patience.js';
+import { down } from './proxy.js';
+import { connect, hasLog, isIn, log, openProfile, STATUS, startSite } from './site.js';
 
 /** @typedef {import('./site.js').Mode} Mode */
 
@@ -204,6 +206,43 @@ for (const mode of MODES) {
       await site.append('3');
       await hasLog(tab, ['1', '2', '3']);
       await oneStream(site);
+      assert.deepEqual(complaints, []);
+    });
+
+    test('B4: a morph while a stream waits to be tried again leaves one stream', async (t) => {
+      const site = await startSite(t, { client: 4, mode });
+      const first = await site.append('1');
+      const region = (/** @type {string} */ more) =>
+        `<main id="main">${log('1')}${connect(4, `/events?topic=a&last_event_id=${first}`, more)}</main>`;
+      site.page(
+        '/a',
+        `${STATUS}${region('')}<button hx-get="/region" hx-target="#main" hx-swap="outerMorph">b</button>`,
+      );
+      // Other attributes: htmx makes its stream anew.
+      site.serve('/region', region('hx-sync="this:queue all"'));
+      const { open, complaints } = await openProfile(t, browser, site);
+      const tab = await open();
+      await site.hasConnections(1);
+      site.proxy.fault(down);
+      site.proxy.cut();
+      await until(
+        () => site.proxy.events.length,
+        (asked) => asked >= 2,
+        'a try that failed',
+      );
+      const swapped = tab.evaluate(
+        () => new Promise((done) => addEventListener('htmx:after:swap', done, { once: true })),
+      );
+      site.proxy.fault(); // htmx alone asks no second time for a stream that has not begun
+      await tab.click('button');
+      await swapped;
+      await site.append('2');
+      await hasLog(tab, ['1', '2']);
+      await oneStream(site);
+      await site.append('3');
+      await hasLog(tab, ['1', '2', '3']);
+      if (mode !== 'bare') await isIn(tab, 'live');
+      assert.equal(await site.connections(), 1);
       assert.deepEqual(complaints, []);
     });
 

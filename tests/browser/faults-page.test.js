@@ -3,8 +3,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launchBrowser } from './launch.js';
+import { until } from './patience.js';
 import { answer } from './proxy.js';
-import { connect, hasLog, isIn, log, logOf, openProfile, STATUS, setHidden, startSite, until } from './site.js';
+import { connect, hasLog, isIn, log, logOf, openProfile, STATUS, setHidden, startSite } from './site.js';
+import { goesBy } from './transport.js';
 
 /** @typedef {import('./site.js').Transport} Transport */
 
@@ -369,7 +371,7 @@ for (const [what, refuse] of /** @type {[string, () => void][]} */ ([
       await site.append('1');
       if (client === 'plain') await heard(page, ['<i>1</i>']);
       else await hasLog(page, ['1']);
-      assert.equal(await page.evaluate(() => window.sseKit.tabs.transport), 'direct');
+      await goesBy(page, 'direct');
       assert.deepEqual(complaints, []);
     });
   }

@@ -4,7 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { assets, launchBrowser } from './launch.js';
-import { connect, hasLog, isIn, log, openProfile, STATUS, startSite, until } from './site.js';
+import { until } from './patience.js';
+import { connect, hasLog, isIn, log, openProfile, STATUS, startSite } from './site.js';
+import { goesBy } from './transport.js';
 
 /** @typedef {import('./site.js').Transport} Transport */
 
@@ -16,9 +18,6 @@ before(async () => {
 after(() => browser.close());
 
 const TYPES = "require-trusted-types-for 'script'";
-
-/** @param {import('playwright-core').Page} page @returns {Promise<string>} the transport of its tabs */
-const transportOf = (page) => page.evaluate(() => window.sseKit.tabs.transport);
 
 /** In a page without htmx: appends what comes to the log, without markup. */
 function appendText() {
@@ -58,7 +57,7 @@ describe('trusted types are required', () => {
         );
         assert.equal(found, painted);
         if (!painted) assert.equal(await page.textContent('#connection-status'), 'live');
-        if (mode === 'tabs') assert.equal(await transportOf(page), transport);
+        if (mode === 'tabs') await goesBy(page, transport);
         assert.deepEqual(complaints, []);
       });
     }
@@ -89,7 +88,7 @@ describe('trusted types are required', () => {
       site.proxy.cut();
       await site.append('2');
       await hasLog(page, ['1', '2']);
-      if (mode === 'tabs') assert.equal(await transportOf(page), 'worker');
+      if (mode === 'tabs') await goesBy(page, 'worker');
       assert.deepEqual(complaints, []);
     });
   }
@@ -118,8 +117,7 @@ describe('a page within another site', () => {
         await site.hasConnections(2);
         await site.publish(client === 'plain' ? '1' : '<i>1</i>');
         for (const tab of [own, frame]) await hasLog(tab, ['1']);
-        const transport = await frame.evaluate(() => window.sseKit.tabs.transport);
-        if (refused) assert.equal(transport, 'direct');
+        if (refused) await goesBy(frame, 'direct');
         assert.deepEqual(complaints, []);
       });
     }

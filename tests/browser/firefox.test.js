@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import puppeteer from 'puppeteer-core';
-import { PATIENCE_MS } from './patience.js';
+import { PATIENCE_MS, until } from './patience.js';
 import { answer } from './proxy.js';
-import { connect, hasLog, isIn, log, STATUS, startSite, until } from './site.js';
+import { connect, hasLog, isIn, log, STATUS, startSite } from './site.js';
+import { goesBy } from './transport.js';
 
 /** @typedef {import('./site.js').Mode} Mode */
 /** @typedef {import('./site.js').Transport} Transport */
@@ -109,7 +110,7 @@ for (const client of CLIENTS) {
       assert.equal(await site.connections(), transport === 'direct' ? 3 : 1);
       await site.append('1');
       for (const page of pages) await hasLog(page, ['1']);
-      assert.equal(await pages[0].evaluate(() => window.sseKit.tabs.transport), transport);
+      await goesBy(pages[0], transport);
       await pages[0].close();
       await site.append('2');
       for (const page of pages.slice(1)) await hasLog(page, ['1', '2']);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, has, hasShown, shows } from './monitored.js';
+import { until } from './patience.js';
 import { label, scenario } from './scenario.js';
 
 const SILENT = ['--heartbeat', '0'];
@@ -34,7 +35,11 @@ for (const dialect of /** @type {const} */ ([4, 2])) {
         await shows(page, 'live');
         const cut = performance.now();
         hub.proxy.cut();
-        while (hub.proxy.events.length < 2) await sleep(10);
+        await until(
+          () => hub.proxy.events.length,
+          (asked) => asked >= 2,
+          'a second request',
+        );
         const waited = (hub.proxy.events[1]?.at ?? 0) - cut;
         note(`waited ${Math.round(waited)} ms`);
         assert.ok(waited >= reconnectDelay / 2, `${waited} ms`);
@@ -51,7 +56,7 @@ for (const dialect of /** @type {const} */ ([4, 2])) {
           if (heartbeatTimeout === null) await sleep(4000);
           await shows(page, heartbeatTimeout === null ? 'live' : 'stale');
         },
-        SILENT,
+        { options: SILENT },
       );
     }
 
@@ -133,28 +138,33 @@ for (const dialect of /** @type {const} */ ([4, 2])) {
       });
     });
 
-    scenario(dialect, '17. eight pages and back again, out of the back/forward cache', async ({ hub, open }) => {
-      const { page } = await open();
-      await shows(page, 'live');
-      for (let n = 1; n <= 8; n += 1) {
-        await page.goto(`${hub.proxy.base}/own/page?${n}`);
+    scenario(
+      dialect,
+      '17. eight pages and back again, out of the back/forward cache',
+      async ({ hub, open }) => {
+        const { page } = await open();
         await shows(page, 'live');
-      }
-      while ((await hub.stats()).connections !== 1) await sleep(20);
-      for (let n = 7; n >= 0; n -= 1) {
-        await page.goBack({ waitUntil: 'commit' });
-        await page.waitForFunction((search) => location.search === search, n > 0 ? `?${n}` : '');
-        await shows(page, 'live');
-        await hub.publish(`<i>${n}</i>`);
-        await page.waitForFunction(
-          (text) => document.querySelector('#sse-connection i:last-child')?.textContent === text,
-          `${n}`,
-        );
-      }
-      // The cache has room for a few.
-      const persisted = await page.evaluate(() => Number(sessionStorage.getItem('persisted')));
-      assert.ok(persisted >= 3, `${persisted} came out of the cache`);
-      while ((await hub.stats()).connections !== 1) await sleep(20);
-    });
+        for (let n = 1; n <= 8; n += 1) {
+          await page.goto(`${hub.proxy.base}/own/page?${n}`);
+          await shows(page, 'live');
+        }
+        await until(hub.stats, ({ connections }) => connections === 1, 'one connection');
+        for (let n = 7; n >= 0; n -= 1) {
+          await page.goBack({ waitUntil: 'commit' });
+          await page.waitForFunction((search) => location.search === search, n > 0 ? `?${n}` : '');
+          await shows(page, 'live');
+          await hub.publish(`<i>${n}</i>`);
+          await page.waitForFunction(
+            (text) => document.querySelector('#sse-connection i:last-child')?.textContent === text,
+            `${n}`,
+          );
+        }
+        // The cache has room for a few.
+        const persisted = await page.evaluate(() => Number(sessionStorage.getItem('persisted')));
+        assert.ok(persisted >= 3, `${persisted} came out of the cache`);
+        await until(hub.stats, ({ connections }) => connections === 1, 'one connection');
+      },
+      { isWhole: true },
+    );
   });
 }

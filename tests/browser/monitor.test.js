@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CONFIG, changes, connect, has, hasShown, shows } from './monitored.js';
-import { PATIENCE_MS } from './patience.js';
+import { PATIENCE_MS, until } from './patience.js';
 import { acceptThenClose, answer, down } from './proxy.js';
 import { label, scenario } from './scenario.js';
 
@@ -164,7 +164,12 @@ for (const dialect of /** @type {Dialect[]} */ ([4, 2, 'plain'])) {
         hub.proxy.fault(fault);
         hub.proxy.cut();
         const cut = performance.now();
-        while (hub.proxy.events.length < before + 2 || performance.now() < cut + 10_000) await sleep(50);
+        await sleep(10_000);
+        await until(
+          () => hub.proxy.events.length,
+          (asked) => asked >= before + 2,
+          'two requests',
+        );
         const asked = hub.proxy.events.slice(before).filter(({ at }) => at < cut + 10_000).length;
         assert.ok(asked <= 6, `${asked} requests`);
         assert.equal(await page.locator('#error-page').count(), 0);
@@ -192,7 +197,11 @@ for (const dialect of /** @type {Dialect[]} */ ([4, 2, 'plain'])) {
       hub.proxy.delay(1_000_000);
       hub.proxy.cut();
       await shows(page, 'reconnecting');
-      while (hub.proxy.events.length < 2) await sleep(50);
+      await until(
+        () => hub.proxy.events.length,
+        (asked) => asked >= 2,
+        'a second request',
+      );
       hub.proxy.delay(0);
       await shows(page, 'live');
     });

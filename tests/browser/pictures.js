@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { folderOf } from './folders.js';
-import { assets, launchBrowser, startExample } from './launch.js';
+import { assets, launchWholeBrowser, startExample } from './launch.js';
 import { answer, down, startProxy } from './proxy.js';
 
 /** @typedef {import('playwright-core').Page} Page */
@@ -143,8 +143,7 @@ async function takeMoving(browser, colorScheme) {
   await context.close();
 }
 
-const browser = await launchBrowser();
-stops.push(() => browser.close());
+const browser = await launchWholeBrowser({ after: (stop) => stops.push(stop) });
 try {
   for (const folder of ['jobs', 'monitoring', 'tabs']) await mkdir(join(DOCS, folder), { recursive: true });
   await takeStates(browser);

@@ -1,7 +1,7 @@
 // Scenarios: each with a hub, a proxy and a page of its own.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { launchBrowser } from './launch.js';
+import { launchBrowser, launchWholeBrowser } from './launch.js';
 import { keep, openPage, servedScript, startHub } from './monitored.js';
 
 /**
@@ -16,8 +16,7 @@ let browser;
 /** @type {string} */
 let script;
 before(async () => {
-  // Playwright turns the back/forward cache off, which people have.
-  browser = await launchBrowser({ ignoreDefaultArgs: ['--disable-back-forward-cache'] });
+  browser = await launchBrowser();
   script = await servedScript();
 });
 after(() => browser.close());
@@ -28,15 +27,16 @@ after(() => browser.close());
  * @param {Dialect} dialect
  * @param {string} name
  * @param {(stage: Stage) => Promise<void>} act
- * @param {string[]} [options] the hub's
+ * @param {{options?: string[], isWhole?: boolean}} how options of the hub, and whether the browser is the whole one
  */
-export function scenario(dialect, name, act, options) {
+export function scenario(dialect, name, act, { options, isWhole = false } = {}) {
   test(`${label(dialect)}: ${name}`, async (t) => {
     const hub = await startHub(t, options);
+    const opener = isWhole ? await launchWholeBrowser(t) : browser;
     /** @type {Awaited<ReturnType<typeof openPage>> | undefined} */
     let opened;
     const open = async (how = {}) => {
-      opened = await openPage(t, { browser, script, proxy: hub.proxy, dialect, ...how });
+      opened = await openPage(t, { browser: opener, script, proxy: hub.proxy, dialect, ...how });
       return opened;
     };
     try {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { keepArtifacts } from './artifacts.js';
 import { assets, startExample } from './launch.js';
 import { CONFIG } from './monitored.js';
-import { PATIENCE_MS } from './patience.js';
+import { PATIENCE_MS, until } from './patience.js';
 import { startProxy } from './proxy.js';
 
 /**
@@ -163,24 +163,6 @@ export async function openProfile(t, browser, site, transport = 'worker') {
     return page;
   };
   return { context, open, complaints };
-}
-
-/**
- * Asks until the answer is right.
- *
- * @template T
- * @param {() => T | Promise<T>} ask
- * @param {(value: T) => boolean} isRight
- * @param {string} what
- */
-export async function until(ask, isRight, what) {
-  const end = performance.now() + PATIENCE_MS;
-  for (;;) {
-    const value = await ask();
-    if (isRight(value)) return value;
-    if (performance.now() > end) throw new Error(`${what}: ${JSON.stringify(value)}`);
-    await new Promise((resolve) => setTimeout(resolve, 30));
-  }
 }
 
 /**

@@ -1,10 +1,10 @@
 // Tabs of a browser, as users have them: profiles, pages, what pages saw, and how tabs and workers die.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
 import { keepArtifacts } from './artifacts.js';
-import { launchBrowser } from './launch.js';
+import { launchBrowser, launchWholeBrowser } from './launch.js';
 import { PATIENCE_MS } from './patience.js';
+import { goesBy } from './transport.js';
 
 /** @typedef {import('playwright-core').Page} Page */
 /** @typedef {import('./tabs-server.js').Client} Client */
@@ -13,37 +13,10 @@ import { PATIENCE_MS } from './patience.js';
 /** @type {import('playwright-core').Browser} */
 let browser;
 before(async () => {
-  browser = await launchBrowser({
-    // Playwright leaves the back/forward cache off.
-    ignoreDefaultArgs: ['--disable-back-forward-cache'],
-    args: [
-      '--headless',
-      '--no-sandbox',
-      '--disable-gpu',
-      // A host that is not localhost: a page of plain http has no Web Locks there.
-      '--host-resolver-rules=MAP lan.test 127.0.0.1',
-    ],
-  });
+  // A host that is not localhost: a page of plain http has no Web Locks there.
+  browser = await launchBrowser(['--host-resolver-rules=MAP lan.test 127.0.0.1']);
 });
 after(() => browser.close());
-
-/**
- * Waits until what is asked for again and again is so.
- *
- * @template T
- * @param {() => Promise<T> | T} look
- * @param {(found: T) => boolean} isRight
- * @param {string} what
- */
-export async function until(look, isRight, what) {
-  const end = performance.now() + PATIENCE_MS;
-  for (;;) {
-    const found = await look();
-    if (isRight(found)) return found;
-    assert.ok(performance.now() < end, `${what}; it is ${JSON.stringify(found)}`);
-    await wait(20);
-  }
-}
 
 /** The pages of tests that are running, and their servers. @type {WeakMap<object, {pages: Page[], servers: Set<Server>}>} */
 const running = new WeakMap();
@@ -89,16 +62,17 @@ async function keep(name, { pages, servers }) {
  *
  * @param {import('node:test').TestContext} t
  * @param {Server} server
- * @param {{transport?: string, host?: string, hasWorkers?: boolean}} how
+ * @param {{transport?: string, host?: string, hasWorkers?: boolean, isWhole?: boolean}} how; whether the browser is the whole one
  */
 export async function profile(
   t,
   server,
-  { transport = 'worker', host = '127.0.0.1', hasWorkers = transport === 'worker' } = {},
+  { transport = 'worker', host = '127.0.0.1', hasWorkers = transport === 'worker', isWhole = false } = {},
 ) {
   const stage = running.get(t);
   stage?.servers.add(server);
-  const context = await browser.newContext();
+  const opener = isWhole ? await launchWholeBrowser(t) : browser;
+  const context = await opener.newContext();
   t.after(() => context.close());
   /** @type {string[]} */
   const complaints = [];
@@ -124,7 +98,7 @@ export async function profile(
     page.on('request', (request) => request.url().includes('/events') && askers.push(page));
     await page.goto(`${server.base.replace('127.0.0.1', host)}/page?${new URLSearchParams(query)}`);
     await inState(page, state);
-    assert.equal(await page.evaluate(() => window.sseKit.tabs.transport), transport);
+    await goesBy(page, transport);
     return page;
   };
   return { context, open, complaints, askers };

@@ -1,19 +1,10 @@
 // What tabs do together, on what a browser has and a policy allows; and what is none of theirs.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
-import {
-  allSaw,
-  clients,
-  crash,
-  endWorker,
-  profile,
-  seen,
-  setHidden,
-  stallWorker,
-  tabsTest,
-  until,
-} from './tabs-pages.js';
+import { until } from './patience.js';
+import { allSaw, clients, crash, endWorker, profile, seen, setHidden, stallWorker, tabsTest } from './tabs-pages.js';
 import { serveTabs } from './tabs-server.js';
+import { goesBy } from './transport.js';
 
 /** @typedef {import('playwright-core').Page} Page */
 
@@ -104,11 +95,7 @@ describe('what a browser has, and what a policy allows', () => {
     const late = await context.newPage();
     await late.addInitScript(holdWorkers);
     await late.goto(`${server.base}/page?client=plain`);
-    await until(
-      () => late.evaluate(() => window.sseKit.tabs.transport),
-      (transport) => transport === 'leader',
-      'another way',
-    );
+    await goesBy(late, 'leader');
     await until(
       () => server.connections(),
       (connections) => connections === 2,
@@ -122,7 +109,7 @@ describe('what a browser has, and what a policy allows', () => {
       (connections) => connections === 1,
       'one connection',
     );
-    assert.equal(await late.evaluate(() => window.sseKit.tabs.transport), 'worker');
+    await goesBy(late, 'worker');
     await server.tick();
     await allSaw([first, late], server.published);
     assert.deepEqual(complaints, []);

@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { launchBrowser, writtenMarkup } from './launch.js';
+import { PATIENCE_MS } from './patience.js';
 import { serveStream } from './stream-server.js';
 
 /**
@@ -36,16 +37,37 @@ function setStage(html) {
   const stage = /** @type {HTMLElement} */ (document.getElementById('stage'));
   stage.innerHTML = html;
   /** @type {any} */ (window).htmx.process(stage);
+  /** @type {any} */ (window).swapped = new Promise((done) => {
+    /** @type {any} */ (window).done = done;
+  });
 }
 
-/** In a page: what the stage is, without what htmx leaves of its own. */
-function readStage() {
-  const stage = /** @type {HTMLElement} */ (document.getElementById('stage')).cloneNode(true);
-  for (const element of /** @type {HTMLElement} */ (stage).querySelectorAll('*')) {
+/** In a page: what the stage is once all has been swapped, without what htmx leaves of its own. */
+async function readStage() {
+  await /** @type {any} */ (window).swapped;
+  const stage = /** @type {HTMLElement} */ (document.getElementById('stage')?.cloneNode(true));
+  for (const element of stage.querySelectorAll('*')) {
     element.removeAttribute('data-htmx-powered');
     if (element.getAttribute('class') === '') element.removeAttribute('class');
   }
-  return /** @type {HTMLElement} */ (stage).innerHTML;
+  return stage.innerHTML;
+}
+
+/**
+ * What a promise gives, if it does so within the patience of a test.
+ *
+ * @template T
+ * @param {Promise<T>} promise
+ * @param {string} what is waited for
+ * @returns {Promise<T>}
+ */
+function within(promise, what) {
+  /** @type {NodeJS.Timeout} */
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`waited in vain for: ${what}`)), PATIENCE_MS);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 /** Some versions of Chromium drop the comments of what htmx parses. @param {string} html */
@@ -83,9 +105,7 @@ async function compare(t, version, connect, cases) {
   page.on('pageerror', (error) => complaints.push(String(error)));
   await page.addInitScript(() => {
     // An event of this name comes last: what was sent before it has been swapped.
-    const done = () => {
-      /** @type {any} */ (window).done = true;
-    };
+    const done = () => /** @type {any} */ (window).done();
     document.addEventListener('test:done', done, true);
     document.addEventListener('htmx:sseOpen', (event) => {
       /** @type {any} */ (event).detail.source.addEventListener('test:done', done);
@@ -98,16 +118,9 @@ async function compare(t, version, connect, cases) {
     await page.evaluate(setStage, stage);
     for (const { data, name: event } of events) server.send(data, event ?? '');
     server.send('x', 'test:done');
-    await page
-      .waitForFunction(() => /** @type {any} */ (window).done)
-      .catch((error) => {
-        throw new Error(`${name}: ${error}\n${complaints.join('\n')}`);
-      });
-    const [inBrowser, testPage] = [await page.evaluate(readStage), shown].map(withoutComments);
+    const read = await within(page.evaluate(readStage), `${name}\n${complaints.join('\n')}`);
+    const [inBrowser, testPage] = [read, shown].map(withoutComments);
     if (inBrowser !== testPage) differences.push({ name, stage, sent: events, inBrowser, testPage });
-    await page.evaluate(() => {
-      /** @type {any} */ (window).done = false;
-    });
   }
   assert.deepEqual(differences, []);
   assert.deepEqual(complaints, []);

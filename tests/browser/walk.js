@@ -1,7 +1,9 @@
 // A random walk: tabs of one browser do what people, browsers and servers do to them. At its end every
 // tab shows what a fresh page shows, and there is one connection for each stream that is shared.
+
+import { until } from './patience.js';
 import { answer } from './proxy.js';
-import { connect, logOf, openProfile, STATUS, setHidden, startSite, until } from './site.js';
+import { connect, logOf, openProfile, STATUS, setHidden, startSite } from './site.js';
 
 /**
  * @typedef {import('./site.js').Client} Client

@@ -1,7 +1,7 @@
 // Random walks: 20 with fixed seeds, or as many as SSE_KIT_WALKS says, with fresh ones; SSE_KIT_WALK_SEED
 // takes one of them again.
 import { after, before, describe, test } from 'node:test';
-import { launchBrowser } from './launch.js';
+import { launchWholeBrowser } from './launch.js';
 import { walk } from './walk.js';
 
 const fresh = Number(process.env.SSE_KIT_WALKS ?? 0);
@@ -15,9 +15,8 @@ const HANGS_MS = 600_000;
 /** @type {import('playwright-core').Browser} */
 let browser;
 before(async () => {
-  browser = await launchBrowser();
+  browser = await launchWholeBrowser({ after });
 });
-after(() => browser.close());
 
 describe('random walks', { concurrency: 2 }, () => {
   for (const seed of seeds) {

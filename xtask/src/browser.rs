@@ -22,11 +22,18 @@ pub(crate) fn equip(workspace: &Workspace, command: &mut Command) -> Result<()> 
     npm::install(&folder)?;
     let assets = assets::install(workspace)?;
     process::run(&mut build(workspace))?;
+    let chromium = tools::CHROMIUM.find_or_install()?;
+    // Chromium itself does all that its shell does, at five times the cost of a page.
+    let shell = tools::CHROMIUM_SHELL.find_or_install().unwrap_or_else(|error| {
+        eprintln!("{error:#}; Chromium itself takes its place, and is slower");
+        chromium.clone()
+    });
     command
         .current_dir(folder)
         .env("SSE_KIT_ASSETS", assets)
         .env("SSE_KIT_BIN_DIR", workspace.target_dir().join("debug"))
-        .env("SSE_KIT_CHROMIUM", tools::CHROMIUM.find_or_install()?);
+        .env("SSE_KIT_CHROMIUM", chromium)
+        .env("SSE_KIT_CHROMIUM_SHELL", shell);
     Ok(())
 }
 

@@ -32,6 +32,7 @@ Examples:
 
 Environment:
   SSE_KIT_CHROMIUM      the browser to test with, when it is not in PATH
+  SSE_KIT_CHROMIUM_SHELL  its headless shell, for most pages
   SSE_KIT_FIREFOX       the Firefox to test with, when it is not in PATH
   SSE_KIT_REDIS_SERVER  the Redis server to test with, when it is not in PATH
   SSE_KIT_POSTGRES      the folder of PostgreSQL's programs, when they are not Debian's
@@ -44,6 +45,7 @@ Environment:
 The tests in tests/browser are given, in their environment:
   SSE_KIT_BIN_DIR       the folder with the examples' programs
   SSE_KIT_CHROMIUM      the browser
+  SSE_KIT_CHROMIUM_SHELL  its engine without what people see around a page
   SSE_KIT_FIREFOX       the other browser
   SSE_KIT_REDIS_SERVER  the Redis server
   SSE_KIT_ASSETS        the folder to serve browser files from, for the option --assets")]

@@ -31,12 +31,19 @@ pub const NPM: Tool =
 /// Python 3, for the reference in the benchmarks.
 pub const PYTHON: Tool =
     Tool { name: "Python 3", programs: &["python3"], variable: None, package: None };
-/// The browser in which most browser tests run.
+/// The browser of some tests, and of the pictures.
 pub const CHROMIUM: Tool = Tool {
     name: "Chromium",
     programs: &["chromium", "chromium-browser", "google-chrome"],
     variable: Some("SSE_KIT_CHROMIUM"),
     package: Some("chromium"),
+};
+/// The engine of Chromium without what people see around a page, in which most browser tests run.
+pub const CHROMIUM_SHELL: Tool = Tool {
+    name: "Chromium's headless shell",
+    programs: &["chromium-headless-shell", "chrome-headless-shell"],
+    variable: Some("SSE_KIT_CHROMIUM_SHELL"),
+    package: Some("chromium-headless-shell"),
 };
 /// The second browser.
 pub const FIREFOX: Tool = Tool {

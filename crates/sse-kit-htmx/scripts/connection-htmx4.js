@@ -7,6 +7,7 @@ import { resuming, splitCursor } from './stream-url.js';
  * @property {ReadableStreamDefaultReader | null} reader
  * @property {number} attempt
  * @property {string} lastEventId
+ * @property {{abort: () => void}} [abortController] of its request
  */
 
 const ATTRIBUTES = ['hx-sse:connect', 'data-hx-sse:connect'];
@@ -141,13 +142,13 @@ export function serveHtmx4(unwatched) {
    * @param {Event} event of a stream
    */
   const endForgotten = (event) => {
-    const { target, detail } = /** @type {CustomEvent<{connection: Stream, message?: {id: string, event: string}}>} */ (
-      event
-    );
+    const { target, detail } =
+      /** @type {CustomEvent<{connection?: Stream, message?: {id: string, event: string}}>} */ (event);
     const element = /** @type {Element} */ (target);
     connected.add(element);
     const htmx = htmxOf(element);
     const current = htmx?.sse;
+    if (!detail.connection) return; // an error of the answer to the request itself
     if (current === detail.connection) {
       const { id = '', event: name = '' } = detail.message ?? {};
       const isShown = id !== '' && !name.startsWith('sse-kit:') && isSeen(id, rendered.get(element) ?? '');
@@ -156,7 +157,12 @@ export function serveHtmx4(unwatched) {
     }
     event.preventDefault();
     event.stopImmediatePropagation();
-    if (!htmx || !current || event.type.endsWith('message')) return;
+    if (!event.type.endsWith('before:connection')) {
+      // Forgotten while it waited to be tried again, it is tried all the same.
+      detail.connection.abortController?.abort();
+      return;
+    }
+    if (!htmx || !current) return;
     // The loop ends now, and takes with it whatever stands here.
     htmx.sse = undefined;
     queueMicrotask(() => {
@@ -167,6 +173,8 @@ export function serveHtmx4(unwatched) {
   addEventListener('htmx:before:request', askOnce, true);
   addEventListener('htmx:finally:request', noteAnswer, true);
   addEventListener('htmx:sse:before:connection', endForgotten, true);
+  addEventListener('htmx:sse:after:connection', endForgotten, true);
+  addEventListener('htmx:sse:error', endForgotten, true);
   addEventListener('htmx:sse:before:message', endForgotten, true);
 
   // Each message would wait for the transition of the one before, about 0.4 s, and the page fall behind.

@@ -51,7 +51,9 @@ export function instrument(connection, stream) {
     connectTimeout: { get: () => Math.min(connection.patience, FOREVER) },
     reconnectDelay: {
       get() {
-        const delay = isParked ? FOREVER : connection.retryDelay(waitOf(connection));
+        // Of a stream that htmx has forgotten, no delay is one of the connection.
+        const isOver = isParked || streamOf(connection) !== stream;
+        const delay = isOver ? FOREVER : connection.retryDelay(waitOf(connection));
         return delay / 2 ** (stream.attempt - 1);
       },
       set(retry) {
