@@ -36,6 +36,7 @@ Environment:
   SSE_KIT_FIREFOX       the Firefox to test with, when it is not in PATH
   SSE_KIT_REDIS_SERVER  the Redis server to test with, when it is not in PATH
   SSE_KIT_POSTGRES      the folder of PostgreSQL's programs, when they are not Debian's
+  SSE_KIT_PSYCOPG       a Python that has psycopg 3, when that of PATH or of Debian has not
   SSE_KIT_REDIS_6_2     Redis 6.2 and
   SSE_KIT_VALKEY        Valkey, when they are not to come from PyPI
   SSE_KIT_NGINX         the same for nginx, and

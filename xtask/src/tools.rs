@@ -148,7 +148,10 @@ pub fn postgres() -> Result<PathBuf> {
     if let Some(folder) = newest_postgres() {
         return Ok(folder);
     }
-    install_package("PostgreSQL 14 or newer", "postgresql")?;
+    install_package("PostgreSQL 14 or newer", "postgresql").context(
+        "PostgreSQL 14 or newer is needed and was not found; install it, or set SSE_KIT_POSTGRES to the \
+         folder of its programs",
+    )?;
     newest_postgres().context("Debian's package `postgresql` has no `initdb`")
 }
 
@@ -160,6 +163,30 @@ fn newest_postgres() -> Option<PathBuf> {
     newest
         .filter(|folder| is_executable(&folder.join("initdb")))
         .or_else(|| in_path("initdb")?.parent().map(Path::to_owned))
+}
+
+/// A Python that has psycopg 3, in which the guide publishes: where `SSE_KIT_PSYCOPG` says, else that of
+/// `PATH` or of Debian. What is missing is installed, as by [`Tool::find_or_install`].
+pub fn psycopg() -> Result<PathBuf> {
+    let has_psycopg = |python: &PathBuf| {
+        let mut command = Command::new(python);
+        command.args(["-c", "import psycopg"]).output().is_ok_and(|output| output.status.success())
+    };
+    if let Some(python) = env::var_os("SSE_KIT_PSYCOPG") {
+        let python = std::path::absolute(python).context("SSE_KIT_PSYCOPG is empty")?;
+        ensure!(has_psycopg(&python), "SSE_KIT_PSYCOPG: {} has no psycopg", python.display());
+        return Ok(python);
+    }
+    let debian = PathBuf::from("/usr/bin/python3");
+    let mut known = in_path("python3").into_iter().chain([debian.clone()]);
+    if let Some(python) = known.find(has_psycopg) {
+        return Ok(python);
+    }
+    install_package("psycopg 3", "python3-psycopg").context(
+        "psycopg 3 is needed and was not found; install it, or set SSE_KIT_PSYCOPG to a Python that has it",
+    )?;
+    ensure!(has_psycopg(&debian), "Debian's package `python3-psycopg` is of no use to its Python");
+    Ok(debian)
 }
 
 fn in_path(program: &str) -> Option<PathBuf> {

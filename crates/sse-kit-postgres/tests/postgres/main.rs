@@ -3,6 +3,7 @@
 mod cluster;
 mod conformance;
 mod failing;
+mod guide;
 mod proxy;
 mod publishing;
 mod rules;

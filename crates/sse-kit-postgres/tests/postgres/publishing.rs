@@ -221,27 +221,6 @@ async fn a_prepared_transaction_publishes_without_a_notification() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trigger_publishes() {
-    let (database, url) = server().create_database();
-    let node = node(&url).await;
-    let mut stream = node.hub.subscribe(topic("orders:1")).open().expect("it opens");
-    // The trigger of the guide.
-    let guide = include_str!("../../../../docs/src/publishing-in-transactions.md");
-    let mut blocks = guide.split("```sql\n").skip(1).filter_map(|rest| rest.split("```").next());
-    let sql = blocks.find(|block| block.contains("create trigger"));
-    server().psql(&database, "create table orders (id int primary key, state text not null)");
-    server().psql(&database, sql.expect("the guide has a trigger"));
-    let change = "insert into orders values (1, 'new'); update orders set state = 'paid'";
-    server().psql(&database, change);
-    server().psql(&database, "begin; update orders set state = 'lost'; rollback");
-    server().psql(&database, "update orders set state = '<sent>'");
-    for expected in ["new", "paid", "&lt;sent>"] {
-        let data = event(&mut stream).await.1;
-        assert!(data.contains(expected), "{data}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_role_that_publishes_can_do_nothing_else() {
     let (database, url) = server().create_database();
     let node = node(&url).await;
