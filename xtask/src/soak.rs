@@ -36,6 +36,7 @@ const RANDOM: &[(&str, &[&str])] = &[
         ],
     ),
     ("sse-kit-file", &["--lib", "--test=kill"]),
+    ("sse-kit-postgres", &["--test=postgres"]),
     ("sse-kit-schedules", &["--test=schedules"]),
     ("sse-kit-dispatch", &["--test=patterns"]),
     ("sse-kit-htmx", &["--lib", "--test=escaping", "--test=placement"]),
@@ -95,6 +96,7 @@ impl Soak {
     pub(crate) fn run(&self) -> Result<()> {
         raise_file_limit()?;
         let redis = tools::REDIS.find_or_install()?;
+        let (postgres, psycopg) = (tools::postgres()?, tools::psycopg()?);
         let seed = env::var(SEED).unwrap_or_else(|_| fresh_seed().to_string());
         for (package, tests) in RANDOM.iter().chain(ENDURANCE) {
             heading(&format!("soak: {package}, {SEED}={seed}"));
@@ -102,6 +104,7 @@ impl Soak {
             command.args(["--release", "--all-features", "--package", package]).args(*tests);
             command.args(["--", "--nocapture", "--test-threads=1"]).args(&self.args);
             command.env("SSE_KIT_SOAK", "1").env(SEED, &seed).env("SSE_KIT_REDIS_SERVER", &redis);
+            command.env("SSE_KIT_POSTGRES", &postgres).env("SSE_KIT_PSYCOPG", &psycopg);
             process::run(&mut command)?;
         }
         self.fail_over()?;

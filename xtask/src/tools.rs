@@ -136,6 +136,59 @@ impl Tool {
     }
 }
 
+/// The folder with PostgreSQL's programs, which tests start: where `SSE_KIT_POSTGRES` says, else where
+/// Debian has its newest, else in `PATH`. What is missing is installed, as by [`Tool::find_or_install`].
+pub fn postgres() -> Result<PathBuf> {
+    if let Some(folder) = env::var_os("SSE_KIT_POSTGRES") {
+        let folder = std::path::absolute(folder).context("SSE_KIT_POSTGRES is empty")?;
+        let is_there = folder.join("initdb").is_file();
+        ensure!(is_there, "SSE_KIT_POSTGRES names {}, which has no `initdb`", folder.display());
+        return Ok(folder);
+    }
+    if let Some(folder) = newest_postgres() {
+        return Ok(folder);
+    }
+    install_package("PostgreSQL 14 or newer", "postgresql").context(
+        "PostgreSQL 14 or newer is needed and was not found; install it, or set SSE_KIT_POSTGRES to the \
+         folder of its programs",
+    )?;
+    newest_postgres().context("Debian's package `postgresql` has no `initdb`")
+}
+
+fn newest_postgres() -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let number = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
+    let newest = versions.map(|version| version.path()).max_by_key(number);
+    let newest = newest.map(|version| version.join("bin"));
+    newest
+        .filter(|folder| is_executable(&folder.join("initdb")))
+        .or_else(|| in_path("initdb")?.parent().map(Path::to_owned))
+}
+
+/// A Python that has psycopg 3, in which the guide publishes: where `SSE_KIT_PSYCOPG` says, else that of
+/// `PATH` or of Debian. What is missing is installed, as by [`Tool::find_or_install`].
+pub fn psycopg() -> Result<PathBuf> {
+    let has_psycopg = |python: &PathBuf| {
+        let mut command = Command::new(python);
+        command.args(["-c", "import psycopg"]).output().is_ok_and(|output| output.status.success())
+    };
+    if let Some(python) = env::var_os("SSE_KIT_PSYCOPG") {
+        let python = std::path::absolute(python).context("SSE_KIT_PSYCOPG is empty")?;
+        ensure!(has_psycopg(&python), "SSE_KIT_PSYCOPG: {} has no psycopg", python.display());
+        return Ok(python);
+    }
+    let debian = PathBuf::from("/usr/bin/python3");
+    let mut known = in_path("python3").into_iter().chain([debian.clone()]);
+    if let Some(python) = known.find(has_psycopg) {
+        return Ok(python);
+    }
+    install_package("psycopg 3", "python3-psycopg").context(
+        "psycopg 3 is needed and was not found; install it, or set SSE_KIT_PSYCOPG to a Python that has it",
+    )?;
+    ensure!(has_psycopg(&debian), "Debian's package `python3-psycopg` is of no use to its Python");
+    Ok(debian)
+}
+
 fn in_path(program: &str) -> Option<PathBuf> {
     in_folders(program, &env::var_os("PATH")?)
 }

@@ -1,8 +1,9 @@
-//! The log of the hub: in memory, in a store on disk, or in Redis.
+//! The log of the hub: in memory, in a store on disk, in PostgreSQL, or in Redis.
 
 use serde_json::{Value, json};
 use sse_kit::broadcast::{HubBuilder, LogHealth};
 use sse_kit::file::{FileConfig, FileLog, FileStatus};
+use sse_kit::postgres::{PostgresLog, PostgresStatus};
 use sse_kit::redis::{RedisLog, RedisStatus};
 
 use crate::options::Options;
@@ -10,6 +11,7 @@ use crate::options::Options;
 /// The log of the hub.
 pub(crate) enum EventLog {
     Memory,
+    Postgres(Box<PostgresLog>),
     Redis(Box<RedisLog>),
     Store(Box<FileLog>),
 }
@@ -17,6 +19,7 @@ pub(crate) enum EventLog {
 /// The status of that log.
 pub(crate) enum LogStatus {
     Memory,
+    Postgres(PostgresStatus),
     Redis(RedisStatus),
     Store(FileStatus),
 }
@@ -26,6 +29,9 @@ impl EventLog {
     pub(crate) async fn open(options: &Options) -> anyhow::Result<Self> {
         if let Some(store) = &options.store {
             return Ok(Self::Store(FileLog::open(FileConfig::new(store)).await?.into()));
+        }
+        if let Some(config) = options.postgres.config()? {
+            return Ok(Self::Postgres(PostgresLog::connect(config).await?.into()));
         }
         Ok(match options.redis.config()? {
             Some(config) => Self::Redis(RedisLog::connect(config).await?.into()),
@@ -37,6 +43,10 @@ impl EventLog {
     pub(crate) fn serve(self, hub: HubBuilder) -> (HubBuilder, LogStatus) {
         match self {
             Self::Memory => (hub, LogStatus::Memory),
+            Self::Postgres(log) => {
+                let status = LogStatus::Postgres(log.monitor());
+                (hub.log(*log), status)
+            }
             Self::Redis(log) => {
                 let status = LogStatus::Redis(log.monitor());
                 (hub.log(*log), status)
@@ -54,6 +64,7 @@ impl LogStatus {
     pub(crate) fn is_up(&self) -> bool {
         match self {
             Self::Memory => true,
+            Self::Postgres(postgres) => postgres.health() == LogHealth::Up,
             Self::Redis(redis) => redis.health() == LogHealth::Up,
             Self::Store(store) => store.health() == LogHealth::Up,
         }
@@ -63,6 +74,7 @@ impl LogStatus {
     pub(crate) fn stats(&self) -> Option<(&'static str, Value)> {
         let (name, mut stats) = match self {
             Self::Memory => return None,
+            Self::Postgres(postgres) => ("postgres", json!(postgres.stats())),
             Self::Redis(redis) => ("redis", json!(redis.stats())),
             Self::Store(store) => ("store", json!(store.stats())),
         };

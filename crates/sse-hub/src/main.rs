@@ -9,6 +9,7 @@ mod hub;
 mod inspection;
 mod metrics;
 mod options;
+mod postgres_options;
 mod presence;
 mod publish;
 mod redis_options;

@@ -1,9 +1,10 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use sse_kit::http::{HostName, Network, Origin, TrustedProxies};
@@ -11,6 +12,7 @@ use sse_kit::serve::ListenAddress;
 
 use crate::auth::AuthOptions;
 use crate::config;
+use crate::postgres_options::PostgresOptions;
 use crate::redis_options::RedisOptions;
 
 /// A small stand-alone hub for Server-Sent Events.
@@ -80,7 +82,7 @@ pub(crate) struct Options {
     write_timeout: f64,
     /// A directory in which events survive the hub: it goes on where it was, and its clients with it. It
     /// is created if there is none.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["redis", "redis_url_file"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["redis", "redis_url_file", "postgres", "postgres_url_file"])]
     pub(crate) store: Option<PathBuf>,
     /// Events that one publisher (the `sub` of its token, or its address) may publish in a second, and twice
     /// as many at once; 0 for no limit.
@@ -102,6 +104,8 @@ pub(crate) struct Options {
     pub(crate) auth: AuthOptions,
     #[command(flatten)]
     pub(crate) redis: RedisOptions,
+    #[command(flatten)]
+    pub(crate) postgres: PostgresOptions,
     /// Threads that serve; otherwise as many as there are processors.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     threads: Option<usize>,
@@ -185,6 +189,19 @@ fn none_if_zero(seconds: f64) -> Option<Duration> {
 pub(crate) fn seconds(text: &str) -> Result<f64, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds")?;
     if (0.0..=1e9).contains(&seconds) { Ok(seconds) } else { Err("out of range".into()) }
+}
+
+/// Returns the first line of a file, which is an address that nobody else is to see.
+pub(crate) fn first_line(file: &Path, what: &str) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read the address of {what} from {}", file.display()))?;
+    let line = text.lines().next().unwrap_or_default().trim();
+    anyhow::ensure!(
+        !line.is_empty(),
+        "{} has no address of {what} in its first line",
+        file.display()
+    );
+    Ok(line.to_owned())
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -1,12 +1,11 @@
 //! The part of the command line that is about Redis.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
 use sse_kit::redis::RedisConfig;
 
-use crate::options::seconds;
+use crate::options::{first_line, seconds};
 
 /// The log that several hubs share.
 #[derive(Clone, Debug, clap::Args)]
@@ -47,22 +46,10 @@ impl RedisOptions {
 
     fn url(&self) -> anyhow::Result<Option<String>> {
         match &self.redis_url_file {
-            Some(file) => first_line(file).map(Some),
+            Some(file) => first_line(file, "Redis").map(Some),
             None => Ok(self.redis.clone().filter(|url| !url.is_empty())),
         }
     }
-}
-
-fn first_line(file: &Path) -> anyhow::Result<String> {
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("cannot read the address of Redis from {}", file.display()))?;
-    let line = text.lines().next().unwrap_or_default().trim();
-    anyhow::ensure!(
-        !line.is_empty(),
-        "{} has no address of Redis in its first line",
-        file.display()
-    );
-    Ok(line.to_owned())
 }
 
 #[cfg(test)]

@@ -149,6 +149,7 @@
 //! | `gzip` | | streams that are compressed, each event once for all of them |
 //! | `tower` | | the rules about sites and hosts as layers of tower |
 //! | `file` | [`file`] | the log in files, for a hub whose events survive a restart |
+//! | `postgres` | [`postgres`] | the log in PostgreSQL, for events in transactions of the app; `postgres-tls` adds TLS |
 //! | `redis` | [`redis`] | the log on Redis Streams, for hubs of several nodes; `redis-tls` adds TLS |
 //! | `dispatch` | [`dispatch`] | handlers by pattern, filters, transformers, middleware |
 //! | `htmx` | [`htmx`] | markup for htmx 2 and 4, for several template engines: `askama`, `hypertext`, `maud`, `minijinja` |
@@ -181,6 +182,9 @@ pub use sse_kit_axum as axum;
 
 #[cfg(feature = "file")]
 pub use sse_kit_file as file;
+
+#[cfg(feature = "postgres")]
+pub use sse_kit_postgres as postgres;
 
 #[cfg(feature = "redis")]
 pub use sse_kit_redis as redis;

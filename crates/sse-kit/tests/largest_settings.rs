@@ -99,7 +99,8 @@ const TRIED: &[&str] = &[
 
 /// Crates whose settings are tried in tests of their own: those of the log on Redis against a server, and those of
 /// the test crate, which no app ships, against an app.
-const TRIED_ELSEWHERE: [&str; 3] = ["sse-kit-file/", "sse-kit-redis/", "sse-kit-test/"];
+const TRIED_ELSEWHERE: [&str; 4] =
+    ["sse-kit-file/", "sse-kit-postgres/", "sse-kit-redis/", "sse-kit-test/"];
 
 fn topic() -> Topic {
     "t".parse().expect("a topic")

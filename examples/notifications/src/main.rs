@@ -2,9 +2,10 @@
 //! README beside it.
 //!
 //! In the order in which to read it: `inbox` is what a user is told, `session` is who is signed in and
-//! may see what, and `routes` is what a browser meets.
+//! may see what, `orders` publishes in transactions of a database, and `routes` is what a browser meets.
 
 mod inbox;
+mod orders;
 mod routes;
 mod session;
 #[cfg(test)]
@@ -17,10 +18,12 @@ use anyhow::Context;
 use clap::Parser;
 use sse_kit::Hub;
 use sse_kit::axum::{self as live};
+use sse_kit::postgres::{PostgresConfig, PostgresLog};
 use sse_kit::shutdown::{Shutdown, Signals};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
+use crate::orders::Orders;
 use crate::routes::App;
 
 /// Private notifications, which end at a logout.
@@ -30,6 +33,18 @@ struct Options {
     /// Where to listen: an IP address or the name of a host, and a port, of which 0 takes a free one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8084")]
     listen: String,
+    /// A PostgreSQL database, for orders and for events that survive: `postgres://USER@HOST:PORT/NAME`.
+    #[arg(long, value_name = "URL", env = "SSE_KIT_POSTGRES_URL", hide_env_values = true)]
+    postgres: Option<String>,
+}
+
+impl Options {
+    async fn app(&self) -> anyhow::Result<App> {
+        let Some(url) = &self.postgres else { return Ok(App::new(Hub::new())) };
+        let log = PostgresLog::connect(PostgresConfig::new(url)?).await?;
+        let hub = Hub::builder().log(log).build()?;
+        Ok(App::new(hub).with_orders(Orders::open(url).await?))
+    }
 }
 
 #[tokio::main]
@@ -38,7 +53,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 
-    let app = App::new(Hub::new());
+    let app = options.app().await?;
     let shutdown = Shutdown::builder().hub(app.hub().clone()).build();
     let listener = TcpListener::bind(&options.listen)
         .await

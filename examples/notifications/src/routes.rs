@@ -12,6 +12,7 @@ use sse_kit::http::{Gate, SseResponse};
 use sse_kit::{Change, Hub, Page, SseKit};
 
 use crate::inbox::{self, Inboxes, NameError, User};
+use crate::orders::{OrderError, Orders};
 use crate::session::{Session, Sessions, SignedIn};
 
 /// The greatest length of a notification, in bytes.
@@ -23,12 +24,19 @@ pub(crate) struct App {
     kit: SseKit<Inboxes>,
     sessions: Sessions,
     gate: Gate<Sessions>,
+    /// None without a database.
+    orders: Option<Orders>,
 }
 
 impl App {
     pub(crate) fn new(hub: Hub) -> Self {
         let sessions = Sessions::default();
-        Self { gate: Gate::new(hub.clone(), sessions.clone()), kit: inbox::kit(hub), sessions }
+        let gate = Gate::new(hub.clone(), sessions.clone());
+        Self { gate, kit: inbox::kit(hub), sessions, orders: None }
+    }
+
+    pub(crate) fn with_orders(self, orders: Orders) -> Self {
+        Self { orders: Some(orders), ..self }
     }
 
     pub(crate) fn hub(&self) -> &Hub {
@@ -60,6 +68,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/", get(page))
         .route("/events", get(events))
         .route("/notes", post(notify))
+        .route("/orders", post(order))
         .route("/login", post(login))
         .route("/logout", post(logout))
         .merge(live::assets())
@@ -94,10 +103,18 @@ async fn page(
     let read = app.kit.read(|inboxes| inboxes.get(&session.user).cloned().unwrap_or_default());
     let (inbox, cursor) = read.await;
     let notes: Vec<String> = inbox.notes().map(|note| note.item().into_string()).collect();
+    // Read after the cursor, so the page may get the event of an order that it has, and never lacks one.
+    let orders = match &app.orders {
+        Some(orders) => orders.of(&session.user).await.map_err(Error::internal)?,
+        None => Vec::new(),
+    };
+    let orders: Vec<String> = orders.iter().map(|order| order.item().into_string()).collect();
+    let order = if app.orders.is_some() { ORDER } else { "" };
     let body = Html::trusted(format!(
-        "<h1>{user}</h1>\n<ul id=\"notes\">{notes}</ul>\n{FORMS}",
+        "<h1>{user}</h1>\n<ul id=\"notes\">{notes}</ul>\n<ul id=\"orders\">{orders}</ul>\n{order}{FORMS}",
         user = Html::text(&session.user),
         notes = notes.concat(),
+        orders = orders.concat(),
     ));
     let dialect = asked.htmx.and_then(|version| version.parse().ok()).unwrap_or_default();
     Ok(Page::new(Endpoint::from_static("/events"), cursor)
@@ -115,6 +132,10 @@ const FORMS: &str = "<form hx-post=\"/notes\" hx-swap=\"none\">\
     <input name=\"to\" pattern=\"[a-z]{1,20}\" required aria-label=\"To\"> \
     <input name=\"text\" maxlength=\"500\" required aria-label=\"Text\"> <button>Notify</button></form>\n\
     <form method=\"post\" action=\"/logout\"><button>Sign out</button></form>";
+
+const ORDER: &str = "<form hx-post=\"/orders\" hx-swap=\"none\">\
+    <button name=\"item\" value=\"tea\">Order tea</button> \
+    <button name=\"item\" value=\"cake\">Order cake</button></form>\n";
 
 #[derive(Debug, Deserialize)]
 struct Login {
@@ -169,6 +190,25 @@ async fn notify(
         })
         .await?;
     Ok(())
+}
+
+#[derive(Debug, Deserialize)]
+struct Wanted {
+    item: String,
+}
+
+/// Orders an item. The pages of the user get the order from the log, if the transaction commits.
+async fn order(
+    State(app): State<App>,
+    SignedIn(session): SignedIn,
+    Form(wanted): Form<Wanted>,
+) -> Result<(), Error> {
+    let customer = session.ok_or(Error::new(ErrorKind::Unauthorized))?.user;
+    let orders = app.orders.ok_or(Error::new(ErrorKind::NotFound))?;
+    orders.place(&customer, &wanted.item).await.map_err(|error| match error {
+        OrderError::SoldOut => Error::new(ErrorKind::Conflict),
+        OrderError::Failed(error) => Error::internal(error),
+    })
 }
 
 fn user(name: &str) -> Result<User, Error> {

@@ -1,6 +1,7 @@
 //! Two users, their browsers, and a logout.
 
 mod converging;
+mod orders;
 
 use std::time::Duration;
 

@@ -4,6 +4,8 @@
 //! `cargo xtask soak` sets a fresh one, and [more cases](scaled). A test that waits does so for a fact,
 //! with [`until`] and [`in_time`], which end a test that would hang.
 
+#[cfg(unix)]
+pub mod postgres;
 mod random;
 mod waiting;
 

@@ -150,6 +150,14 @@ fn environment(tally: &mut Tally) -> Result<Vec<(&'static str, PathBuf)>> {
             Err(error) => tally.fail(format!("{error:#}")),
         }
     }
+    for (variable, found) in
+        [("SSE_KIT_POSTGRES", tools::postgres()), ("SSE_KIT_PSYCOPG", tools::psycopg())]
+    {
+        match found {
+            Ok(path) => environment.push((variable, path)),
+            Err(error) => tally.fail(format!("{error:#}")),
+        }
+    }
     Ok(environment)
 }
 

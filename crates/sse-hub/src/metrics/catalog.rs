@@ -117,6 +117,11 @@ pub(super) const CATALOG: &[Entry] = &[
         "sse_hub_log_ambiguous_total",
         "Appends of which it is unknown whether they were written.",
     ),
+    counter(
+        "log.moved",
+        "sse_hub_log_moved_total",
+        "Events of transactions that this node put into the log.",
+    ),
     counter("log.read", "sse_hub_log_read_total", "Events read from the log."),
     counter(
         "log.malformed",

@@ -1,6 +1,7 @@
-//! A hub with a store, from one process to the next.
+//! A hub with a store or a database, from one process to the next.
 
 use serde_json::Value;
+use sse_kit_test_support::postgres;
 
 use crate::server::Server;
 
@@ -42,4 +43,39 @@ async fn a_hub_with_a_store_continues_after_it_was_killed() {
         }
         assert_eq!(stream.data().await, "end");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hubs_on_a_database_share_it_with_transactions_and_continue_after_they_were_killed() {
+    let mut database = postgres::Server::start(&[]);
+    let options = format!("--postgres {} --postgres-deadline 60", database.url());
+    let mut first = Server::start(&options).await;
+    let second = Server::start(&options).await;
+    let mut stream = second.open("topic=a").await;
+    let id = first.publish("topic=a", "by the first").await;
+    assert_eq!(stream.data().await, "by the first");
+    database.psql("postgres", "begin; select sse.publish('a', null, 'lost'); rollback");
+    database.psql("postgres", "select sse.publish('a', null, 'by a transaction')");
+    assert_eq!(stream.data().await, "by a transaction");
+    first.signal("KILL").await;
+    first.exit().await;
+    let last = second.publish("topic=a", "by the second").await;
+    assert_eq!(stream.data().await, "by the second");
+
+    let first = Server::start(&options).await;
+    let mut resumed = first.open(&format!("topic=a&last_event_id={id}")).await;
+    for data in ["by a transaction", "by the second"] {
+        assert_eq!(resumed.data().await, data);
+    }
+    // A restart of the database loses nothing, and no stream is told.
+    database.kill();
+    database.restart();
+    let condition = format!("topic=a&if_newest={last}");
+    first.publish(&condition, "after the restart").await;
+    for stream in [&mut stream, &mut resumed] {
+        assert_eq!(stream.data().await, "after the restart");
+    }
+    let (_, stats) = first.get("/stats").await;
+    assert_eq!(stats["postgres"]["up"], Value::from(true));
+    assert!(!stats.to_string().contains("postgres://"), "{stats}");
 }
