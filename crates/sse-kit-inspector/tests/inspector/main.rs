@@ -12,13 +12,6 @@ use sse_kit_inspector::{
 };
 use sse_kit_test_support::assert_send_and_sync;
 
-assert_send_and_sync!(
-    BuildError,
-    Described,
-    Inspector,
-    InspectorBody,
-    InspectorBuilder,
-    Viewers,
-);
+assert_send_and_sync!(BuildError, Described, Inspector, InspectorBody, InspectorBuilder, Viewers,);
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
