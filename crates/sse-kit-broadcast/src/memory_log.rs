@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use sse_kit_event::{Epoch, EventId, RandomError};
 use tokio::time::Instant;
 
-use crate::idempotency_cache::{IdempotencyCache, Seen};
+use crate::idempotency_window::{IdempotencyWindow, PublishedBefore};
 use crate::inlet::Inlet;
 use crate::log::{AppendError, Appended, Log};
 use crate::log_status::{LogHealth, LogStats};
@@ -17,6 +17,18 @@ use crate::record::{Append, Once};
 ///
 /// It stores no records itself; clients resume from the hub's history. Its epoch is random, so a
 /// client that reconnects after a restart receives a gap.
+///
+/// ```
+/// use sse_kit_broadcast::{Hub, MemoryLog};
+/// use sse_kit_event::Epoch;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // In a test: ids that are the same in each run.
+/// let hub = Hub::builder().log(MemoryLog::with_epoch(Epoch::new(0x5f))).build()?;
+/// assert_eq!(hub.cursor().to_string(), "5f-0");
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct MemoryLog {
     epoch: Epoch,
@@ -28,7 +40,7 @@ struct State {
     last: u64,
     appended: u64,
     is_closed: bool,
-    keys: IdempotencyCache,
+    keys: IdempotencyWindow,
     inlet: Option<Inlet>,
 }
 
@@ -107,9 +119,11 @@ impl State {
     /// Returns the offset of an earlier append of the same publish.
     fn repeated(&mut self, once: &Once) -> Result<Option<u64>, AppendError> {
         match self.keys.find(once, Instant::now()) {
-            Seen::Never => Ok(None),
-            Seen::At(offset) => Ok(Some(offset)),
-            Seen::WithOtherPayload => Err(AppendError::KeyReused { key: once.key.clone() }),
+            PublishedBefore::No => Ok(None),
+            PublishedBefore::At(offset) => Ok(Some(offset)),
+            PublishedBefore::WithOtherContent => {
+                Err(AppendError::KeyReused { key: once.key.clone() })
+            }
         }
     }
 }

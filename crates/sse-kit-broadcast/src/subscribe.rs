@@ -217,7 +217,10 @@ impl SubscriptionBuilder {
         drop(state);
         node.finish_catching_up(&connection, step);
 
-        node.counters.resumed.add(u64::from(matches!(begin, Begin::After(_) | Begin::Ahead(_))));
+        let resumes = matches!(begin, Begin::After(_) | Begin::Ahead(_));
+        node.counters.resumed.add(u64::from(resumes));
+        let (id, topics) = (&connection.id, &connection.topics);
+        tracing::debug!(connection = %id, ?topics, resumes, "a stream is open");
         let (cursor, begins_at_cursor) = begin.cursor(now_at);
         // A client without a cursor would begin with history, or now.
         let newest = begin.newest(now_at).filter(|_| start == Start::Now);
