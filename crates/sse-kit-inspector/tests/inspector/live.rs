@@ -7,7 +7,7 @@ use http::Request;
 use sse_kit_broadcast::Goodbye;
 
 use super::TestResult;
-use super::site::{Site, Stream, topic};
+use super::site::{LONG, Site, Stream, topic};
 
 async fn open(site: &Site, query: &str) -> Stream {
     Stream::new(site.send(Request::get(format!("/inspector/live{query}")), "").await)
@@ -22,13 +22,9 @@ async fn a_page_gets_all_of_it_first_and_then_what_changes() -> TestResult {
         assert!(all.contains(&format!("hx-target=\"#{id}\" hx-swap=\"outerMorph\"")), "{id}");
     }
     site.publish("jobs:17", "forty per cent").await;
-    loop {
-        let update = stream.update().await.ok_or("an update")?;
-        if update.contains("forty per cent") {
-            assert!(!update.contains("hx-target=\"#happenings\""), "it has not changed");
-            return Ok(());
-        }
-    }
+    let update = stream.update_with("forty per cent").await;
+    assert!(!update.contains("hx-target=\"#happenings\""), "it has not changed");
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
@@ -59,13 +55,8 @@ async fn a_page_follows_its_filter() -> TestResult {
     stream.update().await.ok_or("all of it")?;
     site.publish("users:1", "not this").await;
     site.publish("jobs:1", "but this").await;
-    loop {
-        let update = stream.update().await.ok_or("an update")?;
-        assert!(!update.contains("not this"));
-        if update.contains("but this") {
-            return Ok(());
-        }
-    }
+    assert!(!stream.update_with("but this").await.contains("not this"));
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
@@ -91,15 +82,15 @@ async fn pages_come_back_after_a_shutdown_and_are_no_clients_of_the_app() -> Tes
     // An event for every client of the app is not one for the inspector.
     site.hub.broadcast(sse_kit_event::Event::new("<b>for clients</b>")).await?;
     site.hub.shut_down(Goodbye::StayAway);
-    loop {
+    for _ in 0..LONG {
         let (name, data) = stream.next().await.ok_or("word of the shutdown")?;
         assert_ne!(data, "<b>for clients</b>");
-        if name == "sse-kit:shutdown" {
-            break;
-        }
         assert_ne!(name, "sse-kit:close");
+        if name == "sse-kit:shutdown" {
+            return Ok(());
+        }
     }
-    Ok(())
+    Err("no word of the shutdown".into())
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,7 +114,7 @@ async fn a_filter_finds_a_quiet_topic_in_a_flood() -> TestResult {
         site.publish("loud", "noise").await;
     }
     site.publish("quiet", "a whisper").await;
-    while !stream.update().await.ok_or("an update")?.contains("a whisper") {}
+    stream.update_with("a whisper").await;
     // And it stays, though what others see has been driven out many times.
     for _ in 0..20 {
         for _ in 0..100 {

@@ -13,6 +13,9 @@ use sse_kit_test_support::in_time;
 
 pub(crate) const HERE: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
 
+/// More events of a stream than a test waits for.
+pub(crate) const LONG: usize = 100;
+
 /// A hub with an inspector.
 pub(crate) struct Site {
     pub(crate) hub: Hub,
@@ -116,5 +119,16 @@ impl Stream {
                 _ => {}
             }
         }
+    }
+
+    /// The next update that has a text.
+    pub(crate) async fn update_with(&mut self, text: &str) -> String {
+        for _ in 0..LONG {
+            let update = self.update().await.expect("an update");
+            if update.contains(text) {
+                return update;
+            }
+        }
+        panic!("no update has {text}");
     }
 }
