@@ -17,6 +17,7 @@ mod test;
 mod tidy;
 
 mod assets;
+mod first_program;
 mod wheels;
 
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! The app itself: its state, what happens to it, and what pages show. It knows of no web framework.
 
 use serde::{Deserialize, Serialize};
-use sse_kit::htmx::{Dialect, ElementId, Endpoint, Html, Update};
+use sse_kit::htmx::{Dialect, ElementId, Endpoint, Html, PageScripts, Update};
 use sse_kit::{ChangeError, EventData, Hub, Page, SseKit};
 
 /// The htmx of the pages.
@@ -31,6 +31,11 @@ pub(crate) async fn click(kit: &SseKit<u64>) -> Result<(), ChangeError> {
     .await
 }
 
+/// Returns the scripts of a page: htmx from its CDN, and those that this app serves.
+pub(crate) fn scripts() -> PageScripts {
+    PageScripts::new(HTMX).script(sse_kit::monitor::script())
+}
+
 /// Reads the state and the cursor of the same moment: the page's stream goes on from there.
 pub(crate) async fn page(kit: &SseKit<u64>) -> Page {
     let (count, cursor) = kit.read(|count| *count).await;
@@ -39,7 +44,7 @@ pub(crate) async fn page(kit: &SseKit<u64>) -> Page {
 <p><b id="count">{count}</b> <button hx-post="/" hx-swap="none">+1</button></p>"#
     );
     Page::new(Endpoint::from_static("/events"), cursor)
-        .htmx(HTMX)
+        .scripts(scripts())
         .title("Counter")
         .body(Html::trusted(body))
 }

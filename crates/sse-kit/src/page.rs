@@ -3,14 +3,14 @@
 use std::fmt;
 
 use sse_kit_event::EventId;
-use sse_kit_htmx::{Connect, Dialect, Endpoint, Html, PageScripts, ScriptFolder};
+use sse_kit_htmx::{Connect, Dialect, Endpoint, Html, PageScripts};
 use sse_kit_monitor::MonitorConfig;
 
 /// A page that is live: htmx from its CDN, its connection, and a monitor that shows the connection's state
 /// and reloads the page when events are missing.
 ///
-/// Our own scripts come from the folder [`Page::SCRIPTS`], where `sse_kit::axum::assets` serves them. A
-/// page that needs more than this is written by hand or by a template: see the guides to markup and
+/// Our own scripts come from the folder [`PageScripts::FOLDER`], where `sse_kit::axum::assets` serves them.
+/// A page whose frame is another is written by hand or by a template: see the guides to markup and
 /// monitoring.
 ///
 /// ```
@@ -22,38 +22,34 @@ use sse_kit_monitor::MonitorConfig;
 /// let page = Page::new(Endpoint::from_static("/events"), Hub::new().cursor()).title("Count");
 /// let html = page.body(Html::trusted("<b id=\"count\">0</b>")).to_string();
 /// assert!(html.contains("<title>Count</title>") && html.contains("/events?last_event_id="));
-/// assert!(html.contains("htmx.org@4"));
 /// # }
 /// ```
 #[derive(Clone, Debug)]
 pub struct Page {
     title: Html,
-    dialect: Dialect,
+    scripts: PageScripts,
     connect: Connect,
     monitor: MonitorConfig,
     body: Html,
 }
 
 impl Page {
-    /// The folder from which the page loads our own scripts.
-    pub const SCRIPTS: &str = "/sse-kit";
-
     /// Makes a page for htmx 4 whose stream is at `endpoint`, and goes on from the cursor that its
     /// content was read with.
     pub fn new(endpoint: Endpoint, cursor: EventId) -> Self {
         Self {
             title: Html::default(),
-            dialect: Dialect::V4,
+            scripts: PageScripts::new(Dialect::V4),
             connect: Connect::new(endpoint).out_of_band().resume_from(cursor),
             monitor: MonitorConfig::new(),
             body: Html::default(),
         }
     }
 
-    /// Sets which htmx the page loads; htmx 4 unless set. The kit must write messages that it can read:
-    /// see [`SseKit::message_format`](crate::SseKit::message_format).
-    pub fn htmx(self, dialect: Dialect) -> Self {
-        Self { dialect, ..self }
+    /// Sets the scripts: the version of htmx, the folders, a nonce, scripts of the app or of the tabs. The page
+    /// has that of the monitor too.
+    pub fn scripts(self, scripts: PageScripts) -> Self {
+        Self { scripts, ..self }
     }
 
     /// Sets the title.
@@ -75,11 +71,10 @@ impl Page {
 /// The page as HTML.
 impl fmt::Display for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { title, dialect, connect, monitor, body } = self;
-        let scripts = PageScripts::cdn(*dialect)
-            .own_from(ScriptFolder::from_static(Self::SCRIPTS))
-            .script(sse_kit_monitor::script());
-        let connection = connect.attributes(*dialect).expect("each has out-of-band updates");
+        let Self { title, scripts, connect, monitor, body } = self;
+        let connection = connect.attributes(scripts.dialect());
+        let connection = connection.expect("both versions take updates out of band");
+        let scripts = scripts.clone().script(sse_kit_monitor::script());
         let (status, settings) = (monitor.status_element(), monitor.data_block());
         write!(
             f,

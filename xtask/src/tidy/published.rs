@@ -19,6 +19,7 @@ const CATEGORIES: &[&str] = &[
     "command-line-utilities",
     "concurrency",
     "database",
+    "development-tools::debugging",
     "development-tools::testing",
     "encoding",
     "filesystem",

@@ -9,13 +9,13 @@ use actix_web::error::ErrorForbidden;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, ContentType};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::web::{Data, Path, get};
+use actix_web::web::{Data, get};
 use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer};
 use http::{HeaderMap, HeaderValue, Uri};
-use sse_kit::htmx::Script;
+use sse_kit::htmx::PageScripts;
 use sse_kit::http::{SseRequest, SseResponse, ensure_same_site};
 use sse_kit::shutdown::Shutdown;
-use sse_kit::{EventData, Page, SseKit};
+use sse_kit::{EventData, SseKit};
 
 use crate::counter::{self, Counted};
 
@@ -32,7 +32,7 @@ pub(crate) async fn serve(
             .route("/", get().to(page))
             .route("/", actix_web::web::post().to(click))
             .route("/events", get().to(events))
-            .route(&format!("{}/{{name}}", Page::SCRIPTS), get().to(script))
+            .route(&PageScripts::FOLDER.file("{name}"), get().to(script))
     };
     let server = HttpServer::new(app)
         .workers(2)
@@ -89,9 +89,8 @@ async fn events(kit: Data<SseKit<u64>>, request: HttpRequest) -> HttpResponse {
 }
 
 /// The scripts of sse-kit. Their names have hashes, so browsers keep them.
-async fn script(name: Path<String>) -> HttpResponse {
-    let scripts = [Script::connection(), Script::swap(), sse_kit::monitor::script()];
-    match scripts.iter().find(|script| script.file_name() == *name) {
+async fn script(request: HttpRequest) -> HttpResponse {
+    match counter::scripts().file(request.path()) {
         Some(script) => HttpResponse::Ok()
             .content_type("text/javascript; charset=utf-8")
             .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"))

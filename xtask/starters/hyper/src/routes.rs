@@ -7,9 +7,8 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::{Either, Full};
-use sse_kit::htmx::Script;
 use sse_kit::http::{SseRequest, SseResponse, ensure_same_site};
-use sse_kit::{EventData, Page, SseBody, SseKit};
+use sse_kit::{EventData, SseBody, SseKit};
 
 use crate::counter::{self, Counted};
 
@@ -54,9 +53,7 @@ fn events(kit: &SseKit<u64>, request: &Parts) -> Response<SseBody> {
 
 /// The scripts of sse-kit. Their names have hashes, so browsers keep them.
 fn script(path: &str) -> Response<Body> {
-    let scripts = [Script::connection(), Script::swap(), sse_kit::monitor::script()];
-    let name = path.strip_prefix(Page::SCRIPTS).and_then(|rest| rest.strip_prefix('/'));
-    match scripts.iter().find(|script| Some(script.file_name().as_str()) == name) {
+    match counter::scripts().file(path) {
         Some(script) => text(
             StatusCode::OK,
             "text/javascript; charset=utf-8",
