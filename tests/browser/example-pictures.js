@@ -76,6 +76,8 @@ const SCENES = {
     await isIn(page, 'live');
     await page.fill('#path', folder);
     await page.click('#new-job button');
+    await page.locator('#job-1').waitFor();
+    await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
     await page.locator('#job-1', { hasText: /\b(?:[4-9]\d|1\d\d|2[0-3]\d) of 240 files/ }).waitFor();
     return page;
   },

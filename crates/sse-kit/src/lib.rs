@@ -148,7 +148,7 @@
 //! | `axum` | [`axum`] | for axum: extractor, responses, errors, script assets, readiness, a server that says goodbye |
 //! | `gzip` | | streams that are compressed, each event once for all of them |
 //! | `tower` | | the rules about sites and hosts as layers of tower |
-//! | `file` | [`file`] | the log in files, for a hub whose events survive a restart |
+//! | `file` | [`file`](mod@file) | the log in files, for a hub whose events survive a restart |
 //! | `postgres` | [`postgres`] | the log in PostgreSQL, for events in transactions of the app; `postgres-tls` adds TLS |
 //! | `redis` | [`redis`] | the log on Redis Streams, for hubs of several nodes; `redis-tls` adds TLS |
 //! | `dispatch` | [`dispatch`] | handlers by pattern, filters, transformers, middleware |
