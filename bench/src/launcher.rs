@@ -25,6 +25,8 @@ pub(super) enum Launcher {
     Script {
         interpreter: PathBuf,
         script: PathBuf,
+        /// Where it runs.
+        folder: PathBuf,
     },
     Nchan {
         nginx: PathBuf,
@@ -49,11 +51,13 @@ impl Launcher {
                 let folder = peers.join("better-sse");
                 let interpreter = tools::NODE.find_or_install()?;
                 npm::install(&folder)?;
-                Self::Script { interpreter, script: folder.join("server.js") }
+                Self::Script { interpreter, script: folder.join("server.js"), folder }
             }
             Peer::Reference => Self::Script {
                 interpreter: reference::install(workspace)?,
                 script: peers.join("reference/server.py"),
+                // It leaves a file with its session key where it runs.
+                folder: reference::folder(workspace),
             },
             Peer::Nchan => Self::Nchan {
                 nginx: tools::NGINX.find_or_install()?,
@@ -74,9 +78,9 @@ impl Launcher {
                 command.args(listen).args(*options).args(more);
                 Server::start(&mut command, Address::InItsFirstLine)
             }
-            Self::Script { interpreter, script } => {
+            Self::Script { interpreter, script, folder } => {
                 let mut command = cpus.server(interpreter);
-                command.arg(script).args(listen).args(more);
+                command.current_dir(folder).arg(script).args(listen).args(more);
                 Server::start(&mut command, Address::InItsFirstLine)
             }
             Self::Nchan { nginx, config } => {

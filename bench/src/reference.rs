@@ -11,7 +11,7 @@ use crate::{process, tools};
 
 /// Installs the reference into the target folder, unless it is there, and returns the Python that has it.
 pub(super) fn install(workspace: &Workspace) -> Result<PathBuf> {
-    let folder = workspace.target_dir().join("reference");
+    let folder = folder(workspace);
     let (environment, python) = (folder.join("venv"), folder.join("venv/bin/python"));
     let wanted = workspace.root().join("bench/fanbench/peers/reference/requirements.txt");
     // Written last, so an install that was broken off has none.
@@ -36,4 +36,9 @@ pub(super) fn install(workspace: &Workspace) -> Result<PathBuf> {
     process::run_quietly(&mut install, |_| {})?;
     fs::write(installed, requirements)?;
     Ok(python)
+}
+
+/// The folder that it is installed in, and runs in.
+pub(super) fn folder(workspace: &Workspace) -> PathBuf {
+    workspace.target_dir().join("reference")
 }

@@ -17,7 +17,8 @@ test('Chromium shows a page of a local server', async (t) => {
     server.closeAllConnections();
   });
 
-  const browser = await launchWholeBrowser(t);
+  const browser = await launchWholeBrowser();
+  t.after(() => browser.close());
   const page = await browser.newPage();
   await page.goto(`${addressOf(server)}/`);
   assert.equal(await page.title(), 'ready');

@@ -41,7 +41,9 @@ for (const version of [4, 2]) {
 
   describe(`htmx ${version}`, () => {
     test('a page in the back/forward cache has no connection, and goes on where it was', async (t) => {
-      const { server, page } = await prepare(t, version, written.named, written.head, await launchWholeBrowser(t));
+      const whole = await launchWholeBrowser();
+      t.after(() => whole.close());
+      const { server, page } = await prepare(t, version, written.named, written.head, whole);
       await page.goto(server.base);
       await server.streams(1);
       server.send('<i>1</i>', 'a');

@@ -38,16 +38,10 @@ export function launchBrowser(flags = []) {
   return chromium.launch({ executablePath: shell, args: [...FLAGS, ...flags] });
 }
 
-/**
- * Chromium as people have it, with its back/forward cache, which playwright turns off. It is closed after the test.
- *
- * @param {{after: (stop: () => Promise<unknown>) => void}} t
- */
-export async function launchWholeBrowser(t) {
+/** Chromium as people have it, with its back/forward cache, which playwright turns off. Close it. */
+export function launchWholeBrowser() {
   const ignoreDefaultArgs = ['--disable-back-forward-cache'];
-  const browser = await chromium.launch({ executablePath: whole, args: FLAGS, ignoreDefaultArgs });
-  t.after(() => browser.close());
-  return browser;
+  return chromium.launch({ executablePath: whole, args: FLAGS, ignoreDefaultArgs });
 }
 
 /** The pages and messages that sse-kit-htmx writes, by the version of htmx: see its example `markup`. */

@@ -143,11 +143,52 @@ async function takeMoving(browser, colorScheme) {
   await context.close();
 }
 
-const browser = await launchWholeBrowser({ after: (stop) => stops.push(stop) });
+/** The inspector of the job board while a job runs. @param {import('playwright-core').Browser} browser */
+async function takeInspector(browser) {
+  const board = await startExample(t, 'jobs', ['--heartbeat', '1', '--inspector', '--assets', assets]);
+  const tracks = Array.from({ length: 96 }, (_, n) => `album-${1 + Math.floor(n / 12)}/track-${1 + (n % 12)}.flac`);
+  const folder = await folderOf(t, Object.fromEntries(tracks.map((track) => [track, 'x'.repeat(2 ** 20)])));
+  // Each profile has a connection of its own, which its tabs share.
+  const contexts = [];
+  for (let person = 0; person < 3; person += 1) contexts.push(await browser.newContext());
+  const pages = await Promise.all(contexts.map((context) => context.newPage()));
+  for (const page of pages) {
+    await page.goto(`${board.base}/?htmx=4`);
+    await becomes(page, 'live');
+  }
+  const [first, , last] = pages;
+  await last?.close();
+  await first?.fill('#path', folder);
+  for (let job = 1; job <= 3; job += 1) {
+    await first?.click('#new-job button');
+    await first?.waitForSelector(`#job-${job}[data-state="done"]`);
+  }
+  for (const [name, colorScheme, width] of /** @type {const} */ ([
+    ['wide-light', 'light', 1200],
+    ['wide-dark', 'dark', 1200],
+    ['phone', 'light', 390],
+  ])) {
+    const page = await browser.newPage({ colorScheme, viewport: { width, height: 1240 } });
+    await page.goto(`${board.base}/inspector`);
+    await becomes(page, 'live');
+    await page.locator('#events a', { hasText: '1,' }).first().click();
+    await page.waitForSelector('#detail pre');
+    await page.evaluate(() => document.activeElement instanceof HTMLElement && document.activeElement.blur());
+    await page.evaluate(() => scrollTo(0, 0));
+    await page.screenshot({ path: join(DOCS, `inspector/${name}.png`) });
+    await page.close();
+  }
+  for (const context of contexts) await context.close();
+}
+
+const browser = await launchWholeBrowser();
+stops.push(() => browser.close());
 try {
-  for (const folder of ['jobs', 'monitoring', 'tabs']) await mkdir(join(DOCS, folder), { recursive: true });
+  for (const folder of ['inspector', 'jobs', 'monitoring', 'tabs'])
+    await mkdir(join(DOCS, folder), { recursive: true });
   await takeStates(browser);
   await takeTabs(browser);
+  await takeInspector(browser);
   for (const scheme of /** @type {const} */ (['light', 'dark'])) await takeMoving(browser, scheme);
 } finally {
   for (const stop of stops.reverse()) await stop();

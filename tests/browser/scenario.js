@@ -32,7 +32,8 @@ after(() => browser.close());
 export function scenario(dialect, name, act, { options, isWhole = false } = {}) {
   test(`${label(dialect)}: ${name}`, async (t) => {
     const hub = await startHub(t, options);
-    const opener = isWhole ? await launchWholeBrowser(t) : browser;
+    const opener = isWhole ? await launchWholeBrowser() : browser;
+    if (isWhole) t.after(() => opener.close());
     /** @type {Awaited<ReturnType<typeof openPage>> | undefined} */
     let opened;
     const open = async (how = {}) => {

@@ -70,7 +70,6 @@ export async function startSite(t, { client, mode, htmx = {}, monitor = {}, tabs
   const settings = {
     streams: ['/events'],
     identity: '',
-    worker: '/own/0.js',
     options: { events: 1000, characters: 4 << 20, reconnectDelay: 300, heartbeatTimeout: null, ...tabs },
   };
   if (mode === 'tabs') load(await script('sse-kit-tabs', 'sse-kit-tabs'));

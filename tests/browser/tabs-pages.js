@@ -71,7 +71,8 @@ export async function profile(
 ) {
   const stage = running.get(t);
   stage?.servers.add(server);
-  const opener = isWhole ? await launchWholeBrowser(t) : browser;
+  const opener = isWhole ? await launchWholeBrowser() : browser;
+  if (isWhole) t.after(() => opener.close());
   const context = await opener.newContext();
   t.after(() => context.close());
   /** @type {string[]} */

@@ -85,12 +85,13 @@ export async function serveTabs(t, options = []) {
     const workers = query.get('worker') ?? "'self'";
     const settings = JSON.stringify({ ...script.settings, identity: query.get('identity') ?? '' });
     const url = query.get('url') ?? '/events?topic=a';
+    const content = query.has('clobbers') ? `<img name="currentScript" src="${script.src}" alt="">` : '';
     const libraries = client === 'plain' ? [] : [`htmx${client}.js`, `htmx${client}-sse.js`];
     const tags = libraries.map((file) => `<script nonce="${nonce}" src="/assets/${file}"></script>`).join('');
     const html = `<!DOCTYPE html><html><head><title>t</title><link rel="icon" href="data:,">
       <meta name="htmx-config" content='{"includeIndicatorStyles":false,"includeIndicatorCSS":false,"allowEval":false,"history":false,"defaultSettleDelay":0}'>
       <script type="application/json" id="sse-kit-tabs">${settings.replaceAll('<', '\\u003c')}</script>
-      <script nonce="${nonce}" src="${script.src}" integrity="${script.integrity}"></script></head>
+      ${content}<script nonce="${nonce}" src="${script.src}" integrity="${script.integrity}"></script></head>
       <body>${BODIES[client](url.replaceAll('&', '&amp;'))}<script nonce="${nonce}">${RECORDER}</script>${tags}</body></html>`;
     const policy = `default-src 'self'; script-src 'nonce-${nonce}'; connect-src 'self'; img-src data:; worker-src ${workers}`;
     return [html, { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': policy }];

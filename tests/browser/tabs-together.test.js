@@ -19,6 +19,12 @@ describe('what a browser has, and what a policy allows', () => {
     await allSaw(pages, ['1']);
   });
 
+  tabsTest('content that is named as the script of the page is not what the worker loads', async (t) => {
+    const server = await serveTabs(t);
+    const { open } = await profile(t, server, { transport: 'leader', hasWorkers: true });
+    await open({ client: 'plain', clobbers: '' });
+  });
+
   tabsTest('14: without anything to share by each tab has its own connection', async (t) => {
     const server = await serveTabs(t);
     const { open, complaints } = await profile(t, server, { transport: 'direct' });

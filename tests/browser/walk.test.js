@@ -15,8 +15,9 @@ const HANGS_MS = 600_000;
 /** @type {import('playwright-core').Browser} */
 let browser;
 before(async () => {
-  browser = await launchWholeBrowser({ after });
+  browser = await launchWholeBrowser();
 });
+after(() => browser.close());
 
 describe('random walks', { concurrency: 2 }, () => {
   for (const seed of seeds) {

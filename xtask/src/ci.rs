@@ -4,6 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 use cargo_metadata::Package;
+use cargo_metadata::semver::Version;
 
 use crate::progress::Steps;
 use crate::workspace::{Workspace, cargo};
@@ -15,12 +16,12 @@ const OWN_WORKSPACES: [&str; 2] = ["examples/integrations", "fuzz"];
 /// Check all that a change must pass, but for the tests
 ///
 /// Formatting, the house rules (tidy), lock files, licences and sources of dependencies (cargo-deny), clippy with
-/// all features, without any and with each alone, the examples with the features that they ask for, and
-/// the docs; warnings are errors.
+/// all features, without any and with each alone, the examples with the features that they ask for, the docs,
+/// and the build with the oldest Rust that we promise; warnings are errors.
 /// Stops at the first step that fails, with its output. Cheap steps come first.
 ///
-/// cargo-deny is not installed for it: where it is missing, or the database of advisories cannot be
-/// had, the last lines say what was not checked.
+/// Neither cargo-deny nor the oldest Rust is installed for it: where one is missing, or the database of advisories
+/// cannot be had, the last lines say what was not checked.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -45,7 +46,7 @@ impl Ci {
         for folder in OWN_WORKSPACES {
             command(&format!("lock file of {folder}"), locked(&workspace, folder))?;
         }
-        let unchecked = deny(&steps)?;
+        let mut unchecked: Vec<String> = deny(&steps)?.into_iter().map(str::to_owned).collect();
         command("clippy", clippy(&["--workspace", "--all-targets", "--all-features"]))?;
         for (name, flags) in feature_runs(&workspace) {
             let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
@@ -54,8 +55,9 @@ impl Ci {
         let examples = examples::packages(&workspace).collect::<Vec<_>>();
         command("examples", clippy(&examples))?;
         command("doc", documentation())?;
-        if let Some(unchecked) = unchecked {
-            println!("NOT CHECKED: {unchecked}");
+        unchecked.extend(oldest_rust(&steps, &workspace)?);
+        for what in unchecked {
+            println!("NOT CHECKED: {what}");
         }
         steps.done("all is well");
         Ok(())
@@ -88,6 +90,34 @@ fn deny(steps: &Steps) -> Result<Option<&'static str>> {
 /// Whether cargo-deny failed for want of its database, and not because of what stands in it.
 fn is_unreachable(output: &str) -> bool {
     output.contains("failed to fetch advisory database")
+}
+
+/// That everything builds with the oldest Rust that we promise, where rustup has it; returns what could not be
+/// checked, and why. Clippy has looked for newer functions of the standard library in any case.
+fn oldest_rust(steps: &Steps, workspace: &Workspace) -> Result<Option<String>> {
+    let version = workspace.rust_version()?;
+    let Version { major, minor, .. } = version;
+    let installed = process::output(Command::new("rustup").args(["toolchain", "list"]));
+    let installed = installed.unwrap_or_default();
+    let Some(toolchain) = toolchain(&installed, &format!("{major}.{minor}")) else {
+        return Ok(Some(format!(
+            "that it builds with Rust {major}.{minor}, which is not installed \
+             (rustup toolchain install {version} --profile minimal)"
+        )));
+    };
+    let mut check = Command::new("rustup");
+    check.args(["run", toolchain, "cargo", "check", "--workspace", "--all-features", "--locked"]);
+    steps.step(&format!("Rust {major}.{minor}"), |busy| process::run_quietly(&mut check, busy))?;
+    Ok(None)
+}
+
+/// The toolchain of that version in rustup's list, whichever its patch release.
+fn toolchain<'a>(installed: &'a str, version: &str) -> Option<&'a str> {
+    let names = installed.lines().filter_map(|line| line.split_whitespace().next());
+    names.into_iter().find(|name| {
+        name.strip_prefix(version)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))
+    })
 }
 
 fn formatting(steps: &Steps) -> Command {
@@ -164,6 +194,20 @@ mod tests {
     fn no_features_no_runs() {
         assert!(lines(&[]).is_empty());
         assert!(lines(&["default"]).is_empty());
+    }
+
+    #[test]
+    fn a_toolchain_is_found_by_its_version() {
+        let installed = "stable-x86_64-unknown-linux-gnu (active, default)\n\
+                         1.8.0-x86_64-unknown-linux-gnu\n\
+                         1.88.0-x86_64-unknown-linux-gnu\n";
+        assert_eq!(toolchain(installed, "1.88"), Some("1.88.0-x86_64-unknown-linux-gnu"));
+        assert_eq!(toolchain(installed, "1.8"), Some("1.8.0-x86_64-unknown-linux-gnu"));
+        assert_eq!(toolchain(installed, "1.95"), None);
+        assert_eq!(
+            toolchain("1.88-x86_64-apple-darwin\n", "1.88"),
+            Some("1.88-x86_64-apple-darwin")
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 /// Run the main job: a job board that hashes files while every open page watches
 ///
 /// Starts the example `jobs` in release. Open the address it prints in two tabs, start a job
-/// in one and see both move. htmx comes from npm when npm is there, else from its CDN.
+/// in one and see both move; a second address has the inspector, which shows what the hub does. htmx comes from npm when npm is there, else from its CDN.
 /// Ctrl-C says goodbye to every page and stops. Events and jobs are kept in target/xtask/demo:
 /// start the demo again, and the pages that are still open go on.
 ///
@@ -59,6 +59,7 @@ impl Demo {
             return cluster::run(&workspace, &self.listen, &args);
         }
         args.extend(["--listen".into(), (&self.listen).into()]);
+        args.push("--inspector".into());
         if !self.args.iter().any(|arg| arg == "--store" || arg == "--redis") {
             args.extend(["--store".into(), workspace.target_dir().join("xtask/demo").into()]);
         }

@@ -9,12 +9,14 @@ mod ci;
 mod demo;
 mod examples;
 mod pictures;
+mod release;
 mod run;
 mod soak;
 mod test;
 mod tidy;
 
 mod assets;
+mod first_program;
 mod wheels;
 
 use std::process::ExitCode;
@@ -55,6 +57,7 @@ enum Verb {
     Pictures(pictures::Pictures),
     Tidy(tidy::Tidy),
     Ci(ci::Ci),
+    Release(release::Release),
 }
 
 fn main() -> ExitCode {
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Verb::Pictures(verb) => verb.run(),
         Verb::Tidy(verb) => verb.run(),
         Verb::Ci(verb) => verb.run(),
+        Verb::Release(verb) => verb.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

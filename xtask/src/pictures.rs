@@ -9,8 +9,9 @@ use crate::{browser, process, tools};
 
 /// Take the pictures of the guides anew
 ///
-/// Starts the job board, brings its page into each state, and writes what Chromium shows to
-/// `docs/src/jobs`, `docs/src/monitoring` and `docs/src/tabs`. Look at them before you commit them.
+/// Starts the job board, brings its page and its inspector into each state, and writes what Chromium
+/// shows to `docs/src/inspector`, `docs/src/jobs`, `docs/src/monitoring` and `docs/src/tabs`. Look at
+/// them before you commit them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Pictures {}
 

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use crate::progress::heading;
 use crate::tools;
 use crate::workspace::{Workspace, cargo};
-use crate::{browser, process, wheels};
+use crate::{browser, first_program, process, wheels};
 
 /// Descriptors that the largest test needs, in the hub and in its clients each.
 #[cfg(unix)]
@@ -67,7 +67,7 @@ const SEED: &str = "SSE_KIT_TEST_SEED";
 /// streams of HTTP/2 that are reset at once; 20,000 sequences of pipelined requests on both lanes; three hubs
 /// on one Redis of which, under 300 clients and 10,000 messages, 20 are killed and 10 restarted, and Redis
 /// too; a hub that is killed 600 times under 16 publishers, and its store that loses power; failovers of Redis 6.2 and 7 and of Valkey, by hand, by sentinels and in a cluster; the glue for other
-/// web frameworks; and 500 random walks through the tabs of a browser. And publishing while four clients resume 50,000 topics, which may take
+/// web frameworks; the README's first program in a crate of its own; and 500 random walks through the tabs of a browser. And publishing while four clients resume 50,000 topics, which may take
 /// twice as long as without them. All but the walks in release, one after another. Facts are
 /// asserted, and that ratio; times and memory are printed, for comparison on one machine.
 #[derive(Debug, clap::Args)]
@@ -108,6 +108,7 @@ impl Soak {
         // A filter is for the test programs.
         if self.args.is_empty() {
             meet_frameworks()?;
+            first_program::try_out(&Workspace::load()?)?;
             walk_in_browser()?;
         }
         Ok(())

@@ -8,8 +8,10 @@ mod items;
 mod links;
 mod manifests;
 mod markdown;
+mod msrv;
 mod named_files;
 mod prose;
+mod published;
 mod report;
 mod seeds;
 mod sizes;
@@ -20,6 +22,7 @@ use std::fmt;
 
 use anyhow::{Result, bail};
 
+use crate::tidy::published::Candidate;
 use crate::tidy::sources::Source;
 use crate::workspace::Workspace;
 
@@ -29,8 +32,8 @@ const REQUIRED: &[&str] =
 
 /// Check the house rules that no compiler knows
 ///
-/// Arrows between crates, lengths of files, what packages inherit from the workspace, crate
-/// docs, licences, links in the docs, tests with a bound on time or random inputs without the seed,
+/// Arrows between crates, lengths of files, what packages inherit from the workspace, what crates.io and docs.rs
+/// need of a crate, dependencies that require a newer Rust than we promise, crate docs, licences, links in the docs, tests with a bound on time or random inputs without the seed,
 /// words that must not be there, types of others in public signatures, doc comments and messages that are no plain English. Prints one line
 /// per offence and fails when there are any.
 #[derive(Debug, clap::Args)]
@@ -79,6 +82,8 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
             }
         }
     }
+    offences.extend(published::offences(workspace.root(), &candidates(workspace, &sources)));
+    offences.extend(msrv::offences(&workspace.rust_version()?, &workspace.locked_packages()?));
     for source in &sources {
         offences.extend(bounds::offences(source));
         offences.extend(foreign::offences(source));
@@ -91,6 +96,15 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     offences.extend(named_files::offences(&sources));
     offences.extend(prose::offences(&sources));
     report_all(&offences)
+}
+
+fn candidates<'a>(workspace: &'a Workspace, sources: &'a [Source]) -> Vec<Candidate<'a>> {
+    let candidate = |package| {
+        let folder = workspace.folder(package);
+        let lib = sources::find(sources, &format!("{folder}/src/lib.rs"));
+        Candidate { package, folder, lib }
+    };
+    workspace.packages().iter().map(candidate).collect()
 }
 
 fn missing(required: &[&str], sources: &[Source]) -> Vec<Offence> {

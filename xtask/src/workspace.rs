@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use cargo_metadata::{Metadata, MetadataCommand, Package};
+use cargo_metadata::semver::Version;
+use cargo_metadata::{CargoOpt, Metadata, MetadataCommand, Package};
 
 /// The workspace that the current directory is in.
 #[derive(Debug)]
@@ -34,6 +35,20 @@ impl Workspace {
     /// The workspace's own packages; none of what they depend on.
     pub fn packages(&self) -> &[Package] {
         &self.metadata.packages
+    }
+
+    /// All packages of the lock file, for every platform: ours, and what they depend on.
+    pub fn locked_packages(&self) -> Result<Vec<Package>> {
+        let mut command = MetadataCommand::new();
+        command.manifest_path(self.root().join("Cargo.toml"));
+        command.features(CargoOpt::AllFeatures).other_options(["--locked".to_owned()]);
+        Ok(command.exec().context("cannot read what the lock file names")?.packages)
+    }
+
+    /// The oldest Rust that we promise to work with.
+    pub fn rust_version(&self) -> Result<Version> {
+        let versions = self.packages().iter().filter_map(|package| package.rust_version.clone());
+        versions.max().context("the workspace has no `rust-version`")
     }
 
     /// The folder of a package, from the root and with `/` between its parts.
@@ -77,6 +92,11 @@ pub struct Program<'a> {
     pub package: &'a str,
     /// The name of the program.
     pub name: &'a str,
+}
+
+/// Returns whether `cargo publish --workspace` would take a package.
+pub fn is_published(package: &Package) -> bool {
+    package.publish.as_ref().is_none_or(|registries| !registries.is_empty())
 }
 
 /// The cargo that runs us, with a subcommand.

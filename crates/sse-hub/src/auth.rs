@@ -48,6 +48,7 @@ pub(crate) struct Caller {
     publish: Topics,
     subscribe: Topics,
     presence: Topics,
+    inspect: bool,
     /// The time from which the token is no longer accepted.
     expires: Option<SystemTime>,
     /// The token, to be shown again to other rules.
@@ -142,6 +143,8 @@ impl Caller {
             publish: rights.clone(),
             subscribe: rights.clone(),
             presence: rights,
+            // Only those on this machine get so far without a token.
+            inspect: false,
             expires: None,
             token: None,
             generation,
@@ -165,6 +168,15 @@ impl Caller {
     /// Decides whether the client may see who listens to a topic.
     pub(crate) fn ensure_may_see(&self, topic: &Topic) -> Result<(), Refusal> {
         self.ensure_rights(|| self.presence.cover(topic))
+    }
+
+    /// Decides whether the client may see the inspector, and publish and disconnect there.
+    pub(crate) fn ensure_may_inspect(&self) -> Result<(), Refusal> {
+        match (self.inspect, self.carrier()) {
+            (true, _) => Ok(()),
+            (false, None) => Err(Refusal::NoToken),
+            (false, Some(_)) => Err(Refusal::NoInspector),
+        }
     }
 
     /// Returns the time until the token expires.

@@ -18,6 +18,7 @@ use crate::access_log::{self, User, Visitor};
 use crate::auth::{self, Auth, Caller, Listener, Refusal, TokenAuthorizer};
 use crate::cross_origin;
 use crate::event_log::{EventLog, LogStatus};
+use crate::inspection::{self, Inspection};
 use crate::metrics::{self, Metrics};
 use crate::options::Options;
 use crate::presence;
@@ -64,6 +65,7 @@ pub(crate) struct HubApp {
     log: LogStatus,
     pub(crate) shutdown: Shutdown,
     hosts: HostRules,
+    inspection: Option<Inspection>,
 }
 
 impl HubApp {
@@ -96,6 +98,7 @@ impl HubApp {
             .deadline(options.pre_drain() + options.shutdown_delay())
             .build();
         let gzip = options.gzip;
+        let inspection = Inspection::new(options, &auth, events.clone())?;
         Ok(Self {
             events,
             auth,
@@ -112,6 +115,7 @@ impl HubApp {
             log,
             shutdown,
             hosts,
+            inspection,
         })
     }
 
@@ -155,6 +159,11 @@ impl HubApp {
         if let Some(refusal) = self.misnamed(&request) {
             return refusal;
         }
+        if let Some(inspection) = &self.inspection
+            && inspection::is_route(request.uri().path())
+        {
+            return inspection.answer(request, client.ip(), &self.metrics).await;
+        }
         // The server leaves the body away by itself.
         let head = request.method() == Method::HEAD;
         let method = if head { &Method::GET } else { request.method() };
@@ -194,7 +203,7 @@ impl HubApp {
             (&Method::GET, "/readyz") => self.readiness(),
             (_, "/publish") => reply::not_allowed("POST"),
             // Those of another method: the server takes only GET and HEAD for streams.
-            (_, path) if metrics::route(&Method::GET, path) != "other" => {
+            (_, path) if !["other", "inspector"].contains(&metrics::route(&Method::GET, path)) => {
                 reply::not_allowed("GET, HEAD")
             }
             _ => reply::error(StatusCode::NOT_FOUND, "there is nothing here"),
@@ -330,7 +339,7 @@ impl HubApp {
             Rights::All => None,
             Rights::Of(caller) => caller.subject.clone(),
         };
-        if self.access_log || user.is_some() {
+        if self.access_log || self.inspection.is_some() || user.is_some() {
             let user = user.clone();
             subscribe = subscribe.metadata(Visitor { client: client.ip(), user });
         }

@@ -6,6 +6,7 @@ mod config;
 mod cross_origin;
 mod event_log;
 mod hub;
+mod inspection;
 mod metrics;
 mod options;
 mod postgres_options;
@@ -65,6 +66,7 @@ async fn run(options: Options, sockets: ListenFd) -> anyhow::Result<ExitCode> {
     }
     let auth = Auth::new(&options.auth)?;
     warn_of_openness(&auth, &server.address()?);
+    inspection::ensure_private(&options, &auth, &server.address()?)?;
     let log = EventLog::open(&options).await?;
     let hub = Arc::new(HubApp::new(&options, auth, log, server.stats())?);
     match server.address()? {

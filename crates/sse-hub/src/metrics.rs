@@ -109,6 +109,7 @@ pub(crate) fn route(method: &Method, path: &str) -> &'static str {
         "/metrics" | "/stats" => "metrics",
         "/" | "/status.js" | "/status.css" | "/icon.svg" => "status_page",
         path if crate::presence::topic_of(path).is_some() => "presence",
+        path if crate::inspection::is_route(path) => "inspector",
         _ => "other",
     }
 }

@@ -95,6 +95,11 @@ pub(crate) struct Options {
     /// Log each request, and each stream when it opens and closes, with the reason.
     #[arg(long)]
     pub(crate) access_log: bool,
+    /// Show what the hub does at `/inspector`: topics, clients and events, and publish and disconnect there.
+    /// With a key it needs a token with the claim `inspect`. Without one the hub must listen on a loopback
+    /// address, without `--trust-proxy`, and only this machine may look.
+    #[arg(long)]
+    pub(crate) inspector: bool,
     #[command(flatten)]
     pub(crate) auth: AuthOptions,
     #[command(flatten)]
@@ -155,6 +160,11 @@ impl Options {
 
     pub(crate) fn trusted(&self) -> TrustedProxies {
         TrustedProxies::new(self.trusted.iter().copied())
+    }
+
+    /// Returns `true` if requests come by a proxy.
+    pub(crate) fn has_proxies(&self) -> bool {
+        !self.trusted.is_empty()
     }
 
     /// Creates a runtime with the configured number of threads. One thread needs none of the machinery that several

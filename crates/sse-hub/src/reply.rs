@@ -6,12 +6,17 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body_util::{Either, Full};
 use serde::Serialize;
 use sse_kit::SseBody;
+use sse_kit::inspector::InspectorBody;
 
-/// A response: a stream, or all at once.
-pub(crate) type Reply = Response<Either<SseBody, Full<Bytes>>>;
+/// A response: a stream, of the inspector, or all at once.
+pub(crate) type Reply = Response<Either<Either<SseBody, InspectorBody>, Full<Bytes>>>;
 
 pub(crate) fn stream(response: Response<SseBody>) -> Reply {
-    response.map(Either::Left)
+    response.map(Either::Left).map(Either::Left)
+}
+
+pub(crate) fn inspector(response: Response<InspectorBody>) -> Reply {
+    response.map(Either::Right).map(Either::Left)
 }
 
 pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Reply {

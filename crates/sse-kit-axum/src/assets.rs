@@ -7,26 +7,21 @@ use axum::http::HeaderName;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use sse_kit_htmx::Script;
+use sse_kit_htmx::{PageScripts, Script};
 
-/// The folder of [`assets`].
-pub const ASSETS: &str = "/sse-kit";
-
-/// Serves our own scripts from the folder [`ASSETS`]: those that the markup for htmx needs, and those of
-/// the monitor and the tabs where their features are on.
+/// Serves our own scripts from the folder [`PageScripts::FOLDER`]: those that the markup for htmx needs, and
+/// those of the monitor and the tabs where their features are on.
 ///
 /// A file's name has a hash of its content, so browsers keep it without a limit. With the feature `gzip` each
 /// file is compressed, once.
 ///
 /// ```
 /// use axum::Router;
-/// use sse_kit_axum::{ASSETS, assets};
+/// use sse_kit_axum::assets;
 /// use sse_kit_htmx::{Dialect, PageScripts};
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let app: Router = Router::new().merge(assets());
-/// let scripts = PageScripts::cdn(Dialect::V4).own_from(ASSETS.parse()?);
-/// # Ok(()) }
+/// let scripts = PageScripts::new(Dialect::V4); // which load from there
 /// ```
 pub fn assets<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let scripts = [
@@ -35,12 +30,13 @@ pub fn assets<S: Clone + Send + Sync + 'static>() -> Router<S> {
         #[cfg(feature = "monitor")]
         sse_kit_monitor::script(),
         #[cfg(feature = "tabs")]
-        sse_kit_tabs::TabsConfig::script(),
+        sse_kit_tabs::script(),
     ];
-    assets_in(ASSETS, scripts)
+    assets_in(PageScripts::FOLDER.as_str(), scripts)
 }
 
-/// Serves scripts from a folder, as [`assets`] does.
+/// Serves scripts from a folder, as [`assets`] does: such as those of the app with those of sse-kit, by
+/// [`PageScripts::files`].
 ///
 /// # Panics
 ///

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Once;
 
 use axum::Extension;
-use axum::extract::ConnectInfo;
+use axum::extract::connect_info::{ConnectInfo, MockConnectInfo};
 use axum::http::header::FORWARDED;
 use axum::http::request::Parts;
 use sse_kit_http::TrustedProxies;
@@ -32,12 +32,19 @@ pub fn trust(proxies: TrustedProxies) -> Extension<TrustedProxies> {
 
 /// Returns the client's address, if the server provides addresses.
 pub(crate) fn client_address(parts: &Parts) -> Option<IpAddr> {
-    let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
+    let peer = peer(parts)?.ip();
     let Some(proxies) = parts.extensions.get::<TrustedProxies>() else {
         warn_of_proxy(parts);
-        return Some(peer.ip());
+        return Some(peer);
     };
-    Some(proxies.client(peer.ip(), &parts.headers))
+    Some(proxies.client(peer, &parts.headers))
+}
+
+/// Returns the other end of the connection, as the extractor `ConnectInfo` finds it: in tests too.
+fn peer(parts: &Parts) -> Option<SocketAddr> {
+    let extensions = &parts.extensions;
+    let served = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
+    served.or_else(|| extensions.get::<MockConnectInfo<SocketAddr>>().map(|mock| mock.0))
 }
 
 /// Logs a warning, once in the life of the process, if a request seems to have come by a proxy.

@@ -65,7 +65,7 @@ mod serve;
 use sse_kit_http::SameSiteLayer;
 
 #[cfg(feature = "htmx")]
-pub use assets::{ASSETS, assets, assets_in};
+pub use assets::{assets, assets_in};
 pub use client_address::trust;
 pub use error::{Error, ErrorKind};
 pub use live::Live;

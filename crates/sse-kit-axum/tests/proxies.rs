@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::ConnectInfo;
+use axum::extract::connect_info::{ConnectInfo, MockConnectInfo};
 use axum::http::Request;
 use axum::routing::get;
 use http_body_util::BodyExt;
@@ -49,6 +49,17 @@ async fn clients_of_a_proxy_are_not_one_client() -> TestResult {
     assert_eq!(forged, "Some(ClientKey(Line(198.51.100.9)))", "it is no proxy");
     let alone = client(&app(), "/", "10.0.0.1:443", "192.0.2.7").await;
     assert_eq!(alone, "Some(ClientKey(Line(10.0.0.1)))", "no proxy is trusted");
+    Ok(())
+}
+
+/// As axum's own extractor is.
+#[tokio::test]
+async fn a_test_may_say_the_address() -> TestResult {
+    let peer: SocketAddr = "192.0.2.7:443".parse()?;
+    let app = app().layer(MockConnectInfo(peer));
+    let response = app.oneshot(Request::get("/").body(Body::empty())?).await?;
+    let key = response.into_body().collect().await?.to_bytes();
+    assert_eq!(key, "Some(ClientKey(Line(192.0.2.7)))");
     Ok(())
 }
 

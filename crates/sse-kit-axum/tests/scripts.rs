@@ -7,9 +7,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request};
 use http_body_util::BodyExt;
-use sse_kit_axum::{ASSETS, assets, assets_in};
+use sse_kit_axum::{assets, assets_in};
 use sse_kit_htmx::{Dialect, PageScripts, Script};
-use sse_kit_tabs::TabsConfig;
+use sse_kit_tabs::{Identity, TabsConfig};
 use sse_kit_test_support::TestResult;
 use tower::ServiceExt;
 
@@ -17,11 +17,11 @@ use tower::ServiceExt;
 async fn every_script_of_a_page_is_there_and_kept_for_ever() -> TestResult {
     let app: Router = assets();
     for dialect in Dialect::ALL {
-        let scripts = PageScripts::cdn(dialect).own_from(ASSETS.parse()?);
-        let scripts = scripts.script(sse_kit_monitor::script()).script(TabsConfig::script());
+        let tabs = TabsConfig::new(["/events".parse()?], Identity::anyone()).script();
+        let scripts = PageScripts::new(dialect).script(sse_kit_monitor::script()).script(tabs);
         let tags = scripts.to_string();
         for script in scripts.files() {
-            let path = format!("{ASSETS}/{}", script.file_name());
+            let path = PageScripts::FOLDER.file(&script.file_name());
             assert!(tags.contains(&format!("src=\"{path}\"")), "{tags}");
             let response = app.clone().oneshot(Request::get(&path).body(Body::empty())?).await?;
             assert_eq!(response.status(), 200, "{path}");
@@ -37,7 +37,8 @@ async fn every_script_of_a_page_is_there_and_kept_for_ever() -> TestResult {
             assert_eq!(response.headers()["content-length"], script.source().len().to_string());
         }
     }
-    let other = Request::get(format!("{ASSETS}/sse-kit-connection.js")).body(Body::empty())?;
+    let other =
+        Request::get(PageScripts::FOLDER.file("sse-kit-connection.js")).body(Body::empty())?;
     assert_eq!(app.oneshot(other).await?.status(), 404, "without its hash");
     Ok(())
 }

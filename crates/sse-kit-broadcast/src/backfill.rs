@@ -13,7 +13,7 @@ use crate::joined::Lacking;
 use crate::log::{Log, Page};
 use crate::node::Node;
 use crate::opening::Backfilled;
-use crate::queue::QueueLimits;
+use crate::queue_limits::QueueLimits;
 use crate::slow_consumer::SlowConsumer;
 use crate::subscribe::SubscribeError;
 use crate::turns::{Crowded, Turn, Turns};

@@ -13,6 +13,7 @@ use tokio::time::MissedTickBehavior;
 use crate::backfill::Backfill;
 use crate::coalescer::Coalescer;
 use crate::connection::Connection;
+use crate::connection_watch::ConnectionWatchers;
 use crate::counters::Counters;
 use crate::ending::CloseReason;
 use crate::fan_out::FanOut;
@@ -26,7 +27,7 @@ use crate::log::Log;
 use crate::memory_log::MemoryLog;
 use crate::node::Node;
 use crate::publisher::Publisher;
-use crate::queue::QueueLimits;
+use crate::queue_limits::QueueLimits;
 use crate::receipt::OnAppendFailure;
 
 /// The upper bound for [`HubBuilder::max_delay`].
@@ -350,6 +351,7 @@ impl HubBuilder {
             next_shard: AtomicUsize::new(0),
             lifecycle,
             counters,
+            watchers: ConnectionWatchers::default(),
             queue_limits: self.queue,
             heartbeat: self.heartbeat,
             shares_log: log.is_shared(),

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use sse_kit_event::{ConnectionId, Topics};
 use tokio::time::Instant;
 
+use crate::connection_stats::ConnectionStats;
 use crate::ending::ConnectionState;
 use crate::lists::{ListId, Place};
 use crate::queue::Queue;
@@ -90,13 +91,20 @@ impl Connection {
 
     /// Returns the number of events that the connection has taken from its queue.
     pub fn messages_sent(&self) -> u64 {
-        self.queue.lock().taken_events()
+        self.queue.lock().stats().sent
     }
 
     /// Returns the time of the last event that entered the queue, or the time at which the
     /// connection opened.
     pub fn last_activity(&self) -> Instant {
-        self.queue.lock().last_activity()
+        self.queue.lock().stats().last_activity
+    }
+
+    /// Returns the state, the queue and the progress, as of one moment.
+    pub fn stats(&self) -> ConnectionStats {
+        let left = self.left.load(Ordering::Acquire);
+        let stats = self.queue.lock().stats();
+        if left { ConnectionStats { state: ConnectionState::Closed, ..stats } } else { stats }
     }
 
     /// Returns the lists that contain the connection.

@@ -7,6 +7,7 @@ use sse_kit_event::{Audience, ConnectionId, Event, EventId, Topic, Topics};
 use crate::backfill::Backfill;
 use crate::builder::HubBuilder;
 use crate::connection::Connection;
+use crate::connection_watch::ConnectionWatch;
 use crate::counters::Stats;
 use crate::drain::Drain;
 use crate::ending::{CloseReason, Goodbye};
@@ -22,6 +23,7 @@ use crate::publisher::{PublishOptions, Publisher};
 use crate::receipt::Receipt;
 use crate::subscribe::SubscriptionBuilder;
 use crate::tap::Tap;
+use crate::topic_stats::TopicStats;
 
 /// The handle for publishing events and subscribing to topics. Cloning is cheap; all clones are the
 /// same hub.
@@ -232,6 +234,41 @@ impl Hub {
     /// Returns the open connections in no particular order.
     pub fn connections(&self) -> Vec<Arc<Connection>> {
         self.node().state.lock().connections.values().cloned().collect()
+    }
+
+    /// Visits the open connections, a few hundred at a time, and yields in between. Publishers do
+    /// not wait for it, while [`Hub::connections`] keeps them waiting until it has collected all.
+    ///
+    /// A connection that opens or closes meanwhile may be left out. One may be visited twice if
+    /// another one closes.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, the remaining connections are not visited.
+    pub async fn visit_connections(&self, mut visit: impl FnMut(&Arc<Connection>)) {
+        let everyone = self.node().state.lock().interests.everyone();
+        for shard in &self.node().shards {
+            let mut end = usize::MAX;
+            while end > 0 {
+                let batch;
+                (batch, end) = shard.batch_before(everyone, end);
+                batch.iter().for_each(&mut visit);
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Returns topics that have subscribers or a history, in alphabetical order: at most `limit`
+    /// of those after the topic `after`, or of all.
+    ///
+    /// It holds the lock that publishers need, so ask for a few hundred at a time.
+    pub fn topics(&self, after: Option<&Topic>, limit: usize) -> Vec<TopicStats> {
+        self.node().state.lock().topics(after, limit)
+    }
+
+    /// Watches the connections from now on: when one opens or closes, and when one gets a gap.
+    pub fn watch_connections(&self) -> ConnectionWatch {
+        self.node().watchers.watch()
     }
 
     /// Returns the open connection with this id.

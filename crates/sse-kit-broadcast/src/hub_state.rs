@@ -18,6 +18,7 @@ use crate::presence::Watched;
 use crate::queue::Behind;
 use crate::record::Record;
 use crate::replay::{Loss, Replay, Stretch};
+use crate::topic_stats::TopicStats;
 use crate::topic_table::{TopicKey, TopicTable};
 
 /// The state behind the one lock of a node.
@@ -173,6 +174,18 @@ impl HubState {
     fn lists_of(&mut self, key: TopicKey) -> (ListIds, usize) {
         let state = &mut self.topics[key];
         state.find_lists(&self.interests)
+    }
+
+    /// Returns the topics in use after this one, sorted.
+    pub(crate) fn topics(&mut self, after: Option<&Topic>, limit: usize) -> Vec<TopicStats> {
+        let keys = self.topics.in_use_after(after, limit);
+        let stats = |(topic, key): (Topic, TopicKey)| {
+            let (_, subscribers) = self.lists_of(key);
+            let entries = self.topics[key].entries();
+            let newest = entries.back().map(|entry| entry.id());
+            TopicStats { topic, subscribers, history: entries.len(), newest }
+        };
+        keys.into_iter().map(stats).collect()
     }
 
     /// Registers interest in these topics. Returns the lists that represent it.

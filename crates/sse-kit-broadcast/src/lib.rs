@@ -46,6 +46,7 @@
 //! # Features
 //!
 //! `conformance` adds the module [`conformance`], a test suite for authors of a [`Log`].
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(target_has_atomic = "64"))]
 compile_error!("sse-kit-broadcast needs 64-bit atomics, for positions in the log");
@@ -61,6 +62,8 @@ mod coalescer;
 pub mod conformance;
 mod connection;
 mod connection_set;
+mod connection_stats;
+mod connection_watch;
 mod counters;
 mod delivery;
 mod drain;
@@ -71,7 +74,7 @@ mod history;
 mod hooks;
 mod hub;
 mod hub_state;
-mod idempotency_cache;
+mod idempotency_window;
 mod inlet;
 mod interests;
 mod joined;
@@ -89,10 +92,12 @@ mod opening;
 mod pattern_index;
 mod presence;
 mod presence_by_key;
+mod prometheus;
 mod publish;
 mod publish_error;
 mod publisher;
 mod queue;
+mod queue_limits;
 mod receipt;
 mod record;
 mod recv_error;
@@ -106,6 +111,7 @@ mod start;
 mod subscribe;
 mod subscription;
 mod tap;
+mod topic_stats;
 mod topic_table;
 mod turns;
 mod waiting;
@@ -117,6 +123,8 @@ pub use crate::builder::{BuildError, HubBuilder};
 pub use crate::client_key::ClientKey;
 pub use crate::connection::Connection;
 pub use crate::connection_set::{ConnectionSet, ConnectionSetError};
+pub use crate::connection_stats::ConnectionStats;
+pub use crate::connection_watch::{ConnectionEvent, ConnectionWatch};
 pub use crate::counters::{Counter, Stats};
 pub use crate::delivery::Delivery;
 pub use crate::drain::Drain;
@@ -125,7 +133,7 @@ pub use crate::entry::Entry;
 pub use crate::hooks::{Draft, HookError, Verdict};
 pub use crate::hub::Hub;
 pub use crate::hub_state::InletError;
-pub use crate::idempotency_cache::{IdempotencyCache, Seen};
+pub use crate::idempotency_window::{IdempotencyWindow, PublishedBefore};
 pub use crate::inlet::{Inlet, Mark};
 pub use crate::joined::Joined;
 pub use crate::lineage::Lineage;
@@ -145,3 +153,4 @@ pub use crate::start::Start;
 pub use crate::subscribe::{SubscribeError, SubscriptionBuilder};
 pub use crate::subscription::Subscription;
 pub use crate::tap::Tap;
+pub use crate::topic_stats::TopicStats;

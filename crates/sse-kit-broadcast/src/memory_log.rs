@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use sse_kit_event::{Epoch, EventId, RandomError};
 use tokio::time::Instant;
 
-use crate::idempotency_cache::{IdempotencyCache, Seen};
+use crate::idempotency_window::{IdempotencyWindow, PublishedBefore};
 use crate::inlet::Inlet;
 use crate::log::{AppendError, Appended, Log};
 use crate::log_status::{LogHealth, LogStats};
@@ -28,7 +28,7 @@ struct State {
     last: u64,
     appended: u64,
     is_closed: bool,
-    keys: IdempotencyCache,
+    keys: IdempotencyWindow,
     inlet: Option<Inlet>,
 }
 
@@ -107,9 +107,11 @@ impl State {
     /// Returns the offset of an earlier append of the same publish.
     fn repeated(&mut self, once: &Once) -> Result<Option<u64>, AppendError> {
         match self.keys.find(once, Instant::now()) {
-            Seen::Never => Ok(None),
-            Seen::At(offset) => Ok(Some(offset)),
-            Seen::WithOtherPayload => Err(AppendError::KeyReused { key: once.key.clone() }),
+            PublishedBefore::No => Ok(None),
+            PublishedBefore::At(offset) => Ok(Some(offset)),
+            PublishedBefore::WithOtherContent => {
+                Err(AppendError::KeyReused { key: once.key.clone() })
+            }
         }
     }
 }

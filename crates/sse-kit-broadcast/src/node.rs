@@ -10,13 +10,15 @@ use sse_kit_event::{Audience, Epoch, Event, EventId, Topics};
 
 use crate::connection::Connection;
 use crate::connection_set::ConnectionSet;
+use crate::connection_watch::{ConnectionEvent, ConnectionWatchers};
 use crate::counters::{Counters, Stats};
 use crate::ending::{CloseReason, Goodbye};
 use crate::hub_state::{CatchUp, HubState, InletError};
 use crate::inlet::Mark;
 use crate::lifecycle::Lifecycle;
 use crate::lists::ListIds;
-use crate::queue::{Behind, QueueLimits};
+use crate::queue::Behind;
+use crate::queue_limits::QueueLimits;
 use crate::record::Record;
 use crate::replay::{Loss, Newest};
 use crate::ring::{RingMessage, UnloggedEvent};
@@ -35,6 +37,7 @@ pub(crate) struct Node {
     pub(crate) next_shard: AtomicUsize,
     pub(crate) lifecycle: Option<Lifecycle>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) watchers: ConnectionWatchers,
     pub(crate) queue_limits: QueueLimits,
     pub(crate) heartbeat: Option<Duration>,
     /// `true` if other nodes deliver from the same log and may be ahead of this one.
@@ -210,6 +213,7 @@ impl Node {
         }
         self.counters.opened.add(1);
         state.watched.joined(connection);
+        self.watchers.tell(|| ConnectionEvent::Opened(Arc::clone(connection)));
         if let Some(lifecycle) = &self.lifecycle {
             lifecycle.connected(connection);
         }
@@ -232,6 +236,7 @@ impl Node {
         let why = connection.queue.lock().leave();
         state.exit(&connection.topics);
         state.watched.left(connection, why);
+        self.watchers.tell(|| ConnectionEvent::Closed(Arc::clone(connection), why));
         self.counters.closed.add(1);
         self.counters.evicted.add(u64::from(why == CloseReason::TooSlow));
         if let Some(lifecycle) = &self.lifecycle {

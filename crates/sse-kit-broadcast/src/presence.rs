@@ -66,7 +66,8 @@ impl Watched {
     pub(crate) const CAPACITY: usize = 64;
 
     pub(crate) fn watch(&mut self, topic: &Topic) -> async_broadcast::Receiver<PresenceChange> {
-        if let Some(sender) = self.watchers.get(topic) {
+        // A channel that all its watchers have left is closed for good.
+        if let Some(sender) = self.watchers.get(topic).filter(|sender| !sender.is_closed()) {
             return sender.new_receiver();
         }
         self.sweep();

@@ -233,6 +233,7 @@ impl Publisher {
             (None, [first, ..]) => self.node.count_receivers(&first.audience, &first.except),
             (None, []) => 0,
         };
+        tracing::trace!(%id, receivers, repeated, "an event is published");
         Ok(Receipt { id, reach: Reach::Everywhere, receivers, repeated })
     }
 

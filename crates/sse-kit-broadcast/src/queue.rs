@@ -8,11 +8,13 @@ use sse_kit_event::control::{Gap, GapReason};
 use sse_kit_event::{ConnectionId, Epoch, EventId};
 use tokio::time::Instant;
 
+use crate::connection_stats::ConnectionStats;
 use crate::delivery::Delivery;
 use crate::ending::{CloseReason, ConnectionState, Goodbye};
 use crate::entry::Entry;
 use crate::mode::Mode;
 use crate::offer::{Offer, Taken};
+use crate::queue_limits::QueueLimits;
 use crate::replay::Missed;
 use crate::slow_consumer::SlowConsumer;
 use crate::waiting::{Item, Waiting};
@@ -47,13 +49,6 @@ pub(crate) struct Queue {
     last_activity: Instant,
     /// The epoch of the offsets in this queue.
     epoch: Epoch,
-}
-
-/// The limits of a queue.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct QueueLimits {
-    pub(crate) events: usize,
-    pub(crate) bytes: usize,
 }
 
 /// The position from which a connection catches up, and its room.
@@ -401,12 +396,16 @@ impl Queue {
         if self.is_behind() { ConnectionState::CatchingUp } else { ConnectionState::Live }
     }
 
-    pub(crate) fn taken_events(&self) -> u64 {
-        self.taken_events
-    }
-
-    pub(crate) fn last_activity(&self) -> Instant {
-        self.last_activity
+    pub(crate) fn stats(&self) -> ConnectionStats {
+        ConnectionStats {
+            state: self.state(),
+            queued: self.waiting.events(),
+            queued_bytes: self.waiting.bytes(),
+            sent: self.taken_events,
+            delivered_through: self.delivered_through,
+            behind_at: self.behind().map(|behind| self.id(behind.after)),
+            last_activity: self.last_activity,
+        }
     }
 
     /// Returns `true` if the connection ends after the queued items and nothing more comes.

@@ -80,6 +80,17 @@ impl Shard {
         most.len() + other.sum::<usize>()
     }
 
+    /// Returns the connections of a list before the position `end`, at most a batch of them, and the
+    /// position to continue from. As for [`Shard::visit`], positions go from the end to the
+    /// beginning.
+    pub(crate) fn batch_before(&self, id: ListId, end: usize) -> (Vec<Arc<Connection>>, usize) {
+        let lists = self.lists.lock();
+        let Some(list) = lists.get(&id) else { return (Vec::new(), 0) };
+        let end = end.min(list.len());
+        let begin = end.saturating_sub(BATCH);
+        (list[begin..end].to_vec(), begin)
+    }
+
     /// Calls `act` for every connection in the list, and yields in between.
     ///
     /// It iterates from the end to the beginning: a removal swaps the last connection into the gap,

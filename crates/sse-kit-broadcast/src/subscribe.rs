@@ -17,7 +17,8 @@ use crate::joined::{Joined, Lacking};
 use crate::lifecycle::Lifecycle;
 use crate::node::Node;
 use crate::opening::{Opening, Wanted};
-use crate::queue::{Queue, QueueLimits};
+use crate::queue::Queue;
+use crate::queue_limits::QueueLimits;
 use crate::slow_consumer::SlowConsumer;
 use crate::start::Start;
 use crate::subscription::{Place, Subscription};
@@ -216,7 +217,10 @@ impl SubscriptionBuilder {
         drop(state);
         node.finish_catching_up(&connection, step);
 
-        node.counters.resumed.add(u64::from(matches!(begin, Begin::After(_) | Begin::Ahead(_))));
+        let resumes = matches!(begin, Begin::After(_) | Begin::Ahead(_));
+        node.counters.resumed.add(u64::from(resumes));
+        let (id, topics) = (&connection.id, &connection.topics);
+        tracing::debug!(connection = %id, ?topics, resumes, "a stream is open");
         let (cursor, begins_at_cursor) = begin.cursor(now_at);
         // A client without a cursor would begin with history, or now.
         let newest = begin.newest(now_at).filter(|_| start == Start::Now);

@@ -9,6 +9,7 @@ use futures_core::Stream;
 use sse_kit_event::EventId;
 
 use crate::connection::Connection;
+use crate::connection_watch::ConnectionEvent;
 use crate::delivery::Delivery;
 use crate::ending::{CloseReason, Goodbye};
 use crate::lineage::Lineage;
@@ -95,10 +96,20 @@ impl Subscription {
         }
     }
 
+    /// Returns why it ended. A function, as the lock must not be held while that is logged.
+    fn ended_by(&self) -> CloseReason {
+        self.connection.queue.lock().ending().unwrap_or(CloseReason::ClientGone)
+    }
+
     fn ready(&self, delivery: Delivery) -> Poll<Option<Delivery>> {
-        match delivery {
+        match &delivery {
             Delivery::Entry(_) | Delivery::Direct(_) => self.shard.delivered.add(1),
-            Delivery::Gap(_) => self.node.counters.gaps.add(1),
+            Delivery::Gap(gap) => {
+                self.node.counters.gaps.add(1);
+                tracing::debug!(connection = %self.connection.id, ?gap, "a stream has a gap");
+                let connection = || Arc::clone(&self.connection);
+                self.node.watchers.tell(|| ConnectionEvent::Gap(connection(), gap.clone()));
+            }
             Delivery::Heartbeat { .. } | Delivery::Goodbye(_) => {}
         }
         Poll::Ready(Some(delivery))
@@ -185,5 +196,10 @@ impl Stream for Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         self.node.leave(&self.connection);
+        tracing::debug!(
+            connection = %self.connection.id,
+            reason = ?self.ended_by(),
+            "a stream has ended"
+        );
     }
 }

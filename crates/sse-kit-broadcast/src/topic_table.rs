@@ -1,7 +1,7 @@
 //! The state of each topic, in one table.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::ops::Bound::{Included, Unbounded};
+use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
@@ -135,6 +135,20 @@ impl TopicTable {
         let from = self.in_order.range::<str, _>((Included(prefix), Unbounded));
         let same_prefix = from.take_while(move |(topic, _)| topic.as_str().starts_with(prefix));
         same_prefix.map(|(topic, key)| (topic, *key))
+    }
+
+    /// Returns the topics after this one that are not idle, sorted.
+    pub(crate) fn in_use_after(
+        &self,
+        after: Option<&Topic>,
+        limit: usize,
+    ) -> Vec<(Topic, TopicKey)> {
+        let from = after.map_or(Unbounded, Excluded);
+        let all = self.in_order.range::<Topic, _>((from, Unbounded));
+        let is_in_use =
+            |key: TopicKey| self.get(key).is_some_and(|state| state.idle_since.is_none());
+        let in_use = all.filter(|(_, key)| is_in_use(**key));
+        in_use.take(limit).map(|(topic, key)| (topic.clone(), *key)).collect()
     }
 
     /// Updates whether the topic is idle: without subscribers and without history. If there are too
@@ -282,7 +296,8 @@ impl TopicState {
 
     /// Removes the newest entry if it is after this offset.
     pub(crate) fn drop_back_after(&mut self, offset: u64) -> Option<Arc<Entry>> {
-        self.entries.pop_back_if(|entry| entry.id().offset() > offset)
+        self.entries.back().filter(|entry| entry.id().offset() > offset)?;
+        self.entries.pop_back()
     }
 
     pub(crate) fn trim_front(&mut self) -> Option<Arc<Entry>> {

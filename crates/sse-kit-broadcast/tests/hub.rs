@@ -1,5 +1,7 @@
 //! The hub: its bounds, connections, hooks, history, slow connections, receivers and topics.
 
+#[path = "hub/overview.rs"]
+mod overview;
 mod receiving;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

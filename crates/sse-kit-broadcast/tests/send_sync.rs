@@ -1,12 +1,13 @@
 //! All public types can be sent to and shared with other threads.
 
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, BuildError, ClientKey, CloseReason, Connection, ConnectionSet,
-    ConnectionSetError, ConnectionState, Counter, Delivery, Draft, Drain, Entry, Goodbye,
-    HookError, Hub, HubBuilder, Inlet, InletError, Joined, LogHealth, LogMonitor, LogStats, Mark,
-    MemoryLog, OnAppendFailure, Once, Page, PresenceChange, PresenceWatch, Publish, PublishError,
-    Reach, ReadError, Receipt, Record, RecvError, Router, RouterError, SendError, SlowConsumer,
-    Start, Stats, SubscribeError, Subscription, SubscriptionBuilder, Tap, Verdict,
+    Append, AppendError, Appended, BuildError, ClientKey, CloseReason, Connection, ConnectionEvent,
+    ConnectionSet, ConnectionSetError, ConnectionState, ConnectionStats, ConnectionWatch, Counter,
+    Delivery, Draft, Drain, Entry, Goodbye, HookError, Hub, HubBuilder, Inlet, InletError, Joined,
+    LogHealth, LogMonitor, LogStats, Mark, MemoryLog, OnAppendFailure, Once, Page, PresenceChange,
+    PresenceWatch, Publish, PublishError, Reach, ReadError, Receipt, Record, RecvError, Router,
+    RouterError, SendError, SlowConsumer, Start, Stats, SubscribeError, Subscription,
+    SubscriptionBuilder, Tap, TopicStats, Verdict,
 };
 use sse_kit_test_support::assert_send_and_sync;
 
@@ -21,6 +22,9 @@ assert_send_and_sync!(
     ConnectionSet,
     ConnectionSetError,
     ConnectionState,
+    ConnectionEvent,
+    ConnectionStats,
+    ConnectionWatch,
     Counter,
     Delivery,
     Draft,
@@ -60,6 +64,7 @@ assert_send_and_sync!(
     Subscription,
     SubscriptionBuilder,
     Tap,
+    TopicStats,
     Verdict,
 );
 

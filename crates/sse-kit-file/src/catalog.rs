@@ -94,8 +94,10 @@ impl Catalog {
     /// Adds a segment; it replaces one that begins at the same record and is empty.
     pub(crate) fn push(&self, segment: Arc<Segment>, bytes: u64) {
         let mut state = self.state.lock();
-        let is_same = |(last, _): &mut (Arc<Segment>, u64)| last.head.first == segment.head.first;
-        state.segments.pop_back_if(is_same);
+        let newest = state.segments.back();
+        if newest.is_some_and(|(newest, _)| newest.head.first == segment.head.first) {
+            state.segments.pop_back();
+        }
         state.segments.push_back((segment, bytes));
     }
 
@@ -180,8 +182,8 @@ impl Catalog {
     pub(crate) fn put_aside(&self, damaged: u64) {
         let mut state = self.state.lock();
         while state.segments.len() > 1
-            && let Some((segment, _)) =
-                state.segments.pop_front_if(|(oldest, _)| oldest.head.first <= damaged)
+            && state.segments.front().is_some_and(|(oldest, _)| oldest.head.first <= damaged)
+            && let Some((segment, _)) = state.segments.pop_front()
         {
             put_aside(&*self.disk, &segment.name);
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, BoxFuture, IdempotencyCache, Inlet, Lineage, Log, LogHealth,
+    Append, AppendError, Appended, BoxFuture, IdempotencyWindow, Inlet, Lineage, Log, LogHealth,
     LogStats, Page, ReadError, Record,
 };
 use sse_kit_event::{EventId, Topics};
@@ -54,7 +54,7 @@ pub struct FileLog {
 #[derive(Debug)]
 struct Start {
     tail: Tail,
-    keys: IdempotencyCache,
+    keys: IdempotencyWindow,
     records: VecDeque<(u64, Record)>,
     tend_every: Option<Duration>,
     held: Held,
@@ -65,7 +65,7 @@ struct Start {
 struct WarmUp {
     records: VecDeque<(u64, Record)>,
     bytes: usize,
-    keys: IdempotencyCache,
+    keys: IdempotencyWindow,
 }
 
 impl FileLog {
@@ -260,7 +260,7 @@ impl WarmUp {
     /// Reads the newest records, for the history of the hub, and the keys of recent publishes.
     fn read(shared: &Shared, config: &FileConfig) -> io::Result<Self> {
         let (catalog, now) = (&shared.catalog, tail::now());
-        let keys_since = now.saturating_sub(millis(IdempotencyCache::KNOWN_FOR));
+        let keys_since = now.saturating_sub(millis(IdempotencyWindow::KNOWN_FOR));
         let newest = catalog.through().saturating_sub(config.warm_up);
         loop {
             let with_keys = catalog.first_since(keys_since, MAX_WARM_UP as u64) - 1;

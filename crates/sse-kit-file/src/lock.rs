@@ -1,9 +1,11 @@
 //! The lock of a store: one process writes.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+use fs4::{FileExt, TryLockError};
 
 use crate::disk::sync_directory;
 use crate::error::OpenError;
@@ -34,7 +36,7 @@ impl Lock {
         let mut file = options.open(&path).map_err(failed)?;
         let since = Instant::now();
         loop {
-            match file.try_lock() {
+            match FileExt::try_lock(&file) {
                 Ok(()) => break,
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
                 Err(TryLockError::WouldBlock) if since.elapsed() < wait => {

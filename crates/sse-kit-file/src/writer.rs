@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, IdempotencyCache, Inlet, Once, Record, Seen,
+    Append, AppendError, Appended, IdempotencyWindow, Inlet, Once, PublishedBefore, Record,
 };
 use sse_kit_event::{Audience, EventId};
 use tokio::sync::oneshot;
@@ -26,7 +26,7 @@ const TEND_EVERY: [Duration; 2] = [Duration::from_millis(10), Duration::from_sec
 pub(crate) struct Writer {
     pub(crate) shared: Arc<Shared>,
     pub(crate) tail: Tail,
-    pub(crate) keys: IdempotencyCache,
+    pub(crate) keys: IdempotencyWindow,
     pub(crate) inlet: Inlet,
     /// The interval at which the limits of age are applied, if there is one.
     pub(crate) tend_every: Option<Duration>,
@@ -123,9 +123,9 @@ impl Writer {
     ) -> Result<Admitted, AppendError> {
         if let Some(once) = &append.once {
             match self.keys.find(once, Instant::now()) {
-                Seen::Never => {}
-                Seen::At(offset) => return Ok(Admitted::Repeated(offset)),
-                Seen::WithOtherPayload => {
+                PublishedBefore::No => {}
+                PublishedBefore::At(offset) => return Ok(Admitted::Repeated(offset)),
+                PublishedBefore::WithOtherContent => {
                     return Err(AppendError::KeyReused { key: once.key.clone() });
                 }
             }

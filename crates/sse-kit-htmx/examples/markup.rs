@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 use sse_kit_htmx::{
     Attributes, Connect, Dialect, Element, ElementId, EventTrigger, Html, MessageFormat, NamedSwap,
-    PageScripts, Reconnect, Selector, Swap, Tag, Update, Updates,
+    PageScripts, Reconnect, ScriptFolder, Selector, Swap, Tag, Update, Updates,
 };
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
@@ -23,6 +23,8 @@ fn main() -> Result {
 }
 
 fn markup(dialect: Dialect) -> Result<Value> {
+    const ASSETS: ScriptFolder = ScriptFolder::from_static("/assets");
+    let scripts = PageScripts::new(dialect).htmx_from(ASSETS).own_from(ASSETS);
     let (mut messages, mut both) = (serde_json::Map::new(), serde_json::Map::new());
     for (name, updates) in updates(dialect)? {
         messages.insert(name.to_owned(), updates.render(dialect)?.as_str().into());
@@ -32,10 +34,8 @@ fn markup(dialect: Dialect) -> Result<Value> {
         }
     }
     Ok(json!({
-        "head": PageScripts::hosted(dialect, "/assets".parse()?).to_string(),
-        "nonced": PageScripts::hosted(dialect, "/assets".parse()?)
-            .nonce("r4nd0m".parse()?)
-            .to_string(),
+        "head": scripts.to_string(),
+        "nonced": scripts.nonce("r4nd0m".parse()?).to_string(),
         "updates": connection(&Connect::new("/events".parse()?).out_of_band(), dialect)?.to_string(),
         "unnamed": connection(&Connect::new("/events".parse()?), dialect)?.child("old").to_string(),
         "named": named(dialect)?.to_string(),

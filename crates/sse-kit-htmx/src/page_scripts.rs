@@ -15,26 +15,32 @@ use crate::script_folder::ScriptFolder;
 /// Displayed they are the tags for a `<head>`. A page that has htmx already gets the rest by
 /// [`PageScripts::insert_into`].
 ///
+/// | scripts | by default | otherwise |
+/// |---|---|---|
+/// | htmx and its extension | from their CDN, with integrity hashes | [`htmx_from`](Self::htmx_from) a folder |
+/// | those of sse-kit and of the app | from the folder [`FOLDER`](Self::FOLDER) | [`own_from`](Self::own_from) another folder |
+///
 /// ```
 /// use sse_kit_htmx::{Dialect, PageScripts};
 ///
-/// let scripts = PageScripts::hosted(Dialect::V4, "/assets".parse()?);
+/// let scripts = PageScripts::new(Dialect::V4);
 /// let tags = scripts.to_string();
-/// assert!(tags.starts_with("<script src=\"/assets/htmx.min.js\"></script>\n"));
+/// assert!(tags.starts_with("<script src=\"https://cdn.jsdelivr.net/npm/htmx.org@4"));
 ///
-/// // The app serves these, besides what it has from npm.
+/// // The app serves these; with axum, `sse_kit::axum::assets` does.
 /// for script in scripts.files() {
-///     assert!(tags.contains(&format!("src=\"/assets/{}\"", script.file_name())));
+///     let path = format!("/sse-kit/{}", script.file_name());
+///     assert!(tags.contains(&format!("src=\"{path}\"")));
+///     assert_eq!(scripts.file(&path), Some(script));
 /// }
-/// # Ok::<(), sse_kit_htmx::TextError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct PageScripts {
     dialect: Dialect,
     /// The folder of htmx, if it is not on its CDN.
-    folder: Option<ScriptFolder>,
-    /// The folder of our own scripts, if they are not inline.
-    files: Option<ScriptFolder>,
+    htmx: Option<ScriptFolder>,
+    /// The folder of the other scripts.
+    folder: ScriptFolder,
     nonce: Option<Nonce>,
     own: Vec<Script>,
 }
@@ -65,31 +71,31 @@ const SSE_4: Published = Published {
 };
 
 impl PageScripts {
-    /// Takes htmx from its CDN, in a version that is tested, with integrity hashes. The scripts of
-    /// sse-kit stand inline.
-    pub fn cdn(dialect: Dialect) -> Self {
+    /// The folder from which pages load the scripts of sse-kit and of the app, unless it is
+    /// [another](Self::own_from): `/sse-kit`.
+    pub const FOLDER: ScriptFolder = ScriptFolder::from_static("/sse-kit");
+
+    /// Makes the scripts of a page: htmx, in a version that is tested, its extension, and those that the
+    /// markup needs.
+    pub fn new(dialect: Dialect) -> Self {
         let own = match dialect {
             Dialect::V2 => vec![Script::connection()],
             Dialect::V4 => vec![Script::connection(), Script::swap()],
         };
-        Self { dialect, folder: None, files: None, nonce: None, own }
+        Self { dialect, htmx: None, folder: Self::FOLDER, nonce: None, own }
     }
 
-    /// Takes everything from a folder of the app: `htmx.min.js`, `sse.min.js` for htmx 2 or
-    /// `hx-sse.min.js` for htmx 4, and [the scripts of sse-kit](Self::files).
-    pub fn hosted(dialect: Dialect, folder: ScriptFolder) -> Self {
-        Self { folder: Some(folder.clone()), files: Some(folder), ..Self::cdn(dialect) }
-    }
-
-    /// Takes the scripts of sse-kit and of the app from a folder, instead of inline.
-    pub fn own_from(mut self, folder: ScriptFolder) -> Self {
-        self.files = Some(folder);
+    /// Takes htmx from a folder of the app, which has the files `htmx.min.js`, and `sse.min.js` for htmx 2
+    /// or `hx-sse.min.js` for htmx 4.
+    pub fn htmx_from(mut self, folder: ScriptFolder) -> Self {
+        self.htmx = Some(folder);
         self
     }
 
-    /// Writes the scripts of sse-kit and of the app inline, instead of from a folder.
-    pub fn own_inline(mut self) -> Self {
-        self.files = None;
+    /// Takes the scripts of sse-kit and of the app from this folder. The app serves
+    /// [all of them](Self::files) there.
+    pub fn own_from(mut self, folder: ScriptFolder) -> Self {
+        self.folder = folder;
         self
     }
 
@@ -100,15 +106,26 @@ impl PageScripts {
     }
 
     /// Adds a script after the others. This is the one way to a script on a page: those of the
-    /// monitor and of the app go here too, and the app serves [all of them](Self::files).
+    /// monitor, of the tabs and of the app go here. A script takes the place of one with the same name.
     pub fn script(mut self, script: Script) -> Self {
+        self.own.retain(|known| known.name() != script.name());
         self.own.push(script);
         self
     }
 
-    /// Returns the scripts of sse-kit and of the app, which the app serves if they are not inline.
+    /// Returns the version of htmx.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Returns the scripts of sse-kit and of the app, which the app serves.
     pub fn files(&self) -> &[Script] {
         &self.own
+    }
+
+    /// Returns the script that the page loads from this path, if it is one of [`files`](Self::files).
+    pub fn file(&self, path: &str) -> Option<&Script> {
+        self.own.iter().find(|script| self.folder.file(&script.file_name()) == path)
     }
 
     /// Returns the tags, in order: htmx, its extension, the other scripts.
@@ -155,7 +172,7 @@ impl PageScripts {
     }
 
     fn tag_of(&self, published: &Published, file: &str, is_deferred: bool) -> Html {
-        let mut attributes = match &self.folder {
+        let mut attributes = match &self.htmx {
             Some(folder) => Attributes::new().known("src", folder.file(file)),
             None => Attributes::new()
                 .known("src", published.url)
@@ -170,10 +187,7 @@ impl PageScripts {
     }
 
     fn own_tag(&self, script: &Script) -> Html {
-        match &self.files {
-            Some(folder) => script.tag(folder, self.nonce.as_ref()),
-            None => script.inline(self.nonce.as_ref()),
-        }
+        script.tag(&self.folder, self.nonce.as_ref())
     }
 }
 

@@ -24,6 +24,7 @@ pub struct Script {
     name: &'static str,
     source: Cow<'static, str>,
     hash: [u8; 48],
+    settings: Option<Html>,
 }
 
 impl Script {
@@ -34,7 +35,13 @@ impl Script {
     pub fn new(name: &'static str, source: impl Into<Cow<'static, str>>) -> Self {
         let source = source.into();
         let hash = Sha384::digest(source.as_bytes()).into();
-        Self { name, source, hash }
+        Self { name, source, hash, settings: None }
+    }
+
+    /// Sets what the script reads from the page, such as a block of JSON. It stands before each of its tags,
+    /// so a page has both or neither.
+    pub fn settings(self, settings: Html) -> Self {
+        Self { settings: Some(settings), ..self }
     }
 
     /// Swaps named events into elements with `sse-kit-swap`, for htmx 4.
@@ -77,12 +84,20 @@ impl Script {
             // Of another host the hash is looked at only so.
             attributes = attributes.known("crossorigin", "anonymous");
         }
-        Html::trusted(format!("<script{attributes}></script>"))
+        self.with_settings(&format!("<script{attributes}></script>"))
     }
 
     /// Returns a tag that has the source in it.
     pub fn inline(&self, nonce: Option<&Nonce>) -> Html {
-        Html::trusted(format!("<script{}>{}</script>", self.marked(nonce), inlined(&self.source)))
+        let (attributes, source) = (self.marked(nonce), inlined(&self.source));
+        self.with_settings(&format!("<script{attributes}>{source}</script>"))
+    }
+
+    fn with_settings(&self, tag: &str) -> Html {
+        Html::trusted(match &self.settings {
+            Some(settings) => format!("{settings}\n{tag}"),
+            None => tag.to_owned(),
+        })
     }
 
     fn marked(&self, nonce: Option<&Nonce>) -> Attributes {

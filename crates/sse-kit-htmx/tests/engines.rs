@@ -56,7 +56,7 @@ mod askama {
     #[test]
     fn what_is_html_is_not_escaped_again() -> Result<(), Box<dyn Error>> {
         let connect = Connect::new("/e?a&b".parse()?);
-        let scripts = PageScripts::hosted(Dialect::V2, "/a".parse()?);
+        let scripts = PageScripts::new(Dialect::V2).own_from("/a".parse()?);
         let page = Page {
             scripts: scripts.clone(),
             connect: connect.attributes(Dialect::V2)?,

@@ -249,7 +249,7 @@ proptest! {
     #[test]
     fn scripts(value in values()) {
         if let Ok(folder) = ScriptFolder::new(&value) {
-            let tags = PageScripts::hosted(Dialect::V4, folder).to_string();
+            let tags = PageScripts::new(Dialect::V4).htmx_from(folder.clone()).own_from(folder).to_string();
             let elements: Vec<_> = shape(&tags).into_iter().filter(|s| s.starts_with('<')).collect();
             prop_assert_eq!(elements.len(), 4);
             prop_assert!(elements.iter().all(|element| element.starts_with("<script ")));

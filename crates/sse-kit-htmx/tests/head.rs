@@ -5,7 +5,7 @@ use sse_kit_htmx::{Dialect, HeadError, Html, PageScripts};
 /// Inserts the scripts behind this entry, and returns the tag of the extension.
 fn extension_behind(entry: &str) -> Result<String, HeadError> {
     let mut head = vec![Html::trusted("<title>htmx.js</title>"), Html::trusted(entry)];
-    PageScripts::cdn(Dialect::V2).insert_into(&mut head)?;
+    PageScripts::new(Dialect::V2).insert_into(&mut head)?;
     assert_eq!(head.len(), 4, "{entry}");
     assert!(head[2].as_str().contains("htmx-ext-sse"), "{entry}");
     Ok(head[2].as_str().to_owned())

@@ -258,7 +258,8 @@ fn an_element_that_a_function_makes_gets_a_connection() -> TestResult {
 
 #[test]
 fn scripts_are_inserted_right_behind_htmx() -> TestResult {
-    let scripts = |dialect| PageScripts::hosted(dialect, "/assets/".parse().unwrap());
+    const ASSETS: ScriptFolder = ScriptFolder::from_static("/assets/");
+    let scripts = |dialect| PageScripts::new(dialect).htmx_from(ASSETS);
     let mut head = vec![
         Html::trusted("<title>htmx.js</title>"),
         Html::trusted("<script src=\"/static/htmx.min.js?v=3\"></script>"),
@@ -278,7 +279,7 @@ fn scripts_are_inserted_right_behind_htmx() -> TestResult {
 
 #[test]
 fn tags_are_those_of_the_cdn_or_of_a_folder() -> TestResult {
-    let cdn = PageScripts::cdn(Dialect::V4).nonce("abc=".parse()?).to_string();
+    let cdn = PageScripts::new(Dialect::V4).nonce("abc=".parse()?).to_string();
     assert!(cdn.starts_with(
         "<script src=\"https://cdn.jsdelivr.net/npm/htmx.org@4.0.1/dist/htmx.min.js\" \
          integrity=\"sha384-Qp9rdC8H7EqOoX+nR0P3RPG2Noji+qdwJlGpfzwQJsfOpp3sGwIdSP9xO3+UlEhn\" \
@@ -286,7 +287,7 @@ fn tags_are_those_of_the_cdn_or_of_a_folder() -> TestResult {
     ));
     assert_eq!(cdn.matches("<script").count(), 4);
     assert_eq!(cdn.matches(" nonce=\"abc=\"").count(), 4);
-    let hosted = PageScripts::hosted(Dialect::V2, "/a".parse()?).to_string();
+    let hosted = PageScripts::new(Dialect::V2).htmx_from("/a".parse()?).to_string();
     assert!(hosted.contains("<script src=\"/a/sse.min.js\"></script>"));
     assert!(hosted.contains(&Script::connection().integrity()));
     assert!(!hosted.contains("crossorigin"));
@@ -298,6 +299,18 @@ fn tags_are_those_of_the_cdn_or_of_a_folder() -> TestResult {
 }
 
 #[test]
+fn the_guide_names_the_files_that_are_tested() {
+    let guide = include_str!("../../../docs/src/markup.md");
+    for dialect in Dialect::ALL {
+        let tags = PageScripts::new(dialect).to_string();
+        let files = tags.split('"').filter(|text| text.starts_with("https://"));
+        let files: Vec<_> = files.map(|url| format!("curl -fsSO {url}\n")).collect();
+        assert_eq!(files.len(), 2);
+        assert!(files.iter().all(|line| guide.contains(line)), "{files:?}");
+    }
+}
+
+#[test]
 fn connections_are_closed_when_the_page_is_left() {
     // That it does so is for tests/browser/connection.test.js to see.
     let source = Script::connection().source().to_owned();
@@ -305,7 +318,7 @@ fn connections_are_closed_when_the_page_is_left() {
     assert!(source.contains(r#"addEventListener("pageshow""#));
     assert!(!source.contains(r#"addEventListener("beforeunload""#));
     for dialect in Dialect::ALL {
-        assert!(PageScripts::cdn(dialect).files().contains(&Script::connection()));
+        assert!(PageScripts::new(dialect).files().contains(&Script::connection()));
     }
 }
 
@@ -332,7 +345,7 @@ fn what_a_version_does_not_have_is_refused() -> TestResult {
     let mut head =
         vec![Html::trusted("<script src=\"//a.test/npm/htmx.org@2.0.4/htmx.js\"></script>")];
     assert_eq!(
-        PageScripts::cdn(Dialect::V4).insert_into(&mut head),
+        PageScripts::new(Dialect::V4).insert_into(&mut head),
         Err(HeadError::OtherVersion { found: 2, dialect: Dialect::V4 })
     );
     Ok(())

@@ -96,7 +96,7 @@ fn htmx_is_found_when_its_url_is_versioned() -> TestResult {
             Html::trusted("<script src=\"htmx-ext-ws.js\"></script>"),
             Html::trusted(format!("<script defer src='{src}'></script>")),
         ];
-        PageScripts::cdn(Dialect::V2).insert_into(&mut head)?;
+        PageScripts::new(Dialect::V2).insert_into(&mut head)?;
         assert_eq!(head.len(), 4, "{src}");
         assert!(head[2].as_str().contains("htmx-ext-sse@2.2.4"), "{src}");
         assert!(head[2].as_str().contains(" defer>"), "as it needs htmx, it waits as htmx does");
@@ -110,9 +110,9 @@ fn twice_is_as_once() -> TestResult {
     for dialect in Dialect::ALL {
         let mut head = vec![Html::trusted("<script src=\"htmx.js\"></script>")];
         for scripts in [
-            PageScripts::cdn(dialect),
-            PageScripts::cdn(dialect),
-            PageScripts::hosted(dialect, "/a".parse()?),
+            PageScripts::new(dialect),
+            PageScripts::new(dialect),
+            PageScripts::new(dialect).htmx_from("/a".parse()?).own_from("/a".parse()?),
         ] {
             scripts.insert_into(&mut head)?;
             assert_eq!(head.len(), if dialect == Dialect::V2 { 3 } else { 4 });
@@ -122,7 +122,7 @@ fn twice_is_as_once() -> TestResult {
         Html::trusted("<script src=\"htmx.js\"></script>"),
         Html::trusted("<script src=\"/ext/sse.js\"></script>"),
     ];
-    PageScripts::cdn(Dialect::V2).insert_into(&mut own)?;
+    PageScripts::new(Dialect::V2).insert_into(&mut own)?;
     assert_eq!(own.len(), 3);
     Ok(())
 }

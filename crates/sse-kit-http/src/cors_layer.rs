@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use futures_util::future::Either;
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, VARY};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
+use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -74,15 +75,18 @@ where
             *response.headers_mut() = headers;
             return Either::Left(ready(Ok(response)));
         }
-        Either::Right(WithCorsFuture { inner: Box::pin(self.inner.call(request)), headers })
+        Either::Right(WithCorsFuture { inner: self.inner.call(request), headers })
     }
 }
 
-/// The future of a response, to which the headers of CORS are added.
-#[derive(Debug)]
-pub struct WithCorsFuture<F> {
-    inner: Pin<Box<F>>,
-    headers: HeaderMap,
+pin_project! {
+    /// The future of a response, to which the headers of CORS are added.
+    #[derive(Debug)]
+    pub struct WithCorsFuture<F> {
+        #[pin]
+        inner: F,
+        headers: HeaderMap,
+    }
 }
 
 impl<F, R, E> Future for WithCorsFuture<F>
@@ -91,9 +95,10 @@ where
 {
     type Output = Result<Response<R>, E>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut response = std::task::ready!(self.inner.as_mut().poll(cx))?;
-        for (name, value) in &self.headers {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut response = std::task::ready!(this.inner.poll(cx))?;
+        for (name, value) in &*this.headers {
             if name == VARY {
                 response.headers_mut().append(name, value.clone());
             } else {

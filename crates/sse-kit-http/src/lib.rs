@@ -35,6 +35,7 @@
 //! - [`TrustedProxies`] finds the client's address behind proxies.
 //! - [`ensure_same_site`] rejects requests from pages of other origins, [`HostRules`] rejects foreign
 //!   host names, and [`Cors`] lets pages of chosen origins read streams.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod age;
 mod authorizer;

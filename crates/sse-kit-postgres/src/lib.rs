@@ -42,6 +42,8 @@
 //! their own: connect nodes directly to PostgreSQL 14 or newer, not through a pool of transactions.
 //! Publishing transactions may go through such a pool.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod appender;
 mod archive;
 mod batch;

@@ -36,6 +36,7 @@
 //!
 //! Any program that speaks to Redis can publish by running [`APPEND_SCRIPT`]. The folder
 //! `publishers` of this crate has one in Python and one in JavaScript.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
 mod appender;

@@ -2,8 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The counters of a server, readable at any time.
-#[derive(Debug, Default)]
+use serde::Serialize;
+
+/// The counters of a server, readable at any time; serialized, it is a snapshot.
+#[derive(Debug, Default, Serialize)]
 pub struct ServeStats {
     accepted: AtomicU64,
     refused: AtomicU64,

@@ -1,11 +1,12 @@
 //! The file of a Unix socket: taking over its path, and removing it at the end.
 
-use std::fs::{self, File, Metadata, TryLockError};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use fs4::{FileExt, TryLockError};
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 use tokio::time::Instant;
 
@@ -49,15 +50,15 @@ async fn lock_folder(path: &Path) -> io::Result<File> {
     let folder = File::open(path.parent().unwrap_or(&path))?;
     let began = Instant::now();
     loop {
-        match folder.try_lock() {
+        match FileExt::try_lock(&folder) {
             Ok(()) => return Ok(folder),
-            Err(TryLockError::Error(error)) => return Err(error),
             Err(TryLockError::WouldBlock) if began.elapsed() > PATIENCE => {
                 return Err(io::Error::other(
                     "another process keeps the folder of the socket locked",
                 ));
             }
             Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(5)).await,
+            Err(TryLockError::Error(error)) => return Err(error),
         }
     }
 }

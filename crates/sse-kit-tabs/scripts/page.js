@@ -16,7 +16,17 @@ const MAX_LOST = 16;
 export function startPage() {
   const block = document.getElementById(CONFIG_ID);
   if (!block) throw new Error(`the page has no settings for its tabs, #${CONFIG_ID}, before their script`);
-  if (!(/** @type {any} */ (globalThis).sseKit?.tabs)) share(JSON.parse(block.textContent ?? ''));
+  if (!(/** @type {any} */ (globalThis).sseKit?.tabs))
+    share({ ...JSON.parse(block.textContent ?? ''), worker: ownUrl() });
+}
+
+/**
+ * Where this script is, which is the worker's too; empty where it stands inline. Content of the page that is named
+ * `currentScript` takes its place, so what is no script does not count.
+ */
+function ownUrl() {
+  const { currentScript } = document;
+  return currentScript instanceof HTMLScriptElement ? currentScript.src : '';
 }
 
 /** @param {StreamsConfig} config */

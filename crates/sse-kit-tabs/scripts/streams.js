@@ -20,7 +20,7 @@ const CLOSED_LINGER_MS = 60_000;
  * @typedef {object} StreamsConfig
  * @property {string[]} streams the paths of what is shared
  * @property {string} identity
- * @property {string} worker
+ * @property {string} worker where the script is; empty when it stands in the page
  * @property {HubOptions} options
  */
 
@@ -65,7 +65,7 @@ export class Streams {
     const { worker, options } = config;
     const nativeFetch = globalThis.fetch.bind(globalThis);
     const failure = (/** @type {string} */ name) => () => this.#fallBack(name);
-    if (globalThis.SharedWorker) {
+    if (globalThis.SharedWorker && worker) {
       const comesBack = (/** @type {Transport} */ transport) => this.#returnTo(transport);
       this.#ways.push(() => new WorkerTransport({ worker, tab, bus, options }, failure('worker'), comesBack));
     }

@@ -4,18 +4,20 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde_json::json;
-use sse_kit_htmx::{Html, Nonce, Script, ScriptFolder};
+use sse_kit_htmx::Script;
 
 use crate::identity::Identity;
+use crate::script::script;
 use crate::stream_path::StreamPath;
 
 /// The settings of shared streams: the paths to share, and how the tabs of a browser share them.
 ///
 /// ```
-/// use sse_kit_tabs::TabsConfig;
+/// use sse_kit_tabs::{Identity, TabsConfig};
 ///
 /// // The stream at `/events`, whatever its query, and all below `/jobs/`.
-/// let tabs = TabsConfig::new(["/events".parse()?, "/jobs/".parse()?]);
+/// let streams = ["/events".parse()?, "/jobs/".parse()?];
+/// let tabs = TabsConfig::new(streams, Identity::fingerprint("the id of the session"));
 /// # Ok::<(), sse_kit_htmx::TextError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -43,24 +45,20 @@ impl TabsConfig {
     const TIMES: (Duration, Duration) =
         (Duration::from_millis(100), Duration::from_millis(i32::MAX as u64));
 
-    /// Creates settings that share the streams at these paths among all tabs of the browser.
+    /// Creates settings that share the streams at these paths among all tabs of the browser that have this
+    /// identity.
     ///
-    /// An app with sessions needs an [identity](Self::identity) too.
-    pub fn new(streams: impl IntoIterator<Item = StreamPath>) -> Self {
+    /// An app in which all users see the same has [`Identity::anyone`]. With sessions that would be a leak:
+    /// the stream of a user who logged out would continue in the tab of the next user.
+    pub fn new(streams: impl IntoIterator<Item = StreamPath>, identity: Identity) -> Self {
         Self {
             streams: streams.into_iter().collect(),
-            identity: Identity::anyone(),
+            identity,
             replay_events: Self::REPLAY_EVENTS,
             replay_characters: Self::REPLAY_CHARACTERS,
             reconnect_delay: Self::RECONNECT_DELAY,
             heartbeat_timeout: None,
         }
-    }
-
-    /// Shares streams only among tabs with this identity.
-    pub fn identity(mut self, identity: Identity) -> Self {
-        self.identity = identity;
-        self
     }
 
     /// Sets the number of events per stream that the browser keeps for tabs that join later or
@@ -98,31 +96,16 @@ impl TabsConfig {
         self
     }
 
-    /// Returns the script, for pages and for the worker. Serve it as a file with its [name], from
-    /// the folder that the [tags](Self::tags) name and from the page's own origin.
+    /// Returns the script with these settings, for
+    /// [`PageScripts::script`](sse_kit_htmx::PageScripts::script). It may be before or after htmx, but must
+    /// not be deferred.
     ///
-    /// Its name contains a hash of its content, so clients may cache it without a limit.
-    ///
-    /// [name]: Script::file_name
-    pub fn script() -> Script {
-        Script::new("sse-kit-tabs", include_str!("../dist/sse-kit-tabs.js"))
-    }
-
-    /// Returns the tags for the `<head>` of a page: the settings, and the script in this folder.
-    ///
-    /// They may be before or after the tags of htmx, but must not be deferred.
-    pub fn tags(&self, folder: &ScriptFolder, nonce: Option<&Nonce>) -> Html {
-        let settings = self.settings(folder);
-        Html::trusted(format!("{settings}\n{}", Self::script().tag(folder, nonce)))
-    }
-
-    /// Returns the settings alone, for an app that adds the tag of the script elsewhere after them.
-    /// This is a data block, which a content security policy does not block, so it needs no nonce.
-    pub fn settings(&self, folder: &ScriptFolder) -> Html {
+    /// The settings are a data block, which a content security policy does not block, so they need no
+    /// nonce.
+    pub fn script(&self) -> Script {
         let settings = json!({
             "streams": self.streams,
             "identity": self.identity,
-            "worker": folder.file(&Self::script().file_name()),
             "options": {
                 "events": self.replay_events,
                 "characters": self.replay_characters,
@@ -130,7 +113,7 @@ impl TabsConfig {
                 "heartbeatTimeout": self.heartbeat_timeout.map(milliseconds),
             },
         });
-        sse_kit_client::data_block(" id=\"sse-kit-tabs\"", &settings)
+        script().settings(sse_kit_client::data_block(" id=\"sse-kit-tabs\"", &settings))
     }
 
     fn in_bounds(time: Duration) -> Duration {

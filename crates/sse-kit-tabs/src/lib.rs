@@ -6,18 +6,16 @@
 //! without both, each tab has its own. The script decides at run time.
 //!
 //! ```
+//! use sse_kit_htmx::{Dialect, PageScripts};
 //! use sse_kit_tabs::{Identity, TabsConfig};
 //!
-//! let tabs = TabsConfig::new(["/events".parse()?])
-//!     .identity(Identity::fingerprint("the id of the session"));
+//! let identity = Identity::fingerprint("the id of the session");
+//! let tabs = TabsConfig::new(["/events".parse()?], identity);
+//! let scripts = PageScripts::new(Dialect::V4).script(tabs.script());
 //!
-//! // In the head of a page, before the scripts of htmx:
-//! let tags = tabs.tags(&"/assets".parse()?, None);
-//! assert!(tags.as_str().contains("<script data-sse-kit=\"sse-kit-tabs\" src=\"/assets/sse-kit-tabs."));
-//!
-//! // Served from that folder:
-//! let script = TabsConfig::script();
-//! assert!(tags.as_str().contains(&script.file_name()));
+//! // The app serves the script with the others of the page.
+//! let path = format!("/sse-kit/{}", sse_kit_tabs::script().file_name());
+//! assert!(scripts.file(&path).is_some() && scripts.to_string().contains(&path));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -26,7 +24,7 @@
 //! class `SharedEventSource`. Every tab gets every event once and in order, even if another tab
 //! closes or crashes, as far as the server's history goes back.
 //!
-//! - [`TabsConfig`] holds the settings of the script and makes its tags.
+//! - [`TabsConfig`] holds the settings, and makes the script of a page from them.
 //! - [`StreamPath`] names the streams to share.
 //! - [`Identity`] keeps one user's stream out of another user's tab.
 //!
@@ -35,8 +33,10 @@
 
 mod config;
 mod identity;
+mod script;
 mod stream_path;
 
 pub use config::TabsConfig;
 pub use identity::Identity;
+pub use script::script;
 pub use stream_path::StreamPath;

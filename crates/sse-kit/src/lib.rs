@@ -58,6 +58,7 @@
 //! | `htmx` | `htmx` | markup for htmx 2 and 4, for several template engines: `askama`, `hypertext`, `maud`, `minijinja` |
 //! | `update` | `update` | from a typed event to updates of the page |
 //! | `monitor` | `monitor` | a page that knows whether it is live, shows it, and heals itself |
+//! | `inspector` | `inspector` | a live page of the topics, connections and events of a hub |
 //! | `kit` | | `SseKit`: dispatcher, updater and hub behind one `emit` |
 //! | `shutdown` | `shutdown` | signals, goodbye, drain, deadline |
 //! | `serve`, `fast-path`, `tls` | `serve` | a server over hyper-util, a fast path for its streams, and TLS |
@@ -105,6 +106,9 @@ pub use sse_kit_update as update;
 #[cfg(feature = "monitor")]
 pub use sse_kit_monitor as monitor;
 
+#[cfg(feature = "inspector")]
+pub use sse_kit_inspector as inspector;
+
 #[cfg(feature = "kit")]
 mod kit;
 #[cfg(feature = "kit")]
@@ -138,6 +142,11 @@ struct Readme;
 #[cfg(all(doctest, feature = "tabs"))]
 #[doc = include_str!("../../../docs/src/tabs.md")]
 struct Tabs;
+
+/// The code of the guide to the inspector, compiled.
+#[cfg(all(doctest, feature = "axum", feature = "inspector", feature = "kit"))]
+#[doc = include_str!("../../../docs/src/inspector.md")]
+struct InspectorGuide;
 
 /// The code of the guide to the monitor, compiled.
 #[cfg(all(doctest, feature = "monitor"))]

@@ -3,14 +3,14 @@
 use std::fmt;
 
 use sse_kit_event::EventId;
-use sse_kit_htmx::{Attributes, Connect, Dialect, Endpoint, Html, PageScripts, ScriptFolder};
+use sse_kit_htmx::{Connect, Dialect, Endpoint, Html, PageScripts};
 use sse_kit_monitor::MonitorConfig;
 
 /// A page that is live: htmx from its CDN, its connection, and a monitor that shows the connection's state
 /// and reloads the page when events are missing.
 ///
-/// Our own scripts come from the folder [`Page::SCRIPTS`], where `sse_kit::axum::assets` serves them. A
-/// page that needs more than this is written by hand or by a template: see the guides to markup and
+/// Our own scripts come from the folder [`PageScripts::FOLDER`], where `sse_kit::axum::assets` serves them.
+/// A page whose frame is another is written by hand or by a template: see the guides to markup and
 /// monitoring.
 ///
 /// ```
@@ -28,28 +28,28 @@ use sse_kit_monitor::MonitorConfig;
 pub struct Page {
     title: Html,
     scripts: PageScripts,
-    connection: Attributes,
+    connect: Connect,
     monitor: MonitorConfig,
     body: Html,
 }
 
 impl Page {
-    /// The folder from which the page loads our own scripts.
-    pub const SCRIPTS: &str = "/sse-kit";
-
     /// Makes a page for htmx 4 whose stream is at `endpoint`, and goes on from the cursor that its
     /// content was read with.
     pub fn new(endpoint: Endpoint, cursor: EventId) -> Self {
-        let folder = ScriptFolder::from_static(Self::SCRIPTS);
         Self {
             title: Html::default(),
-            scripts: PageScripts::cdn(Dialect::V4)
-                .own_from(folder)
-                .script(sse_kit_monitor::script()),
-            connection: connection(endpoint, cursor),
+            scripts: PageScripts::new(Dialect::V4),
+            connect: Connect::new(endpoint).out_of_band().resume_from(cursor),
             monitor: MonitorConfig::new(),
             body: Html::default(),
         }
+    }
+
+    /// Sets the scripts: the version of htmx, the folders, a nonce, scripts of the app or of the tabs. The page
+    /// has that of the monitor too.
+    pub fn scripts(self, scripts: PageScripts) -> Self {
+        Self { scripts, ..self }
     }
 
     /// Sets the title.
@@ -68,16 +68,13 @@ impl Page {
     }
 }
 
-/// The attributes of the element that holds the connection.
-fn connection(endpoint: Endpoint, cursor: EventId) -> Attributes {
-    let connect = Connect::new(endpoint).out_of_band().resume_from(cursor);
-    connect.attributes(Dialect::V4).expect("htmx 4 has out-of-band updates")
-}
-
 /// The page as HTML.
 impl fmt::Display for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { title, scripts, connection, monitor, body } = self;
+        let Self { title, scripts, connect, monitor, body } = self;
+        let connection = connect.attributes(scripts.dialect());
+        let connection = connection.expect("both versions take updates out of band");
+        let scripts = scripts.clone().script(sse_kit_monitor::script());
         let (status, settings) = (monitor.status_element(), monitor.data_block());
         write!(
             f,

@@ -35,7 +35,7 @@ use sse_kit::http::{Access, Authorizer, DeniedError, Gate, Grant, Quota, Resourc
 use sse_kit::monitor::MonitorConfig;
 use sse_kit::serve::{RequestBody, Server};
 use sse_kit::shutdown::{ProgressLine, Shutdown};
-use sse_kit::tabs::TabsConfig;
+use sse_kit::tabs::{Identity, TabsConfig};
 use sse_kit::{Dispatcher, DomainEvent, Hub};
 use sse_kit_test_support::{TestResult, in_time};
 
@@ -199,9 +199,10 @@ async fn settings_of_a_stream_and_its_limits() -> TestResult {
     let config = MonitorConfig::new().heartbeat_timeout(FOR_EVER).reconnect_delay(FOR_EVER);
     assert!(config.data_block().to_string().contains("heartbeatTimeout"));
     let (most, folder) = (NonZero::<u32>::MAX, "/assets".parse()?);
-    let config = TabsConfig::new([]).replay_events(most).replay_characters(most);
+    let config =
+        TabsConfig::new([], Identity::anyone()).replay_events(most).replay_characters(most);
     let config = config.reconnect_delay(FOR_EVER).heartbeat_timeout(FOR_EVER);
-    assert!(config.settings(&folder).to_string().contains(&u32::MAX.to_string()));
+    assert!(config.script().tag(&folder, None).to_string().contains(&u32::MAX.to_string()));
     Ok(())
 }
 

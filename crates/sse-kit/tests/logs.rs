@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use sse_kit::broadcast::Goodbye;
+use sse_kit::broadcast::{Delivery, Goodbye};
+use sse_kit::event::{ConnectionId, LastEventId};
 use sse_kit::htmx::{Html, Update};
-use sse_kit::{BoxError, DomainEvent, EventData, Hub, OnFailure, SseKit};
+use sse_kit::{BoxError, DomainEvent, Event, EventData, Hub, OnFailure, SseKit};
 use tracing::level_filters::LevelFilter;
 
 #[derive(Serialize, Deserialize)]
@@ -67,7 +68,8 @@ fn assert_one(lines: &[String], parts: &[&str]) {
 
 #[test]
 fn a_handler_that_fails_is_logged_with_its_causes_whoever_calls_it() {
-    let parts = ["ERROR", "job:done", "`job:*`", "do not fit at `.`", "invalid type", "u64"];
+    let span = "emit{event_type=job:done}";
+    let parts = ["ERROR", span, "`job:*`", "do not fit at `.`", "invalid type", "u64"];
     assert_one(
         &logged(async {
             let kit = kit();
@@ -121,4 +123,32 @@ fn a_shutdown_is_no_error_in_the_log() {
         assert!(kit.change(|_| done()).await.is_err_and(|error| error.is_shutdown()));
     });
     assert_one(&lines, &["DEBUG", "`job:done` did not reach the pages: the hub has shut down"]);
+}
+
+/// When it opened and whether it resumed, what it lacks, and why it ended: each with its connection.
+#[test]
+fn the_life_of_a_stream_is_in_the_log() {
+    let lines = logged(async {
+        let hub = Hub::builder().history(1).build().expect("settings that fit");
+        let (topic, seen) = (Done::topic(), hub.cursor());
+        for _ in 0..3 {
+            hub.publish(topic.clone(), Event::new("x")).await.expect("it is published");
+        }
+        let id: ConnectionId = "page-17".parse().expect("an id");
+        let page = hub.subscribe(topic).id(id.clone()).resume(LastEventId::Known(seen)).open();
+        let mut page = page.expect("it opens");
+        assert!(matches!(page.recv().await, Some(Delivery::Gap(_))));
+        assert!(hub.dismiss(&id, Goodbye::StayAway));
+    });
+    let expected = [
+        ["a stream is open", "resumes=true"],
+        ["a stream has a gap", "Trimmed"],
+        ["a stream has ended", "Disconnected"],
+    ];
+    assert_eq!(lines.len(), expected.len(), "{lines:#?}");
+    for (line, parts) in lines.iter().zip(expected) {
+        for part in parts.iter().chain(&["DEBUG", "connection=page-17"]) {
+            assert!(line.contains(part), "{part} is not in: {line}");
+        }
+    }
 }

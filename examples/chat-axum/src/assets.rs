@@ -1,4 +1,4 @@
-//! The files that pages load: our own, and htmx's.
+//! The files that pages load: our own, those of sse-kit, and htmx's.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,8 @@ use axum::Router;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use sse_kit::htmx::{Dialect, PageScripts, Script, ScriptFolder};
+use sse_kit::axum::{self as live};
+use sse_kit::htmx::{Dialect, PageScripts, Script};
 use sse_kit::monitor;
 use tower_http::services::ServeFile;
 
@@ -25,8 +26,6 @@ const LIBRARIES: [(&str, &str); 4] = [
     ("/assets/htmx2/sse.min.js", "htmx-ext-sse/dist/sse.min.js"),
 ];
 
-const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
-
 impl Assets {
     pub(crate) fn new(node_modules: Option<&Path>) -> Self {
         Self { node_modules: node_modules.map(Path::to_owned) }
@@ -34,15 +33,12 @@ impl Assets {
 
     /// The scripts of a page.
     pub(crate) fn scripts(&self, dialect: Dialect) -> PageScripts {
-        let scripts = match self.node_modules {
-            Some(_) => {
-                let folder = format!("/assets/htmx{dialect}").parse().expect("it is a path");
-                PageScripts::hosted(dialect, folder)
-            }
-            None => PageScripts::cdn(dialect),
-        };
-        let own = ScriptFolder::from_static("/assets");
-        scripts.own_from(own).script(monitor::script()).script(chat())
+        let scripts = PageScripts::new(dialect).script(monitor::script()).script(chat());
+        if self.node_modules.is_none() {
+            return scripts;
+        }
+        let folder = format!("/assets/htmx{dialect}");
+        scripts.htmx_from(folder.parse().expect("it is a path"))
     }
 
     /// What a page may load: all from here, and scripts from the CDN when they are taken from there.
@@ -64,18 +60,9 @@ impl Assets {
         let icon = file("image/svg+xml", include_str!("../assets/icon.svg"));
         let mut router = Router::new()
             .route("/assets/chat.css", get(|| async { style }))
-            .route("/assets/icon.svg", get(|| async { icon }));
-        let mut own = Dialect::ALL.map(|dialect| self.scripts(dialect).files().to_vec()).concat();
-        own.sort_by_key(Script::file_name);
-        own.dedup();
-        for script in own {
-            let path = format!("/assets/{}", script.file_name());
-            // Its name says what is in it.
-            let caching = "public, max-age=31536000, immutable";
-            let headers = [(CONTENT_TYPE, JAVASCRIPT), (CACHE_CONTROL, caching)];
-            let serve = move || async move { (headers, script.source().to_owned()) };
-            router = router.route(&path, get(serve));
-        }
+            .route("/assets/icon.svg", get(|| async { icon }))
+            .merge(live::assets())
+            .merge(live::assets_in(PageScripts::FOLDER.as_str(), [chat()]));
         for (path, file) in LIBRARIES {
             if let Some(folder) = &self.node_modules {
                 router = router.route_service(path, ServeFile::new(folder.join(file)));

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sse_kit::broadcast::{Goodbye, SlowConsumer, SubscribeError, Subscription};
-use sse_kit::event::{EventId, LastEventId, Topic};
+use sse_kit::broadcast::Goodbye;
+use sse_kit::event::EventId;
 use sse_kit::{Change, ChangeError, Hub, IntoChange, SseKit};
 
 use crate::messages::{self, Line, RoomChanged, RoomClosed, RoomOpened};
@@ -120,22 +120,6 @@ impl Chat {
         C: IntoChange<K>,
     {
         self.kit.change(change).await.unwrap_or_else(ChangeError::into_value)
-    }
-
-    /// What happens in a room, or in the lobby. A page that cannot keep up is told only the newest
-    /// of who is there, and everything that is said.
-    pub(crate) fn watch(
-        &self,
-        topic: Topic,
-        who: Option<Nick>,
-        seen: Option<LastEventId>,
-    ) -> Result<Subscription, SubscribeError> {
-        let subscribe = self.hub().subscribe(topic).resume(seen);
-        let subscribe = subscribe.slow_consumer(SlowConsumer::Conflate);
-        match who {
-            Some(nick) => subscribe.metadata(nick).open(),
-            None => subscribe.open(),
-        }
     }
 }
 

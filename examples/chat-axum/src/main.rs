@@ -17,13 +17,13 @@ mod room;
 mod routes;
 
 use std::io::{Write, stdout};
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
 use sse_kit::Hub;
+use sse_kit::axum::{self as live};
 use sse_kit::http::Quota;
 use sse_kit::shutdown::{GoodbyePolicy, ReconnectSpread, Shutdown, Signals};
 use tokio::net::TcpListener;
@@ -68,9 +68,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         .with_context(|| format!("cannot listen on {}", options.listen))?;
     writeln!(stdout(), "listening on http://{}", listener.local_addr()?)?;
 
-    let service = routes::router(app).into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(shutdown.stopping());
-    let outcome = shutdown.run(signals, serving).await;
+    let outcome = live::serve_until(&shutdown, signals, listener, routes::router(app)).await;
     let exit_code = outcome.exit_code();
     outcome.served.transpose()?;
     Ok(exit_code)

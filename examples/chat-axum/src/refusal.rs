@@ -3,7 +3,6 @@
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use sse_kit::htmx::{self, MessageFormat, Update, Updates};
-use sse_kit::http::CrossSiteError;
 
 use crate::chat::{Full, NoSuchRoom};
 use crate::room::TextError;
@@ -17,8 +16,6 @@ pub(crate) enum Refusal {
     NoSuchRoom(#[from] NoSuchRoom),
     #[error(transparent)]
     Full(#[from] Full),
-    #[error("A page of another site asked for this.")]
-    CrossSite(#[from] CrossSiteError),
     #[error("Something went wrong here. Try again.")]
     Internal(#[from] anyhow::Error),
 }
@@ -29,7 +26,6 @@ impl Refusal {
             Self::Text(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NoSuchRoom(_) => StatusCode::GONE,
             Self::Full(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::CrossSite(_) => StatusCode::FORBIDDEN,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -1,22 +1,21 @@
 //! What the server answers.
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
 use askama::Template;
-use axum::extract::{ConnectInfo, Path, Query, Request, State};
+use axum::extract::{FromRef, Path, Query, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
-use axum::http::{self, HeaderMap, StatusCode, Uri};
+use axum::http::{self, HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Router};
 use serde::{Deserialize, Deserializer};
-use sse_kit::SseBody;
+use sse_kit::axum::{self as live, Error, Live};
+use sse_kit::broadcast::SlowConsumer;
 use sse_kit::event::Topic;
 use sse_kit::event::control::ControlName;
 use sse_kit::htmx::{self, Dialect, MessageFormat, Update, Updates};
-use sse_kit::http::{Quota, SseRequest, SseResponse, ensure_same_site};
+use sse_kit::http::{Quota, SseResponse};
 use sse_kit::shutdown::Shutdown;
+use sse_kit::{Hub, SseBody};
 
 use crate::assets::Assets;
 use crate::chat::Chat;
@@ -26,9 +25,6 @@ use crate::pages::{self, Door, Lobby, RoomPage};
 use crate::refusal::Refusal;
 use crate::room::Text;
 
-/// After how long a page comes back that finds no room: at most this, at random.
-const BUSY: Duration = Duration::from_secs(5);
-
 /// What all requests share. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct App {
@@ -36,6 +32,13 @@ pub(crate) struct App {
     pub(crate) shutdown: Shutdown,
     pub(crate) assets: Assets,
     pub(crate) limits: Quota,
+}
+
+/// Where [`Live`] finds the hub.
+impl FromRef<App> for Hub {
+    fn from_ref(app: &App) -> Self {
+        app.chat.hub().clone()
+    }
 }
 
 pub(crate) fn router(app: App) -> Router {
@@ -48,8 +51,9 @@ pub(crate) fn router(app: App) -> Router {
         .route("/rooms/{room}/said", post(say))
         .route("/rooms/{room}/close", post(close))
         .route("/stats", get(stats))
-        .route("/healthz", get(health))
+        .route("/healthz", live::readiness(&app.shutdown))
         .merge(app.assets.router())
+        .layer(live::same_site())
         .with_state(app)
 }
 
@@ -86,11 +90,8 @@ async fn lobby_page(app: &App, dialect: Dialect, status: StatusCode, refusal: &s
 /// The forms of the lobby and of the door: they open the room, if it is not open, and lead to it.
 async fn enter(
     State(app): State<App>,
-    uri: Uri,
-    headers: HeaderMap,
     Form(entering): Form<Entering>,
 ) -> Result<Response, Refusal> {
-    ensure_same_site(&uri, &headers)?;
     let Entering { htmx, nick, room } = entering;
     let room = match room.parse::<RoomName>() {
         Ok(room) => room,
@@ -140,12 +141,8 @@ async fn room(
     app.page(&page)
 }
 
-async fn lobby_events(
-    State(app): State<App>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
-    request: Request,
-) -> http::Response<SseBody> {
-    app.stream(messages::LOBBY.into(), None, &request, client)
+async fn lobby_events(State(app): State<App>, live: Live) -> Result<SseResponse, Error> {
+    app.open(live, messages::LOBBY.into(), None).await
 }
 
 /// Who listens.
@@ -158,15 +155,14 @@ async fn room_events(
     State(app): State<App>,
     Path(room): Path<RoomName>,
     Query(listener): Query<Listener>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
-    request: Request,
-) -> http::Response<SseBody> {
+    live: Live,
+) -> Result<http::Response<SseBody>, Error> {
     // In this order: a room that is closed in between has ended the stream.
-    let stream = app.stream(room.topic(), Some(listener.nick), &request, client);
+    let stream = app.open(live, room.topic(), Some(listener.nick)).await?;
     if app.chat.is_open(&room).await {
-        stream
+        Ok(stream.into_response())
     } else {
-        SseResponse::only(&ControlName::Close.event())
+        Ok(SseResponse::only(&ControlName::Close.event()))
     }
 }
 
@@ -181,11 +177,9 @@ struct Typed {
 async fn say(
     State(app): State<App>,
     Path(room): Path<RoomName>,
-    uri: Uri,
     headers: HeaderMap,
     Form(typed): Form<Typed>,
 ) -> Result<Response, Refusal> {
-    ensure_same_site(&uri, &headers)?;
     let text: Text = typed.text.parse()?;
     let said = app.chat.say(&room, typed.nick.clone(), text).await?;
     if headers.contains_key("hx-request") {
@@ -203,27 +197,13 @@ fn nothing_refused() -> anyhow::Result<htmx::Html> {
     Ok(Updates::from(update).render(MessageFormat::Both)?)
 }
 
-async fn close(
-    State(app): State<App>,
-    Path(room): Path<RoomName>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Redirect, Refusal> {
-    ensure_same_site(&uri, &headers)?;
+async fn close(State(app): State<App>, Path(room): Path<RoomName>) -> Result<Redirect, Refusal> {
     app.chat.close(&room).await?;
     Ok(Redirect::to("/"))
 }
 
 async fn stats(State(app): State<App>) -> impl IntoResponse {
     ([(CACHE_CONTROL, "no-store")], axum::Json(app.chat.hub().stats()))
-}
-
-async fn health(State(app): State<App>) -> (StatusCode, &'static str) {
-    if app.shutdown.is_ready() {
-        (StatusCode::OK, "ok")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "draining")
-    }
 }
 
 impl App {
@@ -237,21 +217,24 @@ impl App {
         ([(CACHE_CONTROL, "no-store"), (CONTENT_SECURITY_POLICY, policy)], html).into_response()
     }
 
-    fn stream(
+    /// Opens a stream of what happens in a room, or in the lobby. A page that cannot keep up is told only the
+    /// newest of who is there, and everything that is said.
+    async fn open(
         &self,
+        live: Live,
         topic: Topic,
         who: Option<Nick>,
-        request: &Request,
-        client: SocketAddr,
-    ) -> http::Response<SseBody> {
-        let Ok(permit) = self.limits.admit(client.ip()) else { return SseResponse::busy(BUSY) };
-        let seen = SseRequest::from(request).last_event_id();
-        match self.chat.watch(topic, who, seen) {
-            Ok(subscription) => SseResponse::new(subscription).keep(permit).into_response(),
-            Err(error) => {
-                tracing::debug!(%error, "a page is asked to come back later");
-                SseResponse::busy(BUSY)
-            }
+    ) -> Result<SseResponse, Error> {
+        let client = live.client().ok_or_else(|| Error::internal("the client has no address"))?;
+        let live = live.admit(&self.limits, client)?;
+        let subscribe = live.subscribe(topic).slow_consumer(SlowConsumer::Conflate);
+        let subscribe = match who {
+            Some(nick) => subscribe.metadata(nick),
+            None => subscribe,
+        };
+        match subscribe.backfill().await {
+            Ok(subscription) => Ok(live.respond(subscription)),
+            Err(error) => Err(live.refuse(error)),
         }
     }
 }

@@ -8,9 +8,9 @@ use std::path::Path;
 
 use anyhow::Context;
 use bytes::Bytes;
-use sse_kit::htmx::{Dialect, Html, PageScripts, Script, ScriptFolder};
+use sse_kit::htmx::{Dialect, PageScripts, Script, ScriptFolder};
 use sse_kit::monitor;
-use sse_kit::tabs::TabsConfig;
+use sse_kit::tabs::{Identity, TabsConfig};
 
 #[derive(Debug)]
 pub(crate) struct Assets {
@@ -46,7 +46,7 @@ const LIBRARIES: [(&str, &[&str]); 4] = [
 ];
 
 /// Where the rest is served.
-const FOLDER: &str = "/assets";
+const FOLDER: ScriptFolder = ScriptFolder::from_static("/assets");
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
@@ -61,10 +61,9 @@ impl Assets {
         for (path, content_type, content) in own {
             assets.add(path, content_type, content.into(), Freshness::AskAgain);
         }
-        let of_pages =
-            Dialect::ALL.map(|dialect| assets.scripts(dialect).files().to_vec()).concat();
-        for script in of_pages.into_iter().chain([TabsConfig::script()]) {
-            let path = format!("{FOLDER}/{}", script.file_name());
+        for script in Dialect::ALL.map(|dialect| assets.scripts(dialect).files().to_vec()).concat()
+        {
+            let path = FOLDER.file(&script.file_name());
             let content = Bytes::copy_from_slice(script.source().as_bytes());
             assets.add(path, JAVASCRIPT, content, Freshness::Immutable);
         }
@@ -78,20 +77,17 @@ impl Assets {
 
     /// The scripts of a page.
     pub(crate) fn scripts(&self, dialect: Dialect) -> PageScripts {
-        let scripts = if self.by_cdn {
-            PageScripts::cdn(dialect)
-        } else {
-            PageScripts::hosted(dialect, folder(&format!("/assets/htmx{dialect}")))
-        };
         let sharing = Script::new("sharing", include_str!("../assets/sharing.js"));
-        scripts.own_from(folder(FOLDER)).script(monitor::script()).script(sharing)
-    }
-
-    /// The tags by which all tabs listen to one connection. There are no users, so there is no
-    /// identity: whoever is here sees the same.
-    pub(crate) fn tabs() -> Html {
-        let events = "/events".parse().expect("it is a path");
-        TabsConfig::new([events]).tags(&folder(FOLDER), None)
+        let scripts = PageScripts::new(dialect)
+            .own_from(FOLDER)
+            .script(tabs())
+            .script(monitor::script())
+            .script(sharing);
+        if self.by_cdn {
+            return scripts;
+        }
+        let folder = format!("/assets/htmx{dialect}");
+        scripts.htmx_from(folder.parse().expect("it is a path"))
     }
 
     /// What a page may load: all from here, and scripts from the CDN when they are taken from there.
@@ -119,8 +115,10 @@ impl Assets {
     }
 }
 
-fn folder(path: &str) -> ScriptFolder {
-    path.parse().expect("it is a path")
+/// The script by which all tabs listen to one connection. There are no users: whoever is here sees the same.
+fn tabs() -> Script {
+    let events = "/events".parse().expect("it is a path");
+    TabsConfig::new([events], Identity::anyone()).script()
 }
 
 fn read(node_modules: &Path, candidates: &[&str]) -> anyhow::Result<Bytes> {

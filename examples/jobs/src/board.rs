@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use sse_kit::broadcast::{SlowConsumer, SubscribeError, Subscription};
 use sse_kit::event::{EventId, LastEventId};
-use sse_kit::{Change, ChangeError, Hub, IntoChange, SseKit};
+use sse_kit::{Change, ChangeError, Dispatcher, Hub, IntoChange, SseKit};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -110,6 +110,11 @@ impl Board {
         (board, unstarted)
     }
 
+    /// The dispatcher, which all that changes goes through.
+    pub(crate) fn dispatcher(&self) -> &Dispatcher {
+        self.kit.dispatcher()
+    }
+
     pub(crate) async fn snapshot(&self) -> Snapshot {
         let read =
             |jobs: &Jobs| (jobs.known_through, jobs.newest_first.iter().map(Entry::now).collect());
@@ -128,7 +133,7 @@ impl Board {
     ) -> Result<Subscription, SubscribeError> {
         let subscribe = self.kit.hub().subscribe(messages::topic());
         let subscribe = subscribe.resume(seen).slow_consumer(SlowConsumer::Conflate);
-        subscribe.client(client).backfill().await
+        subscribe.client(client).metadata(client).backfill().await
     }
 
     /// Adds a job, which is queued. The token is cancelled when the job is to stop.

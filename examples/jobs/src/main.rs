@@ -26,17 +26,20 @@ mod walk;
 
 use std::convert::Infallible;
 use std::io::{Write, stdout};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
+use http::Request;
+use http_body_util::Either;
 use sse_kit::Hub;
 use sse_kit::file::{FileConfig, FileLog};
 use sse_kit::http::{HostRules, Quota};
+use sse_kit::inspector::{Described, Inspector, Viewers};
 use sse_kit::redis::{RedisConfig, RedisLog};
-use sse_kit::serve::{ListenAddress, Listener, Server};
+use sse_kit::serve::{ListenAddress, Listener, RequestBody, Server};
 use sse_kit::shutdown::{GoodbyePolicy, ReconnectSpread, Shutdown, Signals};
 use tracing_subscriber::EnvFilter;
 
@@ -108,6 +111,7 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let following = hearing.map(|hearing| tokio::spawn(Arc::clone(&board).follow_peers(hearing)));
     let runner = Runner::new(Arc::clone(&board));
     runner.resume(unstarted);
+    let inspector = options.inspector.then(|| inspect(&hub, &board)).transpose()?;
     let app = Arc::new(App {
         hub,
         shutdown: shutdown.clone(),
@@ -123,6 +127,9 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
     match server.address()? {
         ListenAddress::Tcp(address) => {
             writeln!(stdout(), "listening on http://{address}")?;
+            if let Some(inspector) = &inspector {
+                writeln!(stdout(), "the inspector is at http://{address}{}", inspector.path())?;
+            }
             if !address.ip().is_loopback() {
                 tracing::warn!(%address, "whoever can reach this can have folders of this machine read");
             }
@@ -130,9 +137,16 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
         other => writeln!(stdout(), "listening on {other}")?,
     }
 
-    let service = move |request, client: SocketAddr| {
-        let app = Arc::clone(&app);
-        async move { Ok::<_, Infallible>(app.answer(request, client.ip()).await) }
+    let service = move |request: Request<RequestBody>, client: SocketAddr| {
+        let (app, inspector) = (Arc::clone(&app), inspector.clone());
+        async move {
+            Ok::<_, Infallible>(match inspector {
+                Some(inspector) if inspector.serves(request.uri().path()) => {
+                    inspector.answer(request, Some(client.ip())).await.map(Either::Left)
+                }
+                _ => app.answer(request, client.ip()).await.map(Either::Right),
+            })
+        }
     };
     let outcome = server.serve_until_shutdown(&shutdown, signals, service).await;
     if let Some(following) = following {
@@ -140,4 +154,15 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
     }
     board.cancel_all().await;
     Ok(outcome.exit_code())
+}
+
+/// Makes the inspector, which shows where pages are from and how long each change took.
+fn inspect(hub: &Hub, board: &Board) -> anyhow::Result<Inspector> {
+    let inspector = Inspector::builder(hub.clone(), Viewers::on_this_machine())
+        .describe(|page| Some(Described::default().from(page.metadata::<IpAddr>()?.to_string())))
+        // Only where the option asks for it.
+        .in_release_builds()
+        .build()?;
+    board.dispatcher().middleware(inspector.trace());
+    Ok(inspector)
 }

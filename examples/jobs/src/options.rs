@@ -56,6 +56,9 @@ pub(crate) struct Options {
     /// the pages of all. A password is better given in the environment, where others do not see it.
     #[arg(long, value_name = "URL", env = "SSE_KIT_REDIS_URL", hide_env_values = true)]
     pub(crate) redis: Option<String>,
+    /// Show what the hub does, at `/inspector`, to browsers on this machine.
+    #[arg(long)]
+    pub(crate) inspector: bool,
     /// Threads that serve; otherwise as many as there are processors.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) threads: Option<usize>,

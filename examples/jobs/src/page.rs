@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use askama::Template;
 use sse_kit::event::EventId;
-use sse_kit::event::control::ControlName;
-use sse_kit::htmx::{Attributes, Connect, Dialect, Html, PageScripts};
+use sse_kit::htmx::{Attributes, Connect, Dialect, PageScripts};
 use sse_kit::monitor::{MonitorConfig, Overlay};
 
 use crate::amounts::{Count, Time};
@@ -18,8 +17,6 @@ use crate::job::{Job, Stage, State};
 pub(crate) struct Page<'a> {
     pub(crate) dialect: Dialect,
     pub(crate) scripts: PageScripts,
-    /// What makes all tabs listen to one connection.
-    pub(crate) tabs: Html,
     pub(crate) connection: Attributes,
     pub(crate) monitor: MonitorConfig,
     /// What the form proposes.
@@ -44,7 +41,6 @@ pub(crate) fn monitor(overlay: Overlay) -> MonitorConfig {
 /// What makes the page follow what happens after `cursor`.
 pub(crate) fn connection(dialect: Dialect, cursor: EventId) -> Attributes {
     let events = "/events".parse().expect("it is a path");
-    let close = ControlName::Close.event().name().cloned().expect("it has one");
-    let connect = Connect::new(events).out_of_band().close(close).resume_from(cursor);
+    let connect = Connect::new(events).out_of_band().resume_from(cursor);
     connect.attributes(dialect).expect("both can do this")
 }

@@ -125,7 +125,6 @@ impl App {
         let page = Page {
             dialect,
             scripts: self.assets.scripts(dialect),
-            tabs: Assets::tabs(),
             connection: page::connection(dialect, snapshot.cursor),
             monitor: page::monitor(overlay),
             folder: &self.folder,

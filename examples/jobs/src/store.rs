@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use fs4::FileExt;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
@@ -40,7 +41,7 @@ impl Store {
     /// Reads the jobs of the process before, if there was one. Waits until it has written its last.
     pub(crate) fn open(directory: &Path) -> anyhow::Result<(Self, Saved)> {
         let lock = File::create(directory.join("jobs.lock"))?;
-        lock.lock()?;
+        FileExt::lock(&lock)?;
         let path = directory.join("jobs.json");
         let saved = match fs::read(&path) {
             Ok(json) => serde_json::from_slice(&json)

@@ -8,9 +8,9 @@ use axum::routing::{MethodRouter, get, post};
 use axum::{Form, Router};
 use serde::Deserialize;
 use sse_kit::Hub;
-use sse_kit::axum::{self as live, ASSETS, Error, ErrorKind, Live};
+use sse_kit::axum::{self as live, Error, ErrorKind, Live};
 use sse_kit::event::EventId;
-use sse_kit::htmx::{ElementId, Html as Markup, ScriptFolder};
+use sse_kit::htmx::{ElementId, Html as Markup, PageScripts};
 use sse_kit::http::{SharedStream, SseResponse};
 use sse_kit::monitor::{self, MonitorConfig};
 
@@ -75,7 +75,7 @@ async fn answer(State(app): State<App>, Path(id): Path<String>) -> Result<Respon
     let ending = answer.ending.unwrap_or(Ending::Failed);
     let has_failed = cursor.is_none() && ending == Ending::Failed;
     let monitor = MonitorConfig::new().connection(ElementId::from_static("answer"));
-    let script = monitor::script().tag(&ScriptFolder::new(ASSETS).map_err(Error::internal)?, None);
+    let script = monitor::script().tag(&PageScripts::FOLDER, None);
     page(&AnswerPage { id, answer, cursor, has_failed, monitor, script })
 }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use sse_kit::event::Topic;
-use sse_kit::htmx::{ElementId, Html, RenderError, Update};
+use sse_kit::htmx::{ElementId, Html, MessageFormat, RenderError, Update};
 use sse_kit::{EventData, Hub, SseKit};
 
 /// How many notifications a user keeps.
@@ -99,7 +99,7 @@ impl EventData for Noted {
 
 /// The kit, which knows what a notification changes on the pages of its user.
 pub(crate) fn kit(hub: Hub) -> SseKit<Inboxes> {
-    let kit = SseKit::with_state(hub, Inboxes::new());
+    let kit = SseKit::with_state(hub, Inboxes::new()).message_format(MessageFormat::Both);
     kit.on(|noted: Noted| -> Result<_, RenderError> {
         let mut updates =
             vec![Update::append(ElementId::from_static("notes"), &noted.note.item())?];

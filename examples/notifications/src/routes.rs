@@ -1,13 +1,13 @@
 //! What a browser meets.
 
-use axum::extract::{FromRef, State};
+use axum::extract::{FromRef, Query, State};
 use axum::http::header::SET_COOKIE;
 use axum::response::{Html as HtmlPage, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Router};
 use serde::Deserialize;
 use sse_kit::axum::{self as live, Error, ErrorKind, Live};
-use sse_kit::htmx::{Endpoint, Html};
+use sse_kit::htmx::{Endpoint, Html, PageScripts};
 use sse_kit::http::{Gate, SseResponse};
 use sse_kit::{Change, Hub, Page, SseKit};
 
@@ -87,7 +87,18 @@ async fn events(
     live.open_for(session, &app.gate, topic).await
 }
 
-async fn page(State(app): State<App>, SignedIn(session): SignedIn) -> Result<Response, Error> {
+/// How a page is asked for.
+#[derive(Debug, Deserialize)]
+struct Asked {
+    /// `?htmx=2` is a page on htmx 2.
+    htmx: Option<String>,
+}
+
+async fn page(
+    State(app): State<App>,
+    Query(asked): Query<Asked>,
+    SignedIn(session): SignedIn,
+) -> Result<Response, Error> {
     let Some(session) = session else { return Ok(HtmlPage(LOGIN).into_response()) };
     let read = app.kit.read(|inboxes| inboxes.get(&session.user).cloned().unwrap_or_default());
     let (inbox, cursor) = read.await;
@@ -105,7 +116,9 @@ async fn page(State(app): State<App>, SignedIn(session): SignedIn) -> Result<Res
         notes = notes.concat(),
         orders = orders.concat(),
     ));
+    let dialect = asked.htmx.and_then(|version| version.parse().ok()).unwrap_or_default();
     Ok(Page::new(Endpoint::from_static("/events"), cursor)
+        .scripts(PageScripts::new(dialect))
         .title("Notifications")
         .body(body)
         .into_response())

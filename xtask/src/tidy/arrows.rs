@@ -29,6 +29,17 @@ const ARROWS: &[(&str, &[&str])] = &[
             "sse-kit-tabs",
         ],
     ),
+    (
+        "sse-kit-inspector",
+        &[
+            "sse-kit-event",
+            "sse-kit-broadcast",
+            "sse-kit-dispatch",
+            "sse-kit-htmx",
+            "sse-kit-http",
+            "sse-kit-monitor",
+        ],
+    ),
     ("sse-kit-serve", &["sse-kit-event", "sse-kit-http", "sse-kit-shutdown"]),
     ("sse-kit-file", &["sse-kit-event", "sse-kit-broadcast"]),
     ("sse-kit-postgres", &["sse-kit-event", "sse-kit-broadcast"]),

@@ -19,6 +19,7 @@ const GLUE: &[(&str, &[&str])] = &[
     ("sse-kit-dispatch", &["jiff"]),
     ("sse-kit-htmx", &["askama", "hypertext", "maud", "minijinja"]),
     ("sse-kit-http", &["tower_layer", "tower_service"]),
+    ("sse-kit-inspector", &["axum"]),
     ("sse-kit-postgres", &["rustls", "tokio_postgres"]),
     ("sse-kit-serve", &["hyper", "tokio_rustls"]),
     ("sse-kit-test", &["proptest", "tower_service"]),

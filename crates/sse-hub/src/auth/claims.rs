@@ -23,6 +23,8 @@ pub(super) struct RawClaims {
     subscribe: Vec<String>,
     #[serde(default)]
     presence: Vec<String>,
+    #[serde(default)]
+    inspect: bool,
 }
 
 /// The claims that the hub looks at, checked.
@@ -33,6 +35,7 @@ pub(super) struct Claims {
     publish: Topics,
     subscribe: Topics,
     presence: Topics,
+    inspect: bool,
 }
 
 impl TryFrom<RawClaims> for Claims {
@@ -48,6 +51,7 @@ impl TryFrom<RawClaims> for Claims {
             publish: topics(&raw.publish)?,
             subscribe: topics(&raw.subscribe)?,
             presence: topics(&raw.presence)?,
+            inspect: raw.inspect,
         })
     }
 }
@@ -60,6 +64,7 @@ impl Claims {
             publish: self.publish,
             subscribe: self.subscribe,
             presence: self.presence,
+            inspect: self.inspect,
             expires: self.expires.and_then(|expires| expires.checked_add(leeway)),
             token: Some(token),
             generation,

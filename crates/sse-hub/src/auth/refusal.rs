@@ -40,6 +40,8 @@ pub(crate) enum Refusal {
     BadTopics,
     #[error("the token does not allow this topic")]
     BeyondToken,
+    #[error("the token has no claim `inspect`")]
+    NoInspector,
     #[error("the request comes from a page of another origin")]
     CrossSite,
 }
@@ -54,7 +56,7 @@ impl Refusal {
         match self {
             Self::NoToken => "no_token",
             Self::Expired => "expired",
-            Self::BeyondToken => "beyond_token",
+            Self::BeyondToken | Self::NoInspector => "beyond_token",
             Self::CrossSite => "cross_site",
             _ => "bad_token",
         }
@@ -85,7 +87,9 @@ impl Refusal {
             Self::CrossSite => return reply::json(StatusCode::FORBIDDEN, body),
             // RFC 6750, section 3.1: a request without a token is not told of an error.
             Self::NoToken => (StatusCode::UNAUTHORIZED, "Bearer realm=\"sse-hub\"".to_owned()),
-            Self::BeyondToken => (StatusCode::FORBIDDEN, challenge("insufficient_scope", &message)),
+            Self::BeyondToken | Self::NoInspector => {
+                (StatusCode::FORBIDDEN, challenge("insufficient_scope", &message))
+            }
             _ => (StatusCode::UNAUTHORIZED, challenge("invalid_token", &message)),
         };
         let mut reply = reply::json(status, body);

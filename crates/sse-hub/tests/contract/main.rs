@@ -3,6 +3,7 @@
 mod configured;
 mod contract;
 mod hostile;
+mod inspecting;
 mod metrics;
 mod packaged;
 mod publishers;

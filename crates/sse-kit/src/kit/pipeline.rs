@@ -10,6 +10,7 @@ use sse_kit_dispatch::{
 use sse_kit_event::{Audience, Event, IdempotencyKey, Topic};
 use sse_kit_htmx::MessageFormat;
 use sse_kit_update::{ElementUpdater, UpdateError, message};
+use tracing::Instrument;
 
 use super::OnFailure;
 use super::emitted::{EmitError, EmitErrorKind, Emitted};
@@ -95,7 +96,10 @@ impl Pipeline {
     pub(super) async fn emit(&self, outgoing: Outgoing) -> Result<Emitted, EmitError> {
         let Outgoing { what, audience, options } = outgoing;
         let emitted = match what {
-            What::Domain(Ok(event)) => self.emit_event(event, audience, &options).await,
+            What::Domain(Ok(event)) => {
+                let span = tracing::debug_span!("emit", event_type = %event.full_type());
+                self.emit_event(event, audience, &options).instrument(span).await
+            }
             What::Domain(Err(error)) => Err(EmitError::new(None, EmitErrorKind::Event(error))),
             What::Plain(event) => self.publish(audience, event, &options).await,
         };

@@ -14,10 +14,9 @@ async fn client() -> TestClient {
     client
 }
 
-#[test]
-fn pages_converge() {
-    let scenario = Scenario::page("/")
-        .and_page("/")
+fn assert_pages_converge(first: &str, second: &str) {
+    let scenario = Scenario::page(first)
+        .and_page(second)
         .action("tell oneself", async |page: &mut TestPage, choice| {
             page.fill("[name=to]", "ada");
             page.fill("[name=text]", &format!("note {choice}"));
@@ -31,7 +30,22 @@ fn pages_converge() {
                 page.submit("form").await;
             }
         })
-        .cases(sse_kit_test_support::scaled(16))
+        .cases(sse_kit_test_support::scaled(8))
         .seed(sse_kit_test_support::seed());
     assert_converges(client, &scenario);
+}
+
+#[test]
+fn pages_converge_with_htmx_4() {
+    assert_pages_converge("/", "/");
+}
+
+#[test]
+fn pages_converge_with_htmx_2() {
+    assert_pages_converge("/?htmx=2", "/?htmx=2");
+}
+
+#[test]
+fn pages_of_both_versions_converge() {
+    assert_pages_converge("/", "/?htmx=2");
 }

@@ -13,7 +13,7 @@ const MAX_KEYS: usize = 10_000;
 
 /// The recent publishes with an idempotency key, for a log that decides about repeats itself.
 #[derive(Debug, Default)]
-pub struct IdempotencyCache {
+pub struct IdempotencyWindow {
     publishes: HashMap<ScopedKey, Taken>,
     by_age: VecDeque<(Instant, ScopedKey)>,
 }
@@ -28,28 +28,28 @@ struct Taken {
     digest: u64,
 }
 
-/// The result of a look-up in an [`IdempotencyCache`].
+/// The result of a look-up in an [`IdempotencyWindow`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum PublishedBefore {
     /// The key is not known.
-    Never,
+    No,
     /// The same publish was appended at this offset.
     At(u64),
     /// The key was used with other content.
-    WithOtherPayload,
+    WithOtherContent,
 }
 
-impl IdempotencyCache {
+impl IdempotencyWindow {
     /// The time for which a key is remembered: 120 s.
     pub const KNOWN_FOR: Duration = Duration::from_secs(120);
 
     /// Looks a publish up.
-    pub fn find(&mut self, once: &Once, now: Instant) -> Seen {
+    pub fn find(&mut self, once: &Once, now: Instant) -> PublishedBefore {
         self.forget_old(now);
         match self.publishes.get(&(once.scope.clone(), once.key.clone())) {
-            None => Seen::Never,
-            Some(taken) if taken.digest == once.digest => Seen::At(taken.offset),
-            Some(_) => Seen::WithOtherPayload,
+            None => PublishedBefore::No,
+            Some(taken) if taken.digest == once.digest => PublishedBefore::At(taken.offset),
+            Some(_) => PublishedBefore::WithOtherContent,
         }
     }
 
@@ -93,43 +93,43 @@ mod tests {
 
     #[test]
     fn a_key_is_known_for_two_minutes() {
-        let (mut cache, now) = (IdempotencyCache::default(), Instant::now());
-        cache.remember(once("a", 1, 0), 7, now);
-        let known_for = IdempotencyCache::KNOWN_FOR;
+        let (mut window, now) = (IdempotencyWindow::default(), Instant::now());
+        window.remember(once("a", 1, 0), 7, now);
+        let known_for = IdempotencyWindow::KNOWN_FOR;
         let nearly = now + known_for.mul_f64(0.999);
-        assert_eq!(cache.find(&once("a", 1, 0), nearly), Seen::At(7));
-        assert_eq!(cache.find(&once("a", 1, 0), now + known_for), Seen::Never);
-        assert!(cache.publishes.is_empty());
+        assert_eq!(window.find(&once("a", 1, 0), nearly), PublishedBefore::At(7));
+        assert_eq!(window.find(&once("a", 1, 0), now + known_for), PublishedBefore::No);
+        assert!(window.publishes.is_empty());
     }
 
     #[test]
     fn a_key_belongs_to_one_topic_and_one_payload() {
-        let (mut cache, now) = (IdempotencyCache::default(), Instant::now());
-        cache.remember(once("orders", 1, 5), 7, now);
-        assert_eq!(cache.find(&once("invoices", 1, 5), now), Seen::Never);
-        assert_eq!(cache.find(&once("orders", 1, 6), now), Seen::WithOtherPayload);
+        let (mut window, now) = (IdempotencyWindow::default(), Instant::now());
+        window.remember(once("orders", 1, 5), 7, now);
+        assert_eq!(window.find(&once("invoices", 1, 5), now), PublishedBefore::No);
+        assert_eq!(window.find(&once("orders", 1, 6), now), PublishedBefore::WithOtherContent);
     }
 
     #[test]
     fn a_publish_that_failed_is_new_again() {
-        let (mut cache, now) = (IdempotencyCache::default(), Instant::now());
-        cache.remember(once("a", 1, 0), 7, now);
-        cache.forget(&once("a", 1, 0));
-        assert_eq!(cache.find(&once("a", 1, 5), now), Seen::Never);
-        cache.remember(once("a", 1, 5), 8, now + Duration::from_secs(1));
-        let later = now + IdempotencyCache::KNOWN_FOR;
-        assert_eq!(cache.find(&once("a", 1, 5), later), Seen::At(8));
+        let (mut window, now) = (IdempotencyWindow::default(), Instant::now());
+        window.remember(once("a", 1, 0), 7, now);
+        window.forget(&once("a", 1, 0));
+        assert_eq!(window.find(&once("a", 1, 5), now), PublishedBefore::No);
+        window.remember(once("a", 1, 5), 8, now + Duration::from_secs(1));
+        let later = now + IdempotencyWindow::KNOWN_FOR;
+        assert_eq!(window.find(&once("a", 1, 5), later), PublishedBefore::At(8));
     }
 
     #[test]
     fn there_are_only_so_many() {
-        let (mut cache, now) = (IdempotencyCache::default(), Instant::now());
+        let (mut window, now) = (IdempotencyWindow::default(), Instant::now());
         for n in 0..MAX_KEYS + 5 {
-            assert_eq!(cache.find(&once("a", n, 0), now), Seen::Never);
-            cache.remember(once("a", n, 0), n as u64, now);
+            assert_eq!(window.find(&once("a", n, 0), now), PublishedBefore::No);
+            window.remember(once("a", n, 0), n as u64, now);
         }
-        assert_eq!(cache.find(&once("a", 0, 0), now), Seen::Never);
-        assert_eq!(cache.find(&once("a", MAX_KEYS, 0), now), Seen::At(MAX_KEYS as u64));
-        assert!(cache.publishes.len() <= MAX_KEYS + 1);
+        assert_eq!(window.find(&once("a", 0, 0), now), PublishedBefore::No);
+        assert_eq!(window.find(&once("a", MAX_KEYS, 0), now), PublishedBefore::At(MAX_KEYS as u64));
+        assert!(window.publishes.len() <= MAX_KEYS + 1);
     }
 }

@@ -1,0 +1,208 @@
+//! `cargo xtask release --dry-run`: all that is true before the crates are published.
+
+mod changelog;
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::process;
+use crate::progress::{Reported, heading};
+use crate::workspace::{Workspace, cargo, is_published};
+
+/// A subcommand of cargo that does not come with it, in the version that is installed when it is missing.
+struct Subcommand {
+    name: &'static str,
+    version: &'static str,
+}
+
+const DENY: Subcommand = Subcommand { name: "deny", version: "0.20.2" };
+const SEMVER_CHECKS: Subcommand = Subcommand { name: "semver-checks", version: "0.51.0" };
+
+/// Check that the crates could be published now
+///
+/// Packages every crate, builds each from its package as a user would get it, compares their interfaces with the
+/// last tag (cargo-semver-checks), checks licences, sources and advisories of dependencies (cargo-deny), and
+/// prints the changelog's entry. Commit everything first: a package is made of what is committed. A tool
+/// that is missing is installed into the target folder, in a version that is known to work. What cannot be
+/// checked is a failure, and the last lines name it. CONTRIBUTING.md says how to publish.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  cargo xtask release --dry-run
+  cargo xtask release --dry-run --offline    without a network; advisories are named as not checked")]
+pub(crate) struct Release {
+    /// Check, and publish nothing; there is no other way to run this
+    #[arg(long, required = true)]
+    dry_run: bool,
+
+    /// Use no network: what needs one is not checked, and the last line says so
+    #[arg(long)]
+    offline: bool,
+}
+
+impl Release {
+    pub(crate) fn run(&self) -> Result<()> {
+        ensure!(self.dry_run, "publishing is done by hand, as CONTRIBUTING.md says");
+        let workspace = Workspace::load()?;
+        ensure_clean()?;
+        let version = version(&workspace)?;
+        let mut outcome = Outcome::default();
+        outcome.take("packages", self.package(&workspace));
+        outcome.take("interfaces", self.compare(&workspace));
+        outcome.take("dependencies", self.deny(&workspace, &["bans", "licenses", "sources"]));
+        if self.offline {
+            outcome.unchecked.push("advisories of dependencies, as they need a network");
+        } else {
+            outcome.take("advisories", self.deny(&workspace, &["advisories"]));
+        }
+        outcome.take("changelog", print_entry(&workspace, &version));
+        outcome.report(&version)
+    }
+
+    /// Packages all crates, and builds each from its package.
+    fn package(&self, workspace: &Workspace) -> Result<()> {
+        heading("release: packages, each built from what is in it");
+        let mut command = cargo("package");
+        command.args(["--workspace", "--locked", "--all-features"]);
+        let kept = workspace.packages().iter().filter(|it| !is_published(it));
+        command.args(kept.flat_map(|package| ["--exclude", package.name.as_str()]));
+        self.run_cargo(&mut command)
+    }
+
+    /// Compares what is public with the last tag.
+    fn compare(&self, workspace: &Workspace) -> Result<()> {
+        heading("release: what is public, compared with the last tag");
+        let Some(tag) = last_tag() else {
+            println!("there is no tag `v…` yet, so there is nothing to compare with");
+            return Ok(());
+        };
+        let mut command = self.subcommand(workspace, &SEMVER_CHECKS)?;
+        command.args(["--workspace", "--all-features", "--baseline-rev", &tag]);
+        process::run(&mut command)
+    }
+
+    fn deny(&self, workspace: &Workspace, what: &[&str]) -> Result<()> {
+        heading(&format!("release: dependencies: {}", what.join(", ")));
+        let mut command = self.subcommand(workspace, &DENY)?;
+        if self.offline {
+            command.arg("--offline");
+        }
+        process::run(command.args(["--all-features", "check"]).args(what))
+    }
+
+    /// A subcommand that is in `PATH`, or else in the target folder, where it is installed if need be.
+    fn subcommand(&self, workspace: &Workspace, tool: &Subcommand) -> Result<Command> {
+        let folder = workspace.target_dir().join("xtask/tools");
+        let path = with_folder(folder.join("bin"))?;
+        let found = process::first_line(cargo(tool.name).env("PATH", &path).arg("--version"));
+        if found.is_err() {
+            let Subcommand { name, version } = tool;
+            eprintln!("cargo-{name} is missing; installing {version}, which takes some minutes");
+            let mut install = cargo("install");
+            install.args([&format!("cargo-{name}"), "--version", version, "--locked", "--root"]);
+            self.run_cargo(install.arg(&folder)).with_context(|| {
+                format!("cargo-{name} is missing: cargo install --locked cargo-{name}@{version}")
+            })?;
+        }
+        let mut command = cargo(tool.name);
+        command.env("PATH", path);
+        Ok(command)
+    }
+
+    fn run_cargo(&self, command: &mut Command) -> Result<()> {
+        if self.offline {
+            command.arg("--offline");
+        }
+        process::run(command)
+    }
+}
+
+/// What the checks have shown.
+#[derive(Debug, Default)]
+struct Outcome {
+    failed: Vec<String>,
+    unchecked: Vec<&'static str>,
+}
+
+impl Outcome {
+    fn take(&mut self, what: &str, result: Result<()>) {
+        if let Err(error) = result {
+            self.failed.push(format!("{what}: {error:#}"));
+        }
+    }
+
+    fn report(&self, version: &str) -> Result<()> {
+        println!();
+        for what in &self.unchecked {
+            println!("NOT CHECKED: {what}");
+        }
+        for failure in &self.failed {
+            println!("FAILED: {failure}");
+        }
+        if !self.failed.is_empty() {
+            return Err(Reported.into());
+        }
+        println!("{version} can be published; nothing has been");
+        Ok(())
+    }
+}
+
+/// A package that is made of what is not committed can be made by nobody else.
+fn ensure_clean() -> Result<()> {
+    let status = process::output(Command::new("git").args(["status", "--porcelain"]))?;
+    ensure!(status.is_empty(), "commit these first, or remove them:\n{}", status.trim_end());
+    Ok(())
+}
+
+/// The version of all crates, which have the same.
+fn version(workspace: &Workspace) -> Result<String> {
+    let mut published = workspace.packages().iter().filter(|it| is_published(it));
+    let first = published.next().context("no package is published")?;
+    if let Some(other) = published.find(|other| other.version != first.version) {
+        let (one, two) = (&first.version, &other.version);
+        bail!("{} is {one} and {} is {two}; they have one version", first.name, other.name);
+    }
+    Ok(first.version.to_string())
+}
+
+fn last_tag() -> Option<String> {
+    let mut command = Command::new("git");
+    command.args(["describe", "--tags", "--abbrev=0", "--match", "v[0-9]*"]);
+    process::first_line(&mut command).ok()
+}
+
+fn print_entry(workspace: &Workspace, version: &str) -> Result<()> {
+    heading("release: the changelog's entry");
+    let path = workspace.root().join("CHANGELOG.md");
+    let changelog = fs::read_to_string(&path).context("cannot read CHANGELOG.md")?;
+    let entry = changelog::entry(&changelog, version).with_context(|| {
+        format!("CHANGELOG.md has nothing under `## [{version}]`, nor under `## [Unreleased]`")
+    })?;
+    println!("{entry}");
+    Ok(())
+}
+
+/// `PATH` with a folder more, at its end.
+fn with_folder(folder: PathBuf) -> Result<std::ffi::OsString> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = env::split_paths(&path).chain([folder]);
+    env::join_paths(folders).context("the target folder cannot be in PATH")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_failure_fails_all_and_what_was_left_out_does_not() {
+        let mut outcome = Outcome { unchecked: vec!["advisories"], ..Outcome::default() };
+        outcome.take("packages", Ok(()));
+        assert!(outcome.report("0.1.0").is_ok());
+        outcome.take("packages", Err(anyhow::anyhow!("no")));
+        assert!(outcome.report("0.1.0").is_err());
+    }
+}
