@@ -1,12 +1,8 @@
 // The small examples, as people use them: a page that is open shows what a fresh one shows.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { assets, binary, launchBrowser, startExample, startProgram } from './launch.js';
+import { profileOf, startCounter } from './examples.js';
+import { launchBrowser, startExample } from './launch.js';
 import { until } from './patience.js';
 import { isIn } from './site.js';
 
@@ -20,24 +16,8 @@ before(async () => {
 });
 after(() => browser.close());
 
-/**
- * A browser profile, in which the CDN has what npm has: pages name the hashes of its files.
- *
- * @param {import('node:test').TestContext} t
- */
-async function profile(t) {
-  const context = await browser.newContext();
-  t.after(() => context.close());
-  await context.route('https://cdn.jsdelivr.net/npm/**', async (route) => {
-    const path = new URL(route.request().url()).pathname.replace(/^\/npm\/([^@]+)@[^/]+/, '$1');
-    await route.fulfill({
-      body: await readFile(join(assets, path)),
-      contentType: 'text/javascript',
-      headers: { 'Access-Control-Allow-Origin': '*' },
-    });
-  });
-  return context;
-}
+/** @param {import('node:test').TestContext} t */
+const profile = (t) => profileOf(browser, t);
 
 /** @param {Context} context @param {string} url */
 async function open(context, url) {
@@ -53,46 +33,6 @@ const shows = (page, selector, text) =>
     (found) => found.join() === text,
     `${selector} should be ${text}`,
   );
-
-/** A port of four digits that is free. */
-async function freePort() {
-  for (;;) {
-    const port = 2_000 + Math.floor(Math.random() * 8_000);
-    const server = createServer().listen(port, '127.0.0.1');
-    const isFree = await Promise.race([once(server, 'listening'), once(server, 'error')]).then(
-      () => server.listening,
-      () => false,
-    );
-    server.close();
-    if (isFree) return `${port}`;
-  }
-}
-
-/**
- * Starts the program of the README, which is to have no options: a copy of it that listens at another port.
- *
- * @param {import('node:test').TestContext} t
- */
-async function startCounter(t) {
-  const folder = await mkdtemp(join(tmpdir(), 'counter-'));
-  t.after(() => rm(folder, { recursive: true }));
-  const program = join(folder, 'counter');
-  const base = `http://127.0.0.1:${await freePort()}`;
-  const bytes = await readFile(binary('counter'), 'latin1');
-  await writeFile(program, bytes.replaceAll('127.0.0.1:8080', base.slice('http://'.length)), 'latin1');
-  await chmod(program, 0o755);
-  startProgram(t, program);
-  await until(
-    () =>
-      fetch(base).then(
-        ({ ok }) => ok,
-        () => false,
-      ),
-    Boolean,
-    'it listens',
-  );
-  return base;
-}
 
 describe('the small examples', { concurrency: true }, () => {
   test('counter: a click shows on every page, as on a fresh one', async (t) => {

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { takeExamples } from './example-pictures.js';
 import { folderOf } from './folders.js';
 import { assets, launchWholeBrowser, startExample } from './launch.js';
 import { answer, down, startProxy } from './proxy.js';
@@ -184,8 +185,9 @@ async function takeInspector(browser) {
 const browser = await launchWholeBrowser();
 stops.push(() => browser.close());
 try {
-  for (const folder of ['inspector', 'jobs', 'monitoring', 'tabs'])
+  for (const folder of ['examples', 'inspector', 'jobs', 'monitoring', 'tabs'])
     await mkdir(join(DOCS, folder), { recursive: true });
+  await takeExamples(browser, t, join(DOCS, 'examples'));
   await takeStates(browser);
   await takeTabs(browser);
   await takeInspector(browser);

@@ -8,6 +8,7 @@ mod bundle;
 mod ci;
 mod demo;
 mod examples;
+mod new;
 mod pictures;
 mod release;
 mod run;
@@ -34,6 +35,7 @@ use xtask::{npm, process, progress, tools, workspace};
     after_help = "\
 To begin with:
   cargo xtask demo            see it work: the job board on http://127.0.0.1:8080
+  cargo xtask new ../counter  begin an app of your own
   cargo xtask test            run every test, in Rust and in a browser
   cargo xtask ci              check all else that a change must pass
 
@@ -48,6 +50,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Demo(demo::Demo),
+    New(new::New),
     Run(run::Run),
     Examples(examples::Examples),
     Test(test::Test),
@@ -63,6 +66,7 @@ enum Verb {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Demo(verb) => verb.run(),
+        Verb::New(verb) => verb.run(),
         Verb::Run(verb) => verb.run(),
         Verb::Examples(verb) => verb.run(),
         Verb::Test(verb) => verb.run(),

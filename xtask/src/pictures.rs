@@ -9,8 +9,8 @@ use crate::{browser, process, tools};
 
 /// Take the pictures of the guides anew
 ///
-/// Starts the job board, brings its page and its inspector into each state, and writes what Chromium
-/// shows to `docs/src/inspector`, `docs/src/jobs`, `docs/src/monitoring` and `docs/src/tabs`. Look at
+/// Starts the examples, brings their pages and the inspector into each state, and writes what Chromium shows to
+/// `docs/src/examples`, `docs/src/inspector`, `docs/src/jobs`, `docs/src/monitoring` and `docs/src/tabs`. Look at
 /// them before you commit them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Pictures {}

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::workspace::{Program, Workspace, cargo};
 use crate::{assets, process};
 
-/// Run the hub or an example by its name
+/// Run the hub or an example by its name, or list them
 ///
 /// The programs are those of the packages under `crates/` and `examples/`. Each takes `--listen ADDR`, prints
 /// the address it listens on, logs to stderr and stops politely on Ctrl-C; `-- --help` lists
@@ -15,13 +15,14 @@ use crate::{assets, process};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
+  cargo xtask run                             what there is to run
   cargo xtask run hub
   cargo xtask run hub -- --listen 127.0.0.1:9000 --history 1000
   cargo xtask run --release hub               as fast as it gets
   cargo xtask run jobs -- --help              the program's own options")]
 pub(crate) struct Run {
-    /// The program
-    program: String,
+    /// The program; all are listed without it
+    program: Option<String>,
 
     /// Build it optimised
     #[arg(long)]
@@ -35,10 +36,22 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn run(&self) -> Result<()> {
         let workspace = Workspace::load()?;
-        let program = workspace.program(&self.program)?;
+        let Some(program) = &self.program else {
+            print!("{}", listed(&workspace.programs()));
+            return Ok(());
+        };
+        let program = workspace.program(program)?;
         let profile = if self.release { Profile::Release } else { Profile::Debug };
         launch(&workspace, program, profile, &self.args)
     }
+}
+
+/// A line for each program, with what it is.
+fn listed(programs: &[Program<'_>]) -> String {
+    let width = programs.iter().map(|program| program.name.len()).max().unwrap_or(0);
+    let line =
+        |program: &Program<'_>| format!("{:width$}  {}\n", program.name, program.description);
+    programs.iter().map(line).collect()
 }
 
 /// How a program is built.
@@ -66,4 +79,31 @@ pub(crate) fn launch(
     }
     command.args(args);
     process::become_program(&mut command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_run_is_listed_in_columns() {
+        let program = |name, description| Program { package: name, name, description };
+        let programs = [program("hub", "A hub"), program("chat-axum", "Chat rooms")];
+        assert_eq!(listed(&programs), "hub        A hub\nchat-axum  Chat rooms\n");
+    }
+
+    /// The index names each example, with a picture that is there.
+    #[test]
+    fn the_index_of_examples_is_complete() {
+        let workspace = Workspace::load().expect("the tests run in the workspace");
+        let index = workspace.root().join("examples/README.md");
+        let index = std::fs::read_to_string(index).expect("there is an index");
+        for program in workspace.programs().iter().filter(|it| it.package != "sse-hub") {
+            let picture = format!("docs/src/examples/{}.png", program.name);
+            assert!(index.contains(&format!("(../{picture})")), "the index has no {picture}");
+            assert!(workspace.root().join(&picture).is_file(), "{picture} is missing");
+            let command = format!("cargo xtask run {}", program.name);
+            assert!(index.contains(&command), "the index has no `{command}`");
+        }
+    }
 }

@@ -2,11 +2,13 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::new::{self, Framework};
 use crate::progress::heading;
 use crate::tools;
 use crate::workspace::{Workspace, cargo};
@@ -67,7 +69,8 @@ const SEED: &str = "SSE_KIT_TEST_SEED";
 /// streams of HTTP/2 that are reset at once; 20,000 sequences of pipelined requests on both lanes; three hubs
 /// on one Redis of which, under 300 clients and 10,000 messages, 20 are killed and 10 restarted, and Redis
 /// too; a hub that is killed 600 times under 16 publishers, and its store that loses power; failovers of Redis 6.2 and 7 and of Valkey, by hand, by sentinels and in a cluster; the glue for other
-/// web frameworks; the README's first program in a crate of its own; and 500 random walks through the tabs of a browser. And publishing while four clients resume 50,000 topics, which may take
+/// web frameworks; the README's first program in a crate of its own; each app that `cargo xtask new` writes, in its
+/// folder; and 500 random walks through the tabs of a browser. And publishing while four clients resume 50,000 topics, which may take
 /// twice as long as without them. All but the walks in release, one after another. Facts are
 /// asserted, and that ratio; times and memory are printed, for comparison on one machine.
 #[derive(Debug, clap::Args)]
@@ -109,6 +112,7 @@ impl Soak {
         if self.args.is_empty() {
             meet_frameworks()?;
             first_program::try_out(&Workspace::load()?)?;
+            begin_apps()?;
             walk_in_browser()?;
         }
         Ok(())
@@ -133,15 +137,33 @@ impl Soak {
     }
 }
 
-/// Tests the glue for other web frameworks. It is a workspace of its own, and five frameworks take minutes to
-/// build.
+/// Tests the glue for other web frameworks, with the app on actix-web that `cargo xtask new` writes. They are a
+/// workspace of their own, and five frameworks take minutes to build.
 fn meet_frameworks() -> Result<()> {
     heading("soak: other web frameworks");
     let workspace = Workspace::load()?;
     let manifest = workspace.root().join("examples/integrations/Cargo.toml");
     let mut command = cargo("test");
-    command.arg("--locked").arg("--manifest-path").arg(manifest);
+    command.args(["--workspace", "--locked", "--manifest-path"]).arg(manifest);
     process::run(command.env("CARGO_TARGET_DIR", workspace.target_dir()))
+}
+
+/// Writes each app that `cargo xtask new` can write, and runs its tests where it was written.
+fn begin_apps() -> Result<()> {
+    let workspace = Workspace::load()?;
+    let folder = env::temp_dir().join(format!("sse-kit-apps-{}", std::process::id()));
+    for framework in Framework::ALL {
+        for htmx_2 in [false, true] {
+            let name = format!("{}-{}", framework.name(), if htmx_2 { 2 } else { 4 });
+            heading(&format!("soak: a new app, {name}"));
+            let path = folder.join(&name);
+            new::write(workspace.root(), &path, framework, htmx_2)?;
+            let mut command = cargo("test");
+            command.current_dir(path).env("CARGO_TARGET_DIR", workspace.target_dir().join("apps"));
+            process::run(&mut command)?;
+        }
+    }
+    fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))
 }
 
 /// A number that nobody chose: the standard library's hashers begin with one of the system's.
@@ -184,7 +206,6 @@ fn raise_file_limit() -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::path::Path;
 
     use super::*;

@@ -14,6 +14,7 @@ mod prose;
 mod published;
 mod report;
 mod seeds;
+mod shown;
 mod sizes;
 mod sources;
 mod words;
@@ -34,7 +35,7 @@ const REQUIRED: &[&str] =
 ///
 /// Arrows between crates, lengths of files, what packages inherit from the workspace, what crates.io and docs.rs
 /// need of a crate, dependencies that require a newer Rust than we promise, crate docs, licences, links in the docs, tests with a bound on time or random inputs without the seed,
-/// words that must not be there, types of others in public signatures, doc comments and messages that are no plain English. Prints one line
+/// words that must not be there, types of others in public signatures, types that no example shows, doc comments and messages that are no plain English. Prints one line
 /// per offence and fails when there are any.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -95,6 +96,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     offences.extend(links::summary_offences(&sources));
     offences.extend(named_files::offences(&sources));
     offences.extend(prose::offences(&sources));
+    offences.extend(shown::offences(&sources));
     report_all(&offences)
 }
 

@@ -64,10 +64,13 @@ impl Workspace {
         for package in self.packages() {
             let folder = self.folder(package);
             if folder.starts_with("examples/") || folder.starts_with("crates/") {
+                let description = package.description.as_deref().unwrap_or_default();
                 let binaries = package.targets.iter().filter(|target| target.is_bin());
-                programs.extend(
-                    binaries.map(|bin| Program { package: &package.name, name: &bin.name }),
-                );
+                programs.extend(binaries.map(|bin| Program {
+                    package: &package.name,
+                    name: &bin.name,
+                    description,
+                }));
             }
         }
         programs.sort_unstable_by_key(|program| program.name);
@@ -92,6 +95,8 @@ pub struct Program<'a> {
     pub package: &'a str,
     /// The name of the program.
     pub name: &'a str,
+    /// What the package says that it is.
+    pub description: &'a str,
 }
 
 /// Returns whether `cargo publish --workspace` would take a package.

@@ -4,6 +4,15 @@ use sse_kit_event::ConnectionId;
 
 /// A set of connection ids, such as those that an event excludes: sorted, without duplicates, at
 /// most [`ConnectionSet::MAX_LEN`].
+///
+/// ```
+/// use sse_kit_broadcast::{ConnectionId, ConnectionSet};
+///
+/// let (one, other): (ConnectionId, ConnectionId) = ("1".parse()?, "2".parse()?);
+/// let senders = ConnectionSet::new([one.clone()])?;
+/// assert!(senders.contains(&one) && !senders.contains(&other));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectionSet(Box<[ConnectionId]>);
 

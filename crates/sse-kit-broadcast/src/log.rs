@@ -168,6 +168,15 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
 }
 
 /// The result of an append.
+///
+/// ```
+/// use sse_kit_broadcast::Appended;
+///
+/// let appended = Appended::new("5f-12".parse()?).with_receivers(3);
+/// assert_eq!((appended.receivers, appended.repeated), (Some(3), false));
+/// assert!(Appended::repeated("5f-12".parse()?).repeated);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Appended {
@@ -199,6 +208,15 @@ impl Appended {
 }
 
 /// A page of records read from the log.
+///
+/// ```
+/// use sse_kit_broadcast::Page;
+///
+/// // A log that has no more records says up to where that is certain.
+/// let page = Page::new(Vec::new(), "5f-12".parse()?);
+/// assert!(page.records.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Page {

@@ -17,6 +17,18 @@ use crate::record::{Append, Once};
 ///
 /// It stores no records itself; clients resume from the hub's history. Its epoch is random, so a
 /// client that reconnects after a restart receives a gap.
+///
+/// ```
+/// use sse_kit_broadcast::{Hub, MemoryLog};
+/// use sse_kit_event::Epoch;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // In a test: ids that are the same in each run.
+/// let hub = Hub::builder().log(MemoryLog::with_epoch(Epoch::new(0x5f))).build()?;
+/// assert_eq!(hub.cursor().to_string(), "5f-0");
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct MemoryLog {
     epoch: Epoch,

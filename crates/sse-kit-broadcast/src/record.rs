@@ -6,6 +6,17 @@ use crate::connection_set::ConnectionSet;
 use crate::stable_hash::{fnv, mixed};
 
 /// A log record that has no id yet.
+///
+/// ```
+/// use sse_kit_broadcast::Record;
+/// use sse_kit_event::{Event, Topic};
+///
+/// // As a log makes it of what it has stored.
+/// let jobs: Topic = "jobs:17".parse()?;
+/// let record = Record::new(jobs, Event::new("40 %").encode()).with_key(Some("job-17".parse()?));
+/// assert!(record.except.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Record {
@@ -63,6 +74,16 @@ impl From<Record> for Append {
 }
 
 /// The identity of a publish that may be retried.
+///
+/// ```
+/// use sse_kit_broadcast::Once;
+/// use sse_kit_event::{Audience, Topic};
+///
+/// let jobs: Topic = "jobs:17".parse()?;
+/// let once = Once::new(Audience::from(jobs), "order-4711".parse()?, 0x5eed);
+/// assert_eq!(once.key.as_str(), "order-4711");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Once {

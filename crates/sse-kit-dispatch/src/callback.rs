@@ -131,6 +131,16 @@ where
 }
 
 /// A function of the app that takes an `A` and makes a `T`. It may wait, fail and panic.
+///
+/// ```
+/// use sse_kit_dispatch::Callback;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let is_even = Callback::<u32, bool>::new(|number| async move { number % 2 == 0 });
+/// assert!(is_even.call(42).await?);
+/// # Ok(()) }
+/// ```
 pub struct Callback<A, T>(Arc<Function<A, T>>);
 
 type Function<A, T> = dyn Fn(A) -> BoxFuture<'static, Result<T, CallbackError>> + Send + Sync;

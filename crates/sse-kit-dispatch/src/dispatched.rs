@@ -7,6 +7,18 @@ use crate::event::DomainEvent;
 use crate::handler::{HandlerError, HandlerResult};
 
 /// The outcome of a dispatch.
+///
+/// ```
+/// use sse_kit_dispatch::{Dispatcher, DomainEvent, Ending};
+/// use serde_json::json;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let dispatched = Dispatcher::new().dispatch(DomainEvent::new("job:done", &json!({}))?).await?;
+/// assert_eq!(dispatched.ending, Ending::Handled);
+/// assert!(dispatched.results.is_empty() && dispatched.errors.is_empty());
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 #[must_use = "the errors of handlers are in it"]

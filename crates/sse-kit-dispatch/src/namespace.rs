@@ -11,6 +11,15 @@ use crate::event_type::EventType;
 /// `shop:job:done`.
 ///
 /// A namespace follows the rules of an [`EventType`]. Cloning is cheap.
+///
+/// ```
+/// use sse_kit_dispatch::Namespace;
+///
+/// let shop: Namespace = "shop".parse()?;
+/// assert_eq!(shop.as_str(), "shop");
+/// assert!("".parse::<Namespace>().is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(
     Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]

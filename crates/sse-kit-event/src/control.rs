@@ -62,6 +62,15 @@ impl ControlName {
 }
 
 /// The data of `sse-kit:hello`.
+///
+/// ```
+/// use sse_kit_event::control::Hello;
+///
+/// let hello = Hello::new("5f-12".parse()?, "tab-1".parse()?).event();
+/// let text = hello.encode().finish(None);
+/// assert!(text.starts_with(b"event: sse-kit:hello\ndata: {\"cursor\":\"5f-12\""));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Hello {
@@ -116,6 +125,14 @@ impl Hello {
 /// The data of `sse-kit:gap`: events after `from`, up to and including `to`, may be missing.
 ///
 /// The page should reload its content.
+///
+/// ```
+/// use sse_kit_event::control::{Gap, GapReason};
+///
+/// let gap = Gap::new(None, "5f-12".parse()?, GapReason::Trimmed).event();
+/// assert_eq!(gap.data(), r#"{"from":null,"to":"5f-12","reason":"trimmed"}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Gap {

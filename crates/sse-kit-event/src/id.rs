@@ -9,6 +9,14 @@ use crate::text::{TextError, TextErrorKind};
 /// The identity of one incarnation of a log: a random number, chosen when the log is created.
 ///
 /// Offsets are comparable only within one epoch. The text form is lower-case hexadecimal.
+///
+/// ```
+/// use sse_kit_event::Epoch;
+///
+/// assert_eq!(Epoch::new(0xc0ffee).to_string(), "c0ffee");
+/// assert_ne!(Epoch::random()?, Epoch::random()?);
+/// # Ok::<(), sse_kit_event::RandomError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Epoch(u64);
 

@@ -41,6 +41,20 @@ const MAX_WARM_UP: usize = 64 << 20;
 ///
 /// Pass it to [`HubBuilder::log`](sse_kit_broadcast::HubBuilder::log). It then starts one thread,
 /// which writes; the thread ends with the hub.
+///
+/// ```
+/// use sse_kit_broadcast::Hub;
+/// use sse_kit_file::{FileConfig, FileLog};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// # let store = directory.path().join("store");
+/// let log = FileLog::open(FileConfig::new(&store)).await?;
+/// let monitor = log.monitor(); // for health checks and metrics
+/// let hub = Hub::builder().log(log).build()?;
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct FileLog {
     shared: Arc<Shared>,

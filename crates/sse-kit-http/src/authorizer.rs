@@ -45,6 +45,21 @@ pub enum Access {
 }
 
 /// The permission to see a resource, possibly for a limited time.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use sse_kit_http::{DeniedError, Grant};
+///
+/// /// The gate asks again after five minutes.
+/// fn access(is_member: bool) -> Result<Grant, DeniedError> {
+///     if is_member { Ok(Grant::lasting(Duration::from_secs(300))) } else { Err(DeniedError) }
+/// }
+///
+/// assert!(access(false).is_err());
+/// let _of_staff: Grant = Grant::unlimited();
+/// # let _ = access(true);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a grant has no effect until it is returned"]
 pub struct Grant {

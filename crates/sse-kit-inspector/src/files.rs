@@ -29,7 +29,10 @@ pub(crate) struct Files;
 
 impl Files {
     pub(crate) fn scripts(links: &Links) -> PageScripts {
-        PageScripts::hosted(Dialect::V4, links.files()).script(sse_kit_monitor::script())
+        PageScripts::new(Dialect::V4)
+            .htmx_from(links.files())
+            .own_from(links.files())
+            .script(sse_kit_monitor::script())
     }
 
     pub(crate) fn style(links: &Links) -> String {
@@ -69,7 +72,7 @@ mod tests {
 
     #[test]
     fn htmx_is_the_version_that_sse_kit_is_tested_with() {
-        let cdn = PageScripts::cdn(Dialect::V4).to_string();
+        let cdn = PageScripts::new(Dialect::V4).to_string();
         for source in [HTMX, HX_SSE] {
             assert!(cdn.contains(&Script::new("htmx", source).integrity()));
         }

@@ -22,6 +22,16 @@ use crate::state::State;
 /// | console log, overlay | off |
 ///
 /// Setters consume and return the value; settings that are not set keep their defaults.
+///
+/// ```
+/// use std::time::Duration;
+/// use sse_kit_monitor::{MonitorConfig, State};
+///
+/// let monitor = MonitorConfig::new()
+///     .reconnect_delay(Duration::from_secs(1))
+///     .indicator(State::Live, "Up to date");
+/// assert!(monitor.status_element().as_str().contains("id=\"connection-status\""));
+/// ```
 #[derive(Clone, Debug)]
 pub struct MonitorConfig {
     pub(crate) connection: ElementId,

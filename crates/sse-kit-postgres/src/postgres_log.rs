@@ -31,6 +31,16 @@ use crate::warm_up::WarmUp;
 ///
 /// Pass it to [`HubBuilder::log`](sse_kit_broadcast::HubBuilder::log). It then starts two tasks, one that
 /// reads and one that appends; they end with the hub.
+///
+/// ```no_run
+/// use sse_kit_broadcast::Hub;
+/// use sse_kit_postgres::{PostgresConfig, PostgresLog};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = PostgresConfig::new("postgres://app@127.0.0.1/shop")?;
+/// let hub = Hub::builder().log(PostgresLog::connect(config).await?).build()?;
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct PostgresLog {
     config: PostgresConfig,

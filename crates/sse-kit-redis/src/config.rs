@@ -191,6 +191,15 @@ impl fmt::Debug for RedisConfig {
 /// The name of a log in Redis: 1 to 64 letters, digits and `._-`.
 ///
 /// It is the hash tag of all its keys, so a cluster keeps them in one slot.
+///
+/// ```
+/// use sse_kit_redis::LogName;
+///
+/// let name: LogName = "shop.events".parse()?;
+/// assert_eq!(name.as_str(), "shop.events");
+/// assert!("shop events".parse::<LogName>().is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LogName(String);
 

@@ -24,6 +24,16 @@ use crate::warm_up::WarmUp;
 ///
 /// Pass it to [`HubBuilder::log`](sse_kit_broadcast::HubBuilder::log). It then starts one task that
 /// reads the stream; the task ends with the hub.
+///
+/// ```no_run
+/// use sse_kit_broadcast::Hub;
+/// use sse_kit_redis::{RedisConfig, RedisLog};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let log = RedisLog::connect(RedisConfig::new("redis://127.0.0.1:6379")?).await?;
+/// let hub = Hub::builder().log(log).build()?;
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct RedisLog {
     appender: Arc<Appender>,

@@ -22,6 +22,17 @@ use crate::disposition::Listening;
 /// ended by a signal. If a signal was ignored before, as in a background job of a shell, it is
 /// ignored again. If the app had its own handler, that handler was called all the time and still
 /// is. (The previous state is read from `/proc`; without `/proc`, the default is assumed.)
+///
+/// ```no_run
+/// use sse_kit_shutdown::Signals;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let mut signals = Signals::install()?;
+/// let signal = signals.next().await; // a second Ctrl-C does not end the process either
+/// println!("{signal:?}");
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Signals {
     terminate: unix::Signal,

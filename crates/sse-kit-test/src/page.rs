@@ -35,6 +35,24 @@ use self::live::Live;
 ///
 /// A page knows nothing else of htmx: no extensions of others, no `hx-on`, `hx-include` or `hx-boost`, no
 /// requests that a timer or the sight of an element triggers, and no answers that are streams.
+///
+/// ```
+/// use std::convert::Infallible;
+///
+/// use http::{Request, Response};
+/// use http_body_util::Full;
+/// use sse_kit_test::{TestBody, TestClient, TestPage};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let app = tower::service_fn(async |_request: Request<TestBody>| {
+///     let html = Full::<bytes::Bytes>::from("<p id=\"count\">0</p>");
+///     Ok::<_, Infallible>(Response::new(html))
+/// });
+/// let mut page = TestPage::open(&TestClient::new(app), "/").await;
+/// page.expect_text("#count", "0").await;
+/// # }
+/// ```
 pub struct TestPage {
     client: TestClient,
     path: String,

@@ -19,6 +19,21 @@ type Act = Rc<dyn for<'a> Fn(&'a mut TestPage, u32) -> LocalBoxFuture<'a, ()>>;
 ///
 /// Without any other setting there are 30 steps in each of 32 runs, and connections are lost in all the ways
 /// that there are.
+///
+/// ```
+/// # use sse_kit_test::TestClient;
+/// use sse_kit_test::{Scenario, TestPage, assert_converges};
+///
+/// # fn client() -> TestClient {
+/// #     panic!("the app of the test")
+/// # }
+/// # fn test() {
+/// let scenario = Scenario::page("/")
+///     .and_page("/")
+///     .action("click", async |page: &mut TestPage, _| page.click("button").await);
+/// assert_converges(async || client(), &scenario);
+/// # }
+/// ```
 #[derive(Clone)]
 #[must_use = "a scenario does nothing until it is run by `assert_converges`"]
 pub struct Scenario {

@@ -24,6 +24,29 @@ use crate::updated::{UpdateError, Updated};
 ///
 /// Every callback may return its value, a `Result` of it with any error, or a future of either: see
 /// [`Changes`]. Cheap to clone; all clones share their handlers. See the [crate](crate) for an example.
+///
+/// ```
+/// use serde::Deserialize;
+/// use serde_json::json;
+/// use sse_kit_dispatch::DomainEvent;
+/// use sse_kit_htmx::{ElementId, Html, Update};
+/// use sse_kit_update::ElementUpdater;
+///
+/// #[derive(Deserialize)]
+/// struct Job {
+///     id: u64,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let updater = ElementUpdater::new();
+/// updater.on("job:*", |job: Job| {
+///     Update::fill(ElementId::from_static("last"), &Html::text(job.id))
+/// })?;
+/// let updated = updater.update(DomainEvent::new("job:done", &json!({ "id": 17 }))?).await?;
+/// assert_eq!(updated.updates.len(), 1);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct ElementUpdater {
     registry: Arc<Mutex<Arc<Registry>>>,

@@ -1,7 +1,71 @@
-//! The front door of sse-kit: the crates behind features, under one name.
+//! Live web pages from Rust, without a JavaScript framework: the server renders HTML, and each change goes to
+//! every page that shows it, over Server-Sent Events, where [htmx](https://htmx.org) puts it in its place.
 //!
-//! A newcomer needs three names: a [`Hub`] that events are published to, an [`Event`], and
-//! an [`SseBody`] that carries them to a page.
+//! This crate is the front door: the crates of sse-kit behind features, under one name.
+//!
+//! # A first program
+//!
+//! A counter that every open page shows, with the features `axum`, `kit` and `monitor`.
+//!
+//! ```no_run
+//! # #[cfg(not(all(unix, feature = "axum", feature = "kit", feature = "monitor")))]
+//! # fn main() {}
+//! # #[cfg(all(unix, feature = "axum", feature = "kit", feature = "monitor"))]
+//! # mod program {
+//! use axum::{Router, extract::State, routing::get};
+//! use sse_kit::axum::{self as live, Error, Live};
+//! use sse_kit::htmx::{ElementId, Endpoint, Html, Update};
+//! use sse_kit::{EventData, Hub, Page, SseKit};
+//!
+//! /// What happened. The type names its event type once, and its topic has the same name.
+//! #[derive(serde::Serialize, serde::Deserialize)]
+//! struct Counted(u64);
+//!
+//! impl EventData for Counted {
+//!     const TYPE: &'static str = "count:changed";
+//! }
+//!
+//! #[tokio::main]
+//! # pub
+//! async fn main() -> std::io::Result<std::process::ExitCode> {
+//!     let kit = SseKit::with_state(Hub::new(), 0);
+//!     kit.on(|Counted(count)| Update::fill(ElementId::from_static("count"), &Html::text(count)));
+//!     let app = Router::new()
+//!         .route("/", get(page).post(click))
+//!         .route("/events", get(|live: Live| live.open(Counted::topic())))
+//!         .merge(live::assets())
+//!         .layer(live::same_site())
+//!         .with_state(kit.clone());
+//!     live::serve("127.0.0.1:8080", app, kit.hub()).await
+//! }
+//!
+//! async fn click(State(kit): State<SseKit<u64>>) -> Result<(), Error> {
+//!     kit.change(|count| {
+//!         *count += 1;
+//!         Counted(*count)
+//!     })
+//!     .await?;
+//!     Ok(())
+//! }
+//!
+//! async fn page(State(kit): State<SseKit<u64>>) -> Page {
+//!     let (count, cursor) = kit.read(|count| *count).await;
+//!     let body = format!("<b id=count>{count}</b> <button hx-post=/ hx-swap=none>+1</button>");
+//!     Page::new(Endpoint::from_static("/events"), cursor).body(Html::trusted(body))
+//! }
+//! # }
+//! # #[cfg(all(unix, feature = "axum", feature = "kit", feature = "monitor"))]
+//! # use program::main;
+//! ```
+//!
+//! # A tour
+//!
+//! ## Publish and listen
+//!
+//! A [`Hub`] is what events are published to, and an [`Event`] is text with an optional name. A page that listens
+//! to a [`Topic`](event::Topic) gets its events in order. When it reconnects, it sends the id of the last event that it
+//! saw, and gets what it missed, or a gap event if that is no longer there. Any framework that speaks `http` takes
+//! the response:
 //!
 //! ```
 //! # #[cfg(not(feature = "http"))]
@@ -17,8 +81,7 @@
 //! let hub = Hub::new();
 //! let jobs: Topic = "jobs:17".parse()?;
 //!
-//! // In a handler, of any framework that speaks `http`: a stream that resumes by itself. The topics are
-//! // those that the signed-in user may see, and never just what the query names.
+//! // In a handler: the topics are those that the signed-in user may see, and never just what the query names.
 //! let allowed = Topics::from(&jobs);
 //! let request = http::Request::get("/events?topic=jobs:17").body(())?;
 //! let request = SseRequest::from(&request);
@@ -39,30 +102,64 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Where rights can end while a stream is open, let a [`Gate`](http::Gate) open it: it asks the app who may see
-//! what, and ends the stream when the answer changes. With axum, begin with the module `axum` instead.
+//! ## From an event to the pages that show it
+//!
+//! [`SseKit`] joins a [`Dispatcher`], which calls the handlers of an event, an
+//! [`ElementUpdater`](update::ElementUpdater), which makes of it what changes on a page, and the hub.
+//! [`SseKit::change`] changes the state of the app and emits the event in one step; [`SseKit::read`] reads the state with the
+//! cursor of the same moment, so that a page begins exactly where its HTML ended. The markup is of [`htmx`], for
+//! htmx 2 and 4; with askama, maud, hypertext or minijinja a template is a [`Fragment`](htmx::Fragment) of the page.
+//!
+//! ## Who may see what
+//!
+//! A [`Gate`](http::Gate) opens a stream if the app's [`Authorizer`](http::Authorizer) grants it, asks again when the
+//! grant expires, and ends the stream when the answer changes or the user signs out. A [`Quota`](http::Quota) limits the
+//! streams of a client, and [`ensure_same_site`](http::ensure_same_site) refuses what pages of other sites ask for.
+//!
+//! ## Streams that are no broadcast
+//!
+//! [`SseResponse::stream`](http::SseResponse::stream) sends any stream of events, such as the tokens of an LLM. A
+//! [`SharedStream`](http::SharedStream) outlives its pages, which join, leave, reload and resume.
+//!
+//! ## A page that knows whether it is live
+//!
+//! The [`monitor`] shows the state of the connection, reconnects it, and reloads the page when events are missing for
+//! good. With [`tabs`], all tabs of a browser share one connection.
+//!
+//! ## Restarts, and several nodes
+//!
+//! A hub keeps its events in memory, unless it is [built](Hub::builder) with a log: in files
+//! ([`FileLog`](file::FileLog)), so that pages go on over a deploy, or on Redis ([`RedisLog`](redis::RedisLog)), so that several
+//! nodes are one hub. A [`Shutdown`](shutdown::Shutdown) says goodbye to every page before the process ends.
+//!
+//! ## Tests
+//!
+//! The crate [`sse-kit-test`](https://docs.rs/sse-kit-test) opens pages in the process of the test, cuts their
+//! connections, and shows that each ends as a fresh page would.
+//!
+//! # Features
 //!
 //! | feature | module | what it is |
 //! |---|---|---|
 //! | (always) | [`event`] | events, ids, topics, and their wire format |
-//! | `json` | | `Event::json`: events whose data is a value as JSON |
+//! | `json` | | [`Event::json`]: events whose data is a value as JSON |
 //! | `broadcast` | [`broadcast`] | topics, subscriptions, fan-out, history and replay |
 //! | `http` | [`http`] | streams, responses and requests over the `http` crates |
-//! | `axum` | `axum` | for axum: extractor, responses, errors, script assets, readiness, a server that says goodbye |
+//! | `axum` | [`axum`] | for axum: extractor, responses, errors, script assets, readiness, a server that says goodbye |
 //! | `gzip` | | streams that are compressed, each event once for all of them |
 //! | `tower` | | the rules about sites and hosts as layers of tower |
-//! | `file` | `file` | the log in files, for a hub whose events survive a restart |
-//! | `postgres` | `postgres` | the log in PostgreSQL, for events in transactions of the app; `postgres-tls` adds TLS |
-//! | `redis` | `redis` | the log on Redis Streams, for hubs of several nodes; `redis-tls` adds TLS |
-//! | `dispatch` | `dispatch` | handlers by pattern, filters, transformers, middleware |
-//! | `htmx` | `htmx` | markup for htmx 2 and 4, for several template engines: `askama`, `hypertext`, `maud`, `minijinja` |
-//! | `update` | `update` | from a typed event to updates of the page |
-//! | `monitor` | `monitor` | a page that knows whether it is live, shows it, and heals itself |
-//! | `inspector` | `inspector` | a live page of the topics, connections and events of a hub |
-//! | `kit` | | `SseKit`: dispatcher, updater and hub behind one `emit` |
-//! | `shutdown` | `shutdown` | signals, goodbye, drain, deadline |
-//! | `serve`, `fast-path`, `tls` | `serve` | a server over hyper-util, a fast path for its streams, and TLS |
-//! | `tabs` | `tabs` | one connection for all tabs of a browser |
+//! | `file` | [`file`] | the log in files, for a hub whose events survive a restart |
+//! | `postgres` | [`postgres`] | the log in PostgreSQL, for events in transactions of the app; `postgres-tls` adds TLS |
+//! | `redis` | [`redis`] | the log on Redis Streams, for hubs of several nodes; `redis-tls` adds TLS |
+//! | `dispatch` | [`dispatch`] | handlers by pattern, filters, transformers, middleware |
+//! | `htmx` | [`htmx`] | markup for htmx 2 and 4, for several template engines: `askama`, `hypertext`, `maud`, `minijinja` |
+//! | `update` | [`update`] | from a typed event to updates of the page |
+//! | `monitor` | [`monitor`] | a page that knows whether it is live, shows it, and heals itself |
+//! | `inspector` | [`inspector`] | a live page of the topics, connections and events of a hub |
+//! | `kit` | | [`SseKit`]: dispatcher, updater and hub behind one `emit` |
+//! | `shutdown` | [`shutdown`] | signals, goodbye, drain, deadline |
+//! | `serve`, `fast-path`, `tls` | [`serve`] | a server over hyper-util, a fast path for its streams, and TLS |
+//! | `tabs` | [`tabs`] | one connection for all tabs of a browser |
 //!
 //! `broadcast` and `http` are on by default. Features only ever add.
 #![cfg_attr(docsrs, feature(doc_cfg))]

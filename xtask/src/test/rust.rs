@@ -2,13 +2,14 @@
 
 mod programs;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use cargo_metadata::Package;
 
-use self::programs::Run;
+use self::programs::{Run, TestProgram};
 use super::{Tally, heading};
 use crate::workspace::{Workspace, cargo};
 use crate::{process, tools, wheels};
@@ -21,6 +22,19 @@ const LOG_ON_REDIS: &str = "sse-kit-redis log";
 
 /// All of the workspace, with what every run must have alike, so that nothing is built twice.
 const EVERYTHING: [&str; 2] = ["--workspace", "--all-features"];
+
+/// Programs of tests that `--quick` leaves out: their servers start and stop, or they try very many inputs.
+pub(super) const LEFT_OUT: &[&str] = &[
+    "jobs nodes",
+    "schedules schedules",
+    "sse-hub cluster",
+    "sse-hub contract",
+    "sse-hub endurance",
+    "sse-hub endurance_fast_path",
+    "sse-hub fast_path",
+    "sse-hub proxies",
+    "sse-kit-redis log",
+];
 
 pub(super) fn run(workspace: &Workspace, args: &[OsString]) -> Result<Tally> {
     heading("rust: cargo test");
@@ -36,6 +50,40 @@ pub(super) fn run(workspace: &Workspace, args: &[OsString]) -> Result<Tally> {
         tally.add(counted.ended(status.success(), "cargo test"));
     }
     Ok(tally)
+}
+
+/// Runs the test programs that take seconds, and builds no other.
+pub(super) fn run_quick(workspace: &Workspace) -> Result<Tally> {
+    heading("rust: cargo test, but for what takes long");
+    let mut tally = Tally::default();
+    let environment = environment(&mut tally)?;
+    let targets = quick_targets(workspace);
+    let mut options = EVERYTHING.to_vec();
+    options.extend(["--lib", "--bins"]);
+    options.extend(targets.iter().flat_map(|target| ["--test", target.as_str()]));
+    let mut programs = programs::build(&options)?;
+    // Targets of one name are built in every package that has one.
+    programs.retain(|program| !LEFT_OUT.contains(&program.name.as_str()));
+    run_programs(programs.iter().map(|program| with(&environment, program)).collect(), &mut tally);
+    Ok(tally)
+}
+
+/// The names of the targets of tests that are not left out.
+fn quick_targets(workspace: &Workspace) -> BTreeSet<String> {
+    let targets = test_targets(workspace).into_iter();
+    let quick = targets.filter(|(program, _)| !LEFT_OUT.contains(&program.as_str()));
+    quick.map(|(_, target)| target).collect()
+}
+
+/// The programs of tests in files of their own, by their names, with their targets.
+fn test_targets(workspace: &Workspace) -> Vec<(String, String)> {
+    let of_package = |package: &Package| {
+        let folder = workspace.folder(package);
+        let folder = folder.rsplit('/').next().unwrap_or_default().to_owned();
+        let tests = package.targets.iter().filter(|target| target.is_test());
+        tests.map(move |it| (format!("{folder} {}", it.name), it.name.clone())).collect::<Vec<_>>()
+    };
+    workspace.packages().iter().flat_map(of_package).collect()
 }
 
 /// Runs every test program, and that of the log on Redis once with each server there is. Several at a
@@ -60,11 +108,19 @@ fn run_all(
             Err(error) => tally.fail(format!("{error:#}")),
         }
     }
-    runs.extend(programs.iter().map(|program| {
-        let mut run = program.run();
-        run.command.envs(environment.iter().map(|(name, path)| (name, path)));
-        run
-    }));
+    runs.extend(programs.iter().map(|program| with(environment, program)));
+    run_programs(runs, tally);
+    Ok(())
+}
+
+/// A run of a program that finds the servers.
+fn with(environment: &[(&str, PathBuf)], program: &TestProgram) -> Run {
+    let mut run = program.run();
+    run.command.envs(environment.iter().map(|(name, path)| (name, path)));
+    run
+}
+
+fn run_programs(runs: Vec<Run>, tally: &mut Tally) {
     programs::run_side_by_side(runs, |name, outcome| {
         println!("\n== rust: {name}");
         match outcome {
@@ -77,7 +133,6 @@ fn run_all(
             Err(error) => tally.fail(format!("{error:#}")),
         }
     });
-    Ok(())
 }
 
 /// The servers that tests start, as variables of the environment. One that is missing is a failure that
@@ -149,6 +204,17 @@ fn number_before(result: &str, what: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_out_is_there() {
+        let workspace = Workspace::load().expect("the tests run in the workspace");
+        let targets = test_targets(&workspace);
+        for program in LEFT_OUT {
+            assert!(targets.iter().any(|(name, _)| name == program), "there is no {program}");
+        }
+        assert!(quick_targets(&workspace).contains("kit"));
+        assert!(!quick_targets(&workspace).contains("cluster"));
+    }
 
     #[test]
     fn a_program_that_dies_between_tests_is_a_failure() {

@@ -53,6 +53,9 @@ const FACADE: &str = "sse-kit";
 /// A program built on the facade, as examples are.
 const HUB: &str = "sse-hub";
 
+/// What `cargo xtask new` writes: apps, as examples are.
+const STARTERS: &str = "xtask/starters/";
+
 /// Crates of others that are one crate's business, and the crates, and folders outside `crates/`,
 /// that may name them too.
 const GUARDED: &[(&str, &str, &[&str])] = &[
@@ -120,7 +123,7 @@ fn unknown(package: &PackageFacts) -> Option<String> {
 }
 
 fn facade_named(package: &PackageFacts) -> Option<String> {
-    let may = is_in(package, &[HUB, "examples", "tests"]);
+    let may = is_in(package, &[HUB, "examples", "tests"]) || package.folder.starts_with(STARTERS);
     let names = package.needs.iter().chain(&package.tested_with).any(|name| name == FACADE);
     (names && !may)
         .then(|| format!("{} names the facade; only the hub, examples and tests may", package.name))
@@ -200,6 +203,7 @@ mod tests {
         assert!(whats(package("examples/jobs", &["sse-kit"], &[])).is_empty());
         assert!(whats(package("crates/sse-hub", &["sse-kit"], &[])).is_empty());
         assert!(whats(package("tests", &["sse-kit"], &[])).is_empty());
+        assert!(whats(package("xtask/starters/axum", &["sse-kit"], &[])).is_empty());
         assert_eq!(whats(package("xtask", &["sse-kit"], &[])).len(), 1);
     }
 
