@@ -37,8 +37,8 @@ use crate::warm_up::WarmUp;
 /// use sse_kit_postgres::{PostgresConfig, PostgresLog};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let log = PostgresLog::connect(PostgresConfig::new("postgres://app@127.0.0.1/shop")?).await?;
-/// let hub = Hub::builder().log(log).build()?;
+/// let config = PostgresConfig::new("postgres://app@127.0.0.1/shop")?;
+/// let hub = Hub::builder().log(PostgresLog::connect(config).await?).build()?;
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
