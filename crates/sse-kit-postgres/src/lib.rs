@@ -43,8 +43,6 @@
 //! Publishing transactions may go through such a pool.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#![cfg_attr(docsrs, feature(doc_cfg))]
-
 mod appender;
 mod archive;
 mod batch;
