@@ -35,9 +35,8 @@ pub(super) fn test_runner(node: &Path) -> Command {
     let mut command = Command::new(node);
     command
         .arg("--test")
-        // Two files at a time: one waits for timeouts most of the time, and three keep two cores so busy (a
-        // load of 19) that pages wait longer for their worker than they are patient.
-        .arg("--test-concurrency=2")
+        // Three files at a time: most of them wait for timeouts, and two cores have room for the pages.
+        .arg("--test-concurrency=3")
         .arg(format!("--test-timeout={TIMEOUT_MILLISECONDS}"))
         .args(["--test-reporter=spec", "--test-reporter-destination=stdout"])
         .arg("--test-reporter=tap");
