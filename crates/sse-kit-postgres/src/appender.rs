@@ -18,7 +18,7 @@ use crate::session::{Session, described};
 use crate::status::{Shared, View};
 
 /// The pause between two attempts.
-pub(crate) const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(50);
 
 const APPEND: &str = "select sse.append(
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";

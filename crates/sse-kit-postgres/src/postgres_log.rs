@@ -1,7 +1,6 @@
 //! The log that several nodes share.
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +12,9 @@ use sse_kit_broadcast::{
 use sse_kit_event::{ConnectionId, EventId, Topics};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use crate::appender::{self, Appender};
+use crate::appender::Appender;
 use crate::archive::{self, Archive};
 use crate::batch;
 use crate::config::PostgresConfig;
@@ -176,19 +175,12 @@ impl Log for PostgresLog {
 impl PostgresLog {
     async fn append_by_deadline(&self, append: Append) -> Result<Appended, AppendError> {
         batch::check_size(&append)?;
-        let (answer, mut answered) = oneshot::channel();
+        let (answer, answered) = oneshot::channel();
         let deadline = Instant::now() + self.config.append_deadline;
         self.shared.queue.push(Waiting { append, deadline, answer })?;
-        // The appender answers by the deadline, and knows more than that it has passed.
-        match timeout_at(deadline + appender::PAUSE, &mut answered).await {
-            Ok(Ok(appended)) => appended,
-            // The appender answers everything that it takes, unless the hub is dropped.
-            Ok(Err(error)) => Err(AppendError::Ambiguous(error.into())),
-            Err(_elapsed) => answered.try_recv().unwrap_or_else(|_| {
-                let error = io::Error::from(io::ErrorKind::TimedOut);
-                Err(AppendError::Ambiguous(error.into()))
-            }),
-        }
+        // The appender answers all that it takes by the deadline, and it alone knows whether an attempt may
+        // have been written. A timeout of our own could only guess. It is gone if the hub was dropped.
+        answered.await.unwrap_or_else(|error| Err(AppendError::Ambiguous(error.into())))
     }
 }
 
