@@ -163,10 +163,13 @@ export function serveHtmx4(unwatched) {
       return;
     }
     if (!htmx || !current) return;
-    // The loop ends now, and takes with it whatever stands here.
-    htmx.sse = undefined;
-    queueMicrotask(() => {
-      htmx.sse ??= current;
+    // The loop ends now, and would take with it whatever stands here. It looks once, before all others.
+    Object.defineProperty(htmx, 'sse', {
+      configurable: true,
+      get() {
+        delete htmx.sse;
+        htmx.sse = current;
+      },
     });
   };
   addEventListener('htmx:config:request', askOnce, true);
