@@ -404,7 +404,7 @@ mod tests {
     use futures_util::future::join_all;
     use http_body_util::BodyExt;
     use sse_kit::broadcast::{
-        Append, AppendError, Appended, BoxFuture, Inlet, Log, MemoryLog, Page, ReadError,
+        Append, AppendError, Appended, BoxFuture, Inlet, Log, LogPage, MemoryLog, ReadError,
     };
     use sse_kit::event::{Event, EventId, Topic};
     use sse_kit::serve::{Listener, Server};
@@ -428,7 +428,7 @@ mod tests {
             self.0.append(append)
         }
 
-        fn read(&self, _: EventId, _: usize) -> BoxFuture<'_, Result<Page, ReadError>> {
+        fn read(&self, _: EventId, _: usize) -> BoxFuture<'_, Result<LogPage, ReadError>> {
             Box::pin(async {
                 tokio::time::sleep(Duration::from_secs(10)).await;
                 Err(ReadError::NotKept)

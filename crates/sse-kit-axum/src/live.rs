@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use futures_core::Stream;
 use sse_kit_broadcast::{ClientKey, Hub, Subscription, SubscriptionBuilder};
 use sse_kit_event::{Event, Topics};
-use sse_kit_http::{Authorizer, Gate, Permit, Progress, Quota, SharedStream, SseResponse};
+use sse_kit_http::{Authorizer, Gate, Permit, Quota, SharedProgress, SharedStream, SseResponse};
 
 use crate::error::{Error, ErrorKind};
 use crate::live_request::LiveRequest;
@@ -184,7 +184,7 @@ impl Live {
     /// # Cancel safety
     ///
     /// When the future is dropped before it is ready, nothing is opened.
-    pub async fn open_shared<P: Progress>(
+    pub async fn open_shared<P: SharedProgress>(
         self,
         stream: &SharedStream<P>,
     ) -> Result<SseResponse, Error> {

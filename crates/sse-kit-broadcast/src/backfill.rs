@@ -9,10 +9,10 @@ use sse_kit_event::EventId;
 use crate::budget::{Budget, Share};
 use crate::connection::Connection;
 use crate::entry::Entry;
-use crate::joined::Lacking;
-use crate::log::{Log, Page};
+use crate::log::{Log, LogPage};
 use crate::node::Node;
 use crate::opening::Backfilled;
+use crate::pending_subscription::MissingRange;
 use crate::queue_limits::QueueLimits;
 use crate::slow_consumer::SlowConsumer;
 use crate::subscribe::SubscribeError;
@@ -88,7 +88,7 @@ impl Backfill {
     pub(crate) async fn fill(
         &self,
         connection: &Connection,
-        lacking: &Lacking,
+        lacking: &MissingRange,
     ) -> Result<Backfilled, SubscribeError> {
         let reading = tokio::time::timeout(MAX_TIME, self.read(connection, lacking));
         let read = reading.await.unwrap_or_else(|_elapsed| {
@@ -116,7 +116,7 @@ impl Backfill {
     async fn read(
         &self,
         connection: &Connection,
-        lacking: &Lacking,
+        lacking: &MissingRange,
     ) -> Result<Option<Backfilled>, Crowded> {
         let mut filling = Filling::new(connection, lacking, self.budget.share());
         let mut turn = None;
@@ -159,8 +159,8 @@ impl Backfill {
 
     /// Waits for a turn at the log; returns `None` if the stream is too far behind or waited too
     /// long.
-    async fn turn(&self, lacking: &Lacking) -> Result<Option<Turn>, Crowded> {
-        let Lacking { after, through, client, .. } = lacking;
+    async fn turn(&self, lacking: &MissingRange) -> Result<Option<Turn>, Crowded> {
+        let MissingRange { after, through, client, .. } = lacking;
         let distance = through.offset().saturating_sub(after.offset());
         if distance > self.log.max_backfill() {
             return Ok(None);
@@ -171,7 +171,7 @@ impl Backfill {
 }
 
 impl<'a> Filling<'a> {
-    fn new(connection: &'a Connection, lacking: &Lacking, share: Share) -> Self {
+    fn new(connection: &'a Connection, lacking: &MissingRange, share: Share) -> Self {
         Self {
             connection,
             limits: lacking.request.limits,
@@ -184,7 +184,7 @@ impl<'a> Filling<'a> {
     }
 
     /// Adds a page. Returns `false` if the page makes no progress, or if it does not fit.
-    fn take(&mut self, page: Page) -> bool {
+    fn take(&mut self, page: LogPage) -> bool {
         let leads_on = page.through.offset() > self.through.offset();
         self.through = page.through;
         for (id, record) in page.records {

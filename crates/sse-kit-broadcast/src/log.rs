@@ -94,7 +94,7 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
     /// # Cancel safety
     ///
     /// Cancel safe: reading changes nothing.
-    fn read(&self, after: EventId, limit: usize) -> BoxFuture<'_, Result<Page, ReadError>> {
+    fn read(&self, after: EventId, limit: usize) -> BoxFuture<'_, Result<LogPage, ReadError>> {
         let _ = (after, limit);
         Box::pin(std::future::ready(Err(ReadError::NotKept)))
     }
@@ -103,7 +103,7 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
     /// uses this to backfill clients that resume from before this node's history.
     ///
     /// [`Topics::include`] says which records the page must have. It is complete up to
-    /// [`Page::through`], which may be far beyond its last record: a log that finds the records of
+    /// [`LogPage::through`], which may be far beyond its last record: a log that finds the records of
     /// some topics without reading all others reads further in one page. The default reads all
     /// records.
     ///
@@ -119,7 +119,7 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
         after: EventId,
         topics: &'a Topics,
         limit: usize,
-    ) -> BoxFuture<'a, Result<Page, ReadError>> {
+    ) -> BoxFuture<'a, Result<LogPage, ReadError>> {
         let _ = topics;
         self.read(after, limit)
     }
@@ -210,23 +210,23 @@ impl Appended {
 /// A page of records read from the log.
 ///
 /// ```
-/// use sse_kit_broadcast::Page;
+/// use sse_kit_broadcast::LogPage;
 ///
 /// // A log that has no more records says up to where that is certain.
-/// let page = Page::new(Vec::new(), "5f-12".parse()?);
+/// let page = LogPage::new(Vec::new(), "5f-12".parse()?);
 /// assert!(page.records.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Page {
+pub struct LogPage {
     /// The records with their ids, in order.
     pub records: Vec<(EventId, Record)>,
     /// The id up to which the page is complete.
     pub through: EventId,
 }
 
-impl Page {
+impl LogPage {
     /// Creates a page that is complete up to and including `through`.
     pub fn new(records: Vec<(EventId, Record)>, through: EventId) -> Self {
         Self { records, through }

@@ -13,10 +13,10 @@ use sse_kit_event::{ConnectionId, EventId, LastEventId, RandomError, Topics};
 use crate::backfill::{Backfill, BackfillRequest};
 use crate::client_key::ClientKey;
 use crate::connection::{Connection, Metadata};
-use crate::joined::{Joined, Lacking};
 use crate::lifecycle::Lifecycle;
 use crate::node::Node;
 use crate::opening::{Opening, Wanted};
+use crate::pending_subscription::{MissingRange, PendingSubscription};
 use crate::queue::Queue;
 use crate::queue_limits::QueueLimits;
 use crate::slow_consumer::SlowConsumer;
@@ -156,7 +156,7 @@ impl SubscriptionBuilder {
     /// # Errors
     ///
     /// The errors of [`open`](Self::open).
-    pub fn join(self) -> Result<Joined, SubscribeError> {
+    pub fn join(self) -> Result<PendingSubscription, SubscribeError> {
         self.begin(true)
     }
 
@@ -169,7 +169,7 @@ impl SubscriptionBuilder {
         Ok(self.begin(false)?.subscription)
     }
 
-    fn begin(self, may_backfill: bool) -> Result<Joined, SubscribeError> {
+    fn begin(self, may_backfill: bool) -> Result<PendingSubscription, SubscribeError> {
         let Self { node, backfill, topics, id, metadata, resume, start, policy, limits, client } =
             self;
         if node.lifecycle.as_ref().is_some_and(Lifecycle::is_overloaded) {
@@ -230,13 +230,13 @@ impl SubscriptionBuilder {
         };
         let place = Place { cursor, begins_at_cursor, newest, lineage };
         let subscription = Subscription::new(node, connection, place, opening);
-        let lacks = lacks.map(|after| Lacking {
+        let lacks = lacks.map(|after| MissingRange {
             after,
             through: now_at,
             client: client.unwrap_or_else(|| ClientKey::of_connection(number)),
             request: BackfillRequest { policy, limits },
         });
-        Ok(Joined { subscription, backfill, lacks })
+        Ok(PendingSubscription { subscription, backfill, lacks })
     }
 }
 

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use parking_lot::Mutex;
 use receiving::{Received, data, received, settle};
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, BoxFuture, Goodbye, Hub, Inlet, Log, Page, ReadError, Record,
+    Append, AppendError, Appended, BoxFuture, Goodbye, Hub, Inlet, Log, LogPage, ReadError, Record,
     SlowConsumer, SubscribeError, Subscription, SubscriptionBuilder,
 };
 use sse_kit_event::control::GapReason;
@@ -49,7 +49,7 @@ impl Log for Kept {
         Box::pin(std::future::ready(Err(AppendError::Full)))
     }
 
-    fn read(&self, after: EventId, limit: usize) -> BoxFuture<'_, Result<Page, ReadError>> {
+    fn read(&self, after: EventId, limit: usize) -> BoxFuture<'_, Result<LogPage, ReadError>> {
         self.state.lock().reads += 1;
         Box::pin(async move {
             self.answers.acquire().await.expect("it is open").forget();
@@ -58,7 +58,7 @@ impl Log for Kept {
             let limit = state.page.map_or(limit, |page| page.min(limit));
             let records: Vec<_> = later.take(limit).cloned().collect();
             let through = records.last().map_or(after, |(id, _)| *id);
-            Ok(Page::new(records, through))
+            Ok(LogPage::new(records, through))
         })
     }
 }

@@ -1,17 +1,19 @@
 //! Broadcast hooks: their order, what they wait for, and how they fail.
 
+mod patience;
 mod receiving;
 mod slow_log;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use patience::soon;
 use receiving::{data, received, settle};
 use slow_log::{DELAY, SlowLog};
-use sse_kit_broadcast::{Hub, HubBuilder, OnAppendFailure, PublishError, Verdict};
+use sse_kit_broadcast::{CloseReason, Hub, HubBuilder, OnAppendFailure, PublishError, Verdict};
 use sse_kit_event::{Event, Topic};
 use sse_kit_test_support::TestResult;
 use tokio::time::{Instant, sleep};
@@ -245,5 +247,222 @@ async fn an_event_in_place_of_another_is_about_the_same() -> TestResult {
     assert_eq!(entries.len(), 1, "it was published once, whatever the hook made of it");
     assert_eq!(entries[0].key(), event().key());
     assert!(entries[0].frame().starts_with(b"data: redacted 0\n"));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn history_holds_what_was_sent_after_the_hooks() -> TestResult {
+    let hub =
+        Hub::builder().on_broadcast(|_| Ok(Verdict::Replace(Event::new("redacted")))).build()?;
+    hub.publish(&topic("t"), Event::new("secret")).await?;
+    let entries = hub.history(&topic("t"), 1);
+    assert!(entries[0].frame().starts_with(b"data: redacted\n"));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_async_hook_does_not_reorder_events() -> TestResult {
+    let hub = Hub::builder()
+        .on_broadcast_async(|draft| async move {
+            // The first takes longest.
+            let millis = 100 - 10 * draft.event().data().parse::<u64>()?;
+            sleep(Duration::from_millis(millis)).await;
+            Ok(Verdict::Keep)
+        })
+        .build()?;
+    let mut tab = hub.subscribe(topic("t")).open()?;
+    let publishing: Vec<_> = (0..5)
+        .map(|n| {
+            let hub = hub.clone();
+            tokio::spawn(async move { hub.publish(&topic("t"), Event::new(n.to_string())).await })
+        })
+        .collect();
+    for publish in publishing {
+        publish.await??;
+    }
+    settle().await;
+    assert_eq!(received(&mut tab).await, ["0", "1", "2", "3", "4"].map(data));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_hook_publishes_comes_after_its_parent() -> TestResult {
+    let hub = Arc::new(OnceLock::<Hub>::new());
+    let (inner, refused) = (Arc::clone(&hub), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&refused);
+    let made = Hub::builder()
+        .on_broadcast_async(move |draft| {
+            let (hub, refused) = (inner.get().cloned(), Arc::clone(&count));
+            async move {
+                if draft.event().data() == "parent" {
+                    draft.follow_up(draft.audience(), Event::new("child"));
+                    let hub = hub.ok_or("it is set by now")?;
+                    if let Err(PublishError::InsideHook) = hub.broadcast(Event::new("x")).await {
+                        refused.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+                Ok(Verdict::Keep)
+            }
+        })
+        .build()?;
+    let _ = hub.set(made.clone());
+    let mut tab = made.subscribe(topic("t")).open()?;
+    made.publish(&topic("t"), Event::new("parent")).await?;
+    made.publish(&topic("t"), Event::new("next")).await?;
+    settle().await;
+    assert_eq!(received(&mut tab).await, [data("parent"), data("child"), data("next")]);
+    assert_eq!(refused.load(Ordering::Relaxed), 1, "it would have waited for itself");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_publishes_to_another_hub_and_not_back() -> TestResult {
+    let first = Arc::new(OnceLock::<Hub>::new());
+    let back = Arc::clone(&first);
+    let second = Hub::builder()
+        .on_broadcast_async(move |_| {
+            let back = back.get().cloned();
+            async move {
+                let back = back.ok_or("it is set by now")?.broadcast(Event::new("back")).await;
+                Ok(match back {
+                    Err(PublishError::InsideHook) => Verdict::Keep,
+                    other => return Err(format!("{other:?}").into()),
+                })
+            }
+        })
+        .build()?;
+    let bridge = second.clone();
+    let made = Hub::builder()
+        .on_broadcast_async(move |draft| {
+            let (bridge, event) = (bridge.clone(), draft.event().clone());
+            async move {
+                bridge.broadcast(event).await?;
+                Ok(Verdict::Keep)
+            }
+        })
+        .build()?;
+    let _ = first.set(made.clone());
+    soon(made.broadcast(Event::new("x"))).await?;
+    assert_eq!((made.stats().published, second.stats().published), (1, 1));
+    assert_eq!((made.stats().hook_failures, second.stats().hook_failures), (0, 0));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn follow_ups_without_end_are_cut_off() -> TestResult {
+    let hub = Hub::builder()
+        .history(1000)
+        .on_broadcast(|draft| {
+            draft.follow_up(draft.audience(), Event::new("more"));
+            Ok(Verdict::Keep)
+        })
+        .build()?;
+    hub.publish(&topic("t"), Event::new("x")).await?;
+    assert_eq!(hub.stats().published, 65);
+    assert_eq!(hub.stats().hook_failures, 1);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn hooks_sync_and_async_run_in_order_of_registration() -> TestResult {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let note = |line: &'static str| {
+        let log = Arc::clone(&log);
+        move || log.lock().unwrap().push(line)
+    };
+    let (c1, c2, d1, d2, b1, b2) =
+        (note("c1"), note("c2"), note("d1"), note("d2"), note("b1"), note("b2"));
+    let hub = Hub::builder()
+        .on_connect_async(move |_| {
+            let c1 = c1.clone();
+            async move {
+                sleep(Duration::from_millis(10)).await;
+                c1();
+                Ok(())
+            }
+        })
+        .on_connect(move |_| {
+            c2();
+            Ok(())
+        })
+        .on_disconnect_async(move |_, why| {
+            assert_eq!(why, CloseReason::ClientGone);
+            let d1 = d1.clone();
+            async move {
+                d1();
+                Ok(())
+            }
+        })
+        .on_disconnect(move |_, _| {
+            d2();
+            Ok(())
+        })
+        .on_broadcast_async(move |_| {
+            let b1 = b1.clone();
+            async move {
+                sleep(Duration::from_millis(10)).await;
+                b1();
+                Ok(Verdict::Keep)
+            }
+        })
+        .on_broadcast(move |_| {
+            b2();
+            Ok(Verdict::Keep)
+        })
+        .build()?;
+    drop(hub.subscribe(topic("t")).open()?);
+    sleep(Duration::from_secs(1)).await;
+    hub.publish(&topic("t"), Event::new("x")).await?;
+    assert_eq!(*log.lock().unwrap(), ["c1", "c2", "d1", "d2", "b1", "b2"]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broadcast_hook_replaces_or_vetoes_before_anything_is_stored_or_sent() -> TestResult {
+    let hub = Hub::builder()
+        .on_broadcast(|draft| {
+            Ok(match draft.event().data() {
+                "secret" => Verdict::Replace(Event::new("redacted")),
+                "never" => Verdict::Veto,
+                _ => Verdict::Keep,
+            })
+        })
+        // The second hook sees what the first one made of it.
+        .on_broadcast(|draft| {
+            assert_ne!(draft.event().data(), "secret");
+            Ok(Verdict::Keep)
+        })
+        .build()?;
+    let news = topic("news");
+    let mut subscription = hub.subscribe(&news).open()?;
+    hub.publish(&news, Event::new("secret")).await?;
+    assert!(matches!(hub.publish(&news, Event::new("never")).await, Err(PublishError::Vetoed)));
+    hub.publish(&news, Event::new("open")).await?;
+    settle().await;
+    assert_eq!(received(&mut subscription).await, [data("redacted"), data("open")]);
+    assert_eq!((hub.stats().vetoed, hub.stats().published), (1, 2));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_fails_panics_or_hangs_breaks_nothing() -> TestResult {
+    let hub = Hub::builder()
+        .hook_timeout(Duration::from_secs(1))
+        .on_connect(|_| Err("fails".into()))
+        .on_connect(|_| panic!("panics"))
+        .on_connect_async(|_| std::future::pending())
+        .on_disconnect(|_, _| panic!("panics"))
+        .on_broadcast(|_| Err("fails".into()))
+        .on_broadcast(|_| panic!("panics"))
+        .on_broadcast_async(|_| async { panic!("panics later") })
+        .on_broadcast_async(|_| std::future::pending())
+        .build()?;
+    let mut subscription = hub.subscribe(topic("t")).open()?;
+    hub.publish(&topic("t"), Event::new("x")).await?;
+    settle().await;
+    assert_eq!(received(&mut subscription).await, [data("x")]);
+    drop(subscription);
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(hub.stats().hook_failures, 8);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The hub: its bounds, connections, hooks, history, slow connections, receivers and topics.
+//! The hub: its bounds, connections, history, receivers, topics and presence.
 
 #[path = "hub/overview.rs"]
 mod overview;
@@ -10,10 +10,9 @@ use std::time::{Duration, SystemTime};
 
 use receiving::{Received, data, received, settle};
 use sse_kit_broadcast::{
-    BuildError, CloseReason, ConnectionId, ConnectionState, Hub, PresenceChange, PublishError,
-    SendError, SlowConsumer, Verdict,
+    BuildError, CloseReason, ConnectionId, ConnectionState, Hub, PresenceChange, SendError,
+    SlowConsumer,
 };
-use sse_kit_event::control::GapReason;
 use sse_kit_event::{Event, LastEventId, Topic, Topics};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
@@ -116,110 +115,6 @@ async fn a_broadcast_reaches_every_connection_and_returns_their_number_and_its_i
 }
 
 #[tokio::test(start_paused = true)]
-async fn hooks_sync_and_async_run_in_order_of_registration() -> TestResult {
-    let log = Arc::new(Mutex::new(Vec::new()));
-    let note = |line: &'static str| {
-        let log = Arc::clone(&log);
-        move || log.lock().unwrap().push(line)
-    };
-    let (c1, c2, d1, d2, b1, b2) =
-        (note("c1"), note("c2"), note("d1"), note("d2"), note("b1"), note("b2"));
-    let hub = Hub::builder()
-        .on_connect_async(move |_| {
-            let c1 = c1.clone();
-            async move {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-                c1();
-                Ok(())
-            }
-        })
-        .on_connect(move |_| {
-            c2();
-            Ok(())
-        })
-        .on_disconnect_async(move |_, why| {
-            assert_eq!(why, CloseReason::ClientGone);
-            let d1 = d1.clone();
-            async move {
-                d1();
-                Ok(())
-            }
-        })
-        .on_disconnect(move |_, _| {
-            d2();
-            Ok(())
-        })
-        .on_broadcast_async(move |_| {
-            let b1 = b1.clone();
-            async move {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-                b1();
-                Ok(Verdict::Keep)
-            }
-        })
-        .on_broadcast(move |_| {
-            b2();
-            Ok(Verdict::Keep)
-        })
-        .build()?;
-    drop(hub.subscribe(topic("t")).open()?);
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    hub.publish(&topic("t"), Event::new("x")).await?;
-    assert_eq!(*log.lock().unwrap(), ["c1", "c2", "d1", "d2", "b1", "b2"]);
-    Ok(())
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_broadcast_hook_replaces_or_vetoes_before_anything_is_stored_or_sent() -> TestResult {
-    let hub = Hub::builder()
-        .on_broadcast(|draft| {
-            Ok(match draft.event().data() {
-                "secret" => Verdict::Replace(Event::new("redacted")),
-                "never" => Verdict::Veto,
-                _ => Verdict::Keep,
-            })
-        })
-        // The second hook sees what the first one made of it.
-        .on_broadcast(|draft| {
-            assert_ne!(draft.event().data(), "secret");
-            Ok(Verdict::Keep)
-        })
-        .build()?;
-    let news = topic("news");
-    let mut subscription = hub.subscribe(&news).open()?;
-    hub.publish(&news, Event::new("secret")).await?;
-    assert!(matches!(hub.publish(&news, Event::new("never")).await, Err(PublishError::Vetoed)));
-    hub.publish(&news, Event::new("open")).await?;
-    settle().await;
-    assert_eq!(received(&mut subscription).await, [data("redacted"), data("open")]);
-    assert_eq!((hub.stats().vetoed, hub.stats().published), (1, 2));
-    Ok(())
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_hook_that_fails_panics_or_hangs_breaks_nothing() -> TestResult {
-    let hub = Hub::builder()
-        .hook_timeout(Duration::from_secs(1))
-        .on_connect(|_| Err("fails".into()))
-        .on_connect(|_| panic!("panics"))
-        .on_connect_async(|_| std::future::pending())
-        .on_disconnect(|_, _| panic!("panics"))
-        .on_broadcast(|_| Err("fails".into()))
-        .on_broadcast(|_| panic!("panics"))
-        .on_broadcast_async(|_| async { panic!("panics later") })
-        .on_broadcast_async(|_| std::future::pending())
-        .build()?;
-    let mut subscription = hub.subscribe(topic("t")).open()?;
-    hub.publish(&topic("t"), Event::new("x")).await?;
-    settle().await;
-    assert_eq!(received(&mut subscription).await, [data("x")]);
-    drop(subscription);
-    tokio::time::sleep(Duration::from_secs(10)).await;
-    assert_eq!(hub.stats().hook_failures, 8);
-    Ok(())
-}
-
-#[tokio::test(start_paused = true)]
 async fn every_disconnect_fires_once_eviction_included() -> TestResult {
     let log = Arc::new(Mutex::new(Vec::new()));
     let notes = Arc::clone(&log);
@@ -296,83 +191,6 @@ async fn connections_can_be_counted_and_looked_at() -> TestResult {
     drop(subscription);
     assert_eq!(connection.state(), ConnectionState::Closed);
     assert_eq!(hub.connection_count(), 0);
-    Ok(())
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_connection_that_never_reads_delays_nobody_and_heals_from_history() -> TestResult {
-    let hub = Hub::builder().queue(2).history(100).build()?;
-    let mut stuck = hub.subscribe(topic("t")).open()?;
-    let mut healthy = hub.subscribe(topic("t")).open()?;
-    let mut sent = Vec::new();
-    for n in 0..50 {
-        hub.publish(&topic("t"), Event::new(n.to_string())).await?;
-        sent.push(data(&n.to_string()));
-        settle().await;
-        assert_eq!(received(&mut healthy).await, [data(&n.to_string())]);
-    }
-    assert_eq!(received(&mut stuck).await, sent, "nothing is lost for it either");
-    assert_eq!(hub.stats().gaps, 0);
-    Ok(())
-}
-
-#[tokio::test(start_paused = true)]
-async fn beyond_history_there_is_one_gap() -> TestResult {
-    let hub = Hub::builder().queue(2).history(3).build()?;
-    let mut stuck = hub.subscribe(topic("t")).open()?;
-    for n in 1..=10 {
-        hub.publish(&topic("t"), Event::new(n.to_string())).await?;
-    }
-    settle().await;
-    let gap = Received::Gap(Some(2), 7, GapReason::Lagged);
-    assert_eq!(
-        received(&mut stuck).await,
-        [data("1"), data("2"), gap, data("8"), data("9"), data("10")]
-    );
-    Ok(())
-}
-
-#[tokio::test(start_paused = true)]
-async fn conflation_keeps_the_newest_of_each_key() -> TestResult {
-    let hub = Hub::new();
-    let mut tab = hub.subscribe(topic("t")).slow_consumer(SlowConsumer::Conflate).open()?;
-    let event = |n: u32, key: &str| Event::new(format!("{key}{n}")).with_key(key.parse().unwrap());
-    for n in 0..50 {
-        hub.publish(&topic("t"), event(n, "a")).await?;
-        hub.publish(&topic("t"), event(n, "b")).await?;
-    }
-    hub.publish(&topic("t"), Event::new("no key")).await?;
-    settle().await;
-    assert_eq!(received(&mut tab).await, [data("a49"), data("b49"), data("no key")]);
-    assert_eq!(hub.stats().conflated, 98);
-    Ok(())
-}
-
-#[tokio::test(start_paused = true)]
-async fn dropping_the_oldest_is_told() -> TestResult {
-    let hub = Hub::new();
-    let mut tab =
-        hub.subscribe(topic("t")).queue(2).slow_consumer(SlowConsumer::DropOldest).open()?;
-    for n in 1..=5 {
-        hub.publish(&topic("t"), Event::new(n.to_string())).await?;
-    }
-    settle().await;
-    let gap = Received::Gap(Some(0), 3, GapReason::Dropped);
-    assert_eq!(received(&mut tab).await, [gap, data("4"), data("5")]);
-    assert_eq!(hub.stats().dropped, 3);
-    Ok(())
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_queue_is_bounded_in_bytes_too_but_one_event_always_fits() -> TestResult {
-    let hub = Hub::builder().queue_bytes(1000).history(0).build()?;
-    let mut tab = hub.subscribe(topic("t")).open()?;
-    let large = "x".repeat(5000);
-    hub.publish(&topic("t"), Event::new(large.clone())).await?;
-    hub.publish(&topic("t"), Event::new("small")).await?;
-    settle().await;
-    let gap = Received::Gap(Some(1), 2, GapReason::Lagged);
-    assert_eq!(received(&mut tab).await, [data(&large), gap]);
     Ok(())
 }
 
@@ -477,5 +295,14 @@ async fn presence_names_who_is_there_and_tells_who_comes_and_goes() -> TestResul
     }
     assert_eq!(changes, ["+bob", "-alice ClientGone", "-bob ClientGone"]);
     assert_eq!(hub.presence(&room).len(), 0);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_of_zero_is_a_limit() -> TestResult {
+    let hub = Hub::builder().history(0).build()?;
+    hub.publish(&topic("t"), Event::new("x")).await?;
+    assert_eq!(hub.history(&topic("t"), usize::MAX).len(), 0);
+    assert_eq!((hub.stats().history, hub.stats().topics), (0, 0));
     Ok(())
 }

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use parking_lot::Mutex;
 use receiving::{data, received, settle};
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, BoxFuture, Hub, Inlet, Log, Page, ReadError, Record,
+    Append, AppendError, Appended, BoxFuture, Hub, Inlet, Log, LogPage, ReadError, Record,
 };
 use sse_kit_event::{Audience, Epoch, Event, EventId, LastEventId, Topic, Topics};
 
@@ -41,12 +41,12 @@ impl Log for Remote {
         Box::pin(std::future::ready(Err(AppendError::Full)))
     }
 
-    fn read(&self, after: EventId, limit: usize) -> BoxFuture<'_, Result<Page, ReadError>> {
+    fn read(&self, after: EventId, limit: usize) -> BoxFuture<'_, Result<LogPage, ReadError>> {
         let records = self.0.lock().records.clone().into_iter();
         let later = records.filter(|(id, _)| id.offset() > after.offset());
         let records: Vec<_> = later.take(limit).collect();
         let through = records.last().map_or(after, |(id, _)| *id);
-        Box::pin(std::future::ready(Ok(Page::new(records, through))))
+        Box::pin(std::future::ready(Ok(LogPage::new(records, through))))
     }
 }
 

@@ -2,7 +2,7 @@
 const PASSING = [408, 425, 429];
 
 /** A longer `Retry-After`, in milliseconds, is cut to this. */
-const LONGEST_RETRY_AFTER_MS = 300_000;
+const MAX_RETRY_AFTER_MS = 300_000;
 
 /**
  * Returns whether a status ends a stream for good.
@@ -31,5 +31,5 @@ export function retryAfter(headers) {
   const value = headers?.get('Retry-After');
   if (!value) return 0;
   const delay = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
-  return Math.min(Math.max(delay || 0, 0), LONGEST_RETRY_AFTER_MS);
+  return Math.min(Math.max(delay || 0, 0), MAX_RETRY_AFTER_MS);
 }

@@ -1,11 +1,11 @@
 /** The longest wait, in milliseconds, unless the first one is longer. */
-const LONGEST_MS = 30_000;
+const MAX_MS = 30_000;
 
 /** The shortest wait that a server can ask for, in milliseconds. */
-const SHORTEST_MS = 100;
+const MIN_MS = 100;
 
 /** The longest one, in milliseconds. */
-const LONGEST_TOLD_MS = 300_000;
+const MAX_TOLD_MS = 300_000;
 
 /** By which each wait exceeds the one before. A page then finds a server again within about the time it was away. */
 const GROWTH = 1.5;
@@ -58,9 +58,9 @@ export class Backoff {
     if (this.#isExcused || performance.now() - this.#openedAt >= STEADY_MS) this.#failures = 0;
     this.#openedAt = Number.POSITIVE_INFINITY;
     this.#isExcused = false;
-    const longest = Math.min(this.#first * GROWTH ** this.#failures, Math.max(this.#first, LONGEST_MS));
+    const longest = Math.min(this.#first * GROWTH ** this.#failures, Math.max(this.#first, MAX_MS));
     this.#failures += 1;
-    if (told !== undefined) return Math.min(Math.max(told, SHORTEST_MS), LONGEST_TOLD_MS);
+    if (told !== undefined) return Math.min(Math.max(told, MIN_MS), MAX_TOLD_MS);
     // Random, so that pages that lost a server together do not return together.
     return Math.max(longest * (0.5 + this.#random() / 2), atLeast * (1 + this.#random() / 2));
   }

@@ -8,7 +8,7 @@ const GRACE_MS = 1_000;
 export const HEARTBEATS = 2.5;
 
 /** Browsers cut longer timers to 0. */
-const LONGEST_MS = 2 ** 31 - 1;
+const MAX_MS = 2 ** 31 - 1;
 
 /** Watches a stream for silence. */
 export class Watchdog {
@@ -82,7 +82,7 @@ export class Watchdog {
   check() {
     clearTimeout(this.#timer);
     const left = this.#lastSign + this.patience - performance.now();
-    if (left > LONGEST_MS) return;
+    if (left > MAX_MS) return;
     this.#timer = setTimeout(() => {
       this.#timer = setTimeout(this.#onDead, this.#grace);
       this.#onSilent();

@@ -307,3 +307,15 @@ async fn a_type_is_in_the_namespace_that_it_begins_with() -> TestResult {
     assert!(dispatcher.dispatch(event("b:t").with_namespace("a")?).await.is_err());
     Ok(())
 }
+
+#[tokio::test]
+async fn a_panic_keeps_no_later_event_from_its_handlers() -> TestResult {
+    let dispatcher = Dispatcher::new();
+    dispatcher.on_typed("t", |times: u32| assert_ne!(times, 1, "the first"))?;
+    let first = dispatcher.dispatch(event("t").with_data(json!(1))).await?;
+    assert!(
+        matches!(&first.errors[0].source, CallbackError::Panicked { message } if message.contains("the first"))
+    );
+    assert_eq!(dispatcher.dispatch(event("t").with_data(json!(2))).await?.results.len(), 1);
+    Ok(())
+}

@@ -479,3 +479,15 @@ async fn handlers_can_be_typed_with_a_clear_error_on_mismatch() -> TestResult {
     assert!(matches!(dispatched.errors[0].source, CallbackError::Data(_)));
     Ok(())
 }
+
+#[tokio::test]
+async fn priority_counts_across_patterns() -> TestResult {
+    let dispatcher = Dispatcher::new();
+    dispatcher.register("job:*", Handler::new(|_| json!("low")).priority(-1))?;
+    dispatcher.register("job:done", Handler::new(|_| json!("middle")))?;
+    dispatcher.register("**", Handler::new(|_| json!("high")).priority(1))?;
+    let results = dispatcher.dispatch(event("job:done")).await?.results;
+    let values: Vec<_> = results.iter().map(|it| &it.value).collect();
+    assert_eq!(values, ["high", "middle", "low"]);
+    Ok(())
+}

@@ -234,3 +234,20 @@ fn a_trace_says_how_long_it_took_and_failures_are_logged_with_their_causes() -> 
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn each_of_several_middlewares_runs_exactly_once() -> TestResult {
+    let dispatcher = Dispatcher::new();
+    let calls: Arc<[AtomicUsize; 3]> = Arc::default();
+    for n in 0..3 {
+        let calls = Arc::clone(&calls);
+        dispatcher.middleware_fn(move |event, next| {
+            calls[n].fetch_add(1, Ordering::Relaxed);
+            next.run(event)
+        });
+    }
+    dispatcher.on("t", |_| ())?;
+    assert_eq!(dispatcher.dispatch(event("t")).await?.results.len(), 1);
+    assert_eq!(calls.each_ref().map(|calls| calls.load(Ordering::Relaxed)), [1, 1, 1]);
+    Ok(())
+}

@@ -8,7 +8,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::Value;
 use sse_kit_dispatch::{Dispatcher, DomainEvent, EventType, Namespace, Pattern};
 use sse_kit_event::{Topic, TopicPattern};
-use sse_kit_test_support::cases;
+use sse_kit_test_support::{TestResult, cases};
 
 /// Looked up among others, a pattern finds the same as it does alone, also when others are removed.
 #[test]
@@ -136,4 +136,25 @@ fn pattern() -> impl Strategy<Value = Pattern> {
 /// What has a letter in the place of each star.
 fn filled_in(pattern: &Pattern) -> EventType {
     EventType::new(&pattern.as_str().replace('*', "a")).expect("nothing is left of its stars")
+}
+
+#[tokio::test]
+async fn wildcards_know_segments_and_nothing_else_is_special() -> TestResult {
+    let event = |text| DomainEvent::new(text, &Value::Null).expect("an event type");
+    for (pattern, matching, other) in [
+        ("job:**", "job:a:b", "job"),
+        ("**:completed", "job:x:completed", "job:completed:x"),
+        ("*", "job", "job:a"),
+        ("a.b:*", "a.b:c", "axb:c"),
+        ("a+:*", "a+:c", "aa:c"),
+        ("(a|b):*", "(a|b):c", "a:c"),
+        ("[ab]?:*", "[ab]?:c", "a:c"),
+        ("a/*:x", "a/b:x", "a:b:x"),
+    ] {
+        let dispatcher = Dispatcher::new();
+        dispatcher.on(pattern, |_| ())?;
+        assert_eq!(dispatcher.dispatch(event(matching)).await?.results.len(), 1, "{pattern}");
+        assert_eq!(dispatcher.dispatch(event(other)).await?.results.len(), 0, "{pattern}");
+    }
+    Ok(())
 }

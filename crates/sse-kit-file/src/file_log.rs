@@ -9,7 +9,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use sse_kit_broadcast::{
     Append, AppendError, Appended, BoxFuture, IdempotencyWindow, Inlet, Lineage, Log, LogHealth,
-    LogStats, Page, ReadError, Record,
+    LogPage, LogStats, ReadError, Record,
 };
 use sse_kit_event::{EventId, Topics};
 use tokio::sync::oneshot;
@@ -187,7 +187,7 @@ impl Log for FileLog {
         })
     }
 
-    fn read(&self, after: EventId, limit: usize) -> BoxFuture<'_, Result<Page, ReadError>> {
+    fn read(&self, after: EventId, limit: usize) -> BoxFuture<'_, Result<LogPage, ReadError>> {
         Box::pin(self.read_for(after, None, limit))
     }
 
@@ -196,7 +196,7 @@ impl Log for FileLog {
         after: EventId,
         topics: &'a Topics,
         limit: usize,
-    ) -> BoxFuture<'a, Result<Page, ReadError>> {
+    ) -> BoxFuture<'a, Result<LogPage, ReadError>> {
         Box::pin(self.read_for(after, Some(topics.clone()), limit))
     }
 
@@ -233,7 +233,7 @@ impl FileLog {
         after: EventId,
         topics: Option<Topics>,
         limit: usize,
-    ) -> Result<Page, ReadError> {
+    ) -> Result<LogPage, ReadError> {
         let epoch = self.shared.epoch;
         if after.epoch() != epoch {
             return Err(ReadError::NotKept);
@@ -247,7 +247,7 @@ impl FileLog {
         };
         let id = |offset| EventId::new(epoch, offset);
         let records = records.into_iter().map(|(offset, record)| (id(offset), record));
-        Ok(Page::new(records.collect(), id(through)))
+        Ok(LogPage::new(records.collect(), id(through)))
     }
 
     /// Returns the error for a failed read, and puts a damaged segment aside.

@@ -78,5 +78,5 @@ pub use quota::{Permit, Quota, QuotaError};
 pub use request::SseRequest;
 pub use response::SseResponse;
 pub use same_site::{CrossSiteError, ensure_same_site};
-pub use shared_stream::{Progress, SharedStream};
+pub use shared_stream::{SharedProgress, SharedStream};
 pub use trusted_proxies::{Network, TrustedProxies};

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::response::SseResponse;
 
 /// The progress of a [`SharedStream`], and the conversion of its items to events.
-pub trait Progress: Send + 'static {
+pub trait SharedProgress: Send + 'static {
     /// The type of an item. The last item may say how the stream ended.
     type Item: Send;
 
@@ -40,11 +40,11 @@ pub trait Progress: Send + 'static {
 /// ```
 /// use sse_kit_broadcast::Hub;
 /// use sse_kit_event::{Event, Topic};
-/// use sse_kit_http::{Progress, SharedStream};
+/// use sse_kit_http::{SharedProgress, SharedStream};
 ///
 /// struct Answer(String);
 ///
-/// impl Progress for Answer {
+/// impl SharedProgress for Answer {
 ///     type Item = String;
 ///
 ///     fn event(&self, token: &String) -> Event {
@@ -99,7 +99,7 @@ enum End {
     Abandoned,
 }
 
-impl<P: Progress> SharedStream<P> {
+impl<P: SharedProgress> SharedStream<P> {
     /// Creates a shared stream and the future that produces it: spawn the future, or await it.
     ///
     /// The future publishes each item, and completes when the stream has ended and everything is
@@ -201,7 +201,7 @@ struct Producer<P> {
     stream: SharedStream<P>,
 }
 
-impl<P: Progress> Producer<P> {
+impl<P: SharedProgress> Producer<P> {
     async fn run(self, items: impl Stream<Item = P::Item>) -> Result<(), PublishError> {
         let mut items = pin!(items);
         let Shared { hub, topic, produced, end } = &*self.stream.shared;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, BoxFuture, CloseReason, Hub, Inlet, Log, Page, ReadError, Record,
+    Append, AppendError, Appended, BoxFuture, CloseReason, Hub, Inlet, Log, LogPage, ReadError,
+    Record,
 };
 use sse_kit_event::{Decoded, Decoder, Epoch, Event, EventId, LastEventId, Topic, Topics};
 use sse_kit_http::{
@@ -364,11 +365,11 @@ impl Log for Interrupted {
         Box::pin(std::future::ready(Err(AppendError::Full)))
     }
 
-    fn read(&self, after: EventId, _: usize) -> BoxFuture<'_, Result<Page, ReadError>> {
+    fn read(&self, after: EventId, _: usize) -> BoxFuture<'_, Result<LogPage, ReadError>> {
         Box::pin(async move {
             self.gate.get().expect("it is set").revoke(|who, _| *who == "ann");
             let records: Vec<_> = (after.offset() + 1..=9).map(Self::record).collect();
-            Ok(Page::new(records, EventId::new(Epoch::new(1), 9)))
+            Ok(LogPage::new(records, EventId::new(Epoch::new(1), 9)))
         })
     }
 }

@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 
 use sse_kit_http::{
-    Access, Authorizer, Cors, DeniedError, Gate, Grant, HostRules, OpenError, Permit, Progress,
-    QueryError, Quota, Resource, SharedStream, SseBody, SseByteStream, SseRequest, SseResponse,
+    Access, Authorizer, Cors, DeniedError, Gate, Grant, HostRules, OpenError, Permit, QueryError,
+    Quota, Resource, SharedProgress, SharedStream, SseBody, SseByteStream, SseRequest, SseResponse,
     TrustedProxies,
 };
 
@@ -24,7 +24,7 @@ impl Authorizer for Nobody {
 
 struct Counted(u64);
 
-impl Progress for Counted {
+impl SharedProgress for Counted {
     type Item = ();
 
     fn event(&self, (): &()) -> sse_kit_event::Event {

@@ -8,7 +8,7 @@ use futures_util::{Stream, stream};
 use http_body_util::BodyExt;
 use sse_kit_broadcast::{Goodbye, Hub, PublishError};
 use sse_kit_event::{Event, EventId, Topic};
-use sse_kit_http::{Progress, SharedStream, SseBody};
+use sse_kit_http::{SharedProgress, SharedStream, SseBody};
 use sse_kit_test_support::{TestResult, rng, scaled};
 use tokio::sync::mpsc;
 
@@ -18,7 +18,7 @@ use crate::support::{Client, said};
 #[derive(Debug, Default)]
 struct Answer(String);
 
-impl Progress for Answer {
+impl SharedProgress for Answer {
     type Item = String;
 
     fn event(&self, token: &String) -> Event {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sse_kit_broadcast::{Page, ReadError};
+use sse_kit_broadcast::{LogPage, ReadError};
 use sse_kit_event::{EventId, Topic, TopicPattern, Topics};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -77,7 +77,7 @@ impl Archive {
         after: EventId,
         topics: Option<&Topics>,
         limit: usize,
-    ) -> Result<Page, ReadError> {
+    ) -> Result<LogPage, ReadError> {
         if !self.shared.may_hold_after(after, FURTHEST) {
             return Err(ReadError::NotKept);
         }
@@ -112,7 +112,7 @@ impl Link {
         after: EventId,
         topics: Option<&Topics>,
         limit: usize,
-    ) -> Result<Option<Page>, PageError> {
+    ) -> Result<Option<LogPage>, PageError> {
         let names = topics.map(|topics| topics.topics().iter().map(Topic::as_str));
         let names = names.map(Iterator::collect::<Vec<_>>);
         // A pattern matches only what begins like it; the hub sorts out the rest.
@@ -148,6 +148,6 @@ impl Link {
         };
         // All nodes skip rows that are not records.
         let records = found.into_iter().filter_map(|row| Some((id(row.offset), row.record.ok()?)));
-        Ok(Some(Page::new(records.collect(), through)))
+        Ok(Some(LogPage::new(records.collect(), through)))
     }
 }

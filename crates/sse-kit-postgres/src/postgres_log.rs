@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, BoxFuture, Inlet, Lineage, Log, LogHealth, LogStats, Page,
+    Append, AppendError, Appended, BoxFuture, Inlet, Lineage, Log, LogHealth, LogPage, LogStats,
     ReadError,
 };
 use sse_kit_event::{ConnectionId, EventId, Topics};
@@ -126,7 +126,7 @@ impl Log for PostgresLog {
         })
     }
 
-    fn read(&self, after: EventId, limit: usize) -> BoxFuture<'_, Result<Page, ReadError>> {
+    fn read(&self, after: EventId, limit: usize) -> BoxFuture<'_, Result<LogPage, ReadError>> {
         Box::pin(self.archive.read(after, None, limit))
     }
 
@@ -135,7 +135,7 @@ impl Log for PostgresLog {
         after: EventId,
         topics: &'a Topics,
         limit: usize,
-    ) -> BoxFuture<'a, Result<Page, ReadError>> {
+    ) -> BoxFuture<'a, Result<LogPage, ReadError>> {
         Box::pin(self.archive.read(after, Some(topics), limit))
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, BoxFuture, Inlet, Log, LogHealth, LogStats, Page, ReadError,
+    Append, AppendError, Appended, BoxFuture, Inlet, Log, LogHealth, LogPage, LogStats, ReadError,
 };
 use sse_kit_event::EventId;
 use tokio::task::AbortHandle;
@@ -102,7 +102,7 @@ impl Log for RedisLog {
         })
     }
 
-    fn read(&self, after: EventId, limit: usize) -> BoxFuture<'_, Result<Page, ReadError>> {
+    fn read(&self, after: EventId, limit: usize) -> BoxFuture<'_, Result<LogPage, ReadError>> {
         Box::pin(async move {
             let entries = self.archive.read(after, limit).await?;
             let id = |offset| EventId::new(after.epoch(), offset);
@@ -112,7 +112,7 @@ impl Log for RedisLog {
                 let record = entry.record.ok()?;
                 Some((id(entry.offset), record))
             });
-            Ok(Page::new(records.collect(), through))
+            Ok(LogPage::new(records.collect(), through))
         })
     }
 

@@ -1,28 +1,28 @@
-/** @import { Hubs } from './hubs.js' */
+/** @import { SharedStreams } from './shared-streams.js' */
 /** @import { Subscription } from './subscription.js' */
 
 /** The last resort: a connection for this page alone. */
 export class DirectTransport {
   name = 'direct';
-  #hubs;
+  #streams;
 
-  /** @param {Hubs} hubs */
-  constructor(hubs) {
-    this.#hubs = hubs;
+  /** @param {SharedStreams} streams */
+  constructor(streams) {
+    this.#streams = streams;
   }
 
   /** @param {Subscription} subscription */
   join(subscription) {
     const { key, url, id, cursor } = subscription;
-    this.#hubs.join(key, url, id, cursor, (message) => subscription.receive(message));
+    this.#streams.join(key, url, id, cursor, (message) => subscription.receive(message));
   }
 
   /** @param {Subscription} subscription */
   leave({ key, id }) {
-    this.#hubs.leave(key, id, 'comes back');
+    this.#streams.leave(key, id, 'comes back');
   }
 
   suspend() {
-    this.#hubs.close();
+    this.#streams.close();
   }
 }

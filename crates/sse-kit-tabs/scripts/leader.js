@@ -1,11 +1,11 @@
-/** @import { HubMessage, HubOptions } from './protocol.js' */
+/** @import { SharedMessage, SharingOptions } from './protocol.js' */
 /** @import { Subscription } from './subscription.js' */
 import { HELLO, heartbeatOf } from '../../sse-kit-client/scripts/control.js';
 import { Watchdog } from '../../sse-kit-client/scripts/watchdog.js';
-import { Hub } from './hub.js';
 import { locks, openChannel, uniqueName } from './locks.js';
 import { patienceWithLeader } from './patience.js';
 import { stateMessage } from './protocol.js';
+import { SharedStream } from './shared-stream.js';
 
 /**
  * What tabs say to each other. The tab that holds the lock leads; each leader has a term of its own, by
@@ -14,7 +14,7 @@ import { stateMessage } from './protocol.js';
  * @typedef {{does: 'leads', term: string}
  *   | {does: 'asks'}
  *   | {does: 'joins', who: string, cursor: string}
- *   | {does: 'tells', term: string, message?: HubMessage, to?: string}} Word
+ *   | {does: 'tells', term: string, message?: SharedMessage, to?: string}} Word
  */
 
 /** One of the tabs has the connection, and passes on what it receives. */
@@ -27,7 +27,7 @@ export class LeaderTransport {
   #streams = new Map();
 
   /**
-   * @param {HubOptions} options
+   * @param {SharingOptions} options
    * @param {typeof globalThis.fetch} fetch the browser's own
    * @param {() => void} onFailure is called, perhaps more than once, when the browser refuses
    */
@@ -52,7 +52,7 @@ export class LeaderTransport {
         key,
         channel,
         this.#options,
-        () => new Hub(url, this.#options, this.#fetch),
+        () => new SharedStream(url, this.#options, this.#fetch),
         onClose,
         this.#onFailure,
       );
@@ -76,10 +76,10 @@ class Led {
   #lock;
   #channel;
   #options;
-  #makeHub;
+  #makeStream;
   #onClose;
   #onFailure;
-  #hub;
+  #stream;
   #isLeader = false;
   #isClosed = false;
   #term = '';
@@ -96,19 +96,19 @@ class Led {
   /**
    * @param {string} key
    * @param {BroadcastChannel} channel
-   * @param {HubOptions} options
-   * @param {() => Hub} makeHub
+   * @param {SharingOptions} options
+   * @param {() => SharedStream} makeStream
    * @param {() => void} onClose
    * @param {() => void} onFailure
    */
-  constructor(key, channel, options, makeHub, onClose, onFailure) {
+  constructor(key, channel, options, makeStream, onClose, onFailure) {
     this.#lock = `sse-kit-leader:${key}`;
     this.#channel = channel;
     this.#options = options;
-    this.#makeHub = makeHub;
+    this.#makeStream = makeStream;
     this.#onClose = onClose;
     this.#onFailure = onFailure;
-    this.#hub = makeHub();
+    this.#stream = makeStream();
     this.#channel.onmessage = ({ data }) => this.#hear(data);
     const ask = () => this.#say({ does: 'asks' });
     this.#watchdog = new Watchdog(null, ask, () => this.#steal());
@@ -128,14 +128,14 @@ class Led {
   remove({ id }) {
     this.#own.delete(id);
     this.#welcomed.delete(id);
-    this.#hub.leave(id);
+    this.#stream.leave(id);
     if (this.#own.size > 0) return;
     clearTimeout(this.#linger);
-    this.#linger = setTimeout(() => this.close(), this.#hub.lingerMs);
+    this.#linger = setTimeout(() => this.close(), this.#stream.lingerMs);
   }
 
   wake() {
-    this.#hub.wake();
+    this.#stream.wake();
   }
 
   close() {
@@ -143,7 +143,7 @@ class Led {
     clearTimeout(this.#linger);
     this.#watchdog.stop();
     this.#campaign.abort();
-    this.#hub.close();
+    this.#stream.close();
     this.#channel.close();
     this.#resign();
     this.#onClose();
@@ -186,8 +186,8 @@ class Led {
     this.#isLeader = false;
     this.#term = '';
     this.#resign();
-    this.#hub.close();
-    this.#hub = this.#makeHub();
+    this.#stream.close();
+    this.#stream = this.#makeStream();
     this.#campaign = new AbortController();
     this.#run({ signal: this.#campaign.signal });
     this.#watchdog.alive();
@@ -201,7 +201,7 @@ class Led {
     this.#watchdog.stop();
     this.#term = uniqueName();
     this.#say({ does: 'leads', term: this.#term });
-    this.#hub.listen('followers', (message) => this.#tell(message));
+    this.#stream.listen('followers', (message) => this.#tell(message));
     for (const subscription of this.#own.values()) this.#join(subscription);
     return new Promise((resolve) => {
       this.#resign = resolve;
@@ -211,7 +211,7 @@ class Led {
   /** @param {Subscription} subscription */
   #join(subscription) {
     const { id, cursor } = subscription;
-    if (this.#isLeader) this.#hub.join(id, cursor, (message) => subscription.receive(message));
+    if (this.#isLeader) this.#stream.join(id, cursor, (message) => subscription.receive(message));
     else this.#say({ does: 'joins', who: id, cursor });
   }
 
@@ -219,7 +219,7 @@ class Led {
   #hear(word) {
     if (word.does === 'leads') this.#follow(word.term);
     else if (!this.#isLeader) word.does === 'tells' && this.#take(word);
-    else if (word.does === 'joins') this.#hub.welcome(word.cursor, (message) => this.#tell(message, word.who));
+    else if (word.does === 'joins') this.#stream.welcome(word.cursor, (message) => this.#tell(message, word.who));
     else if (word.does === 'asks') this.#tell();
   }
 
@@ -250,9 +250,9 @@ class Led {
   }
 
   /**
-   * Says as the leader what the hub says, or that it is there.
+   * Says as the leader what the stream says, or that it is there.
    *
-   * @param {HubMessage} [message]
+   * @param {SharedMessage} [message]
    * @param {string} [to] one of the followers; all, if it is left out
    */
   #tell(message, to) {

@@ -1,10 +1,10 @@
 import { HEARTBEATS } from '../../sse-kit-client/scripts/watchdog.js';
 
 /** The longest time, in milliseconds, that a leader may say nothing and not answer. */
-const LONGEST_MS = 8_000;
+const MAX_MS = 8_000;
 
 /** The shortest such time, in milliseconds: a leader that is merely busy keeps its lead. */
-const SHORTEST_MS = 2_000;
+const MIN_MS = 2_000;
 
 /** The part of the time after which a follower asks; in the rest the leader has to answer. */
 const ASK_AT = 5 / 8;
@@ -17,7 +17,7 @@ const ASK_AT = 5 / 8;
  * @param {number} heartbeat of the server, in milliseconds; 0: unknown, or none
  */
 export function patienceWithLeader(heartbeatTimeout, heartbeat) {
-  const timeout = heartbeatTimeout ?? (heartbeat * HEARTBEATS || LONGEST_MS);
-  const whole = Math.min(Math.max(timeout, SHORTEST_MS), LONGEST_MS);
+  const timeout = heartbeatTimeout ?? (heartbeat * HEARTBEATS || MAX_MS);
+  const whole = Math.min(Math.max(timeout, MIN_MS), MAX_MS);
   return { silence: whole * ASK_AT, answer: whole * (1 - ASK_AT) };
 }

@@ -1,4 +1,4 @@
-// What a hub says to those that listen to it, whatever lies between them.
+// The messages from a shared stream to its listeners, whatever carries them.
 
 /**
  * An event of the stream.
@@ -22,12 +22,12 @@
  * @property {number} status what the server answered, or 0
  */
 
-/** @typedef {StreamMessage | StateMessage} HubMessage */
+/** @typedef {StreamMessage | StateMessage} SharedMessage */
 
-/** @typedef {(message: HubMessage) => void} Send */
+/** @typedef {(message: SharedMessage) => void} Send */
 
 /**
- * @typedef {object} HubOptions
+ * @typedef {object} SharingOptions
  * @property {number} events how many events are kept for tabs that come later
  * @property {number} characters of how many characters in all
  * @property {number} reconnectDelay the upper bound of the first wait, in milliseconds

@@ -81,7 +81,7 @@ function respond(streams, url, cursor, signal) {
         leave();
       }
       // Not answered yet, and the server is away: to wait until it is back is better than to fail, as
-      // the waiting times of htmx would come on top of the hub's.
+      // the waiting times of htmx would come on top of the shared stream's.
     };
     subscription = streams.subscribe(url, cursor, {
       onState: enter,

@@ -1,12 +1,12 @@
-/** @import { HubOptions, StateMessage } from './protocol.js' */
+/** @import { SharingOptions, StateMessage } from './protocol.js' */
 /** @import { Listener } from './subscription.js' */
 import { CLOSE } from '../../sse-kit-client/scripts/control.js';
 import { splitCursor } from '../../sse-kit-htmx/scripts/stream-url.js';
 import { DirectTransport } from './direct.js';
-import { Hubs } from './hubs.js';
 import { LeaderTransport } from './leader.js';
 import { locks } from './locks.js';
 import { stateMessage } from './protocol.js';
+import { SharedStreams } from './shared-streams.js';
 import { Subscription } from './subscription.js';
 import { WorkerTransport } from './worker-client.js';
 
@@ -21,7 +21,7 @@ const CLOSED_LINGER_MS = 60_000;
  * @property {string[]} streams the paths of what is shared
  * @property {string} identity
  * @property {string} worker where the script is; empty when it stands in the page
- * @property {HubOptions} options
+ * @property {SharingOptions} options
  */
 
 /**
@@ -72,7 +72,7 @@ export class Streams {
     if (locks && globalThis.BroadcastChannel) {
       this.#ways.push(() => new LeaderTransport(options, nativeFetch, failure('leader')));
     }
-    this.#ways.push(() => new DirectTransport(new Hubs(options, nativeFetch)));
+    this.#ways.push(() => new DirectTransport(new SharedStreams(options, nativeFetch)));
     this.#transport = this.#nextWay();
   }
 

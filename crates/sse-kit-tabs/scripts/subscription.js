@@ -1,4 +1,4 @@
-/** @import { HubMessage, StateMessage, StreamMessage } from './protocol.js' */
+/** @import { SharedMessage, StateMessage, StreamMessage } from './protocol.js' */
 import { guarded } from '../../sse-kit-client/scripts/connect.js';
 import { GAP, HEARTBEAT, HELLO, readControl } from '../../sse-kit-client/scripts/control.js';
 import { isSeen, later, noteLineage, renewed } from '../../sse-kit-htmx/scripts/cursor.js';
@@ -18,7 +18,7 @@ export class Subscription {
   /**
    * @param {string} id
    * @param {string} url
-   * @param {string} key of the hub that it belongs to
+   * @param {string} key of the stream that it belongs to
    * @param {string} cursor what the page has seen
    * @param {Listener} listener
    */
@@ -30,7 +30,7 @@ export class Subscription {
     this.#listener = listener;
   }
 
-  /** @param {HubMessage} message */
+  /** @param {SharedMessage} message */
   receive(message) {
     if (message.kind === 'state') guarded(() => this.#listener.onState(message));
     else if (message.event === HELLO) this.#begin(message);

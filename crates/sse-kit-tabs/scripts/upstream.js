@@ -5,7 +5,7 @@ import { Watchdog } from '../../sse-kit-client/scripts/watchdog.js';
 import { stateMessage } from './protocol.js';
 
 /** @import { StreamEvent } from '../../sse-kit-client/scripts/parser.js' */
-/** @import { HubOptions, StateMessage, StreamMessage } from './protocol.js' */
+/** @import { SharingOptions, StateMessage, StreamMessage } from './protocol.js' */
 
 /**
  * The one connection to the server. It uses `fetch` and not `EventSource`, which cannot begin with a
@@ -27,7 +27,7 @@ export class Upstream {
 
   /**
    * @param {string} url
-   * @param {HubOptions} options
+   * @param {SharingOptions} options
    * @param {typeof globalThis.fetch} fetch the browser's own
    * @param {(state: StateMessage) => void} onState
    * @param {(message: StreamMessage) => void} onMessage

@@ -1,4 +1,4 @@
-/** @import { HubMessage, HubOptions } from './protocol.js' */
+/** @import { SharedMessage, SharingOptions } from './protocol.js' */
 /** @import { Subscription } from './subscription.js' */
 import { policy } from '../../sse-kit-client/scripts/trusted.js';
 import { hold, whenFree } from './locks.js';
@@ -29,7 +29,7 @@ const MAX_PINGS = 3;
  * What the worker says to a page.
  *
  * @typedef {{does: 'greets', lock: string}
- *   | {does: 'tells', id: string, message: HubMessage}
+ *   | {does: 'tells', id: string, message: SharedMessage}
  *   | {does: 'pongs', subscriptions: number}} WorkerWord
  */
 
@@ -38,7 +38,7 @@ const MAX_PINGS = 3;
  * @property {string} worker where its script is
  * @property {string} tab the name of this tab
  * @property {string} bus the name of the channel by which tabs know each other
- * @property {HubOptions} options
+ * @property {SharingOptions} options
  */
 
 const trusted = policy('sse-kit-tabs');

@@ -1,8 +1,8 @@
 // What the script does in a SharedWorker: it has the connections of all tabs.
 
-/** @import { PageWord, WorkerWord } from './worker-client.js' */
-import { Hubs } from './hubs.js';
 import { hold, openChannel, uniqueName, whenFree } from './locks.js';
+/** @import { PageWord, WorkerWord } from './worker-client.js' */
+import { SharedStreams } from './shared-streams.js';
 
 /** After how long a tab without Web Locks counts as gone. Hidden tabs ping once a minute. */
 const SILENCE_MS = 150_000;
@@ -11,9 +11,9 @@ const SWEEP_MS = 30_000;
 /** A tab, at the other end of its port. */
 class Tab {
   #port;
-  #hubs;
+  #streams;
   #tabs;
-  /** Its subscriptions: their hubs by their names. @type {Map<string, string>} */
+  /** Its subscriptions: their streams by their names. @type {Map<string, string>} */
   #keys = new Map();
   #gone = new AbortController();
   #hasLock = false;
@@ -21,12 +21,12 @@ class Tab {
 
   /**
    * @param {MessagePort} port
-   * @param {Hubs} hubs
+   * @param {SharedStreams} streams
    * @param {Set<Tab>} tabs those that have been heard, this among them once it has
    */
-  constructor(port, hubs, tabs) {
+  constructor(port, streams, tabs) {
     this.#port = port;
-    this.#hubs = hubs;
+    this.#streams = streams;
     this.#tabs = tabs;
     port.onmessage = ({ data }) => this.#hear(data);
     port.addEventListener('close', () => this.leave()); // where browsers say so
@@ -42,7 +42,7 @@ class Tab {
   }
 
   leave() {
-    for (const [id, key] of this.#keys) this.#hubs.leave(key, id, 'is gone');
+    for (const [id, key] of this.#keys) this.#streams.leave(key, id, 'is gone');
     this.#keys.clear();
     this.#gone.abort();
     this.#gone = new AbortController(); // it may come back
@@ -68,14 +68,14 @@ class Tab {
    */
   #join(id, key, url, cursor) {
     this.#keys.set(id, key);
-    this.#hubs.join(key, url, id, cursor, (message) => this.say({ does: 'tells', id, message }));
+    this.#streams.join(key, url, id, cursor, (message) => this.say({ does: 'tells', id, message }));
   }
 
   /** @param {string} id */
   #part(id) {
     const key = this.#keys.get(id);
     this.#keys.delete(id);
-    if (key !== undefined) this.#hubs.leave(key, id, 'comes back');
+    if (key !== undefined) this.#streams.leave(key, id, 'comes back');
   }
 
   /**
@@ -92,8 +92,8 @@ class Tab {
 }
 
 export function startWorker() {
-  /** @type {Hubs | undefined} */
-  let hubs;
+  /** @type {SharedStreams | undefined} */
+  let streams;
   /** @type {Set<Tab>} */
   const tabs = new Set();
   const name = `sse-kit-worker:${uniqueName()}`;
@@ -106,8 +106,8 @@ export function startWorker() {
   /** @type {any} */ (globalThis).onconnect = (/** @type {MessageEvent} */ { ports: [port] }) => {
     if (!port) return;
     port.onmessage = ({ data: options }) => {
-      hubs ??= new Hubs(options, fetch.bind(globalThis));
-      const tab = new Tab(port, hubs, tabs);
+      streams ??= new SharedStreams(options, fetch.bind(globalThis));
+      const tab = new Tab(port, streams, tabs);
       isHeld.then((lock) => tab.say({ does: 'greets', lock }));
     };
   };

@@ -58,7 +58,7 @@ use crate::scenario::{Scenario, Step};
 /// let scenario = Scenario::page("/")
 ///     .and_page("/")
 ///     .action("click", async |page, _| page.click("button").await)
-///     # .cases(4).on_gap(sse_kit_test::OnGap::Reload);
+///     # .cases(4).on_gap(sse_kit_test::GapHandling::Reload);
 /// assert_converges(async || app(), &scenario);
 /// ```
 ///

@@ -14,7 +14,7 @@ use sse_kit_htmx::{Dialect, Swap};
 
 pub(crate) use self::node::NodeExt;
 pub(crate) use self::shown::{Shown, difference};
-pub use self::update::Change;
+pub use self::update::DomChange;
 pub(crate) use self::update::{changes_in, dialect_of};
 
 /// A document that htmx changes.

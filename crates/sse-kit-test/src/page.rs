@@ -64,7 +64,7 @@ pub struct TestPage {
     values: HashMap<NodeId, String>,
     /// The boxes that were ticked, or whose tick was taken away.
     ticks: HashMap<NodeId, bool>,
-    on_gap: OnGap,
+    on_gap: GapHandling,
     loads: usize,
     /// The page is the answer to a form, which cannot be asked for again.
     is_posted: bool,
@@ -72,7 +72,7 @@ pub struct TestPage {
 
 /// The reaction of a page to a gap: its stream says that events are missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnGap {
+pub enum GapHandling {
     /// The page does what its monitor is set to; without a monitor it does nothing.
     #[default]
     AsItsMonitor,
@@ -118,14 +118,14 @@ impl TestPage {
             streams: Vec::new(),
             values: HashMap::new(),
             ticks: HashMap::new(),
-            on_gap: OnGap::default(),
+            on_gap: GapHandling::default(),
             loads: 0,
             is_posted: false,
         }
     }
 
     /// Sets what the page does when its stream says that events are missing.
-    pub fn on_gap(&mut self, on_gap: OnGap) {
+    pub fn on_gap(&mut self, on_gap: GapHandling) {
         self.on_gap = on_gap;
     }
 

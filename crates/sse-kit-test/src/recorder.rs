@@ -8,7 +8,7 @@ use sse_kit_broadcast::{Hub, RecvError, Tap};
 use sse_kit_event::{Audience, EventId, Message, Topic};
 use sse_kit_htmx::Swap;
 
-use crate::dom::{Change, changes_in};
+use crate::dom::{DomChange, changes_in};
 use crate::failure::{At, fail, listed, shortened};
 
 /// A record of what a hub publishes, from the moment that the record is begun.
@@ -63,7 +63,7 @@ impl Published {
 
     /// Returns the changes of a page that the event asks for, for htmx 2 and 4 alike; none when it is
     /// something else.
-    pub fn changes(&self) -> Vec<Change> {
+    pub fn changes(&self) -> Vec<DomChange> {
         changes_in(&self.message.data).unwrap_or_default()
     }
 }
@@ -102,7 +102,7 @@ impl Recorder {
     ///
     /// As [`published`](Self::published).
     #[track_caller]
-    pub fn changes(&self) -> Vec<Change> {
+    pub fn changes(&self) -> Vec<DomChange> {
         self.read(Location::caller()).iter().flat_map(Published::changes).collect()
     }
 
@@ -148,7 +148,8 @@ impl Recorder {
     /// If there was none, or the newest has another text; the failure lists the changes.
     #[track_caller]
     pub fn assert_fills(&self, target: &str, text: &str) {
-        let is_fill = |change: &&Change| matches!(change.swap, Swap::InnerHtml | Swap::InnerMorph);
+        let is_fill =
+            |change: &&DomChange| matches!(change.swap, Swap::InnerHtml | Swap::InnerMorph);
         self.assert_newest(Location::caller(), target, text, "fills", is_fill);
     }
 
@@ -159,7 +160,7 @@ impl Recorder {
     /// As [`assert_fills`](Self::assert_fills).
     #[track_caller]
     pub fn assert_replaces(&self, target: &str, text: &str) {
-        let is_it = |change: &&Change| {
+        let is_it = |change: &&DomChange| {
             matches!(change.swap, Swap::OuterHtml | Swap::OuterMorph | Swap::OuterSync)
         };
         self.assert_newest(Location::caller(), target, text, "replaces", is_it);
@@ -173,7 +174,7 @@ impl Recorder {
     /// As [`assert_fills`](Self::assert_fills).
     #[track_caller]
     pub fn assert_inserts(&self, target: &str, text: &str) {
-        let is_it = |change: &&Change| {
+        let is_it = |change: &&DomChange| {
             use Swap::{AfterBegin, AfterEnd, BeforeBegin, BeforeEnd};
             matches!(change.swap, BeforeBegin | AfterBegin | BeforeEnd | AfterEnd)
         };
@@ -204,7 +205,7 @@ impl Recorder {
         target: &str,
         text: &str,
         verb: &str,
-        is_it: impl Fn(&&Change) -> bool,
+        is_it: impl Fn(&&DomChange) -> bool,
     ) {
         let changes = self.read(at).iter().flat_map(Published::changes).collect::<Vec<_>>();
         let newest = changes.iter().rev().filter(is_it).find(|change| change.target == target);
@@ -250,7 +251,7 @@ fn lines(published: &[Published]) -> String {
     }))
 }
 
-fn all(changes: &[Change]) -> String {
+fn all(changes: &[DomChange]) -> String {
     listed(changes.iter().map(|change| {
         format!("{} by {}: {}", change.target, change.swap, shortened(change.html.trim()))
     }))

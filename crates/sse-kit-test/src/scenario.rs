@@ -44,7 +44,7 @@ pub struct Scenario {
     pub(crate) cases: u32,
     pub(crate) seed: u64,
     pub(crate) faults: bool,
-    pub(crate) on_gap: crate::OnGap,
+    pub(crate) on_gap: crate::GapHandling,
 }
 
 impl Scenario {
@@ -58,7 +58,7 @@ impl Scenario {
             cases: 32,
             seed: 0x5eed,
             faults: true,
-            on_gap: crate::OnGap::default(),
+            on_gap: crate::GapHandling::default(),
         }
     }
 
@@ -118,7 +118,7 @@ impl Scenario {
     }
 
     /// Sets what pages do when their stream says that events are missing, where that is a script's work.
-    pub fn on_gap(mut self, on_gap: crate::OnGap) -> Self {
+    pub fn on_gap(mut self, on_gap: crate::GapHandling) -> Self {
         self.on_gap = on_gap;
         self
     }

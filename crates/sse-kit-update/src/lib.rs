@@ -36,20 +36,20 @@
 //! ```
 //!
 //! - [`ElementUpdater`] holds handlers by pattern, in the same registry as
-//!   [`Dispatcher`](sse_kit_dispatch::Dispatcher). A handler returns [`Changes`]: nothing, one update,
+//!   [`Dispatcher`](sse_kit_dispatch::Dispatcher). A handler returns [`PageUpdates`]: nothing, one update,
 //!   many, or a `Result` of these with any error.
 //! - A handler that fails or panics is logged, and what the others made is not lost: see [`Updated`].
 //! - [`message`] makes one event of all of it, which a slow page may skip for a newer one of the same
 //!   targets.
 
-mod changes;
 mod message;
+mod page_updates;
 mod registry;
 mod updated;
 mod updater;
 
-pub use changes::Changes;
 pub use message::message;
+pub use page_updates::PageUpdates;
 pub use sse_kit_dispatch::{
     BoxError, CallbackError, DataError, EventData, Handler, HandlerError, HandlerId, IntoOutput,
 };

@@ -12,7 +12,7 @@ use sse_kit_dispatch::{
 use sse_kit_event::{TextError, TopicPattern};
 use sse_kit_htmx::Updates;
 
-use crate::changes::Changes;
+use crate::page_updates::PageUpdates;
 use crate::registry::Registry;
 use crate::updated::{UpdateError, Updated};
 
@@ -23,7 +23,7 @@ use crate::updated::{UpdateError, Updated};
 /// an update sees those that were registered when it began.
 ///
 /// Every callback may return its value, a `Result` of it with any error, or a future of either: see
-/// [`Changes`]. Cheap to clone; all clones share their handlers. See the [crate](crate) for an example.
+/// [`PageUpdates`]. Cheap to clone; all clones share their handlers. See the [crate](crate) for an example.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -62,7 +62,7 @@ impl ElementUpdater {
     pub fn on_event<E, R, K>(&self, handler: impl Fn(E) -> R + Send + Sync + 'static) -> HandlerId
     where
         E: EventData + DeserializeOwned,
-        R: CallbackReturn<Changes, K>,
+        R: CallbackReturn<PageUpdates, K>,
     {
         let pattern = Pattern::Exact(EventType::of::<E>());
         self.change(|registry| registry.handlers.insert(pattern, Handler::typed(handler)))
@@ -85,7 +85,7 @@ impl ElementUpdater {
     where
         P: TryInto<Pattern, Error: Into<TextError>>,
         D: DeserializeOwned,
-        R: CallbackReturn<Changes, K>,
+        R: CallbackReturn<PageUpdates, K>,
     {
         self.register(pattern, Handler::typed(handler))
     }
@@ -95,7 +95,11 @@ impl ElementUpdater {
     /// # Errors
     ///
     /// [`TextError`] when this is no pattern.
-    pub fn register<P>(&self, pattern: P, handler: Handler<Changes>) -> Result<HandlerId, TextError>
+    pub fn register<P>(
+        &self,
+        pattern: P,
+        handler: Handler<PageUpdates>,
+    ) -> Result<HandlerId, TextError>
     where
         P: TryInto<Pattern, Error: Into<TextError>>,
     {
@@ -106,7 +110,7 @@ impl ElementUpdater {
     /// Makes updates of events that have no handler. A second fallback replaces the first.
     pub fn fallback<R, K>(&self, handler: impl Fn(Arc<DomainEvent>) -> R + Send + Sync + 'static)
     where
-        R: CallbackReturn<Changes, K>,
+        R: CallbackReturn<PageUpdates, K>,
     {
         let mut fallback = Handlers::default();
         fallback.insert(TopicPattern::all().into(), Handler::new(handler));
@@ -128,7 +132,7 @@ impl ElementUpdater {
     /// to nothing: [`UpdateError::Postprocess`].
     pub fn postprocess<R, K>(&self, postprocessor: impl Fn(Updates) -> R + Send + Sync + 'static)
     where
-        R: CallbackReturn<Changes, K>,
+        R: CallbackReturn<PageUpdates, K>,
     {
         self.change(|registry| registry.postprocessors.push(Callback::new(postprocessor)));
     }

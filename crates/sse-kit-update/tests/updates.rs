@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use sse_kit_dispatch::{DomainEvent, Pattern};
 use sse_kit_htmx::{Dialect, ElementId, Html, HtmlTemplate, Swap, Update, Updates};
 use sse_kit_update::{
-    BoxError, CallbackError, Changes, ElementUpdater, EventData, Handler, IntoOutput, UpdateError,
-    message,
+    BoxError, CallbackError, ElementUpdater, EventData, Handler, IntoOutput, PageUpdates,
+    UpdateError, message,
 };
 
 type Test = Result<(), Box<dyn std::error::Error>>;
@@ -261,7 +261,7 @@ async fn all_of_it_is_one_message_in_the_shape_of_the_dialect() -> Test {
 
 #[tokio::test]
 async fn what_the_dialect_cannot_do_is_an_error() -> Test {
-    let Changes(morph) = Update::morph(id("a"), &Html::text("x")).into_output().unwrap();
+    let PageUpdates(morph) = Update::morph(id("a"), &Html::text("x")).into_output().unwrap();
     assert!(message(&morph, Dialect::V2).is_err());
     assert!(message(&morph, Dialect::V4)?.is_some());
     assert_eq!(morph.iter().next().unwrap().swap(Dialect::V4)?, Swap::OuterMorph);

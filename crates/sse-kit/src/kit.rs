@@ -16,7 +16,7 @@ use sse_kit_dispatch::{
 };
 use sse_kit_event::{Audience, EventId, IdempotencyKey, Topic};
 use sse_kit_htmx::MessageFormat;
-use sse_kit_update::{Changes, ElementUpdater};
+use sse_kit_update::{ElementUpdater, PageUpdates};
 use tokio::sync::RwLock;
 
 pub use change::{Change, IntoChange};
@@ -149,7 +149,7 @@ impl<S: Send + Sync + 'static> SseKit<S> {
     pub fn on<E, R, K>(&self, handler: impl Fn(E) -> R + Send + Sync + 'static) -> HandlerId
     where
         E: EventData + DeserializeOwned,
-        R: CallbackReturn<Changes, K>,
+        R: CallbackReturn<PageUpdates, K>,
     {
         self.updater().on_event(handler)
     }

@@ -16,7 +16,7 @@ use sse_kit::dispatch::middleware::Deduplicate;
 use sse_kit::dispatch::{CallbackReturn, Ending, IntoOutput};
 use sse_kit::event::{Audience, EventId, IdempotencyKey, Topic};
 use sse_kit::htmx::{Dialect, Html, MessageFormat, Update, Updates};
-use sse_kit::update::Changes;
+use sse_kit::update::PageUpdates;
 use sse_kit::{BoxError, DomainEvent, EmitError, EmitErrorKind, EventData, Hub, OnFailure, SseKit};
 use sse_kit_test_support::in_time;
 
@@ -289,7 +289,7 @@ impl Log for BadLog {
 #[tokio::test]
 async fn handlers_that_were_called_before_a_postprocessor_failed_are_known() -> Test {
     let kit = kit();
-    kit.on(|_: Done| Err::<Changes, _>(BoxError::from("no page")));
+    kit.on(|_: Done| Err::<PageUpdates, _>(BoxError::from("no page")));
     kit.updater().postprocess(|_| Err::<Updates, _>(BoxError::from("no room")));
     kit.dispatcher().on("**", |_| ())?;
     let error = kit.emit(done("ok")).await.expect_err("a postprocessor failed");
@@ -317,7 +317,7 @@ async fn an_event_that_nothing_takes_is_an_error() -> Test {
 #[tokio::test]
 async fn handlers_return_what_they_like() {
     // Each is a way to say the same.
-    async fn same<K>(returned: impl CallbackReturn<Changes, K>) {
+    async fn same<K>(returned: impl CallbackReturn<PageUpdates, K>) {
         assert_eq!(returned.into_future().await.expect("it made one").0.len(), 1);
     }
     let one = fill("x").expect("an update");
@@ -330,7 +330,7 @@ async fn handlers_return_what_they_like() {
     let again = one.clone();
     same(async move { Ok::<_, BoxError>(again) }).await;
     same(async move { one }).await;
-    let refused: Result<Changes, BoxError> = Err::<Update, _>("no").into_output();
+    let refused: Result<PageUpdates, BoxError> = Err::<Update, _>("no").into_output();
     assert_eq!(refused.unwrap_err().to_string(), "no");
 }
 

@@ -2,7 +2,7 @@
 
 use sse_kit::Event;
 use sse_kit::event::EventName;
-use sse_kit::http::Progress;
+use sse_kit::http::SharedProgress;
 
 /// A question, and its answer so far.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ impl Answer {
     }
 }
 
-impl Progress for Answer {
+impl SharedProgress for Answer {
     type Item = Piece;
 
     fn event(&self, piece: &Piece) -> Event {

@@ -31,8 +31,8 @@ const CATEGORIES: &[&str] = &[
 ];
 
 /// The most keywords, and their longest, that crates.io accepts.
-const MOST_KEYWORDS: usize = 5;
-const LONGEST_KEYWORD: usize = 20;
+const MAX_KEYWORDS: usize = 5;
+const MAX_KEYWORD_LEN: usize = 20;
 
 /// A package, and what the rules need to know of its folder.
 #[derive(Debug)]
@@ -79,8 +79,8 @@ fn metadata(package: &Package) -> Vec<String> {
     if package.description.is_none() {
         whats.push("has no `description`".to_owned());
     }
-    if package.keywords.is_empty() || package.keywords.len() > MOST_KEYWORDS {
-        whats.push(format!("has {} `keywords`, not 1 to {MOST_KEYWORDS}", package.keywords.len()));
+    if package.keywords.is_empty() || package.keywords.len() > MAX_KEYWORDS {
+        whats.push(format!("has {} `keywords`, not 1 to {MAX_KEYWORDS}", package.keywords.len()));
     }
     let bad_keywords = package.keywords.iter().filter(|keyword| !is_keyword(keyword));
     whats.extend(bad_keywords.map(|keyword| format!("crates.io refuses the keyword `{keyword}`")));
@@ -95,7 +95,7 @@ fn metadata(package: &Package) -> Vec<String> {
 }
 
 fn is_keyword(keyword: &str) -> bool {
-    keyword.len() <= LONGEST_KEYWORD
+    keyword.len() <= MAX_KEYWORD_LEN
         && keyword.starts_with(|c: char| c.is_ascii_alphanumeric())
         && keyword.chars().all(|c| c.is_ascii_alphanumeric() || "_-+".contains(c))
 }

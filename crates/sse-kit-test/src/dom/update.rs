@@ -8,7 +8,7 @@ use super::{Dom, DomError, NodeExt};
 /// One change of a message: where, how, and by what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Change {
+pub struct DomChange {
     /// The selector of the changed elements, such as `#count`.
     pub target: String,
     /// The style of the change.
@@ -21,7 +21,7 @@ pub struct Change {
 
 /// Reads the changes out of the data of a message, whichever version of htmx it is for: those out of
 /// band, then the partials.
-pub(crate) fn changes_in(data: &str) -> Result<Vec<Change>, DomError> {
+pub(crate) fn changes_in(data: &str) -> Result<Vec<DomChange>, DomError> {
     let dom = Dom::parse("");
     let fragment = dom.fragment(data);
     let mut places = vec![fragment];
@@ -40,7 +40,7 @@ pub(crate) fn changes_in(data: &str) -> Result<Vec<Change>, DomError> {
             let swap = SwapSpec::parse(style)?.style;
             let html = if swap == Swap::OuterHtml { element.html() } else { element.inner_html() };
             let (html, text) = (html.to_string(), element.text().to_string());
-            changes.push(Change { target, swap, html, text });
+            changes.push(DomChange { target, swap, html, text });
         }
     }
     for template in fragment.find_all("template[hx]")? {
@@ -49,7 +49,7 @@ pub(crate) fn changes_in(data: &str) -> Result<Vec<Change>, DomError> {
         {
             let swap = SwapSpec::parse(&template.hx("hx-swap").unwrap_or_default())?.style;
             let html = content.inner_html().to_string();
-            changes.push(Change { target, swap, html, text: content.text().to_string() });
+            changes.push(DomChange { target, swap, html, text: content.text().to_string() });
         }
     }
     Ok(changes)

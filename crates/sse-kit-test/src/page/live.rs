@@ -11,7 +11,7 @@ use sse_kit_event::control::ControlName;
 use sse_kit_htmx::Dialect;
 use tokio::time::timeout;
 
-use super::{OnGap, TestPage};
+use super::{GapHandling, TestPage};
 use crate::client::resolve;
 use crate::dom::{MainSwap, NodeExt};
 use crate::failure::{At, fail};
@@ -183,9 +183,9 @@ impl TestPage {
 
     fn reloads_at_a_gap(&self) -> bool {
         match self.on_gap {
-            OnGap::Reload => true,
-            OnGap::Ignore => false,
-            OnGap::AsItsMonitor => {
+            GapHandling::Reload => true,
+            GapHandling::Ignore => false,
+            GapHandling::AsItsMonitor => {
                 let monitor = self.dom.select("script[data-sse-kit-monitor]").unwrap_or_default();
                 monitor.iter().any(|block| {
                     let config: Result<serde_json::Value, _> = serde_json::from_str(&block.text());

@@ -1,6 +1,6 @@
 //! Pages of a right app converge, and what is wrong with an app is found.
 
-use sse_kit_test::{OnGap, Scenario, TestPage, assert_converges, converges};
+use sse_kit_test::{GapHandling, Scenario, TestPage, assert_converges, converges};
 
 use crate::board::{Board, Fault};
 
@@ -58,7 +58,7 @@ fn a_lost_event_is_found_without_faults_of_the_connection() {
 fn a_page_that_ignores_gaps_is_found() {
     let failure = found(Fault::IgnoresGaps, &scenario("/"));
     assert!(failure.contains("sse-kit:gap"), "the page was told of one: {failure}");
-    let healed = scenario("/").on_gap(OnGap::Reload);
+    let healed = scenario("/").on_gap(GapHandling::Reload);
     assert_eq!(converges(async || Board::new(Fault::IgnoresGaps).client(), &healed), Ok(()));
 }
 

@@ -1,4 +1,4 @@
-/** @import { HubMessage, HubOptions, Send, StateMessage, StreamMessage } from './protocol.js' */
+/** @import { SharedMessage, SharingOptions, Send, StateMessage, StreamMessage } from './protocol.js' */
 import { guarded } from '../../sse-kit-client/scripts/connect.js';
 import { CLOSE, GAP, HEARTBEAT, HELLO, readControl } from '../../sse-kit-client/scripts/control.js';
 import { compareCursors, earlier, noteContinued, noteLineage } from '../../sse-kit-htmx/scripts/cursor.js';
@@ -14,7 +14,7 @@ const STAY_AWAY_MS = 30_000;
 const LINGER_MS = 3_000;
 
 /** One stream of the server, for many listeners, each of which may have seen another part of it. */
-export class Hub {
+export class SharedStream {
   #upstream;
   #replay;
   #state = stateMessage('connecting');
@@ -34,7 +34,7 @@ export class Hub {
 
   /**
    * @param {string} url
-   * @param {HubOptions} options
+   * @param {SharingOptions} options
    * @param {typeof globalThis.fetch} fetch the browser's own
    */
   constructor(url, options, fetch) {
@@ -103,7 +103,7 @@ export class Hub {
       this.#openFrom(cursor);
       return;
     }
-    // One whose cursor nobody knows gets this hub's, by which it sees that it has to begin anew. Not
+    // One whose cursor nobody knows gets this stream's, by which it sees that it has to begin anew. Not
     // so while the server is away: then the cursor may be the newer one of the two.
     if (this.#state.state === 'live') send(this.#helloFor(missed && cursor ? cursor : this.#cursor));
     for (const message of missed ?? []) send(message);
@@ -200,7 +200,7 @@ export class Hub {
     return { kind: 'message', id, event: HELLO, data: this.#hello };
   }
 
-  /** @param {HubMessage} message */
+  /** @param {SharedMessage} message */
   #tell(message) {
     // One that throws must not take the stream from the others.
     for (const send of this.#listeners.values()) guarded(() => send(message));

@@ -19,31 +19,31 @@ use crate::stable_hash::{fnv, mixed};
 /// several hubs needs one stream per hub.
 ///
 /// ```
-/// use sse_kit_broadcast::{Hub, Router};
+/// use sse_kit_broadcast::{Hub, HubRouter};
 /// use sse_kit_event::{Event, Topic};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let router = Router::new([Hub::new(), Hub::new()])?;
+/// let router = HubRouter::new([Hub::new(), Hub::new()])?;
 /// let room: Topic = "rooms:1".parse()?;
 /// let stream = router.hub_of(&(&room).into())?.subscribe(&room).open()?;
 /// router.hub(&room).publish(&room, Event::new("hello")).await?;
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Router {
+pub struct HubRouter {
     hubs: Arc<[Hub]>,
 }
 
-impl Router {
+impl HubRouter {
     /// Creates a router to these hubs.
     ///
     /// # Errors
     ///
-    /// [`RouterError::NoHubs`] if there are none.
-    pub fn new(hubs: impl IntoIterator<Item = Hub>) -> Result<Self, RouterError> {
+    /// [`HubRouterError::NoHubs`] if there are none.
+    pub fn new(hubs: impl IntoIterator<Item = Hub>) -> Result<Self, HubRouterError> {
         let hubs: Arc<[_]> = hubs.into_iter().collect();
-        if hubs.is_empty() { Err(RouterError::NoHubs) } else { Ok(Self { hubs }) }
+        if hubs.is_empty() { Err(HubRouterError::NoHubs) } else { Ok(Self { hubs }) }
     }
 
     /// Returns the hub of a topic.
@@ -55,19 +55,19 @@ impl Router {
     ///
     /// # Errors
     ///
-    /// [`RouterError`] if they are on several hubs, or if the first segment of a pattern has a
+    /// [`HubRouterError`] if they are on several hubs, or if the first segment of a pattern has a
     /// wildcard, so that it may match topics of every hub.
-    pub fn hub_of(&self, topics: &Topics) -> Result<&Hub, RouterError> {
+    pub fn hub_of(&self, topics: &Topics) -> Result<&Hub, HubRouterError> {
         let names = topics.topics().iter().map(Topic::as_str);
         let patterns = topics.patterns().iter().map(TopicPattern::as_str);
         let mut found = None;
         for name in names.chain(patterns).map(first_segment) {
             if name.contains('*') {
-                return Err(RouterError::Everywhere);
+                return Err(HubRouterError::Everywhere);
             }
             let place = place(name, self.hubs.len());
             if *found.get_or_insert(place) != place {
-                return Err(RouterError::Several);
+                return Err(HubRouterError::Several);
             }
         }
         Ok(&self.hubs[found.unwrap_or(0)])
@@ -82,7 +82,7 @@ impl Router {
 /// The reason why there is no single hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum RouterError {
+pub enum HubRouterError {
     /// The list of hubs is empty.
     #[error("the list of hubs is empty; a router needs at least one")]
     NoHubs,

@@ -1,9 +1,9 @@
-// The hub against a server that does what the test says.
+// The stream against a server that does what the test says.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
-import { Hub } from '../scripts/hub.js';
+import { SharedStream } from '../scripts/shared-stream.js';
 
-/** @typedef {import('../scripts/protocol.js').HubMessage} HubMessage */
+/** @typedef {import('../scripts/protocol.js').SharedMessage} SharedMessage */
 
 /** A listener that throws is reported. @type {unknown[]} */
 let reported = [];
@@ -53,11 +53,11 @@ const hello = (cursor) => `event: sse-kit:hello\nid: ${cursor}\ndata: {"cursor":
 /** @param {string} id */
 const event = (id) => `id: ${id}\ndata: x\n\n`;
 
-/** @param {Hub} hub @param {string} who @param {string} cursor */
-function join(hub, who, cursor) {
+/** @param {SharedStream} stream @param {string} who @param {string} cursor */
+function join(stream, who, cursor) {
   /** @type {string[]} */
   const heard = [];
-  hub.join(who, cursor, (message) =>
+  stream.join(who, cursor, (message) =>
     heard.push(message.kind === 'state' ? message.state : `${message.event} ${message.id}`),
   );
   return heard;
@@ -65,19 +65,19 @@ function join(hub, who, cursor) {
 
 /** @param {ReturnType<typeof server>} from */
 async function opened(from) {
-  const hub = new Hub('/events', OPTIONS, from.fetch);
-  const first = join(hub, '1', 'a-5');
+  const stream = new SharedStream('/events', OPTIONS, from.fetch);
+  const first = join(stream, '1', 'a-5');
   mock.timers.tick(20);
   await settle();
   from.requests[0]?.send(hello('a-5'));
   await settle();
-  return { hub, first };
+  return { stream, first };
 }
 
 test('tabs that come at once are gathered, and the one furthest behind is served', async () => {
   const { fetch, requests } = server();
-  const hub = new Hub('/events', OPTIONS, fetch);
-  for (const [n, cursor] of ['a-7', 'a-5', '', 'a-9'].entries()) join(hub, `${n}`, cursor);
+  const stream = new SharedStream('/events', OPTIONS, fetch);
+  for (const [n, cursor] of ['a-7', 'a-5', '', 'a-9'].entries()) join(stream, `${n}`, cursor);
   mock.timers.tick(20);
   await settle();
   assert.deepEqual(
@@ -88,33 +88,33 @@ test('tabs that come at once are gathered, and the one furthest behind is served
 
 test('who comes later has what it lacks from the buffer', async () => {
   const from = server();
-  const { hub, first } = await opened(from);
+  const { stream, first } = await opened(from);
   from.requests[0]?.send(event('a-6') + event('a-7'));
   await settle();
   assert.deepEqual(first, ['connecting', 'live', 'sse-kit:hello a-5', 'message a-6', 'message a-7']);
-  assert.deepEqual(join(hub, '2', 'a-6'), ['live', 'sse-kit:hello a-6', 'message a-7']);
-  assert.deepEqual(join(hub, '3', ''), ['live', 'sse-kit:hello a-7'], 'or the position of now');
-  assert.deepEqual(join(hub, '4', 'b-9'), ['live', 'sse-kit:hello a-7'], 'by which it sees that it is lost');
+  assert.deepEqual(join(stream, '2', 'a-6'), ['live', 'sse-kit:hello a-6', 'message a-7']);
+  assert.deepEqual(join(stream, '3', ''), ['live', 'sse-kit:hello a-7'], 'or the position of now');
+  assert.deepEqual(join(stream, '4', 'b-9'), ['live', 'sse-kit:hello a-7'], 'by which it sees that it is lost');
   assert.equal(from.requests.length, 1);
 });
 
 test('heartbeats move the cursor, and take no place in the buffer', async () => {
   const from = server();
-  const { hub, first } = await opened(from);
+  const { stream, first } = await opened(from);
   const heartbeat = (/** @type {string} */ id) => `id: ${id}\nevent: sse-kit:heartbeat\ndata: {}\n\n`;
   from.requests[0]?.send(event('a-6'));
   for (let n = 7; n < 17; n += 1) from.requests[0]?.send(heartbeat(`a-${n}`));
   await settle();
   assert.equal(first.at(-1), 'sse-kit:heartbeat a-16');
-  assert.deepEqual(join(hub, '2', 'a-5'), ['live', 'sse-kit:hello a-5', 'message a-6']);
-  assert.deepEqual(join(hub, '3', ''), ['live', 'sse-kit:hello a-16']);
+  assert.deepEqual(join(stream, '2', 'a-5'), ['live', 'sse-kit:hello a-5', 'message a-6']);
+  assert.deepEqual(join(stream, '3', ''), ['live', 'sse-kit:hello a-16']);
   assert.equal(from.requests.length, 1);
 });
 
 test('for who is before the buffer the stream is opened from there, and nothing comes in between', async () => {
   const from = server();
-  const { hub } = await opened(from);
-  const late = join(hub, '2', 'a-2');
+  const { stream } = await opened(from);
+  const late = join(stream, '2', 'a-2');
   from.requests[0]?.send(event('a-6'));
   await settle();
   assert.deepEqual(late, ['live']);
@@ -162,12 +162,12 @@ test('a last word is a last word, for all who come soon', async () => {
   for (const status of [204, 400, 401, 403, 404, 410]) {
     const from = server();
     from.answer(new Response(null, { status }));
-    const hub = new Hub('/events', OPTIONS, from.fetch);
-    const first = join(hub, '1', '');
+    const stream = new SharedStream('/events', OPTIONS, from.fetch);
+    const first = join(stream, '1', '');
     mock.timers.tick(20);
     await settle();
     assert.deepEqual(first, ['connecting', 'closed']);
-    assert.deepEqual(join(hub, '2', ''), ['closed']);
+    assert.deepEqual(join(stream, '2', ''), ['closed']);
     mock.timers.tick(60_000);
     await settle();
     assert.equal(from.requests.length, 1, `${status}`);
@@ -191,8 +191,8 @@ test('what is no stream is asked for again, and never read', async () => {
   for (const answer of [html, () => new Response('', { status: 503 }), () => new Response('', { status: 429 })]) {
     const from = server();
     from.answer(answer());
-    const hub = new Hub('/events', OPTIONS, from.fetch);
-    const first = join(hub, '1', 'a-1');
+    const stream = new SharedStream('/events', OPTIONS, from.fetch);
+    const first = join(stream, '1', 'a-1');
     mock.timers.tick(20);
     await settle();
     assert.deepEqual(first, ['connecting', 'reconnecting']);
@@ -206,22 +206,22 @@ test('what is no stream is asked for again, and never read', async () => {
 
 test('nobody gets what came before a new epoch', async () => {
   const from = server();
-  const { hub, first } = await opened(from);
+  const { stream, first } = await opened(from);
   from.requests[0]?.send(event('a-6'));
   from.requests[0]?.send('event: sse-kit:gap\nid: b-3\ndata: {"to":"b-3","reason":"unknown-epoch"}\n\n');
   await settle();
   assert.equal(first.at(-1), 'sse-kit:gap b-3');
-  assert.deepEqual(join(hub, '2', 'a-5'), ['live', 'sse-kit:hello b-3']);
-  assert.deepEqual(join(hub, '3', 'b-3'), ['live', 'sse-kit:hello b-3']);
+  assert.deepEqual(join(stream, '2', 'a-5'), ['live', 'sse-kit:hello b-3']);
+  assert.deepEqual(join(stream, '3', 'b-3'), ['live', 'sse-kit:hello b-3']);
 });
 
 test('a listener that throws takes the stream from nobody', async () => {
   const from = server();
-  const { hub, first } = await opened(from);
-  hub.listen('bad', () => {
+  const { stream, first } = await opened(from);
+  stream.listen('bad', () => {
     throw new Error('bad');
   });
-  const other = join(hub, '3', 'a-5');
+  const other = join(stream, '3', 'a-5');
   from.requests[0]?.send(event('a-6'));
   await settle();
   assert.deepEqual([first.at(-1), other.at(-1)], ['message a-6', 'message a-6']);
@@ -231,7 +231,7 @@ test('a listener that throws takes the stream from nobody', async () => {
 
 test('a server that goes on in a new epoch is none that nobody knows', async () => {
   const from = server();
-  const { hub, first } = await opened(from);
+  const { stream, first } = await opened(from);
   from.requests[0]?.send(event('a-6') + event('a-7'));
   await settle();
   from.requests[0]?.end();
@@ -245,14 +245,14 @@ test('a server that goes on in a new epoch is none that nobody knows', async () 
   from.requests[1]?.send(event('d-8'));
   await settle();
   assert.equal(first.at(-1), 'message d-8');
-  assert.deepEqual(join(hub, '2', 'a-6'), ['live', 'sse-kit:hello a-6', 'message a-7', 'message d-8']);
-  assert.deepEqual(join(hub, '3', 'a-8'), ['live', 'sse-kit:hello a-8']);
-  assert.deepEqual(join(hub, '4', 'd-7'), ['live', 'sse-kit:hello d-7', 'message d-8']);
+  assert.deepEqual(join(stream, '2', 'a-6'), ['live', 'sse-kit:hello a-6', 'message a-7', 'message d-8']);
+  assert.deepEqual(join(stream, '3', 'a-8'), ['live', 'sse-kit:hello a-8']);
+  assert.deepEqual(join(stream, '4', 'd-7'), ['live', 'sse-kit:hello d-7', 'message d-8']);
   // The log goes on in yet another one, without a word.
   from.requests[1]?.send(event('e-9'));
   await settle();
-  assert.deepEqual(join(hub, '5', 'e-8'), ['live', 'sse-kit:hello e-8', 'message e-9']);
-  assert.deepEqual(join(hub, '6', 'd-7'), ['live', 'sse-kit:hello d-7', 'message d-8', 'message e-9']);
-  assert.deepEqual(join(hub, '7', 'a-10'), ['live', 'sse-kit:hello e-9'], 'it has seen what was lost');
+  assert.deepEqual(join(stream, '5', 'e-8'), ['live', 'sse-kit:hello e-8', 'message e-9']);
+  assert.deepEqual(join(stream, '6', 'd-7'), ['live', 'sse-kit:hello d-7', 'message d-8', 'message e-9']);
+  assert.deepEqual(join(stream, '7', 'a-10'), ['live', 'sse-kit:hello e-9'], 'it has seen what was lost');
   assert.equal(from.requests.length, 2);
 });

@@ -16,15 +16,15 @@ use crate::subscription::Subscription;
 /// It misses nothing that is published from now on. Dropping it ends the connection immediately.
 #[derive(Debug)]
 #[must_use = "dropping it ends the connection"]
-pub struct Joined {
+pub struct PendingSubscription {
     pub(crate) subscription: Subscription,
     pub(crate) backfill: Arc<Backfill>,
-    pub(crate) lacks: Option<Lacking>,
+    pub(crate) lacks: Option<MissingRange>,
 }
 
 /// The events that a joined subscription may lack: those after `after`, up to `through`.
 #[derive(Debug)]
-pub(crate) struct Lacking {
+pub(crate) struct MissingRange {
     pub(crate) after: EventId,
     /// The newest event before the join. Later events wait in the queue.
     pub(crate) through: EventId,
@@ -32,7 +32,7 @@ pub(crate) struct Lacking {
     pub(crate) request: BackfillRequest,
 }
 
-impl Joined {
+impl PendingSubscription {
     /// Returns the connection.
     pub fn connection(&self) -> &Arc<Connection> {
         self.subscription.connection()
