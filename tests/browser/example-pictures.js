@@ -36,6 +36,18 @@ const SCENES = {
     return page;
   },
 
+  async dashboard(open, t) {
+    const { base } = await startExample(t, 'dashboard');
+    const page = await open(base);
+    await page.setViewportSize({ width: 960, height: 520 });
+    await isIn(page, 'live');
+    // A line, which is as long as the page has been open.
+    const values = () => page.locator('#load .line path').getAttribute('d');
+    const seconds = (/** @type {string | null} */ path) => 120 - Number(/^M(\d+)/.exec(path ?? '')?.[1] ?? 120);
+    await until(values, (path) => seconds(path) >= 30, 'a line');
+    return page;
+  },
+
   async llm(open, t) {
     const { base } = await startExample(t, 'llm');
     const page = await open(base);

@@ -18,7 +18,8 @@ export async function profileOf(browser, t, options) {
   const context = await browser.newContext(options);
   t.after(() => context.close());
   await context.route('https://cdn.jsdelivr.net/npm/**', async (route) => {
-    const path = new URL(route.request().url()).pathname.replace(/^\/npm\/([^@]+)@[^/]+/, '$1');
+    const { pathname } = new URL(route.request().url());
+    const path = pathname.replace(/^\/npm\/htmx\.org@2\.[^/]+/, 'htmx2').replace(/^\/npm\/([^@]+)@[^/]+/, '$1');
     await route.fulfill({
       body: await readFile(join(assets, path)),
       contentType: 'text/javascript',

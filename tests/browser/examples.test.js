@@ -77,6 +77,44 @@ describe('the small examples', { concurrency: true }, () => {
     assert.equal((await alice.request.get(`${base}/events`)).status(), 401);
   });
 
+  test('dashboard: figures come each second, and a restart is seen and survived', async (t) => {
+    const { base, stop } = await startExample(t, 'dashboard');
+    const context = await profile(t);
+    const pages = [await open(context, base), await open(context, `${base}/?htmx=2`)];
+    const now = (/** @type {Page} */ page) => page.locator('#cpu b').textContent();
+    const line = (/** @type {Page} */ page) => page.locator('#cpu .line path').getAttribute('d');
+    const isKnown = (/** @type {string | null} */ text) => /^\d+\u00a0%$/.test(text ?? '');
+    for (const page of pages) {
+      await isIn(page, 'live');
+      await until(() => now(page), isKnown, 'a figure');
+      await page.evaluate("document.querySelector('main').dataset.kept = 'yes'");
+      const before = await line(page);
+      await until(
+        () => line(page),
+        (d) => d !== before,
+        'the next one',
+      );
+      assert.equal(await page.locator('main').getAttribute('data-kept'), 'yes', 'only the figures have changed');
+    }
+    assert.ok(isKnown(await now(await open(context, base))), 'a fresh page has figures at once');
+
+    await stop();
+    for (const page of pages) {
+      await isIn(page, 'reconnecting');
+      await until(
+        () => page.locator('main').evaluate((main) => getComputedStyle(main).opacity),
+        (opacity) => opacity === '0.5',
+        'old figures look old',
+      );
+    }
+    await startExample(t, 'dashboard', [], { listen: base.slice('http://'.length) });
+    for (const page of pages) {
+      await page.locator('main:not([data-kept])').waitFor();
+      await isIn(page, 'live');
+      await until(() => now(page), isKnown, 'a figure');
+    }
+  });
+
   test('llm: an answer goes on over a reload, and one that is gone is said to be', async (t) => {
     const { base, stop } = await startExample(t, 'llm');
     const context = await profile(t);

@@ -321,6 +321,7 @@ impl Node {
         let mut state = self.state.lock();
         state.draining = true;
         if !std::mem::replace(&mut state.closed, true) {
+            state.watched.close();
             self.send(RingMessage::End(goodbye));
         }
     }

@@ -54,11 +54,20 @@ impl PresenceWatch {
 /// The watched topics. Without watchers, connections pay nothing. With watchers, a connection that
 /// joins or leaves costs one look-up per topic, and one match per watched topic that shares the
 /// prefix of one of its patterns.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Watched {
     watchers: BTreeMap<Topic, async_broadcast::Sender<PresenceChange>>,
     /// The number of topics at which unwatched ones are removed.
     sweep_at: usize,
+    /// Carries nothing: the channel closes at the shutdown, while the watches report the connections that drain.
+    open: (async_broadcast::Sender<()>, async_broadcast::InactiveReceiver<()>),
+}
+
+impl Default for Watched {
+    fn default() -> Self {
+        let (sender, receiver) = async_broadcast::broadcast(1);
+        Self { watchers: BTreeMap::new(), sweep_at: 0, open: (sender, receiver.deactivate()) }
+    }
 }
 
 impl Watched {
@@ -75,6 +84,16 @@ impl Watched {
         sender.set_overflow(true);
         self.watchers.insert(topic.clone(), sender);
         receiver
+    }
+
+    /// Returns a receiver that ends at the shutdown.
+    pub(crate) fn until_closed(&self) -> async_broadcast::Receiver<()> {
+        self.open.1.activate_cloned()
+    }
+
+    /// Ends the receivers of [`until_closed`](Self::until_closed).
+    pub(crate) fn close(&self) {
+        self.open.0.close();
     }
 
     /// Removes topics without watchers. The amortised cost per new watch is constant.

@@ -47,6 +47,8 @@ pub struct PresenceByKey<K> {
     key: KeyOf<K>,
     node: Weak<Node>,
     watches: Vec<async_broadcast::Receiver<PresenceChange>>,
+    /// Ends at the shutdown, when there may be no connection left whose end would be a change.
+    until_closed: async_broadcast::Receiver<()>,
     gather: Duration,
     linger: Duration,
     /// The connections that were there when it was last looked, by their numbers.
@@ -72,12 +74,14 @@ impl<K: Ord + Clone> PresenceByKey<K> {
     pub(crate) fn new(node: &Arc<Node>, topics: Vec<Topic>, key: KeyOf<K>) -> Self {
         let mut state = node.state.lock();
         let watches = topics.iter().map(|topic| state.watched.watch(topic)).collect();
+        let until_closed = state.watched.until_closed();
         drop(state);
         Self {
             topics,
             key,
             node: Arc::downgrade(node),
             watches,
+            until_closed,
             gather: Self::GATHER,
             linger: Self::LINGER,
             here: BTreeMap::new(),
@@ -116,12 +120,14 @@ impl<K: Ord + Clone> PresenceByKey<K> {
                 self.reported = Some(counts.clone());
                 return Ok(counts);
             }
-            match self.lingering.values().filter_map(|until| until.first()).min() {
-                Some(&until) => match timeout_at(until, any_change(&mut self.watches)).await {
+            let until = self.lingering.values().filter_map(|until| until.first()).min().copied();
+            let change = any_change(&mut self.watches, &mut self.until_closed);
+            match until {
+                Some(until) => match timeout_at(until, change).await {
                     Ok(change) => change?,
                     Err(_elapsed) => continue,
                 },
-                None => any_change(&mut self.watches).await?,
+                None => change.await?,
             }
             sleep(self.gather).await;
         }
@@ -188,8 +194,12 @@ impl<K: Ord + Clone> PresenceByKey<K> {
 /// not matter.
 async fn any_change(
     watches: &mut [async_broadcast::Receiver<PresenceChange>],
+    until_closed: &mut async_broadcast::Receiver<()>,
 ) -> Result<(), RecvError> {
     std::future::poll_fn(|cx| {
+        if let Poll::Ready(None) = Pin::new(&mut *until_closed).poll_next(cx) {
+            return Poll::Ready(Err(RecvError::Closed));
+        }
         let mut result = Poll::Pending;
         for watch in watches.iter_mut() {
             // No more than fit into it: others may come as fast as they are taken.

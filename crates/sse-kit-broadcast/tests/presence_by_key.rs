@@ -124,3 +124,15 @@ async fn it_ends_with_the_hub() {
     drop(hub);
     assert_eq!(orphaned.changed().await, Err(RecvError::Closed));
 }
+
+#[tokio::test(start_paused = true)]
+async fn it_ends_with_the_hub_while_nobody_is_there() {
+    let hub = Hub::new();
+    let mut people = people(&hub);
+    assert_eq!(next(&mut people).await, "");
+    let waiting = tokio::spawn(async move { timeout(LONG, people.changed()).await });
+    sleep(Duration::from_secs(1)).await;
+    hub.shut_down(Goodbye::StayAway);
+    let ended = waiting.await.expect("it does not panic");
+    assert_eq!(ended.expect("it does not wait"), Err(RecvError::Closed));
+}

@@ -1,7 +1,7 @@
 //! What a browser meets.
 
 use axum::extract::{FromRef, Query, State};
-use axum::http::header::SET_COOKIE;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE};
 use axum::response::{Html as HtmlPage, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Router};
@@ -71,6 +71,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/orders", post(order))
         .route("/login", post(login))
         .route("/logout", post(logout))
+        .route("/style.css", get(style))
         .merge(live::assets())
         .layer(live::same_site())
         .with_state(app)
@@ -111,7 +112,7 @@ async fn page(
     let orders: Vec<String> = orders.iter().map(|order| order.item().into_string()).collect();
     let order = if app.orders.is_some() { ORDER } else { "" };
     let body = Html::trusted(format!(
-        "<h1>{user}</h1>\n<ul id=\"notes\">{notes}</ul>\n<ul id=\"orders\">{orders}</ul>\n{order}{FORMS}",
+        "{STYLE}<h1>{user}</h1>\n<ul id=\"notes\">{notes}</ul>\n<ul id=\"orders\">{orders}</ul>\n{order}{FORMS}",
         user = Html::text(&session.user),
         notes = notes.concat(),
         orders = orders.concat(),
@@ -124,18 +125,30 @@ async fn page(
         .into_response())
 }
 
-const LOGIN: &str = "<!DOCTYPE html>\n<html lang=\"en\"><title>Sign in</title>\n\
-    <form method=\"post\" action=\"/login\"><input name=\"user\" pattern=\"[a-z]{1,20}\" required \
-    aria-label=\"Name\"> <button>Sign in</button></form></html>\n";
+/// A link to a style sheet may stand in a body.
+const STYLE: &str = "<link rel=\"stylesheet\" href=\"/style.css\">\n";
+
+const LOGIN: &str = "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\">\
+    <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+    <link rel=\"stylesheet\" href=\"/style.css\"><title>Sign in</title>\n<h1>Notifications</h1>\n\
+    <form method=\"post\" action=\"/login\"><label>Name <input name=\"user\" pattern=\"[a-z]{1,20}\" \
+    title=\"1 to 20 small letters\" autocapitalize=\"none\" autocomplete=\"username\" required autofocus></label>\
+    <button>Sign in</button></form></html>\n";
 
 const FORMS: &str = "<form hx-post=\"/notes\" hx-swap=\"none\">\
-    <input name=\"to\" pattern=\"[a-z]{1,20}\" required aria-label=\"To\"> \
-    <input name=\"text\" maxlength=\"500\" required aria-label=\"Text\"> <button>Notify</button></form>\n\
+    <label>To <input name=\"to\" pattern=\"[a-z]{1,20}\" title=\"1 to 20 small letters\" autocapitalize=\"none\" \
+    autocomplete=\"off\" required></label>\
+    <label>Text <input name=\"text\" maxlength=\"500\" autocomplete=\"off\" required></label><button>Notify</button></form>\n\
     <form method=\"post\" action=\"/logout\"><button>Sign out</button></form>";
 
 const ORDER: &str = "<form hx-post=\"/orders\" hx-swap=\"none\">\
     <button name=\"item\" value=\"tea\">Order tea</button> \
     <button name=\"item\" value=\"cake\">Order cake</button></form>\n";
+
+async fn style() -> impl IntoResponse {
+    let headers = [(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "no-cache")];
+    (headers, include_str!("../assets/style.css"))
+}
 
 #[derive(Debug, Deserialize)]
 struct Login {
