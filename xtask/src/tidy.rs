@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the house rules that no compiler knows. Each rule is a pure function
 //! in a file of its own, from what it looks at to the offences it finds.
 
+mod api;
 mod arrows;
 mod bounds;
 mod foreign;
@@ -35,7 +36,7 @@ const REQUIRED: &[&str] =
 ///
 /// Arrows between crates, lengths of files, what packages inherit from the workspace, what crates.io and docs.rs
 /// need of a crate, dependencies that require a newer Rust than we promise, crate docs, licences, links in the docs, tests with a bound on time or random inputs without the seed,
-/// words that must not be there, types of others in public signatures, types that no example shows, doc comments and messages that are no plain English. Prints one line
+/// words that must not be there, types of others in public signatures, public types that cannot grow or that no test asserts to be `Send` and `Sync`, types that no example shows, doc comments and messages that are no plain English. Prints one line
 /// per offence and fails when there are any.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -97,6 +98,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     offences.extend(named_files::offences(&sources));
     offences.extend(prose::offences(&sources));
     offences.extend(shown::offences(&sources));
+    offences.extend(api::offences(&sources));
     report_all(&offences)
 }
 

@@ -4,10 +4,11 @@ use sse_kit_broadcast::{
     Append, AppendError, Appended, BuildError, ClientKey, CloseReason, Connection, ConnectionEvent,
     ConnectionSet, ConnectionSetError, ConnectionState, ConnectionStats, ConnectionWatch, Counter,
     Delivery, Draft, Drain, Entry, Goodbye, HookError, Hub, HubBuilder, HubRouter, HubRouterError,
-    Inlet, InletError, LogHealth, LogMonitor, LogPage, LogStats, Mark, MemoryLog, OnAppendFailure,
-    Once, PendingSubscription, PresenceChange, PresenceWatch, Publish, PublishError, Reach,
-    ReadError, Receipt, Record, RecvError, SendError, SlowConsumer, Start, Stats, SubscribeError,
-    Subscription, SubscriptionBuilder, Tap, TopicStats, Verdict,
+    IdempotencyWindow, Inlet, InletError, Lineage, LogHealth, LogMonitor, LogPage, LogStats, Mark,
+    MemoryLog, OnAppendFailure, Once, PendingSubscription, PresenceByKey, PresenceChange,
+    PresenceWatch, Publish, PublishError, PublishedBefore, Reach, ReadError, Receipt, Record,
+    RecvError, SendError, SlowConsumer, Start, Stats, SubscribeError, Subscription,
+    SubscriptionBuilder, Tap, TopicStats, Verdict,
 };
 use sse_kit_test_support::assert_send_and_sync;
 
@@ -33,6 +34,10 @@ assert_send_and_sync!(
     Goodbye,
     HookError,
     Hub,
+    IdempotencyWindow,
+    Lineage,
+    PresenceByKey<String>,
+    PublishedBefore,
     HubBuilder,
     Inlet,
     InletError,

@@ -1,8 +1,5 @@
 //! The type of an event.
 
-use std::fmt;
-use std::str::FromStr;
-
 use sse_kit_event::{StaticTopic, TextError, Topic};
 
 use crate::event_data::EventData;
@@ -22,10 +19,7 @@ use crate::event_data::EventData;
 /// assert!("job:*".parse::<EventType>().is_err());
 /// # Ok::<(), TextError>(())
 /// ```
-#[derive(
-    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
-#[serde(transparent)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventType(Topic);
 
 impl EventType {
@@ -74,47 +68,7 @@ impl EventType {
     }
 }
 
-impl fmt::Display for EventType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl AsRef<str> for EventType {
-    fn as_ref(&self) -> &str {
-        self.as_str()
-    }
-}
-
-impl FromStr for EventType {
-    type Err = TextError;
-
-    fn from_str(event_type: &str) -> Result<Self, Self::Err> {
-        Self::new(event_type)
-    }
-}
-
-impl TryFrom<&str> for EventType {
-    type Error = TextError;
-
-    fn try_from(event_type: &str) -> Result<Self, Self::Error> {
-        Self::new(event_type)
-    }
-}
-
-impl TryFrom<String> for EventType {
-    type Error = TextError;
-
-    fn try_from(event_type: String) -> Result<Self, Self::Error> {
-        Self::new(&event_type)
-    }
-}
-
-impl From<EventType> for String {
-    fn from(event_type: EventType) -> Self {
-        event_type.0.into()
-    }
-}
+sse_kit_event::text_type!(EventType);
 
 impl From<Topic> for EventType {
     fn from(topic: Topic) -> Self {

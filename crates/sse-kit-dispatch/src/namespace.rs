@@ -1,8 +1,5 @@
 //! The namespace of an event.
 
-use std::fmt;
-use std::str::FromStr;
-
 use sse_kit_event::TextError;
 
 use crate::event_type::EventType;
@@ -20,10 +17,7 @@ use crate::event_type::EventType;
 /// assert!("".parse::<Namespace>().is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(
-    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
-#[serde(transparent)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Namespace(EventType);
 
 impl Namespace {
@@ -42,38 +36,4 @@ impl Namespace {
     }
 }
 
-impl AsRef<str> for Namespace {
-    fn as_ref(&self) -> &str {
-        self.as_str()
-    }
-}
-
-impl fmt::Display for Namespace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for Namespace {
-    type Err = TextError;
-
-    fn from_str(namespace: &str) -> Result<Self, Self::Err> {
-        Self::new(namespace)
-    }
-}
-
-impl TryFrom<&str> for Namespace {
-    type Error = TextError;
-
-    fn try_from(namespace: &str) -> Result<Self, Self::Error> {
-        Self::new(namespace)
-    }
-}
-
-impl TryFrom<String> for Namespace {
-    type Error = TextError;
-
-    fn try_from(namespace: String) -> Result<Self, Self::Error> {
-        Self::new(&namespace)
-    }
-}
+sse_kit_event::text_type!(Namespace);

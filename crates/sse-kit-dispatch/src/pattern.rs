@@ -1,8 +1,5 @@
 //! Patterns of event types.
 
-use std::fmt;
-use std::str::FromStr;
-
 use sse_kit_event::{StaticTopic, TextError, TopicPattern};
 
 use crate::event_type::EventType;
@@ -26,10 +23,7 @@ use crate::event_type::EventType;
 /// assert!(!pattern.matches(&"jobs:17".parse()?));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(
-    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Pattern {
     /// One event type.
     Exact(EventType),
@@ -68,50 +62,7 @@ impl Pattern {
     }
 }
 
-impl fmt::Display for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl AsRef<str> for Pattern {
-    fn as_ref(&self) -> &str {
-        self.as_str()
-    }
-}
-
-impl FromStr for Pattern {
-    type Err = TextError;
-
-    fn from_str(pattern: &str) -> Result<Self, Self::Err> {
-        Self::new(pattern)
-    }
-}
-
-impl TryFrom<&str> for Pattern {
-    type Error = TextError;
-
-    fn try_from(pattern: &str) -> Result<Self, Self::Error> {
-        Self::new(pattern)
-    }
-}
-
-impl TryFrom<String> for Pattern {
-    type Error = TextError;
-
-    fn try_from(pattern: String) -> Result<Self, Self::Error> {
-        Self::new(&pattern)
-    }
-}
-
-impl From<Pattern> for String {
-    fn from(pattern: Pattern) -> Self {
-        match pattern {
-            Pattern::Exact(event_type) => event_type.into(),
-            Pattern::Wild(pattern) => pattern.into(),
-        }
-    }
-}
+sse_kit_event::text_type!(Pattern);
 
 impl From<EventType> for Pattern {
     fn from(event_type: EventType) -> Self {

@@ -2,9 +2,9 @@
 
 use sse_kit_dispatch::middleware::{Deduplicate, Next, RateLimit, Timeout, Trace};
 use sse_kit_dispatch::{
-    Callback, CallbackError, Called, DataError, DispatchError, Dispatched, Dispatcher, DomainEvent,
-    DomainEventError, Ending, EventType, Handler, HandlerError, HandlerId, HandlerResult, Handlers,
-    Namespace, Pattern, WeakDispatcher,
+    Awaited, Callback, CallbackError, Called, DataError, DispatchError, Dispatched, Dispatcher,
+    DomainEvent, DomainEventError, Ending, EventType, Handler, HandlerError, HandlerId,
+    HandlerResult, Handlers, Namespace, Pattern, Ready, Registered, WeakDispatcher,
 };
 
 fn is_send_and_sync<T: Send + Sync + 'static>() {}
@@ -31,6 +31,9 @@ fn public_types_are_send_and_sync() {
     is_send_and_sync::<Namespace>();
     is_send_and_sync::<Next>();
     is_send_and_sync::<Pattern>();
+    is_send_and_sync::<Registered>();
+    is_send_and_sync::<Awaited>();
+    is_send_and_sync::<Ready>();
     is_send_and_sync::<RateLimit>();
     is_send_and_sync::<Timeout>();
     is_send_and_sync::<Trace>();

@@ -4,7 +4,8 @@ use sse_kit_event::control::{ControlName, Gap, GapReason, Hello};
 use sse_kit_event::{
     Audience, ConnectionId, DecodeError, Decoded, Decoder, EncodedEvent, EncodedEventError, Epoch,
     Event, EventId, EventKey, EventName, IdempotencyKey, LastEventId, Message, RandomError,
-    SeveralTopics, StaticTopic, TextError, TextErrorKind, Topic, TopicPattern, Topics, TopicsError,
+    SeveralTopics, StaticTopic, Text, TextError, TextErrorKind, Topic, TopicPattern, Topics,
+    TopicsError,
 };
 use sse_kit_test_support::assert_send_and_sync;
 
@@ -31,6 +32,7 @@ assert_send_and_sync!(
     RandomError,
     SeveralTopics,
     StaticTopic,
+    Text,
     TextError,
     TextErrorKind,
     Topic,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 /// The view transition of a swap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Transition {
     /// The swap has one, even in a stream. Later updates wait until it is over.
     On,
@@ -14,6 +15,7 @@ pub enum Transition {
 
 /// An edge of an element, for scrolling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Edge {
     /// The upper edge.
     Top,
@@ -23,6 +25,7 @@ pub enum Edge {
 
 /// The scrolling to an element that keeps the focus over the swap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum FocusScroll {
     /// The page scrolls to it.
     On,

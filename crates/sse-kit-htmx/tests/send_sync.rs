@@ -2,9 +2,10 @@
 
 use sse_kit_htmx::compat::JobSpan;
 use sse_kit_htmx::{
-    AttributeName, Attributes, Connect, Element, ElementId, Endpoint, EventTrigger, HeadError,
-    Html, MarkupError, NamedSwap, Nonce, PageScripts, RandomError, RenderError, Script,
-    ScriptFolder, Selector, Tag, Target, TextError, Update, Updates, UpdatesError,
+    AttributeName, Attributes, Connect, Dialect, Edge, Element, ElementId, Endpoint, EventTrigger,
+    FocusScroll, HeadError, Html, MarkupError, MarkupErrorKind, MessageFormat, NamedSwap, Nonce,
+    PageScripts, RandomError, Reconnect, RenderError, Script, ScriptFolder, Selector, Swap, Tag,
+    Target, TextError, Transition, Update, Updates, UpdatesError, UpdatesErrorKind,
 };
 
 fn is_send_and_sync<T: Send + Sync + 'static>() {}
@@ -36,4 +37,25 @@ fn public_types_are_send_and_sync() {
     is_send_and_sync::<Update>();
     is_send_and_sync::<Updates>();
     is_send_and_sync::<UpdatesError>();
+    is_send_and_sync::<Dialect>();
+    is_send_and_sync::<Edge>();
+    is_send_and_sync::<FocusScroll>();
+    is_send_and_sync::<MarkupErrorKind>();
+    is_send_and_sync::<MessageFormat>();
+    is_send_and_sync::<Reconnect>();
+    is_send_and_sync::<Swap>();
+    is_send_and_sync::<Transition>();
+    is_send_and_sync::<UpdatesErrorKind>();
+}
+
+#[cfg(feature = "askama")]
+#[test]
+fn blocks_of_askama_are_send_and_sync() {
+    is_send_and_sync::<sse_kit_htmx::HtmlBlock<String>>();
+}
+
+#[cfg(feature = "minijinja")]
+#[test]
+fn templates_of_minijinja_are_send_and_sync() {
+    is_send_and_sync::<sse_kit_htmx::HtmlTemplates>();
 }

@@ -105,6 +105,20 @@ impl FromStr for Origin {
     }
 }
 
+impl TryFrom<&str> for Origin {
+    type Error = TextError;
+
+    fn try_from(text: &str) -> Result<Self, TextError> {
+        text.parse()
+    }
+}
+
+impl AsRef<str> for Origin {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
 /// Returns `true` if a text is an origin as browsers write it. Another text would never match.
 fn is_origin(text: &str) -> bool {
     let Some((scheme, host)) = text.split_once("://") else { return false };

@@ -3,9 +3,9 @@
 use std::convert::Infallible;
 
 use sse_kit_http::{
-    Access, Authorizer, Cors, DeniedError, Gate, Grant, HostRules, OpenError, Permit, QueryError,
-    Quota, Resource, SharedProgress, SharedStream, SseBody, SseByteStream, SseRequest, SseResponse,
-    TrustedProxies,
+    Access, Authorizer, Cors, CrossSiteError, DeniedError, Gate, Grant, HostName, HostRules,
+    Network, OpenError, Origin, Permit, QueryError, Quota, QuotaError, Resource, SharedProgress,
+    SharedStream, SseBody, SseByteStream, SseRequest, SseResponse, TrustedProxies, WrongHostError,
 };
 
 fn send_and_sync<T: Send + Sync>() {}
@@ -45,7 +45,18 @@ fn public_types_are_send_and_sync() {
     send_and_sync::<SharedStream<Counted>>();
     send_and_sync::<Gate<Nobody>>();
     send_and_sync::<(Quota, Permit, Cors, HostRules, TrustedProxies)>();
+    send_and_sync::<(CrossSiteError, HostName, Network, Origin, QuotaError, WrongHostError)>();
     send_and_sync::<(OpenError, QueryError)>();
     body::<SseBody>();
     stream::<SseByteStream>();
+}
+
+#[cfg(feature = "tower")]
+#[test]
+fn layers_are_send_and_sync() {
+    send_and_sync::<(
+        sse_kit_http::SameSiteLayer,
+        sse_kit_http::Checked<(), ()>,
+        sse_kit_http::WithCors<()>,
+    )>();
 }

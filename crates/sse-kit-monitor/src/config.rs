@@ -68,6 +68,7 @@ pub enum OnGap {
 
 /// The logging of state changes to the browser's console, at the level "debug" or "verbose".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ConsoleLog {
     /// State changes are logged.
     On,
@@ -79,6 +80,7 @@ pub enum ConsoleLog {
 /// The developer overlay: a panel at the foot of the page with the state and its reason, the last
 /// event and its id, the delay of the last heartbeat, and the number of reconnects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Overlay {
     /// The panel is shown.
     On,

@@ -72,6 +72,7 @@ pub struct TestPage {
 
 /// The reaction of a page to a gap: its stream says that events are missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum GapHandling {
     /// The page does what its monitor is set to; without a monitor it does nothing.
     #[default]

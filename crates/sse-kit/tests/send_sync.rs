@@ -1,7 +1,9 @@
 //! All public types of the kit can be sent to and shared with other threads.
 #![cfg(feature = "kit")]
 
-use sse_kit::{Change, ChangeError, EmitError, EmitErrorKind, Emitted, Except, OnFailure, SseKit};
+use sse_kit::{
+    Change, ChangeError, EmitError, EmitErrorKind, Emitted, Except, OnFailure, Page, SseKit,
+};
 
 fn is_send_and_sync<T: Send + Sync>() {}
 
@@ -14,5 +16,6 @@ fn public_types_are_send_and_sync() {
     is_send_and_sync::<Emitted>();
     is_send_and_sync::<Except<'_>>();
     is_send_and_sync::<OnFailure>();
+    is_send_and_sync::<Page>();
     is_send_and_sync::<SseKit>();
 }

@@ -61,7 +61,7 @@ fn of_crate(lib: &str, files: &[&Source]) -> Vec<Offence> {
 }
 
 /// Whether the crate's front door names it: what it does not name is private.
-fn is_word_of(lib: &str, name: &str) -> bool {
+pub(super) fn is_word_of(lib: &str, name: &str) -> bool {
     lib.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
 }
 

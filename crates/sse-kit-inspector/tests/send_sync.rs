@@ -1,0 +1,16 @@
+//! All public types can be sent to and shared with other threads.
+
+use sse_kit_inspector::{
+    BuildError, Described, Inspector, InspectorBody, InspectorBuilder, Trace, Viewers,
+};
+use sse_kit_test_support::assert_send_and_sync;
+
+assert_send_and_sync!(
+    BuildError,
+    Described,
+    Inspector,
+    InspectorBody,
+    InspectorBuilder,
+    Trace,
+    Viewers
+);

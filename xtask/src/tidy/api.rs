@@ -1,0 +1,182 @@
+//! What each public type of a library promises: room to grow (`#[non_exhaustive]`), `Send` and `Sync`, and
+//! for a text type the conversions that all text types have.
+
+use std::collections::BTreeSet;
+
+use syn::visit::{self, Visit};
+
+use super::Offence;
+use super::items::{is_public, is_test};
+use super::prose::{crate_names, crate_sources};
+use super::shown::is_word_of;
+use super::sources::{Source, find};
+
+/// Types that will never grow, each with the reason.
+const CLOSED: &[(&str, &str)] = &[
+    ("HtmlBlock", "a newtype, whose one field the user fills"),
+    ("LastEventId", "a text is an id of ours or is not"),
+    ("Message", "the fields of the standard's `MessageEvent`"),
+    ("PageUpdates", "a newtype"),
+    ("Pattern", "a pattern has wildcards or has none"),
+    ("PublishedBefore", "a log has to handle each case"),
+    ("Text", "the inside of text types, not for users"),
+];
+
+/// Finds public types of the libraries that do not keep a promise.
+pub(super) fn offences(sources: &[Source]) -> Vec<Offence> {
+    crate_names(sources).into_iter().flat_map(|name| of_crate(sources, name)).collect()
+}
+
+fn of_crate(sources: &[Source], name: &str) -> Vec<Offence> {
+    // Programs have no API.
+    let Some(lib) = find(sources, &format!("crates/{name}/src/lib.rs")) else { return Vec::new() };
+    let test = format!("crates/{name}/tests/send_sync.rs");
+    let asserted = find(sources, &test).map_or("", |source| &source.text);
+    let mut offences = Vec::new();
+    for source in crate_sources(sources, name) {
+        // A file that does not parse is the compiler's to report.
+        let Ok(file) = syn::parse_file(&source.text) else { continue };
+        let mut types = Types::default();
+        types.visit_file(&file);
+        let unlike = types.unlike();
+        for (name, line, is_open) in &types.public {
+            if !is_word_of(&lib.text, name) {
+                continue;
+            }
+            let mut offence = |what: String| {
+                offences.push(Offence::at_line(&source.path, *line, what));
+            };
+            if *is_open && !CLOSED.iter().any(|(closed, _)| closed == name) {
+                offence(format!(
+                    "`{name}` is not `#[non_exhaustive]`; add it, or list the type with a reason in \
+                     xtask/src/tidy/api.rs"
+                ));
+            }
+            if !is_word_of(asserted, name) {
+                offence(format!("{test} does not assert that `{name}` is `Send` and `Sync`"));
+            }
+            if unlike.contains(name.as_str()) {
+                offence(format!(
+                    "`{name}` is a text type; give it all conversions, by `sse_kit_event::text_type!`"
+                ));
+            }
+        }
+    }
+    offences
+}
+
+/// The types of one file.
+#[derive(Debug, Default)]
+struct Types {
+    /// Public types, with their lines, and whether another crate can match or build them exhaustively.
+    public: Vec<(String, usize, bool)>,
+    structs: BTreeSet<String>,
+    /// Types with a method `as_str`.
+    texts: BTreeSet<String>,
+    /// Traits that a type implements without the macro.
+    traits: BTreeSet<(String, String)>,
+}
+
+impl Types {
+    /// Returns the structs of text that are parsed from a text, and lack another conversion.
+    fn unlike(&self) -> BTreeSet<&str> {
+        let has = |name: &str, of: &str| self.traits.contains(&(name.to_owned(), of.to_owned()));
+        let is_unlike = |name: &&str| {
+            has(name, "FromStr") && !["AsRef", "Display", "TryFrom"].iter().all(|of| has(name, of))
+        };
+        self.texts.intersection(&self.structs).map(String::as_str).filter(is_unlike).collect()
+    }
+
+    fn note(&mut self, name: &syn::Ident, attributes: &[syn::Attribute], is_open: bool) {
+        let is_closed = attributes.iter().any(|it| it.path().is_ident("non_exhaustive"));
+        self.public.push((name.to_string(), name.span().start().line, is_open && !is_closed));
+    }
+}
+
+impl<'ast> Visit<'ast> for Types {
+    fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
+        if !item.attrs.iter().any(is_test) {
+            visit::visit_item_mod(self, item);
+        }
+    }
+
+    fn visit_item_enum(&mut self, item: &'ast syn::ItemEnum) {
+        // An enum without variants only marks an implementation.
+        if is_public(&item.vis) && !item.variants.is_empty() {
+            self.note(&item.ident, &item.attrs, true);
+        }
+    }
+
+    fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
+        self.structs.insert(item.ident.to_string());
+        if is_public(&item.vis) {
+            // A private field keeps others from building it, but not from naming the public ones in a pattern
+            // with `..`, which stays valid.
+            let mut fields = item.fields.iter().peekable();
+            let is_open = fields.peek().is_some() && fields.all(|field| is_public(&field.vis));
+            self.note(&item.ident, &item.attrs, is_open);
+        }
+    }
+
+    fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
+        let syn::Type::Path(ty) = &*item.self_ty else { return };
+        let Some(name) = ty.path.segments.last().map(|last| last.ident.to_string()) else { return };
+        if let Some((_, path, _)) = &item.trait_ {
+            let of = path.segments.last().map(|last| last.ident.to_string());
+            self.traits.extend(of.map(|of| (name, of)));
+            return;
+        }
+        let has_text = |item: &syn::ImplItem| matches!(item, syn::ImplItem::Fn(it) if it.sig.ident == "as_str" && is_public(&it.vis));
+        if item.items.iter().any(has_text) {
+            self.texts.insert(name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whats(file: &str, asserted: &str) -> Vec<String> {
+        let sources = [
+            Source::new("crates/a/src/lib.rs", "pub use it::It;"),
+            Source::new("crates/a/src/it.rs", file),
+            Source::new("crates/a/tests/send_sync.rs", asserted),
+        ];
+        offences(&sources).into_iter().map(|offence| offence.what).collect()
+    }
+
+    #[test]
+    fn what_others_can_match_is_non_exhaustive() {
+        for open in ["pub enum It { A }", "pub struct It { pub a: u8 }", "pub struct It(pub u8);"] {
+            let found = whats(open, "It");
+            assert!(found[0].contains("`It` is not `#[non_exhaustive]`"), "{open}: {found:?}");
+            assert!(whats(&format!("#[non_exhaustive]\n{open}"), "It").is_empty(), "{open}");
+        }
+        for closed in
+            ["pub struct It;", "pub struct It { a: u8 }", "enum It { A }", "pub enum Other { A }"]
+        {
+            assert!(whats(closed, "It").is_empty(), "{closed}");
+        }
+    }
+
+    #[test]
+    fn every_public_type_is_in_the_test_of_send_and_sync() {
+        let found = whats("pub struct It;", "");
+        assert_eq!(
+            found,
+            ["crates/a/tests/send_sync.rs does not assert that `It` is `Send` and `Sync`"]
+        );
+        assert_eq!(whats("pub struct It;", "struct NotIt;").len(), 1);
+    }
+
+    #[test]
+    fn a_text_type_has_all_conversions() {
+        let text = "pub struct It(u8);\nimpl It { pub fn as_str(&self) -> &str { \"\" } }\n";
+        assert!(whats(text, "It").is_empty());
+        let parsed = format!("{text}impl std::str::FromStr for It {{ }}");
+        assert!(whats(&parsed, "It")[0].contains("text_type!"));
+        let all = "impl AsRef<str> for It {}\nimpl Display for It {}\nimpl TryFrom<&str> for It {}";
+        assert!(whats(&format!("{parsed}\n{all}"), "It").is_empty());
+    }
+}
