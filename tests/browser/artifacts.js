@@ -1,4 +1,4 @@
-// What is left of a test that failed, for people to look at: pictures of its pages, and what is known.
+// The artifacts of a failed test: screenshots of its pages, and notes.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 

@@ -5,7 +5,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
-/** What is served: its crate, the file that it begins with, and what it may weigh compressed, in bytes. */
+/** The served scripts: crate, entry file, name, and size limit compressed, in bytes. */
 const SCRIPTS = [
   { crate: 'sse-kit-htmx', main: 'sse-kit-connection.js', name: 'sse-kit-connection', limit: 2784 },
   { crate: 'sse-kit-htmx', main: 'sse-kit-swap.js', name: 'sse-kit-swap', limit: 768 },

@@ -15,7 +15,7 @@ before(async () => {
 after(() => browser.close());
 
 /**
- * A server of its own for a test, and pages that must not complain.
+ * Starts a server for one test. Errors in the pages' consoles fail the test.
  *
  * @param {import('node:test').TestContext} t
  * @param {number} version
@@ -31,7 +31,7 @@ async function serve(t, version) {
   const open = async (/** @type {string} */ path) => {
     const page = await context.newPage();
     page.on('console', (message) => {
-      // htmx 2 says no more of a stream that is cut, as it is when the test is over.
+      // htmx 2 logs this for a stream that is cut, as at the end of the test.
       if (message.text() === '[object Event]') return;
       if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
     });
@@ -67,7 +67,7 @@ async function serve(t, version) {
  */
 async function say(page, text) {
   await page.fill('#text', text);
-  // Not a click, for which a tab in the background takes a second.
+  // A click in a background tab would take a second.
   await page.press('#text', 'Enter');
 }
 
@@ -77,7 +77,7 @@ const lines = (page) => page.locator('#said li').allInnerTexts();
 const peopleOf = (page) => page.locator('#people tr').allInnerTexts();
 
 /**
- * Waits until a page shows these rows, in this order; after five seconds that it does not is the failure.
+ * Waits until a page shows these rows, in this order; fails after five seconds.
  *
  * @param {(page: Page) => Promise<string[]>} read
  * @param {Page} page
@@ -105,7 +105,7 @@ for (const version of [4, 2]) {
         await say(page, `message ${n}`);
         expected.push(`${nick} message ${n}`);
         for (const reader of [ada, bob]) await shows(lines, reader, expected);
-        // By the answer to the form, which may come after the line.
+        // The response to the form may arrive after the line.
         await shows(async (page) => [await page.inputValue('#text')], page, ['']);
       }
       assert.deepEqual(await lines(elsewhere), []);

@@ -1,4 +1,4 @@
-// Several job boards on one Redis, behind a round-robin: a node dies, and no page minds.
+// Several job boards on one Redis, behind round-robin: pages survive the death of a node.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -23,7 +23,7 @@ before(async () => {
 after(() => browser.close());
 
 /**
- * A Redis server of its own; returns its address.
+ * Starts a Redis server for one test, and returns its address.
  *
  * @param {TestContext} t
  */
@@ -52,7 +52,7 @@ async function startRedis(t) {
 }
 
 /**
- * Gives each connection to the next node that takes it.
+ * Forwards each connection to the next node that accepts it.
  *
  * @param {TestContext} t
  * @param {string[]} nodes
@@ -101,7 +101,7 @@ for (const version of [4, 2]) {
       /** @type {import('playwright-core').Page[]} */
       const pages = [];
       for (let n = 0; n < 3; n++) {
-        // Not tabs of one browser, which would share a connection.
+        // In separate profiles, because tabs of one browser would share a connection.
         const context = await browser.newContext();
         t.after(() => context.close());
         const page = await context.newPage();

@@ -1,4 +1,4 @@
-// What sse-kit-connection.js sees to, on both versions of htmx.
+// sse-kit-connection.js, on both versions of htmx.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launchBrowser, launchWholeBrowser, writtenMarkup } from './launch.js';
@@ -14,7 +14,7 @@ before(async () => {
 after(() => browser.close());
 
 /**
- * A server whose page has this body, and a page that is not opened yet.
+ * Starts a server whose page has this body, and creates a tab that has not opened it yet.
  *
  * @param {import('node:test').TestContext} t
  * @param {number} version of htmx
@@ -29,7 +29,7 @@ async function prepare(t, version, body, head = markup[version].head, opened = b
   return { server, page: await context.newPage() };
 }
 
-/** In a page: whether the element has given its connection up. */
+/** In a page: returns whether the element has closed its connection. */
 function isGivenUp() {
   const element = /** @type {any} */ (document.getElementById('stream'));
   const source = element['htmx-internal-data']?.sseEventSource;
@@ -59,7 +59,7 @@ for (const version of [4, 2]) {
       await server.streams(0);
       assert.equal(server.requests.length, 1);
 
-      // Such a page is not loaded again.
+      // A page from the back/forward cache is not loaded again.
       await page.goBack({ waitUntil: 'commit' });
       await page.waitForFunction(() => /** @type {any} */ (window).persisted === true);
       await server.streams(1, 2);
@@ -76,7 +76,7 @@ for (const version of [4, 2]) {
       await page.goto(server.base);
       await server.streams(1);
       await page.evaluate(() => addEventListener('beforeunload', (event) => event.preventDefault()));
-      // A browser asks only whom it has seen do something.
+      // A browser shows the dialog only after a user gesture.
       await page.click('button');
       const asked = new Promise((resolve) => {
         page.once('dialog', async (dialog) => {

@@ -1,4 +1,4 @@
-// A picture of each example, for the index in `examples/README.md`.
+// Takes a screenshot of each example, for the index in `examples/README.md`.
 import { join } from 'node:path';
 import { profileOf, startCounter } from './examples.js';
 import { folderOf } from './folders.js';
@@ -96,7 +96,7 @@ const SCENES = {
 };
 
 /**
- * Takes all of them, into a folder.
+ * Takes all screenshots, into a folder.
  *
  * @param {import('playwright-core').Browser} browser
  * @param {any} t

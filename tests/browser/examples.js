@@ -1,4 +1,4 @@
-// What the small examples need to be started and opened: for their tests and their pictures.
+// Starts and opens the small examples, for their tests and screenshots.
 import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -8,7 +8,7 @@ import { assets, binary, startProgram } from './launch.js';
 import { until } from './patience.js';
 
 /**
- * A browser profile, in which the CDN has what npm has: pages name the hashes of its files.
+ * Creates a browser profile that serves the CDN's files from the npm package; pages name their hashes.
  *
  * @param {import('playwright-core').Browser} browser
  * @param {import('node:test').TestContext} t
@@ -29,7 +29,7 @@ export async function profileOf(browser, t, options) {
   return context;
 }
 
-/** A port of four digits that is free. */
+/** Returns a free port of four digits. */
 async function freePort() {
   for (;;) {
     const port = 2_000 + Math.floor(Math.random() * 8_000);
@@ -44,7 +44,7 @@ async function freePort() {
 }
 
 /**
- * Starts the program of the README, which is to have no options: a copy of it that listens at another port.
+ * Starts a copy of the README's program, which has no options, on another port.
  *
  * @param {import('node:test').TestContext} t
  */

@@ -1,4 +1,4 @@
-// The small examples, as people use them: a page that is open shows what a fresh one shows.
+// The small examples: an open page shows the same as a fresh one.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { profileOf, startCounter } from './examples.js';
@@ -139,7 +139,7 @@ describe('the small examples', { concurrency: true }, () => {
     assert.match(live ?? '', /^You asked: Why <b>\?\n\nI am a stand-in/);
     assert.equal(await page.locator('#failed').isVisible(), false);
 
-    // Another process of the server does not know the answer.
+    // A restarted server does not know the answer.
     const late = await open(context, base);
     await late.fill('textarea', 'Again?');
     await late.click('button');

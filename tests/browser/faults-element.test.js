@@ -1,4 +1,4 @@
-// One element has one stream, whatever htmx or the page does to it: in all modes, with both htmx.
+// One element has one stream, whatever htmx or the page does to it: in all modes, on both versions of htmx.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launchBrowser } from './launch.js';
@@ -156,19 +156,19 @@ for (const mode of MODES) {
         };
         for (const n of ['2', '3', '4']) await publish(n);
         await hasLog(tab, ['1', '2', '3', '4']);
-        // As if it was rendered before the events that came while it was on its way.
+        // The content was rendered before the events that arrived during the request.
         site.serve('/region', region(2, attributes));
         await tab.click('button');
         await publish('5');
         await hasLog(tab, ['1', '2', '3', '4', '5']);
-        // Once more, when it is what the element asks for already.
+        // Once more, with the cursor that the element already has.
         const again = tab.evaluate(
           () => new Promise((done) => addEventListener('htmx:after:swap', done, { once: true })),
         );
         await tab.click('button');
         await again;
         await hasLog(tab, ['1', '2', '3', '4', '5']);
-        // And as if what the stream brings was on its way.
+        // And events of the stream are still on their way.
         site.proxy.stall();
         await publish('6');
         site.serve('/region', region(6));
@@ -218,7 +218,7 @@ for (const mode of MODES) {
         '/a',
         `${STATUS}${region('')}<button hx-get="/region" hx-target="#main" hx-swap="outerMorph">b</button>`,
       );
-      // Other attributes: htmx makes its stream anew.
+      // With other attributes, htmx opens a new stream.
       site.serve('/region', region('hx-sync="this:queue all"'));
       const { open, complaints } = await openProfile(t, browser, site);
       const tab = await open();
@@ -233,7 +233,7 @@ for (const mode of MODES) {
       const swapped = tab.evaluate(
         () => new Promise((done) => addEventListener('htmx:after:swap', done, { once: true })),
       );
-      site.proxy.fault(); // htmx alone asks no second time for a stream that has not begun
+      site.proxy.fault(); // htmx alone never retries a stream that has not begun
       await tab.click('button');
       await swapped;
       await site.append('2');
@@ -308,7 +308,7 @@ for (const mode of MODES) {
       const second = await site.append('2');
       await site.append('3');
       await hasLog(tab, ['1', '2', '3']);
-      // What a morph does, of which htmx 2 has none of its own.
+      // Does what a morph does; htmx 2 has no morph.
       await tab.evaluate((to) => {
         const [list, element] = [document.getElementById('log'), document.getElementById('sse-connection')];
         if (list) list.innerHTML = '<i>1</i><i>2</i>';

@@ -1,5 +1,5 @@
-// What pages and browsers do to our scripts: handlers that throw, streams joined twice, cookies and
-// channels refused, a status that comes late, tabs that do not run.
+// Faults of pages and browsers: handlers that throw, streams joined twice, refused cookies and channels, a
+// late status element, suspended tabs.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launchBrowser } from './launch.js';
@@ -19,7 +19,7 @@ after(() => browser.close());
 
 const TRANSPORTS = /** @type {Transport[]} */ (['worker', 'leader', 'direct']);
 
-/** In a page: how a source is made. @typedef {'native' | 'shared' | 'monitored'} Kind */
+/** In a page: the kind of source. @typedef {'native' | 'shared' | 'monitored'} Kind */
 
 /** In a page: opens a source, and keeps what it says in `window.heard`. @param {{kind: Kind, throws?: string, closesAt?: string}} how */
 function openSource({ kind, throws = '', closesAt = '' }) {
@@ -103,7 +103,7 @@ for (const kind of /** @type {Kind[]} */ (['native', 'shared', 'monitored'])) {
       });
       await page.evaluate(openSource, /** @type {any} */ ({ kind, closesAt: '2' }));
       await heard(page, ['1', '2']);
-      // Whatever was on its way would be here by now: this is another round trip.
+      // After another round trip, all earlier events have arrived.
       await page.evaluate(() => fetch('/healthz'));
       await heard(page, ['1', '2']);
       assert.equal(await page.evaluate(() => window.source.readyState), 2);
@@ -264,7 +264,7 @@ describe('B6: a leader that does not run', () => {
   }
 });
 
-/** In a page: time passes when the test says so, and a slow machine makes no difference. */
+/** In a page: replaces the clock by one that the test moves, so a slow machine makes no difference. */
 function ownClock() {
   let now = 0;
   let last = 0;
@@ -440,7 +440,7 @@ for (const client of /** @type {const} */ ([4, 2])) {
     test(`B10: view transitions do not make a page fall behind, htmx ${client}, ${mode}`, async (t) => {
       const htmx = client === 4 ? { transitions: true } : { globalViewTransitions: true };
       const site = await startSite(t, { client, mode, htmx });
-      // A control: a swap that is none of the stream's has its transition.
+      // Control: a swap outside the stream has its transition.
       const button = '<button hx-get="/other" hx-target="#other">b</button><b id="other"></b>';
       site.page('/a', `${STATUS}${log()}<p id="p"></p>${button}${connect(client, '/events?topic=a')}`);
       site.serve('/other', 'swapped');

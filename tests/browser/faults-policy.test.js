@@ -1,4 +1,4 @@
-// What a page's policy or its place in another site refuses: the scripts go on with what is left.
+// A policy, or a frame of another site, refuses features; the scripts use what is left.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ after(() => browser.close());
 
 const TYPES = "require-trusted-types-for 'script'";
 
-/** In a page without htmx: appends what comes to the log, without markup. */
+/** In a page without htmx: appends each event to the log as text. */
 function appendText() {
   const { url } = document.getElementById('sse-connection')?.dataset ?? {};
   const source = window.SharedEventSource
@@ -113,7 +113,7 @@ describe('a page within another site', () => {
         await until(() => frame.evaluate(() => window.sseKit?.tabs?.transport).catch(() => ''), Boolean, 'its script');
         if (client === 'plain') for (const tab of [own, frame]) await tab.evaluate(appendText);
         for (const tab of [own, frame]) await isIn(tab, 'live');
-        // A partition shares with nobody outside of it.
+        // A storage partition shares nothing with other sites.
         await site.hasConnections(2);
         await site.publish(client === 'plain' ? '1' : '<i>1</i>');
         for (const tab of [own, frame]) await hasLog(tab, ['1']);
@@ -124,7 +124,7 @@ describe('a page within another site', () => {
   }
 });
 
-/** In a page: what browsers do in a frame of another site whose storage they refuse. */
+/** In a page: refuses storage, as browsers do in a frame of another site. */
 function refuseStorage() {
   if (window.top === window) return;
   const refuse = () => {

@@ -1,4 +1,4 @@
-// What becomes of the fields that people have edited when a gap has their page loaded anew.
+// Edited fields survive the reload after a gap.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { launchBrowser } from './launch.js';
@@ -14,7 +14,7 @@ after(() => browser.close());
 const SERVER = '/save';
 
 /**
- * A page with these fields. What they send is kept, and answered with a status.
+ * Opens a page with these fields. The server stores the values that they send, and answers with a status.
  *
  * @param {import('node:test').TestContext} t
  * @param {4 | 2} client
@@ -101,7 +101,7 @@ for (const client of /** @type {const} */ ([4, 2])) {
     ];
     for (const act of acts) await Promise.all([answered(), act()]);
     assert.deepEqual(sent, ['select=high', 'text=b', 'on=on', null, null]);
-    // Meanwhile somebody else has saved other values.
+    // Meanwhile another user has saved other values.
     serve(fields('low', 'c', ''));
     await site.restart();
     await isNew();

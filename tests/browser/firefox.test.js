@@ -1,4 +1,4 @@
-// What does not need Chromium's own tools, in Firefox, over WebDriver BiDi.
+// Tests in Firefox, over WebDriver BiDi, that do not need Chromium's own tools.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import puppeteer from 'puppeteer-core';

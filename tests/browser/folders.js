@@ -1,4 +1,4 @@
-// Folders for jobs to hash, and what their digests are.
+// Folders for jobs to hash, and their digests.
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

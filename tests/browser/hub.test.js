@@ -1,5 +1,5 @@
-// The hub as other people's clients see it: what JavaScript parsers read, and its status page.
-// (Not `@microsoft/fetch-event-source`: it loses empty lines at the beginning of data.)
+// The hub with third-party clients: JavaScript parsers, and its status page in a browser.
+// `@microsoft/fetch-event-source` is not among them: it loses empty lines at the beginning of data.
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -22,14 +22,14 @@ const bodies = JSON.parse(await readFile(corpus, 'utf8'));
 const normalised = (text) => text.replace(/\r\n|\r/g, '\n');
 const expected = bodies.map(normalised);
 
-/** How a hub may send its streams, and the `Content-Encoding` that is seen of it. */
+/** The ways in which a hub sends streams, and the `Content-Encoding` of each. */
 const WAYS = [
   { way: 'by hyper', options: [], encoding: null },
   { way: 'on the fast path, in gzip', options: ['--fast-path', '--gzip'], encoding: 'gzip' },
 ];
 
 /**
- * A hub that keeps all the bodies, whoever comes when.
+ * Starts a hub whose history holds all bodies.
  *
  * @param {import('node:test').TestContext} t
  * @param {string[]} options

@@ -1,4 +1,4 @@
-// The inspector of a hub, in a browser: what it shows, what it does, by keyboard, on a phone, in the dark.
+// The inspector of a hub in a browser: contents, actions, keyboard, phone, dark mode.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launchBrowser, startExample } from './launch.js';
@@ -36,7 +36,7 @@ async function startHub(t, topics = []) {
 }
 
 /**
- * Opens the inspector, which must not complain.
+ * Opens the inspector. Errors in its console fail the test.
  *
  * @param {import('node:test').TestContext} t
  * @param {string} url
@@ -75,8 +75,8 @@ async function tabTo(page, selector) {
 }
 
 /**
- * What people cannot use: controls without a name, that are too small, or that show no focus; text that is
- * too faint; headings that leave a level out; a page that is wider than the screen.
+ * Returns the accessibility faults of a page: controls without a name, too small, or without a visible focus;
+ * text of too little contrast; skipped heading levels; a page wider than the screen.
  */
 function faults() {
   /** @type {string[]} */
@@ -181,7 +181,7 @@ describe('the inspector', { concurrency: true }, () => {
       );
     }
     await shows(page, '#happenings', 'the app ended it');
-    // A refusal is no error of the page, but a browser says that there was one.
+    // A refusal is no error of the page, but the browser logs one.
     assert.deepEqual(
       complaints.filter((complaint) => !complaint.includes('422')),
       [],

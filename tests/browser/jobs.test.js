@@ -33,7 +33,7 @@ async function serve(t, { listen, options = ['--assets', assets] } = {}) {
 }
 
 /**
- * A context whose pages must not complain; what they say is kept in `complaints`.
+ * Creates a context whose pages' errors are kept in `complaints`, and fail the test.
  *
  * @param {import('node:test').TestContext} t
  * @param {{base: string}} server
@@ -181,7 +181,7 @@ for (const version of [4, 2]) {
       await watcher.waitForSelector(inState(2, 'failed'));
       await watcher.waitForSelector(inState(3, 'done'));
 
-      // The state of now with the cursor of the beginning: all that ever happened comes once more.
+      // The current content with the first cursor: the whole history arrives once more.
       const context = await browser.newContext();
       t.after(() => context.close());
       const page = await context.newPage();
@@ -210,7 +210,7 @@ for (const version of [4, 2]) {
       assert.equal(await first.stop(), 0, 'it had said goodbye, and the page had gone');
       await page.waitForSelector('#connection-status[data-state="reconnecting"]');
       await serve(t, { listen: first.base.replace('http://', '') });
-      // Its jobs are others, so the page has to be loaded anew.
+      // Its jobs are others, so the page must reload.
       await page.waitForSelector('#jobs:not(:has(article))', { state: 'attached' });
       await page.waitForSelector('#connection-status[data-state="live"]');
     });
@@ -278,7 +278,7 @@ for (const version of [4, 2]) {
       const server = await serve(t, { options: ['--assets', assets, '--max-connections', '1'] });
       const { openTab, complaints } = await tabs(t, server, version);
       const first = await openTab();
-      // Not a tab of the same browser, which would share the connection.
+      // In a separate profile, because tabs of one browser would share the connection.
       const elsewhere = await browser.newContext();
       t.after(() => elsewhere.close());
       const second = await elsewhere.newPage();
@@ -360,7 +360,7 @@ function recordIds() {
   const on = (name, act) => document.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail));
   on('htmx:sseMessage', (detail) => window.swapped.push(detail.lastEventId));
   on('htmx:sse:after:message', (detail) => {
-    // htmx 4 says so of named events too, which it does not swap.
+    // htmx 4 dispatches this for named events too, which it does not swap.
     if (!detail.message.event) window.swapped.push(detail.message.id);
   });
 }

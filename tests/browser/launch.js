@@ -1,4 +1,4 @@
-// Starts what the tests look at: a browser, and the examples' servers.
+// Starts the browser and the examples' servers for the tests.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -38,7 +38,7 @@ export function launchBrowser(flags = []) {
   return chromium.launch({ executablePath: shell, args: [...FLAGS, ...flags] });
 }
 
-/** Chromium as people have it, with its back/forward cache, which playwright turns off. Close it. */
+/** Starts Chromium with its back/forward cache, which playwright turns off by default. Close it. */
 export function launchWholeBrowser() {
   const ignoreDefaultArgs = ['--disable-back-forward-cache'];
   return chromium.launch({ executablePath: whole, args: FLAGS, ignoreDefaultArgs });

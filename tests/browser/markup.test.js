@@ -29,7 +29,7 @@ const NEW_A = { a: '<p id="a">new <b>a</b></p>' };
 const NEW_BODY = { table: '<table id="table"><tbody id="rows"><tr><td>new</td></tr></tbody></table>' };
 
 /**
- * What the stage is after each message.
+ * The expected content of the stage after each message.
  * @type {Record<string, Partial<typeof STAGE>>}
  */
 const EXPECTED = {
@@ -72,7 +72,7 @@ before(async () => {
 after(() => browser.close());
 
 /**
- * A page with its server; what it complains of is kept.
+ * Opens a page with its server; its errors are kept.
  *
  * @param {import('node:test').TestContext} t
  * @param {number} version of htmx
@@ -95,7 +95,7 @@ async function open(t, version, body, { head = markup[version].head, policy } = 
   return { server, page, context, complaints };
 }
 
-/** What htmx leaves of its own. */
+/** The attributes and classes that htmx adds. */
 const LEFT = ' class=""| data-htmx-powered="true"';
 
 /**
@@ -110,7 +110,7 @@ async function htmlOf(page, selector) {
 }
 
 /**
- * In a page: puts a stage there, as if it had been loaded with the page.
+ * In a page: inserts a stage, as if it had been loaded with the page.
  *
  * @param {string} html
  */

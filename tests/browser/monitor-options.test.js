@@ -131,7 +131,7 @@ for (const dialect of /** @type {const} */ ([4, 2])) {
       await shows(page, 'live');
       assert.equal(await page.innerHTML('#connection-status'), '<b>up</b>');
       hub.proxy.cut();
-      // In one look: it may be live again by the next.
+      // Both are read in one evaluation: the state may be live again by the next.
       await page.waitForFunction(() => {
         const status = document.getElementById('connection-status');
         return status?.dataset.state === 'reconnecting' && status.textContent === '<b>down</b>';
@@ -159,7 +159,7 @@ for (const dialect of /** @type {const} */ ([4, 2])) {
             `${n}`,
           );
         }
-        // The cache has room for a few.
+        // The cache holds a few pages only.
         const persisted = await page.evaluate(() => Number(sessionStorage.getItem('persisted')));
         assert.ok(persisted >= 3, `${persisted} came out of the cache`);
         await until(hub.stats, ({ connections }) => connections === 1, 'one connection');

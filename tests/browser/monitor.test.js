@@ -1,5 +1,5 @@
-// What the monitor sees to, on both versions of htmx and without htmx, in front of the hub, through a
-// proxy that does its worst.
+// The monitor on both versions of htmx and without htmx, with the real hub behind a proxy that injects
+// faults.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -248,7 +248,7 @@ for (const dialect of /** @type {Dialect[]} */ ([4, 2, 'plain'])) {
       await page.click('#sse-connection i');
       await sleep(200);
       assert.equal(await page.evaluate(() => window.hacked), undefined);
-      // The policy has something to say about that payload.
+      // The policy reports a violation for this payload.
       complaints.length = 0;
     });
   });

@@ -1,4 +1,4 @@
-// A page whose connection is monitored, in front of the hub.
+// A page with a monitored connection to the real hub.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { keepArtifacts } from './artifacts.js';
@@ -61,7 +61,7 @@ export async function startHub(t, options = ['--heartbeat', '1']) {
     return (await response.json()).id;
   };
   const stats = async () => (await fetch(`${base}/stats`)).json();
-  /** Another hub takes the place of this one, with another log. */
+  /** Replaces the hub by another one, with a new log. */
   const restart = async () => {
     await hub.stop();
     const other = await startExample(t, 'hub', options);
@@ -110,7 +110,7 @@ export async function openPage(t, how) {
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('console', (message) => {
-    // What browser and htmx say of the network is what the tests are about.
+    // Errors of the network are expected here.
     if (message.text().includes('Content Security Policy')) complaints.push(message.text());
   });
 
@@ -176,7 +176,7 @@ function record() {
     sessionStorage.setItem(KEY, JSON.stringify(kept));
   });
   addEventListener('pageshow', ({ persisted }) => {
-    // Counted where it outlives the page.
+    // Counted in storage that outlives the page.
     if (persisted) sessionStorage.setItem('persisted', String(Number(sessionStorage.getItem('persisted')) + 1));
   });
   // Set by scripts of a payload, if one ever runs.
@@ -196,7 +196,7 @@ export async function shows(page, state) {
 }
 
 /**
- * Waits until the page has shown a state that passes, and may be gone before anybody looks.
+ * Waits until the page has shown a state, even one that has passed already.
  *
  * @param {Page} page
  * @param {string} state
@@ -231,7 +231,7 @@ export async function has(page, expected) {
 }
 
 /**
- * Keeps what a failing scenario looked like: its picture, its changes of state, and the server's counters.
+ * Stores the artifacts of a failed scenario: screenshot, changes of state, and the server's counters.
  *
  * @param {string} name
  * @param {Page} page

@@ -1,11 +1,11 @@
-// How long a test waits, and how: for facts.
+// Waiting for facts, with one time limit for all tests.
 import { setTimeout as wait } from 'node:timers/promises';
 
-/** How long a test waits for anything that has no time of its own: for long, as the machine may be busy. */
+/** The time limit for a wait, in milliseconds. It is long, because the machine may be busy. */
 export const PATIENCE_MS = 45_000;
 
 /**
- * Asks until the answer is right.
+ * Polls until the result passes.
  *
  * @template T
  * @param {() => T | Promise<T>} ask

@@ -1,4 +1,4 @@
-// Takes the pictures of the guides anew, of the job board as it is: see `cargo xtask pictures`.
+// Takes the screenshots of the guides: see `cargo xtask pictures`.
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

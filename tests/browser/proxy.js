@@ -1,4 +1,4 @@
-// A proxy in front of a real server that does what networks and servers do at their worst.
+// A proxy in front of a real server that injects the faults of networks and servers.
 import { once } from 'node:events';
 import { request as ask, createServer } from 'node:http';
 import { addressOf } from './launch.js';
@@ -126,7 +126,7 @@ export async function startProxy(t, target) {
     faults(...faults) {
       next.push(...faults);
     },
-    /** Nothing goes wrong any more. */
+    /** Stops all faults. */
     mend() {
       next.length = 0;
       always = undefined;
@@ -135,7 +135,7 @@ export async function startProxy(t, target) {
     delay(milliseconds) {
       delay = milliseconds;
     },
-    /** Holds requests for streams back. @returns {() => void} lets them pass */
+    /** Holds back requests for streams. @returns {() => void} lets them pass */
     hold() {
       held = [];
       return () => {
@@ -144,11 +144,11 @@ export async function startProxy(t, target) {
         for (const pass of waiting) pass();
       };
     },
-    /** Cuts all streams, in the middle of what they say. */
+    /** Cuts all streams in the middle of an event. */
     cut() {
       for (const response of streams.keys()) response.destroy();
     },
-    /** Says nothing more on the streams there are, heartbeats included, but leaves them open. */
+    /** Silences all current streams, heartbeats included, but leaves them open. */
     stall() {
       for (const response of streams.keys()) stalled.add(response);
     },

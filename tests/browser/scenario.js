@@ -22,7 +22,7 @@ before(async () => {
 after(() => browser.close());
 
 /**
- * A scenario in a page of its own; what a failing one looked like is kept.
+ * Runs a scenario in its own page; stores artifacts if it fails.
  *
  * @param {Dialect} dialect
  * @param {string} name

@@ -1,4 +1,4 @@
-// A site in front of the real hub, whose pages have all our scripts, or some of them: as they are served.
+// A site in front of the real hub whose pages load all or some of our scripts, as served.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { keepArtifacts } from './artifacts.js';
@@ -106,7 +106,7 @@ export async function startSite(t, { client, mode, htmx = {}, monitor = {}, tabs
       for (const value of values) id = await this.publish(`<i>${value}</i>`);
       return id;
     },
-    /** How many streams the hub has. @returns {Promise<number>} */
+    /** Returns the number of the hub's streams. @returns {Promise<number>} */
     async connections() {
       return (await (await fetch(`${hub.base}/stats`)).json()).connections;
     },
@@ -118,7 +118,7 @@ export async function startSite(t, { client, mode, htmx = {}, monitor = {}, tabs
         `${count} connections`,
       );
     },
-    /** Another hub takes the place of this one, with another history. */
+    /** Replaces the hub by another one, with a new history. */
     async restart() {
       await hub.stop();
       hub = await startExample(t, 'hub', hubOptions);

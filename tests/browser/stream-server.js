@@ -29,7 +29,7 @@ function fileOf(name, version) {
  *   `/`, and under which content security policy
  */
 export async function serveStream(t, { version, head, body, policy }) {
-  // Swaps in one go; and htmx 4 does not close streams for reasons of its own.
+  // Swaps without delays, and keeps htmx 4 from closing streams of hidden pages.
   const config = '<meta name="htmx-config" content=\'{"defaultSettleDelay":0,"sse":{"pauseOnBackground":false}}\'>';
   const html = `<!DOCTYPE html><html><head><title>t</title><link rel="icon" href="data:,">${config}${head}</head><body>${body}</body></html>`;
   /**

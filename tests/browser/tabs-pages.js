@@ -1,4 +1,4 @@
-// Tabs of a browser, as users have them: profiles, pages, what pages saw, and how tabs and workers die.
+// Tabs of real browser profiles: pages, the events that they received, and crashes of tabs and workers.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { keepArtifacts } from './artifacts.js';
@@ -22,7 +22,7 @@ after(() => browser.close());
 const running = new WeakMap();
 
 /**
- * A test with pages that share streams; what a failing one looked like is kept.
+ * Defines a test with pages that share streams; stores artifacts if it fails.
  *
  * @param {string} name
  * @param {(t: import('node:test').TestContext) => Promise<void>} act
@@ -58,7 +58,7 @@ async function keep(name, { pages, servers }) {
 }
 
 /**
- * A context of the browser: a user's profile. Its pages must not complain.
+ * Creates a browser context: a user's profile. Errors in its pages' consoles fail the test.
  *
  * @param {import('node:test').TestContext} t
  * @param {Server} server
@@ -88,8 +88,8 @@ export async function profile(
     const page = await context.newPage();
     stage?.pages.push(page);
     page.on('console', (message) => {
-      // A stream that is cut is an error to Chromium, and rightly so.
-      // And htmx 2 says no more of it than this.
+      // Chromium logs a cut stream as an error.
+      // And htmx 2 logs this.
       const isNetwork = ['net::ERR', 'the server responded', '[object Event]'].some((text) =>
         message.text().includes(text),
       );
@@ -121,7 +121,7 @@ export async function inState(page, state) {
 export const seen = (page) => page.evaluate(() => window.seen);
 
 /**
- * Every page has seen just these, in order.
+ * Asserts that every page has received exactly these events, in order.
  *
  * @param {Page[]} pages
  * @param {string[]} expected
@@ -136,7 +136,7 @@ export async function allSaw(pages, expected) {
 }
 
 /**
- * Ends the shared worker of a profile, as a browser does that needs its memory.
+ * Ends the shared worker of a profile, as a browser does to free memory.
  *
  * @returns {Promise<void>}
  */
@@ -152,7 +152,7 @@ export async function killWorker() {
 }
 
 /**
- * Has the shared worker of a profile close itself, of which no tab is told.
+ * Makes the shared worker of a profile close itself, which no tab can observe.
  *
  * @returns {Promise<void>}
  */
@@ -161,7 +161,7 @@ export async function endWorker() {
 }
 
 /**
- * Has the shared worker of a profile do nothing else for this long, as on a machine that is busy.
+ * Blocks the shared worker of a profile for this long, as on a busy machine.
  *
  * @param {number} milliseconds
  */

@@ -1,5 +1,5 @@
-// Pages that share streams, in front of the real hub: its streams go through here, where they can be
-// cut, held back or given another answer, and where requests for them are counted.
+// A server between sharing pages and the real hub: it can cut streams, hold them back or answer otherwise,
+// and counts requests for streams.
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { request as ask, createServer } from 'node:http';
@@ -31,7 +31,7 @@ const BODIES = {
   plain: (url) => `<div id="stream" data-url="${url}"></div>`,
 };
 
-/** In a page: keeps what comes, in `seen`, `gaps` and `states`. */
+/** In a page: records events, gaps and states in `seen`, `gaps` and `states`. */
 const RECORDER = `
   window.seen = []; window.gaps = 0; window.states = []; window.at = [];
   const take = (name, data) => {
@@ -159,7 +159,7 @@ export async function serveTabs(t, options = []) {
     cut() {
       for (const response of streams.keys()) response.destroy();
     },
-    /** Lets nothing through any longer on the streams that are open, and leaves them open. */
+    /** Silences all open streams, and leaves them open. */
     silence() {
       for (const [response, answer] of streams) answer.unpipe(response);
     },

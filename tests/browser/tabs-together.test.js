@@ -1,4 +1,4 @@
-// What tabs do together, on what a browser has and a policy allows; and what is none of theirs.
+// Tabs together, by browser features and policies; and requests that tabs must not touch.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { until } from './patience.js';
@@ -122,7 +122,10 @@ describe('what a browser has, and what a policy allows', () => {
   });
 });
 
-/** In a page: what workers say is held back until `letSpeak()`. Until the page goes another way its time is short. */
+/**
+ * In a page: holds back messages of workers until `letSpeak()`, and shortens timeouts until the page falls
+ * back.
+ */
 function holdWorkers() {
   /** @type {(() => void)[]} */
   const held = [];

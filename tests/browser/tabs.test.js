@@ -123,7 +123,7 @@ for (const transport of ['worker', 'leader']) {
           for (const page of pages) await page.waitForFunction(() => window.gaps === 1, null, { timeout: PATIENCE_MS });
           await server.tick();
           for (const page of pages) await page.waitForFunction(() => window.seen.at(-1) === '2');
-          // A page that comes with the cursor of before is told too, and the others are left alone.
+          // A page with the earlier cursor gets a gap too, and the other pages get none.
           const [first] = server.requests.filter(({ lastEventId }) => lastEventId);
           const late = await open({ client, url: `/events?topic=a&last_event_id=${first?.lastEventId}` });
           await late.waitForFunction(() => window.gaps === 1, null, { timeout: PATIENCE_MS });
@@ -155,7 +155,7 @@ for (const transport of ['worker', 'leader']) {
             server.setFault(fault);
             const pages = [await open({ client }, 'closed'), await open({ client }, 'closed')];
             await wait(3_000);
-            // One, and one more where a busy machine made the second page take over: none asks again.
+            // One request, and one more if a busy machine made the second page take over: none is repeated.
             assert.ok(server.requests.length <= pages.length, `${server.requests.length} requests`);
             for (const page of pages) {
               assert.equal(await page.evaluate(() => window.sseKit.tabs.upstreams()[0].state), 'closed');

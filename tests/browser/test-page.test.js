@@ -25,11 +25,11 @@ before(async () => {
 });
 after(() => browser.close());
 
-/** How many cases of one kind of connection share a page: so many that pages are few. */
+/** The number of cases that share a page, so that few pages are opened. */
 const TOGETHER = 60;
 
 /**
- * In a page: puts a stage there, as if it had been loaded with the page.
+ * In a page: inserts a stage, as if it had been loaded with the page.
  *
  * @param {string} html
  */
@@ -42,7 +42,7 @@ function setStage(html) {
   });
 }
 
-/** In a page: what the stage is once all has been swapped, without what htmx leaves of its own. */
+/** In a page: returns the stage after all swaps, without the attributes and classes of htmx. */
 async function readStage() {
   await /** @type {any} */ (window).swapped;
   const stage = /** @type {HTMLElement} */ (document.getElementById('stage')?.cloneNode(true));
@@ -54,7 +54,7 @@ async function readStage() {
 }
 
 /**
- * What a promise gives, if it does so within the patience of a test.
+ * Returns the result of a promise, within the time limit of a test.
  *
  * @template T
  * @param {Promise<T>} promise
@@ -87,7 +87,7 @@ for (const version of /** @type {const} */ ([4, 2])) {
 }
 
 /**
- * Sends what the cases are sent, one after another, to one page, and compares.
+ * Sends the events of the cases, one after another, to one page, and compares.
  *
  * @param {import('node:test').TestContext} t
  * @param {2 | 4} version

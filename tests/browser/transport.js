@@ -1,8 +1,8 @@
-// How the streams of a page travel: by a worker, by a leading tab, or each by a connection of its own.
+// The transports of a page's streams: a worker, a leading tab, or a connection per stream.
 import { until } from './patience.js';
 
 /**
- * Waits until the streams of a page travel this way. On a busy machine a page may go by a leading tab until
+ * Waits until the streams of a page use this transport. On a busy machine a page may use a leading tab until
  * its worker answers.
  *
  * @param {{evaluate: (ask: () => string) => Promise<string>}} page

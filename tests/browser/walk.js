@@ -1,5 +1,5 @@
-// A random walk: tabs of one browser do what people, browsers and servers do to them. At its end every
-// tab shows what a fresh page shows, and there is one connection for each stream that is shared.
+// A random walk of users, browsers and servers over the tabs of one browser. At its end every tab shows the
+// same as a fresh page, with one connection per shared stream.
 
 import { until } from './patience.js';
 import { answer } from './proxy.js';
@@ -13,7 +13,7 @@ import { connect, logOf, openProfile, STATUS, setHidden, startSite } from './sit
 
 const MAX_TABS = 4;
 
-/** What a page without htmx does with its stream. */
+/** The reaction of a page without htmx to its stream. */
 const PLAIN = `<script>
   const { url } = document.getElementById('sse-connection').dataset;
   const open = window.SharedEventSource ? (to) => new SharedEventSource(to) : (to) => sseKit.monitor.open('sse-connection', to);
@@ -141,8 +141,8 @@ export async function walk(t, browser, { seed, steps }) {
     }
   }
 
-  // The dust settles: everything is shown, and one more event reaches all. Refusals that are still to come
-  // would make waits longer than the test's patience.
+  // Ends all faults, because further refusals would make waits longer than the time limit. Then everything is
+  // shown, and one more event reaches all.
   site.proxy.mend();
   for (const tab of tabs) {
     const show = () =>

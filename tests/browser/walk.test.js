@@ -9,7 +9,7 @@ const one = Number(process.env.SSE_KIT_WALK_SEED ?? 0);
 const first = fresh ? Math.floor(Math.random() * 2 ** 31) : 1;
 const seeds = one ? [one] : Array.from({ length: fresh || 20 }, (_, n) => first + n);
 
-/** A walk that takes longer hangs. */
+/** The time limit of one walk, in milliseconds; a longer one hangs. */
 const HANGS_MS = 600_000;
 
 /** @type {import('playwright-core').Browser} */

@@ -1,7 +1,7 @@
-/** Client errors that pass. After every other one the same request would get the same answer. */
+/** The client errors that are temporary. After any other one, the same request would get the same answer. */
 const PASSING = [408, 425, 429];
 
-/** A longer `Retry-After`, in milliseconds, is cut to this. */
+/** The upper bound for `Retry-After`, in milliseconds. */
 const MAX_RETRY_AFTER_MS = 300_000;
 
 /**
@@ -14,7 +14,8 @@ export function isFinal(status = 0) {
 }
 
 /**
- * Returns whether an answer is an event stream. Others, such as a login page, must never be read as one.
+ * Returns whether a response is an event stream. Anything else, such as a login page, must never be parsed as
+ * one.
  *
  * @param {Headers} headers
  */
@@ -23,7 +24,7 @@ export function isStream(headers) {
 }
 
 /**
- * Returns the milliseconds that an answer asks a client to wait for; 0 when it does not.
+ * Returns the `Retry-After` of a response in milliseconds; 0 if it has none.
  *
  * @param {Headers | undefined} headers
  */

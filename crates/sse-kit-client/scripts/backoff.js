@@ -1,19 +1,19 @@
 /** The longest wait, in milliseconds, unless the first one is longer. */
 const MAX_MS = 30_000;
 
-/** The shortest wait that a server can ask for, in milliseconds. */
+/** The lower bound for a wait that the server asks for, in milliseconds. */
 const MIN_MS = 100;
 
-/** The longest one, in milliseconds. */
+/** The upper bound for a wait that the server asks for, in milliseconds. */
 const MAX_TOLD_MS = 300_000;
 
-/** By which each wait exceeds the one before. A page then finds a server again within about the time it was away. */
+/** The growth factor of the waits. A page then reconnects within about the time for which the server was away. */
 const GROWTH = 1.5;
 
-/** A stream that lasted this long, in milliseconds, was no failure. */
+/** A stream that lasted this long, in milliseconds, resets the backoff. */
 const STEADY_MS = 5_000;
 
-/** The law of waiting: how long until the next try. */
+/** The backoff with jitter: the wait before each retry. */
 export class Backoff {
   #first;
   #random;
@@ -39,7 +39,7 @@ export class Backoff {
   }
 
   /**
-   * Notes that the server has said goodbye. It spreads its clients over time itself.
+   * Notes that the server has sent its goodbye. The server spreads the reconnects itself.
    *
    * @param {number | undefined} retry when to come back, in milliseconds
    */
@@ -49,7 +49,7 @@ export class Backoff {
   }
 
   /**
-   * Returns the wait until the next try, in milliseconds; to be called once for each.
+   * Returns the wait before the next retry, in milliseconds. Call it once per retry.
    *
    * @param {number} atLeast what the server asked for by `Retry-After`
    */
@@ -61,7 +61,7 @@ export class Backoff {
     const longest = Math.min(this.#first * GROWTH ** this.#failures, Math.max(this.#first, MAX_MS));
     this.#failures += 1;
     if (told !== undefined) return Math.min(Math.max(told, MIN_MS), MAX_TOLD_MS);
-    // Random, so that pages that lost a server together do not return together.
+    // The jitter keeps pages that lost the server together from reconnecting together.
     return Math.max(longest * (0.5 + this.#random() / 2), atLeast * (1 + this.#random() / 2));
   }
 }

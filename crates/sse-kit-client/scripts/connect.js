@@ -4,7 +4,7 @@ import { EventStreamParser } from './parser.js';
 /** @import { StreamEvent } from './parser.js' */
 
 /**
- * How one attempt ended.
+ * The outcome of one attempt.
  *
  * @typedef {object} Ending
  * @property {string} reason for people
@@ -24,8 +24,8 @@ import { EventStreamParser } from './parser.js';
  */
 
 /**
- * Asks for a stream once, and reads it to its end. The request and its body are over when this
- * returns, whatever happens, the callbacks' exceptions included.
+ * Requests a stream once, and reads it to its end. The request and its body are finished when this returns,
+ * even if a callback throws.
  *
  * @param {string} url
  * @param {Attempt} attempt
@@ -57,12 +57,12 @@ export async function connect(url, { fetch = globalThis.fetch, init, control, op
   } catch (error) {
     return { ...ending, reason: String(error) };
   } finally {
-    control.abort(); // what was refused is not read
+    control.abort(); // the body of a refused response is not read
   }
 }
 
 /**
- * Calls what may throw, being of the page. The exception is reported, and changes nothing else.
+ * Calls a function of the page, which may throw. The exception is reported, and changes nothing else.
  *
  * @param {() => void} act
  */

@@ -22,7 +22,7 @@ export function readControl(data) {
 }
 
 /**
- * Returns the heartbeat interval that a hello says, in milliseconds; 0: none.
+ * Returns the heartbeat interval of a hello, in milliseconds; 0 if the server sends none.
  *
  * @param {string} hello its data
  */

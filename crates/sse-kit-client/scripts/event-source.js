@@ -1,4 +1,4 @@
-/** What our sources have in common with the browser's `EventSource`. */
+/** The base class of our sources: their common ground with the browser's `EventSource`. */
 export class StreamSource extends EventTarget {
   static CONNECTING = 0;
   static OPEN = 1;
@@ -19,7 +19,7 @@ export class StreamSource extends EventTarget {
   constructor(url) {
     super();
     this.url = url;
-    // As listeners: what they throw is reported by the browser, and goes no further.
+    // Registered as listeners, so the browser reports their exceptions, which go no further.
     this.addEventListener('open', (event) => this.onopen?.(event));
     this.addEventListener('message', (event) => this.onmessage?.(/** @type {MessageEvent} */ (event)));
     this.addEventListener('error', (event) => this.onerror?.(event));
@@ -30,7 +30,7 @@ export class StreamSource extends EventTarget {
   }
 
   /**
-   * Dispatches an event of the stream, unless this is closed.
+   * Dispatches an event of the stream, unless the source is closed.
    *
    * @param {string} name
    * @param {string} data

@@ -54,7 +54,7 @@ export class EventStreamParser {
     const data = this.#data;
     this.#event = '';
     this.#data = [];
-    if (!data.length) return; // an id without data is that of the next event
+    if (!data.length) return; // an id without data belongs to the next event
     const ownId = this.#ownId;
     this.#ownId = '';
     this.#receive({ event, data: data.join('\n'), id: this.#id, ownId });

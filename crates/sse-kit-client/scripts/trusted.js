@@ -8,8 +8,8 @@
  */
 
 /**
- * Makes what the page's own server has written acceptable to a page with `require-trusted-types-for`. Where
- * the page does not allow a policy of this name strings stay strings, which the browser then refuses.
+ * Makes markup from the page's own server acceptable to a page with `require-trusted-types-for`. If the page
+ * does not allow a policy of this name, strings stay strings, and the browser refuses them.
  *
  * @param {string} name
  * @returns {Policy}

@@ -1,13 +1,16 @@
-/** How long an answer may take, and a stream be silent before its server has said anything, in milliseconds. */
+/** The time limit for a response, and for silence before the server's first event, in milliseconds. */
 const DEFAULT_MS = 30_000;
 
-/** After its patience is over a stream has this long for a sign of life, in milliseconds. */
+/** The extra time for a sign of life once the time limit has passed, in milliseconds. */
 const GRACE_MS = 1_000;
 
-/** A heartbeat may be lost, and the next one late. */
+/**
+ * The number of heartbeat intervals without an event before a stream counts as stale: one may be lost, and
+ * the next late.
+ */
 export const HEARTBEATS = 2.5;
 
-/** Browsers cut longer timers to 0. */
+/** The longest timer that browsers have; a longer one fires at once. */
 const MAX_MS = 2 ** 31 - 1;
 
 /** Watches a stream for silence. */
@@ -24,7 +27,7 @@ export class Watchdog {
   #timer;
 
   /**
-   * @param {number | null} configured how long silence may be, in milliseconds; null: what the server says
+   * @param {number | null} configured the time limit for silence, in milliseconds; null: from the server's hello
    * @param {() => void} onSilent is called when it has been silent for that long
    * @param {() => void} onDead is called when there is no sign of life by then
    */
@@ -34,7 +37,7 @@ export class Watchdog {
     this.#onDead = onDead;
   }
 
-  /** How long silence may be, in milliseconds; `Infinity` when the server sends no heartbeats. */
+  /** The time limit for silence, in milliseconds; `Infinity` if the server sends no heartbeats. */
   get patience() {
     if (this.#configured !== null) return this.#configured;
     if (this.#heartbeat === undefined) return DEFAULT_MS;
@@ -43,7 +46,7 @@ export class Watchdog {
   }
 
   /**
-   * Notes what the server's hello says.
+   * Notes the heartbeat interval of the server's hello.
    *
    * @param {number} heartbeat its interval in milliseconds; 0: none
    */
@@ -53,7 +56,7 @@ export class Watchdog {
   }
 
   /**
-   * Sets how long silence may be, and how much later a sign of life may come, in milliseconds.
+   * Sets the time limit for silence, and the extra time for a sign of life, both in milliseconds.
    *
    * @param {number} silence
    * @param {number} grace
@@ -78,7 +81,7 @@ export class Watchdog {
     this.check();
   }
 
-  /** Sets the timer anew: those of hidden pages are late. */
+  /** Sets the timer again, because timers of hidden pages fire late. */
   check() {
     clearTimeout(this.#timer);
     const left = this.#lastSign + this.patience - performance.now();

@@ -33,10 +33,18 @@ const askedOf = (element) => splitCursor(element.getAttribute(connectAttribute(e
 /** The id that each stream saw last, which a new EventSource does not know. @type {WeakMap<object, string>} */
 const lastIds = new WeakMap();
 
-/** The elements that have a stream, with what they asked for. @type {Map<Element, {stream: string, cursor: string}>} */
+/**
+ * The elements that have a stream, with the stream and cursor that each requested.
+ *
+ * @type {Map<Element, {stream: string, cursor: string}>}
+ */
 const connected = new Map();
 
-/** What the listeners of each element listen to, and by which names. @type {WeakMap<Element, {source: object | undefined, names: string}>} */
+/**
+ * The source and the event names of each element's listeners.
+ *
+ * @type {WeakMap<Element, {source: object | undefined, names: string}>}
+ */
 const listening = new WeakMap();
 
 /** Writes the newest cursor of an element into its URL. @param {Element} element */
@@ -72,10 +80,10 @@ const process = (event) => {
     if (source && isOpen(element)) {
       const before = connected.get(element);
       const isSame = before?.stream === asked.stream;
-      // The page may have been rendered at a later event than the stream has brought.
+      // The page may have been rendered after a later event than the stream's last one.
       const position = lastIds.get(source) || before?.cursor || '';
       const isBehind = asked.cursor !== '' && position !== '' && !isSeen(asked.cursor, position);
-      // Or its content was, by a morph, at an earlier one.
+      // Or a morph may have brought content that was rendered after an earlier one.
       const isAhead = asked.cursor !== before?.cursor && asked.cursor !== '' && !isSeen(position, asked.cursor);
       const isLevel = isSame && !isBehind && !isAhead;
       if (isLevel && listening.get(element)?.names === names) return event.preventDefault();
@@ -86,7 +94,7 @@ const process = (event) => {
     }
     connected.set(element, asked);
     listening.set(element, { source: undefined, names });
-    // htmx forgets what it can enumerate when it processes an element again.
+    // htmx deletes enumerable properties when it processes an element again.
     const data = dataOf(element);
     if (data) {
       const hidden = { value: undefined, writable: true, configurable: true, enumerable: false };
@@ -112,8 +120,8 @@ export function serveHtmx2(unwatched) {
 
   addEventListener('htmx:afterProcessNode', process, true);
 
-  // With a transition for each message all but the last are skipped, with an error each. What says
-  // `transition:true` has one.
+  // With a transition per message, browsers skip all but the last, each with an error. A swap that asks for
+  // `transition:true` keeps its transition.
   let isMessage = false;
   document.addEventListener('htmx:sseBeforeMessage', () => {
     isMessage = true;
@@ -141,7 +149,7 @@ export function serveHtmx2(unwatched) {
     /** @type {CustomEvent<{source?: EventSource}>} */ (event).detail.source?.close();
   });
 
-  // The snapshot has the content of now, and so it needs the cursor of now.
+  // The snapshot has the current content, so it needs the current cursor.
   document.addEventListener('htmx:beforeHistorySave', () =>
     document.querySelectorAll(CONNECTIONS).forEach(writeCursor),
   );
@@ -159,7 +167,7 @@ export function serveHtmx2(unwatched) {
     for (const element of closed) {
       if (!element.isConnected) continue;
       writeCursor(element);
-      // This is what the extension connects at.
+      // The extension connects when it finds this attribute.
       trigger(element, 'htmx:afterProcessNode');
       listenAnew(element);
     }
@@ -171,7 +179,7 @@ export function serveHtmx2(unwatched) {
       if (element.isConnected) continue;
       connected.delete(element);
       sourceOf(element)?.close();
-      // The extension would say so with the next event only, and here none comes.
+      // The extension would notice only at the next event, and there is none.
       dispatchEvent(new CustomEvent('sse-kit:removed', { detail: element.id }));
     }
   };

@@ -42,9 +42,9 @@ const hxOf = (element) =>
     .join();
 
 /**
- * Keeps the stream of an element that is morphed, where its content allows. The cursor in new content says
- * up to where it was rendered. What the stream still brings of that is passed over; and content that is older
- * than the stream has its stream opened anew, from where it was rendered.
+ * Keeps the stream of a morphed element, if its content allows. The cursor in new content is the position at
+ * which it was rendered. The element skips events up to that position; if the content is older than the
+ * stream, the stream is opened again from the cursor.
  *
  * @param {Element} oldNode
  * @param {Node} newNode
@@ -60,11 +60,11 @@ function keepStream(oldNode, newNode) {
     const position = later(begun.cursor, current?.lastEventId ?? '');
     if (asked.cursor && !isSeen(position, asked.cursor)) {
       rewind(oldNode);
-      oldNode.removeAttribute(name); // htmx opens it anew when the attribute changes
+      oldNode.removeAttribute(name); // htmx opens a new stream when the attribute changes
       continue;
     }
     if (hxOf(oldNode) !== hxOf(newNode)) {
-      // htmx opens it anew, and content without a cursor is taken for that of now.
+      // htmx opens a new stream, and content without a cursor counts as current.
       if (!asked.cursor) newNode.setAttribute(name, resuming(other, position));
       continue;
     }
@@ -75,7 +75,7 @@ function keepStream(oldNode, newNode) {
 }
 
 /**
- * Notes up to where content was rendered that came while the stream of an element went on.
+ * Notes the cursor of content that arrived while the element's stream went on.
  *
  * @param {Element} element
  * @param {string} cursor
@@ -87,7 +87,7 @@ function passOver(element, cursor) {
 }
 
 /**
- * Notes up to where content was rendered that is about to come around elements that are preserved.
+ * Notes the cursor of content that is about to be swapped in around preserved elements.
  *
  * @param {DocumentFragment} fragment
  */
@@ -102,8 +102,8 @@ function passOverPreserved(fragment) {
 }
 
 /**
- * Keeps an element from asking twice for its stream. htmx asks each time it processes an element that has
- * none yet, as after a morph, and the second answer would repeat what the first has brought.
+ * Keeps an element from requesting its stream twice. htmx sends a request each time it processes an element
+ * without a stream, as after a morph, and the second response would repeat the events of the first.
  *
  * @param {Event} event before a request is put in line, or sent
  */
@@ -148,7 +148,7 @@ export function serveHtmx4(unwatched) {
     connected.add(element);
     const htmx = htmxOf(element);
     const current = htmx?.sse;
-    if (!detail.connection) return; // an error of the answer to the request itself
+    if (!detail.connection) return; // an error in the response to the request itself
     if (current === detail.connection) {
       const { id = '', event: name = '' } = detail.message ?? {};
       const isShown = id !== '' && !name.startsWith('sse-kit:') && isSeen(id, rendered.get(element) ?? '');
@@ -158,7 +158,7 @@ export function serveHtmx4(unwatched) {
     event.preventDefault();
     event.stopImmediatePropagation();
     if (!event.type.endsWith('before:connection')) {
-      // Forgotten while it waited to be tried again, it is tried all the same.
+      // htmx retries a stream even if it forgot the stream during the wait.
       detail.connection.abortController?.abort();
       return;
     }
@@ -180,8 +180,8 @@ export function serveHtmx4(unwatched) {
   addEventListener('htmx:sse:error', endForgotten, true);
   addEventListener('htmx:sse:before:message', endForgotten, true);
 
-  // Each message would wait for the transition of the one before, about 0.4 s, and the page fall behind.
-  // What says `transition:true` has one.
+  // Each message would wait about 0.4 s for the transition of the previous one, and the page would fall
+  // behind. A swap that asks for `transition:true` keeps its transition.
   addEventListener(
     'htmx:before:swap',
     (event) => {
@@ -207,19 +207,19 @@ export function serveHtmx4(unwatched) {
       htmx_before_morph_node: (_, { oldNode, newNode }) => keepStream(oldNode, newNode),
     });
   };
-  // htmx may be deferred, or stand further down.
+  // The script of htmx may be deferred, or come later in the page.
   if (/** @type {any} */ (window).htmx) register();
   else document.addEventListener('DOMContentLoaded', register);
 
   addEventListener('pagehide', () => {
-    // htmx comes back by itself, from the id that it saw last.
+    // htmx reconnects by itself, from the last event id that it saw.
     for (const element of unwatched('[data-htmx-powered]')) htmxOf(element)?.sse?.reader?.cancel();
   });
 
   return () => {
     for (const [element, { request }] of asking) {
       if (element.isConnected) continue;
-      asking.delete(element); // the end of its request is not heard of
+      asking.delete(element); // htmx does not report the end of this request
       request.abort();
     }
     for (const element of connected) {

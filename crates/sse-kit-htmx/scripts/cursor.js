@@ -9,8 +9,8 @@ const MAX_EARLIER = 64;
 const continued = new Map();
 
 /**
- * Notes that a server's log begins a new epoch, the one of `cursor`, which has everything of the earlier epoch
- * up to `last`: up to there the ids of both name the same positions.
+ * Notes that a server's log began a new epoch, that of `cursor`, which contains everything of the earlier
+ * epoch up to `last`. Up to there, ids of both epochs name the same positions.
  *
  * @param {string} last
  * @param {string} cursor
@@ -21,7 +21,7 @@ export function noteContinued(last, cursor) {
   const known = continued.get(earlier.epoch);
   if (known?.epoch === current.epoch && compareOffsets(known.through, earlier.offset) >= 0) return;
   continued.delete(earlier.epoch);
-  continued.delete(current.epoch); // nothing leads in a circle
+  continued.delete(current.epoch); // keeps the chain of epochs free of cycles
   continued.set(earlier.epoch, { epoch: current.epoch, through: earlier.offset });
   for (const oldest of continued.keys()) {
     if (continued.size <= MAX_EARLIER) break;

@@ -1,6 +1,6 @@
 /**
- * Says that the content of an element is older than its stream, which is opened anew from there: what
- * remembers how far the stream was is wrong.
+ * Announces that an element's content is older than its stream, so the stream is opened again from the
+ * content's cursor. Scripts that stored a later position must drop it.
  *
  * @param {Element} element
  */

@@ -26,7 +26,7 @@ if (!page.sseKitConnection) {
   page.sseKitConnection = true;
   const removals = [serveHtmx2(unwatched), serveHtmx4(unwatched)];
   new MutationObserver((records) => {
-    // In a task: what moves an element may take it out first.
+    // In a task, because moving an element may remove it first.
     if (!records.some(({ removedNodes }) => removedNodes.length)) return;
     for (const end of removals) setTimeout(end);
   }).observe(document, { childList: true, subtree: true });

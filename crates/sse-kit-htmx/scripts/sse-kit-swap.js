@@ -57,8 +57,8 @@
         sourceElement: element,
         target: internals.attributeValue(element, 'hx-target') ?? element,
         text,
-        // What comes out of band only must not empty the target; and a page that waits for a
-        // transition with each event falls behind.
+        // A message with out-of-band content alone must not empty the target, and a page that waits for a
+        // transition per event falls behind.
         swap: `${style} swapEmpty:false${/\btransition:/.test(style) ? '' : ' transition:false'}`,
         request: {},
       });
@@ -90,16 +90,16 @@
         internals = given;
       },
     });
-    // Behind sse-kit-connection, which passes over what the page shows already.
+    // Registered after sse-kit-connection, which skips events that the page shows already.
     addEventListener('htmx:sse:before:message', (event) => {
       const { target, detail } = /** @type {CustomEvent<MessageDetail>} */ (event);
-      // Of an element that has left the document the target is the document.
+      // For an element that has left the document, the target is the document.
       if (event.defaultPrevented || !(target instanceof Element)) return;
       if (!take(target, detail)) event.preventDefault();
     });
   };
 
-  // htmx may be deferred, or stand further down.
+  // The script of htmx may be deferred, or come later in the page.
   const start = () => {
     if (page.htmx) register(page.htmx);
   };

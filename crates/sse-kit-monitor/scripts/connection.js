@@ -13,23 +13,23 @@ import { splitCursor } from '../../sse-kit-htmx/scripts/stream-url.js';
  * @property {string} status the id of the element that shows its state
  * @property {boolean} autoReconnect
  * @property {number} reconnectDelay in milliseconds
- * @property {number | null} heartbeatTimeout in milliseconds; null: what the server says
+ * @property {number | null} heartbeatTimeout in milliseconds; null: from the server's hello
  * @property {'reload' | 'wait' | 'report'} gap
  * @property {boolean} debug
  * @property {boolean} overlay
  * @property {Partial<Record<State, {text: string} | {html: string}>>} indicators
  *
  * @typedef {object} Transport what carries the stream
- * @property {() => void} cut ends the attempt that is under way, which is then tried again
- * @property {() => void} hurry tries again now, if it waits
- * @property {() => void} stop ends it for good
- * @property {() => void} [park] gives the connection up, until it is resumed
+ * @property {() => void} cut ends the current attempt, and retries
+ * @property {() => void} hurry retries at once, if it waits
+ * @property {() => void} stop ends the connection for good
+ * @property {() => void} [park] closes the connection until it is resumed
  * @property {() => void} [resume]
  */
 
 const trusted = policy('sse-kit-monitor');
 
-/** One connection of the page: what is known of it, and its state. */
+/** One connection of the page, and its state. */
 export class Connection {
   /** @type {State} */
   state = 'connecting';
@@ -90,8 +90,8 @@ export class Connection {
   }
 
   /**
-   * Returns where a stream begins that the element of this connection asks for now: at the cursor in
-   * its URL, or at the later one that the same element has reached in the same stream.
+   * Returns the cursor of the element's next request: the one in its URL, or the later one that the same
+   * element has reached in the same stream.
    *
    * @param {string} url
    */
@@ -105,7 +105,7 @@ export class Connection {
     return this.cursor;
   }
 
-  /** Forgets where it was: what is opened next begins where its content was rendered. */
+  /** Forgets its position, so the next stream begins where its content was rendered. */
   forgets() {
     this.#holder = undefined;
   }
@@ -116,7 +116,7 @@ export class Connection {
   }
 
   /**
-   * Notes that a transport is over. The connection is, when no other carries it.
+   * Notes that a transport has ended. The connection ends with its last transport.
    *
    * @param {Transport} transport
    * @param {string} reason
@@ -126,7 +126,7 @@ export class Connection {
     if (!this.transport) this.ends(reason);
   }
 
-  /** Gives the stream up while the page is in the back/forward cache. */
+  /** Closes the stream while the page is in the back/forward cache. */
   parks() {
     for (const transport of this.#transports) transport.park?.();
   }
@@ -172,7 +172,7 @@ export class Connection {
   }
 
   /**
-   * Notes what the server says about the stream itself.
+   * Notes a control event of the server.
    *
    * @param {string} name
    * @param {string} data
@@ -198,7 +198,7 @@ export class Connection {
   }
 
   /**
-   * Notes that the stream is over, or that the request failed.
+   * Notes that the stream has ended, or that the request failed.
    *
    * @param {string} reason
    */
@@ -206,26 +206,26 @@ export class Connection {
     this.#isOpen = false;
     if (this.closed) return;
     if (!this.config.autoReconnect) this.ends(reason);
-    // What was shown before says more than that there is another try.
+    // The earlier reason says more than that there is a retry.
     else if (this.state !== 'paused') this.become(navigator.onLine ? 'reconnecting' : 'offline', reason);
   }
 
   /**
-   * Notes how the one connection is that all tabs share.
+   * Notes the state of the one connection that all tabs share.
    *
    * @param {'connecting' | 'live' | 'stale' | 'reconnecting' | 'closed'} state
    * @param {string} reason
    */
   shares(state, reason) {
     if (state === 'closed') this.ends(reason);
-    // A hidden page has given its stream up, however the others' is.
+    // A hidden page has closed its stream, whatever the state of the other tabs'.
     else if (this.closed || this.state === 'paused') return;
     else if (state === 'live' && this.#isOpen) this.become('live', 'open');
     else if (state === 'stale' || state === 'reconnecting') this.become(navigator.onLine ? state : 'offline', reason);
   }
 
   /**
-   * Shows the one connection that all tabs share, of which the page has nothing else.
+   * Shows the state of the shared connection, if the page has no source of its own.
    *
    * @param {State} state
    * @param {string} reason
@@ -235,7 +235,7 @@ export class Connection {
   }
 
   /**
-   * Ends it for good.
+   * Ends the connection for good.
    *
    * @param {string} reason
    */
@@ -251,7 +251,7 @@ export class Connection {
   }
 
   /**
-   * Returns the wait until the next try, in milliseconds; to be called once for each.
+   * Returns the wait before the next retry, in milliseconds. Call it once per retry.
    *
    * @param {number} atLeast what the server asked for by `Retry-After`
    */
@@ -262,7 +262,7 @@ export class Connection {
     return delay;
   }
 
-  /** Tries again now, and does not trust what is open. */
+  /** Reconnects at once, because an open connection may be dead. */
   refresh() {
     this.#hurries = true;
     this.transport?.cut();
@@ -281,7 +281,7 @@ export class Connection {
       this.become('reconnecting', 'shown');
       this.transport?.hurry();
     } else if (!isHidden && this.#isOpen) {
-      // Timers of hidden pages are late.
+      // Timers of hidden pages fire late.
       this.#watchdog.check();
     } else if (!isHidden) {
       this.#hurries = true;
@@ -304,7 +304,7 @@ export class Connection {
     this.watch(this);
   }
 
-  /** Says that the page has to be loaded anew, and waits for a field that is edited. */
+  /** Shows that the page must be reloaded, and waits until no field is edited. */
   waits() {
     if (this.#waits) return;
     this.#waits = true;
@@ -312,7 +312,7 @@ export class Connection {
     (this.element ?? document).dispatchEvent(new CustomEvent('sse-kit:reload', { bubbles: true }));
   }
 
-  /** Paints a status element that has come into the page since. */
+  /** Fills a status element that was added to the page later. */
   repaint() {
     if (document.getElementById(this.config.status) !== this.#painted) this.paint();
   }
@@ -329,7 +329,7 @@ export class Connection {
       if ('html' in indicator) status.innerHTML = trusted.createHTML(indicator.html);
       else status.textContent = indicator.text;
     } catch {
-      status.textContent = this.state; // the page takes no HTML from us
+      status.textContent = this.state; // the page's policy refuses our HTML
     }
   }
 }

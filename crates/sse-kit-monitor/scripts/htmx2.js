@@ -3,14 +3,14 @@ import { MonitoredEventSource } from './source.js';
 
 /** @import { Connection } from './connection.js' */
 
-/** What `EventSource` has to be told to listen for. */
+/** The names of the control events, for which an `EventSource` needs listeners. */
 const CONTROL = [HELLO, HEARTBEAT, GAP, SHUTDOWN, BUSY, CLOSE];
 
 /** @type {WeakSet<EventTarget>} */
 const observed = new WeakSet();
 
 /**
- * Opens a source that is monitored, for htmx 2 and for pages without htmx.
+ * Opens a monitored source, for htmx 2 and for pages without htmx.
  *
  * @param {Connection} connection
  * @param {string} url
@@ -24,7 +24,7 @@ export function open(connection, url) {
 }
 
 /**
- * Learns from a source what happens to a connection.
+ * Notes the events of a source in its connection.
  *
  * @param {Connection} connection
  * @param {EventTarget & Pick<EventSource, 'readyState' | 'close'>} source
@@ -38,7 +38,7 @@ export function observe(connection, source) {
     const { type, data, lastEventId } = /** @type {MessageEvent} */ (event);
     if (!isOurs) connection.receives(type, lastEventId);
     if (type === 'message') return;
-    // htmx 4 does so by itself, in this form.
+    // htmx 4 dispatches this event itself, in this form.
     const init = { bubbles: true, cancelable: true, detail: { data, id: lastEventId } };
     connection.element?.dispatchEvent(new CustomEvent(type, init));
   };
@@ -50,7 +50,7 @@ export function observe(connection, source) {
   connection.from(/** @type {EventSource} */ (source).url);
   connection.carriedBy({
     cut: () => {
-      // htmx makes another one when it finds this closed.
+      // htmx creates another source when it finds this one closed.
       source.close();
       source.dispatchEvent(new Event('error'));
     },
@@ -62,14 +62,14 @@ export function observe(connection, source) {
 }
 
 /**
- * Gives htmx 2 sources of ours for the elements that are monitored.
+ * Gives htmx 2 our sources for monitored elements.
  *
  * @param {any} htmx
  * @param {(url: string) => Connection | undefined} connectionTo
  */
 export function serveHtmx2(htmx, connectionTo) {
   const other = htmx.createEventSource;
-  // What shares one connection among all tabs heals by itself.
+  // A source that tabs share reconnects by itself.
   if (other?.isShared) return;
   htmx.createEventSource = (/** @type {string} */ url) => {
     const connection = connectionTo(url);

@@ -3,10 +3,10 @@ import { resuming } from '../../sse-kit-htmx/scripts/stream-url.js';
 
 /** @import { Connection } from './connection.js' */
 
-/** Longer than any page lives, and still a delay for `setTimeout`; in milliseconds. */
+/** A delay that outlives any page, and still fits into `setTimeout`; in milliseconds. */
 const FOREVER = 2 ** 31 - 1;
 
-/** Whether the page is in the back/forward cache, or on its way. */
+/** Whether the page is in the back/forward cache, or about to enter it. */
 let isParked = false;
 
 /** How each connection is carried. @type {WeakMap<Connection, ReturnType<typeof transportOf>>} */
@@ -26,10 +26,10 @@ const urlFor4 = (element) =>
   element?.getAttribute('hx-sse:connect') ?? element?.getAttribute('data-hx-sse:connect') ?? null;
 
 /**
- * Whether a request is for the stream: the element may make others, for pages.
+ * Returns whether a request is for the stream: the element may send others, for pages.
  *
  * @param {Connection} connection
- * @param {any} ctx what htmx knows of the request
+ * @param {any} ctx the request context of htmx
  */
 function isForStream(connection, { request }) {
   const url = urlFor4(connection.element);
@@ -38,8 +38,7 @@ function isForStream(connection, { request }) {
 }
 
 /**
- * Makes htmx 4 retry as the monitor does: it asks for the delay each time, and that is where ours
- * comes in.
+ * Makes htmx 4 retry with the monitor's backoff: htmx reads the delay before each retry, and gets ours.
  *
  * @param {Connection} connection
  * @param {any} stream
@@ -51,7 +50,7 @@ export function instrument(connection, stream) {
     connectTimeout: { get: () => Math.min(connection.patience, FOREVER) },
     reconnectDelay: {
       get() {
-        // Of a stream that htmx has forgotten, no delay is one of the connection.
+        // A stream that htmx has forgotten does not use the connection's backoff.
         const isOver = isParked || streamOf(connection) !== stream;
         const delay = isOver ? FOREVER : connection.retryDelay(waitOf(connection));
         return delay / 2 ** (stream.attempt - 1);
@@ -64,7 +63,7 @@ export function instrument(connection, stream) {
 }
 
 /**
- * Ends a connection whose element has left the document, of which htmx tells nobody.
+ * Ends a connection whose element has left the document. htmx dispatches no event for that.
  *
  * @param {Connection} connection
  */
@@ -80,7 +79,7 @@ function waitOf(connection) {
 }
 
 /**
- * Has htmx carry a connection.
+ * Makes htmx a transport of the connection.
  *
  * @param {Connection} connection
  */
@@ -115,12 +114,12 @@ function transportOf(connection) {
       clearTimeout(timer);
       cut();
     },
-    /** A request is sent already, by this or by an element that took its place. */
+    /** Cancels the retry: this element or its replacement has sent a request. */
     begins: () => {
       clearTimeout(timer);
       timer = undefined;
     },
-    /** htmx itself never tries again when the first request fails. */
+    /** Retries the first request, which htmx itself never does. */
     retryFirst: (/** @type {number} */ atLeast) => {
       clearTimeout(timer);
       timer = setTimeout(connect, connection.retryDelay(atLeast));
@@ -129,7 +128,7 @@ function transportOf(connection) {
 }
 
 /**
- * Learns from the events of htmx 4, and bends some.
+ * Notes the events of htmx 4 in the connections, and changes some.
  *
  * @param {(name: string, act: (connection: Connection, detail: any, event: Event) => void) => void} on
  * @param {(act: (connection: Connection) => void) => void} all
@@ -143,7 +142,7 @@ export function serveHtmx4(on, all) {
     if (connection.state === 'closed') connection.become('connecting', 'asked');
   });
   on('htmx:before:response', (connection, { ctx }, event) => {
-    // What is no stream, such as a login page, must not be swapped in.
+    // A response that is no stream, such as a login page, must not be swapped in.
     if (isForStream(connection, ctx) && !isStream(ctx.response.headers)) event.preventDefault();
   });
   on('htmx:finally:request', (connection, { ctx }) => {
@@ -174,7 +173,7 @@ export function serveHtmx4(on, all) {
     else connection.lost(String(error?.message));
   });
   on('htmx:sse:close', (connection, detail) => {
-    // The element may have another stream already.
+    // The element may already have another stream.
     const current = streamOf(connection);
     if (!current || current === detail.connection) connection.ends(detail.reason);
   });
@@ -191,7 +190,7 @@ export function serveHtmx4(on, all) {
 }
 
 /**
- * htmx says of a refused reconnect no more than its status: the headers are seen where they pass.
+ * Reads the headers of refused reconnects in `fetch`, because htmx reports only their status.
  *
  * @param {(act: (connection: Connection) => void) => void} all
  */

@@ -1,5 +1,5 @@
-// Watches the connections of a page, shows how they are, and heals them: with htmx 2, with htmx 4 and
-// without htmx. What to watch stands in blocks `<script type="application/json" data-sse-kit-monitor>`.
+// Monitors the connections of a page, shows their state, and reconnects them: with htmx 2, with htmx 4 and
+// without htmx. The configuration is in blocks `<script type="application/json" data-sse-kit-monitor>`.
 
 import { splitCursor } from '../../sse-kit-htmx/scripts/stream-url.js';
 import { Connection } from './connection.js';
@@ -14,7 +14,7 @@ const connections = new Map();
 /** Blocks that have been read. @type {WeakSet<Element>} */
 const blocks = new WeakSet();
 
-/** Finds what is to be watched, wherever in the page it stands. */
+/** Finds the configuration blocks of the page. */
 function discover() {
   for (const block of document.querySelectorAll('script[data-sse-kit-monitor]')) {
     if (blocks.has(block)) continue;
@@ -33,7 +33,7 @@ function discover() {
   }
 }
 
-/** Forgets the connections that have neither an element nor a block in the document, and carry nothing. */
+/** Forgets the connections that have no transport, and neither an element nor a block in the document. */
 function forget() {
   for (const [id, connection] of connections) {
     if (connection.element || connection.transport || connection.block?.isConnected) continue;
@@ -43,7 +43,7 @@ function forget() {
 }
 
 /**
- * Takes over a connection that was opened before this script came.
+ * Takes over a connection that was opened before this script ran.
  *
  * @param {Connection} connection
  */
@@ -84,10 +84,10 @@ function urlOf(element) {
 const isUnused = ({ element, transport }) => !urlOf(element) && !transport;
 
 /**
- * Whether a connection is to a stream, wherever in it it began.
+ * Returns whether a connection is to this stream, regardless of its cursor.
  *
  * @param {Connection} connection
- * @param {string} url whole, and without a cursor
+ * @param {string} url absolute, and without a cursor
  */
 function isTo({ element }, url) {
   const own = urlOf(element);
@@ -96,7 +96,7 @@ function isTo({ element }, url) {
 
 /** @type {Parameters<typeof serveHtmx4>[0]} */
 function on(name, act) {
-  // Behind whoever listens in the page, and may prevent what follows.
+  // Registered after the page's own listeners, which may prevent the default reaction.
   addEventListener(name, (event) => {
     const { target, detail } = /** @type {CustomEvent} */ (event);
     const connection = target instanceof Element && target.id ? find(target.id) : undefined;
@@ -110,12 +110,12 @@ const all = (act) => connections.forEach(act);
 function start() {
   serveHtmx4(on, all);
   watchFields();
-  // Whoever shows these sources heals them.
+  // A page that reads these sources reconnects them itself.
   on('htmx:sseOpen', (connection, { source }) => observe(connection, source));
   on('htmx:sseClose', (connection, { type }) => connection.ends(type));
   addEventListener('sse-kit:removed', (event) => {
     const id = /** @type {CustomEvent<string>} */ (event).detail;
-    // Not where another element has taken its place.
+    // Unless another element has taken its place.
     if (!document.getElementById(id)) connections.get(id)?.ends('removed');
   });
   addEventListener('sse-kit:rewound', (event) => {
@@ -128,12 +128,12 @@ function start() {
     if (connection.config.gap !== 'report' && !event.defaultPrevented) reload(connection);
   });
 
-  // Of a stream that all tabs share only whoever has the connection sees how it is.
+  // Only the tab or worker with the connection knows the state of a shared stream.
   const heed = (/** @type {any} */ { url, state, reason }) => {
     const found = [...connections.values()].filter((connection) => isTo(connection, url));
     for (const connection of found) connection.shares(state, reason);
-    // A plain page's source says nothing of itself: what is shared and nobody's is that of the one
-    // connection that has nothing.
+    // A source of a page without htmx reports no state. If no connection claims a shared stream, it belongs
+    // to the one connection without a transport.
     const idle = [...connections.values()].filter(isUnused);
     if (!found.length && idle.length === 1) idle[0]?.follows(state, reason);
   };
@@ -151,13 +151,13 @@ function start() {
     heedAll();
   });
 
-  // A status element may come late, and the element of a connection may go without htmx.
+  // A status element may be added late, and the page may remove a connection's element without htmx.
   new MutationObserver(() => {
     all((connection) => {
       endRemoved(connection);
       connection.repaint();
     });
-    setTimeout(forget); // what moves a block may take it out first
+    setTimeout(forget); // moving a block may remove it first
   }).observe(document, {
     childList: true,
     subtree: true,
@@ -174,18 +174,18 @@ function start() {
     heedAll();
   };
   begin();
-  // htmx may come later, and so may the blocks.
+  // htmx and the blocks may load later.
   if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', begin);
 }
 
 const page = /** @type {any} */ (window);
-// A page that htmx puts together anew may load this a second time.
+// A page that htmx replaces may load this script again.
 if (!page.sseKit?.monitor) {
   page.sseKit = {
     ...page.sseKit,
     monitor: {
       /**
-       * Whether the connection of the element with this id is monitored.
+       * Returns whether the connection of the element with this id is monitored.
        *
        * @param {string} id
        */

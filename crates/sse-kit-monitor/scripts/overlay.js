@@ -4,7 +4,7 @@
 const panels = new WeakMap();
 
 /**
- * Removes what is shown of a connection.
+ * Removes a connection's part of the overlay.
  *
  * @param {Connection} connection
  */
@@ -13,7 +13,7 @@ export function hide(connection) {
 }
 
 /**
- * Shows developers what is known of a connection.
+ * Shows a connection in the overlay for developers.
  *
  * @param {Connection} connection
  */
@@ -24,7 +24,7 @@ export function show(connection) {
   panels.set(connection, panel);
   panel.dataset.sseKitOverlay = config.connection;
   panel.ariaHidden = 'true';
-  // By properties, which no content security policy forbids.
+  // Styles are set as properties, which no content security policy forbids.
   Object.assign(panel.style, {
     position: 'sticky',
     bottom: '0',

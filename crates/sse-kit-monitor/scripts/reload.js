@@ -1,11 +1,14 @@
-// Loads a page anew without losing what people are writing.
+// Reloads a page without losing edited fields.
 
 /** @import { Connection } from './connection.js' */
 /** @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} Field */
 /** @typedef {{id: string, value: string, checked?: boolean, selected?: string[]}} Kept */
 /** @typedef {{getAll: (name: string) => unknown[]}} Parameters of a request: a FormData, or those of a URL */
 
-/** How old a page is before it loads itself anew: a server may say "gap" each time. In milliseconds. */
+/**
+ * The minimum age of a page before it reloads itself, in milliseconds: a server may send a gap after each
+ * reload.
+ */
 const RELOAD_INTERVAL_MS = 5000;
 
 const KEY = 'sse-kit:fields';
@@ -19,7 +22,7 @@ const submitted = new WeakMap();
 /** Waits for the fields. @type {(() => void) | undefined} */
 let waiting;
 
-/** Those of them that are in the page. @returns {Field[]} */
+/** Returns the edited fields that are still in the page. @returns {Field[]} */
 function touchedHere() {
   const fields = /** @type {NodeListOf<Field>} */ (document.querySelectorAll('input, select, textarea'));
   return [...fields].filter((field) => touched.has(field));
@@ -29,7 +32,7 @@ function touchedHere() {
 function isEdited(field) {
   if (field instanceof HTMLSelectElement) {
     const options = [...field.options];
-    // Where none is chosen, a list shows its first.
+    // A list without a selected option shows its first.
     if (!field.multiple && !options.some(({ defaultSelected }) => defaultSelected)) return field.selectedIndex > 0;
     return options.some(({ selected, defaultSelected }) => selected !== defaultSelected);
   }
@@ -62,11 +65,11 @@ function keep(fields) {
     sessionStorage.setItem(KEY, JSON.stringify({ url: location.href, focus, fields: fields.map(kept) }));
     return true;
   } catch {
-    return false; // the browser refuses
+    return false; // the browser refuses storage
   }
 }
 
-/** Gives the fields of this page the values that the page before has kept. */
+/** Restores the values that the page stored before its reload. */
 function restore() {
   /** @type {{url: string, focus: string, fields: Kept[]}} */
   let found;
@@ -81,7 +84,8 @@ function restore() {
     const field = /** @type {Field | null} */ (document.getElementById(id));
     if (!field) continue;
     if (field instanceof HTMLSelectElement) {
-      // By value: the options of this page may be others. A choice that it lacks is none.
+      // Options are compared by value, because this page may have other options. A value that it lacks is not
+      // restored.
       const isThere = (/** @type {string} */ choice) => [...field.options].some(({ value }) => value === choice);
       if (!selected?.every(isThere)) continue;
       for (const option of field.options) option.selected = selected.includes(option.value);
@@ -89,7 +93,8 @@ function restore() {
       field.value = value;
       if (field instanceof HTMLInputElement) field.checked = checked ?? field.checked;
     }
-    // The page's own scripts see it as if it was typed. Not as a change, which would be sent once more.
+    // An `input` event lets the page's scripts see the value as typed. A `change` event would send it once
+    // more.
     field.dispatchEvent(new Event('input', { bubbles: true }));
     if (id === found.focus) field.focus();
   }
@@ -102,7 +107,7 @@ function valuesOf(field) {
 }
 
 /**
- * Forgets the fields whose values a request has brought to the server.
+ * Forgets the fields whose values a request has sent to the server.
  *
  * @param {Element} source of the request
  * @param {Parameters} parameters
@@ -113,7 +118,7 @@ function saved(source, parameters) {
   for (const field of touchedHere()) {
     const sent = parameters.getAll(field.name);
     const values = valuesOf(field);
-    // That a request has no value says something only of its own form.
+    // A missing value means something only for fields of the request's own form.
     const isOwn = field === source || (form && field.form === form);
     const isSaved = values.length
       ? values.every((value) => sent.includes(value))
@@ -128,7 +133,7 @@ function failed(source) {
   for (const field of submitted.get(source) ?? []) touched.add(field);
 }
 
-/** Watches the fields, and gives back what was kept. */
+/** Watches the fields, and restores stored values. */
 export function watchFields() {
   for (const name of ['input', 'change']) {
     document.addEventListener(
@@ -174,7 +179,7 @@ function listen(name, act) {
 }
 
 /**
- * Loads the page anew, or waits until no field is edited any more.
+ * Reloads the page, or waits until no field is edited.
  *
  * @param {Connection} connection
  */
@@ -186,6 +191,6 @@ export function reload(connection) {
     waiting ??= go;
     connection.waits();
   };
-  // By the page's own age, which needs no storage.
+  // Measured by the page's age, which needs no storage.
   setTimeout(go, Math.max(0, RELOAD_INTERVAL_MS - performance.now()));
 }

@@ -6,11 +6,11 @@ import { resuming } from '../../sse-kit-htmx/scripts/stream-url.js';
 /** @import { Connection } from './connection.js' */
 
 /**
- * An `EventSource` that goes on where the browser's own gives up or forgets: it sees the status of an
- * answer, keeps its cursor over errors, and waits longer each time.
+ * An `EventSource` that retries where the browser's own gives up: it reads the status of a response, keeps
+ * its cursor over errors, and backs off.
  */
 export class MonitoredEventSource extends StreamSource {
-  /** The position in this stream; another one may have the same connection. */
+  /** The cursor in this stream; another stream may have the same connection. */
   cursor;
   #connection;
   #attempt = new AbortController();
@@ -27,7 +27,7 @@ export class MonitoredEventSource extends StreamSource {
     this.#connection = connection;
     this.cursor = connection.from(url);
     connection.carriedBy(this);
-    // Not before the caller listens.
+    // Starts in a later task, when the caller has added listeners.
     this.#timer = setTimeout(() => this.#open());
   }
 
@@ -40,12 +40,12 @@ export class MonitoredEventSource extends StreamSource {
     this.#connection.leaves(this, 'closed by the page');
   }
 
-  /** Ends the attempt that is under way, which is then tried again. */
+  /** Ends the current attempt, and retries. */
   cut() {
     this.#attempt.abort('cut');
   }
 
-  /** Tries again now, if it waits. */
+  /** Retries at once, if it waits. */
   hurry() {
     if (this.#timer) this.#open();
   }
@@ -54,7 +54,7 @@ export class MonitoredEventSource extends StreamSource {
     this.close();
   }
 
-  /** Gives the connection up, until it is resumed. */
+  /** Closes the connection until it is resumed. */
   park() {
     this.#isParked = true;
     clearTimeout(this.#timer);
@@ -91,7 +91,7 @@ export class MonitoredEventSource extends StreamSource {
     });
     if (this.readyState === this.CLOSED || this.#isParked) return;
     if (ending.isFinal) return connection.ends(ending.reason);
-    // Never CLOSED with an error: htmx 2 would open another one.
+    // An error never leaves it CLOSED, because htmx 2 would open another source.
     this.readyState = this.CONNECTING;
     connection.lost(ending.reason);
     if (connection.closed) return;

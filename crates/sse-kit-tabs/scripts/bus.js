@@ -1,9 +1,9 @@
-// What tabs say to each other, and how many they are.
+// The messages between tabs, and the number of tabs.
 
 import { guarded } from '../../sse-kit-client/scripts/connect.js';
 import { openChannel } from './locks.js';
 
-/** How long tabs have to answer a call. */
+/** The time that tabs have to answer a call, in milliseconds. */
 const ROLL_CALL_MS = 100;
 
 /**
@@ -13,9 +13,9 @@ const ROLL_CALL_MS = 100;
  *   | {does: 'says', name: string, data: unknown}} BusWord
  */
 
-/** The tabs of one user, as one of them sees them. */
+/** One tab's view of all tabs of the user. */
 export class TabBus {
-  /** How many tabs are open, this one included. */
+  /** The number of open tabs, including this one. */
   count = 1;
   #name;
   #tab;
@@ -54,7 +54,7 @@ export class TabBus {
     this.#channel = null;
   }
 
-  /** Counts anew: a tab that has crashed does not say so. */
+  /** Counts the tabs again, because a crashed tab sends no goodbye. */
   call() {
     this.#say({ does: 'calls', tab: this.#tab });
     this.#others.clear();
@@ -62,17 +62,17 @@ export class TabBus {
   }
 
   /**
-   * Says something to every other tab.
+   * Sends a message to every other tab.
    *
    * @param {string} name
-   * @param {unknown} data whatever can be cloned
+   * @param {unknown} data any value that can be cloned
    */
   send(name, data) {
     this.#say({ does: 'says', name, data });
   }
 
   /**
-   * Calls `act` with what another tab sends under this name.
+   * Calls `act` with each message that another tab sends under this name.
    *
    * @param {string} name
    * @param {(data: any) => void} act

@@ -1,7 +1,7 @@
 /** @import { SharedStreams } from './shared-streams.js' */
 /** @import { Subscription } from './subscription.js' */
 
-/** The last resort: a connection for this page alone. */
+/** The last fallback: a connection for this page alone. */
 export class DirectTransport {
   name = 'direct';
   #streams;

@@ -5,7 +5,7 @@ import { StreamSource } from '../../sse-kit-client/scripts/event-source.js';
 /** @import { Subscription } from './subscription.js' */
 
 /**
- * Makes the class `SharedEventSource`: an `EventSource` whose connection other tabs use too.
+ * Returns the class `SharedEventSource`: an `EventSource` that shares its connection with other tabs.
  *
  * @param {Streams} streams
  */
@@ -41,7 +41,7 @@ export function sharedEventSource(streams) {
 
     /** @param {StateMessage} message */
     #enter({ state }) {
-      // A silent stream is still there.
+      // A stale stream is still open.
       if (this.readyState === this.CLOSED || state === 'connecting' || state === 'stale') return;
       if (state === 'live') {
         if (this.readyState === this.OPEN) return;

@@ -8,8 +8,8 @@ import { stateMessage } from './protocol.js';
 import { SharedStream } from './shared-stream.js';
 
 /**
- * What tabs say to each other. The tab that holds the lock leads; each leader has a term of its own, by
- * which followers tell a late word of the last leader from one of this.
+ * The messages between tabs. The tab that holds the lock is the leader. Each leader has its own term, so
+ * followers can ignore a late message from an earlier leader.
  *
  * @typedef {{does: 'leads', term: string}
  *   | {does: 'asks'}
@@ -17,7 +17,7 @@ import { SharedStream } from './shared-stream.js';
  *   | {does: 'tells', term: string, message?: SharedMessage, to?: string}} Word
  */
 
-/** One of the tabs has the connection, and passes on what it receives. */
+/** The transport in which one tab, the leader, has the connection, and forwards its events to the others. */
 export class LeaderTransport {
   name = 'leader';
   #options;
@@ -71,7 +71,7 @@ export class LeaderTransport {
   }
 }
 
-/** A stream that tabs share under a leader, as one of them sees it. */
+/** One tab's view of a stream that tabs share under a leader. */
 class Led {
   #lock;
   #channel;
@@ -85,7 +85,7 @@ class Led {
   #term = '';
   /** @type {Map<string, Subscription>} */
   #own = new Map();
-  /** Whom the leader has welcomed; before that nothing may reach them, or they would miss a part. */
+  /** The followers that the leader has welcomed. Forwarding to others would make them miss earlier events. */
   #welcomed = new Set();
   #campaign = new AbortController();
   #resign = () => {};
@@ -150,7 +150,7 @@ class Led {
   }
 
   /**
-   * Runs for the leadership.
+   * Requests the leadership.
    *
    * @param {LockOptions} options
    */
@@ -159,7 +159,7 @@ class Led {
       await locks.request(this.#lock, options, () => this.#lead());
     } catch (error) {
       if (this.#isClosed || options.signal?.aborted) return;
-      // Another reason than a theft is that the browser refuses, as it does where cookies are blocked.
+      // If the lock was not stolen, the browser refused it, as it does if cookies are blocked.
       if (/** @type {Error} */ (error).name !== 'AbortError') this.#onFailure();
       else if (this.#isLeader) this.#stepDown();
     }
@@ -171,7 +171,7 @@ class Led {
     this.#watchdog.allows(silence, answer);
   }
 
-  /** Takes the leadership from a tab that does not run. */
+  /** Takes the leadership from a suspended tab. */
   #steal() {
     for (const subscription of this.#own.values()) {
       subscription.receive(stateMessage('stale', 'the leading tab does not answer'));
@@ -181,7 +181,7 @@ class Led {
     this.#run({ steal: true });
   }
 
-  /** Follows whichever tab has taken the leadership while this one did not run. */
+  /** Follows the tab that took the leadership while this one was suspended. */
   #stepDown() {
     this.#isLeader = false;
     this.#term = '';
@@ -250,7 +250,7 @@ class Led {
   }
 
   /**
-   * Says as the leader what the stream says, or that it is there.
+   * Sends followers, as the leader, a message of the stream, or a sign of life.
    *
    * @param {SharedMessage} [message]
    * @param {string} [to] one of the followers; all, if it is left out

@@ -1,6 +1,6 @@
 // Web Locks as signs of life: a lock is free again when its holder is closed, or crashes.
 
-/** Missing on pages of plain `http`, but for localhost. */
+/** The Web Locks of the browser. Pages of plain `http` have none, except on localhost. */
 export const locks = globalThis.navigator?.locks;
 
 /**
@@ -16,18 +16,18 @@ export function hold(name) {
 }
 
 /**
- * Calls back once nobody holds the lock.
+ * Calls back when the lock is free.
  *
  * @param {string} name
  * @param {AbortSignal} signal ends the wait
  * @param {() => void} act
  */
 export function whenFree(name, signal, act) {
-  // A lock that was granted before the wait ended may be heard of after it.
+  // A lock that was granted before the wait ended may be reported after it.
   locks.request(name, { signal }, () => signal.aborted || act()).catch(() => {}); // the wait has ended
 }
 
-/** Returns a name that nothing else has. `crypto.randomUUID` is missing on pages of plain `http`. */
+/** Returns a unique name. Pages of plain `http` have no `crypto.randomUUID`. */
 export function uniqueName() {
   return crypto.getRandomValues(new Uint32Array(3)).join('-');
 }

@@ -1,4 +1,4 @@
-// What the script does in a page.
+// The script's part in a page.
 
 /** @import { StreamsConfig } from './streams.js' */
 import { TabBus } from './bus.js';
@@ -12,7 +12,7 @@ const CONFIG_ID = 'sse-kit-tabs';
 /** The number of streams whose last position is kept for their next source. */
 const MAX_LOST = 16;
 
-/** Once: a page that htmx puts together anew may load the script a second time. */
+/** Runs once, because a page that htmx replaces may load the script again. */
 export function startPage() {
   const block = document.getElementById(CONFIG_ID);
   if (!block) throw new Error(`the page has no settings for its tabs, #${CONFIG_ID}, before their script`);
@@ -21,8 +21,8 @@ export function startPage() {
 }
 
 /**
- * Where this script is, which is the worker's too; empty where it stands inline. Content of the page that is named
- * `currentScript` takes its place, so what is no script does not count.
+ * The URL of this script, which the worker loads too; empty for an inline script. An element of the page with
+ * the name `currentScript` hides the browser's property, so only a script element counts.
  */
 function ownUrl() {
   const { currentScript } = document;
@@ -84,14 +84,14 @@ function publicFace(bus, streams, upstreams) {
 }
 
 /**
- * Gives htmx 2 its `EventSource`. Its extension keeps one that is there already, and begins when the
- * document is loaded, so this works in whatever order the scripts come before that.
+ * Gives htmx 2 its `EventSource`. The extension keeps an existing one, and starts when the document is
+ * loaded, so the order of the scripts does not matter.
  *
  * @param {Streams} streams
  * @param {ReturnType<typeof sharedEventSource>} SharedEventSource
  */
 function shareWithHtmx2(streams, SharedEventSource) {
-  // When the server refuses, htmx makes a new source of the same URL, which knows no last event id:
+  // When the server refuses, htmx creates a new source for the same URL, without the last event id:
   // https://github.com/bigskysoftware/htmx-extensions/issues/184
   /** @type {Map<string, string>} */
   const lost = new Map();

@@ -13,13 +13,13 @@
 /** @typedef {'connecting' | 'live' | 'stale' | 'reconnecting' | 'closed'} State */
 
 /**
- * How the connection to the server is.
+ * The state of the connection to the server.
  *
  * @typedef {object} StateMessage
  * @property {'state'} kind
  * @property {State} state
- * @property {string} reason why, for people
- * @property {number} status what the server answered, or 0
+ * @property {string} reason the reason, for people
+ * @property {number} status the status of the server's response, or 0
  */
 
 /** @typedef {StreamMessage | StateMessage} SharedMessage */
@@ -28,10 +28,10 @@
 
 /**
  * @typedef {object} SharingOptions
- * @property {number} events how many events are kept for tabs that come later
- * @property {number} characters of how many characters in all
+ * @property {number} events the number of events that are kept for tabs that join later
+ * @property {number} characters the number of characters of all of them
  * @property {number} reconnectDelay the upper bound of the first wait, in milliseconds
- * @property {number | null} heartbeatTimeout how long silence may be, in milliseconds; null: what the server says
+ * @property {number | null} heartbeatTimeout the time limit for silence, in milliseconds; null: from the server's hello
  */
 
 /**

@@ -2,9 +2,9 @@
 import { GAP, readControl } from '../../sse-kit-client/scripts/control.js';
 import { compareCursors, isSeen } from '../../sse-kit-htmx/scripts/cursor.js';
 
-/** The newest events of a stream, for those that come later: a bounded number of bounded size. */
+/** The newest events of a stream, for tabs that join later. Their number and size are bounded. */
 export class ReplayBuffer {
-  /** Everything after this is here, or yet to come; '' while that is unknown. */
+  /** The position after which nothing is missing here; '' while that is unknown. */
   floor = '';
   #maxEvents;
   #maxCharacters;
@@ -36,33 +36,33 @@ export class ReplayBuffer {
       const oldest = this.#messages.shift();
       if (!oldest) return;
       this.#characters -= oldest.data.length;
-      // Never back: a gap may end after the events behind it.
+      // The floor never moves back, because a gap may end after the events behind it.
       const position = positionOf(oldest);
       if (position && !isSeen(position, this.floor)) this.floor = position;
     }
   }
 
   /**
-   * What somebody lacks who has seen everything up to `cursor`; null when that is not here.
+   * Returns the events that a listener lacks after `cursor`; null if they are no longer here.
    *
    * @param {string} cursor
    */
   after(cursor) {
     if (!cursor) return [];
-    // One that is beyond where its epoch went on in another has seen what was lost.
+    // A cursor beyond the point at which another epoch continued its own has seen lost events.
     const newest = this.#messages.at(-1);
     const isHere = !newest || compareCursors(positionOf(newest), cursor) !== null;
     if (isHere && this.floor && isSeen(this.floor, cursor)) {
       return this.#messages.filter((message) => !isSeen(positionOf(message), cursor));
     }
-    // Ids of another server's form have no order, but may be found.
+    // Ids of another form have no order, but may be found.
     const found = this.#messages.findLastIndex((message) => message.id === cursor);
     return found < 0 ? null : this.#messages.slice(found + 1);
   }
 }
 
 /**
- * A gap concerns all who are before its end, wherever it stands in the stream.
+ * A gap concerns every listener before its end, wherever it is in the stream.
  *
  * @param {StreamMessage} message
  * @returns {string}

@@ -7,8 +7,8 @@
 const EVENT_STREAM = 'text/event-stream';
 
 /**
- * Makes `fetch` answer requests for shared streams from the one connection. All others it leaves as
- * they are: htmx 4 accepts event streams with every request, so that says nothing.
+ * Makes `fetch` answer requests for shared streams from the one connection. Other requests are left alone.
+ * The `Accept` header does not tell them apart: htmx 4 accepts event streams with every request.
  *
  * @param {Streams} streams
  */
@@ -28,7 +28,7 @@ export function shareFetch(streams) {
 }
 
 /**
- * Answers one request: with the stream, from where the request says.
+ * Answers one request with the stream, from the requested position.
  *
  * @param {Streams} streams
  * @param {string | URL} url
@@ -70,18 +70,18 @@ function respond(streams, url, cursor, signal) {
         isAnswered = true;
         answer(new Response(body, { headers: { 'Content-Type': EVENT_STREAM } }));
       } else if (state === 'closed') {
-        // The server wants no more requests. htmx would make one every half second after a 204, or after
-        // the end of its stream, so there is neither: the page learns by `sse-kit:upstream`.
+        // The server wants no more requests. htmx would send one every half second after a 204, or after the
+        // end of its stream, so this response stays open: the page learns of it by `sse-kit:upstream`.
         if (isAnswered || (status < 400 && (cursor || !status))) return;
         isAnswered = true;
         answer(new Response(null, { status }));
         leave();
       } else if (isAnswered && state === 'reconnecting') {
-        controller.close(); // the client sees that the connection is lost, and asks again
+        controller.close(); // the client notices the lost connection, and reconnects
         leave();
       }
-      // Not answered yet, and the server is away: to wait until it is back is better than to fail, as
-      // the waiting times of htmx would come on top of the shared stream's.
+      // The request is not answered yet, and the server is away. Waiting is better than failing, because the
+      // retries of htmx would add to those of the shared stream.
     };
     subscription = streams.subscribe(url, cursor, {
       onState: enter,

@@ -6,22 +6,25 @@ import { stateMessage } from './protocol.js';
 import { ReplayBuffer } from './replay.js';
 import { Upstream } from './upstream.js';
 
-/** Tabs that come at once are gathered, so that the one that is furthest behind is served too. */
+/**
+ * The time for which joins are batched, in milliseconds, so that one request serves the tab that is furthest
+ * behind.
+ */
 const GATHER_MS = 20;
-/** For how long a stream that the server closed for good is not asked for again. */
+/** The time for which a stream that the server closed for good is not requested again. */
 const STAY_AWAY_MS = 30_000;
-/** For how long a stream waits for its next listener: htmx 4 leaves and comes back when it reconnects. */
+/** The time for which a stream without listeners stays open: htmx 4 leaves and joins again when it reconnects. */
 const LINGER_MS = 3_000;
 
-/** One stream of the server, for many listeners, each of which may have seen another part of it. */
+/** One stream of the server for many listeners, each with its own cursor. */
 export class SharedStream {
   #upstream;
   #replay;
   #state = stateMessage('connecting');
   #hello = '';
-  /** The id of what was forwarded last. */
+  /** The id of the last forwarded event. */
   #cursor = '';
-  /** Where the stream will begin that is opened next. */
+  /** The cursor from which the next stream will begin. */
   #from = '';
   #isOpen = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -48,12 +51,12 @@ export class SharedStream {
     );
   }
 
-  /** Whether nobody listens. */
+  /** Returns whether the stream has no listeners. */
   get isIdle() {
     return this.#listeners.size === 0;
   }
 
-  /** How long to keep it when nobody listens. */
+  /** Returns the time for which to keep the stream without listeners. */
   get lingerMs() {
     return this.#state.state === 'closed' ? STAY_AWAY_MS : LINGER_MS;
   }
@@ -71,7 +74,7 @@ export class SharedStream {
   }
 
   /**
-   * Adds a listener that hears what comes from now on, and nothing of what was.
+   * Adds a listener that receives future events, and no past ones.
    *
    * @param {string} who
    * @param {Send} send
@@ -87,8 +90,8 @@ export class SharedStream {
   }
 
   /**
-   * Brings somebody up to date: what is lacking is sent at once, or the stream is opened again from
-   * there, and goes to all. Those that have it already pass over it.
+   * Backfills a listener: sends the missing events at once, or opens the stream again from the cursor. In
+   * that case all listeners receive the events, and skip those that they have.
    *
    * @param {string} cursor
    * @param {Send} send
@@ -103,19 +106,19 @@ export class SharedStream {
       this.#openFrom(cursor);
       return;
     }
-    // One whose cursor nobody knows gets this stream's, by which it sees that it has to begin anew. Not
-    // so while the server is away: then the cursor may be the newer one of the two.
+    // A listener with an unknown cursor gets this stream's cursor, and so learns that it must start again.
+    // While the server is away this is not done, because the unknown cursor may be the newer one.
     if (this.#state.state === 'live') send(this.#helloFor(missed && cursor ? cursor : this.#cursor));
     for (const message of missed ?? []) send(message);
   }
 
-  /** The network is back. */
+  /** Retries at once: the network is back. */
   wake() {
     this.#upstream.wake();
   }
 
   /**
-   * Calls back once nobody has listened for a while.
+   * Calls back when the stream has had no listeners for a while.
    *
    * @param {() => void} act
    */
@@ -145,7 +148,7 @@ export class SharedStream {
     }
     this.#from = cursor;
     this.#isOpen = false;
-    // At once: an event that came now would move the newcomer past what it lacks.
+    // Closed at once: an event that arrived now would move the new listener past the missing events.
     this.#upstream.close();
     this.#gathering = setTimeout(() => {
       this.#gathering = undefined;
@@ -171,10 +174,10 @@ export class SharedStream {
     const { event, id, data } = message;
     if (event === HELLO) return this.#greet(message);
     if (event === GAP && id) this.#replay.restart(id);
-    // Where no gap comes in between, a new epoch has everything that came before.
+    // Without a gap in between, a new epoch contains everything before it.
     else if (this.#hello) noteContinued(this.#cursor, id);
     this.#cursor = id || this.#cursor;
-    // A heartbeat says where the stream is, and is nothing that anybody lacks later.
+    // A heartbeat carries the position, and need not be replayed.
     if (event === GAP || (id && event !== HEARTBEAT)) this.#replay.push(message);
     this.#tell(message);
     if (event === CLOSE) {
@@ -202,7 +205,7 @@ export class SharedStream {
 
   /** @param {SharedMessage} message */
   #tell(message) {
-    // One that throws must not take the stream from the others.
+    // A listener that throws must not end the stream for the others.
     for (const send of this.#listeners.values()) guarded(() => send(message));
   }
 }

@@ -10,31 +10,34 @@ import { SharedStreams } from './shared-streams.js';
 import { Subscription } from './subscription.js';
 import { WorkerTransport } from './worker-client.js';
 
-/** For how long a stream that the page has left is listed: htmx 4 leaves and returns when it reconnects. */
+/**
+ * The time for which a stream that the page has left stays listed: htmx 4 leaves and returns when it
+ * reconnects.
+ */
 const LINGER_MS = 3_000;
 
-/** The same for one that the server has closed. */
+/** The same time for a stream that the server closed. */
 const CLOSED_LINGER_MS = 60_000;
 
 /**
  * @typedef {object} StreamsConfig
- * @property {string[]} streams the paths of what is shared
+ * @property {string[]} streams the paths of the shared streams
  * @property {string} identity
- * @property {string} worker where the script is; empty when it stands in the page
+ * @property {string} worker the URL of the script; empty for an inline script
  * @property {SharingOptions} options
  */
 
 /**
- * A way to the server.
+ * A transport to the server.
  *
  * @typedef {object} Transport
  * @property {string} name
  * @property {(subscription: Subscription) => void} join
  * @property {(subscription: Subscription) => void} leave
- * @property {() => void} suspend leaves all, at once
+ * @property {() => void} suspend leaves all streams at once
  */
 
-/** The streams that this page listens to, by the best way there is to the server. */
+/** The streams that this page listens to, over the best transport available. */
 export class Streams {
   #config;
   #tab;
@@ -56,7 +59,7 @@ export class Streams {
    * @param {StreamsConfig} config
    * @param {string} tab the name of this tab
    * @param {string} bus
-   * @param {() => void} onState some stream is in another state
+   * @param {() => void} onState called when the state of a stream changes
    */
   constructor(config, tab, bus, onState) {
     this.#config = config;
@@ -76,31 +79,31 @@ export class Streams {
     this.#transport = this.#nextWay();
   }
 
-  /** The way to the server: `worker`, `leader` or `direct`. */
+  /** Returns the transport: `worker`, `leader` or `direct`. */
   get transport() {
     return this.#transport.name;
   }
 
-  /** How each stream is that this page listens to, or that the server has closed lately. */
+  /** Returns the state of each stream that this page listens to, or that the server closed recently. */
   get states() {
     return [...this.#states.values()];
   }
 
   /**
-   * Whether tabs share this stream.
+   * Returns whether tabs share this stream.
    *
    * @param {string | URL} url
    */
   includes(url) {
-    if (!URL.canParse(url, document.baseURI)) return false; // the browser says what is wrong with it
+    if (!URL.canParse(url, document.baseURI)) return false; // the browser reports the invalid URL
     const { origin, pathname } = new URL(url, document.baseURI);
     if (origin !== location.origin) return false;
     return this.#config.streams.some((path) => (path.endsWith('/') ? pathname.startsWith(path) : pathname === path));
   }
 
   /**
-   * Listens to a stream, from a cursor, or from the one in its URL. The listener is never called
-   * before this has returned, and the caller with it.
+   * Listens to a stream from a cursor, or from the one in its URL. The listener is never called before this
+   * function and its caller have returned.
    *
    * @param {string | URL} url
    * @param {string} cursor
@@ -112,7 +115,7 @@ export class Streams {
     this.#count += 1;
     const subscription = new Subscription(`${this.#tab}/${this.#count}`, target.stream, key, cursor || target.cursor, {
       onMessage: (message) => {
-        // A page that is bound to this event leaves at once, and would not hear of the state.
+        // A page that closes on this event leaves at once, and would not receive the state.
         if (message.event === CLOSE) this.#note(target.stream, stateMessage('closed'));
         listener.onMessage(message);
       },
@@ -142,13 +145,13 @@ export class Streams {
     if (!isUsed) this.#states.delete(url);
   }
 
-  /** The page goes, perhaps into the back/forward cache. */
+  /** Suspends all streams: the page is hidden, perhaps in the back/forward cache. */
   suspend() {
     this.#isSuspended = true;
     this.#transport.suspend();
   }
 
-  /** It is back. */
+  /** Resumes all streams: the page is back. */
   resume() {
     this.#isSuspended = false;
     this.#waiting.clear();

@@ -4,7 +4,7 @@ import { GAP, HEARTBEAT, HELLO, readControl } from '../../sse-kit-client/scripts
 import { isSeen, later, noteLineage, renewed } from '../../sse-kit-htmx/scripts/cursor.js';
 
 /**
- * Who listens in a page.
+ * A listener in a page.
  *
  * @typedef {object} Listener
  * @property {(state: StateMessage) => void} onState
@@ -19,7 +19,7 @@ export class Subscription {
    * @param {string} id
    * @param {string} url
    * @param {string} key of the stream that it belongs to
-   * @param {string} cursor what the page has seen
+   * @param {string} cursor the last event that the page has seen
    * @param {Listener} listener
    */
   constructor(id, url, key, cursor, listener) {
@@ -46,14 +46,14 @@ export class Subscription {
     this.cursor = renewed(this.cursor);
     const { cursor } = this;
     const { id } = hello;
-    // With an id that is not behind us, we are not where we thought.
+    // An id that is not after ours means that our position was wrong.
     const isLost = id !== '' && cursor !== '' && !isSeen(id, cursor);
-    // What a stream that resumes brings first is for the tabs that have seen a part of it.
+    // The first events of a resumed stream are for tabs that are further behind.
     if (!cursor) this.cursor = later(newest, id);
     if (hello.data) {
-      // The connection is that of all tabs: whoever left it out would leave all of them out.
+      // The connection belongs to all tabs: a publish that excluded it would exclude all of them.
       const data = { ...facts, cursor: this.cursor, connection: '' };
-      // Without an id a gap comes next, for all that have a cursor.
+      // After a hello without an id, a gap follows for all listeners with a cursor.
       const isHere = !cursor || (id !== '' && !isLost);
       this.#show({ ...hello, id: isHere ? this.cursor : '', data: JSON.stringify(data) });
     }
@@ -63,7 +63,7 @@ export class Subscription {
   }
 
   /**
-   * A gap that ends before our cursor is one of other tabs, which were further behind.
+   * Takes a gap. One that ends before our cursor concerns other tabs, which were further behind.
    *
    * @param {StreamMessage} gap
    */

@@ -1,5 +1,5 @@
-// One connection to the server for all tabs of a browser. A page loads this, and a SharedWorker too,
-// from the same file: so the one always knows what the other says.
+// One connection to the server for all tabs of a browser. The page and the SharedWorker load the same file,
+// so their versions always match.
 
 import { startPage } from './page.js';
 import { startWorker } from './worker.js';

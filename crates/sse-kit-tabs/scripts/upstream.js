@@ -19,7 +19,7 @@ export class Upstream {
   #onMessage;
   #cursor = '';
   #backoff;
-  /** The attempt that is under way, or was the last. */
+  /** The current or last attempt. */
   #attempt = new AbortController();
   /** What runs; another one may have taken its place. @type {object | undefined} */
   #run;
@@ -48,19 +48,19 @@ export class Upstream {
     this.#keep();
   }
 
-  /** Ends it: nothing is called after this. */
+  /** Ends the connection. No callback is called after this. */
   close() {
     this.#run = undefined;
     this.#attempt.abort();
     this.#wake();
   }
 
-  /** Tries again now, if it waits: the network is back. */
+  /** Retries at once, if it waits: the network is back. */
   wake() {
     this.#wake();
   }
 
-  /** Connects again and again. */
+  /** Connects, and reconnects until it is closed. */
   async #keep() {
     const run = {};
     this.#run = run;

@@ -3,20 +3,20 @@
 import { policy } from '../../sse-kit-client/scripts/trusted.js';
 import { hold, whenFree } from './locks.js';
 
-/** After how long a worker that does not greet is given up: its script may have to be loaded. */
+/** The time limit for a worker's greeting, in milliseconds: its script may have to be loaded. */
 const GREETING_MS = 3_000;
-/** The same for one that takes the place of another, by when the script is there. */
+/** The time limit for a replacement's greeting, in milliseconds: the script is loaded by then. */
 const SUCCESSION_MS = 1_000;
-/** How many workers may die, one after the other, before this page does without. */
+/** The number of workers that may die in a row before this page falls back. */
 const MAX_DEATHS = 5;
-/** How long a worker lives whose death is not one of these. */
+/** The lifetime, in milliseconds, after which a worker's death does not count. */
 const LONG_LIFE_MS = 60_000;
-/** Signs of life where there are no Web Locks. */
+/** The interval of pings, in milliseconds, for browsers without Web Locks. */
 const PING_MS = 20_000;
 const MAX_PINGS = 3;
 
 /**
- * What a page says to the worker. The first word is the options.
+ * The messages from a page to the worker. The first message is the options.
  *
  * @typedef {{does: 'joins', id: string, key: string, url: string, cursor: string}
  *   | {does: 'leaves', id: string}
@@ -26,7 +26,7 @@ const MAX_PINGS = 3;
  */
 
 /**
- * What the worker says to a page.
+ * The messages from the worker to a page.
  *
  * @typedef {{does: 'greets', lock: string}
  *   | {does: 'tells', id: string, message: SharedMessage}
@@ -35,15 +35,15 @@ const MAX_PINGS = 3;
 
 /**
  * @typedef {object} WorkerConfig
- * @property {string} worker where its script is
+ * @property {string} worker the URL of its script
  * @property {string} tab the name of this tab
- * @property {string} bus the name of the channel by which tabs know each other
+ * @property {string} bus the name of the tabs' common channel
  * @property {SharingOptions} options
  */
 
 const trusted = policy('sse-kit-tabs');
 
-/** The connections are those of a SharedWorker. */
+/** The transport in which a SharedWorker has the connections. */
 export class WorkerTransport {
   name = 'worker';
   #config;
@@ -54,7 +54,7 @@ export class WorkerTransport {
   /** @type {MessagePort | undefined} */
   #port;
   #deaths = 0;
-  /** When the worker greeted; 0: not yet. */
+  /** The time of the worker's greeting; 0 before it. */
   #greetedAt = 0;
   /** A part of the worker's name. */
   #generation = 0;
@@ -66,8 +66,8 @@ export class WorkerTransport {
 
   /**
    * @param {WorkerConfig} config
-   * @param {() => void} onFailure there can be no worker
-   * @param {(transport: WorkerTransport) => void} onReturn there is one after all, which was merely slow
+   * @param {() => void} onFailure called when there can be no worker
+   * @param {(transport: WorkerTransport) => void} onReturn called when a slow worker greets after all
    */
   constructor(config, onFailure, onReturn) {
     this.#config = config;
@@ -97,7 +97,7 @@ export class WorkerTransport {
   #connect() {
     const { worker: url, options } = this.#config;
     this.#greetedAt = 0;
-    // With the options: a worker has those of the first page that asked for it.
+    // The options are in the name, because a worker has those of the first page that asked for it.
     const name = `sse-kit ${this.#generation} ${JSON.stringify(options)}`;
     let worker;
     try {
@@ -109,7 +109,7 @@ export class WorkerTransport {
     const generation = this.#generation;
     this.#port = port;
     worker.onerror = () => {
-      if (port === this.#port) this.#onFailure(); // a policy refuses it, or its script cannot be loaded
+      if (port === this.#port) this.#onFailure(); // a policy refuses the worker, or its script cannot be loaded
     };
     port.onmessage = ({ data }) => {
       if (port === this.#port) this.#hear(data);
@@ -121,8 +121,8 @@ export class WorkerTransport {
   }
 
   /**
-   * Goes back to a worker that was given up, and was merely slow: it may have the stream of other tabs,
-   * beside which that of a younger worker, or of a page that does without, is a second connection.
+   * Returns to a slow worker that this page had given up. It may have the stream of other tabs, and the
+   * stream of a newer worker, or of a page without one, would be a second connection.
    *
    * @param {MessagePort} port
    * @param {number} generation
@@ -133,7 +133,7 @@ export class WorkerTransport {
     const hadFailed = this.#deaths > MAX_DEATHS;
     this.#generation = generation;
     this.#deaths = 0;
-    if (!this.#port && !hadFailed) return port.close(); // the page has gone; back, it asks for this one
+    if (!this.#port && !hadFailed) return port.close(); // the page is hidden; when it is back, it asks for this worker
     this.#leavePort();
     this.#port = port;
     this.#greet(lock);
@@ -148,8 +148,8 @@ export class WorkerTransport {
   }
 
   /**
-   * Lets the worker know by what it can see that this tab lives, but not before it does: the lock
-   * would be free.
+   * Tells the worker which lock this tab holds as a sign of life, but only when it holds the lock: a free
+   * lock would mean that the tab has gone.
    *
    * @param {MessagePort} port
    */
@@ -158,7 +158,7 @@ export class WorkerTransport {
     const lock = `sse-kit-tab:${tab}`;
     this.#release();
     this.#release = () => {};
-    // Without a lock the worker goes by pings.
+    // Without a lock, the worker relies on pings.
     const release = await hold(lock).catch(() => null);
     if (!release) return;
     if (port !== this.#port) return release();
@@ -200,17 +200,17 @@ export class WorkerTransport {
     for (const subscription of this.#joined.values()) this.#announce(subscription);
   }
 
-  /** The worker is dead, or did not greet in time. */
+  /** Replaces a worker that is dead, or did not greet in time. */
   #lose() {
     if (this.#greetedAt) {
       this.#leavePort();
       if (performance.now() - this.#greetedAt > LONG_LIFE_MS) this.#deaths = 0;
     } else {
-      // One that is merely slow is to keep no stream for this page, which may come back once it greets.
+      // A slow worker must keep no stream for this page, which may return to it when it greets.
       this.#say({ does: 'goes' });
       this.#disconnect();
-      // Chromium may still connect to a worker that has closed itself, which never answers. All tabs
-      // that find it so look under the next name.
+      // Chromium may still connect to a worker that has closed itself, which never answers. All tabs that
+      // find this move on to the next name.
       this.#generation += 1;
     }
     this.#deaths += 1;
@@ -224,7 +224,7 @@ export class WorkerTransport {
     this.#disconnect();
   }
 
-  /** Hears the worker no longer; its port stays open. */
+  /** Stops listening to the worker; its port stays open. */
   #disconnect() {
     clearTimeout(this.#timer);
     this.#watching.abort();

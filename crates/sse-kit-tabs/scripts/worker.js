@@ -1,14 +1,17 @@
-// What the script does in a SharedWorker: it has the connections of all tabs.
+// The script's part in a SharedWorker, which has the connections of all tabs.
 
 import { hold, openChannel, uniqueName, whenFree } from './locks.js';
 /** @import { PageWord, WorkerWord } from './worker-client.js' */
 import { SharedStreams } from './shared-streams.js';
 
-/** After how long a tab without Web Locks counts as gone. Hidden tabs ping once a minute. */
+/**
+ * The silence, in milliseconds, after which a tab without Web Locks counts as gone. Hidden tabs ping once a
+ * minute.
+ */
 const SILENCE_MS = 150_000;
 const SWEEP_MS = 30_000;
 
-/** A tab, at the other end of its port. */
+/** The worker's end of the connection to one tab. */
 class Tab {
   #port;
   #streams;
@@ -22,14 +25,14 @@ class Tab {
   /**
    * @param {MessagePort} port
    * @param {SharedStreams} streams
-   * @param {Set<Tab>} tabs those that have been heard, this among them once it has
+   * @param {Set<Tab>} tabs the tabs that have sent a message, this one included once it has
    */
   constructor(port, streams, tabs) {
     this.#port = port;
     this.#streams = streams;
     this.#tabs = tabs;
     port.onmessage = ({ data }) => this.#hear(data);
-    port.addEventListener('close', () => this.leave()); // where browsers say so
+    port.addEventListener('close', () => this.leave()); // not all browsers send this event
   }
 
   /** @param {WorkerWord} word */
@@ -45,14 +48,14 @@ class Tab {
     for (const [id, key] of this.#keys) this.#streams.leave(key, id, 'is gone');
     this.#keys.clear();
     this.#gone.abort();
-    this.#gone = new AbortController(); // it may come back
+    this.#gone = new AbortController(); // the tab may come back
     this.#hasLock = false;
   }
 
   /** @param {PageWord} word */
   #hear(word) {
     this.heardAt = performance.now();
-    this.#tabs.add(this); // also one that was taken for gone, such as a page that the browser had frozen
+    this.#tabs.add(this); // also a tab that counted as gone, such as a page that the browser had frozen
     if (word.does === 'joins') this.#join(word.id, word.key, word.url, word.cursor);
     else if (word.does === 'leaves') this.#part(word.id);
     else if (word.does === 'goes') this.leave();
@@ -97,10 +100,13 @@ export function startWorker() {
   /** @type {Set<Tab>} */
   const tabs = new Set();
   const name = `sse-kit-worker:${uniqueName()}`;
-  /** Its lock, once it is held: a tab that knew of it before would take this worker for dead. */
+  /**
+   * Resolves to the name of this worker's lock once the worker holds it. A tab that knew the name earlier would
+   * take this worker for dead.
+   */
   const isHeld = hold(name).then(
     () => name,
-    () => '', // the browser refuses it, or has none
+    () => '', // the browser refuses the lock, or has no locks
   );
 
   /** @type {any} */ (globalThis).onconnect = (/** @type {MessageEvent} */ { ports: [port] }) => {
@@ -122,7 +128,7 @@ export function startWorker() {
 }
 
 /**
- * Has tabs count themselves anew.
+ * Makes the tabs count themselves again.
  *
  * @param {string} name of their channel
  */
