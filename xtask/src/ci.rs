@@ -87,7 +87,7 @@ fn deny(steps: &Steps) -> Result<Option<&'static str>> {
     Ok(unchecked)
 }
 
-/// Whether cargo-deny failed for want of its database, and not because of what stands in it.
+/// Returns whether cargo-deny failed because it could not fetch its database.
 fn is_unreachable(output: &str) -> bool {
     output.contains("failed to fetch advisory database")
 }

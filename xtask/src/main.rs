@@ -46,7 +46,7 @@ struct Cli {
     verb: Verb,
 }
 
-/// What each verb does is told in its own file.
+/// The verbs. Each one's file has its documentation.
 #[derive(Debug, Subcommand)]
 enum Verb {
     Demo(demo::Demo),

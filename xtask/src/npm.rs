@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{process, tools};
 
-/// What npm writes last, so an install that was broken off has none.
+/// The file that npm writes last, so an interrupted install has none.
 const INSTALLED: &str = "node_modules/.package-lock.json";
 
 /// Runs `npm ci` in a folder unless what its lock file names is installed already.

@@ -1,4 +1,4 @@
-//! `cargo xtask pictures`: the pictures of the guides, taken anew.
+//! `cargo xtask pictures`: takes the screenshots of the guides.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::workspace::Workspace;
 use crate::{browser, process, tools};
 
-/// Take the pictures of the guides anew
+/// Take the screenshots of the guides
 ///
 /// Starts the examples, brings their pages and the inspector into each state, and writes what Chromium shows to
 /// `docs/src/examples`, `docs/src/inspector`, `docs/src/jobs`, `docs/src/monitoring` and `docs/src/tabs`. Look at

@@ -59,7 +59,7 @@ pub fn run_quietly(command: &mut Command, read: impl FnMut(&str)) -> Result<()> 
     check(command, status).map_err(|error| anyhow!("{said}{error}"))
 }
 
-/// Runs in silence, and returns what was said on stdout and stderr.
+/// Runs without printing, and returns stdout and stderr.
 pub fn capture(command: &mut Command) -> Result<(ExitStatus, String)> {
     listen(command, |_| {})
 }

@@ -42,7 +42,7 @@ impl Steps {
         Self { display, started: Instant::now() }
     }
 
-    /// Whether there are people to see colours.
+    /// Returns whether progress is shown on a terminal, which has colours.
     pub fn on_terminal(&self) -> bool {
         self.display == Display::Terminal
     }

@@ -73,7 +73,7 @@ impl Release {
         self.run_cargo(&mut command)
     }
 
-    /// Compares what is public with the last tag.
+    /// Compares the public API with the last tag.
     fn compare(&self, workspace: &Workspace) -> Result<()> {
         heading("release: what is public, compared with the last tag");
         let Some(tag) = last_tag() else {
@@ -121,7 +121,7 @@ impl Release {
     }
 }
 
-/// What the checks have shown.
+/// The results of the checks.
 #[derive(Debug, Default)]
 struct Outcome {
     failed: Vec<String>,

@@ -54,7 +54,7 @@ fn listed(programs: &[Program<'_>]) -> String {
     programs.iter().map(line).collect()
 }
 
-/// How a program is built.
+/// The build profile of a program.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Profile {
     Debug,

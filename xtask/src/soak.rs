@@ -18,7 +18,7 @@ use crate::{browser, first_program, process, wheels};
 #[cfg(unix)]
 const FILES: u64 = 12_000;
 
-/// How often the browser's tabs are walked through.
+/// The number of random walks over the browser's tabs.
 const WALKS: &str = "500";
 
 /// Packages and their tests whose inputs are random.
@@ -182,7 +182,7 @@ fn walk_in_browser() -> Result<()> {
     process::run(&mut command)
 }
 
-/// Lets this process, and those that it starts, have the descriptors that are needed.
+/// Raises the limit of open files for this process and its children.
 #[cfg(unix)]
 fn raise_file_limit() -> Result<()> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

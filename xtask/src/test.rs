@@ -107,7 +107,7 @@ impl Test {
     }
 }
 
-/// How many tests went which way, and what is to be said about it.
+/// The numbers of passed and failed tests, with notes.
 #[derive(Debug, Default)]
 struct Tally {
     passed: usize,
@@ -159,7 +159,7 @@ impl Suite {
     }
 }
 
-/// What is to be said, a line per suite, and the sum as the last line.
+/// Returns the summary: a line per suite, and the total as the last line.
 fn summary(suites: &[Suite]) -> String {
     let mut lines = vec!["== summary".to_owned()];
     for Suite { name, tally } in suites {

@@ -12,7 +12,7 @@ use crate::process;
 /// A program that a verb needs.
 #[derive(Debug)]
 pub struct Tool {
-    /// What people call it.
+    /// The name in messages.
     name: &'static str,
     /// The names it goes by in `PATH`; the first that is found is taken.
     programs: &'static [&'static str],
@@ -82,7 +82,7 @@ pub const PROMTOOL: Tool = Tool {
     package: Some("prometheus"),
 };
 
-/// What makes a moving picture of single ones.
+/// The program that joins screenshots to an animation.
 pub const IMG2WEBP: Tool =
     Tool { name: "img2webp", programs: &["img2webp"], variable: None, package: Some("webp") };
 
@@ -113,7 +113,7 @@ impl Tool {
         if let Some(variable) = self.variable
             && let Some(path) = env::var_os(variable)
         {
-            // Absolute, because who runs it may do so from another folder.
+            // Absolute, because the caller may run it from another folder.
             let path = std::path::absolute(path).with_context(|| format!("{variable} is empty"))?;
             ensure!(path.is_file(), "{variable} names {}, which is no file", path.display());
             return Ok(Some(path));
@@ -208,7 +208,7 @@ fn is_executable(file: &Path) -> bool {
     file.is_file()
 }
 
-/// Installs what is missing from Debian's packages; fails where we may not.
+/// Installs missing Debian packages; fails without root.
 pub fn install_package(missing: &str, package: &str) -> Result<()> {
     ensure!(may_install(), "on Debian it comes with `apt-get install {package}` as root");
     eprintln!("{missing} is missing; installing Debian's package `{package}`");

@@ -95,7 +95,7 @@ pub struct Program<'a> {
     pub package: &'a str,
     /// The name of the program.
     pub name: &'a str,
-    /// What the package says that it is.
+    /// The description of the package.
     pub description: &'a str,
 }
 

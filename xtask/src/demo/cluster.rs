@@ -18,10 +18,10 @@ use crate::{assets, process, tools};
 
 const NODES: usize = 3;
 
-/// How long Redis may take to start.
+/// The time limit for the start of Redis.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What is running; it ends when this is dropped.
+/// The running processes, which end when this is dropped.
 struct Cluster(Vec<Child>);
 
 impl Drop for Cluster {
@@ -144,7 +144,7 @@ fn pass_on(listener: &TcpListener, addresses: Vec<String>) {
     }
 }
 
-/// When either side ends, both do: pages notice at once that their node is gone.
+/// Copies bytes one way until the end, then closes both sides, so pages notice at once that their node is gone.
 fn copy(mut from: TcpStream, mut to: TcpStream) {
     // How it ended does not matter: it has.
     let _ = std::io::copy(&mut from, &mut to);

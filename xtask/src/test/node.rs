@@ -1,4 +1,4 @@
-//! Runs node's own test runner, and counts what it says.
+//! Runs node's own test runner, and counts the results of its report.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -11,10 +11,10 @@ use super::{Tally, heading, node};
 use crate::workspace::Workspace;
 use crate::{npm, process};
 
-/// Where scripts are, beside the folder of the tools' own lock file and settings.
+/// The folders of scripts, relative to the folder with the tools' lock file and settings.
 const FOLDERS: &[&str] = &[".", "../../crates", "../../examples", "../../xtask"];
 
-/// What each script is checked by, as a command that fails when something is wrong.
+/// The checks of all scripts, as commands that fail if they find something.
 const CHECKS: &[(&str, &[&str])] = &[
     (
         "format and lint",

@@ -53,7 +53,7 @@ const FACADE: &str = "sse-kit";
 /// A program built on the facade, as examples are.
 const HUB: &str = "sse-hub";
 
-/// What `cargo xtask new` writes: apps, as examples are.
+/// The apps that `cargo xtask new` writes, which follow the rules of examples.
 const STARTERS: &str = "xtask/starters/";
 
 /// Crates of others that are one crate's business, and the crates, and folders outside `crates/`,
@@ -73,9 +73,9 @@ pub(super) struct PackageFacts {
     pub(super) name: String,
     /// From the root, with `/` between its parts.
     pub(super) folder: String,
-    /// What it depends on when it is built.
+    /// The normal and build dependencies.
     pub(super) needs: Vec<String>,
-    /// What its tests and examples depend on.
+    /// The dependencies of its tests and examples.
     pub(super) tested_with: Vec<String>,
 }
 

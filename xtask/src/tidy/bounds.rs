@@ -4,11 +4,11 @@ use super::Offence;
 use super::sources::Source;
 use super::words::stands_alone;
 
-/// How such a bound is written in Rust.
+/// The forms of such a bound in Rust.
 const BOUNDS: &[&str] =
     &["timeout(Duration::from_", "elapsed() < Duration", "elapsed() <= Duration"];
 
-/// How one is written in JavaScript: before a number.
+/// The forms of such a bound in JavaScript, before a number.
 const SCRIPT_BOUND: &str = "{ timeout: ";
 
 /// Finds times that a test must not take.

@@ -25,7 +25,7 @@ const GLUE: &[(&str, &[&str])] = &[
     ("sse-kit-test", &["proptest", "tower_service"]),
 ];
 
-/// What is no crate of others at the beginning of a path.
+/// The first words of paths that name no third-party crate.
 const OURS: &[&str] = &["crate", "self", "super", "Self", "std", "core", "alloc"];
 
 /// Finds the types and traits of others in what a library shows.
@@ -61,7 +61,7 @@ pub(super) fn offences(source: &Source) -> Vec<Offence> {
         .collect()
 }
 
-/// What a file shows, and what its names stand for.
+/// The types in a file's public signatures, and the origins of its names.
 #[derive(Debug, Default)]
 struct Shown {
     /// The crates that names of this file come from.
@@ -70,7 +70,7 @@ struct Shown {
     modules: HashSet<String>,
     /// The paths in public signatures, by line: the first name, and whether others follow.
     paths: Vec<(usize, String, bool)>,
-    /// Whether we are in what is public; bodies of functions never are.
+    /// Whether the visitor is in a public signature; bodies of functions never are.
     in_public: bool,
 }
 

@@ -43,7 +43,7 @@ pub(super) struct Function {
     pub(super) lines: usize,
 }
 
-/// How often a file uses each construct.
+/// The number of uses of each construct in a file.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Counts {
     pub(super) pub_types: usize,

@@ -48,7 +48,7 @@ fn is_markdown(path: &str) -> bool {
     path.rsplit_once('.').is_some_and(|(_, extension)| extension == "md")
 }
 
-/// Goes where a link of a page leads; an error says why that is nowhere.
+/// Follows a link of a page; an error names the missing target.
 fn follow(
     sources: &[Source],
     exists: &impl Fn(&str) -> bool,
@@ -74,7 +74,7 @@ fn follow(
     Ok(())
 }
 
-/// Whether a target begins with a scheme, as `https:` and `mailto:` do.
+/// Returns whether a target begins with a scheme, such as `https:` or `mailto:`.
 fn is_elsewhere(target: &str) -> bool {
     target.split_once(':').is_some_and(|(scheme, _)| {
         !scheme.is_empty() && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))

@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use super::Offence;
 use super::sources::Source;
 
-/// Fields of `[package]` that are said once, in the workspace.
+/// The fields of `[package]` that packages inherit from the workspace.
 const INHERITED: &[&str] = &["edition", "license", "rust-version"];
 
 /// Finds what a package's manifest does not inherit.

@@ -78,7 +78,7 @@ fn inline_targets(line: &str) -> Vec<String> {
     line.match_indices("](").map(|(at, mark)| target_at(&line[at + mark.len()..])).collect()
 }
 
-/// What stands between a link's brackets, without its title.
+/// Returns the target of a link, without its title.
 fn target_at(rest: &str) -> String {
     if let Some(rest) = rest.strip_prefix('<') {
         return rest.split('>').next().unwrap_or(rest).to_owned();

@@ -176,7 +176,7 @@ mod tests {
         serde_json::from_value(value).expect("a package as cargo describes it")
     }
 
-    /// What is wrong with a package in a folder with all files.
+    /// Returns the offences of a package in a folder with all files.
     fn whats(folder: &str, change: impl FnOnce(&mut Value)) -> Vec<String> {
         let root = tempfile::tempdir().expect("a folder");
         fs::create_dir_all(root.path().join(folder)).expect("there is room");

@@ -8,7 +8,7 @@ const SUPPORT: &str = "tests/support/";
 
 // This file would offend against itself: its words are put together from halves.
 
-/// How a property test begins whose settings are to follow.
+/// The beginning of a property test whose settings follow.
 const BLOCK: &str = concat!("prop", "test! {");
 
 /// Generators and settings with a seed of their own.

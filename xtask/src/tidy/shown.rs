@@ -60,12 +60,12 @@ fn of_crate(lib: &str, files: &[&Source]) -> Vec<Offence> {
         .collect()
 }
 
-/// Whether the crate's front door names it: what it does not name is private.
+/// Returns whether `lib.rs` names it; a type that it does not name is private.
 pub(super) fn is_word_of(lib: &str, name: &str) -> bool {
     lib.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
 }
 
-/// What the inherent methods of a type do for its reader.
+/// The roles of a type's inherent methods.
 #[derive(Clone, Copy, Debug, Default)]
 struct Methods {
     /// One of them makes a value, from something else than a value.
@@ -126,7 +126,7 @@ impl<'ast> Visit<'ast> for Found {
     }
 }
 
-/// Whether a function returns a value of its type, bare or wrapped, and takes none.
+/// Returns whether a function is a constructor: it returns its type, bare or wrapped, and has no receiver.
 fn makes(signature: &syn::Signature, name: &str) -> bool {
     let mut named = Named { name, found: false };
     named.visit_return_type(&signature.output);

@@ -21,7 +21,7 @@ impl Source {
         Self { path: path.into(), text: text.into() }
     }
 
-    /// What follows the last dot of the path.
+    /// Returns the extension of the path.
     pub(super) fn extension(&self) -> &str {
         self.path.rsplit_once('.').map_or("", |(_, extension)| extension)
     }

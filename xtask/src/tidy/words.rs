@@ -37,13 +37,13 @@ pub(super) fn offences(source: &Source) -> Vec<Offence> {
     offences
 }
 
-/// Whether an absolute path in the line begins so; `docs` before it makes it a relative one.
+/// Returns whether the line has an absolute path with this beginning; `docs` before it makes it relative.
 fn begins_a_path(line: &str, path: &str) -> bool {
     line.match_indices(path)
         .any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || "_-.}".contains(c)))
 }
 
-/// Whether the name is there and is not the end of a longer one.
+/// Returns whether the line has the name, not as the end of a longer one.
 pub(super) fn stands_alone(line: &str, name: &str) -> bool {
     line.match_indices(name)
         .any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
