@@ -56,7 +56,7 @@ fn public_types_are_send_and_sync() {
 fn layers_are_send_and_sync() {
     send_and_sync::<(
         sse_kit_http::SameSiteLayer,
-        sse_kit_http::Checked<(), ()>,
+        sse_kit_http::Checked<()>,
         sse_kit_http::WithCors<()>,
     )>();
 }

@@ -53,7 +53,7 @@ fn of_crate(sources: &[Source], name: &str) -> Vec<Offence> {
                 ));
             }
             if !is_word_of(asserted, name) {
-                offence(format!("{test} does not assert that `{name}` is `Send` and `Sync`"));
+                offence(format!("{test} does not say whether `{name}` is `Send` and `Sync`"));
             }
             if unlike.contains(name.as_str()) {
                 offence(format!(
@@ -165,7 +165,7 @@ mod tests {
         let found = whats("pub struct It;", "");
         assert_eq!(
             found,
-            ["crates/a/tests/send_sync.rs does not assert that `It` is `Send` and `Sync`"]
+            ["crates/a/tests/send_sync.rs does not say whether `It` is `Send` and `Sync`"]
         );
         assert_eq!(whats("pub struct It;", "struct NotIt;").len(), 1);
     }
