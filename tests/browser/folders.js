@@ -21,6 +21,25 @@ export async function folderOf(t, files) {
 }
 
 /**
+ * A folder of files that take a while to be hashed, and no room on the disk: tracks of an album, for pictures.
+ *
+ * @param {{after: (stop: () => unknown) => void}} t
+ * @param {string[]} names
+ * @param {number} mebibytes how large each of them is
+ */
+export async function hollowFolder(t, names, mebibytes) {
+  const folder = await mkdtemp(join(tmpdir(), 'jobs-'));
+  t.after(() => rm(folder, { recursive: true }));
+  for (const name of names) {
+    await mkdir(join(folder, name, '..'), { recursive: true });
+    const file = await open(join(folder, name), 'w');
+    await file.truncate(mebibytes * 2 ** 20);
+    await file.close();
+  }
+  return folder;
+}
+
+/**
  * Adds a file that takes longer to hash than any test waits, and no room on the disk.
  *
  * @param {string} folder

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { takeExamples } from './example-pictures.js';
-import { folderOf } from './folders.js';
+import { hollowFolder } from './folders.js';
 import { assets, launchWholeBrowser, startExample } from './launch.js';
 import { answer, down, startProxy } from './proxy.js';
 
@@ -71,7 +71,7 @@ async function takeStates(browser) {
 async function openTwo(context, files) {
   const board = await startExample(t, 'jobs', ['--heartbeat', '1', '--assets', assets]);
   const tracks = Array.from({ length: files }, (_, n) => `album-${1 + Math.floor(n / 12)}/track-${1 + (n % 12)}.flac`);
-  const folder = await folderOf(t, Object.fromEntries(tracks.map((track) => [track, 'x'.repeat(2 ** 20)])));
+  const folder = await hollowFolder(t, tracks, Math.floor(2_048 / files));
   const [first, second] = [await context.newPage(), await context.newPage()];
   for (const page of [first, second]) {
     await page.goto(`${board.base}/?htmx=4`);
@@ -148,7 +148,7 @@ async function takeMoving(browser, colorScheme) {
 async function takeInspector(browser) {
   const board = await startExample(t, 'jobs', ['--heartbeat', '1', '--inspector', '--assets', assets]);
   const tracks = Array.from({ length: 96 }, (_, n) => `album-${1 + Math.floor(n / 12)}/track-${1 + (n % 12)}.flac`);
-  const folder = await folderOf(t, Object.fromEntries(tracks.map((track) => [track, 'x'.repeat(2 ** 20)])));
+  const folder = await hollowFolder(t, tracks, 1);
   // Each profile has a connection of its own, which its tabs share.
   const contexts = [];
   for (let person = 0; person < 3; person += 1) contexts.push(await browser.newContext());

@@ -123,7 +123,7 @@ impl Panels<'_> {
     fn load_line(&self) -> Html {
         let load = &self.figures.load;
         let cores = u32::try_from(self.figures.cores.len()).map_or(1.0, f64::from);
-        let top = load.peak().ceil().max(cores).max(1.0);
+        let top = load.highest().unwrap_or(1.0).ceil().max(cores).max(1.0);
         sparkline::line(load, top, label("Load", load, Decimal))
     }
 
@@ -137,15 +137,11 @@ impl Panels<'_> {
         sparkline::line(sent, self.top_rate(), label("Sent", sent, Rate))
     }
 
-    #[expect(clippy::unused_self, reason = "templates call methods")]
-    fn peak(&self, rate: &Series) -> Rate {
-        Rate(rate.range().map(|(_, high)| high))
-    }
-
     /// The top of both lines of the network: a power of two, so that they seldom change their scale.
     fn top_rate(&self) -> f64 {
-        let peak = self.figures.received.peak().max(self.figures.sent.peak());
-        peak.max(1024.0).log2().ceil().exp2()
+        let rates = [&self.figures.received, &self.figures.sent];
+        let highest = rates.into_iter().filter_map(Series::highest).fold(1024.0, f64::max);
+        highest.log2().ceil().exp2()
     }
 }
 

@@ -35,9 +35,9 @@ impl Series {
         Some(known.fold((first, first), |(low, high), value| (low.min(value), high.max(value))))
     }
 
-    /// Returns the highest value, or 0.
-    pub(crate) fn peak(&self) -> f64 {
-        self.range().map_or(0.0, |(_, high)| high)
+    /// Returns the highest value; `None` if none is known.
+    pub(crate) fn highest(&self) -> Option<f64> {
+        self.range().map(|(_, high)| high)
     }
 }
 
@@ -55,13 +55,13 @@ mod tests {
     #[test]
     fn the_oldest_value_gives_way() {
         let mut series = Series::default();
-        assert_eq!((series.newest(), series.range(), series.peak()), (None, None, 0.0));
+        assert_eq!((series.newest(), series.range(), series.highest()), (None, None, None));
         for value in 0..130_u8 {
             series.push(Some(f64::from(value)));
         }
         assert_eq!(series.values().count(), Series::LENGTH);
         assert_eq!((series.newest(), series.range()), (Some(129.0), Some((10.0, 129.0))));
         series.push(None);
-        assert_eq!((series.newest(), series.peak()), (None, 129.0));
+        assert_eq!((series.newest(), series.highest()), (None, Some(129.0)));
     }
 }
