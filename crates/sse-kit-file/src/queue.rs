@@ -93,6 +93,13 @@ impl Queue {
         Some(taken)
     }
 
+    /// Takes everything that waits.
+    pub(crate) fn drain(&self) -> Vec<Waiting> {
+        let mut state = self.state.lock();
+        state.bytes = 0;
+        std::mem::take(&mut state.waiting)
+    }
+
     /// Closes the queue: what waits is still written, and nothing more is accepted.
     pub(crate) fn close(&self) {
         self.state.lock().is_closed = true;

@@ -48,8 +48,14 @@ impl Held {
     }
 }
 
+/// Refuses all that waits, also when the thread panics.
 impl Drop for Held {
     fn drop(&mut self) {
+        self.shared.close();
+        for waiting in self.shared.queue.drain() {
+            // The publisher may have gone away.
+            drop(waiting.answer.send(Err(AppendError::Closed)));
+        }
         drop(self.lock.take());
         self.shared.has_ended.send_replace(true);
     }
@@ -221,4 +227,28 @@ fn newest_of(audience: &Audience, pending: &[Pending]) -> Option<u64> {
 fn overlap(one: &Audience, other: &Audience) -> bool {
     let is_shared = |topic| other.topics().contains(topic);
     (one.is_everyone() && other.is_everyone()) || one.topics().iter().any(is_shared)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use sse_kit_event::{Epoch, Event};
+
+    use super::*;
+    use crate::catalog::Catalog;
+    use crate::disk::Directory;
+
+    #[tokio::test]
+    async fn a_writer_that_is_gone_has_answered_all_that_waited() {
+        let catalog =
+            Catalog::new(Arc::new(Directory(std::path::PathBuf::new())), VecDeque::new(), 0);
+        let shared = Arc::new(Shared::new(Epoch::new(1), Arc::new(catalog)));
+        let held = Held::new(None, &shared);
+        let append: Append = Record::new(Audience::Everyone, Event::new("x").encode()).into();
+        let (answer, answered) = oneshot::channel();
+        shared.queue.push(Waiting { append, bytes: 1, answer }).unwrap();
+        drop(held);
+        assert!(matches!(answered.await, Ok(Err(AppendError::Closed))));
+    }
 }

@@ -36,7 +36,7 @@ async fn open(store: &Path, mode: SyncMode) -> FileLog {
     FileLog::open(config).await.expect("the store opens")
 }
 
-/// What the process does that is killed: it publishes, and writes down what was acknowledged.
+/// The process that is killed: it publishes, and writes down what was acknowledged.
 async fn publish_without_end(store: PathBuf) {
     let mode = if std::env::var_os(MODE).is_some() { SyncMode::Process } else { SyncMode::Always };
     let hub = Hub::builder().log(open(&store, mode).await).build().expect("a hub");

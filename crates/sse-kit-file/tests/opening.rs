@@ -1,4 +1,4 @@
-//! Which directories are stores, who may open them, and what they keep.
+//! Opening directories: stores, those that are none, and stores that are open already.
 
 use std::fs;
 use std::path::Path;

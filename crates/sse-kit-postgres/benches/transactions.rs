@@ -1,13 +1,14 @@
 //! `cargo bench -p sse-kit-postgres`: how many transactions that publish are committed, next to a design in
-//! which each holds a row lock until its commit; and how fast a hub publishes, next to the log in memory.
-//! PostgreSQL runs on this machine and waits for the disk. Figures compare with each other and not with
-//! those of other machines.
+//! which each holds a row lock until its commit. PostgreSQL runs on this machine and waits for the disk.
+//! Somebody reads each log as it grows. The designs take turns in each round, so that whatever else the
+//! machine does meets all of them. Figures compare with each other and not with those of other machines.
 #![expect(
     clippy::print_stdout,
     clippy::cast_precision_loss,
     reason = "it prints figures for people"
 )]
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -17,10 +18,10 @@ use sse_kit_event::{Event, Topic};
 use sse_kit_postgres::{Outbox, PostgresConfig, PostgresLog};
 use sse_kit_test_support::postgres::Server;
 use tokio::task::JoinSet;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::{AsyncMessage, Client, NoTls, Statement};
 
 const LASTS: Duration = Duration::from_secs(2);
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 7;
 
 /// The rows of the app, and the tables of the design with a row lock.
 const TABLES: &str = "
@@ -40,8 +41,25 @@ const TABLES: &str = "
 /// The way in which a transaction publishes.
 #[derive(Clone, Copy, Debug)]
 enum Design {
-    Outbox,
+    /// A prepared statement, which holds the row lock until the commit.
     RowLock,
+    /// The prepared statement `select sse.publish(…)`.
+    Function,
+    /// The trait [`Outbox`], which prepares nothing.
+    Outbox,
+}
+
+const DESIGNS: [Design; 3] = [Design::RowLock, Design::Function, Design::Outbox];
+
+impl Design {
+    /// Returns the statement that publishes an event with this as its data.
+    fn statement(self, data: &str) -> String {
+        match self {
+            // Encoded, as nobody would do in a transaction that holds the lock.
+            Self::RowLock => format!("select lock_publish('a', 'data: {data}\\012'::bytea)"),
+            Self::Function | Self::Outbox => format!("select sse.publish('a', null, '{data}')"),
+        }
+    }
 }
 
 #[tokio::main]
@@ -49,27 +67,46 @@ async fn main() {
     let server = Server::start(&["-c", "fsync=on", "-c", "full_page_writes=on"]);
     let client = connect(&server.url()).await;
     client.batch_execute(TABLES).await.expect("they are new");
-    let hub = hub(&server.url()).await;
+    let log = PostgresLog::connect(PostgresConfig::new(&server.url()).expect("an address")).await;
+    let builder = Hub::builder().heartbeat(None).history(50).log(log.expect("it is there"));
+    let _hub = builder.build().expect("a hub");
+    tokio::spawn(follow(server.url()));
     println!("{LASTS:?} each, the median of {ROUNDS} rounds; 128 bytes\n");
-    println!("| | at once | per second | p50 | p99 |");
-    println!("|---|---|---|---|---|");
+    println!("| design | at once | per second | to the row lock of its round | p50 | p99 |");
+    println!("|---|---|---|---|---|---|");
     for publishers in [1, 16, 64] {
-        for design in [Design::RowLock, Design::Outbox] {
-            let mut rounds = Vec::new();
-            for _ in 0..ROUNDS {
+        let mut rounds = DESIGNS.map(|_| Vec::new());
+        for _ in 0..ROUNDS {
+            for (design, rounds) in DESIGNS.into_iter().zip(&mut rounds) {
                 rounds.push(transact(&server.url(), design, publishers).await);
             }
-            print_median(&format!("transactions, {design:?}"), publishers, rounds);
+        }
+        for (design, own) in DESIGNS.into_iter().zip(&rounds) {
+            print_median(design, publishers, own, &rounds[0]);
         }
     }
-    let memory = Hub::builder().heartbeat(None).history(50).build().expect("a hub");
-    for publishers in [1, 16, 256] {
-        for (name, hub) in [("hub, memory", &memory), ("hub, PostgreSQL", &hub)] {
-            let mut rounds = Vec::new();
-            for _ in 0..ROUNDS {
-                rounds.push(publish(hub, publishers).await);
+}
+
+/// Reads the log of the design with a row lock, when it is notified, as a node does.
+async fn follow(url: String) {
+    let (client, mut connection) = tokio_postgres::connect(&url, NoTls).await.expect("it is there");
+    let (news, mut read) = tokio::sync::watch::channel(());
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+            if matches!(message, AsyncMessage::Notification(_)) {
+                news.send_replace(());
             }
-            print_median(name, publishers, rounds);
+        }
+    });
+    client.batch_execute("listen lock").await.expect("it listens");
+    let query = "select o, topic, event from lock_log where o > $1 order by o limit 500";
+    let query = client.prepare(query).await.expect("it is a statement");
+    let mut last = 0_i64;
+    while read.changed().await.is_ok() {
+        loop {
+            let Ok(rows) = client.query(&query, &[&last]).await else { return };
+            let Some(newest) = rows.last() else { break };
+            last = newest.get(0);
         }
     }
 }
@@ -78,12 +115,6 @@ async fn connect(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("it is there");
     tokio::spawn(connection);
     client
-}
-
-async fn hub(url: &str) -> Hub {
-    let log = PostgresLog::connect(PostgresConfig::new(url).expect("an address")).await;
-    let builder = Hub::builder().heartbeat(None).history(50);
-    builder.log(log.expect("it is there")).build().expect("a hub")
 }
 
 /// Changes a row and publishes, in transactions of four round trips.
@@ -99,25 +130,21 @@ async fn transact(url: &str, design: Design, publishers: usize) -> Vec<Duration>
         publishing.spawn(async move {
             let topic: Topic = "a".parse().expect("a topic");
             let event = Event::new("x".repeat(128));
-            let encoded = event.encode();
-            let change = client.prepare("update item set state = state + 1 where id = $1");
-            let change = change.await.expect("it is a statement");
-            let locked = client.prepare("select lock_publish('a', $1)").await;
-            let locked = locked.expect("it is a statement");
+            let prepare = async |sql: &str| -> Statement {
+                client.prepare(sql).await.expect("it is a statement")
+            };
+            let change = prepare("update item set state = state + 1 where id = $1").await;
+            let publish = prepare(&design.statement(&"x".repeat(128))).await;
             let mut latencies = Vec::new();
             while !is_over.load(Ordering::Relaxed) {
                 let begun = Instant::now();
                 let mut transaction = client.transaction().await.expect("it begins");
                 transaction.execute(&change, &[&row]).await.expect("it is changed");
-                match design {
-                    Design::Outbox => {
-                        let sent = transaction.publish(&topic, event.clone()).await;
-                        assert!(sent.expect("it is accepted"));
-                    }
-                    Design::RowLock => {
-                        let sent = transaction.execute(&locked, &[&encoded.as_bytes()]).await;
-                        sent.expect("it is accepted");
-                    }
+                if matches!(design, Design::Outbox) {
+                    let sent = transaction.publish(&topic, event.clone()).await;
+                    assert!(sent.expect("it is accepted"));
+                } else {
+                    transaction.execute(&publish, &[]).await.expect("it is accepted");
                 }
                 transaction.commit().await.expect("it commits");
                 latencies.push(begun.elapsed());
@@ -130,33 +157,25 @@ async fn transact(url: &str, design: Design, publishers: usize) -> Vec<Duration>
     publishing.join_all().await.concat()
 }
 
-/// Publishes through a hub.
-async fn publish(hub: &Hub, publishers: usize) -> Vec<Duration> {
-    let is_over = Arc::new(AtomicBool::new(false));
-    let mut publishing = JoinSet::new();
-    for _ in 0..publishers {
-        let (hub, is_over) = (hub.clone(), Arc::clone(&is_over));
-        publishing.spawn(async move {
-            let (topic, data) = ("a".parse::<Topic>().expect("a topic"), "x".repeat(128));
-            let mut latencies = Vec::new();
-            while !is_over.load(Ordering::Relaxed) {
-                let begun = Instant::now();
-                hub.publish(&topic, Event::new(&*data)).await.expect("it is appended");
-                latencies.push(begun.elapsed());
-            }
-            latencies
-        });
-    }
-    tokio::time::sleep(LASTS).await;
-    is_over.store(true, Ordering::Relaxed);
-    publishing.join_all().await.concat()
-}
-
-fn print_median(name: &str, publishers: usize, mut rounds: Vec<Vec<Duration>>) {
+/// Prints the median of some rounds, and the median of their ratios to the others.
+fn print_median(
+    design: Design,
+    publishers: usize,
+    rounds: &[Vec<Duration>],
+    others: &[Vec<Duration>],
+) {
+    let ratio =
+        |(own, other): (&Vec<Duration>, &Vec<Duration>)| own.len() as f64 / other.len() as f64;
+    let mut ratios: Vec<f64> = rounds.iter().zip(others).map(ratio).collect();
+    ratios.sort_by(f64::total_cmp);
+    let mut rounds: Vec<_> = rounds.to_vec();
     rounds.sort_by_key(Vec::len);
     let mut median = rounds.swap_remove(ROUNDS / 2);
     median.sort_unstable();
     let rate = median.len() as f64 / LASTS.as_secs_f64();
     let (p50, p99) = (median[median.len() / 2], median[median.len() * 99 / 100]);
-    println!("| {name} | {publishers} | {rate:.0} | {p50:.2?} | {p99:.2?} |");
+    let (least, ratio, most) = (ratios[0], ratios[ROUNDS / 2], ratios[ROUNDS - 1]);
+    println!(
+        "| {design:?} | {publishers} | {rate:.0} | {ratio:.2} ({least:.2} to {most:.2}) | {p50:.2?} | {p99:.2?} |"
+    );
 }

@@ -20,6 +20,9 @@ use crate::status::{Shared, View};
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// The maximum number of appends that are to be sent again. They are outside of the limits of the queue.
+const MAX_LATER: usize = 1024;
+
 const APPEND: &str = "select sse.append(
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
 
@@ -96,9 +99,6 @@ impl Appender {
             waiting.extend(taken);
             self.append(waiting).await;
         }
-        for waiting in std::mem::take(&mut self.later) {
-            self.answer(waiting, Err(AppendError::Closed));
-        }
     }
 
     /// Appends a batch. If PostgreSQL refuses it, sends its appends one by one, because one of them may
@@ -161,6 +161,8 @@ impl Appender {
         let now = Instant::now();
         let deadlines = sending.waiting.iter().map(|(_, waiting)| waiting.deadline);
         let end = deadlines.fold(now + self.config.attempt_timeout, Instant::min);
+        // Nothing would be sent on a connection that has ended, and nobody could tell it from a lost reply.
+        self.link.take_if(|link| link.session.client.is_closed());
         if self.link.is_none() {
             let connecting = timeout_at(end, Link::open(&self.config)).await;
             let late = |elapsed: Elapsed| ConnectError::Postgres(elapsed.into());
@@ -180,7 +182,11 @@ impl Appender {
             let outcome = outcomes.get(at).map_or("", String::as_str);
             match Outcome::parse(outcome, &waiting.append) {
                 Outcome::Done(answer) => self.answer(waiting, answer),
-                Outcome::Busy if waiting.deadline > Instant::now() => self.later.push(waiting),
+                Outcome::Busy
+                    if waiting.deadline > Instant::now() && self.later.len() < MAX_LATER =>
+                {
+                    self.later.push(waiting);
+                }
                 Outcome::Busy => {
                     let error = "another transaction with this idempotency key is open, or too many \
                         events wait for their offsets";
@@ -214,10 +220,17 @@ impl Appender {
     }
 }
 
-/// Ends the wait of [`Log::closed`](sse_kit_broadcast::Log::closed), also when the task is aborted.
+/// Refuses all that waits, and ends the wait of [`Log::closed`](sse_kit_broadcast::Log::closed), also when
+/// the task panics or is aborted.
 impl Drop for Appender {
     fn drop(&mut self) {
         self.link = None;
+        self.shared.close();
+        // None of these was written. Those that were being sent are dropped, which makes them ambiguous.
+        let waiting = std::mem::take(&mut self.later);
+        for waiting in waiting.into_iter().chain(self.shared.queue.drain()) {
+            self.answer(waiting, Err(AppendError::Closed));
+        }
         self.shared.has_ended.send_replace(true);
     }
 }
@@ -283,5 +296,36 @@ impl Link {
             &batch.expected,
         ];
         self.session.client.query_one(&self.append, &arguments).await?.try_get(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sse_kit_broadcast::Record;
+    use sse_kit_event::{Audience, Epoch, Event};
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::status::Place;
+
+    #[tokio::test]
+    async fn an_appender_that_is_gone_has_answered_all_that_waited() {
+        let config = PostgresConfig::new("postgres://localhost/x").unwrap();
+        let place = Place { at: EventId::new(Epoch::new(1), 0), tag: None };
+        let shared = Arc::new(Shared::new("n", place));
+        let waiting = || {
+            let append = Record::new(Audience::Everyone, Event::new("x").encode()).into();
+            let (answer, answered) = oneshot::channel();
+            (Waiting { append, deadline: Instant::now(), answer }, answered)
+        };
+        let ((first, first_answered), (second, second_answered)) = (waiting(), waiting());
+        let mut appender = Appender::new(config, Arc::clone(&shared));
+        appender.later.push(first);
+        shared.queue.push(second).unwrap();
+        drop(appender);
+        for answered in [first_answered, second_answered] {
+            assert!(matches!(answered.await, Ok(Err(AppendError::Closed))));
+        }
+        assert!(matches!(shared.queue.push(waiting().0), Err(AppendError::Closed)));
     }
 }

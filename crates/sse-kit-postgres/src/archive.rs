@@ -30,7 +30,7 @@ const QUERY: &str = "
         (select count(*) from sse.log where o > $1 and o <= through) = through - $1 as is_dense
       from (
         select epoch, greatest(floor, trimmed) as kept_after,
-          least(last, $1::bigint + $6::bigint) as through
+          least(greatest(last, (select max(o) from sse.log)), $1::bigint + $6::bigint) as through
         from sse.meta
       ) as m
     )
@@ -83,19 +83,31 @@ impl Archive {
         }
         // One read at a time: a hub does not have many at once, and they share the connection.
         let mut link = self.link.lock().await;
-        let open = match link.take() {
-            Some(open) => open,
-            None => Link::open(&self.config)
-                .await
-                .map_err(|error| ReadError::Unavailable(error.into()))?,
-        };
-        // A read that fails, or is dropped, takes its connection with it.
+        if let Some(open) = link.take() {
+            // The connection may have ended since the last read. Then a new one serves.
+            if let Ok(page) = self.attempt(open, &mut link, after, topics, limit).await {
+                return page.ok_or(ReadError::NotKept);
+            }
+        }
+        let unavailable = |error: ConnectError| ReadError::Unavailable(error.into());
+        let open = Link::open(&self.config).await.map_err(unavailable)?;
+        let page = self.attempt(open, &mut link, after, topics, limit).await;
+        page.map_err(|error| ReadError::Unavailable(error.into()))?.ok_or(ReadError::NotKept)
+    }
+
+    /// Reads on a connection, and keeps it. A read that fails, or is dropped, takes it along.
+    async fn attempt(
+        &self,
+        open: Link,
+        keep: &mut Option<Link>,
+        after: EventId,
+        topics: Option<&Topics>,
+        limit: usize,
+    ) -> Result<Option<LogPage>, PageError> {
         let reading = timeout(self.config.read_timeout(), open.read(after, topics, limit));
-        let page = reading.await.unwrap_or_else(|elapsed| Err(elapsed.into()));
-        let page = page.map_err(|error| ReadError::Unavailable(error.into()))?;
-        *link = Some(open);
-        drop(link);
-        page.ok_or(ReadError::NotKept)
+        let page = reading.await.unwrap_or_else(|elapsed| Err(elapsed.into()))?;
+        *keep = Some(open);
+        Ok(page)
     }
 }
 

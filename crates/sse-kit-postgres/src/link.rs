@@ -85,11 +85,12 @@ impl Link {
         Ok(Some(lineage))
     }
 
-    /// Deletes old records. Returns `true` if there may be more of them.
+    /// Deletes old records. Returns `true` if there may be more of them, or if another session has the log.
     pub(crate) async fn trim(&self, keep: u64, keep_for: Option<Duration>) -> Result<bool, Error> {
         let keep = i64::try_from(keep).unwrap_or(i64::MAX);
         let keep_for = keep_for.map(|age| age.as_secs_f64());
         let row = self.session.client.query_one(&self.trim, &[&keep, &keep_for]).await?;
-        Ok(row.try_get::<_, i64>(0)? >= TRIMMED)
+        let trimmed: i64 = row.try_get(0)?;
+        Ok(!(0..TRIMMED).contains(&trimmed))
     }
 }

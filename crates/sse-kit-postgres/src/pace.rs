@@ -1,4 +1,4 @@
-//! How often a node looks into the outbox.
+//! The intervals at which a node looks into the outbox.
 
 use std::time::Duration;
 

@@ -18,9 +18,14 @@ pub(crate) const MAX_BYTES: i64 = 1 << 20;
 
 /// Reads the state of the log and the records after an offset, in one snapshot.
 const QUERY: &str = "
-    select m.epoch, m.last, greatest(m.floor, m.trimmed), p.tag,
+    with m as materialized (
+      select epoch, greatest(last, (select max(o) from sse.log)) as last,
+        greatest(floor, trimmed) as kept_after
+      from sse.meta
+    )
+    select m.epoch, m.last, m.kept_after, p.tag,
       l.o, l.tag, l.topics, l.event, l.key, l.left_out
-    from sse.meta m
+    from m
     left join sse.log p on p.o = $1
     left join lateral (
       select * from (

@@ -144,7 +144,7 @@ impl Reader {
         if self.shared.monitor.up() {
             tracing::info!("the log can be read again");
         }
-        self.trim(link).await?;
+        self.trim(link).await;
         if !is_complete {
             return Ok(());
         }
@@ -262,18 +262,25 @@ impl Reader {
         heard(self.inlet.mark_lost_through(offset))
     }
 
-    /// Deletes old records, if it is time to.
-    async fn trim(&mut self, link: &Link) -> Result<(), Stopped> {
+    /// Deletes old records, if it is time to. If that fails, reading goes on.
+    async fn trim(&mut self, link: &Link) {
         let now = Instant::now();
         if now < self.trim_at {
-            return Ok(());
+            return;
         }
+        self.trim_at = now + TRIM_EVERY;
         let trimming = link.trim(self.config.keep_events, self.config.keep_for);
-        let is_more =
-            timeout(self.config.read_timeout(), trimming).await.map_err(PageError::from)??;
-        // The rest of many follows soon.
-        self.trim_at = now + if is_more { TRIM_EVERY / 20 } else { TRIM_EVERY };
-        Ok(())
+        let trimmed = timeout(self.config.read_timeout(), trimming).await;
+        let trimmed = trimmed.map_err(PageError::from).and_then(|trimmed| Ok(trimmed?));
+        match trimmed {
+            // The rest of many follows soon.
+            Ok(true) => self.trim_at = now + TRIM_EVERY / 20,
+            Ok(false) => {}
+            Err(error) => {
+                let error = ConnectError::from(error).described();
+                tracing::warn!(error, "old records could not be deleted; retrying");
+            }
+        }
     }
 }
 
@@ -303,10 +310,16 @@ pub(crate) fn deliver(
     match row.record {
         Ok(record) => heard(inlet.deliver(id, record).map(drop)),
         Err(error) => {
-            tracing::error!(%id, %error, "a row of the log is not a record and is skipped");
-            shared.malformed.add(1);
+            shared.skip(id, error);
             Ok(())
         }
+    }
+}
+
+/// Reports the end of the task, also when it panics or is aborted.
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.shared.close();
     }
 }
 

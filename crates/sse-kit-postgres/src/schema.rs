@@ -8,7 +8,15 @@ use crate::session::Session;
 /// The comments in it document its tables and functions. The role that applies it owns them. A role
 /// that publishes needs `usage on schema sse`; the role of a node also needs `execute on all functions
 /// in schema sse` and `select on all tables in schema sse`.
-pub const MIGRATION: &str = include_str!("../sql/schema.sql");
+pub const MIGRATION: &str = concat!(
+    include_str!("../sql/tables.sql"),
+    include_str!("../sql/epochs.sql"),
+    include_str!("../sql/sequence.sql"),
+    include_str!("../sql/publish.sql"),
+    include_str!("../sql/append.sql"),
+    include_str!("../sql/trim.sql"),
+    include_str!("../sql/roles.sql"),
+);
 
 /// The version of the schema that this crate needs.
 const VERSION: i32 = 1;

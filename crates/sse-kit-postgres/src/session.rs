@@ -26,9 +26,12 @@ impl Session {
         let connecting = timeout(config.connect_timeout(), Self::connect(config)).await;
         let session =
             connecting.unwrap_or_else(|elapsed| Err(ConnectError::Postgres(elapsed.into())))?;
-        // The functions read what others have committed after they began.
+        // The functions read what others have committed after they began. An offset that was delivered
+        // before it was on the disk could be given to another event after a crash.
         let settings = format!(
-            "set default_transaction_isolation = 'read committed'; set statement_timeout = {}",
+            "set default_transaction_isolation = 'read committed'; set statement_timeout = {}; \
+             select set_config('synchronous_commit', 'local', false) \
+             where current_setting('synchronous_commit') = 'off'",
             config.read_timeout().as_millis().clamp(1, 1_000_000_000),
         );
         let set = timeout(config.read_timeout(), session.client.batch_execute(&settings)).await;

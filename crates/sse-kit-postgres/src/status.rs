@@ -3,13 +3,19 @@
 use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use sse_kit_broadcast::{Counter, LogHealth, LogMonitor, LogStats};
 use sse_kit_event::EventId;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
+use crate::page::NoRecord;
 use crate::queue::Queue;
+
+/// The minimum interval between two rows that are logged because they are not records.
+const SKIP_LOGGED_EVERY: Duration = Duration::from_secs(10);
 
 /// A handle to the status of a [`PostgresLog`](crate::PostgresLog) that a hub owns: see
 /// [`PostgresLog::monitor`](crate::PostgresLog::monitor). Cloning is cheap.
@@ -81,6 +87,8 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     pub(crate) monitor: LogMonitor,
     position: Mutex<Position>,
+    /// The time at which a row was logged that is not a record.
+    skip_logged_at: Mutex<Option<Instant>>,
     /// `true` after a failed append, until one succeeds.
     is_failing: AtomicBool,
     /// `true` once everything that waited is written or refused.
@@ -112,7 +120,7 @@ pub(crate) struct Place {
     pub(crate) tag: Option<i64>,
 }
 
-/// What a node has seen of the log, as arguments of its functions.
+/// The part of the log that a node has seen, as arguments of the functions of the schema.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     /// The name of the node.
@@ -131,6 +139,7 @@ impl Shared {
             queue: Queue::default(),
             monitor: LogMonitor::default(),
             position: Mutex::new(Position { seen: place.at, place, kept_after: 0 }),
+            skip_logged_at: Mutex::default(),
             is_failing: AtomicBool::new(false),
             has_ended: watch::Sender::default(),
             retried: Counter::default(),
@@ -152,6 +161,19 @@ impl Shared {
         let mut position = self.position.lock();
         position.place = place;
         position.see(place.at);
+    }
+
+    /// Counts a row that is not a record, and logs it unless another one was logged just now: each role
+    /// that may publish can write such rows.
+    pub(crate) fn skip(&self, id: EventId, error: NoRecord) {
+        self.malformed.add(1);
+        let now = Instant::now();
+        let mut logged_at = self.skip_logged_at.lock();
+        if logged_at.is_none_or(|at| now.duration_since(at) >= SKIP_LOGGED_EVERY) {
+            *logged_at = Some(now);
+            let skipped = self.malformed.get();
+            tracing::error!(%id, %error, skipped, "a row of the log is not a record and is skipped");
+        }
     }
 
     /// Sets the place of this node in a new epoch.

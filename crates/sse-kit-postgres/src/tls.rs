@@ -30,7 +30,11 @@ impl Tls {
             return Ok(Connector(Arc::clone(config)));
         }
         let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let loaded = rustls_native_certs::load_native_certs();
+        for error in loaded.errors {
+            tracing::warn!(%error, "certificates of the operating system could not be loaded");
+        }
+        roots.add_parsable_certificates(loaded.certs);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 
 const DATA: usize = 128;
 
-/// What a measurement asks of the nodes.
+/// The load of a measurement.
 #[derive(Clone, Copy)]
 struct Load {
     /// Of each node.
@@ -110,7 +110,7 @@ async fn measure(log: &str, nodes: &[Hub], load: Load, redis: Option<&Server>) {
     );
 }
 
-/// How many messages came before the last.
+/// Returns the number of messages that came before the last.
 async fn read(mut stream: Subscription) -> usize {
     let mut seen = 0;
     loop {

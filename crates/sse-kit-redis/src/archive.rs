@@ -10,7 +10,7 @@ use sse_kit_event::EventId;
 use crate::config::RedisConfig;
 use crate::entry::StreamEntry;
 use crate::link::Link;
-use crate::page::{Budget, From, Pages};
+use crate::page::{Budget, From, Page, Pages};
 use crate::status::Shared;
 
 /// The maximum distance of a read from the end of the log, in records. Redis reads the records of all
@@ -38,6 +38,22 @@ impl Archive {
         }
     }
 
+    async fn page(&self, after: EventId, limit: usize) -> Result<Page, RedisError> {
+        let (number, mut connection) = self.link.connection().await?;
+        let (budget, from) = (*self.budget.lock(), From::After(after.offset(), 0));
+        let page = self.pages.read(&mut connection, &self.config, from, limit, budget).await;
+        match &page {
+            Ok(_) => self.budget.lock().grow(),
+            Err(error) => {
+                if error.is_timeout() {
+                    self.budget.lock().shrink();
+                }
+                self.link.discard(number).await;
+            }
+        }
+        page
+    }
+
     /// Reads the records after `after`, oldest first.
     pub(crate) async fn read(
         &self,
@@ -48,20 +64,12 @@ impl Archive {
         if !self.shared.may_hold_after(after, FURTHEST) {
             return Err(ReadError::NotKept);
         }
-        let (number, mut connection) = self.link.connection().await.map_err(unavailable)?;
-        let (budget, from) = (*self.budget.lock(), From::After(after.offset(), 0));
-        let read = self.pages.read(&mut connection, &self.config, from, limit, budget).await;
-        let page = match read {
-            Ok(page) => page,
-            Err(error) => {
-                if error.is_timeout() {
-                    self.budget.lock().shrink();
-                }
-                self.link.discard(number).await;
-                return Err(unavailable(error));
-            }
+        let page = match self.page(after, limit).await {
+            // The connection may have ended since the last read. Then a new one serves.
+            Err(error) if !error.is_timeout() => self.page(after, limit).await,
+            page => page,
         };
-        self.budget.lock().grow();
+        let page = page.map_err(unavailable)?;
         if page.epoch != after.epoch().to_string() {
             return Err(ReadError::NotKept);
         }

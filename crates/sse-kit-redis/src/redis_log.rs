@@ -89,7 +89,12 @@ impl Log for RedisLog {
             return tracing::error!("this log already serves a hub; create a log for each hub");
         };
         reader.warm(warm_up.begin, warm_up.entries, &inlet, &self.shared);
+        let closing = CloseOnDrop(Arc::clone(&self.shared));
         let reading = reader.run(warm_up.connection, inlet, Arc::clone(&self.shared));
+        let reading = async move {
+            let _closing = closing;
+            reading.await;
+        };
         *self.reading.lock() = Some(tokio::spawn(reading).abort_handle());
     }
 
@@ -134,6 +139,15 @@ impl Log for RedisLog {
 
     fn close(&self) {
         self.shared.close();
+    }
+}
+
+/// Reports the end of the reader, also when it panics or is aborted.
+struct CloseOnDrop(Arc<Shared>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 

@@ -6,6 +6,8 @@
 
 #[cfg(unix)]
 pub mod postgres;
+#[cfg(feature = "proxy")]
+pub mod proxy;
 mod random;
 mod waiting;
 

@@ -15,7 +15,7 @@ use crate::{Node, client, event, node, server, topic};
 const PUBLISHERS: usize = 16;
 const ROWS: i32 = 8;
 
-/// What a publisher knows in the end.
+/// The knowledge of a publisher in the end.
 #[derive(Default)]
 struct Published {
     /// The texts of committed or acknowledged events.

@@ -7,14 +7,14 @@ use sse_kit_broadcast::conformance::{self, Subject};
 use sse_kit_postgres::PostgresLog;
 use sse_kit_test_support::in_time;
 use sse_kit_test_support::postgres::Server;
+use sse_kit_test_support::proxy::{Protocol, Proxy};
 
 use crate::config;
-use crate::proxy::Proxy;
 
 struct Postgres<S> {
     server: Server,
     proxy: Proxy,
-    /// Those of earlier proxies.
+    /// The replies that earlier proxies lost.
     lost_replies: usize,
     saved: Option<S>,
 }
@@ -51,7 +51,7 @@ impl Subject for Postgres<tempfile::TempDir> {
         Box::pin(async {
             self.server.kill();
             self.lost_replies += self.proxy.lost_replies();
-            self.proxy = Proxy::start(self.server.port()).await;
+            self.proxy = Proxy::start(Protocol::Postgres, self.server.port()).await;
             self.server.restart();
             true
         })
@@ -70,7 +70,7 @@ impl Subject for Postgres<tempfile::TempDir> {
     }
 
     fn wipe(&mut self) -> BoxFuture<'_, bool> {
-        self.psql("truncate sse.meta, sse.log, sse.outbox, sse.once, sse.nodes");
+        self.psql("truncate sse.meta, sse.log, sse.outbox, sse.commits, sse.once, sse.nodes");
         Box::pin(async { true })
     }
 
@@ -88,7 +88,7 @@ impl Subject for Postgres<tempfile::TempDir> {
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_keeps_every_promise_of_a_log() {
     let server = Server::start(&[]);
-    let proxy = Proxy::start(server.port()).await;
+    let proxy = Proxy::start(Protocol::Postgres, server.port()).await;
     let mut postgres = Postgres { server, proxy, lost_replies: 0, saved: None };
     let suite = conformance::check(&mut postgres);
     let report = in_time("it ends", suite).await;

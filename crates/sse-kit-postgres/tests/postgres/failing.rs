@@ -1,4 +1,4 @@
-//! What happens when PostgreSQL fails, is restored, or is touched by others.
+//! Failures: PostgreSQL ends, is restored, or is touched by others.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use sse_kit_event::control::GapReason;
 use sse_kit_event::{Event, LastEventId};
 use sse_kit_postgres::{ConnectError, PostgresConfig, PostgresLog};
 use sse_kit_test_support::postgres::Server;
-use sse_kit_test_support::until;
+use sse_kit_test_support::proxy::{Protocol, Proxy};
+use sse_kit_test_support::{in_time, until};
 use tokio_postgres::error::SqlState;
 
-use crate::proxy::Proxy;
 use crate::{client, config, event, gap, node, node_with, publish, server, topic};
 
 /// A standby that was behind is promoted: its end of the log is not that of the pages.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_promoted_standby_is_told_and_never_silent() {
     let mut primary = Server::start(&[]);
-    let proxy = Proxy::start(primary.port()).await;
+    let proxy = Proxy::start(Protocol::Postgres, primary.port()).await;
     let nodes = [node(&proxy.url()).await, node(&proxy.url()).await];
     let before = publish(&nodes[0], "t", "before").await;
     let standby = primary.standby(&[]);
@@ -64,6 +64,32 @@ async fn a_promoted_standby_is_told_and_never_silent() {
     assert_eq!(gap(&mut stream).await.reason, GapReason::UnknownEpoch);
 }
 
+/// A failover in which nothing is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_synchronous_standby_has_all_and_no_page_gets_a_gap() {
+    let mut primary = Server::start(&[]);
+    let proxy = Proxy::start(Protocol::Postgres, primary.port()).await;
+    let node = node(&proxy.url()).await;
+    let standby = primary.standby(&[]);
+    primary.psql("postgres", "alter system set synchronous_standby_names = '*'");
+    primary.psql("postgres", "select pg_reload_conf()");
+    let is_sync = "select count(*) from pg_stat_replication where sync_state = 'sync'";
+    until("it is synchronous", || primary.psql("postgres", is_sync) == "1").await;
+    let mut stream = node.hub.subscribe(topic("t")).open().expect("it opens");
+    for n in 0..20 {
+        let id = publish(&node, "t", n.to_string()).await;
+        assert_eq!(event(&mut stream).await, (id, n.to_string()));
+    }
+    primary.kill();
+    standby.promote();
+    standby.psql("postgres", "alter system set synchronous_standby_names = ''");
+    standby.psql("postgres", "select pg_reload_conf()");
+    proxy.lead_to(standby.port());
+    let new = publish(&node, "t", "new").await;
+    assert_eq!(new.offset(), 21);
+    assert_eq!(event(&mut stream).await, (new, "new".into()), "no gap");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_is_put_back_is_told_to_those_who_saw_more() {
     let mut postgres = Server::start(&[]);
@@ -92,11 +118,10 @@ async fn a_log_that_is_set_back_under_running_nodes_is_told_to_everybody() {
         publish(&nodes[n % 2], "t", n.to_string()).await;
     }
     let changes = [
-        // Its end is gone; its end has become another one; the state alone was set back; all is gone.
+        // Its end is gone; its end has become another one; all is gone.
         "begin; delete from sse.log where o > 2; update sse.meta set last = 2; commit",
-        "update sse.log set tag = tag + 1 where o = (select last from sse.meta)",
-        "update sse.meta set last = last - 1",
-        "truncate sse.meta, sse.log, sse.outbox, sse.once, sse.nodes",
+        "update sse.log set tag = tag + 1 where o = (select max(o) from sse.log)",
+        "truncate sse.meta, sse.log, sse.outbox, sse.commits, sse.once, sse.nodes",
         "drop schema sse cascade",
     ];
     for (n, change) in changes.into_iter().enumerate() {
@@ -194,12 +219,130 @@ async fn old_events_are_deleted_by_number_and_by_age() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn old_keys_and_nodes_are_deleted_and_a_key_serves_again() {
+    let (database, url) = server().create_database();
+    let node = node(&url).await;
+    let mut stream = node.hub.subscribe(topic("t")).open().expect("it opens");
+    let psql = |sql: &str| server().psql(&database, sql);
+    let once = "select sse.publish('t', null, 'x', null, 'k')";
+    assert_eq!((psql(once), psql(once)), ("t".into(), "f".into()));
+    assert_eq!(event(&mut stream).await.1, "x");
+    publish(&node, "t", "by a node").await;
+    assert_eq!(event(&mut stream).await.1, "by a node");
+    psql("update sse.nodes set at = at - interval '25 hours'");
+    psql("update sse.once set at = at - interval '121 s'");
+    let left = "select (select count(*) from sse.once) + (select count(*) from sse.nodes)";
+    until("they are deleted", || psql(left) == "0").await;
+    assert_eq!(psql(once), "t", "the key is free");
+    // Before it is deleted, too.
+    assert_eq!(event(&mut stream).await.1, "x");
+    let lock = client(&url).await;
+    lock.batch_execute("begin; lock table sse.nodes in exclusive mode").await.expect("it is free");
+    psql("update sse.once set at = at - interval '121 s'");
+    assert_eq!(psql(once), "t", "the key is too old");
+}
+
+/// A trim that fails, or finds the log locked.
+#[tokio::test(flavor = "multi_thread")]
+async fn reading_goes_on_where_trimming_cannot() {
+    let (database, url) = server().create_database();
+    let node = node_with(config(&url).keep_events(1), Hub::builder()).await;
+    let mut stream = node.hub.subscribe(topic("t")).open().expect("it opens");
+    let psql = |sql: &str| server().psql(&database, sql);
+    psql("create function fails() returns trigger language plpgsql as $$ begin raise 'no'; end $$");
+    psql("create trigger fails before delete on sse.log execute function fails()");
+    for n in 0..2 {
+        let id = publish(&node, "t", n.to_string()).await;
+        assert_eq!(event(&mut stream).await, (id, n.to_string()));
+    }
+    tokio::time::sleep(Duration::from_millis(1500)).await; // it has tried to trim since
+    let id = publish(&node, "t", "next").await;
+    assert_eq!(event(&mut stream).await, (id, "next".into()));
+    assert_eq!(node.postgres.stats().reconnects, 0);
+    psql("drop trigger fails on sse.log");
+    until("it is trimmed", || psql("select count(*) from sse.log") == "1").await;
+    let lock = client(&url).await;
+    lock.batch_execute("begin; select from sse.meta for update").await.expect("it is locked");
+    assert_eq!(psql("select sse.trim(1, null)"), "-1", "it is tried again soon");
+}
+
+/// A copy of the database, as `createdb --template` makes it, while no node runs. A dump that is loaded is
+/// the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_the_database_is_a_new_epoch_that_continues() {
+    let (database, url) = server().create_database();
+    let first = node(&url).await;
+    let kept = publish(&first, "t", "kept").await;
+    drop(first);
+    until("nobody is connected", || {
+        let count = format!("select count(*) from pg_stat_activity where datname = '{database}'");
+        server().psql("postgres", &count) == "0"
+    })
+    .await;
+    server().psql("postgres", &format!("create database {database}_copy template {database}"));
+    let lost = publish(&node(&url).await, "t", "lost").await;
+    let copy = node(&server().url_of(&format!("{database}_copy"))).await;
+    let new = publish(&copy, "t", "new").await;
+    assert_ne!((new.epoch(), new.offset()), (lost.epoch(), lost.offset()));
+    let resume = |id| copy.hub.subscribe(topic("t")).resume(Some(LastEventId::Known(id))).open();
+    let mut stream = resume(kept).expect("it opens");
+    assert_eq!(event(&mut stream).await, (new, "new".into()), "no gap for what was kept");
+    let mut stream = resume(lost).expect("it opens");
+    assert_eq!(gap(&mut stream).await.reason, GapReason::UnknownEpoch);
+}
+
+/// The connection for backfills has ended since the last one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backfill_after_a_cut_connection_has_no_gap() {
+    let postgres = Server::start(&[]);
+    let proxy = Proxy::start(Protocol::Postgres, postgres.port()).await;
+    let node = node_with(config(&proxy.url()), Hub::builder().history(5)).await;
+    let first = publish(&node, "t", "0").await;
+    for n in 1..40 {
+        publish(&node, "t", n.to_string()).await;
+    }
+    for _ in 0..2 {
+        let resume = Some(LastEventId::Known(first));
+        let subscribe = node.hub.subscribe(topic("t")).resume(resume);
+        let mut stream = subscribe.backfill().await.expect("it opens");
+        for n in 1..40 {
+            assert_eq!(event(&mut stream).await.1, n.to_string());
+        }
+        proxy.cut();
+    }
+}
+
+/// An offset that was delivered must not be lost with the server.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_waits_for_the_disk_where_others_do_not() {
+    let (database, url) = server().create_database();
+    let psql = |sql: &str| server().psql(&database, sql);
+    psql(&format!("alter database {database} set synchronous_commit = off"));
+    let node = node(&url).await;
+    psql("create table found (setting text)");
+    psql(
+        "create function looks() returns trigger language plpgsql as $$ begin \
+         insert into public.found values (current_setting('synchronous_commit')); return null; end $$",
+    );
+    psql("create trigger looks after insert on sse.log execute function looks()");
+    publish(&node, "t", "by the node").await;
+    psql("select sse.publish('t', null, 'moved')");
+    until("both are there", || psql("select count(*) from sse.log") == "2").await;
+    assert_eq!(psql("select distinct setting from found"), "local");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_away_is_told_and_found_again() {
     let mut postgres = Server::start(&[]);
     let config = config(&postgres.url()).append_deadline(Duration::from_millis(500));
     let config = config.attempt_timeout(Duration::from_millis(300));
     let node = node_with(config.clone(), Hub::builder()).await;
     let mut stream = node.hub.subscribe(topic("t")).open().expect("it opens");
+    // The connection of the appender is open, and ends with the server.
+    let first = Event::new("first").with_idempotency_key("first".parse().expect("a key"));
+    let opening = async { while node.hub.publish(&topic("t"), first.clone()).await.is_err() {} };
+    in_time("it is appended, in however many attempts", opening).await;
+    assert_eq!(event(&mut stream).await.1, "first");
     postgres.stop();
     until("it is told", || matches!(node.postgres.health(), LogHealth::Down { .. })).await;
     let refused = node.hub.publish(&topic("t"), Event::new("x")).await;
@@ -223,10 +366,10 @@ async fn the_newest_event_of_an_earlier_epoch_is_the_newest_still() {
     let node = node(&url).await;
     let seen = publish(&node, "t", "seen").await;
     let psql = |sql: &str| server().psql(&database, sql);
-    psql("select sse.begin_epoch(m, m.last) from sse.meta m");
+    psql("select sse.begin_epoch(m, m.last) from sse.state() m");
     let newer = |epoch: &str, offset| {
         let topics = "array['t']";
-        psql(&format!("select sse.newer(m, {topics}, '{epoch}', {offset}) from sse.meta m"))
+        psql(&format!("select sse.newer(m, {topics}, '{epoch}', {offset}) from sse.state() m"))
     };
     let epoch = seen.epoch().to_string();
     assert_eq!(newer(&epoch, 1), "", "there is none");
@@ -241,7 +384,7 @@ async fn the_newest_event_of_an_earlier_epoch_is_the_newest_still() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_connection_is_made_anew() {
     let postgres = Server::start(&[]);
-    let proxy = Proxy::start(postgres.port()).await;
+    let proxy = Proxy::start(Protocol::Postgres, postgres.port()).await;
     let node = node(&proxy.url()).await;
     let mut stream = node.hub.subscribe(topic("t")).open().expect("it opens");
     for n in 0..10 {

@@ -4,7 +4,6 @@ mod cluster;
 mod conformance;
 mod failing;
 mod guide;
-mod proxy;
 mod publishing;
 mod rules;
 
@@ -29,7 +28,7 @@ struct Node {
     postgres: PostgresStatus,
 }
 
-/// What is to succeed does so on a busy machine too.
+/// Settings with which everything succeeds on a busy machine too.
 fn config(url: &str) -> PostgresConfig {
     let config = PostgresConfig::new(url).expect("an address");
     config.append_deadline(PATIENCE).attempt_timeout(PATIENCE / 4).start_deadline(PATIENCE)
@@ -61,7 +60,7 @@ async fn publish(node: &Node, name: &str, data: impl Into<String>) -> EventId {
     node.hub.publish(&topic(name), Event::new(data)).await.expect("it is appended").id
 }
 
-/// What comes next, heartbeats aside.
+/// Returns the next delivery, heartbeats aside.
 async fn next(stream: &mut Subscription) -> Delivery {
     let delivery = async {
         loop {

@@ -3,6 +3,7 @@
 use sse_kit_broadcast::PublishError;
 use sse_kit_event::{Audience, Event, IdempotencyKey};
 use sse_kit_postgres::{Outbox, OutboxError};
+use sse_kit_test_support::until;
 use tokio_postgres::IsolationLevel;
 use tokio_postgres::error::SqlState;
 
@@ -148,6 +149,27 @@ async fn a_transaction_that_stays_open_stalls_nobody() {
     assert_eq!(event(&mut stream).await, (receipt.id, "open".into()));
 }
 
+/// A key that is published again before its event has an offset, by a transaction that stays open.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_key_in_an_open_transaction_stalls_nobody() {
+    let (_, url) = server().create_database();
+    let node = node(&url).await;
+    let mut stream = node.hub.subscribe(topic("t")).open().expect("it opens");
+    let (one, mut two, lock) = (client(&url).await, client(&url).await, client(&url).await);
+    publish(&node, "t", "first").await;
+    assert_eq!(event(&mut stream).await.1, "first");
+    // Nothing is moved meanwhile.
+    lock.batch_execute("begin; select from sse.meta for update").await.expect("it is locked");
+    let once = "select sse.publish('t', null, 'x', null, 'k')";
+    one.batch_execute(once).await.expect("it is accepted");
+    let transaction = two.transaction().await.expect("it begins");
+    let again = transaction.query_one(once, &[]).await.expect("it is accepted");
+    assert!(!again.get::<_, bool>(0));
+    lock.batch_execute("commit").await.expect("it is free");
+    assert_eq!(event(&mut stream).await.1, "x");
+    transaction.commit().await.expect("it commits");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_publish_of_the_hub_follows_all_that_was_committed_before() {
     let (_, url) = server().create_database();
@@ -203,6 +225,104 @@ async fn every_isolation_level_publishes() {
     }
 }
 
+/// Many publishers at the strictest level: none fails for the others' events.
+#[tokio::test(flavor = "multi_thread")]
+async fn serializable_transactions_have_no_conflict_over_events() {
+    let (database, url) = server().create_database();
+    let node = node(&url).await;
+    let mut stream = node.hub.subscribe(topic("t")).queue(10_000).open().expect("it opens");
+    let publishing = (0..8).map(|_| {
+        let url = url.clone();
+        tokio::spawn(async move {
+            let mut client = client(&url).await;
+            for _ in 0..40 {
+                let level = IsolationLevel::Serializable;
+                let transaction = client.build_transaction().isolation_level(level).start();
+                let mut transaction = transaction.await.expect("it begins");
+                let sent = transaction.publish(&topic("t"), Event::new("x")).await;
+                assert!(sent.expect("it is accepted"));
+                transaction.commit().await.expect("it commits");
+            }
+        })
+    });
+    let publishing: Vec<_> = publishing.collect();
+    // The planner reads whole tables that it knows as empty.
+    server().psql(&database, "vacuum analyze sse.outbox, sse.commits, sse.meta");
+    for publisher in publishing {
+        publisher.await.expect("it ends well");
+    }
+    for _ in 0..8 * 40 {
+        assert_eq!(event(&mut stream).await.1, "x");
+    }
+}
+
+/// The commit of many events reads none of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cost_of_a_commit_is_that_of_its_events() {
+    let (_, url) = server().create_database();
+    let _node = node(&url).await;
+    let mut client = client(&url).await;
+    let publish = client.prepare("select sse.publish('t', null, 'x')").await.unwrap();
+    // The session keeps its plans after these.
+    for _ in 0..10 {
+        client.execute(&publish, &[]).await.expect("it is accepted");
+    }
+    let transaction = client.transaction().await.expect("it begins");
+    for _ in 0..100 {
+        transaction.execute(&publish, &[]).await.expect("it is accepted");
+    }
+    transaction.batch_execute("set constraints all immediate").await.expect("they hold");
+    let read = "select coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0)::bigint \
+        from pg_stat_xact_all_tables where schemaname = 'sse' and relname in ('outbox', 'commits')";
+    let read: i64 = transaction.query_one(read, &[]).await.expect("it is counted").get(0);
+    assert_eq!(read, 0);
+}
+
+/// A transaction that stays open keeps all old versions of rows, which a node must not search.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_costs_the_same_while_an_old_transaction_is_open() {
+    let (database, url) = server().create_database();
+    let node = node(&url).await;
+    let mut stream = node.hub.subscribe(topic("t")).queue(10_000).open().expect("it opens");
+    let old = client(&url).await;
+    old.batch_execute("create table other (n int)").await.unwrap();
+    old.batch_execute("begin; insert into other values (1)").await.unwrap();
+    let writing = client(&url).await;
+    let write = writing.prepare("select sse.publish('t', null, 'x')").await.unwrap();
+    for _ in 0..500 {
+        writing.execute(&write, &[]).await.expect("it is accepted");
+    }
+    for _ in 0..500 {
+        assert_eq!(event(&mut stream).await.1, "x");
+    }
+    let awake = "select awake <> '' from sse.meta";
+    until("the node sleeps", || server().psql(&database, awake) == "f").await;
+    // A session as that of a node. The first look searches everything.
+    let mut looking = client(&url).await;
+    let mut entries = Vec::new();
+    for _ in 0..3 {
+        let look = looking.transaction().await.expect("it begins");
+        let read = async || {
+            let read = "select coalesce(sum(pg_stat_get_xact_tuples_returned(indexrelid)), 0)::bigint \
+                from pg_index where indrelid in ('sse.outbox'::regclass, 'sse.commits'::regclass)";
+            look.query_one(read, &[]).await.expect("it is counted").get::<_, i64>(0)
+        };
+        let before = read().await;
+        let sequence = "select sse.sequence('test', '1 s', 500, '', 0, 0, 0)";
+        look.batch_execute(sequence).await.expect("it looks");
+        entries.push(read().await - before);
+        look.commit().await.expect("it commits");
+    }
+    assert!(entries[0] >= 500, "{entries:?}: the old transaction keeps nothing");
+    assert!(entries[1] < 50 && entries[2] < 50, "{entries:?}");
+    // Events are found all the same.
+    publish(&node, "t", "by the node").await;
+    writing.execute(&write, &[]).await.expect("it is accepted");
+    assert_eq!(event(&mut stream).await.1, "by the node");
+    assert_eq!(event(&mut stream).await.1, "x");
+    old.batch_execute("commit").await.unwrap();
+}
+
 /// Two-phase commit, and whoever must not notify: nodes look by themselves.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_prepared_transaction_publishes_without_a_notification() {
@@ -242,6 +362,41 @@ async fn a_role_that_publishes_can_do_nothing_else() {
         let refused = client.batch_execute(sql).await.expect_err(sql);
         assert_eq!(refused.code().map(SqlState::code), Some("42501"), "{sql}");
     }
+    // Neither may it publish what no node would deliver.
+    for call in [
+        r"array['a*'], 'data: x\012'",
+        r"array['sse-kit'], 'data: x\012'",
+        "array['a'], 'junk'",
+        r"array['a'], 'event: sse-kit:close\012data: x\012'",
+        r"array['a'], 'event: open\012data: x\012'",
+        r"array['a'], 'event: error\012data: x\012'",
+    ] {
+        let sql = format!("select sse.enqueue({call}, '', '')");
+        let refused = client.batch_execute(&sql).await.expect_err(&sql);
+        assert_eq!(refused.code().map(SqlState::code), Some("22023"), "{sql}");
+    }
+    // Nor run its own code as the owner of the functions, by types of its own.
+    for name in ["text", "boolean", "bigint", "bytea"] {
+        let attack = format!(
+            "create function pg_temp.evil(t pg_catalog.{name}) returns pg_catalog.bool language plpgsql as \
+             $$ begin execute 'alter role {role} superuser'; return true; end $$; \
+             create domain pg_temp.{name} as pg_catalog.{name} check (pg_temp.evil(value))"
+        );
+        let attack = attack.replace("pg_catalog.boolean", "pg_catalog.bool");
+        let attack = attack.replace("pg_catalog.bigint", "pg_catalog.int8");
+        client.batch_execute(&attack).await.expect("it may have types of its own");
+    }
+    for sql in [
+        "select sse.publish('t'::pg_catalog.text, null, 'x'::pg_catalog.text)",
+        r"select sse.enqueue('{t}'::pg_catalog._text, 'data: x\012', '', '')",
+        "select sse.publish('t', null, 'y', null, 'k')",
+    ] {
+        client.batch_execute(sql).await.expect("it may publish");
+        event(&mut stream).await;
+    }
+    let is_superuser = format!("select rolsuper from pg_roles where rolname = '{role}'");
+    assert_eq!(psql(&is_superuser), "f");
+    client.batch_execute("discard temp").await.expect("they are its own");
     // Nor has a node with such a role.
     let log = sse_kit_postgres::PostgresLog::connect(config(
         &url.replace("postgres@", &format!("{role}@")),

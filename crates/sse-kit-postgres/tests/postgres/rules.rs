@@ -8,9 +8,9 @@ use crate::{client, node, server};
 
 /// Texts of characters at which rules change.
 fn text(random: &mut fastrand::Rng) -> String {
-    const PARTS: [&str; 17] = [
-        "a", "b", ":", "::", "*", " ", "sse-kit", "sse-kit:", "é", "🦀", "\n", "\r\n", "\r", "\t",
-        "\u{7f}", "\u{85}", "\u{a0}",
+    const PARTS: [&str; 20] = [
+        "a", "b", ":", "::", "*", " ", "sse-kit", "sse-kit:", "open", "error", "message", "é",
+        "🦀", "\n", "\r\n", "\r", "\t", "\u{7f}", "\u{85}", "\u{a0}",
     ];
     let long = "x".repeat(random.usize(250..260));
     let parts = (0..random.usize(0..5)).map(|_| match random.usize(0..=PARTS.len()) {

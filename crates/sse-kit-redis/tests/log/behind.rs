@@ -6,8 +6,8 @@ use sse_kit_broadcast::Hub;
 use sse_kit_broadcast::LogHealth;
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{EventId, LastEventId};
+use sse_kit_test_support::proxy::{Protocol, Proxy};
 
-use crate::proxy::Proxy;
 use crate::server::Server;
 use crate::{config, event, gap, node, node_with, publish, topic, until};
 
@@ -25,7 +25,7 @@ async fn append(redis: &Server, count: usize, bytes: usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_is_megabytes_behind_catches_up() {
     let redis = Server::start(&[]).await;
-    let proxy = Proxy::start(redis.port).await;
+    let proxy = Proxy::start(Protocol::Redis, redis.port).await;
     let node = node_with(config(&proxy.url()), Hub::builder().history(2)).await;
     proxy.throttle(10_000_000);
     append(&redis, 200, 200_000).await;
@@ -41,7 +41,7 @@ async fn a_reader_that_is_megabytes_behind_catches_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_that_alone_is_late_arrives_all_the_same() {
     let redis = Server::start(&[]).await;
-    let proxy = Proxy::start(redis.port).await;
+    let proxy = Proxy::start(Protocol::Redis, redis.port).await;
     let slow = config(&proxy.url()).attempt_timeout(Duration::from_millis(400));
     let node = node_with(slow, Hub::builder().history(2)).await;
     proxy.throttle(1_000_000);
@@ -54,7 +54,7 @@ async fn a_record_that_alone_is_late_arrives_all_the_same() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_starts_where_the_log_is_larger_than_its_link_carries() {
     let redis = Server::start(&[]).await;
-    let proxy = Proxy::start(redis.port).await;
+    let proxy = Proxy::start(Protocol::Redis, redis.port).await;
     drop(node(&redis.url()).await);
     append(&redis, 300, 200_000).await;
     proxy.throttle(5_000_000);
@@ -71,11 +71,11 @@ async fn a_node_starts_where_the_log_is_larger_than_its_link_carries() {
     assert_eq!(publish(&node, "a", "on").await.offset(), 301);
 }
 
-/// What lies too far back is not read from Redis, whoever asks for it.
+/// Records that lie too far back are not read from Redis, whoever asks for them.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_read_for_who_reaches_back_too_far() {
     let redis = Server::start(&[]).await;
-    let proxy = Proxy::start(redis.port).await;
+    let proxy = Proxy::start(Protocol::Redis, redis.port).await;
     drop(node(&redis.url()).await);
     append(&redis, 10_100, 100).await;
     let short = config(&proxy.url()).warm_up(10);
@@ -91,12 +91,33 @@ async fn nothing_is_read_for_who_reaches_back_too_far() {
     assert!(proxy.received() - before < 300_000, "{}", proxy.received() - before);
 }
 
+/// The connection for backfills has ended since the last one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backfill_after_a_cut_connection_has_no_gap() {
+    let redis = Server::start(&[]).await;
+    let proxy = Proxy::start(Protocol::Redis, redis.port).await;
+    let node = node_with(config(&proxy.url()), Hub::builder().history(5)).await;
+    let first = publish(&node, "a", "0").await;
+    for n in 1..40 {
+        publish(&node, "a", &n.to_string()).await;
+    }
+    for _ in 0..2 {
+        let resume = LastEventId::Known(first);
+        let subscribe = node.hub.subscribe(topic("a")).resume(resume).backfill().await;
+        let mut stream = subscribe.expect("it opens");
+        for n in 1..40 {
+            assert_eq!(event(&mut stream).await.1, n.to_string());
+        }
+        proxy.cut();
+    }
+}
+
 /// Whenever the reader looks, there are records that it has not read: replies take longer than events
 /// are apart.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_ahead_is_told_while_events_stream_in() {
     let redis = Server::start(&[]).await;
-    let proxy = Proxy::start(redis.port).await;
+    let proxy = Proxy::start(Protocol::Redis, redis.port).await;
     let node = node_with(config(&proxy.url()), Hub::builder().history(10)).await;
     proxy.delay(60);
     let streaming = async {

@@ -4,9 +4,9 @@ use sse_kit_broadcast::BoxFuture;
 use sse_kit_broadcast::conformance::{self, Subject};
 use sse_kit_redis::RedisLog;
 use sse_kit_test_support::in_time;
+use sse_kit_test_support::proxy::{Protocol, Proxy};
 
 use crate::config;
-use crate::proxy::Proxy;
 use crate::server::Server;
 
 struct Redis {
@@ -52,7 +52,7 @@ impl Subject for Redis {
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_keeps_every_promise_of_a_log() {
     let server = Server::start(&[]).await;
-    let proxy = Proxy::start(server.port).await;
+    let proxy = Proxy::start(Protocol::Redis, server.port).await;
     let mut redis = Redis { server, proxy };
     let suite = conformance::check(&mut redis);
     let report = in_time("it ends", suite).await;

@@ -1,12 +1,12 @@
-//! What happens when Redis, or the way to it, fails.
+//! Failures of Redis, and of the way to it.
 
 use sse_kit_broadcast::LogHealth;
 use sse_kit_broadcast::{AppendError, Hub, PublishError};
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{Event, EventId};
 use sse_kit_test_support::in_time;
+use sse_kit_test_support::proxy::{Protocol, Proxy};
 
-use crate::proxy::Proxy;
 use crate::server::Server;
 use crate::{config, event, gap, hasty, node, node_with, publish, topic, until};
 
@@ -20,7 +20,7 @@ fn append_error(published: Result<sse_kit_broadcast::Receipt, PublishError>) -> 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reply_that_was_lost_after_the_append_makes_no_duplicate() {
     let redis = Server::start(&[]).await;
-    let proxy = Proxy::start(redis.port).await;
+    let proxy = Proxy::start(Protocol::Redis, redis.port).await;
     let (here, there) = (node(&proxy.url()).await, node(&redis.url()).await);
     let mut stream = there.hub.subscribe(topic("a")).open().unwrap();
     publish(&here, "a", "0").await;
@@ -39,7 +39,7 @@ async fn a_reply_that_was_lost_after_the_append_makes_no_duplicate() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_append_that_is_never_answered_is_ambiguous_and_may_stand_in_the_log() {
     let redis = Server::start(&[]).await;
-    let proxy = Proxy::start(redis.port).await;
+    let proxy = Proxy::start(Protocol::Redis, redis.port).await;
     let here = node_with(hasty(&proxy.url()), Hub::builder()).await;
     publish(&here, "a", "0").await;
     proxy.lose_replies(usize::MAX);
@@ -168,7 +168,7 @@ async fn a_log_that_lost_its_end_and_grew_again_unseen_gets_a_new_epoch_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_or_doubled_over_fifty_cuts() {
     let redis = Server::start(&[]).await;
-    let proxy = Proxy::start(redis.port).await;
+    let proxy = Proxy::start(Protocol::Redis, redis.port).await;
     let (here, there) = (node(&proxy.url()).await, node(&proxy.url()).await);
     let streams = [&here, &there].map(|node| {
         let builder = node.hub.subscribe(topic("a"));

@@ -1,4 +1,4 @@
-//! What happens when another server takes over.
+//! Failovers to another server.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use sse_kit_broadcast::{Delivery, Hub, Subscription};
 use sse_kit_event::{Event, EventId, LastEventId};
 use sse_kit_redis::RedisConfig;
 use sse_kit_test_support::in_time;
+use sse_kit_test_support::proxy::{Protocol, Proxy};
 
-use crate::proxy::Proxy;
 use crate::server::Server;
 use crate::{Node, config, event, node, node_with, publish, topic, until};
 
@@ -22,9 +22,12 @@ struct Pair {
 impl Pair {
     async fn start() -> Self {
         let (primary, replica) = (Server::start(&[]).await, Server::start(&[]).await);
-        let replication = Proxy::start(primary.port).await;
-        replica.replicate_from(replication.port).await;
-        let ways = [Proxy::start(primary.port).await, Proxy::start(primary.port).await];
+        let replication = Proxy::start(Protocol::Redis, primary.port).await;
+        replica.replicate_from(replication.port()).await;
+        let ways = [
+            Proxy::start(Protocol::Redis, primary.port).await,
+            Proxy::start(Protocol::Redis, primary.port).await,
+        ];
         Self { primary, replica, ways, replication }
     }
 

@@ -1,4 +1,4 @@
-//! What somebody else does to the keys of the log.
+//! Foreign hands on the keys of the log.
 
 use sse_kit_event::Event;
 use sse_kit_event::control::GapReason;

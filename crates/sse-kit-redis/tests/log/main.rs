@@ -8,7 +8,6 @@ mod following;
 mod foreign;
 mod managed;
 mod presence;
-mod proxy;
 mod publishers;
 mod reading;
 mod refusing;
@@ -28,7 +27,7 @@ struct Node {
     redis: RedisStatus,
 }
 
-/// What is to succeed does so on a busy machine too; what is to fail is [`hasty`].
+/// Settings with which everything succeeds on a busy machine too; tests of failures use [`hasty`].
 fn config(url: &str) -> RedisConfig {
     let config = RedisConfig::new(url).expect("an address").tick(Duration::from_millis(100));
     let config = config.append_deadline(PATIENCE).attempt_timeout(PATIENCE / 2);
@@ -58,7 +57,7 @@ async fn publish(node: &Node, name: &str, data: impl Into<String>) -> sse_kit_ev
     node.hub.publish(&topic(name), Event::new(data)).await.expect("it is appended").id
 }
 
-/// What comes next, heartbeats aside.
+/// Returns the next delivery, heartbeats aside.
 async fn next(stream: &mut Subscription) -> Delivery {
     let delivery = async {
         loop {

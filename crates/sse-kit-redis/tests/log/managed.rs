@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::server::{PATIENCE, Server};
 
-/// How long a server may be silent before the others replace it, in milliseconds.
+/// The time that a server may be silent before the others replace it, in milliseconds.
 const SILENT: &str = "500";
 
 /// A primary and its replica, and three sentinels.

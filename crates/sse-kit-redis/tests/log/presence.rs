@@ -1,4 +1,4 @@
-//! Who is on a topic, on any node.
+//! Presence on a topic, across nodes.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ async fn until(presence: &RedisPresence, ids: &[&str]) {
     }
 }
 
-/// How many were ever made.
+/// Returns the number that were ever made.
 async fn connections(redis: &Server) -> u64 {
     let stats: String = redis.command(&["INFO", "stats"]).await;
     let made = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));

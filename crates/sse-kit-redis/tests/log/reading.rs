@@ -1,4 +1,4 @@
-//! What nodes read back: the same for all.
+//! Reading back, which is the same for all nodes.
 
 use std::time::Duration;
 

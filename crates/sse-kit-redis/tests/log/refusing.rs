@@ -1,12 +1,12 @@
-//! What happens when Redis says no.
+//! Refusals of Redis.
 
 use std::time::Duration;
 
 use sse_kit_broadcast::{AppendError, Hub, LogHealth, PublishError, Receipt};
 use sse_kit_event::Event;
 use sse_kit_redis::{ConnectError, RedisConfig, RedisLog};
+use sse_kit_test_support::proxy::{Protocol, Proxy};
 
-use crate::proxy::Proxy;
 use crate::server::Server;
 use crate::{Node, config, event, hasty, node, node_with, publish, topic, until};
 
@@ -22,7 +22,7 @@ async fn try_publish(node: &Node) -> Result<Receipt, AppendError> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_primary_that_becomes_a_replica_and_keeps_its_connections_is_left() {
     let (old, new) = (Server::start(&[]).await, Server::start(&[]).await);
-    let proxy = Proxy::start(old.port).await;
+    let proxy = Proxy::start(Protocol::Redis, old.port).await;
     let node = node(&proxy.url()).await;
     let mut stream = node.hub.subscribe(topic("a")).open().unwrap();
     publish(&node, "a", "before").await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-/// What is waited for takes milliseconds; this is for a machine that is busy with something else.
+/// A time for machines that are busy with something else: nothing here takes more than milliseconds.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) struct Server {

@@ -1,4 +1,4 @@
-//! A network that can be cut, slowed down and led elsewhere, between nodes and their Redis.
+//! A network that can be cut, slowed down and led elsewhere, between nodes and the server of their log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
@@ -8,14 +8,26 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+/// The protocol of the server, by which the proxy knows appends.
+#[derive(Clone, Copy, Debug)]
+pub enum Protocol {
+    /// An append is a request with an idempotency key, as a script has it.
+    Redis,
+    /// An append executes the statement `sse.append`, which its connection has prepared before.
+    Postgres,
+}
+
 /// Passes bytes on, until it is told otherwise.
-pub(crate) struct Proxy {
-    pub(crate) port: u16,
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
     state: Arc<State>,
     task: tokio::task::JoinHandle<()>,
 }
 
+#[derive(Debug)]
 struct State {
+    protocol: Protocol,
     /// The port that new connections lead to; 0 when nobody is there.
     to: AtomicU16,
     /// How many bytes a second all connections together may bring to the nodes; 0 for any number.
@@ -28,16 +40,22 @@ struct State {
     line: tokio::sync::Mutex<()>,
     /// Every change cuts all connections.
     cut: watch::Sender<u64>,
-    /// How many more requests that append are to lose their reply, and their connection.
+    /// How many more appends are to lose their reply, and their connection.
     lose_replies: AtomicUsize,
     lost_replies: AtomicUsize,
 }
 
 impl Proxy {
-    pub(crate) async fn start(to: u16) -> Self {
+    /// Starts a proxy that leads to this port.
+    ///
+    /// # Panics
+    ///
+    /// If there is no free port.
+    pub async fn start(protocol: Protocol, to: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("it is bound").port();
         let state = Arc::new(State {
+            protocol,
             to: AtomicU16::new(to),
             rate: AtomicUsize::new(0),
             delay: AtomicU64::new(0),
@@ -56,41 +74,51 @@ impl Proxy {
         Self { port, state, task }
     }
 
-    pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+    /// Returns the address of the server by way of the proxy.
+    pub fn url(&self) -> String {
+        match self.state.protocol {
+            Protocol::Redis => format!("redis://127.0.0.1:{}", self.port),
+            Protocol::Postgres => format!("postgres://postgres@127.0.0.1:{}/postgres", self.port),
+        }
+    }
+
+    /// Returns the port of the proxy.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Cuts all connections.
-    pub(crate) fn cut(&self) {
+    pub fn cut(&self) {
         self.state.cut.send_modify(|cut| *cut += 1);
     }
 
     /// Leads new connections to another port, or to none; those that are open stay.
-    pub(crate) fn lead_to(&self, port: u16) {
+    pub fn lead_to(&self, port: u16) {
         self.state.to.store(port, Ordering::SeqCst);
     }
 
     /// Lets only so many bytes a second through to the nodes.
-    pub(crate) fn throttle(&self, bytes_per_second: usize) {
+    pub fn throttle(&self, bytes_per_second: usize) {
         self.state.rate.store(bytes_per_second, Ordering::SeqCst);
     }
 
     /// Holds every reply back for so many milliseconds.
-    pub(crate) fn delay(&self, milliseconds: u64) {
+    pub fn delay(&self, milliseconds: u64) {
         self.state.delay.store(milliseconds, Ordering::SeqCst);
     }
 
-    /// The bytes that came from the server so far.
-    pub(crate) fn received(&self) -> usize {
+    /// Returns the number of bytes that came from the server so far.
+    pub fn received(&self) -> usize {
         self.state.received.load(Ordering::SeqCst)
     }
 
-    /// The next so many appends are carried out, but nobody is told.
-    pub(crate) fn lose_replies(&self, count: usize) {
+    /// Carries out the next so many appends, and tells nobody.
+    pub fn lose_replies(&self, count: usize) {
         self.state.lose_replies.store(count, Ordering::SeqCst);
     }
 
-    pub(crate) fn lost_replies(&self) -> usize {
+    /// Returns the number of replies that were lost so far.
+    pub fn lost_replies(&self) -> usize {
         self.state.lost_replies.load(Ordering::SeqCst)
     }
 }
@@ -106,25 +134,21 @@ async fn pass(mut client: TcpStream, state: Arc<State>) {
     let mut cut = state.cut.subscribe();
     let to = state.to.load(Ordering::SeqCst);
     let Ok(mut server) = TcpStream::connect(("127.0.0.1", to)).await else { return };
-    let (mut from_client, mut from_server) = ([0; 16384], [0; 16384]);
-    let mut losing = false;
+    let (mut from_client, mut from_server) = (vec![0; 65536], vec![0; 65536]);
+    let (mut requests, mut losing) = (Requests::of(state.protocol), false);
     loop {
         tokio::select! {
             _ = cut.changed() => return,
             read = client.read(&mut from_client) => {
                 let Ok(bytes @ 1..) = read else { return };
                 let request = &from_client[..bytes];
-                // An append is the one that has an idempotency key.
-                if request.windows(6).any(|part| part == b":once:") {
-                    let take = |left: usize| left.checked_sub(1);
-                    losing |= state.lose_replies.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok();
-                }
+                losing |= requests.append(request) && state.loses_reply();
                 if server.write_all(request).await.is_err() { return }
             }
             read = server.read(&mut from_server) => {
                 let Ok(bytes @ 1..) = read else { return };
                 let reply = &from_server[..bytes];
-                // "Not known" is no reply to the append; it is sent again with the script.
+                // Redis does not know the script yet: no reply to the append, which is sent again with it.
                 if losing && !reply.starts_with(b"-NOSCRIPT") {
                     state.lost_replies.fetch_add(1, Ordering::SeqCst);
                     return;
@@ -136,7 +160,38 @@ async fn pass(mut client: TcpStream, state: Arc<State>) {
     }
 }
 
+/// The requests of a connection.
+struct Requests {
+    protocol: Protocol,
+    /// `true` once the connection has prepared the statement that appends.
+    is_prepared: bool,
+}
+
+impl Requests {
+    fn of(protocol: Protocol) -> Self {
+        Self { protocol, is_prepared: false }
+    }
+
+    /// Returns `true` if the request appends.
+    fn append(&mut self, request: &[u8]) -> bool {
+        let has = |text: &[u8]| request.windows(text.len()).any(|part| part == text);
+        match self.protocol {
+            Protocol::Redis => has(b":once:"),
+            Protocol::Postgres => {
+                let appends = self.is_prepared && request[0] == b'B';
+                self.is_prepared |= has(b"sse.append(");
+                appends
+            }
+        }
+    }
+}
+
 impl State {
+    fn loses_reply(&self) -> bool {
+        let take = |left: usize| left.checked_sub(1);
+        self.lose_replies.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok()
+    }
+
     async fn take_time_for(&self, bytes: usize) {
         self.received.fetch_add(bytes, Ordering::SeqCst);
         let delay = self.delay.load(Ordering::SeqCst);
