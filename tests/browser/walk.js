@@ -100,9 +100,17 @@ export async function walk(t, browser, { seed, steps }) {
       if (tabs.length < 2) return;
       const tab = pick(tabs);
       tabs = tabs.filter((other) => other !== tab);
+      let hasCrashed = false;
+      tab.once('crash', () => {
+        hasCrashed = true;
+      });
       const session = await context.newCDPSession(tab);
-      session.send('Page.crash').catch(() => {}); // it does not live to answer
-      await tab.waitForEvent('crash');
+      // A page that loads itself anew may miss it, and one that does not does not live to answer.
+      const crash = () => {
+        if (!hasCrashed) session.send('Page.crash').catch(() => {});
+        return hasCrashed;
+      };
+      await until(crash, Boolean, 'a tab that has crashed');
     },
     hide: () => pick(tabs).evaluate(setHidden, true),
     show: () => pick(tabs).evaluate(setHidden, false),
