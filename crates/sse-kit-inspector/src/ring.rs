@@ -17,9 +17,11 @@ impl<T> Ring<T> {
         Self { items: VecDeque::with_capacity(capacity), capacity, next: 0 }
     }
 
-    /// Adds the item that is made of its number, which is the next one.
-    pub(crate) fn push(&mut self, item: impl FnOnce(u64) -> T) {
-        self.insert(self.next, item(self.next));
+    /// Adds the item that is made of its number, which is the next one, and returns the number.
+    pub(crate) fn push(&mut self, item: impl FnOnce(u64) -> T) -> u64 {
+        let number = self.next;
+        self.insert(number, item(number));
+        number
     }
 
     /// Adds an item with its number, greater than those before.
@@ -42,8 +44,9 @@ impl<T> Ring<T> {
         self.items.get(at).map(|(_, item)| item)
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.items.len()
+    /// Returns the items with their numbers, oldest first.
+    pub(crate) fn numbered(&self) -> impl Iterator<Item = (u64, &Arc<T>)> {
+        self.items.iter().map(|(number, item)| (*number, item))
     }
 }
 
