@@ -71,7 +71,7 @@ impl AccessPolicy {
     /// use sse_kit_inspector::AccessPolicy;
     ///
     /// # fn is_admin(_: &http::HeaderMap) -> bool { false }
-    /// let viewers = AccessPolicy::when(|request| is_admin(&request.headers));
+    /// let policy = AccessPolicy::when(|request| is_admin(&request.headers));
     /// ```
     pub fn when(allows: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
         Self(Kind::When(Arc::new(allows)))
@@ -84,9 +84,12 @@ impl AccessPolicy {
     ///
     /// # fn has_users() -> bool { true }
     /// # fn is_admin(_: &http::HeaderMap) -> bool { false }
-    /// let viewers = AccessPolicy::choose(|_| match has_users() {
-    ///     true => AccessPolicy::when(|request| is_admin(&request.headers)),
-    ///     false => AccessPolicy::on_this_machine(),
+    /// let policy = AccessPolicy::choose(|_| {
+    ///     if has_users() {
+    ///         AccessPolicy::when(|request| is_admin(&request.headers))
+    ///     } else {
+    ///         AccessPolicy::on_this_machine()
+    ///     }
     /// });
     /// ```
     pub fn choose(choose: impl Fn(&Parts) -> Self + Send + Sync + 'static) -> Self {
@@ -181,9 +184,9 @@ mod tests {
 
     #[test]
     fn on_this_machine_means_the_connection_the_host_and_no_proxy() {
-        let viewers = AccessPolicy::on_this_machine();
+        let policy = AccessPolicy::on_this_machine();
         let allows = |headers: &[(&str, &str)], client: Option<&str>| {
-            viewers.allow(&parts(headers), client.map(|client| client.parse().unwrap()))
+            policy.allow(&parts(headers), client.map(|client| client.parse().unwrap()))
         };
         let host = ("host", "localhost:8080");
         for client in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
@@ -195,7 +198,7 @@ mod tests {
         assert!(!allows(&[host], None), "a client that is not known");
         let mut old = parts(&[host]);
         old.version = Version::HTTP_10;
-        assert!(!viewers.allow(&old, Some([127, 0, 0, 1].into())), "a proxy");
+        assert!(!policy.allow(&old, Some([127, 0, 0, 1].into())), "a proxy");
         for host in ["127.0.0.1:8080", "[::1]:8080", "a.localhost"] {
             assert!(allows(&[("host", host)], Some("127.0.0.1")), "{host}");
         }
@@ -234,18 +237,20 @@ mod tests {
 
     #[test]
     fn the_app_decides_if_it_is_asked() {
-        let viewers = AccessPolicy::when(|request| request.headers.contains_key("x-admin"));
-        assert!(viewers.allow(&parts(&[("x-admin", "1")]), None));
-        assert!(!viewers.allow(&parts(&[]), Some([127, 0, 0, 1].into())));
+        let policy = AccessPolicy::when(|request| request.headers.contains_key("x-admin"));
+        assert!(policy.allow(&parts(&[("x-admin", "1")]), None));
+        assert!(!policy.allow(&parts(&[]), Some([127, 0, 0, 1].into())));
         assert!(AccessPolicy::checked_by_the_app().allow(&parts(&[]), None));
-        let viewers =
-            AccessPolicy::choose(|request| match request.headers.contains_key("x-admin") {
-                true => AccessPolicy::checked_by_the_app(),
-                false => AccessPolicy::on_this_machine(),
-            });
-        assert!(viewers.allow(&parts(&[("x-admin", "1")]), None));
-        assert!(!viewers.allow(&parts(&[("host", "localhost")]), None));
+        let policy = AccessPolicy::choose(|request| {
+            if request.headers.contains_key("x-admin") {
+                AccessPolicy::checked_by_the_app()
+            } else {
+                AccessPolicy::on_this_machine()
+            }
+        });
+        assert!(policy.allow(&parts(&[("x-admin", "1")]), None));
+        assert!(!policy.allow(&parts(&[("host", "localhost")]), None));
         let here = Some([127, 0, 0, 1].into());
-        assert!(viewers.allow(&parts(&[("host", "localhost")]), here));
+        assert!(policy.allow(&parts(&[("host", "localhost")]), here));
     }
 }

@@ -127,7 +127,7 @@ fn beginning_of_json(value: &impl Serialize, max: usize) -> String {
     if is_whole { text.to_owned() } else { format!("{text}…") }
 }
 
-/// The beginning of what is written to it.
+/// The beginning of the text that is written to it.
 struct Beginning {
     text: Vec<u8>,
     max: usize,

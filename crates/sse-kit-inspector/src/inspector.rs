@@ -191,7 +191,7 @@ impl Active {
         }
     }
 
-    /// Returns the outcome of the last action, or what is wrong with the filter.
+    /// Returns the outcome of the last action, or the error of the filter.
     fn notice(&self, view: &View) -> Html {
         let done = view.notice.and_then(|number| self.source.recorder.notice(number));
         match (done, &view.problem) {

@@ -196,8 +196,8 @@ impl HtmlTemplate for EventsPart<'_> {}
 
 impl EventsPart<'_> {
     /// Returns the page of an event, which leads back to this view.
-    fn link(&self, number: &u64) -> String {
-        self.view.at(&self.links.event(*number), self.view.is_paused)
+    fn link(&self, number: u64) -> String {
+        self.view.at(&self.links.event(number), self.view.is_paused)
     }
 }
 
