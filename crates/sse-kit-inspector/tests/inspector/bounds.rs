@@ -1,4 +1,4 @@
-//! What the inspector keeps, and what it leaves out.
+//! The bounds of the records, and the counts of the rest.
 
 use sse_kit_event::{Event, LastEventId, Topics};
 use sse_kit_inspector::ClientInfo;

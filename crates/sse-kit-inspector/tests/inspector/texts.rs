@@ -1,4 +1,4 @@
-//! What the page shows, and that what others have written is only ever text.
+//! The contents of the page, in which the texts of others are only ever text.
 
 use http::{Request, StatusCode};
 use sse_kit_broadcast::{Hub, SlowConsumer};

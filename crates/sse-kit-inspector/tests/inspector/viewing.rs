@@ -1,4 +1,4 @@
-//! Who may see the inspector, and when it is on.
+//! The viewers of the inspector, and the builds in which it is on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
