@@ -33,11 +33,6 @@ impl<T> Ring<T> {
         self.next = number + 1;
     }
 
-    /// Returns the items, newest first.
-    pub(crate) fn newest_first(&self) -> impl Iterator<Item = &Arc<T>> {
-        self.items.iter().rev().map(|(_, item)| item)
-    }
-
     /// Returns the item with this number, if it is still there.
     pub(crate) fn get(&self, number: u64) -> Option<&Arc<T>> {
         let at = self.items.binary_search_by_key(&number, |(known, _)| *known).ok()?;
@@ -45,7 +40,7 @@ impl<T> Ring<T> {
     }
 
     /// Returns the items with their numbers, oldest first.
-    pub(crate) fn numbered(&self) -> impl Iterator<Item = (u64, &Arc<T>)> {
+    pub(crate) fn numbered(&self) -> impl DoubleEndedIterator<Item = (u64, &Arc<T>)> {
         self.items.iter().map(|(number, item)| (*number, item))
     }
 }
@@ -61,7 +56,7 @@ mod tests {
             ring.push(|number| number * 10);
         }
         ring.insert(7, 70);
-        let all: Vec<_> = ring.newest_first().map(|item| **item).collect();
+        let all: Vec<_> = ring.numbered().rev().map(|(_, item)| **item).collect();
         assert_eq!(all, [70, 30, 20]);
         assert_eq!(
             (ring.get(2).map(|item| **item), ring.get(7).map(|item| **item)),

@@ -70,7 +70,8 @@ impl Sections {
         let connection_events = ConnectionEventsPart { connection_events, missed };
         #[cfg(feature = "dispatch")]
         let traces = {
-            let traces: Vec<_> = recorder.traces.lock().newest_first().cloned().collect();
+            let trace = |(_, trace): (u64, &Arc<Traced>)| Arc::clone(trace);
+            let traces: Vec<_> = recorder.traces.lock().numbered().rev().map(trace).collect();
             TracesPart { traces: found(traces, TRACES, |trace| view.shows_trace(trace)).await }
         };
         Ok(Self(vec![
