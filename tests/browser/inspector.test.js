@@ -27,12 +27,14 @@ async function startHub(t, topics = []) {
   /** @type {(topic: string, data: string) => Promise<Response>} */
   const publish = (topic, data) =>
     fetch(`${base}/publish?${new URLSearchParams({ topic })}`, { method: 'POST', body: data });
-  for (const topic of topics) {
+  /** @type {(topic: string) => Promise<void>} */
+  const listen = async (topic) => {
     const client = new AbortController();
     t.after(() => client.abort());
     await fetch(`${base}/events?${new URLSearchParams({ topic })}`, { signal: client.signal });
-  }
-  return { base, publish };
+  };
+  for (const topic of topics) await listen(topic);
+  return { base, listen, publish };
 }
 
 /**
@@ -157,6 +159,7 @@ describe('the inspector', { concurrency: true }, () => {
   test('it publishes, disconnects and dismisses', async (t) => {
     const { base } = await startHub(t, ['jobs:1', 'jobs:2']);
     const { page, complaints } = await open(t, `${base}/inspector`);
+    page.on('dialog', (dialog) => void dialog.accept());
     await page.click('summary');
     await page.fill('.publish [name=topic]', 'jobs:1');
     await page.fill('.publish textarea', 'by hand');
@@ -173,6 +176,7 @@ describe('the inspector', { concurrency: true }, () => {
     ]) {
       const rows = await page.locator('#connections tbody tr').count();
       await page.locator('#connections button', { hasText: name }).first().click();
+      await page.mouse.move(0, 0);
       await shows(page, '#notice', `${done} `);
       await until(
         () => page.locator('#connections tbody tr').count(),
@@ -180,11 +184,67 @@ describe('the inspector', { concurrency: true }, () => {
         'it is gone',
       );
     }
-    await shows(page, '#happenings', 'the app ended it');
+    await shows(page, '#connection-events', 'the app ended it');
     // A refusal is no error of the page, but the browser logs one.
     assert.deepEqual(
       complaints.filter((complaint) => !complaint.includes('422')),
       [],
+    );
+  });
+
+  test('under churn the focus and the pointer stay with a client, and its end is asked for', async (t) => {
+    const { base, listen } = await startHub(t, ['a', 'b']);
+    const { page } = await open(t, `${base}/inspector`);
+    const rows = page.locator('#connections tbody tr');
+    await until(
+      () => rows.count(),
+      (count) => count === 2,
+      'two clients',
+    );
+    /** @type {(topic: string) => import('playwright-core').Locator} */
+    const row = (topic) => rows.filter({ has: page.locator(`.topics:text-is("${topic}")`) });
+    const focused = () => page.evaluate(() => document.activeElement?.closest('tr')?.querySelector('.topics')?.textContent);
+    /** @type {string[]} */
+    const asked = [];
+    let answer = false;
+    page.on('dialog', (dialog) => {
+      asked.push(dialog.message());
+      void (answer ? dialog.accept() : dialog.dismiss());
+    });
+    // The newest stands first: others come before it and move it down.
+    await row('b').getByRole('button', { name: 'Disconnect' }).focus();
+    const named = await row('b').locator('.name code').textContent();
+    for (const topic of ['c', 'd', 'e']) await listen(topic);
+    await shows(page, '#numbers', 'Connections5');
+    assert.equal(await focused(), 'b');
+    await page.keyboard.press('Enter');
+    await until(
+      () => asked.length,
+      (count) => count === 1,
+      'it asks',
+    );
+    assert.match(asked[0] ?? '', new RegExp(`${named}`), 'it names the client');
+    answer = true;
+    await page.keyboard.press('Enter');
+    await shows(page, '#notice', `Disconnected ${named}`);
+    await until(
+      () => row('b').count(),
+      (count) => count === 0,
+      'the row is gone, as the notice has the focus',
+    );
+    assert.equal(await rows.count(), 4);
+    // Rows do not move under a pointer that is at a button.
+    await row('a').getByRole('button', { name: 'Disconnect' }).hover();
+    for (const topic of ['f', 'g']) await listen(topic);
+    await shows(page, '#numbers', 'Connections6');
+    const under = () => page.evaluate(() => document.querySelector('tr:hover .topics')?.textContent);
+    assert.equal(await under(), 'a');
+    assert.equal(await rows.count(), 4, 'the table waits');
+    await page.mouse.move(0, 0);
+    await until(
+      () => rows.count(),
+      (count) => count === 6,
+      'it goes on',
     );
   });
 
@@ -215,6 +275,7 @@ describe('the inspector', { concurrency: true }, () => {
   test('it is used by keyboard alone', async (t) => {
     const { base, publish } = await startHub(t, ['jobs:1']);
     const { page } = await open(t, `${base}/inspector`);
+    page.on('dialog', (dialog) => void dialog.accept());
     await publish('jobs:1', 'the data');
     await shows(page, '#events', 'the data');
     await tabTo(page, '.skip');
@@ -282,8 +343,9 @@ describe('the inspector', { concurrency: true }, () => {
     await page.click('summary');
     await page.fill('.publish [name=topic]', 'jobs:1');
     await page.click('.publish button');
-    assert.equal(page.url(), `${base}/inspector`);
+    assert.match((await page.textContent('#notice')) ?? '', /Published .* to jobs:1/);
     await page.locator('#connections button', { hasText: 'Disconnect' }).click();
     assert.match((await page.textContent('#connections')) ?? '', /No connection/);
+    assert.match((await page.textContent('#notice')) ?? '', /Disconnected/);
   });
 });

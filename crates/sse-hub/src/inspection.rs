@@ -1,16 +1,17 @@
 //! `--inspector`: the page that shows what the hub does, and who may see it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use anyhow::bail;
 use http::Request;
 use sse_kit::Hub;
 use sse_kit::broadcast::Connection;
-use sse_kit::inspector::{Described, Inspector, Viewers};
+use sse_kit::inspector::{AccessPolicy, ClientInfo, Inspector, ViewerName};
 use sse_kit::serve::{ListenAddress, RequestBody};
 
-use crate::access_log::Visitor;
-use crate::auth::Auth;
+use crate::access_log::{User, Visitor};
+use crate::auth::{Auth, Caller};
 use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::reply::{self, Reply};
@@ -20,8 +21,7 @@ const PATH: &str = "/inspector";
 /// The inspector, and the rules by which clients may see it.
 pub(crate) struct Inspection {
     inspector: Inspector,
-    /// The tokens; `None` for a hub that had no key when it started, which shows it to this machine alone.
-    auth: Option<Auth>,
+    auth: Auth,
 }
 
 /// Fails if the inspector would be open to strangers.
@@ -62,16 +62,25 @@ impl Inspection {
         if !options.inspector {
             return Ok(None);
         }
-        let auth = (!auth.rules().are_open()).then(|| auth.clone());
-        let viewers = match auth.clone() {
-            // Asked again for each update of an open page, so that it stops when the token expires.
-            Some(auth) => Viewers::when(move |request| {
-                let rules = auth.rules();
-                let caller = rules.identify(&request.uri, &request.headers);
-                caller.and_then(|caller| caller.ensure_may_inspect()).is_ok()
-            }),
-            None => Viewers::on_this_machine(),
-        };
+        let auth = auth.clone();
+        let rules = auth.clone();
+        // Asked again for each update of an open page, so that it stops when the token expires or a
+        // reload takes the right away.
+        let viewers = AccessPolicy::choose(move |request| {
+            let rules = rules.rules();
+            if rules.are_open() {
+                return AccessPolicy::on_this_machine();
+            }
+            let mut caller = request.extensions.get::<Caller>().cloned();
+            let may_look = caller.as_mut().is_some_and(|caller| {
+                rules.renew(caller).and_then(|()| caller.ensure_may_inspect()).is_ok()
+            });
+            if may_look {
+                AccessPolicy::checked_by_the_app()
+            } else {
+                AccessPolicy::when(|_| false)
+            }
+        });
         let inspector = Inspector::builder(hub, viewers)
             .path(PATH)
             .describe(described)
@@ -83,21 +92,34 @@ impl Inspection {
     /// Answers a request for the inspector.
     pub(crate) async fn answer(
         &self,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
         client: IpAddr,
         metrics: &Metrics,
     ) -> Reply {
-        if let Some(auth) = &self.auth {
-            let caller = auth.rules().identify(request.uri(), request.headers());
-            if let Err(refusal) = caller.and_then(|caller| caller.ensure_may_inspect()) {
-                return refusal.answer(client, "inspect", metrics);
+        let rules = self.auth.rules();
+        let mut user = None;
+        if !rules.are_open() {
+            let caller = rules.identify(request.uri(), request.headers());
+            let caller = caller.and_then(|caller| caller.ensure_may_inspect().map(|()| caller));
+            let caller = match caller {
+                Ok(caller) => caller,
+                Err(refusal) => return refusal.answer(client, "inspect", metrics),
+            };
+            user.clone_from(&caller.subject);
+            let extensions = request.extensions_mut();
+            if let Some(user) = &user {
+                extensions.insert(ViewerName::new(Arc::clone(user)));
             }
+            // The token need not be verified again for the rules that have just let it in.
+            extensions.insert(caller);
         }
-        reply::inspector(self.inspector.answer(request, Some(client)).await)
+        let mut reply = reply::inspector(self.inspector.answer(request, Some(client)).await);
+        reply.extensions_mut().extend(user.map(User::extension).unwrap_or_default());
+        reply
     }
 }
 
-fn described(connection: &Connection) -> Option<Described> {
+fn described(connection: &Connection) -> Option<ClientInfo> {
     let Visitor { client, user } = connection.metadata()?;
-    Some(Described::new(user.as_deref().unwrap_or_default()).from(client.to_string()))
+    Some(ClientInfo::new(user.as_deref().unwrap_or_default()).address(client.to_string()))
 }

@@ -16,7 +16,9 @@ use crate::recv_error::RecvError;
 pub enum ConnectionEvent {
     /// The connection opened.
     Opened(Arc<Connection>),
-    /// The connection took a gap from its queue: its client misses events.
+    /// The connection took a gap from its queue: its client misses events. It is reported after the
+    /// queue is unlocked, so it may follow the [`Closed`](Self::Closed) of a connection that another
+    /// task ends at that moment.
     Gap(Arc<Connection>, Gap),
     /// The connection closed.
     Closed(Arc<Connection>, CloseReason),

@@ -23,7 +23,7 @@ use crate::publisher::{PublishOptions, Publisher};
 use crate::receipt::Receipt;
 use crate::subscribe::SubscriptionBuilder;
 use crate::tap::Tap;
-use crate::topic_stats::TopicStats;
+use crate::topic_stats::{TopicPage, TopicStats};
 
 /// The handle for publishing events and subscribing to topics. Cloning is cheap; all clones are the
 /// same hub.
@@ -245,7 +245,7 @@ impl Hub {
     /// # Cancel safety
     ///
     /// When the future is dropped, the remaining connections are not visited.
-    pub async fn visit_connections(&self, mut visit: impl FnMut(&Arc<Connection>)) {
+    pub async fn for_each_connection(&self, mut visit: impl FnMut(&Arc<Connection>)) {
         let everyone = self.node().state.lock().interests.everyone();
         for shard in &self.node().shards {
             let mut end = usize::MAX;
@@ -258,12 +258,22 @@ impl Hub {
         }
     }
 
-    /// Returns topics that have subscribers or a history, in alphabetical order: at most `limit`
-    /// of those after the topic `after`, or of all.
+    /// Returns a page of the topics that begin with `prefix` and have subscribers by name or a
+    /// history, in alphabetical order. It examines at most `limit` topics after the topic `after`, or
+    /// from the first one; continue after [`TopicPage::next`]. Topics that are idle are examined and
+    /// left out, so a page may have fewer topics although there are more.
     ///
-    /// It holds the lock that publishers need, so ask for a few hundred at a time.
-    pub fn topics(&self, after: Option<&Topic>, limit: usize) -> Vec<TopicStats> {
-        self.node().state.lock().topics(after, limit)
+    /// It holds the lock that publishers need, so ask for a few hundred at a time. It matches no
+    /// patterns: subscribers by pattern are counted by [`Hub::topic`].
+    pub fn topics(&self, prefix: &str, after: Option<&Topic>, limit: usize) -> TopicPage {
+        self.node().state.lock().topics(prefix, after, limit)
+    }
+
+    /// Returns the statistics of a topic; `None` if it has neither subscribers by name nor a history.
+    ///
+    /// It matches the topic against the patterns with its prefix, under the lock that publishers need.
+    pub fn topic(&self, topic: &Topic) -> Option<TopicStats> {
+        self.node().state.lock().topic(topic)
     }
 
     /// Watches the connections from now on: when one opens or closes, and when one gets a gap.

@@ -18,7 +18,7 @@ use crate::presence::Watched;
 use crate::queue::Behind;
 use crate::record::Record;
 use crate::replay::{Loss, Replay, Stretch};
-use crate::topic_stats::TopicStats;
+use crate::topic_stats::{TopicPage, TopicStats};
 use crate::topic_table::{TopicKey, TopicTable};
 
 /// The state behind the one lock of a node.
@@ -176,16 +176,24 @@ impl HubState {
         state.find_lists(&self.interests)
     }
 
-    /// Returns the topics in use after this one, sorted.
-    pub(crate) fn topics(&mut self, after: Option<&Topic>, limit: usize) -> Vec<TopicStats> {
-        let keys = self.topics.in_use_after(after, limit);
-        let stats = |(topic, key): (Topic, TopicKey)| {
-            let (_, subscribers) = self.lists_of(key);
-            let entries = self.topics[key].entries();
-            let newest = entries.back().map(|entry| entry.id());
-            TopicStats { topic, subscribers, history: entries.len(), newest }
-        };
-        keys.into_iter().map(stats).collect()
+    /// Returns the topics in use among the `limit` ones with this prefix after this one, sorted. The
+    /// subscribers are those by name: the patterns of thousands of topics take too long to match
+    /// under the lock.
+    pub(crate) fn topics(&self, prefix: &str, after: Option<&Topic>, limit: usize) -> TopicPage {
+        let (states, next) = self.topics.in_use(prefix, after, limit);
+        let named = |own| self.interests.count_own(own);
+        let stats = states.into_iter().map(|(topic, state)| {
+            TopicStats::new(topic.clone(), named(state.own_list), state.entries())
+        });
+        TopicPage { topics: stats.collect(), next }
+    }
+
+    /// Returns the statistics of a topic in use, with all its subscribers.
+    pub(crate) fn topic(&self, topic: &Topic) -> Option<TopicStats> {
+        let state = self.topics.find(topic).and_then(|key| self.topics.get(key))?;
+        let subscribers = state.count_subscribers(&self.interests);
+        let stats = || TopicStats::new(topic.clone(), subscribers, state.entries());
+        state.is_in_use().then(stats)
     }
 
     /// Registers interest in these topics. Returns the lists that represent it.

@@ -128,7 +128,7 @@ impl Interests {
         own: Option<ListId>,
         matched: &mut MatchedPatterns,
     ) -> (ListIds, usize) {
-        let subscribers = own.map_or(0, |list| self.lengths[list.0]);
+        let subscribers = self.count_own(own);
         if self.patterns.len() == 0 {
             return (ListIds { own, others: Arc::clone(&self.none) }, subscribers);
         }
@@ -139,6 +139,35 @@ impl Interests {
         let surplus = matched.surplus.iter().map(|(list, times)| self.lengths[list.0] * times);
         let lists = ListIds { own, others: Arc::clone(&matched.lists) };
         (lists, subscribers + sum - surplus.sum::<usize>())
+    }
+
+    /// Returns the number of subscribers in the own list of a topic.
+    pub(crate) fn count_own(&self, own: Option<ListId>) -> usize {
+        own.map_or(0, |list| self.lengths[list.0])
+    }
+
+    /// Returns the number of subscribers that an event on `topic` goes to, each counted once. Unlike
+    /// [`Interests::of_topic`], it keeps no result.
+    pub(crate) fn count(
+        &self,
+        topic: &Topic,
+        own: Option<ListId>,
+        matched: &MatchedPatterns,
+    ) -> usize {
+        let own = self.count_own(own);
+        if self.patterns.len() == 0 {
+            return own;
+        }
+        let candidates = || self.patterns.candidates(topic);
+        let lists = candidates().flat_map(|all| all.lists(topic, matched));
+        let sum: usize = lists.map(|list| self.lengths[list.0]).sum();
+        // A set of overlapping patterns is at each prefix of several, so it is found more than once.
+        let mut surplus: Vec<_> =
+            candidates().flat_map(|all| all.surplus(topic, matched)).collect();
+        surplus.sort_unstable();
+        surplus.dedup();
+        let surplus = surplus.iter().map(|(list, times)| self.lengths[list.0] * times);
+        own + sum - surplus.sum::<usize>()
     }
 
     /// Looks up the patterns that match `topic`. Results of the last look-up are reused for
@@ -222,7 +251,7 @@ mod tests {
         texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
-    /// What a topic without subscribers of its own goes to.
+    /// Returns the lists of a topic without subscribers of its own.
     fn lists(interests: &Interests, matched: &mut MatchedPatterns) -> (ListIds, usize) {
         interests.of_topic(&topic("a:b"), None, matched)
     }
@@ -246,6 +275,22 @@ mod tests {
         assert_eq!((one.iter().count(), subscribers), (2, 1));
         interests.exit_patterns(&other);
         assert_eq!(lists(&interests, &mut matched).1, 0);
+    }
+
+    #[test]
+    fn a_count_is_that_of_a_look_up_and_stores_nothing() {
+        let (mut interests, mut matched) = (Interests::new(10), MatchedPatterns::default());
+        interests.enter_patterns(&patterns(&["a:*", "*:b", "c:*"]));
+        interests.enter_patterns(&patterns(&["a:*", "*:b", "c:*"]));
+        let count =
+            |interests: &Interests, matched: &_| interests.count(&topic("a:b"), None, matched);
+        assert_eq!(count(&interests, &matched), 2);
+        assert_eq!((matched.generation, matched.lists.len()), (0, 0));
+        assert_eq!(lists(&interests, &mut matched).1, 2);
+        // After a look-up, with patterns that are newer.
+        interests.enter_patterns(&patterns(&["a*:b", "**:b"]));
+        assert_eq!(count(&interests, &matched), 3);
+        assert_eq!(lists(&interests, &mut matched).1, 3);
     }
 
     #[test]

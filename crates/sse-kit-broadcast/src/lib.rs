@@ -153,4 +153,4 @@ pub use crate::start::Start;
 pub use crate::subscribe::{SubscribeError, SubscriptionBuilder};
 pub use crate::subscription::Subscription;
 pub use crate::tap::Tap;
-pub use crate::topic_stats::TopicStats;
+pub use crate::topic_stats::{TopicPage, TopicStats};

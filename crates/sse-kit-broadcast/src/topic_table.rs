@@ -137,18 +137,28 @@ impl TopicTable {
         same_prefix.map(|(topic, key)| (topic, *key))
     }
 
-    /// Returns the topics after this one that are not idle, sorted.
-    pub(crate) fn in_use_after(
+    /// Returns the topics in use among the `limit` ones with this prefix that follow the topic
+    /// `after`, sorted, and the last one that was examined if there are more.
+    pub(crate) fn in_use(
         &self,
+        prefix: &str,
         after: Option<&Topic>,
         limit: usize,
-    ) -> Vec<(Topic, TopicKey)> {
-        let from = after.map_or(Unbounded, Excluded);
-        let all = self.in_order.range::<Topic, _>((from, Unbounded));
-        let is_in_use =
-            |key: TopicKey| self.get(key).is_some_and(|state| state.idle_since.is_none());
-        let in_use = all.filter(|(_, key)| is_in_use(**key));
-        in_use.take(limit).map(|(topic, key)| (topic.clone(), *key)).collect()
+    ) -> (Vec<(&Topic, &TopicState)>, Option<Topic>) {
+        let from = match after.map(Topic::as_str) {
+            Some(after) if after >= prefix => Excluded(after),
+            _ => Included(prefix),
+        };
+        let same_prefix = self.in_order.range::<str, _>((from, Unbounded));
+        let mut rest = same_prefix.take_while(|(topic, _)| topic.as_str().starts_with(prefix));
+        let examined: Vec<_> = rest.by_ref().take(limit).collect();
+        let last = examined.last().map(|(topic, _)| (*topic).clone());
+        let next = rest.next().and(last);
+        let states = examined.into_iter().filter_map(|(topic, key)| {
+            let state = self.get(*key).filter(|state| state.is_in_use())?;
+            Some((topic, state))
+        });
+        (states.collect(), next)
     }
 
     /// Updates whether the topic is idle: without subscribers and without history. If there are too
@@ -261,6 +271,20 @@ impl TopicState {
         }
     }
 
+    /// Returns `true` if the topic has subscribers of its own or a history.
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.idle_since.is_none()
+    }
+
+    /// Returns the number of subscribers, and keeps nothing: for topics that nobody may ever publish
+    /// to.
+    pub(crate) fn count_subscribers(&self, interests: &Interests) -> usize {
+        match &self.name {
+            Some(topic) => interests.count(topic, self.own_list, &self.patterns),
+            None => interests.of_everyone().1,
+        }
+    }
+
     /// Returns the entries, oldest first.
     pub(crate) fn entries(&self) -> &VecDeque<Arc<Entry>> {
         &self.entries
@@ -347,6 +371,23 @@ mod tests {
             assert_eq!((table.len(), table.idle.len()), (1, 0));
             table[key].own_list = None;
         }
+    }
+
+    #[test]
+    fn a_page_examines_so_many_topics_idle_ones_too() {
+        let mut table = TopicTable::new(0);
+        for n in 10..30 {
+            let key = table.find_or_insert(&topic(n));
+            table[key].own_list = (n >= 25).then(|| ListId(DefaultKey::default()));
+            table.note_idle(key);
+        }
+        table.find_or_insert(&"zzz".parse().unwrap());
+        let (first, next) = table.in_use("users:", None, 15);
+        assert_eq!((first.len(), &next), (0, &Some(topic(24))));
+        let (rest, next) = table.in_use("users:", next.as_ref(), 15);
+        assert_eq!((rest.len(), rest[0].0, next), (5, &topic(25), None));
+        assert_eq!(table.in_use("users:29", Some(&topic(11)), 15).0.len(), 1);
+        assert_eq!(table.in_use("a", None, 15).0.len(), 0);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use http::Request;
 use http_body_util::{BodyExt, Empty};
 use sse_kit_broadcast::Hub;
 use sse_kit_event::{Event, Topic};
-use sse_kit_inspector::{Inspector, Viewers};
+use sse_kit_inspector::{AccessPolicy, Inspector};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -43,7 +43,7 @@ async fn main() -> Result<(), BoxError> {
     let mut out = stdout();
     writeln!(out, "{connections} connections, {rate} events a second to {PER_TOPIC} of them each")?;
     writeln!(out, "without an inspector    {}", measure().await?)?;
-    let inspector = Inspector::builder(hub.clone(), Viewers::checked_by_the_app())
+    let inspector = Inspector::builder(hub.clone(), AccessPolicy::checked_by_the_app())
         .in_release_builds()
         .build()?;
     writeln!(out, "with one                {}", measure().await?)?;

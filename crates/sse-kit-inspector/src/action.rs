@@ -3,13 +3,13 @@
 use http::StatusCode;
 use sse_kit_broadcast::{Goodbye, Hub, PublishError};
 use sse_kit_event::{ConnectionId, Event, EventName, TextError, Topic};
-use sse_kit_http::CrossSiteError;
 
 use crate::form::Form;
 use crate::text::number;
+use crate::viewer::Viewer;
 
 /// Publishes what a form says. Returns what came of it.
-pub(crate) async fn publish(hub: &Hub, form: &Form) -> Result<String, Refusal> {
+pub(crate) async fn publish(hub: &Hub, form: &Form, by: Viewer<'_>) -> Result<String, Refusal> {
     let topic: Topic = form.field("topic").trim().parse()?;
     let mut event = Event::new(form.field("data"));
     let name = form.field("name").trim();
@@ -17,7 +17,11 @@ pub(crate) async fn publish(hub: &Hub, form: &Form) -> Result<String, Refusal> {
         event = event.with_name(name.parse::<EventName>()?);
     }
     let receipt = hub.publish(&topic, event).await?;
-    tracing::info!(%topic, id = %receipt.id, "an event was published in the inspector");
+    let Viewer { name, address } = by;
+    tracing::info!(
+        %topic, id = %receipt.id, viewer = name, client = address.map(display),
+        "an event was published in the inspector"
+    );
     let receivers = match receipt.receivers {
         1 => "1 connection gets it".to_owned(),
         receivers => format!("{} connections get it", number(receivers)),
@@ -26,7 +30,7 @@ pub(crate) async fn publish(hub: &Hub, form: &Form) -> Result<String, Refusal> {
 }
 
 /// Ends the connection that a form names. Returns what came of it.
-pub(crate) fn disconnect(hub: &Hub, form: &Form) -> Result<String, Refusal> {
+pub(crate) fn disconnect(hub: &Hub, form: &Form, by: Viewer<'_>) -> Result<String, Refusal> {
     let id: ConnectionId = form.field("connection").parse()?;
     let (was_open, outcome) = match form.field("end") {
         "disconnect" => (hub.disconnect(&id), "Disconnected"),
@@ -36,7 +40,11 @@ pub(crate) fn disconnect(hub: &Hub, form: &Form) -> Result<String, Refusal> {
     if !was_open {
         return Err(Refusal::NotOpen { id });
     }
-    tracing::info!(connection = %id, "a connection was ended in the inspector");
+    let Viewer { name, address } = by;
+    tracing::info!(
+        connection = %id, viewer = name, client = address.map(display),
+        "a connection was ended in the inspector"
+    );
     Ok(format!("{outcome} {id}."))
 }
 
@@ -45,8 +53,6 @@ pub(crate) fn disconnect(hub: &Hub, form: &Form) -> Result<String, Refusal> {
 pub(crate) enum Refusal {
     #[error("this inspector is read-only")]
     ReadOnly,
-    #[error(transparent)]
-    CrossSite(#[from] CrossSiteError),
     #[error("the form is larger than {} KiB", crate::form::MAX_BYTES >> 10)]
     TooLarge,
     #[error("the form took too long to arrive")]
@@ -66,7 +72,7 @@ pub(crate) enum Refusal {
 impl Refusal {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::ReadOnly | Self::CrossSite(_) => StatusCode::FORBIDDEN,
+            Self::ReadOnly => StatusCode::FORBIDDEN,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Broken => StatusCode::BAD_REQUEST,

@@ -11,17 +11,20 @@ use crate::inspector::Inspector;
 impl Inspector {
     /// Returns the routes of the inspector, to be merged into those of an app.
     ///
-    /// [`Viewers::on_this_machine`](crate::Viewers::on_this_machine) needs the addresses of clients,
+    /// They have the whole [path](crate::InspectorBuilder::path), so do not nest them: `Router::nest`
+    /// takes a prefix away, and the inspector then finds nothing.
+    ///
+    /// [`AccessPolicy::on_this_machine`](crate::AccessPolicy::on_this_machine) needs the addresses of clients,
     /// which axum provides with `into_make_service_with_connect_info::<SocketAddr>()`.
     ///
     /// ```
     /// use axum::Router;
     /// use sse_kit_broadcast::Hub;
-    /// use sse_kit_inspector::{Inspector, Viewers};
+    /// use sse_kit_inspector::{Inspector, AccessPolicy};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let inspector = Inspector::builder(Hub::new(), Viewers::on_this_machine()).build()?;
+    /// let inspector = Inspector::builder(Hub::new(), AccessPolicy::on_this_machine()).build()?;
     /// let app: Router = Router::new().merge(inspector.routes());
     /// # Ok(()) }
     /// ```
@@ -34,6 +37,9 @@ impl Inspector {
             let client = peer.map(|ConnectInfo(peer)| peer.ip());
             inspector.answer(request, client).await.map(axum::body::Body::new)
         });
-        Router::new().route(&path, answer.clone()).route(&format!("{path}/{{*rest}}"), answer)
+        Router::new()
+            .route(&path, answer.clone())
+            .route(&format!("{path}/"), answer.clone())
+            .route(&format!("{path}/{{*rest}}"), answer)
     }
 }

@@ -8,17 +8,17 @@ use sse_kit_broadcast::{Connection, Hub};
 use sse_kit_event::{TextError, TextErrorKind};
 use sse_kit_htmx::ScriptFolder;
 
-use crate::described::Described;
+use crate::access_policy::AccessPolicy;
+use crate::client_info::ClientInfo;
 use crate::inspector::Inspector;
 use crate::links::Links;
-use crate::viewers::Viewers;
 
 /// The settings of an [`Inspector`].
 #[derive(Clone, Debug)]
 #[must_use = "it becomes an inspector when `build` is called"]
 pub struct InspectorBuilder {
     pub(crate) hub: Hub,
-    pub(crate) viewers: Viewers,
+    pub(crate) access: AccessPolicy,
     pub(crate) describe: Describe,
     pub(crate) is_read_only: bool,
     path: String,
@@ -29,13 +29,13 @@ pub struct InspectorBuilder {
 #[derive(Clone, Default)]
 pub(crate) struct Describe(Option<Arc<DescribeFn>>);
 
-type DescribeFn = dyn Fn(&Connection) -> Option<Described> + Send + Sync;
+type DescribeFn = dyn Fn(&Connection) -> Option<ClientInfo> + Send + Sync;
 
 impl InspectorBuilder {
-    pub(crate) fn new(hub: Hub, viewers: Viewers) -> Self {
+    pub(crate) fn new(hub: Hub, access: AccessPolicy) -> Self {
         Self {
             hub,
-            viewers,
+            access,
             describe: Describe::default(),
             is_read_only: false,
             path: "/inspector".to_owned(),
@@ -43,7 +43,10 @@ impl InspectorBuilder {
         }
     }
 
-    /// Sets the path of the page, as the browser sees it. Default: `/inspector`.
+    /// Sets the path of the page. Default: `/inspector`.
+    ///
+    /// It is the path that the browser sees and also the one of the requests that the inspector
+    /// answers: a proxy or a router that takes a prefix away must put it back.
     pub fn path(self, path: impl Into<String>) -> Self {
         Self { path: path.into(), ..self }
     }
@@ -55,21 +58,21 @@ impl InspectorBuilder {
     ///
     /// ```
     /// # use sse_kit_broadcast::Hub;
-    /// use sse_kit_inspector::{Described, Inspector, Viewers};
+    /// use sse_kit_inspector::{ClientInfo, Inspector, AccessPolicy};
     ///
     /// struct User {
     ///     name: String,
     /// }
     ///
     /// # fn f(hub: Hub) -> Result<(), Box<dyn std::error::Error>> {
-    /// let inspector = Inspector::builder(hub, Viewers::on_this_machine())
-    ///     .describe(|connection| Some(Described::new(&connection.metadata::<User>()?.name)))
+    /// let inspector = Inspector::builder(hub, AccessPolicy::on_this_machine())
+    ///     .describe(|connection| Some(ClientInfo::new(&connection.metadata::<User>()?.name)))
     ///     .build()?;
     /// # Ok(()) }
     /// ```
     pub fn describe(
         self,
-        describe: impl Fn(&Connection) -> Option<Described> + Send + Sync + 'static,
+        describe: impl Fn(&Connection) -> Option<ClientInfo> + Send + Sync + 'static,
     ) -> Self {
         Self { describe: Describe(Some(Arc::new(describe))), ..self }
     }
@@ -104,12 +107,12 @@ impl InspectorBuilder {
 
 impl Describe {
     /// Describes a connection; empty if the app does not.
-    pub(crate) fn call(&self, connection: &Connection) -> Described {
-        let Some(describe) = &self.0 else { return Described::default() };
+    pub(crate) fn call(&self, connection: &Connection) -> ClientInfo {
+        let Some(describe) = &self.0 else { return ClientInfo::default() };
         // It is the app's, and must not end the task that records.
         match catch_unwind(AssertUnwindSafe(|| describe(connection))) {
             Ok(described) => described.unwrap_or_default().shortened(),
-            Err(_panic) => Described::new("(`describe` panicked)"),
+            Err(_panic) => ClientInfo::new("(`describe` panicked)"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use sse_kit_broadcast::Stats;
 
@@ -19,12 +20,21 @@ pub(crate) struct Rates {
 }
 
 impl Rates {
-    /// Takes the counters, once a second.
-    pub(crate) fn sample(&mut self, stats: &Stats) {
+    /// Takes the counters, this long after the last sample. A sample that comes late stands for
+    /// several seconds.
+    pub(crate) fn sample(&mut self, stats: &Stats, elapsed: Duration) {
         let now = (stats.published, stats.delivered);
-        if let Some(before) = self.before.replace(now) {
-            push(&mut self.published, now.0.saturating_sub(before.0));
-            push(&mut self.delivered, now.1.saturating_sub(before.1));
+        let Some(before) = self.before.replace(now) else { return };
+        let millis = elapsed.as_millis().max(1);
+        let rate = |now: u64, before: u64| {
+            let rate = u128::from(now.saturating_sub(before)) * 1_000 / millis;
+            u64::try_from(rate).unwrap_or(u64::MAX)
+        };
+        let (published, delivered) = (rate(now.0, before.0), rate(now.1, before.1));
+        let seconds = usize::try_from((millis + 500) / 1_000).unwrap_or(SECONDS);
+        for _ in 0..seconds.clamp(1, SECONDS) {
+            push(&mut self.published, published);
+            push(&mut self.delivered, delivered);
         }
     }
 
@@ -74,14 +84,27 @@ mod tests {
         let mut stats = Stats::default();
         for published in [7, 7, 57, 157, 157] {
             stats.published = published;
-            rates.sample(&stats);
+            rates.sample(&stats, Duration::from_secs(1));
         }
         assert_eq!(rates.line(), "116,29.0 117,15.0 118,1.0 119,29.0");
         assert_eq!((rates.published(), rates.highest()), (0, 100));
         for _ in 0..1_000 {
             stats.published += 1;
-            rates.sample(&stats);
+            rates.sample(&stats, Duration::from_secs(1));
         }
         assert_eq!(rates.published.len(), SECONDS);
+    }
+
+    #[test]
+    fn a_rate_is_that_of_a_second_however_late_the_sample_is() {
+        let mut rates = Rates::default();
+        let mut stats = Stats::default();
+        rates.sample(&stats, Duration::from_secs(1));
+        stats.published = 330;
+        rates.sample(&stats, Duration::from_millis(3_300));
+        assert_eq!((rates.published(), rates.published.len()), (100, 3));
+        stats.published = 430;
+        rates.sample(&stats, Duration::from_millis(1_250));
+        assert_eq!((rates.published(), rates.published.len()), (80, 4));
     }
 }

@@ -1,13 +1,15 @@
 //! The connections that a page shows.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use sse_kit_broadcast::{Connection, ConnectionState, ConnectionStats, Hub};
 use sse_kit_event::{EventId, Topic, TopicPattern, Topics};
 
-use crate::described::Described;
+use crate::client_info::ClientInfo;
 use crate::filter::View;
 use crate::recorder::Recorder;
 use crate::text::{number, shortened, since};
@@ -31,7 +33,10 @@ pub(crate) struct ConnectionRows {
 #[derive(Debug)]
 pub(crate) struct ConnectionRow {
     pub(crate) id: String,
-    pub(crate) described: Described,
+    /// The connection in the id of an element, so that an update of the page keeps the focus at a
+    /// client and not at a place.
+    pub(crate) element: String,
+    pub(crate) client: ClientInfo,
     pub(crate) topics: String,
     pub(crate) since: String,
     pub(crate) sent: String,
@@ -51,15 +56,15 @@ impl ConnectionRows {
     pub(crate) async fn read(hub: &Hub, recorder: &Recorder, view: &View) -> Self {
         let position = hub.cursor();
         let (mut best, mut matching) = (Vec::with_capacity(2 * SHOWN), 0);
-        hub.visit_connections(|connection| {
+        hub.for_each_connection(|connection| {
             if !view.wants_subscriber_of(connection.topics()) {
                 return;
             }
             if !view.search.is_empty() {
-                let described = recorder.describe(connection);
+                let client = recorder.describe(connection);
                 let topics = topics(connection.topics());
                 let id = connection.id().as_str();
-                if !view.finds_client(id, &described) && !view.finds([&*topics]) {
+                if !view.finds_client(id, &client) && !view.finds([&*topics]) {
                     return;
                 }
             }
@@ -72,8 +77,8 @@ impl ConnectionRows {
         .await;
         keep_best(&mut best);
         let row = |(_, connection, stats): Candidate| {
-            let described = recorder.describe(&connection);
-            ConnectionRow::new(&connection, &stats, described, position)
+            let client = recorder.describe(&connection);
+            ConnectionRow::new(&connection, &stats, client, position)
         };
         Self { rows: best.into_iter().map(row).collect(), matching }
     }
@@ -88,10 +93,13 @@ fn candidate(connection: &Arc<Connection>, position: EventId) -> Candidate {
 }
 
 fn keep_best(candidates: &mut Vec<Candidate>) {
-    let id = |candidate: &Candidate| candidate.1.id().clone();
-    candidates.sort_by(|one, other| one.0.cmp(&other.0).then_with(|| id(one).cmp(&id(other))));
-    // One that was visited twice stands beside itself, unless it made progress in between.
-    candidates.dedup_by_key(|candidate| Arc::as_ptr(&candidate.1));
+    // One that was visited twice may have made progress in between. The later look counts.
+    candidates.reverse();
+    let mut seen = HashSet::new();
+    candidates.retain(|candidate| seen.insert(Arc::as_ptr(&candidate.1)));
+    candidates.sort_by(|one, other| {
+        one.0.cmp(&other.0).then_with(|| one.1.id().as_str().cmp(other.1.id().as_str()))
+    });
     candidates.truncate(SHOWN);
 }
 
@@ -117,12 +125,13 @@ impl ConnectionRow {
     fn new(
         connection: &Connection,
         stats: &ConnectionStats,
-        described: Described,
+        client: ClientInfo,
         position: EventId,
     ) -> Self {
         Self {
             id: connection.id().to_string(),
-            described,
+            element: element(connection.id().as_str()),
+            client,
             topics: topics(connection.topics()),
             since: since(connection.connected_at()),
             sent: number(stats.sent),
@@ -136,5 +145,40 @@ impl ConnectionRow {
                 _ => "closed",
             },
         }
+    }
+}
+
+/// Returns an id as hexadecimal digits, as the id of an element must have no spaces.
+fn element(id: &str) -> String {
+    id.bytes().fold(String::from("connection-"), |mut element, byte| {
+        write!(element, "{byte:02x}").expect("memory takes any text");
+        element
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_was_visited_twice_is_shown_once_as_it_was_last() {
+        let hub = Hub::new();
+        let topic: Topic = "a".parse().unwrap();
+        let page = hub.subscribe(&topic).open().unwrap();
+        let other = hub.subscribe(&topic).open().unwrap();
+        let of = |connection: &Arc<Connection>, behind: u64| {
+            let (_, connection, stats) = candidate(connection, hub.cursor());
+            ((Reverse(behind), Reverse(0), Reverse(connection.connected_at())), connection, stats)
+        };
+        let mut found =
+            vec![of(page.connection(), 9), of(other.connection(), 5), of(page.connection(), 0)];
+        keep_best(&mut found);
+        let behind: Vec<_> = found.iter().map(|candidate| candidate.0.0.0).collect();
+        assert_eq!(behind, [5, 0]);
+    }
+
+    #[test]
+    fn each_connection_has_an_element_of_its_own() {
+        assert_eq!(element("a b\""), "connection-61206222");
     }
 }

@@ -3,6 +3,7 @@
 use askama::Template;
 use sse_kit_htmx::HtmlTemplate;
 
+use crate::filter::View;
 use crate::links::Links;
 use crate::seen_event::SeenEvent;
 
@@ -14,6 +15,7 @@ const MAX_FRAGMENTS: usize = 20;
 #[template(path = "detail.html")]
 pub(crate) struct Detail<'a> {
     links: &'a Links,
+    view: &'a View,
     event: &'a SeenEvent,
     fragments: Vec<PageFragment<'a>>,
 }
@@ -21,8 +23,13 @@ pub(crate) struct Detail<'a> {
 impl HtmlTemplate for Detail<'_> {}
 
 impl<'a> Detail<'a> {
-    pub(crate) fn new(links: &'a Links, event: &'a SeenEvent) -> Self {
-        Self { links, event, fragments: PageFragment::all_in(&event.data) }
+    pub(crate) fn new(links: &'a Links, view: &'a View, event: &'a SeenEvent) -> Self {
+        Self { links, view, event, fragments: PageFragment::all_in(&event.data) }
+    }
+
+    /// Returns the page without the event.
+    fn close(&self) -> String {
+        self.view.at(self.links.page(), self.view.is_paused)
     }
 }
 

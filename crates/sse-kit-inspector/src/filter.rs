@@ -1,15 +1,22 @@
-//! What a page shows: its filter, by its query.
+//! The selection that a page shows, by its query.
 
-use sse_kit_event::{Audience, Topic, TopicPattern, Topics};
+use aho_corasick::AhoCorasick;
+use sse_kit_event::{Audience, TextError, Topic, TopicPattern, Topics};
 use sse_kit_htmx::Endpoint;
 use sse_kit_http::{QueryError, query_parameters};
 
-use crate::described::Described;
+use crate::client_info::ClientInfo;
+use crate::overlap::overlap;
+use crate::recorder::SeenConnectionEvent;
 use crate::seen_event::SeenEvent;
-use crate::text::{beginning, contains};
+use crate::text::beginning;
 
-/// The maximum length of a filter or a search, in bytes; the rest is cut off.
-const MAX_LEN: usize = 200;
+/// The maximum length of a filter or a search, in bytes; the rest is cut off. A topic and a
+/// sign before it have room.
+const MAX_LEN: usize = Topic::MAX_LEN + 1;
+
+/// The sign before a topic that is to be shown alone.
+const EXACTLY: char = '=';
 
 /// The selection that a page shows, by its query: `?topic=jobs:*&q=error&paused=1`.
 #[derive(Clone, Debug, Default)]
@@ -17,11 +24,14 @@ pub(crate) struct View {
     /// The filter of topics, as the viewer wrote it.
     pub(crate) topic: String,
     wanted: Wanted,
+    /// The reason why the filter is no pattern although it looks like one.
+    pub(crate) problem: Option<String>,
     /// The search, as the viewer wrote it.
     pub(crate) search: String,
-    /// The search in lower case.
-    needle: String,
+    needle: Option<Needle>,
     pub(crate) is_paused: bool,
+    /// The number of the notice that the page shows.
+    pub(crate) notice: Option<u64>,
 }
 
 /// The topics that a viewer wants to see.
@@ -29,9 +39,26 @@ pub(crate) struct View {
 enum Wanted {
     #[default]
     All,
-    /// Those that contain this text, in lower case; for connections also those that cover the topic.
-    Containing(String, Option<Topic>),
+    Exactly(Topic),
+    /// The topics that contain a text; for connections also those that cover the topic.
+    Containing(Needle, Option<Topic>),
     Matching(TopicPattern),
+}
+
+/// A text to search for, letters of ASCII in either case. A search takes time in proportion to the
+/// text that it goes through, whatever it searches for.
+#[derive(Clone, Debug)]
+struct Needle(AhoCorasick);
+
+impl Needle {
+    fn new(text: &str) -> Self {
+        let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build([text]);
+        Self(automaton.expect("an automaton for a few hundred bytes"))
+    }
+
+    fn is_in(&self, text: &str) -> bool {
+        self.0.is_match(text)
+    }
 }
 
 impl View {
@@ -44,11 +71,12 @@ impl View {
                 "topic" => view.topic = text(),
                 "q" => view.search = text(),
                 "paused" => view.is_paused = value == "1",
+                "notice" => view.notice = value.parse().ok(),
                 _ => {}
             }
         }
-        view.wanted = Wanted::of(&view.topic);
-        view.needle = view.search.to_ascii_lowercase();
+        (view.wanted, view.problem) = Wanted::of(&view.topic);
+        view.needle = (!view.search.is_empty()).then(|| Needle::new(&view.search));
         Ok(view)
     }
 
@@ -64,9 +92,32 @@ impl View {
         endpoint.as_str().to_owned()
     }
 
-    /// Returns this view of one topic.
+    /// Returns this view of one topic alone.
     pub(crate) fn of_topic(&self, topic: &str) -> Self {
-        Self { topic: topic.to_owned(), wanted: Wanted::of(topic), ..self.clone() }
+        let topic = format!("{EXACTLY}{topic}");
+        let (wanted, problem) = Wanted::of(&topic);
+        Self { topic, wanted, problem, ..self.clone() }
+    }
+
+    /// Returns `true` if the page shows one topic alone.
+    pub(crate) fn is_of_one_topic(&self) -> bool {
+        matches!(self.wanted, Wanted::Exactly(_))
+    }
+
+    /// Returns the topic that the filter names, alone or beside others.
+    pub(crate) fn named_topic(&self) -> Option<&Topic> {
+        match &self.wanted {
+            Wanted::Exactly(topic) | Wanted::Containing(_, Some(topic)) => Some(topic),
+            _ => None,
+        }
+    }
+
+    /// Returns the text that all topics of the page begin with.
+    pub(crate) fn topic_prefix(&self) -> &str {
+        match &self.wanted {
+            Wanted::Matching(pattern) => pattern.literal_prefix(),
+            _ => "",
+        }
     }
 
     /// Returns this view without a filter.
@@ -84,13 +135,29 @@ impl View {
 
     /// Returns whether the search finds something in one of these texts.
     pub(crate) fn finds<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> bool {
-        self.needle.is_empty() || texts.into_iter().any(|text| contains(text, &self.needle))
+        let Some(needle) = &self.needle else { return true };
+        texts.into_iter().any(|text| needle.is_in(text))
     }
 
     pub(crate) fn shows(&self, event: &SeenEvent) -> bool {
-        let SeenEvent { data, name, audience, id, .. } = event;
-        self.wants_audience(audience)
-            && self.finds([&**data, &**name, &*audience.to_string(), &*id.to_string()])
+        if !self.wants_audience(&event.audience) {
+            return false;
+        }
+        let SeenEvent { data, name, key, audience, id, .. } = event;
+        let key = key.as_deref().unwrap_or_default();
+        self.needle.is_none()
+            || self.finds([&**data, &**name, key, &*audience.to_string(), &*id.to_string()])
+    }
+
+    pub(crate) fn shows_connection_event(&self, connection_event: &SeenConnectionEvent) -> bool {
+        let SeenConnectionEvent { connection, client, detail, kind, topics, .. } = connection_event;
+        self.wants_subscriber_of(topics)
+            && (self.finds_client(connection, client) || self.finds([&**detail, kind.as_str()]))
+    }
+
+    #[cfg(feature = "dispatch")]
+    pub(crate) fn shows_trace(&self, trace: &crate::dispatch::Traced) -> bool {
+        self.finds([&*trace.event_type, &*trace.data, &*trace.outcome])
     }
 
     /// Returns `true` if the page filters for topics.
@@ -98,14 +165,15 @@ impl View {
         !matches!(self.wanted, Wanted::All)
     }
 
-    pub(crate) fn finds_client(&self, id: &str, described: &Described) -> bool {
-        self.finds([id, &described.who, &described.from])
+    pub(crate) fn finds_client(&self, id: &str, client: &ClientInfo) -> bool {
+        self.finds([id, &client.name, &client.address])
     }
 
     pub(crate) fn wants_topic(&self, topic: &Topic) -> bool {
         match &self.wanted {
             Wanted::All => true,
-            Wanted::Containing(text, _) => contains(topic.as_str(), text),
+            Wanted::Exactly(one) => one == topic,
+            Wanted::Containing(text, _) => text.is_in(topic.as_str()),
             Wanted::Matching(pattern) => pattern.matches(topic),
         }
     }
@@ -121,6 +189,7 @@ impl View {
         let by_pattern = || topics.patterns().iter().any(|pattern| self.wants_pattern(pattern));
         match &self.wanted {
             Wanted::All => true,
+            Wanted::Exactly(topic) => topics.cover(topic),
             Wanted::Containing(_, Some(topic)) if topics.cover(topic) => true,
             _ => topics.topics().iter().any(|topic| self.wants_topic(topic)) || by_pattern(),
         }
@@ -129,20 +198,29 @@ impl View {
     fn wants_pattern(&self, pattern: &TopicPattern) -> bool {
         match &self.wanted {
             Wanted::All => true,
-            Wanted::Containing(text, _) => contains(pattern.as_str(), text),
-            Wanted::Matching(wanted) => pattern == wanted,
+            Wanted::Exactly(topic) => pattern.matches(topic),
+            Wanted::Containing(text, _) => text.is_in(pattern.as_str()),
+            Wanted::Matching(wanted) => overlap(pattern, wanted),
         }
     }
 }
 
 impl Wanted {
-    fn of(text: &str) -> Self {
+    /// Reads a filter. Returns also the reason why it is no pattern, if it looks like one.
+    fn of(text: &str) -> (Self, Option<String>) {
         if text.is_empty() {
-            return Self::All;
+            return (Self::All, None);
         }
-        match text.parse::<TopicPattern>() {
-            Ok(pattern) if text.contains('*') => Self::Matching(pattern),
-            _ => Self::Containing(text.to_ascii_lowercase(), text.parse().ok()),
+        if let Some(Ok(topic)) = text.strip_prefix(EXACTLY).map(str::parse) {
+            return (Self::Exactly(topic), None);
+        }
+        let containing = || Self::Containing(Needle::new(text), text.parse().ok());
+        if !text.contains('*') {
+            return (containing(), None);
+        }
+        match text.parse() {
+            Ok(pattern) => (Self::Matching(pattern), None),
+            Err(error) => (containing(), Some(TextError::to_string(&error))),
         }
     }
 }
@@ -167,6 +245,9 @@ mod tests {
         assert!(subscriber("topic=jobs:17", "jobs:*"), "it gets the events of the topic");
         assert!(subscriber("topic=jobs:*", "jobs:17") && subscriber("topic=jobs:*", "jobs:*"));
         assert!(!subscriber("topic=jobs:17", "users:*"));
+        assert!(subscriber("topic=jobs:*", "**") && subscriber("topic=*:17", "jobs:**"));
+        assert!(wants("topic==jobs", "jobs") && !wants("topic==jobs", "jobs:1"));
+        assert!(subscriber("topic==jobs:1", "jobs:*") && !subscriber("topic==jobs", "jobs:*"));
         let audience = |text: &str| Audience::from(&topic(text));
         assert!(view("topic=a").wants_audience(&audience("ab")));
         assert!(!view("topic=a").wants_audience(&audience("b")));
@@ -182,10 +263,17 @@ mod tests {
     }
 
     #[test]
+    fn a_search_does_not_mind_the_case() {
+        let finds = |needle: &str, text: &str| Needle::new(needle).is_in(text);
+        assert!(finds("<b>", "Hello <B>") && finds("L", "hello") && finds("é", "é"));
+        assert!(!finds("hello!", "Hello") && !finds("a", ""));
+    }
+
+    #[test]
     fn filters_are_short_and_utf8() {
         let long = format!("topic={0}&q={0}", "%C3%A9".repeat(1_000));
         let view = view(&long);
-        assert_eq!((view.topic.len(), view.search.len()), (MAX_LEN, MAX_LEN));
+        assert_eq!((view.topic.len(), view.search.len()), (MAX_LEN - 1, MAX_LEN - 1));
         assert!(!view.at("/i", true).is_empty());
         assert!(View::of(Some("q=%FF")).is_err());
     }

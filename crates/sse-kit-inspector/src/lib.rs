@@ -11,12 +11,12 @@
 //! use http::{Request, Response};
 //! use http_body_util::Empty;
 //! use sse_kit_broadcast::Hub;
-//! use sse_kit_inspector::{Inspector, InspectorBody, Viewers};
+//! use sse_kit_inspector::{Inspector, InspectorBody, AccessPolicy};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let hub = Hub::new();
-//! let inspector = Inspector::builder(hub, Viewers::on_this_machine()).build()?;
+//! let inspector = Inspector::builder(hub, AccessPolicy::on_this_machine()).build()?;
 //!
 //! // In the server's handler, for every path with which the inspector is concerned:
 //! let request = Request::get("/inspector").header("host", "localhost").body(Empty::<&[u8]>::new())?;
@@ -30,7 +30,7 @@
 //! # Who may see it
 //!
 //! The page shows every event and every client, and its viewers may publish. So there is no default:
-//! [`Viewers`] is an argument. In a program that is built without debug assertions, as release
+//! [`AccessPolicy`] is an argument. In a program that is built without debug assertions, as release
 //! builds are, the inspector is off unless [`InspectorBuilder::in_release_builds`] says otherwise.
 //!
 //! # Its cost
@@ -53,15 +53,16 @@
 //! dispatcher.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod access_policy;
 mod action;
 #[cfg(feature = "axum")]
 mod axum;
 mod body;
 mod builder;
 mod chart;
+mod client_info;
 mod collector;
 mod connections;
-mod described;
 mod detail;
 #[cfg(feature = "dispatch")]
 mod dispatch;
@@ -71,22 +72,26 @@ mod form;
 mod inspector;
 mod links;
 mod live;
+mod newest;
+mod overlap;
 mod page;
 mod recorder;
+mod renders;
 mod reply;
 mod ring;
+mod samples;
 mod sections;
 mod seen_event;
-mod seen_events;
 mod text;
 mod topics;
-mod viewers;
+mod viewer;
 
+pub use crate::access_policy::AccessPolicy;
 pub use crate::body::InspectorBody;
 pub use crate::builder::{BuildError, InspectorBuilder};
-pub use crate::described::Described;
+pub use crate::client_info::ClientInfo;
 #[cfg(feature = "dispatch")]
 #[cfg_attr(docsrs, doc(cfg(feature = "dispatch")))]
 pub use crate::dispatch::Trace;
 pub use crate::inspector::Inspector;
-pub use crate::viewers::Viewers;
+pub use crate::viewer::ViewerName;

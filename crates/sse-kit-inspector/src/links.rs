@@ -38,6 +38,10 @@ impl Links {
         self.root.file("events")
     }
 
+    pub(crate) fn event(&self, number: u64) -> String {
+        self.root.file(&format!("events/{number}"))
+    }
+
     pub(crate) fn publish(&self) -> String {
         self.root.file("publish")
     }
@@ -74,6 +78,11 @@ impl Links {
 }
 
 impl Route<'_> {
+    /// Returns `true` if a link may lead there.
+    pub(crate) fn is_page(self) -> bool {
+        matches!(self, Self::Page | Self::Event(_) | Self::NoEvent | Self::File(_))
+    }
+
     pub(crate) fn is_action(self) -> bool {
         matches!(self, Self::Publish | Self::Disconnect)
     }

@@ -10,9 +10,9 @@ use sse_kit_event::Event;
 use sse_kit_htmx::{Dialect, Updates};
 use tokio::time::{Instant, sleep_until};
 
+use crate::access_policy::AccessPolicy;
 use crate::filter::View;
-use crate::sections::{Sections, Subject};
-use crate::viewers::Viewers;
+use crate::sections::{PageSource, Sections};
 
 /// The shortest time between two updates of a page.
 const EVERY: Duration = Duration::from_millis(500);
@@ -23,9 +23,9 @@ const REST: u32 = 9;
 /// The stream of one page: what has changed on it, at most twice a second.
 #[derive(Debug)]
 pub(crate) struct LivePage {
-    pub(crate) subject: Arc<Subject>,
+    pub(crate) source: Arc<PageSource>,
     pub(crate) view: Arc<View>,
-    pub(crate) viewers: Viewers,
+    pub(crate) access: AccessPolicy,
     /// The request of the viewer, by which the right to look is checked again.
     pub(crate) request: Parts,
     pub(crate) client: Option<IpAddr>,
@@ -41,7 +41,7 @@ struct Progress {
 impl LivePage {
     /// Returns the updates of the page. They end when the viewer loses the right to look.
     pub(crate) fn updates(self) -> impl Stream<Item = Event> + Send + 'static {
-        self.subject.recorder.watch_for(&self.view);
+        self.source.recorder.watch_for(&self.view);
         let progress = Progress { page: self, shown: Sections::default(), next: Instant::now() };
         stream::unfold(progress, |mut progress| async {
             let event = progress.next().await?;
@@ -54,12 +54,12 @@ impl Progress {
     async fn next(&mut self) -> Option<Event> {
         loop {
             sleep_until(self.next).await;
-            let LivePage { subject, view, viewers, request, client } = &self.page;
-            if !viewers.allow(request, *client) {
+            let LivePage { source, view, access, request, client } = &self.page;
+            if !access.allow(request, *client) {
                 return None;
             }
             let began = Instant::now();
-            let sections = Sections::render(subject, view).await;
+            let sections = Sections::render(source, view).await;
             let changes = sections.and_then(|sections| {
                 let changes = sections.changes(&self.shown)?;
                 self.shown = sections;

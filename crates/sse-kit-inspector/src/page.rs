@@ -9,7 +9,7 @@ use sse_kit_monitor::{MonitorConfig, OnGap};
 use crate::files::Files;
 use crate::filter::View;
 use crate::links::Links;
-use crate::sections::{Sections, Subject};
+use crate::sections::{PageSource, Sections};
 
 /// The page, as it is at one moment.
 #[derive(Debug, Template)]
@@ -37,8 +37,8 @@ pub(crate) struct Page<'a> {
 impl HtmlTemplate for Page<'_> {}
 
 impl<'a> Page<'a> {
-    pub(crate) async fn new(subject: &'a Subject, view: &'a View) -> Result<Self, RenderError> {
-        let links = &subject.links;
+    pub(crate) async fn new(source: &'a PageSource, view: &'a View) -> Result<Self, RenderError> {
+        let links = &source.links;
         Ok(Self {
             links,
             view,
@@ -49,12 +49,17 @@ impl<'a> Page<'a> {
             connection: connection(links, view),
             // Each stream begins with all of the page.
             monitor: MonitorConfig::new().on_gap(OnGap::Report),
-            sections: Sections::render(subject, view).await?,
+            sections: Sections::render(source, view).await?,
             notice: Html::default(),
             detail: Html::default(),
-            is_read_only: subject.is_read_only,
+            is_read_only: source.is_read_only,
             has_traces: cfg!(feature = "dispatch"),
         })
+    }
+
+    /// Returns the URL of the action, which leads back to this view.
+    fn publish(&self) -> String {
+        self.view.at(&self.links.publish(), self.view.is_paused)
     }
 
     pub(crate) fn with_notice(self, notice: Html) -> Self {

@@ -1,23 +1,30 @@
 //! The record of what happened last.
 
 use std::sync::{Arc, Weak};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 use sse_kit_broadcast::{CloseReason, Connection, ConnectionEvent, Entry, Stats};
+use sse_kit_event::Topics;
 
 use crate::builder::Describe;
 use crate::chart::Rates;
-use crate::described::Described;
+use crate::client_info::ClientInfo;
 use crate::filter::View;
 use crate::ring::Ring;
+use crate::samples::Samples;
 use crate::seen_event::SeenEvent;
-use crate::seen_events::SeenEvents;
 
-/// The numbers of things that happened to connections, and of traces, that are kept.
-const HAPPENINGS: usize = 128;
+/// The number of events that are kept of each kind: samples of all, and those that open pages filter
+/// for.
+const EVENTS: usize = 256;
+
+/// The numbers that are kept of connections that opened or closed, of gaps and evictions, of traces,
+/// and of notices.
+const CONNECTION_EVENTS: usize = 128;
 #[cfg(feature = "dispatch")]
 const TRACES: usize = 128;
+const NOTICES: usize = 16;
 
 /// The record of what happened last. All of it is bounded.
 #[derive(Debug)]
@@ -26,6 +33,10 @@ pub(crate) struct Recorder {
     /// Apart from the rest, as the app's dispatches take this lock.
     #[cfg(feature = "dispatch")]
     pub(crate) traces: Mutex<Ring<crate::dispatch::Traced>>,
+    #[cfg(feature = "dispatch")]
+    pub(crate) trace_budget: Mutex<crate::dispatch::Second>,
+    /// The outcomes of actions, for browsers without script.
+    notices: Mutex<Ring<String>>,
     describe: Describe,
     /// The views of open pages that filter for topics.
     filters: Mutex<Vec<Weak<View>>>,
@@ -33,32 +44,32 @@ pub(crate) struct Recorder {
 
 #[derive(Debug)]
 pub(crate) struct Recorded {
-    pub(crate) events: SeenEvents,
-    pub(crate) happenings: Ring<Happening>,
-    pub(crate) missed_happenings: u64,
+    pub(crate) events: Samples<SeenEvent>,
+    pub(crate) connection_events: Samples<SeenConnectionEvent>,
     pub(crate) rates: Rates,
 }
 
 /// Something that happened to a connection.
 #[derive(Clone, Debug)]
-pub(crate) struct Happening {
+pub(crate) struct SeenConnectionEvent {
     pub(crate) number: u64,
     pub(crate) at: SystemTime,
-    pub(crate) kind: HappeningKind,
+    pub(crate) kind: ConnectionEventKind,
     pub(crate) connection: String,
-    pub(crate) described: Described,
+    pub(crate) topics: Topics,
+    pub(crate) client: ClientInfo,
     pub(crate) detail: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum HappeningKind {
+pub(crate) enum ConnectionEventKind {
     Opened,
     Gap,
     Closed,
     Evicted,
 }
 
-impl HappeningKind {
+impl ConnectionEventKind {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Opened => "opened",
@@ -72,15 +83,17 @@ impl HappeningKind {
 impl Recorder {
     pub(crate) fn new(describe: Describe) -> Self {
         let recorded = Recorded {
-            events: SeenEvents::new(),
-            happenings: Ring::new(HAPPENINGS),
-            missed_happenings: 0,
+            events: Samples::new(EVENTS),
+            connection_events: Samples::new(CONNECTION_EVENTS),
             rates: Rates::default(),
         };
         Self {
             recorded: Mutex::new(recorded),
             #[cfg(feature = "dispatch")]
             traces: Mutex::new(Ring::new(TRACES)),
+            #[cfg(feature = "dispatch")]
+            trace_budget: Mutex::new(crate::dispatch::Second::begin()),
+            notices: Mutex::new(Ring::new(NOTICES)),
             describe,
             filters: Mutex::default(),
         }
@@ -103,41 +116,43 @@ impl Recorder {
     pub(crate) fn event(&self, entry: &Entry, is_wanted: bool) {
         // Decoded before the lock is taken.
         let event = SeenEvent::new(entry);
-        self.recorded.lock().events.push(event, is_wanted);
+        self.recorded.lock().events.push(is_wanted, |number| SeenEvent { number, ..event });
     }
 
-    pub(crate) fn happening(&self, event: &ConnectionEvent) {
+    pub(crate) fn connection_event(&self, event: &ConnectionEvent, is_loss: bool) {
         let (connection, kind, detail) = match event {
             ConnectionEvent::Opened(connection) => {
-                (connection, HappeningKind::Opened, String::new())
+                (connection, ConnectionEventKind::Opened, String::new())
             }
             ConnectionEvent::Gap(connection, gap) => {
                 let from = gap.from.map_or_else(|| "the start".to_owned(), |id| id.to_string());
                 let detail = format!("{}: from {from} to {}", gap.reason.as_str(), gap.to);
-                (connection, HappeningKind::Gap, detail)
+                (connection, ConnectionEventKind::Gap, detail)
             }
             ConnectionEvent::Closed(connection, why) => {
                 let kind = match why {
-                    CloseReason::TooSlow => HappeningKind::Evicted,
-                    _ => HappeningKind::Closed,
+                    CloseReason::TooSlow => ConnectionEventKind::Evicted,
+                    _ => ConnectionEventKind::Closed,
                 };
                 (connection, kind, reason(*why).to_owned())
             }
             _ => return,
         };
-        let described = self.describe(connection);
-        let (connection, at) = (connection.id().to_string(), SystemTime::now());
-        self.recorded.lock().happenings.push(|number| Happening {
+        let client = self.describe(connection);
+        let (topics, at) = (connection.topics().clone(), SystemTime::now());
+        let connection = connection.id().to_string();
+        self.recorded.lock().connection_events.push(is_loss, |number| SeenConnectionEvent {
             number,
             at,
             kind,
             connection,
-            described,
+            topics,
+            client,
             detail,
         });
     }
 
-    pub(crate) fn describe(&self, connection: &Connection) -> Described {
+    pub(crate) fn describe(&self, connection: &Connection) -> ClientInfo {
         self.describe.call(connection)
     }
 
@@ -145,13 +160,22 @@ impl Recorder {
         self.recorded.lock().events.skipped += events;
     }
 
-    pub(crate) fn miss_happenings(&self, happenings: u64) {
-        self.recorded.lock().missed_happenings += happenings;
+    pub(crate) fn miss_connection_events(&self, connection_events: u64) {
+        self.recorded.lock().connection_events.skipped += connection_events;
     }
 
-    /// Takes the counters of the hub, once a second.
-    pub(crate) fn sample(&self, stats: &Stats) {
-        self.recorded.lock().rates.sample(stats);
+    /// Keeps a notice for a while. Returns its number.
+    pub(crate) fn keep_notice(&self, notice: &str) -> u64 {
+        self.notices.lock().push(|_| notice.to_owned())
+    }
+
+    pub(crate) fn notice(&self, number: u64) -> Option<Arc<String>> {
+        self.notices.lock().get(number).cloned()
+    }
+
+    /// Takes the counters of the hub, this long after the last sample.
+    pub(crate) fn sample(&self, stats: &Stats, elapsed: Duration) {
+        self.recorded.lock().rates.sample(stats, elapsed);
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    RETRY_AFTER, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderValue, Response, StatusCode};
 use sse_kit_htmx::Fragment;
@@ -44,10 +44,18 @@ pub(crate) fn not_allowed(allowed: &'static str) -> Reply {
     reply
 }
 
+/// Asks a client to come back when fewer pages are rendered.
+pub(crate) fn busy() -> Reply {
+    let reason = "the inspector is busy; try again in a second";
+    let mut reply = text(StatusCode::SERVICE_UNAVAILABLE, reason);
+    reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    reply
+}
+
 /// Sends a browser without script back to the page.
 pub(crate) fn see(page: &str) -> Reply {
     let mut reply = text(StatusCode::SEE_OTHER, "see the page");
-    let location = HeaderValue::try_from(page).expect("the path of the inspector is plain");
+    let location = HeaderValue::try_from(page).expect("the URLs of the inspector are plain");
     reply.headers_mut().insert(LOCATION, location);
     reply
 }

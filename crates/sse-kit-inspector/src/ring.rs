@@ -17,9 +17,11 @@ impl<T> Ring<T> {
         Self { items: VecDeque::with_capacity(capacity), capacity, next: 0 }
     }
 
-    /// Adds the item that is made of its number, which is the next one.
-    pub(crate) fn push(&mut self, item: impl FnOnce(u64) -> T) {
-        self.insert(self.next, item(self.next));
+    /// Adds the item that is made of its number, which is the next one, and returns the number.
+    pub(crate) fn push(&mut self, item: impl FnOnce(u64) -> T) -> u64 {
+        let number = self.next;
+        self.insert(number, item(number));
+        number
     }
 
     /// Adds an item with its number, greater than those before.
@@ -31,19 +33,15 @@ impl<T> Ring<T> {
         self.next = number + 1;
     }
 
-    /// Returns the items, newest first.
-    pub(crate) fn newest_first(&self) -> impl Iterator<Item = &Arc<T>> {
-        self.items.iter().rev().map(|(_, item)| item)
-    }
-
     /// Returns the item with this number, if it is still there.
     pub(crate) fn get(&self, number: u64) -> Option<&Arc<T>> {
         let at = self.items.binary_search_by_key(&number, |(known, _)| *known).ok()?;
         self.items.get(at).map(|(_, item)| item)
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.items.len()
+    /// Returns the items with their numbers, oldest first.
+    pub(crate) fn numbered(&self) -> impl DoubleEndedIterator<Item = (u64, &Arc<T>)> {
+        self.items.iter().map(|(number, item)| (*number, item))
     }
 }
 
@@ -58,7 +56,7 @@ mod tests {
             ring.push(|number| number * 10);
         }
         ring.insert(7, 70);
-        let all: Vec<_> = ring.newest_first().map(|item| **item).collect();
+        let all: Vec<_> = ring.numbered().rev().map(|(_, item)| **item).collect();
         assert_eq!(all, [70, 30, 20]);
         assert_eq!(
             (ring.get(2).map(|item| **item), ring.get(7).map(|item| **item)),

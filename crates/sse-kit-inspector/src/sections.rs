@@ -6,34 +6,39 @@ use askama::Template;
 use sse_kit_broadcast::{Hub, Stats};
 use sse_kit_htmx::{ElementId, Fragment, Html, HtmlTemplate, RenderError, Update, Updates};
 
+use crate::chart::Rates;
 use crate::connections::ConnectionRows;
 #[cfg(feature = "dispatch")]
 use crate::dispatch::Traced;
 use crate::filter::View;
 use crate::links::Links;
-use crate::recorder::{Happening, Recorded, Recorder};
-#[cfg(feature = "dispatch")]
-use crate::ring::Ring;
+use crate::recorder::{Recorder, SeenConnectionEvent};
+use crate::renders::Renders;
 use crate::seen_event::SeenEvent;
 use crate::text::{number, size};
 use crate::topics::TopicRows;
 
 /// The maximum number of events, and of things that happened to connections, that a page shows.
 const EVENTS: usize = 50;
-const HAPPENINGS: usize = 20;
+const CONNECTION_EVENTS: usize = 20;
 #[cfg(feature = "dispatch")]
 const TRACES: usize = 20;
 
+/// The number of records that are searched without a pause.
+const BETWEEN_YIELDS: usize = 16;
+
 /// The maximum number of bytes of an event's data in the list of events.
-const GLIMPSE: usize = 160;
+const PREVIEW: usize = 160;
 
 /// The source of all pages.
 #[derive(Debug)]
-pub(crate) struct Subject {
+pub(crate) struct PageSource {
     pub(crate) hub: Hub,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) links: Links,
     pub(crate) is_read_only: bool,
+    /// The renders at one time, so that they leave room for the app.
+    pub(crate) renders: Renders,
 }
 
 /// The parts of the page, as they are at one moment: the id of each, and its HTML.
@@ -41,25 +46,40 @@ pub(crate) struct Subject {
 pub(crate) struct Sections(Vec<(&'static str, Html)>);
 
 impl Sections {
-    pub(crate) async fn render(subject: &Subject, view: &View) -> Result<Self, RenderError> {
-        let Subject { hub, recorder, links, is_read_only } = subject;
+    pub(crate) async fn render(source: &PageSource, view: &View) -> Result<Self, RenderError> {
+        let PageSource { hub, recorder, links, is_read_only, renders } = source;
+        let _turn = renders.turn().await;
         let topics = TopicRows::read(hub, view).await;
         let connections = ConnectionRows::read(hub, recorder, view).await;
         let stats = hub.stats();
         let is_read_only = *is_read_only;
-        let (numbers, events, happenings) = {
+        // Copies of pointers: a search under the lock would keep the task that records waiting.
+        let (numbers, events, skipped, connection_events, missed) = {
             let recorded = recorder.recorded.lock();
-            let numbers = NumbersPart::new(&stats, &recorded);
-            (numbers, EventsPart::new(&recorded, view, links), HappeningsPart::new(&recorded, view))
+            let (events, connection_events) = (&recorded.events, &recorded.connection_events);
+            let numbers = NumbersPart::new(&stats, &recorded.rates);
+            let all = (events.newest_first(), connection_events.newest_first());
+            (numbers, all.0, events.skipped, all.1, connection_events.skipped)
         };
+        let recorded = events.len();
+        let events = found(events, EVENTS, |event| view.shows(event)).await;
+        let events = EventsPart { events, view, links, recorded, skipped };
+        let connection_events =
+            found(connection_events, CONNECTION_EVENTS, |one| view.shows_connection_event(one))
+                .await;
+        let connection_events = ConnectionEventsPart { connection_events, missed };
         #[cfg(feature = "dispatch")]
-        let traces = TracesPart::new(&recorder.traces.lock(), view);
+        let traces = {
+            let trace = |(_, trace): (u64, &Arc<Traced>)| Arc::clone(trace);
+            let traces: Vec<_> = recorder.traces.lock().numbered().rev().map(trace).collect();
+            TracesPart { traces: found(traces, TRACES, |trace| view.shows_trace(trace)).await }
+        };
         Ok(Self(vec![
             ("numbers", numbers.to_html()?),
             ("events", events.to_html()?),
             ("topics", TopicsPart { topics, view, links }.to_html()?),
-            ("connections", ConnectionsPart { connections, links, is_read_only }.to_html()?),
-            ("happenings", happenings.to_html()?),
+            ("connections", ConnectionsPart { connections, view, links, is_read_only }.to_html()?),
+            ("connection-events", connection_events.to_html()?),
             #[cfg(feature = "dispatch")]
             ("traces", traces.to_html()?),
         ]))
@@ -96,8 +116,7 @@ struct NumbersPart {
 impl HtmlTemplate for NumbersPart {}
 
 impl NumbersPart {
-    fn new(stats: &Stats, recorded: &Recorded) -> Self {
-        let rates = &recorded.rates;
+    fn new(stats: &Stats, rates: &Rates) -> Self {
         let calm = |label, value: u64| (label, number(value), false);
         let alarm = |label, value: u64| (label, number(value), value > 0);
         Self {
@@ -146,6 +165,7 @@ impl TopicsPart<'_> {
 #[template(path = "connections.html")]
 struct ConnectionsPart<'a> {
     connections: ConnectionRows,
+    view: &'a View,
     links: &'a Links,
     is_read_only: bool,
 }
@@ -156,12 +176,18 @@ impl ConnectionsPart<'_> {
     fn count(&self) -> String {
         shown(self.connections.rows.len(), self.connections.matching)
     }
+
+    /// Returns the URL of the action, which leads back to this view.
+    fn disconnect(&self) -> String {
+        self.view.at(&self.links.disconnect(), self.view.is_paused)
+    }
 }
 
 #[derive(Debug, Template)]
 #[template(path = "events.html")]
 struct EventsPart<'a> {
     events: Vec<Arc<SeenEvent>>,
+    view: &'a View,
     links: &'a Links,
     recorded: usize,
     skipped: u64,
@@ -169,38 +195,21 @@ struct EventsPart<'a> {
 
 impl HtmlTemplate for EventsPart<'_> {}
 
-impl<'a> EventsPart<'a> {
-    fn new(recorded: &Recorded, view: &View, links: &'a Links) -> Self {
-        Self {
-            events: recorded.events.shown(view, EVENTS),
-            links,
-            recorded: recorded.events.len(),
-            skipped: recorded.events.skipped,
-        }
+impl EventsPart<'_> {
+    /// Returns the page of an event, which leads back to this view.
+    fn link(&self, number: u64) -> String {
+        self.view.at(&self.links.event(number), self.view.is_paused)
     }
 }
 
 #[derive(Debug, Template)]
-#[template(path = "happenings.html")]
-struct HappeningsPart {
-    happenings: Vec<Arc<Happening>>,
+#[template(path = "connection-events.html")]
+struct ConnectionEventsPart {
+    connection_events: Vec<Arc<SeenConnectionEvent>>,
     missed: u64,
 }
 
-impl HtmlTemplate for HappeningsPart {}
-
-impl HappeningsPart {
-    fn new(recorded: &Recorded, view: &View) -> Self {
-        let wanted = recorded.happenings.newest_first().filter(|happening| {
-            view.finds_client(&happening.connection, &happening.described)
-                || view.finds([&*happening.detail, happening.kind.as_str()])
-        });
-        Self {
-            happenings: wanted.take(HAPPENINGS).cloned().collect(),
-            missed: recorded.missed_happenings,
-        }
-    }
-}
+impl HtmlTemplate for ConnectionEventsPart {}
 
 #[cfg(feature = "dispatch")]
 #[derive(Debug, Template)]
@@ -212,14 +221,21 @@ struct TracesPart {
 #[cfg(feature = "dispatch")]
 impl HtmlTemplate for TracesPart {}
 
-#[cfg(feature = "dispatch")]
-impl TracesPart {
-    fn new(traces: &Ring<Traced>, view: &View) -> Self {
-        let wanted = traces
-            .newest_first()
-            .filter(|trace| view.finds([&*trace.event_type, &*trace.data, &*trace.outcome]));
-        Self { traces: wanted.take(TRACES).cloned().collect() }
+/// Returns the first of these that are wanted. It yields now and then, as a search may be long.
+async fn found<T>(all: Vec<Arc<T>>, limit: usize, wants: impl Fn(&T) -> bool) -> Vec<Arc<T>> {
+    let mut found = Vec::new();
+    for (number, one) in all.into_iter().enumerate() {
+        if number % BETWEEN_YIELDS == BETWEEN_YIELDS - 1 {
+            tokio::task::yield_now().await;
+        }
+        if wants(&one) {
+            found.push(one);
+            if found.len() == limit {
+                break;
+            }
+        }
     }
+    found
 }
 
 fn shown(shown: usize, matching: usize) -> String {

@@ -1,4 +1,4 @@
-//! Texts of the page: times, sizes, beginnings, searches.
+//! Texts of the page: times, sizes, beginnings.
 
 use std::fmt::Display;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -70,14 +70,6 @@ pub(crate) fn number(number: impl Display) -> String {
     text
 }
 
-/// Returns whether a text contains another one, letters of ASCII in either case. `wanted` is in
-/// lower case.
-pub(crate) fn contains(text: &str, wanted: &str) -> bool {
-    let wanted = wanted.as_bytes();
-    wanted.is_empty()
-        || text.as_bytes().windows(wanted.len()).any(|part| part.eq_ignore_ascii_case(wanted))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,11 +90,5 @@ mod tests {
         assert_eq!([59, 61, 7_200, 200_000].map(ago), ["59 s", "1 min", "2 h", "2 d"]);
         let times = [12, 1_234, 123_456].map(|us| milliseconds(Duration::from_micros(us)));
         assert_eq!(times, ["0.012 ms", "1.2 ms", "123 ms"]);
-    }
-
-    #[test]
-    fn a_search_does_not_mind_the_case() {
-        assert!(contains("Hello <B>", "<b>") && contains("a", ""));
-        assert!(!contains("Hello", "hello!") && !contains("", "a"));
     }
 }

@@ -5,11 +5,13 @@ use std::cmp::Reverse;
 use sse_kit_broadcast::{Hub, TopicStats};
 
 use crate::filter::View;
-use crate::text::{number, shortened};
+use crate::text::number;
 
-/// The maximum number of topics that a page shows, and of those that it looks at.
+/// The maximum number of topics that a page shows.
 const SHOWN: usize = 20;
-const EXAMINED: usize = 4_096;
+
+/// The maximum number of topics that are examined for a page, idle ones too.
+const EXAMINED: usize = 16_384;
 
 /// The number of topics that are read at a time, as publishers wait meanwhile.
 const AT_A_TIME: usize = 128;
@@ -33,30 +35,60 @@ pub(crate) struct TopicRow {
 }
 
 impl TopicRows {
-    /// Reads the topics with the most subscribers.
+    /// Reads the topics with the most subscribers by name. A topic that the filter names is found
+    /// however many others there are.
     pub(crate) async fn read(hub: &Hub, view: &View) -> Self {
-        let (mut best, mut matching, mut examined) = (Vec::new(), 0, 0);
-        let mut after = None;
-        let are_more = loop {
-            let page = hub.topics(after.as_ref(), AT_A_TIME);
-            let Some(last) = page.last() else { break false };
-            after = Some(last.topic.clone());
-            examined += page.len();
-            let is_last = page.len() < AT_A_TIME;
-            for topic in page {
+        let named = view.named_topic().filter(|topic| view.finds([topic.as_str()]));
+        let named = named.and_then(|topic| hub.topic(topic));
+        if view.is_of_one_topic() {
+            let rows: Vec<_> = named.iter().map(TopicRow::new).collect();
+            return Self { matching: rows.len(), rows, are_more: false };
+        }
+        let mut found = Self::examine(hub, view).await;
+        if let Some(named) = named
+            && found.are_more
+            && !found.best.iter().any(|topic| topic.topic == named.topic)
+        {
+            found.best.insert(0, named);
+            found.best.truncate(SHOWN);
+        }
+        let mut rows = Vec::with_capacity(found.best.len());
+        for topic in found.best {
+            // With the subscribers by pattern. One that is gone meanwhile is shown as it was.
+            rows.push(TopicRow::new(&hub.topic(&topic.topic).unwrap_or(topic)));
+            tokio::task::yield_now().await;
+        }
+        Self { matching: found.matching.max(rows.len()), rows, are_more: found.are_more }
+    }
+
+    async fn examine(hub: &Hub, view: &View) -> Found {
+        let (mut found, mut examined, mut after) = (Found::default(), 0, None);
+        loop {
+            let page = hub.topics(view.topic_prefix(), after.as_ref(), AT_A_TIME);
+            examined += AT_A_TIME;
+            for topic in page.topics {
                 if view.wants_topic(&topic.topic) && view.finds([topic.topic.as_str()]) {
-                    matching += 1;
-                    best.push(topic);
+                    found.matching += 1;
+                    found.best.push(topic);
                 }
             }
-            keep_best(&mut best);
-            if is_last || examined >= EXAMINED {
-                break !is_last;
+            keep_best(&mut found.best);
+            after = page.next;
+            found.are_more = after.is_some();
+            if !found.are_more || examined >= EXAMINED {
+                return found;
             }
             tokio::task::yield_now().await;
-        };
-        Self { rows: best.iter().map(TopicRow::new).collect(), matching, are_more }
+        }
     }
+}
+
+/// The topics that match a filter.
+#[derive(Debug, Default)]
+struct Found {
+    best: Vec<TopicStats>,
+    matching: usize,
+    are_more: bool,
 }
 
 fn keep_best(topics: &mut Vec<TopicStats>) {
@@ -70,7 +102,7 @@ fn keep_best(topics: &mut Vec<TopicStats>) {
 impl TopicRow {
     fn new(stats: &TopicStats) -> Self {
         Self {
-            topic: shortened(stats.topic.as_str(), 200),
+            topic: stats.topic.to_string(),
             subscribers: number(stats.subscribers),
             history: number(stats.history),
             newest: stats.newest.map_or_else(|| "–".to_owned(), |id| id.to_string()),

@@ -31,13 +31,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::bail;
 use clap::Parser;
 use http::Request;
 use http_body_util::Either;
 use sse_kit::Hub;
 use sse_kit::file::{FileConfig, FileLog};
 use sse_kit::http::{HostRules, Quota};
-use sse_kit::inspector::{Described, Inspector, Viewers};
+use sse_kit::inspector::{AccessPolicy, ClientInfo, Inspector};
 use sse_kit::redis::{RedisConfig, RedisLog};
 use sse_kit::serve::{ListenAddress, Listener, RequestBody, Server};
 use sse_kit::shutdown::{GoodbyePolicy, ReconnectSpread, Shutdown, Signals};
@@ -70,6 +71,13 @@ fn main() -> anyhow::Result<ExitCode> {
 }
 
 async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    if options.inspector && matches!(options.listen, ListenAddress::Unix(_)) {
+        bail!(
+            "`--inspector` is for browsers on this machine, and through {} everybody looks local: \
+             listen on a TCP address",
+            options.listen
+        );
+    }
     let signals = Signals::install()?;
     if options.heartbeat().is_none() {
         tracing::warn!(
@@ -158,8 +166,10 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
 
 /// Makes the inspector, which shows where pages are from and how long each change took.
 fn inspect(hub: &Hub, board: &Board) -> anyhow::Result<Inspector> {
-    let inspector = Inspector::builder(hub.clone(), Viewers::on_this_machine())
-        .describe(|page| Some(Described::default().from(page.metadata::<IpAddr>()?.to_string())))
+    let inspector = Inspector::builder(hub.clone(), AccessPolicy::on_this_machine())
+        .describe(|page| {
+            Some(ClientInfo::default().address(page.metadata::<IpAddr>()?.to_string()))
+        })
         // Only where the option asks for it.
         .in_release_builds()
         .build()?;

@@ -32,6 +32,8 @@ async fn without_a_key_only_this_machine_may_look_and_only_if_it_is_asked_for() 
     assert_eq!(status, 200);
     assert!(page.contains("<title>Inspector</title>") && page.contains("127.0.0.1"));
     assert_eq!(look(&hub, &[("x-forwarded-for", "192.0.2.7")]).await.0, 403, "by a proxy");
+    let public = [("origin", "https://public.example"), ("sec-fetch-site", "same-origin")];
+    assert_eq!(look(&hub, &public).await.0, 403, "by a proxy that says nothing");
     let form = b"topic=news&data=by+hand";
     let post = Request::post("/inspector/publish").header("sec-fetch-site", "same-origin");
     assert_eq!(hub.send(post, form).await.status(), 303);
@@ -79,4 +81,53 @@ async fn it_is_never_open_to_strangers() {
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && error.contains("`--inspector`"), "{options}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_key_that_a_reload_adds_is_needed_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (config, secret) = (folder.path().join("hub.toml"), folder.path().join("secret"));
+    fs::write(&secret, SECRET).expect("it is written");
+    fs::write(&config, "inspector = true\n").expect("it is written");
+    let hub = Server::start(&format!("--config {}", config.display())).await;
+    assert_eq!(look(&hub, &[]).await.0, 200);
+    let mut client = hub.open("topic=news").await;
+    let mut page = hub.open_by(Request::get("/inspector/live")).await;
+    page.message().await;
+
+    let key = format!("inspector = true\njwt-key-file = '{}'\n", secret.display());
+    fs::write(&config, key).expect("it is written");
+    hub.signal("HUP").await;
+    assert_eq!(client.message().await.name, "hub:unauthorized");
+    while page.message().await.name != "sse-kit:close" {}
+    assert_eq!(look(&hub, &[]).await.0, 401);
+    let post = || Request::post("/inspector/publish").header("sec-fetch-site", "same-origin");
+    assert_eq!(hub.send(post(), b"topic=news&data=by+hand").await.status(), 401);
+    let bearer = format!("Bearer {}", Key::secret().token(&json!({ "inspect": true })));
+    assert_eq!(look(&hub, &[("authorization", &bearer)]).await.0, 200);
+}
+
+#[tokio::test]
+async fn an_action_and_a_refusal_are_logged_with_the_viewer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (log, secret) = (folder.path().join("log"), folder.path().join("secret"));
+    fs::write(&secret, SECRET).expect("it is written");
+    let mut command = Command::new("sh");
+    command.args(["-c", "RUST_LOG=info exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_hub")]);
+    command.stderr(Stdio::from(fs::File::create(&log).expect("a file"))).env("NO_COLOR", "1");
+    let options = format!("--inspector --jwt-key-file {}", secret.display());
+    let hub = Server::spawn(&mut command, &options).await;
+    let token = Key::secret().token(&json!({ "inspect": true, "sub": "alice" }));
+    let post = |from: &str| {
+        let post = Request::post("/inspector/publish").header("sec-fetch-site", from);
+        post.header("authorization", format!("Bearer {token}"))
+    };
+    assert_eq!(hub.send(post("same-origin"), b"topic=a&data=x").await.status(), 303);
+    assert_eq!(hub.send(post("cross-site"), b"topic=a&data=x").await.status(), 403);
+    let log = fs::read_to_string(&log).expect("the log");
+    for message in ["an event was published in the inspector", "refused"] {
+        let line = log.lines().find(|line| line.contains(message)).unwrap_or_default();
+        assert!(line.contains("alice") && line.contains("127.0.0.1"), "{message}: {log}");
+    }
+    assert!(!log.contains(&token), "{log}");
 }

@@ -1,4 +1,4 @@
-//! What an overview of a hub is made of: its connections and topics, and what happens to them.
+//! The parts of an overview of a hub: its connections, its topics, and the events of connections.
 
 use std::collections::BTreeSet;
 
@@ -78,7 +78,7 @@ async fn every_connection_is_visited_and_publishers_may_publish_meanwhile() -> T
     }
     let mut visited = BTreeSet::new();
     let mut visits = 0;
-    hub.visit_connections(|connection| {
+    hub.for_each_connection(|connection| {
         visits += 1;
         visited.insert(connection.id().to_string());
         // It is no part of a lock that the hub needs.
@@ -130,11 +130,20 @@ async fn topics_in_use_come_in_order_and_a_page_at_a_time() -> TestResult {
     for n in 0..3 {
         newest = Some(hub.publish(&topic("a"), Event::new(n.to_string())).await?.id);
     }
-    let first = hub.topics(None, 2);
-    let facts: Vec<_> =
-        first.iter().map(|t| (t.topic.as_str(), t.subscribers, t.history, t.newest)).collect();
-    assert_eq!(facts, [("a", 0, 2, newest), ("b", 2, 0, None)]);
-    let rest = hub.topics(Some(&first[1].topic), 100);
-    assert_eq!(rest.iter().map(|t| t.topic.as_str()).collect::<Vec<_>>(), ["c"]);
+    let first = hub.topics("", None, 2);
+    let facts: Vec<_> = first
+        .topics
+        .iter()
+        .map(|t| (t.topic.as_str(), t.subscribers, t.history, t.newest))
+        .collect();
+    assert_eq!(facts, [("a", 0, 2, newest), ("b", 1, 0, None)]);
+    assert_eq!(first.next, Some(topic("b")));
+    let rest = hub.topics("", first.next.as_ref(), 100);
+    let names: Vec<_> = rest.topics.iter().map(|t| t.topic.as_str()).collect();
+    assert_eq!((names, rest.next), (vec!["c"], None));
+    // By pattern too, if one topic is asked for.
+    assert_eq!(hub.topic(&topic("b")).map(|stats| stats.subscribers), Some(2));
+    assert_eq!(hub.topic(&topic("idle")), None);
+    assert_eq!(hub.topic(&topic("never")), None);
     Ok(())
 }

@@ -54,7 +54,9 @@ async fn one_connection_is_disconnected_or_dismissed() -> TestResult {
         pages.push(site.hub.subscribe(topic("a")).id(id.parse()?).open()?);
     }
     let (status, notice) = site.post("disconnect", "connection=one&end=disconnect").await;
-    assert_eq!((status, &*notice), (StatusCode::OK, "<p data-kind=\"done\">Disconnected one.</p>"));
+    // It takes the focus from the button, whose row is gone.
+    let expected = "<p data-kind=\"done\" tabindex=\"-1\" autofocus>Disconnected one.</p>";
+    assert_eq!((status, &*notice), (StatusCode::OK, expected));
     let (status, _) = site.post("disconnect", "connection=two&end=dismiss").await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(site.hub.connection_count(), 1);
@@ -111,7 +113,18 @@ async fn a_browser_without_script_is_led_back_to_the_page() -> TestResult {
     let site = Site::new();
     let answer = site.send(Request::post("/inspector/publish"), "topic=a&data=x").await;
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
-    assert_eq!(answer.headers()["location"], "/inspector");
+    let location = answer.headers()["location"].to_str()?.to_owned();
+    assert!(site.get(&location).await.1.contains("Published "), "{location} says what was done");
+    let query = "?topic=a%26b&q=x&paused=1";
+    let page = site.page(query).await;
+    let escaped = "?topic=a%26b&#38;q=x&#38;paused=1";
+    assert!(page.contains(&format!("action=\"/inspector/publish{escaped}\"")));
+    let post = Request::post(format!("/inspector/publish{query}"));
+    let answer = site.send(post, "topic=a%26b&data=x").await;
+    let location = answer.headers()["location"].to_str()?.to_owned();
+    assert!(location.starts_with(&format!("/inspector{query}&")), "{location}");
+    let page = site.page(query).await;
+    assert!(page.contains(&format!("/inspector/events/1{escaped}\"")), "the filter stays");
     let answer = site.send(Request::post("/inspector/publish"), "topic=&data=x").await;
     let (status, page) = text(answer).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);

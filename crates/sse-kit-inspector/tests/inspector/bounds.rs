@@ -1,7 +1,7 @@
-//! What the inspector keeps, and what it leaves out.
+//! The bounds of the records, and the counts of the rest.
 
-use sse_kit_event::{Event, Topics};
-use sse_kit_inspector::Described;
+use sse_kit_event::{Event, LastEventId, Topics};
+use sse_kit_inspector::ClientInfo;
 
 use super::TestResult;
 use super::site::{Site, topic};
@@ -16,6 +16,7 @@ async fn above_a_rate_events_are_counted_and_not_recorded() -> TestResult {
     let page = site.page("").await;
     let shown = (0..500).filter(|n| page.contains(&format!("event {n}."))).count();
     assert_eq!(shown, 20);
+    assert!(page.contains("event 499.") && !page.contains("event 0."), "the newest");
     assert!(page.contains("480 events were too many at a time"));
     Ok(())
 }
@@ -91,9 +92,31 @@ async fn many_comings_and_goings_are_counted() -> TestResult {
         drop(site.hub.subscribe(topic("a")).open()?);
     }
     let page = site.page("").await;
-    // Two for each, of which 64 are recorded.
+    // Two for each, of which the newest 64 are recorded.
     assert!(page.contains("1,936 more were too many at a time"));
-    assert_eq!(page.matches("id=\"happening-").count(), 20);
+    assert_eq!(page.matches("id=\"connection-event-").count(), 20);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_is_seen_in_a_crowd_of_connections_that_come_and_go() -> TestResult {
+    let hub = sse_kit_broadcast::Hub::builder().history(1).build()?;
+    let site = Site::on(hub, |builder| builder);
+    let start = site.hub.cursor();
+    for n in 0..3 {
+        site.publish("news", &n.to_string()).await;
+    }
+    site.recorded().await;
+    let resume = site.hub.subscribe(topic("news")).resume(LastEventId::from(start));
+    let mut late = resume.id("late".parse()?).open()?;
+    late.recv().await;
+    for n in 0..200 {
+        drop(site.hub.subscribe(topic("a")).id(format!("visitor-{n}").parse()?).open()?);
+    }
+    let page = site.page("?q=late").await;
+    assert!(page.contains("data-kind=\"gap\""), "{page}");
+    let page = site.page("?q=visitor").await;
+    assert!(page.contains("visitor-199") && !page.contains("visitor-0<"), "the newest");
     Ok(())
 }
 
@@ -102,7 +125,7 @@ async fn a_description_that_panics_or_is_long_harms_nothing() -> TestResult {
     let site = Site::with(|builder| {
         builder.describe(|connection| match connection.id().as_str() {
             "panics" => panic!("on purpose"),
-            _ => Some(Described::new("x".repeat(1 << 20))),
+            _ => Some(ClientInfo::new("x".repeat(1 << 20))),
         })
     });
     let _panics = site.hub.subscribe(topic("a")).id("panics".parse()?).open()?;
@@ -133,6 +156,6 @@ async fn dispatches_are_traced_with_their_outcomes() -> TestResult {
     for _ in 0..500 {
         dispatcher.dispatch(event(false)?).await?.errors.clear();
     }
-    assert!(site.page("").await.matches("id=\"trace-").count() <= 20);
+    assert!(site.page("").await.matches("id=\"trace-").count() == 20);
     Ok(())
 }

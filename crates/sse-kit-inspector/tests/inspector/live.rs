@@ -18,12 +18,12 @@ async fn a_page_gets_all_of_it_first_and_then_what_changes() -> TestResult {
     let site = Site::new();
     let mut stream = open(&site, "").await;
     let all = stream.update().await.ok_or("all of it")?;
-    for id in ["numbers", "events", "topics", "connections", "happenings"] {
+    for id in ["numbers", "events", "topics", "connections", "connection-events"] {
         assert!(all.contains(&format!("hx-target=\"#{id}\" hx-swap=\"outerMorph\"")), "{id}");
     }
     site.publish("jobs:17", "forty per cent").await;
     let update = stream.update_with("forty per cent").await;
-    assert!(!update.contains("hx-target=\"#happenings\""), "it has not changed");
+    assert!(!update.contains("hx-target=\"#connection-events\""), "it has not changed");
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The inspector: who may see it, what it shows, what it does, and what it keeps.
 
+mod abuse;
 mod actions;
 mod bounds;
 mod live;
@@ -8,10 +9,17 @@ mod texts;
 mod viewing;
 
 use sse_kit_inspector::{
-    BuildError, Described, Inspector, InspectorBody, InspectorBuilder, Viewers,
+    AccessPolicy, BuildError, ClientInfo, Inspector, InspectorBody, InspectorBuilder,
 };
 use sse_kit_test_support::assert_send_and_sync;
 
-assert_send_and_sync!(BuildError, Described, Inspector, InspectorBody, InspectorBuilder, Viewers,);
+assert_send_and_sync!(
+    BuildError,
+    ClientInfo,
+    Inspector,
+    InspectorBody,
+    InspectorBuilder,
+    AccessPolicy,
+);
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;

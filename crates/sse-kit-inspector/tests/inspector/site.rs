@@ -8,7 +8,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use sse_kit_broadcast::{Hub, Receipt};
 use sse_kit_event::{Decoded, Decoder, Event, Topic};
-use sse_kit_inspector::{Inspector, InspectorBody, InspectorBuilder, Viewers};
+use sse_kit_inspector::{AccessPolicy, Inspector, InspectorBody, InspectorBuilder};
 use sse_kit_test_support::in_time;
 
 pub(crate) const HERE: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
@@ -32,7 +32,7 @@ impl Site {
     }
 
     pub(crate) fn on(hub: Hub, set: impl FnOnce(InspectorBuilder) -> InspectorBuilder) -> Self {
-        let builder = Inspector::builder(hub.clone(), Viewers::on_this_machine());
+        let builder = Inspector::builder(hub.clone(), AccessPolicy::on_this_machine());
         let inspector = set(builder.in_release_builds()).build().expect("an inspector");
         Self { hub, inspector }
     }

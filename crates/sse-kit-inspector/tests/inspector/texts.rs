@@ -1,9 +1,9 @@
-//! What the page shows, and that what others have written is only ever text.
+//! The contents of the page, in which the texts of others are only ever text.
 
 use http::{Request, StatusCode};
 use sse_kit_broadcast::{Hub, SlowConsumer};
 use sse_kit_event::{Audience, Event, LastEventId, Topics};
-use sse_kit_inspector::Described;
+use sse_kit_inspector::ClientInfo;
 
 use super::TestResult;
 use super::site::{Site, text, topic};
@@ -12,7 +12,7 @@ use super::site::{Site, text, topic};
 async fn the_page_shows_topics_connections_events_and_what_happens() -> TestResult {
     struct User(&'static str);
     let describe = |connection: &sse_kit_broadcast::Connection| {
-        Some(Described::new(connection.metadata::<User>()?.0).from("192.0.2.7"))
+        Some(ClientInfo::new(connection.metadata::<User>()?.0).address("192.0.2.7"))
     };
     let site = Site::with(|builder| builder.describe(describe));
     let _page = site
@@ -63,7 +63,7 @@ const HOSTILE: &str =
 #[tokio::test(start_paused = true)]
 async fn what_others_have_written_is_text() -> TestResult {
     let site =
-        Site::with(|builder| builder.describe(|_| Some(Described::new(HOSTILE).from(HOSTILE))));
+        Site::with(|builder| builder.describe(|_| Some(ClientInfo::new(HOSTILE).address(HOSTILE))));
     let subscribe = site.hub.subscribe(topic(HOSTILE));
     let page = subscribe.open()?;
     let event = Event::new(HOSTILE).with_name("<u>name</u>".parse()?).with_key(HOSTILE.parse()?);
@@ -99,7 +99,7 @@ async fn filters_and_searches_leave_out_the_rest() -> TestResult {
     let shows = async |query: &str| {
         let page = site.page(query).await;
         // The comings and goings are searched, and have no topics.
-        let page = page.split("id=\"happenings\"").next().unwrap_or_default();
+        let page = page.split("id=\"connection-events\"").next().unwrap_or_default();
         ["worker", "visitor", "an Error", "signed in", "to everyone"]
             .map(|text| page.contains(text))
     };
@@ -109,6 +109,76 @@ async fn filters_and_searches_leave_out_the_rest() -> TestResult {
     assert_eq!(shows("?q=error").await, [false, false, true, false, false]);
     assert_eq!(shows("?q=visitor").await, [false, true, false, false, false]);
     assert_eq!(site.get("/inspector?q=%FF").await.0, StatusCode::BAD_REQUEST);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_that_get_the_events_of_a_pattern_are_shown() -> TestResult {
+    let site = Site::new();
+    let mut pages = Vec::new();
+    for (id, pattern) in [("all", "**"), ("narrow", "orders:1:*"), ("other", "users:*")] {
+        pages.push(site.hub.subscribe(Topics::parse([pattern])?).id(id.parse()?).open()?);
+    }
+    let shown = async |query: &str| {
+        let page = site.page(query).await;
+        let rows = page.split("id=\"connections\"").nth(1).unwrap_or_default().to_owned();
+        let rows = rows.split("</section>").next().unwrap_or_default().to_owned();
+        ["all", "narrow", "other"].map(|id| rows.contains(&format!("<code>{id}</code>")))
+    };
+    assert_eq!(shown("?topic=orders:*").await, [true, false, false]);
+    assert_eq!(shown("?topic=orders:**").await, [true, true, false]);
+    assert_eq!(shown("?topic=*:1:2").await, [true, true, false]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_filter_leaves_out_the_connection_events_of_other_topics() -> TestResult {
+    let site = Site::new();
+    let _jobs = site.hub.subscribe(topic("jobs:1")).id("worker".parse()?).open()?;
+    let _users = site.hub.subscribe(topic("users:1")).id("visitor".parse()?).open()?;
+    let page = site.page("?topic=jobs:*").await;
+    assert!(page.contains("worker") && !page.contains("visitor"));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_key_of_an_event_is_found() -> TestResult {
+    let site = Site::new();
+    let event = Event::new("keyed data").with_key("the-key".parse()?);
+    site.hub.publish(&topic("a"), event).await?;
+    assert!(site.page("?q=THE-KEY").await.contains("keyed data"));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_filter_that_is_no_pattern_says_so() -> TestResult {
+    let site = Site::new();
+    site.publish("jobs:1", "x").await;
+    let page = site.page("?topic=jobs:***").await;
+    assert!(page.contains("data-kind=\"refused\"") && page.contains("segment of its own"));
+    assert!(!site.page("?topic=jobs:*").await.contains("data-kind=\"refused\""));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_link_of_a_topic_shows_it_alone_however_long_it_is() -> TestResult {
+    let site = Site::new();
+    let long = format!("jobs:{}", "x".repeat(251));
+    for name in ["jobs", "jobs:1", "myjobs", &long] {
+        site.publish(name, &format!("data of {name}.")).await;
+    }
+    let page = site.page("").await;
+    for name in ["jobs", &long] {
+        let before = page.split(&format!("\">{name}</a>")).next().unwrap_or_default();
+        let link = before.rsplit("href=\"").next().unwrap_or_default();
+        let (status, alone) = site.get(&link.replace("&#38;", "&")).await;
+        assert_eq!(status, StatusCode::OK);
+        for other in ["jobs", "jobs:1", "myjobs", &long] {
+            let shown = alone.contains(&format!("data of {other}."))
+                || alone.contains(&format!("\">{other}</a>"));
+            assert_eq!(shown, other == name, "{other} on the page of {name}, {link}");
+        }
+    }
     Ok(())
 }
 

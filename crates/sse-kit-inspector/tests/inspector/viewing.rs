@@ -1,4 +1,4 @@
-//! Who may see the inspector, and when it is on.
+//! The viewers of the inspector, and the builds in which it is on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::Empty;
 use sse_kit_broadcast::Hub;
-use sse_kit_inspector::{BuildError, Inspector, Viewers};
+use sse_kit_inspector::{AccessPolicy, BuildError, Inspector};
 
 use super::TestResult;
 use super::site::{HERE, Site, Stream};
@@ -44,7 +44,7 @@ async fn every_route_is_for_viewers_alone() -> TestResult {
 async fn an_open_page_stops_when_its_viewer_may_no_longer_look() -> TestResult {
     let may_look = Arc::new(AtomicBool::new(true));
     let asked = Arc::clone(&may_look);
-    let viewers = Viewers::when(move |_| asked.load(Ordering::Relaxed));
+    let viewers = AccessPolicy::when(move |_| asked.load(Ordering::Relaxed));
     let hub = Hub::new();
     let inspector = Inspector::builder(hub.clone(), viewers).in_release_builds().build()?;
     let site = Site { hub, inspector };
@@ -58,10 +58,13 @@ async fn an_open_page_stops_when_its_viewer_may_no_longer_look() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn it_is_off_in_release_builds_unless_it_is_asked_for() -> TestResult {
-    let builder = || Inspector::builder(Hub::new(), Viewers::checked_by_the_app());
+    let builder = || Inspector::builder(Hub::new(), AccessPolicy::checked_by_the_app());
     let hub = Hub::new();
-    let inspector = Inspector::builder(hub.clone(), Viewers::checked_by_the_app()).build()?;
-    assert_eq!(inspector.is_on(), cfg!(debug_assertions));
+    let inspector = Inspector::builder(hub.clone(), AccessPolicy::checked_by_the_app()).build()?;
+    #[cfg(debug_assertions)]
+    assert!(inspector.is_on());
+    #[cfg(not(debug_assertions))]
+    assert!(!inspector.is_on());
     assert!(builder().in_release_builds().build()?.is_on());
     Ok(())
 }
@@ -77,7 +80,7 @@ async fn its_path_is_its_own_and_plain() -> TestResult {
         assert!(!site.inspector.serves(path), "{path}");
     }
     for path in ["", "/", "inspector", "/inspector/", "/a b", "/a?b", "/\u{e9}", "/a\"b"] {
-        let builder = Inspector::builder(Hub::new(), Viewers::on_this_machine()).path(path);
+        let builder = Inspector::builder(Hub::new(), AccessPolicy::on_this_machine()).path(path);
         assert!(matches!(builder.build(), Err(BuildError::Path(_))), "{path}");
     }
     Ok(())
@@ -90,7 +93,7 @@ fn without_a_runtime_it_is_an_error() {
         let _entered = runtime.enter();
         Hub::new()
     };
-    let builder = Inspector::builder(hub, Viewers::on_this_machine()).in_release_builds();
+    let builder = Inspector::builder(hub, AccessPolicy::on_this_machine()).in_release_builds();
     assert!(matches!(builder.build(), Err(BuildError::Hub(_))));
 }
 
@@ -131,7 +134,7 @@ async fn axum_serves_it_with_the_address_of_the_client() -> TestResult {
         }
         request.body(axum::body::Body::empty())
     };
-    for path in ["/inspector", "/inspector/files/htmx.min.js", "/inspector/live"] {
+    for path in ["/inspector", "/inspector/", "/inspector/files/htmx.min.js", "/inspector/live"] {
         let here = app.clone().oneshot(get(path, Some("127.0.0.1:5000"))?).await?;
         assert_eq!(here.status(), StatusCode::OK, "{path}");
         for client in [None, Some("192.0.2.7:5000")] {

@@ -1,0 +1,199 @@
+//! Decides whether two patterns may match the same topic.
+
+use std::collections::HashSet;
+
+use sse_kit_event::TopicPattern;
+
+/// The maximum number of steps of a decision. A client chooses its patterns, so it must not choose how
+/// long they take; two patterns that take longer count as overlapping.
+const MAX_STEPS: usize = 4_096;
+
+/// Returns whether some topic may match both patterns.
+pub(crate) fn overlap(one: &TopicPattern, other: &TopicPattern) -> bool {
+    let prefixes = (one.literal_prefix(), other.literal_prefix());
+    if !prefixes.0.starts_with(prefixes.1) && !prefixes.1.starts_with(prefixes.0) {
+        return false;
+    }
+    let (one, other) = (Tokens::of(one), Tokens::of(other));
+    let mut waiting = vec![(State::default(), State::default())];
+    let mut seen = HashSet::from([waiting[0]]);
+    while let Some((here, there)) = waiting.pop() {
+        if one.is_end(here) && other.is_end(there) || seen.len() > MAX_STEPS {
+            return true;
+        }
+        let skipped = one.skip(here).map(|next| (next, there)).into_iter();
+        let skipped = skipped.chain(other.skip(there).map(|next| (here, next)));
+        let both = one.step(here).zip(other.step(there));
+        let both = both.filter(|((taken, _), (also, _))| taken.meets(*also));
+        let next = skipped.chain(both.map(|((_, next), (_, then))| (next, then)));
+        for pair in next.chain(leave(&one, here, &other, there)) {
+            if seen.insert(pair) {
+                waiting.push(pair);
+            }
+        }
+    }
+    false
+}
+
+/// Returns the steps by which one or both end a segment that `**` has taken.
+fn leave(
+    one: &Tokens,
+    here: State,
+    other: &Tokens,
+    there: State,
+) -> impl Iterator<Item = (State, State)> + use<> {
+    let ends = |tokens: &Tokens, state: State| {
+        let by_step = tokens.step(state).filter(|(taken, _)| taken.meets(Taken::Byte(b':')));
+        [tokens.end_segment(state), by_step.map(|(_, next)| next)]
+    };
+    let (here, there) = (ends(one, here), ends(other, there));
+    let pairs = here
+        .into_iter()
+        .flatten()
+        .flat_map(move |here| there.into_iter().flatten().map(move |there| (here, there)));
+    pairs.collect::<Vec<_>>().into_iter()
+}
+
+/// A part of a pattern.
+#[derive(Clone, Copy, Debug)]
+enum Token {
+    Byte(u8),
+    /// `*`
+    Run,
+    /// `**:`
+    Segments,
+    /// `**` at the end
+    Rest,
+}
+
+/// The bytes that a step takes.
+#[derive(Clone, Copy, Debug)]
+enum Taken {
+    Byte(u8),
+    /// Any byte of a segment.
+    Inner,
+    Any,
+}
+
+impl Taken {
+    fn meets(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Byte(one), Self::Byte(other)) => one == other,
+            (Self::Byte(byte), Self::Inner) | (Self::Inner, Self::Byte(byte)) => byte != b':',
+            _ => true,
+        }
+    }
+}
+
+/// A place in a pattern: a token, and whether it has taken something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct State {
+    at: usize,
+    is_within: bool,
+}
+
+#[derive(Debug)]
+struct Tokens(Vec<Token>);
+
+impl Tokens {
+    fn of(pattern: &TopicPattern) -> Self {
+        let (mut rest, mut tokens) = (pattern.as_str().as_bytes(), Vec::new());
+        while let [first, after @ ..] = rest {
+            let (token, after) = match rest {
+                b"**" => (Token::Rest, &rest[2..]),
+                [b'*', b'*', b':', after @ ..] => (Token::Segments, after),
+                [b'*', ..] => (Token::Run, after),
+                _ => (Token::Byte(*first), after),
+            };
+            tokens.push(token);
+            rest = after;
+        }
+        Self(tokens)
+    }
+
+    fn get(&self, state: State) -> Option<Token> {
+        self.0.get(state.at).copied()
+    }
+
+    fn is_end(&self, state: State) -> bool {
+        match self.get(state) {
+            None => true,
+            Some(Token::Rest) => state.is_within,
+            Some(_) => false,
+        }
+    }
+
+    /// Returns the state after a token that takes nothing, or nothing more.
+    fn skip(&self, state: State) -> Option<State> {
+        let may_skip = match self.get(state)? {
+            Token::Run => true,
+            Token::Segments => !state.is_within,
+            Token::Byte(_) | Token::Rest => false,
+        };
+        may_skip.then_some(State { at: state.at + 1, is_within: false })
+    }
+
+    /// Returns the state after one more byte, and which bytes those are.
+    fn step(&self, state: State) -> Option<(Taken, State)> {
+        let within = State { is_within: true, ..state };
+        Some(match self.get(state)? {
+            Token::Byte(byte) => (Taken::Byte(byte), State { at: state.at + 1, is_within: false }),
+            Token::Run => (Taken::Inner, state),
+            Token::Segments => (Taken::Inner, within),
+            Token::Rest => (Taken::Any, within),
+        })
+    }
+
+    /// Returns the state after the `:` behind a segment that `**:` has taken.
+    fn end_segment(&self, state: State) -> Option<State> {
+        let ends = matches!(self.get(state)?, Token::Segments) && state.is_within;
+        ends.then_some(State { is_within: false, ..state })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    fn overlap(one: &str, other: &str) -> bool {
+        let pattern = |text: &str| text.parse().unwrap();
+        let found = super::overlap(&pattern(one), &pattern(other));
+        assert_eq!(found, super::overlap(&pattern(other), &pattern(one)), "{one} {other}");
+        found
+    }
+
+    #[test]
+    fn two_patterns_overlap_if_one_topic_matches_both() {
+        for (one, other) in [
+            ("a:*", "a:*"),
+            ("a:*", "**"),
+            ("a:*", "*:b"),
+            ("a:**", "a:b:*"),
+            ("**:c", "a:b:*"),
+            ("**:c", "*"),
+            ("a*c", "*b*"),
+            ("**:b:**", "a:*:c"),
+            ("**:b:**", "b:*"),
+            ("a:**:z", "a:*"),
+            ("**:x:*", "a:**:y"),
+        ] {
+            assert!(overlap(one, other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("a:*", "b:*"),
+            ("a:*", "a:*:*"),
+            ("*:a", "*:b"),
+            ("a*", "*:b"),
+            ("a:**", "*"),
+            ("**:c", "a:b:*d"),
+            ("a*b", "a*c"),
+            ("**:b:*", "*"),
+        ] {
+            assert!(!overlap(one, other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn patterns_that_take_long_count_as_overlapping() {
+        let stars = |end: &str| format!("{}{end}", "*aaaaaaaaaaaaaaaaaaaa".repeat(8));
+        assert!(overlap(&stars("b"), &stars("c")));
+    }
+}
