@@ -29,6 +29,7 @@ use crate::node::Node;
 use crate::publisher::Publisher;
 use crate::queue_limits::QueueLimits;
 use crate::receipt::OnAppendFailure;
+use crate::tracing_links::{Propagation, TracePropagation};
 
 /// The upper bound for [`HubBuilder::max_delay`].
 const MAX_DELAY: Duration = Duration::from_secs(60);
@@ -67,6 +68,7 @@ pub struct HubBuilder {
     max_patterns_per_prefix: usize,
     log: Option<Arc<dyn Log>>,
     log_failure: OnAppendFailure,
+    propagation: Propagation,
     hooks: Hooks,
     hook_timeout: Duration,
     turn_timeout: Duration,
@@ -85,6 +87,7 @@ impl HubBuilder {
             max_patterns_per_prefix: 1024,
             log: None,
             log_failure: OnAppendFailure::default(),
+            propagation: None,
             hooks: Hooks::default(),
             hook_timeout: Duration::from_secs(5),
             turn_timeout: Duration::from_secs(10),
@@ -195,6 +198,15 @@ impl HubBuilder {
     /// Sets what happens to an event that the log does not accept. Default: the publish fails.
     pub fn on_append_failure(mut self, what: OnAppendFailure) -> Self {
         self.log_failure = what;
+        self
+    }
+
+    /// Connects the hub to distributed traces: each event carries the trace of its publisher through
+    /// the log, and each node links its deliveries to it. Default: no propagation.
+    ///
+    /// The spans themselves are of the crate `tracing`, at the level debug, with or without this.
+    pub fn propagate_traces(mut self, propagation: impl TracePropagation) -> Self {
+        self.propagation = Some(Arc::new(propagation));
         self
     }
 
@@ -361,7 +373,9 @@ impl HubBuilder {
         log.attach(Inlet::new(&node));
         for shard in 0..shards {
             let coalescer = Coalescer::new(self.max_delay);
-            let fan_out = FanOut::new(&node, shard, receiver.activate_cloned(), coalescer);
+            let propagation = self.propagation.clone();
+            let ring = receiver.activate_cloned();
+            let fan_out = FanOut::new(&node, shard, ring, (coalescer, propagation));
             runtime.spawn(fan_out.run());
         }
         drop(receiver);
@@ -375,7 +389,8 @@ impl HubBuilder {
         }
         let backfill = Backfill::new(Arc::clone(&log), Arc::clone(&node), self.backfill_bytes);
         let judges = (hooks, guard);
-        let publisher = Publisher::new(log, node, judges, self.turn_timeout, self.log_failure);
+        let failure = (self.log_failure, self.propagation);
+        let publisher = Publisher::new(log, node, judges, self.turn_timeout, failure);
         Ok(Hub::with_parts(publisher, Arc::new(backfill)))
     }
 

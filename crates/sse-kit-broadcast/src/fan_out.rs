@@ -7,6 +7,7 @@ use async_broadcast::{Receiver, RecvError, TryRecvError};
 use sse_kit_event::EventId;
 use sse_kit_event::control::GapReason;
 use tokio::time::{Instant, timeout_at};
+use tracing::{Instrument, Level};
 
 use crate::coalescer::Coalescer;
 use crate::connection::Connection;
@@ -18,6 +19,7 @@ use crate::node::Node;
 use crate::offer::Offer;
 use crate::ring::{RingMessage, UnloggedEvent};
 use crate::shard::{BATCH, Shard};
+use crate::tracing_links::{Propagation, deliver_span};
 
 /// The maximum number of events offered to a connection at once.
 const MAX_TOGETHER: usize = 32;
@@ -35,6 +37,7 @@ pub(crate) struct FanOut {
     /// The node, to evict connections that are too slow. The task does not keep the node alive.
     node: Weak<Node>,
     coalescer: Coalescer,
+    propagation: Propagation,
 }
 
 impl FanOut {
@@ -43,7 +46,7 @@ impl FanOut {
         node: &Arc<Node>,
         shard: usize,
         ring: Receiver<RingMessage>,
-        coalescer: Coalescer,
+        (coalescer, propagation): (Coalescer, Propagation),
     ) -> Self {
         Self {
             shard: Arc::clone(&node.shards[shard]),
@@ -53,6 +56,7 @@ impl FanOut {
             counters: Arc::clone(&node.counters),
             node: Arc::downgrade(node),
             coalescer,
+            propagation,
         }
     }
 
@@ -77,7 +81,7 @@ impl FanOut {
                 Ok(RingMessage::Entry(entry, lists)) => {
                     let mut entries = vec![entry];
                     next = self.take_more(&mut entries, &lists);
-                    self.hand_out(&entries, &lists).await;
+                    self.deliver(&entries, &lists).await;
                     through = entries.last().map(|entry| entry.id);
                 }
                 Ok(RingMessage::Heartbeat(position)) => {
@@ -119,6 +123,18 @@ impl FanOut {
             }
         }
         None
+    }
+
+    /// Offers entries to connections, within a span if somebody records it and there are receivers.
+    async fn deliver(&mut self, entries: &[Arc<Entry>], lists: &ListIds) {
+        if !tracing::span_enabled!(Level::DEBUG) {
+            return self.hand_out(entries, lists).await;
+        }
+        let receivers = self.shard.count(lists);
+        if receivers > 0 {
+            let span = deliver_span(entries, receivers, &self.propagation);
+            Box::pin(self.hand_out(entries, lists)).instrument(span).await;
+        }
     }
 
     /// Offers entries to all connections in `lists`, so that events published together are written

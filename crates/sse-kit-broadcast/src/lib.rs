@@ -113,6 +113,7 @@ mod subscription;
 mod tap;
 mod topic_stats;
 mod topic_table;
+mod tracing_links;
 mod turns;
 mod waiting;
 
@@ -154,3 +155,4 @@ pub use crate::subscribe::{SubscribeError, SubscriptionBuilder};
 pub use crate::subscription::Subscription;
 pub use crate::tap::Tap;
 pub use crate::topic_stats::TopicStats;
+pub use crate::tracing_links::TracePropagation;

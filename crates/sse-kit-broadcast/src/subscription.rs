@@ -17,6 +17,7 @@ use crate::node::Node;
 use crate::offer::Taken;
 use crate::opening::{Backfilled, Next, Opening};
 use crate::shard::Shard;
+use crate::tracing_links::StreamSpan;
 
 /// The maximum number of pages without a match that one poll reads.
 const MAX_PAGES: usize = 4;
@@ -34,6 +35,7 @@ pub struct Subscription {
     begins_with_gap: bool,
     /// The events before those in the queue.
     opening: Opening,
+    span: StreamSpan,
 }
 
 /// The place in the log at which a subscription begins.
@@ -51,11 +53,11 @@ impl Subscription {
         node: Arc<Node>,
         connection: Arc<Connection>,
         place: Place,
-        opening: Opening,
+        (opening, span): (Opening, StreamSpan),
     ) -> Self {
         let begins_with_gap = opening.is_empty() && connection.queue.lock().is_gap_next();
         let shard = Arc::clone(&node.shards[connection.shard]);
-        Self { node, shard, connection, place, begins_with_gap, opening }
+        Self { node, shard, connection, place, begins_with_gap, opening, span }
     }
 
     /// Sets the events that are yielded before anything else.
@@ -103,10 +105,14 @@ impl Subscription {
 
     fn ready(&self, delivery: Delivery) -> Poll<Option<Delivery>> {
         match &delivery {
-            Delivery::Entry(_) | Delivery::Direct(_) => self.shard.delivered.add(1),
+            Delivery::Entry(entry) => {
+                self.shard.delivered.add(1);
+                self.span.delivered(entry);
+            }
+            Delivery::Direct(_) => self.shard.delivered.add(1),
             Delivery::Gap(gap) => {
                 self.node.counters.gaps.add(1);
-                tracing::debug!(connection = %self.connection.id, ?gap, "a stream has a gap");
+                self.span.gap(&self.connection, gap);
                 let connection = || Arc::clone(&self.connection);
                 self.node.watchers.tell(|| ConnectionEvent::Gap(connection(), gap.clone()));
             }
@@ -196,10 +202,6 @@ impl Stream for Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         self.node.leave(&self.connection);
-        tracing::debug!(
-            connection = %self.connection.id,
-            reason = ?self.ended_by(),
-            "a stream has ended"
-        );
+        self.span.end(&self.connection, self.ended_by());
     }
 }

@@ -156,6 +156,7 @@
 //! | `update` | [`update`] | from a typed event to updates of the page |
 //! | `monitor` | [`monitor`] | a page that knows whether it is live, shows it, and heals itself |
 //! | `inspector` | [`inspector`] | a live page of the topics, connections and events of a hub |
+//! | `opentelemetry` | [`mod@opentelemetry`] | traces that lead from a request to the deliveries of its events, on every node |
 //! | `kit` | | [`SseKit`]: dispatcher, updater and hub behind one `emit` |
 //! | `shutdown` | [`shutdown`] | signals, goodbye, drain, deadline |
 //! | `serve`, `fast-path`, `tls` | [`serve`] | a server over hyper-util, a fast path for its streams, and TLS |
@@ -206,6 +207,9 @@ pub use sse_kit_monitor as monitor;
 #[cfg(feature = "inspector")]
 pub use sse_kit_inspector as inspector;
 
+#[cfg(feature = "opentelemetry")]
+pub use sse_kit_opentelemetry as opentelemetry;
+
 #[cfg(feature = "kit")]
 mod kit;
 #[cfg(feature = "kit")]
@@ -244,6 +248,11 @@ struct Tabs;
 #[cfg(all(doctest, feature = "axum", feature = "inspector", feature = "kit"))]
 #[doc = include_str!("../../../docs/src/inspector.md")]
 struct InspectorGuide;
+
+/// The code of the guide to traces, compiled and run.
+#[cfg(all(doctest, feature = "opentelemetry"))]
+#[doc = include_str!("../../../docs/src/traces.md")]
+struct Traces;
 
 /// The code of the guide to the monitor, compiled.
 #[cfg(all(doctest, feature = "monitor"))]

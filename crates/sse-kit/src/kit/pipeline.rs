@@ -97,7 +97,7 @@ impl Pipeline {
         let Outgoing { what, audience, options } = outgoing;
         let emitted = match what {
             What::Domain(Ok(event)) => {
-                let span = tracing::debug_span!("emit", event_type = %event.full_type());
+                let span = tracing::debug_span!("sse.emit", event_type = %event.full_type());
                 self.emit_event(event, audience, &options).instrument(span).await
             }
             What::Domain(Err(error)) => Err(EmitError::new(None, EmitErrorKind::Event(error))),
