@@ -7,17 +7,22 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use sse_kit_event::EventId;
+use tokio::time::Instant;
 
 use crate::connection::Connection;
 use crate::connection_watch::ConnectionEvent;
 use crate::delivery::Delivery;
 use crate::ending::{CloseReason, Goodbye};
+use crate::entry::Entry;
 use crate::lineage::Lineage;
 use crate::node::Node;
 use crate::offer::Taken;
 use crate::opening::{Backfilled, Next, Opening};
 use crate::shard::Shard;
 use crate::tracing_links::StreamSpan;
+
+/// One of so many deliveries is measured: reading the clock costs as much as taking an event.
+const MEASURED: u64 = 64;
 
 /// The maximum number of pages without a match that one poll reads.
 const MAX_PAGES: usize = 4;
@@ -36,6 +41,7 @@ pub struct Subscription {
     /// The events before those in the queue.
     opening: Opening,
     span: StreamSpan,
+    opened: Instant,
 }
 
 /// The place in the log at which a subscription begins.
@@ -57,7 +63,8 @@ impl Subscription {
     ) -> Self {
         let begins_with_gap = opening.is_empty() && connection.queue.lock().is_gap_next();
         let shard = Arc::clone(&node.shards[connection.shard]);
-        Self { node, shard, connection, place, begins_with_gap, opening, span }
+        let opened = Instant::now();
+        Self { node, shard, connection, place, begins_with_gap, opening, span, opened }
     }
 
     /// Sets the events that are yielded before anything else.
@@ -106,7 +113,9 @@ impl Subscription {
     fn ready(&self, delivery: Delivery) -> Poll<Option<Delivery>> {
         match &delivery {
             Delivery::Entry(entry) => {
-                self.shard.delivered.add(1);
+                if self.shard.delivered.next().is_multiple_of(MEASURED) {
+                    self.measure(entry);
+                }
                 self.span.delivered(entry);
             }
             Delivery::Direct(_) => self.shard.delivered.add(1),
@@ -119,6 +128,15 @@ impl Subscription {
             Delivery::Heartbeat { .. } | Delivery::Goodbye(_) => {}
         }
         Poll::Ready(Some(delivery))
+    }
+
+    /// Measures a delivery, unless it is of an event from before the stream.
+    fn measure(&self, entry: &Entry) {
+        if entry.at >= self.opened {
+            let counters = &self.node.counters;
+            counters.publish_to_write.observe_duration(entry.at.elapsed());
+            counters.queue_depth.observe(self.connection.stats().queued as u64);
+        }
     }
 
     /// Closes the queue and ends the stream after the queued items, with a goodbye. A client that

@@ -214,7 +214,8 @@ pub use sse_kit_opentelemetry as opentelemetry;
 mod kit;
 #[cfg(feature = "kit")]
 pub use kit::{
-    Change, ChangeError, EmitError, EmitErrorKind, Emitted, Except, IntoChange, OnFailure, SseKit,
+    Change, ChangeError, EmitError, EmitErrorKind, Emitted, Except, IntoChange, KitStats,
+    OnFailure, SseKit,
 };
 
 #[cfg(all(feature = "axum", feature = "kit"))]
@@ -270,7 +271,7 @@ struct FirstGuide;
 struct WithAxum;
 
 /// The code of the page about production, compiled.
-#[cfg(all(doctest, feature = "tls"))]
+#[cfg(all(doctest, feature = "axum", feature = "kit", feature = "tls"))]
 #[doc = include_str!("../../../docs/src/production.md")]
 struct Production;
 

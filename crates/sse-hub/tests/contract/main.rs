@@ -2,6 +2,7 @@
 
 mod configured;
 mod contract;
+mod described;
 mod hostile;
 mod inspecting;
 mod metrics;
