@@ -80,6 +80,8 @@ impl HubApp {
             .queue(options.queue)
             .max_delay(options.max_delay())
             .heartbeat(options.heartbeat());
+        let topics = options.history_for.iter().cloned();
+        let events = topics.fold(events, |events, (topics, n)| events.history_for(topics, n));
         let access_log = options.access_log;
         let events = if access_log { access_log::of_streams(events) } else { events };
         let (events, log) = log.serve(events);
@@ -268,6 +270,7 @@ impl HubApp {
     fn stats(&self) -> serde_json::Value {
         let mut all = json!(self.core_stats());
         all["accepted"] = self.server.accepted().into();
+        all["handshake_failures"] = self.server.handshake_failures().into();
         all["fast_path"] = self.server.fast_path().into();
         if let Some((name, stats)) = self.log.stats() {
             all[name] = stats;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use sse_kit_event::RandomError;
+use sse_kit_event::{RandomError, Topics};
 use tokio::runtime::Handle;
 use tokio::time::MissedTickBehavior;
 
@@ -78,7 +78,12 @@ impl HubBuilder {
     pub(crate) fn new() -> Self {
         Self {
             queue: QueueLimits { events: 100, bytes: 1 << 20 },
-            retention: Retention { events_per_topic: 50, age: None, bytes: 64 << 20 },
+            retention: Retention {
+                events_per_topic: 50,
+                events_by_topic: Vec::new(),
+                age: None,
+                bytes: 64 << 20,
+            },
             backfill_bytes: 64 << 20,
             heartbeat: Some(Duration::from_secs(15)),
             max_delay: Duration::ZERO,
@@ -112,6 +117,27 @@ impl HubBuilder {
     /// none. Default: 50.
     pub fn history(mut self, events_per_topic: usize) -> Self {
         self.retention.events_per_topic = events_per_topic;
+        self
+    }
+
+    /// Sets the number of events that history keeps for each of these topics, or each topic that
+    /// matches a pattern; 0 keeps none. If several calls cover a topic, the first counts. Default: the
+    /// number of [`history`](Self::history).
+    ///
+    /// ```
+    /// # use sse_kit_broadcast::Hub;
+    /// # use sse_kit_event::Topics;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // A chat that can be scrolled back, and a progress of which only the newest counts.
+    /// let hub = Hub::builder()
+    ///     .history_for(Topics::parse(["rooms:*"])?, 500)
+    ///     .history_for(Topics::parse(["jobs:*:progress"])?, 1)
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn history_for(mut self, topics: impl Into<Topics>, events_per_topic: usize) -> Self {
+        self.retention.events_by_topic.push((topics.into(), events_per_topic));
         self
     }
 
@@ -351,6 +377,7 @@ impl HubBuilder {
         ring.set_overflow(true);
         let receiver = receiver.deactivate();
 
+        let expires = self.retention.age.is_some();
         let state = HubState::new(
             (log.position(), log.lineage()),
             self.retention,
@@ -382,7 +409,7 @@ impl HubBuilder {
         if let Some(every) = self.heartbeat {
             runtime.spawn(tick(every, Arc::downgrade(&node), Node::send_heartbeat));
         }
-        if self.retention.age.is_some() {
+        if expires {
             // Other tasks may take the lock in between.
             let trim = |node: &Node| while node.state.lock().trim_history() {};
             runtime.spawn(tick(Duration::from_secs(1), Arc::downgrade(&node), trim));

@@ -134,7 +134,8 @@ impl Subscription {
     fn measure(&self, entry: &Entry) {
         if entry.at >= self.opened {
             let counters = &self.node.counters;
-            counters.publish_to_write.observe_duration(entry.at.elapsed());
+            let delay = Instant::now().duration_since(entry.at);
+            counters.publish_to_write.observe_duration(delay);
             counters.queue_depth.observe(self.connection.stats().queued as u64);
         }
     }

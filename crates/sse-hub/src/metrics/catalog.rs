@@ -30,6 +30,11 @@ pub(super) const CATALOG: &[Entry] = &[
     gauge("ready", "sse_hub_ready", "1 if the hub is ready: it does not drain, and its log is up."),
     gauge("tasks", "sse_hub_tasks", "Tasks of the runtime."),
     counter("accepted", "sse_hub_tcp_accepted_total", "TCP connections accepted."),
+    counter(
+        "handshake_failures",
+        "sse_hub_handshake_failures_total",
+        "Connections that ended before they spoke a protocol, by a failed TLS handshake or in silence.",
+    ),
     counter("fast_path", "sse_hub_fast_path_total", "Requests answered on the fast path."),
     gauge("log.up", "sse_hub_log_up", "1 if the log can be reached."),
     gauge(

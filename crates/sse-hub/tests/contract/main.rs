@@ -3,6 +3,7 @@
 mod configured;
 mod contract;
 mod described;
+mod encrypted;
 mod hostile;
 mod inspecting;
 mod metrics;
