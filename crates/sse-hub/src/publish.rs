@@ -240,6 +240,7 @@ mod tests {
 
     #[tokio::test]
     async fn events_have_the_trace_of_their_request() {
+        const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let hub = Hub::new();
         let intake = Intake {
             hub: &hub,
@@ -248,7 +249,6 @@ mod tests {
             metrics: &Metrics::new().unwrap(),
             client: [127, 0, 0, 1].into(),
         };
-        const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let line = r#"{"topic":"a","data":"x"}"#;
         for (traces, batch, kept) in [
             (&[TRACE][..], false, Some(TRACE)),

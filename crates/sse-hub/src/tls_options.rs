@@ -29,7 +29,7 @@ impl TlsOptions {
     /// Reads the files again, for the connections that are made from now on.
     pub(crate) fn renew(&self, current: Option<&Tls>) -> anyhow::Result<()> {
         match (self.read()?, current) {
-            (Some(renewed), Some(current)) => current.replace(renewed),
+            (Some(renewed), Some(current)) => current.replace(&renewed),
             (None, None) => {}
             _ => anyhow::bail!("TLS is switched on and off by a restart alone"),
         }

@@ -4,10 +4,11 @@ use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 
 use async_broadcast::{Receiver, RecvError, TryRecvError};
+use futures_core::future::BoxFuture;
 use sse_kit_event::EventId;
 use sse_kit_event::control::GapReason;
 use tokio::time::{Instant, timeout_at};
-use tracing::{Instrument, Level};
+use tracing::{Instrument, Level, Span};
 
 use crate::coalescer::Coalescer;
 use crate::connection::Connection;
@@ -81,7 +82,11 @@ impl FanOut {
                 Ok(RingMessage::Entry(entry, lists)) => {
                     let mut entries = vec![entry];
                     next = self.take_more(&mut entries, &lists);
-                    self.deliver(&entries, &lists).await;
+                    if tracing::span_enabled!(Level::DEBUG) {
+                        self.hand_out_traced(&entries, &lists).await;
+                    } else {
+                        self.hand_out(&entries, &lists).await;
+                    }
                     through = entries.last().map(|entry| entry.id);
                 }
                 Ok(RingMessage::Heartbeat(position)) => {
@@ -125,16 +130,18 @@ impl FanOut {
         None
     }
 
-    /// Offers entries to connections, within a span if somebody records it and there are receivers.
-    async fn deliver(&mut self, entries: &[Arc<Entry>], lists: &ListIds) {
-        if !tracing::span_enabled!(Level::DEBUG) {
-            return self.hand_out(entries, lists).await;
-        }
-        let receivers = self.shard.count(lists);
-        if receivers > 0 {
-            let span = deliver_span(entries, receivers, &self.propagation);
-            Box::pin(self.hand_out(entries, lists)).instrument(span).await;
-        }
+    /// Does the same as [`FanOut::hand_out`] within a span, if there are receivers. In a box, so that
+    /// it costs nothing where nobody records it.
+    fn hand_out_traced<'a>(
+        &'a mut self,
+        entries: &'a [Arc<Entry>],
+        lists: &'a ListIds,
+    ) -> BoxFuture<'a, ()> {
+        let span = match self.shard.count(lists) {
+            0 => Span::none(),
+            receivers => deliver_span(entries, receivers, &self.propagation),
+        };
+        Box::pin(self.hand_out(entries, lists).instrument(span))
     }
 
     /// Offers entries to all connections in `lists`, so that events published together are written

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_core::future::BoxFuture;
 use sse_kit_event::{Audience, ConnectionId, Event, EventId, EventName, TraceContext};
 use tokio::sync::MutexGuard;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use crate::connection_set::ConnectionSet;
 use crate::hooks::{Draft, Guard, Hooks, Judged, Outcome};
@@ -96,25 +96,7 @@ impl Publisher {
         }
     }
 
-    /// Publishes an event, within a span if somebody records it.
     pub(crate) async fn publish(
-        &self,
-        audience: Audience,
-        event: Event,
-        options: PublishOptions,
-    ) -> Result<Receipt, PublishError> {
-        let span = publish_span(&audience);
-        if span.is_disabled() {
-            return self.publish_untraced(audience, event, options).await;
-        }
-        // In a box, so that the span costs a publish without it nothing.
-        let publishing = Box::pin(self.publish_untraced(audience, event, options));
-        let outcome = publishing.instrument(span.clone()).await;
-        note_published(&span, &outcome);
-        outcome
-    }
-
-    async fn publish_untraced(
         &self,
         audience: Audience,
         event: Event,
@@ -124,19 +106,33 @@ impl Publisher {
         let except = ConnectionSet::new(options.except)?;
         // Lets the streams run even if a task only publishes in a loop.
         tokio::task::coop::consume_budget().await;
+        let span = publish_span(&audience);
         let expected = options.expected.map(|id| self.node.translate(id));
         // Derived from the publisher's event, before hooks change it.
         let once = Once::from_event(&event, &audience);
-        let current = || self.propagation.as_ref().and_then(|propagation| propagation.current());
-        let terms = Terms { once, expected, trace: options.trace.or_else(current) };
-        if self.hooks.has_broadcast() {
-            return self.publish_judged(Draft::new(audience, event), except, terms).await;
+        let terms = Terms { once, expected, trace: options.trace.or_else(|| self.current(&span)) };
+        let outcome = if self.hooks.has_broadcast() {
+            let judged = self.publish_judged(Draft::new(audience, event), except, terms);
+            judged.instrument(span.clone()).await
+        } else {
+            let passed = [Passed { audience, event, except }];
+            let append = to_append(&passed, terms);
+            let is_conditional = is_conditional(&append);
+            // Only the log is within the span: a future around all of this would be moved, at a cost.
+            let appending = span.in_scope(|| self.log.append(append));
+            let appended = appending.instrument(span.clone()).await;
+            self.receipt(&passed, appended, is_conditional)
+        };
+        if !span.is_disabled() {
+            note_published(&span, &outcome);
         }
-        let passed = [Passed { audience, event, except }];
-        let append = to_append(&passed, terms);
-        let is_conditional = is_conditional(&append);
-        let appended = self.log.append(append).await;
-        self.receipt(&passed, appended, is_conditional)
+        outcome
+    }
+
+    /// Returns the trace context within a span.
+    fn current(&self, span: &Span) -> Option<TraceContext> {
+        let propagation = self.propagation.as_ref()?;
+        span.in_scope(|| propagation.current())
     }
 
     /// Runs the hooks and publishes the events that they accept. Hooks judge one event at a time,

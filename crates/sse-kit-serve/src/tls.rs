@@ -74,10 +74,10 @@ impl Tls {
     /// # fn renew(tls: &sse_kit_serve::Tls) -> Result<(), Box<dyn std::error::Error>> {
     /// use sse_kit_serve::Tls;
     ///
-    /// tls.replace(Tls::from_pem(&std::fs::read("chain.pem")?, &std::fs::read("key.pem")?)?);
+    /// tls.replace(&Tls::from_pem(&std::fs::read("chain.pem")?, &std::fs::read("key.pem")?)?);
     /// # Ok(()) }
     /// ```
-    pub fn replace(&self, with: Self) {
+    pub fn replace(&self, with: &Self) {
         let acceptor = with.acceptor();
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
     }

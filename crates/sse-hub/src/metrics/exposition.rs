@@ -1,10 +1,12 @@
 //! The two formats of metrics, and the choice between them.
 
+use std::fmt::Write as _;
+
 use http::HeaderMap;
 use http::header::ACCEPT;
 use sse_kit::broadcast::Stats;
 
-/// The media type of OpenMetrics, without its parameters.
+/// The media type of `OpenMetrics`, without its parameters.
 const OPEN_METRICS: &str = "application/openmetrics-text";
 
 /// A format of metrics.
@@ -12,12 +14,12 @@ const OPEN_METRICS: &str = "application/openmetrics-text";
 pub(crate) enum Format {
     /// Prometheus' text format.
     Prometheus,
-    /// OpenMetrics 1.0.
+    /// `OpenMetrics` 1.0.
     OpenMetrics,
 }
 
 impl Format {
-    /// Chooses OpenMetrics if a client names it and does not like plain text better.
+    /// Chooses `OpenMetrics` if a client names it and does not like plain text better.
     pub(crate) fn accepted(headers: &HeaderMap) -> Self {
         let ranges = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let ranges: Vec<_> = ranges.flat_map(|value| value.split(',')).map(range).collect();
@@ -42,7 +44,7 @@ impl Format {
 
     /// Converts a text in Prometheus' format to this one.
     ///
-    /// OpenMetrics calls a counter by its name without `_total`, escapes quotes in texts, and ends with a
+    /// `OpenMetrics` calls a counter by its name without `_total`, escapes quotes in texts, and ends with a
     /// line that says so. All else is equal for the metrics that we have.
     pub(super) fn write(self, text: String) -> String {
         if self == Self::Prometheus {
@@ -51,31 +53,26 @@ impl Format {
         let mut written = String::with_capacity(text.len());
         let mut lines = text.lines().peekable();
         while let Some(line) = lines.next() {
-            match line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' ')) {
-                Some((name, help)) => {
+            let help = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' '));
+            let counter =
+                line.strip_prefix("# TYPE ").and_then(|rest| rest.strip_suffix(" counter"));
+            // Writing to a string cannot fail.
+            let _ = match (help, counter) {
+                (Some((name, help)), _) => {
                     let is_counter = lines.peek().is_some_and(|line| line.ends_with(" counter"));
-                    let name = family(name, is_counter);
-                    let help = help.replace('"', "\\\"");
-                    written.push_str(&format!("# HELP {name} {help}\n"));
+                    let (name, help) = (family(name, is_counter), help.replace('"', "\\\""));
+                    writeln!(written, "# HELP {name} {help}")
                 }
-                None => {
-                    let counter = line.strip_prefix("# TYPE ");
-                    match counter.and_then(|rest| rest.strip_suffix(" counter")) {
-                        Some(name) => {
-                            let name = family(name, true);
-                            written.push_str(&format!("# TYPE {name} counter\n"));
-                        }
-                        None => written.push_str(&format!("{line}\n")),
-                    }
-                }
-            }
+                (None, Some(name)) => writeln!(written, "# TYPE {} counter", family(name, true)),
+                (None, None) => writeln!(written, "{line}"),
+            };
         }
         written.push_str("# EOF\n");
         written
     }
 }
 
-/// Returns the name that OpenMetrics has for a metric.
+/// Returns the name that `OpenMetrics` has for a metric.
 fn family(name: &str, is_counter: bool) -> &str {
     if is_counter { name.strip_suffix("_total").unwrap_or(name) } else { name }
 }

@@ -408,39 +408,6 @@ async fn stats_count_and_health_is_well() {
 }
 
 #[tokio::test]
-async fn topics_may_have_a_history_of_their_own_length() {
-    let hub = Server::start("--history 1 --history-for rooms:*=3 --history-for rooms:a=9").await;
-    for topic in ["rooms:a", "news"] {
-        for n in 0..5 {
-            hub.publish(&format!("topic={topic}"), &n.to_string()).await;
-        }
-    }
-    let (_, stats) = hub.get("/stats").await;
-    assert_eq!(stats["history"], 3 + 1);
-}
-
-#[tokio::test]
-async fn a_hub_that_drains_is_neither_well_nor_ready_and_goes_on_before_it_ends() {
-    let mut hub = Server::start("--pre-drain 600").await;
-    let mut stream = hub.open("topic=a").await;
-    assert_eq!(hub.get("/readyz").await.0, 200);
-    hub.signal("TERM").await;
-    hub.await_draining().await;
-    for path in ["/healthz", "/readyz"] {
-        let (status, body) = hub.get(path).await;
-        assert_eq!(
-            (status, &body["error"]),
-            (503.try_into().unwrap(), &"draining".into()),
-            "{path}"
-        );
-    }
-    hub.publish("topic=a", "still").await;
-    assert_eq!(stream.data().await, "still");
-    hub.signal("KILL").await;
-    hub.exit().await;
-}
-
-#[tokio::test]
 async fn sigterm_says_goodbye_ends_every_stream_and_exits_with_0() {
     for signal in ["TERM", "INT"] {
         // Nobody waits for the whole delay: that would be longer than the test does.

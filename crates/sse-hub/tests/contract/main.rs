@@ -4,6 +4,7 @@ mod configured;
 mod contract;
 mod described;
 mod encrypted;
+mod health;
 mod hostile;
 mod inspecting;
 mod metrics;

@@ -101,8 +101,8 @@ async fn follow_ups_have_the_trace_of_their_cause() {
     let redis = Server::start(&[]).await;
     let hooked = Hub::builder().history(10).on_broadcast(|draft| {
         if draft.event().data() == "first" {
-            draft.follow_up(&topic("b"), Event::new("second"));
-            draft.follow_up(&topic("b"), Event::new("third"));
+            draft.follow_up(topic("b"), Event::new("second"));
+            draft.follow_up(topic("b"), Event::new("third"));
         }
         Ok(Verdict::Keep)
     });
