@@ -18,6 +18,7 @@ mod tidy;
 
 mod assets;
 mod first_program;
+mod venv;
 mod wheels;
 
 use std::process::ExitCode;

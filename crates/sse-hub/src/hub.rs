@@ -19,7 +19,7 @@ use crate::auth::{self, Auth, Caller, Listener, Refusal, TokenAuthorizer};
 use crate::cross_origin;
 use crate::event_log::{EventLog, LogStatus};
 use crate::inspection::{self, Inspection};
-use crate::metrics::{self, Metrics};
+use crate::metrics::{self, Format, Metrics};
 use crate::options::Options;
 use crate::presence;
 use crate::publish::{Intake, RateLimit};
@@ -80,6 +80,8 @@ impl HubApp {
             .queue(options.queue)
             .max_delay(options.max_delay())
             .heartbeat(options.heartbeat());
+        let topics = options.history_for.iter().cloned();
+        let events = topics.fold(events, |events, (topics, n)| events.history_for(topics, n));
         let access_log = options.access_log;
         let events = if access_log { access_log::of_streams(events) } else { events };
         let (events, log) = log.serve(events);
@@ -197,7 +199,9 @@ impl HubApp {
             (&Method::GET, "/icon.svg") => Status::icon(),
             (&Method::GET, "/stats") => reply::json(StatusCode::OK, &self.stats()),
             (&Method::GET, "/metrics") => {
-                self.metrics.reply(&self.stats(), self.log.stats().as_ref())
+                let (core, log) = (self.core_stats(), self.log.stats());
+                let format = Format::accepted(request.headers());
+                self.metrics.reply(&core, &self.stats(), log.as_ref(), format)
             }
             (&Method::GET, "/healthz") => self.health(),
             (&Method::GET, "/readyz") => self.readiness(),
@@ -255,13 +259,18 @@ impl HubApp {
         }
     }
 
+    /// Returns the statistics of the core, with the clients that the server and the limits turned away.
+    fn core_stats(&self) -> Stats {
+        let mut stats = self.events.stats();
+        stats.evicted = self.evicted(&stats);
+        stats.refused += self.limits.refused() + self.status_limits.refused();
+        stats
+    }
+
     fn stats(&self) -> serde_json::Value {
-        let stats = self.events.stats();
-        let mut all = json!(stats);
-        all["evicted"] = self.evicted(&stats).into();
-        let refused = self.limits.refused() + self.status_limits.refused();
-        all["refused"] = (stats.refused + refused).into();
+        let mut all = json!(self.core_stats());
         all["accepted"] = self.server.accepted().into();
+        all["handshake_failures"] = self.server.handshake_failures().into();
         all["fast_path"] = self.server.fast_path().into();
         if let Some((name, stats)) = self.log.stats() {
             all[name] = stats;

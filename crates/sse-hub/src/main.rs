@@ -15,6 +15,7 @@ mod publish;
 mod redis_options;
 mod reply;
 mod status;
+mod tls_options;
 
 use std::io::{Write, stdout};
 use std::process::ExitCode;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use listenfd::ListenFd;
-use sse_kit::serve::{ListenAddress, Listener, Server};
+use sse_kit::serve::{ListenAddress, Listener, Server, Tls};
 use sse_kit::shutdown::Signals;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -64,13 +65,20 @@ async fn run(options: Options, sockets: ListenFd) -> anyhow::Result<ExitCode> {
     if options.proxy_protocol {
         server = server.proxy_protocol();
     }
+    let tls = options.tls.read()?;
+    if let Some(tls) = &tls {
+        server = server.tls(tls.clone());
+    }
     let auth = Auth::new(&options.auth)?;
     warn_of_openness(&auth, &server.address()?);
     inspection::ensure_private(&options, &auth, &server.address()?)?;
     let log = EventLog::open(&options).await?;
     let hub = Arc::new(HubApp::new(&options, auth, log, server.stats())?);
     match server.address()? {
-        ListenAddress::Tcp(address) => writeln!(stdout(), "listening on http://{address}")?,
+        ListenAddress::Tcp(address) => {
+            let scheme = if tls.is_some() { "https" } else { "http" };
+            writeln!(stdout(), "listening on {scheme}://{address}")?;
+        }
         other => writeln!(stdout(), "listening on {other}")?,
     }
 
@@ -90,7 +98,7 @@ async fn run(options: Options, sockets: ListenFd) -> anyhow::Result<ExitCode> {
     if options.fast_path {
         server = server.fast_path();
     }
-    let reload = tokio::spawn(reload_on_hangup(hangups, Arc::clone(&hub)));
+    let reload = tokio::spawn(reload_on_hangup(hangups, Arc::clone(&hub), tls));
     let outcome = server.serve_until_shutdown(&hub.shutdown, signals, service).await;
     status.abort();
     reload.abort();
@@ -116,14 +124,24 @@ async fn listener(options: &Options, mut sockets: ListenFd) -> anyhow::Result<Li
     Ok(UnixListener::from_std(socket)?.into())
 }
 
-/// Reads the keys and rules again at each SIGHUP. If that fails, the old ones stay.
-async fn reload_on_hangup(mut hangups: Signal, hub: Arc<HubApp>) {
+/// Reads the keys, the rules and the certificate again at each SIGHUP. What cannot be read stays as it was.
+async fn reload_on_hangup(mut hangups: Signal, hub: Arc<HubApp>, tls: Option<Tls>) {
     while hangups.recv().await.is_some() {
-        match Options::reload().and_then(|options| hub.reload(&options)) {
-            Ok(()) => tracing::info!("the keys and rules were read again"),
+        let options = match Options::reload() {
+            Ok(options) => options,
             Err(error) => {
-                tracing::error!("the old keys and rules stay: {error:#}");
+                tracing::error!("the old keys, rules and certificate stay: {error:#}");
+                continue;
             }
+        };
+        match options.tls.renew(tls.as_ref()) {
+            Ok(()) if tls.is_some() => tracing::info!("the certificate was read again"),
+            Ok(()) => {}
+            Err(error) => tracing::error!("the old certificate stays: {error:#}"),
+        }
+        match hub.reload(&options) {
+            Ok(()) => tracing::info!("the keys and rules were read again"),
+            Err(error) => tracing::error!("the old keys and rules stay: {error:#}"),
         }
     }
 }

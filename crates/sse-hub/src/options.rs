@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
+use sse_kit::event::Topics;
 use sse_kit::http::{HostName, Network, Origin, TrustedProxies};
 use sse_kit::serve::ListenAddress;
 
@@ -14,6 +15,7 @@ use crate::auth::AuthOptions;
 use crate::config;
 use crate::postgres_options::PostgresOptions;
 use crate::redis_options::RedisOptions;
+use crate::tls_options::TlsOptions;
 
 /// A small stand-alone hub for Server-Sent Events.
 #[derive(Clone, Debug, clap::Parser)]
@@ -43,6 +45,10 @@ pub(crate) struct Options {
     /// Events kept for each topic, for clients that come back; 0 keeps none.
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub(crate) history: usize,
+    /// Events kept for a topic, or for each topic that matches a pattern, in place of `--history`:
+    /// `rooms:*=500`; may be repeated. The first that covers a topic counts.
+    #[arg(long = "history-for", value_name = "PATTERN=N", value_parser = history_for)]
+    pub(crate) history_for: Vec<(Topics, usize)>,
     /// Events that may wait for one connection.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one)]
     pub(crate) queue: usize,
@@ -102,6 +108,8 @@ pub(crate) struct Options {
     pub(crate) inspector: bool,
     #[command(flatten)]
     pub(crate) auth: AuthOptions,
+    #[command(flatten)]
+    pub(crate) tls: TlsOptions,
     #[command(flatten)]
     pub(crate) redis: RedisOptions,
     #[command(flatten)]
@@ -202,6 +210,15 @@ pub(crate) fn first_line(file: &Path, what: &str) -> anyhow::Result<String> {
         file.display()
     );
     Ok(line.to_owned())
+}
+
+/// Parses a topic or pattern and a number. A topic may contain `=`, so the last one counts.
+fn history_for(text: &str) -> Result<(Topics, usize), String> {
+    let (topic, events) =
+        text.rsplit_once('=').ok_or("write `PATTERN=N`, such as `rooms:*=500`")?;
+    let topics = Topics::parse([topic]).map_err(|error| error.to_string())?;
+    let events = events.parse().map_err(|_| format!("`{events}` is no number of events"))?;
+    Ok((topics, events))
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

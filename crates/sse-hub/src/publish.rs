@@ -17,7 +17,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
 use serde::Serialize;
 use sse_kit::broadcast::{ClientKey, Receipt};
-use sse_kit::event::{Audience, EventId, TopicsError};
+use sse_kit::event::{Audience, EventId, TopicsError, TraceContext};
 use sse_kit::{Event, Hub};
 
 use self::failure::Failure;
@@ -40,6 +40,7 @@ struct Draft {
     audience: Audience,
     event: Event,
     if_newest: Option<EventId>,
+    trace: Option<TraceContext>,
 }
 
 /// The answer to the publisher.
@@ -106,7 +107,7 @@ impl Intake<'_> {
                 let message = "the lines of a batch have all parameters, `idempotency_key` too";
                 return Err(Failure::bad_request(&message));
             }
-            return batch::publish(self, caller, &data?).await;
+            return batch::publish(self, caller, &data?, traceparent(&parts.headers)).await;
         }
         let once = idempotency_key(&parts.headers);
         let once = once.map_err(|message| Failure::bad_request(&message))?;
@@ -124,7 +125,8 @@ impl Intake<'_> {
             event = event.with_idempotency_key(once);
         }
         self.admit(caller, 1)?;
-        let published = self.publish_one(Draft { audience, event, if_newest }).await?;
+        let trace = traceparent(&parts.headers);
+        let published = self.publish_one(Draft { audience, event, if_newest, trace }).await?;
         Ok(ok(&published))
     }
 
@@ -137,14 +139,21 @@ impl Intake<'_> {
     }
 
     async fn publish_one(&self, draft: Draft) -> Result<Published, Failure> {
-        let Draft { audience, event, if_newest } = draft;
-        let published = match if_newest {
-            Some(newest) => self.hub.if_newest(newest).publish(audience, event).await,
-            None => self.hub.publish(audience, event).await,
-        };
-        let Receipt { id, receivers, repeated, .. } = published?;
+        let Draft { audience, event, if_newest, trace } = draft;
+        let mut publish = self.hub.except([]).trace_context(trace);
+        if let Some(newest) = if_newest {
+            publish = publish.if_newest(newest);
+        }
+        let Receipt { id, receivers, repeated, .. } = publish.publish(audience, event).await?;
         Ok(Published { id, receivers, repeated })
     }
+}
+
+/// Returns the trace of a request. As its specification has it, one that is not valid counts as none.
+fn traceparent(headers: &HeaderMap) -> Option<TraceContext> {
+    let mut values = headers.get_all("traceparent").iter();
+    let (value, None) = (values.next()?, values.next()) else { return None };
+    value.to_str().ok()?.parse().ok()
 }
 
 /// Returns `true` if the body is a batch, whatever the parameters and the case of its media type.
@@ -227,6 +236,41 @@ mod tests {
         };
         let reply = intake.publish(request).await;
         assert_eq!(reply.status(), StatusCode::REQUEST_TIMEOUT);
+    }
+
+    #[tokio::test]
+    async fn events_have_the_trace_of_their_request() {
+        const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let hub = Hub::new();
+        let intake = Intake {
+            hub: &hub,
+            auth: &Auth::default(),
+            rates: &RateLimit::new(0),
+            metrics: &Metrics::new().unwrap(),
+            client: [127, 0, 0, 1].into(),
+        };
+        let line = r#"{"topic":"a","data":"x"}"#;
+        for (traces, batch, kept) in [
+            (&[TRACE][..], false, Some(TRACE)),
+            (&[TRACE], true, Some(TRACE)),
+            (&[], false, None),
+            (&["nonsense"], false, None),
+            (&[TRACE, TRACE], false, None),
+        ] {
+            let path = if batch { "/publish" } else { "/publish?topic=a" };
+            let mut request = Request::post(path);
+            for trace in traces {
+                request = request.header("traceparent", *trace);
+            }
+            if batch {
+                request = request.header(CONTENT_TYPE, batch::CONTENT_TYPE);
+            }
+            let body = http_body_util::Full::new(Bytes::from(line));
+            let reply = intake.publish(request.body(body).unwrap()).await;
+            assert_eq!(reply.status(), StatusCode::OK);
+            let entry = hub.history(&"a".parse().unwrap(), 1).remove(0);
+            assert_eq!(entry.trace_context().map(|trace| trace.to_string()).as_deref(), kept);
+        }
     }
 
     /// A chunk of a body that counts how many of its like are kept.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use sse_kit_event::RandomError;
+use sse_kit_event::{RandomError, Topics};
 use tokio::runtime::Handle;
 use tokio::time::MissedTickBehavior;
 
@@ -29,6 +29,7 @@ use crate::node::Node;
 use crate::publisher::Publisher;
 use crate::queue_limits::QueueLimits;
 use crate::receipt::OnAppendFailure;
+use crate::tracing_links::{Propagation, TracePropagation};
 
 /// The upper bound for [`HubBuilder::max_delay`].
 const MAX_DELAY: Duration = Duration::from_secs(60);
@@ -67,6 +68,7 @@ pub struct HubBuilder {
     max_patterns_per_prefix: usize,
     log: Option<Arc<dyn Log>>,
     log_failure: OnAppendFailure,
+    propagation: Propagation,
     hooks: Hooks,
     hook_timeout: Duration,
     turn_timeout: Duration,
@@ -76,7 +78,12 @@ impl HubBuilder {
     pub(crate) fn new() -> Self {
         Self {
             queue: QueueLimits { events: 100, bytes: 1 << 20 },
-            retention: Retention { events_per_topic: 50, age: None, bytes: 64 << 20 },
+            retention: Retention {
+                events_per_topic: 50,
+                events_by_topic: Vec::new(),
+                age: None,
+                bytes: 64 << 20,
+            },
             backfill_bytes: 64 << 20,
             heartbeat: Some(Duration::from_secs(15)),
             max_delay: Duration::ZERO,
@@ -85,6 +92,7 @@ impl HubBuilder {
             max_patterns_per_prefix: 1024,
             log: None,
             log_failure: OnAppendFailure::default(),
+            propagation: None,
             hooks: Hooks::default(),
             hook_timeout: Duration::from_secs(5),
             turn_timeout: Duration::from_secs(10),
@@ -109,6 +117,27 @@ impl HubBuilder {
     /// none. Default: 50.
     pub fn history(mut self, events_per_topic: usize) -> Self {
         self.retention.events_per_topic = events_per_topic;
+        self
+    }
+
+    /// Sets the number of events that history keeps for each of these topics, or each topic that
+    /// matches a pattern; 0 keeps none. If several calls cover a topic, the first counts. Default: the
+    /// number of [`history`](Self::history).
+    ///
+    /// ```
+    /// # use sse_kit_broadcast::Hub;
+    /// # use sse_kit_event::Topics;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // A chat that can be scrolled back, and a progress of which only the newest counts.
+    /// let hub = Hub::builder()
+    ///     .history_for(Topics::parse(["rooms:*"])?, 500)
+    ///     .history_for(Topics::parse(["jobs:*:progress"])?, 1)
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn history_for(mut self, topics: impl Into<Topics>, events_per_topic: usize) -> Self {
+        self.retention.events_by_topic.push((topics.into(), events_per_topic));
         self
     }
 
@@ -195,6 +224,15 @@ impl HubBuilder {
     /// Sets what happens to an event that the log does not accept. Default: the publish fails.
     pub fn on_append_failure(mut self, what: OnAppendFailure) -> Self {
         self.log_failure = what;
+        self
+    }
+
+    /// Connects the hub to distributed traces: each event carries the trace of its publisher through
+    /// the log, and each node links its deliveries to it. Default: no propagation.
+    ///
+    /// The spans themselves are of the crate `tracing`, at the level debug, with or without this.
+    pub fn propagate_traces(mut self, propagation: impl TracePropagation) -> Self {
+        self.propagation = Some(Arc::new(propagation));
         self
     }
 
@@ -339,6 +377,7 @@ impl HubBuilder {
         ring.set_overflow(true);
         let receiver = receiver.deactivate();
 
+        let expires = self.retention.age.is_some();
         let state = HubState::new(
             (log.position(), log.lineage()),
             self.retention,
@@ -361,21 +400,24 @@ impl HubBuilder {
         log.attach(Inlet::new(&node));
         for shard in 0..shards {
             let coalescer = Coalescer::new(self.max_delay);
-            let fan_out = FanOut::new(&node, shard, receiver.activate_cloned(), coalescer);
+            let propagation = self.propagation.clone();
+            let ring = receiver.activate_cloned();
+            let fan_out = FanOut::new(&node, shard, ring, (coalescer, propagation));
             runtime.spawn(fan_out.run());
         }
         drop(receiver);
         if let Some(every) = self.heartbeat {
             runtime.spawn(tick(every, Arc::downgrade(&node), Node::send_heartbeat));
         }
-        if self.retention.age.is_some() {
+        if expires {
             // Other tasks may take the lock in between.
             let trim = |node: &Node| while node.state.lock().trim_history() {};
             runtime.spawn(tick(Duration::from_secs(1), Arc::downgrade(&node), trim));
         }
         let backfill = Backfill::new(Arc::clone(&log), Arc::clone(&node), self.backfill_bytes);
         let judges = (hooks, guard);
-        let publisher = Publisher::new(log, node, judges, self.turn_timeout, self.log_failure);
+        let failure = (self.log_failure, self.propagation);
+        let publisher = Publisher::new(log, node, judges, self.turn_timeout, failure);
         Ok(Hub::with_parts(publisher, Arc::new(backfill)))
     }
 

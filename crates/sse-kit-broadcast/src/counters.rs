@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
+use crate::histogram::{Distribution, Histogram};
+
 /// A counter that only increases, for statistics.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -14,13 +16,18 @@ impl Counter {
         self.0.fetch_add(n, Ordering::Relaxed);
     }
 
+    /// Adds one and returns the sum before that.
+    pub(crate) fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Returns the sum.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Counters {
     pub(crate) opened: Counter,
     pub(crate) closed: Counter,
@@ -38,6 +45,38 @@ pub(crate) struct Counters {
     pub(crate) evicted: Counter,
     pub(crate) hook_failures: Counter,
     pub(crate) fan_out_lags: Counter,
+    pub(crate) publish_to_write: Histogram,
+    pub(crate) queue_depth: Histogram,
+    pub(crate) replay: Histogram,
+    pub(crate) backfill: Histogram,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        let counter = Counter::default;
+        Self {
+            opened: counter(),
+            closed: counter(),
+            refused: counter(),
+            published: counter(),
+            published_here: counter(),
+            vetoed: counter(),
+            sent_direct: counter(),
+            resumed: counter(),
+            backfilled: counter(),
+            gaps: counter(),
+            lagged: counter(),
+            conflated: counter(),
+            dropped: counter(),
+            evicted: counter(),
+            hook_failures: counter(),
+            fan_out_lags: counter(),
+            publish_to_write: Histogram::of_durations(),
+            queue_depth: Histogram::of_events(),
+            replay: Histogram::of_events(),
+            backfill: Histogram::of_events(),
+        }
+    }
 }
 
 /// A snapshot of a hub: its current sizes, and its counters since it was created.
@@ -92,4 +131,15 @@ pub struct Stats {
     pub hook_failures: u64,
     /// The number of times that a fan-out task fell behind the log.
     pub fan_out_lags: u64,
+    /// The time from the moment at which this node got an event from its log to the moment at which a
+    /// stream took it to write it. One of 64 deliveries is measured; events from before the stream
+    /// opened are not.
+    pub publish_to_write: Distribution,
+    /// The number of events that still waited in the queue of a stream when it took one, for the same
+    /// deliveries.
+    pub queue_depth: Distribution,
+    /// The number of events of history that a stream got each time it resumed or had fallen behind.
+    pub replay: Distribution,
+    /// The number of events that a stream got from the log each time it was backfilled.
+    pub backfill: Distribution,
 }

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use sse_kit_event::{Audience, ConnectionId, Decoded, Decoder, EventId, EventKey, Message, Topic};
+use sse_kit_event::{
+    Audience, ConnectionId, Decoded, Decoder, EventId, EventKey, Message, Topic, TraceContext,
+};
 use tokio::time::Instant;
 
 use crate::connection_set::ConnectionSet;
@@ -16,6 +18,7 @@ pub struct Entry {
     pub(crate) audience: Audience,
     pub(crate) key: Option<EventKey>,
     pub(crate) except: ConnectionSet,
+    pub(crate) trace: Option<TraceContext>,
     pub(crate) frame: Bytes,
     pub(crate) at: Instant,
     pub(crate) compressed: OnceLock<Bytes>,
@@ -23,12 +26,13 @@ pub struct Entry {
 
 impl Entry {
     pub(crate) fn new(id: EventId, record: Record) -> Self {
-        let Record { audience, key, except, event } = record;
+        let Record { audience, key, except, event, trace } = record;
         Self {
             id,
             audience,
             key,
             except,
+            trace,
             frame: event.finish(Some(id)),
             at: Instant::now(),
             compressed: OnceLock::new(),
@@ -53,6 +57,12 @@ impl Entry {
     /// Returns the key for conflation, if the event has one.
     pub fn key(&self) -> Option<&EventKey> {
         self.key.as_ref()
+    }
+
+    /// Returns the trace of the request that caused the event, if the publisher had one and the log
+    /// keeps it.
+    pub fn trace_context(&self) -> Option<TraceContext> {
+        self.trace
     }
 
     /// Returns the event in the `text/event-stream` format, with its id.

@@ -4,9 +4,11 @@ use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 
 use async_broadcast::{Receiver, RecvError, TryRecvError};
+use futures_core::future::BoxFuture;
 use sse_kit_event::EventId;
 use sse_kit_event::control::GapReason;
 use tokio::time::{Instant, timeout_at};
+use tracing::{Instrument, Level, Span};
 
 use crate::coalescer::Coalescer;
 use crate::connection::Connection;
@@ -18,6 +20,7 @@ use crate::node::Node;
 use crate::offer::Offer;
 use crate::ring::{RingMessage, UnloggedEvent};
 use crate::shard::{BATCH, Shard};
+use crate::tracing_links::{Propagation, deliver_span};
 
 /// The maximum number of events offered to a connection at once.
 const MAX_TOGETHER: usize = 32;
@@ -35,6 +38,7 @@ pub(crate) struct FanOut {
     /// The node, to evict connections that are too slow. The task does not keep the node alive.
     node: Weak<Node>,
     coalescer: Coalescer,
+    propagation: Propagation,
 }
 
 impl FanOut {
@@ -43,7 +47,7 @@ impl FanOut {
         node: &Arc<Node>,
         shard: usize,
         ring: Receiver<RingMessage>,
-        coalescer: Coalescer,
+        (coalescer, propagation): (Coalescer, Propagation),
     ) -> Self {
         Self {
             shard: Arc::clone(&node.shards[shard]),
@@ -53,6 +57,7 @@ impl FanOut {
             counters: Arc::clone(&node.counters),
             node: Arc::downgrade(node),
             coalescer,
+            propagation,
         }
     }
 
@@ -77,7 +82,11 @@ impl FanOut {
                 Ok(RingMessage::Entry(entry, lists)) => {
                     let mut entries = vec![entry];
                     next = self.take_more(&mut entries, &lists);
-                    self.hand_out(&entries, &lists).await;
+                    if tracing::span_enabled!(Level::DEBUG) {
+                        self.hand_out_traced(&entries, &lists).await;
+                    } else {
+                        self.hand_out(&entries, &lists).await;
+                    }
                     through = entries.last().map(|entry| entry.id);
                 }
                 Ok(RingMessage::Heartbeat(position)) => {
@@ -119,6 +128,20 @@ impl FanOut {
             }
         }
         None
+    }
+
+    /// Does the same as [`FanOut::hand_out`] within a span, if there are receivers. In a box, so that
+    /// it costs nothing where nobody records it.
+    fn hand_out_traced<'a>(
+        &'a mut self,
+        entries: &'a [Arc<Entry>],
+        lists: &'a ListIds,
+    ) -> BoxFuture<'a, ()> {
+        let span = match self.shard.count(lists) {
+            0 => Span::none(),
+            receivers => deliver_span(entries, receivers, &self.propagation),
+        };
+        Box::pin(self.hand_out(entries, lists).instrument(span))
     }
 
     /// Offers entries to all connections in `lists`, so that events published together are written

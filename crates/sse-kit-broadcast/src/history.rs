@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sse_kit_event::{Topic, Topics};
 use tokio::time::Instant;
 
 use crate::entry::Entry;
@@ -14,11 +15,21 @@ use crate::topic_table::{TopicKey, TopicTable};
 const MAX_EXPIRED: usize = 256;
 
 /// The limits of history.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Retention {
     pub(crate) events_per_topic: usize,
+    /// The number of events for some topics. The first entry that covers a topic counts.
+    pub(crate) events_by_topic: Vec<(Topics, usize)>,
     pub(crate) age: Option<Duration>,
     pub(crate) bytes: usize,
+}
+
+impl Retention {
+    /// Returns the number of events to keep for a topic; `None` is everyone.
+    fn events_of(&self, topic: Option<&Topic>) -> usize {
+        let covers = |topic| self.events_by_topic.iter().find(|(topics, _)| topics.cover(topic));
+        topic.and_then(covers).map_or(self.events_per_topic, |(_, events)| *events)
+    }
 }
 
 /// The order and the total size of all entries in history. The entries themselves are stored with
@@ -43,7 +54,7 @@ impl History {
 
     /// Drops all places. [`TopicTable::begin_epoch`] drops the entries.
     pub(crate) fn begin_epoch(&mut self) {
-        *self = Self::new(self.retention);
+        *self = Self::new(self.retention.clone());
     }
 
     /// Drops everything after this offset: the log has lost it, and assigns its offsets again.
@@ -92,7 +103,8 @@ impl History {
     pub(crate) fn push(&mut self, topics: &mut TopicTable, key: TopicKey, entry: &Arc<Entry>) {
         let state = &mut topics[key];
         state.push(entry);
-        let surplus = state.entries().len() > self.retention.events_per_topic;
+        let keeps = state.keeps(|topic| self.retention.events_of(topic));
+        let surplus = state.entries().len() > keeps;
         let surplus = if surplus { state.trim_front() } else { None };
         self.entries += 1;
         self.bytes += entry.weight();

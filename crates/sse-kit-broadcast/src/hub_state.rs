@@ -14,8 +14,8 @@ use crate::history::{History, Retention};
 use crate::interests::{Interests, MatchedPatterns};
 use crate::lineage::Lineage;
 use crate::lists::{ListId, ListIds};
+use crate::mode::{Behind, CaughtUp};
 use crate::presence::Watched;
-use crate::queue::Behind;
 use crate::record::Record;
 use crate::replay::{Loss, Replay, Stretch};
 use crate::topic_stats::{TopicPage, TopicStats};
@@ -233,7 +233,7 @@ impl HubState {
     /// page without the lock.
     pub(crate) fn catch_up(&self, connection: &Connection) -> CatchUp {
         let mut queue = connection.queue.lock();
-        let Some(behind) = queue.behind() else { return CatchUp::Done { conflated: 0 } };
+        let Some(behind) = queue.behind() else { return CatchUp::Done(CaughtUp::default()) };
         let Behind { after, gap_told_through, room, in_order, .. } = behind;
         let replay = self.replay(&connection.topics);
         let missed = match in_order.then(|| replay.stretch_after(after)) {
@@ -241,7 +241,7 @@ impl HubState {
             Some(None) => replay.missed_in_order(after, gap_told_through, room),
             None => replay.missed(after, gap_told_through, room),
         };
-        CatchUp::Done { conflated: queue.catch_up(&missed, self.position.offset(), &connection.id) }
+        CatchUp::Done(queue.catch_up(&missed, self.position.offset(), &connection.id))
     }
 
     /// Returns an upper bound for the newest id of a record for this audience.
@@ -278,8 +278,8 @@ impl HubState {
 /// The next step of a connection that is behind.
 #[derive(Debug)]
 pub(crate) enum CatchUp {
-    /// The page was delivered. Newer events with the same key replaced `conflated` older ones.
-    Done { conflated: u64 },
+    /// The page was delivered.
+    Done(CaughtUp),
     /// The page must be read from here, without the lock.
     Read(Behind, Stretch),
 }

@@ -157,17 +157,11 @@ mod tests {
     use sse_kit_test_support::rng;
 
     use super::*;
-    use crate::connection_set::ConnectionSet;
     use crate::record::Record;
 
     fn place(offset: u64, key: DefaultKey, topic: &str) -> Place {
         let topic: Topic = topic.parse().unwrap();
-        let record = Record {
-            audience: (&topic).into(),
-            key: None,
-            except: ConnectionSet::default(),
-            event: Event::new("x").encode(),
-        };
+        let record = Record::new(&topic, Event::new("x").encode());
         let entry = Arc::new(Entry::new(EventId::new(Epoch::new(1), offset), record));
         Place::new(TopicKey(key), Some(topic), &entry)
     }

@@ -17,7 +17,7 @@ use crate::hub_state::{CatchUp, HubState, InletError};
 use crate::inlet::Mark;
 use crate::lifecycle::Lifecycle;
 use crate::lists::ListIds;
-use crate::queue::Behind;
+use crate::mode::{Behind, CaughtUp};
 use crate::queue_limits::QueueLimits;
 use crate::record::Record;
 use crate::replay::{Loss, Newest};
@@ -275,8 +275,8 @@ impl Node {
 
     /// Completes a catch-up step; reads the page if that must happen without the lock.
     pub(crate) fn finish_catching_up(&self, connection: &Connection, step: CatchUp) {
-        let conflated = match step {
-            CatchUp::Done { conflated } => conflated,
+        let CaughtUp { conflated, replayed } = match step {
+            CatchUp::Done(caught_up) => caught_up,
             CatchUp::Read(behind, stretch) => {
                 let Behind { after, gap_told_through, room, .. } = behind;
                 let missed = stretch.read(&connection.topics, after, gap_told_through, room);
@@ -284,6 +284,9 @@ impl Node {
             }
         };
         self.counters.conflated.add(conflated);
+        if let Some(events) = replayed {
+            self.counters.replay.observe(events);
+        }
     }
 
     /// Reads the newest events on these topics before a position; empty if its epoch has ended.
@@ -377,6 +380,10 @@ impl Node {
             evicted: counters.evicted.get(),
             hook_failures: counters.hook_failures.get(),
             fan_out_lags: counters.fan_out_lags.get(),
+            publish_to_write: counters.publish_to_write.snapshot(),
+            queue_depth: counters.queue_depth.snapshot(),
+            replay: counters.replay.snapshot(),
+            backfill: counters.backfill.snapshot(),
         }
     }
 

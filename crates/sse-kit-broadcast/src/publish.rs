@@ -1,6 +1,6 @@
 //! A publish with options.
 
-use sse_kit_event::{Audience, ConnectionId, Event, EventId};
+use sse_kit_event::{Audience, ConnectionId, Event, EventId, TraceContext};
 
 use crate::connection_set::ConnectionSet;
 use crate::hub::Hub;
@@ -31,6 +31,13 @@ impl<'a> Publish<'a> {
     /// Publishes only if the audience has nothing newer: see [`Hub::if_newest`].
     pub fn if_newest(mut self, newest: EventId) -> Self {
         self.options.expected = Some(newest);
+        self
+    }
+
+    /// Sets the trace that the event belongs to, such as that of a request with a `traceparent`.
+    /// Default: the one that [`TracePropagation`](crate::TracePropagation) returns.
+    pub fn trace_context(mut self, trace: impl Into<Option<TraceContext>>) -> Self {
+        self.options.trace = trace.into();
         self
     }
 

@@ -7,8 +7,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
-use sse_kit_event::{Audience, ConnectionId, Event, EventId, EventName};
+use sse_kit_event::{Audience, ConnectionId, Event, EventId, EventName, TraceContext};
 use tokio::sync::MutexGuard;
+use tracing::{Instrument, Span};
 
 use crate::connection_set::ConnectionSet;
 use crate::hooks::{Draft, Guard, Hooks, Judged, Outcome};
@@ -17,6 +18,7 @@ use crate::node::Node;
 use crate::publish_error::PublishError;
 use crate::receipt::{OnAppendFailure, Reach, Receipt};
 use crate::record::{Append, Once, Record};
+use crate::tracing_links::{Propagation, note_published, publish_span};
 
 /// The part of a hub before the log: the hooks, and the appends.
 #[derive(Debug)]
@@ -32,6 +34,7 @@ pub(crate) struct Publisher {
     /// The maximum time that a publish waits for its turn.
     turn_timeout: Duration,
     log_failure: OnAppendFailure,
+    propagation: Propagation,
     pub(crate) node: Arc<Node>,
 }
 
@@ -42,6 +45,16 @@ pub(crate) struct PublishOptions {
     pub(crate) except: Vec<ConnectionId>,
     /// The newest event for the audience that the publisher knows.
     pub(crate) expected: Option<EventId>,
+    /// The trace that the publisher says the event belongs to.
+    pub(crate) trace: Option<TraceContext>,
+}
+
+/// The conditions of an append, and the trace of its events.
+#[derive(Debug)]
+struct Terms {
+    once: Option<Once>,
+    expected: Option<EventId>,
+    trace: Option<TraceContext>,
 }
 
 /// An event that the hooks accepted.
@@ -67,7 +80,7 @@ impl Publisher {
         node: Arc<Node>,
         (hooks, guard): (Arc<Hooks>, Guard),
         turn_timeout: Duration,
-        log_failure: OnAppendFailure,
+        (log_failure, propagation): (OnAppendFailure, Propagation),
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
@@ -78,6 +91,7 @@ impl Publisher {
             turn: tokio::sync::Mutex::default(),
             turn_timeout,
             log_failure,
+            propagation,
             node,
         }
     }
@@ -92,17 +106,33 @@ impl Publisher {
         let except = ConnectionSet::new(options.except)?;
         // Lets the streams run even if a task only publishes in a loop.
         tokio::task::coop::consume_budget().await;
+        let span = publish_span(&audience);
         let expected = options.expected.map(|id| self.node.translate(id));
         // Derived from the publisher's event, before hooks change it.
         let once = Once::from_event(&event, &audience);
-        if self.hooks.has_broadcast() {
-            return self.publish_judged(Draft::new(audience, event), except, once, expected).await;
+        let terms = Terms { once, expected, trace: options.trace.or_else(|| self.current(&span)) };
+        let outcome = if self.hooks.has_broadcast() {
+            let judged = self.publish_judged(Draft::new(audience, event), except, terms);
+            judged.instrument(span.clone()).await
+        } else {
+            let passed = [Passed { audience, event, except }];
+            let append = to_append(&passed, terms);
+            let is_conditional = is_conditional(&append);
+            // Only the log is within the span: a future around all of this would be moved, at a cost.
+            let appending = span.in_scope(|| self.log.append(append));
+            let appended = appending.instrument(span.clone()).await;
+            self.receipt(&passed, appended, is_conditional)
+        };
+        if !span.is_disabled() {
+            note_published(&span, &outcome);
         }
-        let passed = [Passed { audience, event, except }];
-        let append = Append { once, expected, ..to_append(&passed) };
-        let is_conditional = is_conditional(&append);
-        let appended = self.log.append(append).await;
-        self.receipt(&passed, appended, is_conditional)
+        outcome
+    }
+
+    /// Returns the trace context within a span.
+    fn current(&self, span: &Span) -> Option<TraceContext> {
+        let propagation = self.propagation.as_ref()?;
+        span.in_scope(|| propagation.current())
     }
 
     /// Runs the hooks and publishes the events that they accept. Hooks judge one event at a time,
@@ -111,8 +141,7 @@ impl Publisher {
         &self,
         draft: Draft,
         except: ConnectionSet,
-        once: Option<Once>,
-        expected: Option<EventId>,
+        terms: Terms,
     ) -> Result<Receipt, PublishError> {
         let outer = IN_HOOKS_OF.try_with(Vec::clone).unwrap_or_default();
         if outer.contains(&self.number) {
@@ -125,9 +154,8 @@ impl Publisher {
         if passed.is_empty() {
             return Err(refused.unwrap_or(PublishError::Vetoed));
         }
-        let expected = expected.filter(|_| refused.is_none());
-        let once = if refused.is_some() { once.map(Once::of_what_follows) } else { once };
-        let append = Append { once, expected, ..to_append(&passed) };
+        let terms = if refused.is_some() { terms.of_what_follows() } else { terms };
+        let append = to_append(&passed, terms);
         let is_conditional = is_conditional(&append);
         let mut appending = self.log.append(append);
         let first = poll_once(&mut appending).await;
@@ -249,16 +277,25 @@ impl Publisher {
     }
 }
 
-/// Creates an append of all accepted events, without conditions.
-fn to_append(passed: &[Passed]) -> Append {
+impl Terms {
+    /// Returns the terms for the follow-ups of a refused event.
+    fn of_what_follows(self) -> Self {
+        Self { once: self.once.map(Once::of_what_follows), expected: None, ..self }
+    }
+}
+
+/// Creates an append of all accepted events.
+fn to_append(passed: &[Passed], terms: Terms) -> Append {
+    let Terms { once, expected, trace } = terms;
     let mut records = passed.iter().map(|Passed { audience, event, except }| Record {
         audience: audience.clone(),
         key: event.key().cloned(),
         except: except.clone(),
         event: event.encode(),
+        trace,
     });
     let record = records.next().expect("something passed");
-    Append { follow_ups: records.collect(), ..record.into() }
+    Append { record, follow_ups: records.collect(), once, expected }
 }
 
 /// Returns `true` if only the log can decide whether the events may be delivered: it alone knows the

@@ -12,7 +12,7 @@ use crate::connection_stats::ConnectionStats;
 use crate::delivery::Delivery;
 use crate::ending::{CloseReason, ConnectionState, Goodbye};
 use crate::entry::Entry;
-use crate::mode::Mode;
+use crate::mode::{Behind, CaughtUp, Mode};
 use crate::offer::{Offer, Taken};
 use crate::queue_limits::QueueLimits;
 use crate::replay::Missed;
@@ -46,20 +46,11 @@ pub(crate) struct Queue {
     /// The position that the client knows, by an event or a heartbeat. Its epoch may have ended.
     delivered_through: EventId,
     taken_events: u64,
+    /// The events of history that were queued since the connection fell behind.
+    replayed: u64,
     last_activity: Instant,
     /// The epoch of the offsets in this queue.
     epoch: Epoch,
-}
-
-/// The position from which a connection catches up, and its room.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Behind {
-    pub(crate) after: u64,
-    pub(crate) gap_told_through: u64,
-    pub(crate) room: usize,
-    /// `true` if its pages are read in log order.
-    pub(crate) in_order: bool,
-    pub(crate) epoch: Epoch,
 }
 
 impl Queue {
@@ -79,6 +70,7 @@ impl Queue {
             offered_through: start.offset(),
             delivered_through: start,
             taken_events: 0,
+            replayed: 0,
             last_activity: Instant::now(),
             epoch: start.epoch(),
         }
@@ -307,18 +299,16 @@ impl Queue {
 
     /// Queues a page of history, as far as there is room. If everything fits and no page follows,
     /// the connection is live again from `now_at` on.
-    ///
-    /// Returns the number of events that newer ones with the same key replaced.
-    pub(crate) fn catch_up(&mut self, missed: &Missed, now_at: u64, to: &ConnectionId) -> u64 {
+    pub(crate) fn catch_up(&mut self, missed: &Missed, now_at: u64, to: &ConnectionId) -> CaughtUp {
         let Mode::Behind { mut after, mut gap_told_through, reason, .. } = self.mode else {
-            return 0;
+            return CaughtUp::default();
         };
         let in_order = missed.in_order;
         if let Some(lost) = missed.lost_through.filter(|lost| *lost > gap_told_through) {
             self.push_gap(Gap::new(Some(self.id(after)), self.id(lost), reason));
             gap_told_through = lost;
         }
-        let (mut fits, mut conflated) = (true, 0);
+        let (mut fits, mut caught_up) = (true, CaughtUp::default());
         for entry in &missed.entries {
             if !self.waiting.has_room_for(&entry.frame, self.limits.bytes) {
                 fits = false;
@@ -328,7 +318,8 @@ impl Queue {
             if entry.leaves_out(to) {
                 continue;
             }
-            conflated += u64::from(self.waiting.replace_same(entry));
+            caught_up.conflated += u64::from(self.waiting.replace_same(entry));
+            self.replayed += 1;
             self.waiting.push(Item::Entry(Arc::clone(entry)));
         }
         match missed.more_after {
@@ -338,19 +329,25 @@ impl Queue {
             None if fits => {
                 self.mode = Mode::Live;
                 self.offered_through = now_at.max(after); // it may be ahead of this node
+                caught_up.replayed = Some(std::mem::take(&mut self.replayed));
                 self.drained();
             }
             _ => self.mode = Mode::Behind { after, gap_told_through, reason, in_order },
         }
-        conflated
+        caught_up
     }
 
     /// Queues a page that was read without the lock of the hub's state and is not the last one. It
     /// is discarded if the queue has moved on meanwhile.
-    pub(crate) fn take_page(&mut self, from: &Behind, missed: &Missed, to: &ConnectionId) -> u64 {
+    pub(crate) fn take_page(
+        &mut self,
+        from: &Behind,
+        missed: &Missed,
+        to: &ConnectionId,
+    ) -> CaughtUp {
         let is_there =
             self.behind().is_some_and(|now| now.epoch == from.epoch && now.after == from.after);
-        if is_there { self.catch_up(missed, from.after, to) } else { 0 }
+        if is_there { self.catch_up(missed, from.after, to) } else { CaughtUp::default() }
     }
 
     pub(crate) fn push_gap(&mut self, gap: Gap) {

@@ -1,6 +1,8 @@
 //! Records: events on their way into a log.
 
-use sse_kit_event::{Audience, EncodedEvent, Event, EventId, EventKey, IdempotencyKey};
+use sse_kit_event::{
+    Audience, EncodedEvent, Event, EventId, EventKey, IdempotencyKey, TraceContext,
+};
 
 use crate::connection_set::ConnectionSet;
 use crate::stable_hash::{fnv, mixed};
@@ -28,12 +30,15 @@ pub struct Record {
     pub except: ConnectionSet,
     /// The event, complete except for its id.
     pub event: EncodedEvent,
+    /// The trace of the request that caused the event. A log keeps it if it can; no client gets it.
+    pub trace: Option<TraceContext>,
 }
 
 impl Record {
     /// Creates a record without a key, for all connections of an audience.
     pub fn new(audience: impl Into<Audience>, event: EncodedEvent) -> Self {
-        Self { audience: audience.into(), key: None, except: ConnectionSet::default(), event }
+        let (audience, except) = (audience.into(), ConnectionSet::default());
+        Self { audience, key: None, except, event, trace: None }
     }
 
     /// Sets the key for conflation.
@@ -46,6 +51,12 @@ impl Record {
     #[must_use]
     pub fn with_except(self, except: ConnectionSet) -> Self {
         Self { except, ..self }
+    }
+
+    /// Sets the trace of the request that caused the event.
+    #[must_use]
+    pub fn with_trace(self, trace: Option<TraceContext>) -> Self {
+        Self { trace, ..self }
     }
 }
 

@@ -22,6 +22,7 @@ use crate::queue_limits::QueueLimits;
 use crate::slow_consumer::SlowConsumer;
 use crate::start::Start;
 use crate::subscription::{Place, Subscription};
+use crate::tracing_links::StreamSpan;
 
 /// A builder for a subscription: see [`Hub::subscribe`](crate::Hub::subscribe).
 #[derive(Debug)]
@@ -219,8 +220,7 @@ impl SubscriptionBuilder {
 
         let resumes = matches!(begin, Begin::After(_) | Begin::Ahead(_));
         node.counters.resumed.add(u64::from(resumes));
-        let (id, topics) = (&connection.id, &connection.topics);
-        tracing::debug!(connection = %id, ?topics, resumes, "a stream is open");
+        let span = StreamSpan::begin(&connection, resume.as_ref(), resumes);
         let (cursor, begins_at_cursor) = begin.cursor(now_at);
         // A client without a cursor would begin with history, or now.
         let newest = begin.newest(now_at).filter(|_| start == Start::Now);
@@ -229,7 +229,7 @@ impl SubscriptionBuilder {
             _ => Opening::default(),
         };
         let place = Place { cursor, begins_at_cursor, newest, lineage };
-        let subscription = Subscription::new(node, connection, place, opening);
+        let subscription = Subscription::new(node, connection, place, (opening, span));
         let lacks = lacks.map(|after| MissingRange {
             after,
             through: now_at,

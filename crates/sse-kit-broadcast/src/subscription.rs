@@ -7,16 +7,22 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use sse_kit_event::EventId;
+use tokio::time::Instant;
 
 use crate::connection::Connection;
 use crate::connection_watch::ConnectionEvent;
 use crate::delivery::Delivery;
 use crate::ending::{CloseReason, Goodbye};
+use crate::entry::Entry;
 use crate::lineage::Lineage;
 use crate::node::Node;
 use crate::offer::Taken;
 use crate::opening::{Backfilled, Next, Opening};
 use crate::shard::Shard;
+use crate::tracing_links::StreamSpan;
+
+/// One of so many deliveries is measured: reading the clock costs as much as taking an event.
+const MEASURED: u64 = 64;
 
 /// The maximum number of pages without a match that one poll reads.
 const MAX_PAGES: usize = 4;
@@ -34,6 +40,8 @@ pub struct Subscription {
     begins_with_gap: bool,
     /// The events before those in the queue.
     opening: Opening,
+    span: StreamSpan,
+    opened: Instant,
 }
 
 /// The place in the log at which a subscription begins.
@@ -51,11 +59,12 @@ impl Subscription {
         node: Arc<Node>,
         connection: Arc<Connection>,
         place: Place,
-        opening: Opening,
+        (opening, span): (Opening, StreamSpan),
     ) -> Self {
         let begins_with_gap = opening.is_empty() && connection.queue.lock().is_gap_next();
         let shard = Arc::clone(&node.shards[connection.shard]);
-        Self { node, shard, connection, place, begins_with_gap, opening }
+        let opened = Instant::now();
+        Self { node, shard, connection, place, begins_with_gap, opening, span, opened }
     }
 
     /// Sets the events that are yielded before anything else.
@@ -103,16 +112,32 @@ impl Subscription {
 
     fn ready(&self, delivery: Delivery) -> Poll<Option<Delivery>> {
         match &delivery {
-            Delivery::Entry(_) | Delivery::Direct(_) => self.shard.delivered.add(1),
+            Delivery::Entry(entry) => {
+                if self.shard.delivered.next().is_multiple_of(MEASURED) {
+                    self.measure(entry);
+                }
+                self.span.delivered(entry);
+            }
+            Delivery::Direct(_) => self.shard.delivered.add(1),
             Delivery::Gap(gap) => {
                 self.node.counters.gaps.add(1);
-                tracing::debug!(connection = %self.connection.id, ?gap, "a stream has a gap");
+                self.span.gap(&self.connection, gap);
                 let connection = || Arc::clone(&self.connection);
                 self.node.watchers.tell(|| ConnectionEvent::Gap(connection(), gap.clone()));
             }
             Delivery::Heartbeat { .. } | Delivery::Goodbye(_) => {}
         }
         Poll::Ready(Some(delivery))
+    }
+
+    /// Measures a delivery, unless it is of an event from before the stream.
+    fn measure(&self, entry: &Entry) {
+        if entry.at >= self.opened {
+            let counters = &self.node.counters;
+            let delay = Instant::now().duration_since(entry.at);
+            counters.publish_to_write.observe_duration(delay);
+            counters.queue_depth.observe(self.connection.stats().queued as u64);
+        }
     }
 
     /// Closes the queue and ends the stream after the queued items, with a goodbye. A client that
@@ -196,10 +221,6 @@ impl Stream for Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         self.node.leave(&self.connection);
-        tracing::debug!(
-            connection = %self.connection.id,
-            reason = ?self.ended_by(),
-            "a stream has ended"
-        );
+        self.span.end(&self.connection, self.ended_by());
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct TopicState {
     patterns: MatchedPatterns,
     /// The entries, oldest first; trimmed only from the front.
     entries: VecDeque<Arc<Entry>>,
+    /// The number of entries to keep, once it is known.
+    keeps: Option<usize>,
     /// The offset of the newest event that was trimmed, or may have been.
     trimmed_through: u64,
     /// The sequence number of the moment at which the topic became idle; `None` if it is in use.
@@ -257,6 +259,11 @@ impl IndexMut<TopicKey> for TopicTable {
 }
 
 impl TopicState {
+    /// Returns the number of entries to keep. It is asked for once, as it may depend on many patterns.
+    pub(crate) fn keeps(&mut self, ask: impl FnOnce(Option<&Topic>) -> usize) -> usize {
+        *self.keeps.get_or_insert_with(|| ask(self.name.as_ref()))
+    }
+
     /// Returns the topic; `None` for everyone.
     pub(crate) fn name(&self) -> Option<&Topic> {
         self.name.as_ref()

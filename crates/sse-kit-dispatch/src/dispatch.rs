@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use tracing::Instrument;
+
 use crate::callback::{BoxError, CallbackError};
 use crate::dispatched::{Dispatched, Ending};
 use crate::event::{DomainEvent, DomainEventError};
@@ -50,7 +53,7 @@ where
     }
     let claimed = Claimed(Claims::new());
     let outcome = async {
-        let dispatched = run(registry, event, &claimed.0).await?;
+        let dispatched = run_within_span(registry, event, &claimed.0).await?;
         Ok(then(dispatched).await)
     };
     let outcome = DEPTH.scope(inner, outcome).await;
@@ -67,6 +70,19 @@ impl Drop for Claimed {
     fn drop(&mut self) {
         self.0.release();
     }
+}
+
+/// Does the same as [`run`], within a span if somebody records it.
+///
+/// In a box, and not in the frame of its caller: dispatches may nest, and each takes of the stack.
+fn run_within_span(
+    registry: Arc<Registry>,
+    event: DomainEvent,
+    claims: &Claims,
+) -> BoxFuture<'_, Result<Dispatched, DispatchError>> {
+    let span = tracing::debug_span!("sse.dispatch", event_type = %event.full_type());
+    let run = run(registry, event, claims);
+    if span.is_disabled() { Box::pin(run) } else { Box::pin(run.instrument(span)) }
 }
 
 async fn run(

@@ -221,12 +221,12 @@ fn a_trace_says_how_long_it_took_and_failures_are_logged_with_their_causes() -> 
     let lines: Vec<_> = text.lines().collect();
     let said = [
         (
-            "ERROR dispatch{event_type=job:done}",
+            "ERROR sse.dispatch{event_type=job:done}",
             "a handler failed",
             "do not fit at `.`, invalid type",
         ),
-        ("DEBUG dispatch{event_type=job:done}", "dispatched elapsed=", "results=1 errors=1"),
-        (" WARN dispatch{event_type=job:no}", "not dispatched elapsed=", "no entry"),
+        ("DEBUG sse.dispatch{event_type=job:done}", "dispatched elapsed=", "results=1 errors=1"),
+        (" WARN sse.dispatch{event_type=job:no}", "not dispatched elapsed=", "no entry"),
     ];
     assert_eq!(lines.len(), said.len(), "{text}");
     for (line, (begin, what, detail)) in lines.iter().zip(said) {

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use sse_kit_dispatch::middleware::{Timeout, Trace};
 use sse_kit_dispatch::{BoxError, DispatchError, Dispatcher, DomainEvent};
+use tracing_subscriber::filter::LevelFilter;
 
 type TestResult = Result<(), Box<dyn Error>>;
 
@@ -42,6 +43,18 @@ async fn a_handler_may_dispatch_and_what_it_dispatches_is_handled_when_it_goes_o
 
 #[tokio::test]
 async fn a_handler_that_leads_back_to_itself_is_cut_off() -> TestResult {
+    nested_without_end().await
+}
+
+/// Spans take of the stack as well.
+#[tokio::test]
+async fn a_handler_that_leads_back_to_itself_is_cut_off_when_it_is_traced() -> TestResult {
+    let subscriber = tracing_subscriber::fmt().with_max_level(LevelFilter::DEBUG);
+    let _guard = tracing::subscriber::set_default(subscriber.with_writer(std::io::sink).finish());
+    nested_without_end().await
+}
+
+async fn nested_without_end() -> TestResult {
     let (dispatcher, calls) = (Dispatcher::new(), Arc::new(AtomicUsize::new(0)));
     let (weak, counter) = (dispatcher.downgrade(), Arc::clone(&calls));
     // Their frames stand on the stack as well.

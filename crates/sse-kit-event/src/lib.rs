@@ -23,6 +23,7 @@
 //! - [`TextError`] is the error of all these text types, and of those of the other crates.
 //! - [`Audience`] names the receivers of an event, [`Topics`] the topics of a subscription, and
 //!   [`LastEventId`] the last event that a client has seen.
+//! - [`TraceContext`] is the trace of the request that caused an event. It never leaves the server.
 //! - [`control`] holds the events that sse-kit itself sends; an app cannot publish events with
 //!   those names.
 //!
@@ -52,6 +53,7 @@ mod static_topic;
 mod text;
 mod topic;
 mod topics;
+mod trace_context;
 
 pub use audience::{Audience, SeveralTopics};
 pub use connection_id::ConnectionId;
@@ -74,3 +76,4 @@ pub use static_topic::StaticTopic;
 pub use text::{TextError, TextErrorKind};
 pub use topic::Topic;
 pub use topics::{Topics, TopicsError};
+pub use trace_context::{TraceContext, TraceContextError};

@@ -2,12 +2,16 @@
 
 use sse_kit_broadcast::{ConnectionSet, Once, Record};
 use sse_kit_event::{
-    Audience, ConnectionId, EncodedEvent, EventKey, IdempotencyKey, Topic, Topics,
+    Audience, ConnectionId, EncodedEvent, EventKey, IdempotencyKey, Topic, Topics, TraceContext,
 };
 
 /// The flag of a record that has the identity of its publish.
 const HAS_ONCE: u8 = 1;
 const HAS_KEY: u8 = 2;
+const HAS_TRACE: u8 = 4;
+
+/// The size of a trace context: the trace id, the span id, and the flags.
+const TRACE: usize = 16 + 8 + 1;
 
 /// The error for bytes that are not a record, although their checksum is right.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +23,8 @@ pub(crate) fn encode(record: &Record, once: Option<&Once>, out: &mut Vec<u8>) {
     let begin = out.len();
     put_len(out, 0);
     let key = record.key.as_ref().map_or(0, |_| HAS_KEY);
-    out.push(once.map_or(0, |_| HAS_ONCE) | key);
+    let trace = record.trace.map_or(0, |_| HAS_TRACE);
+    out.push(once.map_or(0, |_| HAS_ONCE) | key | trace);
     if let Some(Once { scope, key, digest, .. }) = once {
         put_audience(out, scope);
         put(out, key.as_str().as_bytes());
@@ -34,6 +39,11 @@ pub(crate) fn encode(record: &Record, once: Option<&Once>, out: &mut Vec<u8>) {
     for id in except {
         put(out, id.as_str().as_bytes());
     }
+    if let Some(trace) = record.trace {
+        out.extend(trace.trace_id().to_le_bytes());
+        out.extend(trace.span_id().to_le_bytes());
+        out.push(trace.flags());
+    }
     out.extend_from_slice(record.event.as_bytes());
     let len = u32::try_from(out.len() - begin - 4).unwrap_or(u32::MAX);
     out[begin..][..4].copy_from_slice(&len.to_le_bytes());
@@ -47,7 +57,7 @@ pub(crate) fn size(record: &Record, once: Option<&Once>) -> usize {
     let once = once.map_or(0, |once| audience(&once.scope) + once.key.as_str().len() + 12);
     let key = record.key.as_ref().map_or(0, |key| key.as_str().len() + 4);
     let except: usize = record.except.as_slice().iter().map(|id| id.as_str().len() + 4).sum();
-    9 + once + audience(&record.audience) + key + except + record.event.len()
+    9 + once + audience(&record.audience) + key + except + TRACE + record.event.len()
 }
 
 /// The records in the payload of a batch.
@@ -119,8 +129,20 @@ fn record(flags: u8, mut rest: &[u8]) -> Option<Record> {
         except.push(take_text(&mut rest)?.parse::<ConnectionId>().ok()?);
     }
     let except = ConnectionSet::new(except).ok()?;
+    let trace = match flags & HAS_TRACE {
+        0 => None,
+        _ => Some(take_trace(&mut rest)?),
+    };
     let event = EncodedEvent::parse(rest).ok()?;
-    Some(Record::new(audience, event).with_key(key).with_except(except))
+    Some(Record::new(audience, event).with_key(key).with_except(except).with_trace(trace))
+}
+
+fn take_trace(from: &mut &[u8]) -> Option<TraceContext> {
+    let (trace_id, rest) = from.split_first_chunk()?;
+    let (span_id, rest) = rest.split_first_chunk()?;
+    let (flags, rest) = rest.split_first()?;
+    *from = rest;
+    TraceContext::new(u128::from_le_bytes(*trace_id), u64::from_le_bytes(*span_id), *flags)
 }
 
 fn put_len(out: &mut Vec<u8>, len: usize) {
@@ -202,7 +224,8 @@ mod tests {
                 Event::new("two\nlines, \u{1f980} and \0").with_retry(Duration::from_secs(1));
             let record = Record::new(audience, event.encode())
                 .with_key((n > 0).then(|| "k".parse().unwrap()))
-                .with_except(ConnectionSet::new(connections.iter().take(n).cloned()).unwrap());
+                .with_except(ConnectionSet::new(connections.iter().take(n).cloned()).unwrap())
+                .with_trace(TraceContext::new(u128::MAX - 7, n as u64, 1));
             records.push(record);
             let before = bytes.len();
             let once = (n != 1).then_some(&once);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sse_kit_broadcast::{Delivery, Hub, Subscription};
 use sse_kit_event::control::GapReason;
-use sse_kit_event::{Event, EventId, LastEventId, Topic};
+use sse_kit_event::{Event, EventId, LastEventId, Topic, TraceContext};
 use sse_kit_file::{FileConfig, FileLog, FileStatus, OpenError};
 use sse_kit_test_support::{TestResult, in_time};
 
@@ -72,6 +72,22 @@ async fn what_is_no_store_is_refused_and_stays_as_it_was() -> TestResult {
     fs::write(volume.join("notes.txt"), "mine")?;
     FileLog::open(FileConfig::new(&volume)).await?;
     assert_eq!(fs::read_to_string(volume.join("notes.txt"))?, "mine");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_event_keeps_its_trace_over_a_restart() -> TestResult {
+    let directory = tempfile::tempdir()?;
+    let (hub_before, _) = hub(FileConfig::new(directory.path())).await?;
+    let trace: TraceContext = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse()?;
+    let traced = hub_before.except([]).trace_context(trace);
+    traced.publish(topic(), Event::new("traced")).await?;
+    publish(&hub_before, "not traced").await;
+    drop(hub_before);
+    let (hub, _) = hub(FileConfig::new(directory.path())).await?;
+    let history = hub.history(&topic(), 2);
+    let traces: Vec<_> = history.iter().map(|entry| entry.trace_context()).collect();
+    assert_eq!(traces, [Some(trace), None]);
     Ok(())
 }
 

@@ -14,6 +14,7 @@
 --      10 a digest of the event, or ''
 --      11 the epoch and 12 the offset of the newest record expected for these topics, or ''
 --      13 to 16, 17 to 20, ... the same as 1 to 4 for each follow-up
+--      optionally, after all others: the `traceparent` of the request that caused the events
 --
 -- An error that begins with REFUSED means that nothing was written; the reason follows. After UNPROVEN
 -- and FOREIGN, the nodes of the log repair it within a moment: retry the append.
@@ -101,9 +102,10 @@ end
 
 -- The current time in milliseconds.
 local at = time[1] .. string.sub(1000000 + time[2], 2, 4)
+local trace = (#ARGV - 12) % 4 == 1 and {'trace', ARGV[#ARGV]} or {}
 local function add(offset, topics, event, key, except)
   local answer = redis.pcall('XADD', stream, 'MAXLEN', '~', ARGV[6], offset .. '-0',
-    'topic', topics, 'event', event, 'key', key, 'except', except, 'once', attempt, 'at', at)
+    'topic', topics, 'event', event, 'key', key, 'except', except, 'once', attempt, 'at', at, unpack(trace))
   return type(answer) == 'table' and answer.err or nil
 end
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redis::{ErrorKind, RedisError, Script};
 use sse_kit_broadcast::{Append, AppendError, Appended, Once};
-use sse_kit_event::{EventId, RandomError, random_bytes};
+use sse_kit_event::{EventId, RandomError, TraceContext, random_bytes};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::config::RedisConfig;
@@ -36,6 +36,7 @@ struct Request {
     follow_ups: Vec<Fields>,
     once: Option<Once>,
     expected: Option<EventId>,
+    trace: Option<TraceContext>,
     /// The key under which Redis remembers the append.
     key: String,
     /// A random text, the same for all attempts.
@@ -85,6 +86,8 @@ impl Appender {
 
     fn request(&self, append: Append) -> Result<Request, AppendError> {
         let Append { record, follow_ups, once, expected, .. } = append;
+        // Its follow-ups have the same.
+        let trace = record.trace;
         let (record, max) = (Fields::from_record(&record), self.config.max_record_bytes);
         let follow_ups: Vec<_> = follow_ups.iter().map(Fields::from_record).collect();
         let bytes = record.len() + follow_ups.iter().map(Fields::len).sum::<usize>();
@@ -98,7 +101,7 @@ impl Appender {
             None => attempt.clone(),
         };
         let key = self.config.once_key(&key);
-        Ok(Request { record, follow_ups, once, expected, key, attempt })
+        Ok(Request { record, follow_ups, once, expected, trace, key, attempt })
     }
 
     async fn append_by_deadline(&self, request: &Request) -> Result<Appended, AppendError> {
@@ -158,6 +161,9 @@ impl Appender {
             .arg(expected.map(|id| id.offset().to_string()).unwrap_or_default());
         for follow_up in &request.follow_ups {
             follow_up.add_to(&mut call);
+        }
+        if let Some(trace) = request.trace {
+            call.arg(trace.to_string());
         }
         match call.invoke_async::<Reply>(&mut connection).await {
             // The address has led to two servers, and one of them no longer has the log. Both

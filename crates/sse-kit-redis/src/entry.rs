@@ -92,6 +92,7 @@ fn entry(id: &str, fields: Vec<Value>) -> Result<StreamEntry, redis::RedisError>
             b"event" => found.event = value,
             b"key" => found.key = value,
             b"except" => found.except = value,
+            b"trace" => found.trace = value,
             b"once" => found.once = String::from_utf8_lossy(&value).into_owned(),
             _ => {}
         }
@@ -107,6 +108,7 @@ struct Found {
     event: Vec<u8>,
     key: Vec<u8>,
     except: Vec<u8>,
+    trace: Vec<u8>,
     once: String,
 }
 
@@ -118,7 +120,10 @@ impl Found {
         let except = text("except", &self.except)?;
         let audience = audience.ok_or(EntryError::Field("topic"))?;
         let event = EncodedEvent::parse(&self.event).map_err(|_| EntryError::Field("event"))?;
+        // An event without its trace is better than none.
+        let trace = std::str::from_utf8(&self.trace).ok().and_then(|trace| trace.parse().ok());
         Ok(Record::new(audience, event)
+            .with_trace(trace)
             .with_key(key.map_err(|_| EntryError::Field("key"))?)
             .with_except(connections(except).ok_or(EntryError::Field("except"))?))
     }
@@ -178,6 +183,7 @@ mod tests {
             ("key", fields.key.as_bytes()),
             ("except", fields.except.as_bytes()),
             ("once", b"r"),
+            ("trace", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
             ("unknown", b"\xff"),
         ]);
         let entry = entries(reply).unwrap().remove(0);
@@ -186,6 +192,16 @@ mod tests {
         assert_eq!(read.audience, record.audience);
         assert_eq!((read.key, read.except), (record.key, record.except));
         assert_eq!(read.event.as_bytes(), record.event.as_bytes());
+        assert_eq!(read.trace.map(|trace| trace.span_id()), Some(0x00f0_67aa_0ba9_02b7));
+    }
+
+    #[test]
+    fn a_bad_trace_costs_the_trace_and_not_the_event() {
+        for trace in [&b""[..], b"00-0-0-01", b"\xff"] {
+            let reply = reply(&[("topic", b"a"), ("event", b"data: x\n"), ("trace", trace)]);
+            let record = entries(reply).unwrap().remove(0).record.unwrap();
+            assert_eq!(record.trace, None);
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::refusal::Refusals;
 use crate::server::Settings;
 use crate::socket::{self, Socket, Stream};
 #[cfg(feature = "tls")]
-use crate::tls::{self, Tls};
+use crate::tls;
 
 /// The maximum that hyper buffers for a slow client, in bytes; hyper's default is about 400 KiB.
 pub(crate) const SEND_BUFFER: usize = 16 * 1024;
@@ -203,11 +203,9 @@ impl Connections {
         accepted: Accepted,
     ) -> Result<(), Failure> {
         #[cfg(feature = "tls")]
-        if let Some(Tls(acceptor)) = &self.tls {
-            let acceptor = acceptor.clone();
-            let Some(stream) =
-                self.within_header_timeout(acceptor.accept(line), &accepted.lifetime).await
-            else {
+        if let Some(tls) = &self.tls {
+            let accept = tls.acceptor().accept(line);
+            let Some(stream) = self.within_header_timeout(accept, &accepted.lifetime).await else {
                 return Ok(());
             };
             return if tls::is_http2(stream.get_ref().1) {

@@ -1,7 +1,7 @@
 //! TLS, by rustls.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
@@ -23,8 +23,10 @@ const H2: &[u8] = b"h2";
 /// let server = Server::bind("0.0.0.0:443".parse()?).await?.tls(tls);
 /// # Ok(()) }
 /// ```
+///
+/// All clones are one configuration: [`Tls::replace`] renews the certificate while servers use it.
 #[derive(Clone)]
-pub struct Tls(pub(crate) TlsAcceptor);
+pub struct Tls(Arc<RwLock<TlsAcceptor>>);
 
 impl Tls {
     /// Creates a configuration from a certificate chain, the server's own first, and its private
@@ -62,7 +64,27 @@ impl Tls {
         if config.alpn_protocols.is_empty() {
             config.alpn_protocols = vec![H2.into(), b"http/1.1".into()];
         }
-        Self(TlsAcceptor::from(Arc::new(config)))
+        Self(Arc::new(RwLock::new(TlsAcceptor::from(Arc::new(config)))))
+    }
+
+    /// Takes over another configuration, such as one with a renewed certificate, for this value and
+    /// all its clones. Connections that exist keep the one with which they were made.
+    ///
+    /// ```no_run
+    /// # fn renew(tls: &sse_kit_serve::Tls) -> Result<(), Box<dyn std::error::Error>> {
+    /// use sse_kit_serve::Tls;
+    ///
+    /// tls.replace(&Tls::from_pem(&std::fs::read("chain.pem")?, &std::fs::read("key.pem")?)?);
+    /// # Ok(()) }
+    /// ```
+    pub fn replace(&self, with: &Self) {
+        let acceptor = with.acceptor();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
+    }
+
+    /// Returns the current configuration.
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -11,6 +11,7 @@ use sse_kit_dispatch::{
 };
 use sse_kit_event::{TextError, TopicPattern};
 use sse_kit_htmx::Updates;
+use tracing::Instrument;
 
 use crate::page_updates::PageUpdates;
 use crate::registry::Registry;
@@ -170,21 +171,13 @@ impl ElementUpdater {
     /// When the future is dropped, the handler that runs is dropped where it waits, and what the others
     /// made is lost.
     pub async fn update(&self, event: impl Into<Arc<DomainEvent>>) -> Result<Updated, UpdateError> {
+        let event = event.into();
+        let span = tracing::debug_span!("sse.update", event_type = %event.full_type());
         let registry = self.snapshot();
-        let event = preprocess(&registry, event.into()).await?;
-
-        let mut called = registry.handlers.call(&event).await;
-        if called.results.is_empty() && called.errors.is_empty() {
-            called = registry.fallback.call(&event).await;
+        if span.is_disabled() {
+            return registry.update(event).await;
         }
-        let mut updated = Updated {
-            handlers: called.results.len() + called.errors.len(),
-            errors: called.errors,
-            ..Updated::default()
-        };
-        called.results.into_iter().for_each(|made| updated.updates.extend(made.value.0));
-
-        postprocess(&registry, &event, updated).await
+        Box::pin(registry.update(event)).instrument(span).await
     }
 
     fn snapshot(&self) -> Arc<Registry> {
@@ -193,6 +186,25 @@ impl ElementUpdater {
 
     fn change<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
         change(Arc::make_mut(&mut self.registry.lock()))
+    }
+}
+
+impl Registry {
+    async fn update(&self, event: Arc<DomainEvent>) -> Result<Updated, UpdateError> {
+        let event = preprocess(self, event).await?;
+
+        let mut called = self.handlers.call(&event).await;
+        if called.results.is_empty() && called.errors.is_empty() {
+            called = self.fallback.call(&event).await;
+        }
+        let mut updated = Updated {
+            handlers: called.results.len() + called.errors.len(),
+            errors: called.errors,
+            ..Updated::default()
+        };
+        called.results.into_iter().for_each(|made| updated.updates.extend(made.value.0));
+
+        postprocess(self, &event, updated).await
     }
 }
 

@@ -4,6 +4,7 @@ mod change;
 mod emitted;
 mod pipeline;
 mod run_to_end;
+mod stats;
 mod turn;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use tokio::sync::RwLock;
 pub use change::{Change, IntoChange};
 pub use emitted::{ChangeError, EmitError, EmitErrorKind, Emitted};
 use pipeline::{Outgoing, Pipeline};
+pub use stats::KitStats;
 use turn::{Shared, Turn};
 
 /// Dispatcher, updater and hub behind one `emit`, and optionally the state of the app.
@@ -162,6 +164,11 @@ impl<S: Send + Sync + 'static> SseKit<S> {
     /// Returns the updater, to register what an event changes on the page.
     pub fn updater(&self) -> &ElementUpdater {
         &self.pipeline.updater
+    }
+
+    /// Returns the statistics of the kit; those of its hub are [`Hub::stats`].
+    pub fn stats(&self) -> KitStats {
+        self.pipeline.counters.snapshot()
     }
 
     /// Returns the hub, to subscribe, and to publish what the kit does not, such as events with a name.

@@ -156,6 +156,7 @@
 //! | `update` | [`update`] | from a typed event to updates of the page |
 //! | `monitor` | [`monitor`] | a page that knows whether it is live, shows it, and heals itself |
 //! | `inspector` | [`inspector`] | a live page of the topics, connections and events of a hub |
+//! | `opentelemetry` | [`mod@opentelemetry`] | traces that lead from a request to the deliveries of its events, on every node |
 //! | `kit` | | [`SseKit`]: dispatcher, updater and hub behind one `emit` |
 //! | `shutdown` | [`shutdown`] | signals, goodbye, drain, deadline |
 //! | `serve`, `fast-path`, `tls` | [`serve`] | a server over hyper-util, a fast path for its streams, and TLS |
@@ -206,11 +207,15 @@ pub use sse_kit_monitor as monitor;
 #[cfg(feature = "inspector")]
 pub use sse_kit_inspector as inspector;
 
+#[cfg(feature = "opentelemetry")]
+pub use sse_kit_opentelemetry as opentelemetry;
+
 #[cfg(feature = "kit")]
 mod kit;
 #[cfg(feature = "kit")]
 pub use kit::{
-    Change, ChangeError, EmitError, EmitErrorKind, Emitted, Except, IntoChange, OnFailure, SseKit,
+    Change, ChangeError, EmitError, EmitErrorKind, Emitted, Except, IntoChange, KitStats,
+    OnFailure, SseKit,
 };
 
 #[cfg(all(feature = "axum", feature = "kit"))]
@@ -245,6 +250,11 @@ struct Tabs;
 #[doc = include_str!("../../../docs/src/inspector.md")]
 struct InspectorGuide;
 
+/// The code of the guide to traces, compiled and run.
+#[cfg(all(doctest, feature = "opentelemetry"))]
+#[doc = include_str!("../../../docs/src/traces.md")]
+struct Traces;
+
 /// The code of the guide to the monitor, compiled.
 #[cfg(all(doctest, feature = "monitor"))]
 #[doc = include_str!("../../../docs/src/monitoring.md")]
@@ -261,7 +271,7 @@ struct FirstGuide;
 struct WithAxum;
 
 /// The code of the page about production, compiled.
-#[cfg(all(doctest, feature = "tls"))]
+#[cfg(all(doctest, feature = "axum", feature = "kit", feature = "tls"))]
 #[doc = include_str!("../../../docs/src/production.md")]
 struct Production;
 

@@ -68,7 +68,7 @@ fn assert_one(lines: &[String], parts: &[&str]) {
 
 #[test]
 fn a_handler_that_fails_is_logged_with_its_causes_whoever_calls_it() {
-    let span = "emit{event_type=job:done}";
+    let span = "sse.emit{event_type=job:done}";
     let parts = ["ERROR", span, "`job:*`", "do not fit at `.`", "invalid type", "u64"];
     assert_one(
         &logged(async {

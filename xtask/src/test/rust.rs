@@ -12,7 +12,7 @@ use cargo_metadata::Package;
 use self::programs::{Run, TestProgram};
 use super::{Tally, heading};
 use crate::workspace::{Workspace, cargo};
-use crate::{process, tools, wheels};
+use crate::{process, tools, venv, wheels};
 
 /// The variable that tells the tests which Redis server to start.
 const REDIS_SERVER: &str = "SSE_KIT_REDIS_SERVER";
@@ -40,7 +40,7 @@ pub(super) const LEFT_OUT: &[&str] = &[
 pub(super) fn run(workspace: &Workspace, args: &[OsString]) -> Result<Tally> {
     heading("rust: cargo test");
     let mut tally = Tally::default();
-    let environment = environment(&mut tally)?;
+    let environment = environment(workspace, &mut tally)?;
     if args.is_empty() {
         run_all(workspace, &environment, &mut tally)?;
     } else {
@@ -57,7 +57,7 @@ pub(super) fn run(workspace: &Workspace, args: &[OsString]) -> Result<Tally> {
 pub(super) fn run_quick(workspace: &Workspace) -> Result<Tally> {
     heading("rust: cargo test, but for what takes long");
     let mut tally = Tally::default();
-    let environment = environment(&mut tally)?;
+    let environment = environment(workspace, &mut tally)?;
     let targets = quick_targets(workspace);
     let mut options = EVERYTHING.to_vec();
     options.extend(["--lib", "--bins"]);
@@ -147,7 +147,7 @@ fn run_programs(runs: Vec<Run>, tally: &mut Tally) {
 
 /// The servers that tests start, as variables of the environment. One that is missing is a failure that
 /// says how to get it; the tests that need it fail too.
-fn environment(tally: &mut Tally) -> Result<Vec<(&'static str, PathBuf)>> {
+fn environment(workspace: &Workspace, tally: &mut Tally) -> Result<Vec<(&'static str, PathBuf)>> {
     let mut environment = vec![(REDIS_SERVER, tools::REDIS.find_or_install()?)];
     let others = [
         ("SSE_KIT_NGINX", &tools::NGINX),
@@ -167,6 +167,10 @@ fn environment(tally: &mut Tally) -> Result<Vec<(&'static str, PathBuf)>> {
             Ok(path) => environment.push((variable, path)),
             Err(error) => tally.fail(format!("{error:#}")),
         }
+    }
+    match venv::SCHEMATHESIS.find_or_install(workspace.target_dir()) {
+        Ok(path) => environment.push((venv::SCHEMATHESIS.variable, path)),
+        Err(error) => tally.fail(format!("{error:#}")),
     }
     Ok(environment)
 }

@@ -42,6 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("sse-kit-serve", &["sse-kit-event", "sse-kit-http", "sse-kit-shutdown"]),
     ("sse-kit-file", &["sse-kit-event", "sse-kit-broadcast"]),
+    ("sse-kit-opentelemetry", &["sse-kit-event", "sse-kit-broadcast"]),
     ("sse-kit-postgres", &["sse-kit-event", "sse-kit-broadcast"]),
     ("sse-kit-redis", &["sse-kit-event", "sse-kit-broadcast"]),
     ("sse-kit-test", &["sse-kit-event", "sse-kit-broadcast", "sse-kit-htmx"]),
@@ -61,6 +62,7 @@ const STARTERS: &str = "xtask/starters/";
 const GUARDED: &[(&str, &str, &[&str])] = &[
     ("async-broadcast", "sse-kit-broadcast", &["tests"]),
     ("globset", "sse-kit-dispatch", &["bench"]),
+    ("opentelemetry", "sse-kit-opentelemetry", &[]),
     ("redis", "sse-kit-redis", &[]),
     ("tokio-postgres", "sse-kit-postgres", &["examples"]),
     ("hyper", "sse-kit-serve", &[HUB, "examples", "tests", "bench"]),

@@ -1,4 +1,5 @@
-//! The metrics that are statistics: their names, kinds and texts.
+//! The metrics that are statistics of the server and of the log: their names, kinds and texts. Those of
+//! the core are its own.
 
 /// The kind of a metric.
 #[derive(Clone, Copy, Debug)]
@@ -27,74 +28,13 @@ const fn counter(field: &'static str, name: &'static str, help: &'static str) ->
 
 pub(super) const CATALOG: &[Entry] = &[
     gauge("ready", "sse_hub_ready", "1 if the hub is ready: it does not drain, and its log is up."),
-    gauge("connections", "sse_hub_connections", "Open event streams."),
-    gauge("topics", "sse_hub_topics", "Topics that have subscribers or a history."),
-    gauge("patterns", "sse_hub_patterns", "Different patterns that have subscribers."),
-    gauge("history", "sse_hub_history_events", "Events in all histories."),
-    gauge("history_bytes", "sse_hub_history_bytes", "Size of all histories."),
     gauge("tasks", "sse_hub_tasks", "Tasks of the runtime."),
-    counter("opened", "sse_hub_streams_opened_total", "Event streams opened."),
-    counter("closed", "sse_hub_streams_closed_total", "Event streams ended, for any reason."),
-    counter(
-        "refused",
-        "sse_hub_streams_refused_total",
-        "Event streams refused because of a limit.",
-    ),
-    counter(
-        "evicted",
-        "sse_hub_streams_evicted_total",
-        "Event streams ended because the client was too slow.",
-    ),
-    counter(
-        "resumed",
-        "sse_hub_streams_resumed_total",
-        "Event streams that resumed after an event.",
-    ),
-    counter(
-        "backfilled",
-        "sse_hub_streams_backfilled_total",
-        "Event streams that were filled up from the log.",
-    ),
-    counter(
-        "published",
-        "sse_hub_events_published_total",
-        "Events that the log delivered, of all nodes.",
-    ),
-    counter(
-        "published_here",
-        "sse_hub_events_published_here_total",
-        "Events delivered by this node alone, because the log did not accept them.",
-    ),
-    counter(
-        "delivered",
-        "sse_hub_events_delivered_total",
-        "Events that streams took from their queues.",
-    ),
-    counter("sent_direct", "sse_hub_events_sent_direct_total", "Messages to single streams."),
-    counter("vetoed", "sse_hub_events_vetoed_total", "Events that a hook vetoed."),
-    counter(
-        "conflated",
-        "sse_hub_events_conflated_total",
-        "Events in queues that a newer one of their key replaced.",
-    ),
-    counter("dropped", "sse_hub_events_dropped_total", "Events dropped from full queues."),
-    counter(
-        "gaps",
-        "sse_hub_gaps_total",
-        "Gaps that streams were sent: their pages had to reload.",
-    ),
-    counter(
-        "lagged",
-        "sse_hub_lags_total",
-        "Times that a stream fell behind and caught up from history.",
-    ),
-    counter(
-        "fan_out_lags",
-        "sse_hub_fan_out_lags_total",
-        "Times that the fan-out fell behind the log.",
-    ),
-    counter("hook_failures", "sse_hub_hook_failures_total", "Calls of hooks that failed."),
     counter("accepted", "sse_hub_tcp_accepted_total", "TCP connections accepted."),
+    counter(
+        "handshake_failures",
+        "sse_hub_handshake_failures_total",
+        "Connections that ended before they spoke a protocol, by a failed TLS handshake or in silence.",
+    ),
     counter("fast_path", "sse_hub_fast_path_total", "Requests answered on the fast path."),
     gauge("log.up", "sse_hub_log_up", "1 if the log can be reached."),
     gauge(

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::json;
 use sse_kit::Event;
-use sse_kit::event::{Audience, EventId, Topic};
+use sse_kit::event::{Audience, EventId, Topic, TraceContext};
 
 use super::failure::Failure;
 use super::query::event_name;
@@ -43,6 +43,7 @@ pub(super) async fn publish(
     intake: &Intake<'_>,
     caller: &Caller,
     body: &str,
+    trace: Option<TraceContext>,
 ) -> Result<Reply, Failure> {
     let mut drafts = Vec::new();
     for (at, line) in body.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -60,6 +61,7 @@ pub(super) async fn publish(
     intake.admit(caller, drafts.len())?;
     let mut published = Vec::new();
     for (number, draft) in drafts {
+        let draft = Draft { trace, ..draft };
         match intake.publish_one(draft).await {
             Ok(receipt) => published.push(receipt),
             Err(failure) => {
@@ -96,5 +98,5 @@ fn draft(line: &str) -> Result<Draft, Failure> {
     }
     let newest = line.if_newest.map(|id| id.parse::<EventId>());
     let if_newest = newest.transpose().map_err(|error| bad(&error))?;
-    Ok(Draft { audience, event, if_newest })
+    Ok(Draft { audience, event, if_newest, trace: None })
 }

@@ -2,6 +2,9 @@
 
 mod configured;
 mod contract;
+mod described;
+mod encrypted;
+mod health;
 mod hostile;
 mod inspecting;
 mod metrics;

@@ -35,9 +35,14 @@ async fn promtool(args: &[&str], input: &str) {
 }
 
 async fn metrics(hub: &Server) -> String {
-    let response = hub.send(Request::get("/metrics"), b"").await;
+    metrics_as(hub, "*/*", "text/plain; version=0.0.4").await
+}
+
+async fn metrics_as(hub: &Server, accept: &str, content_type: &str) -> String {
+    let response = hub.send(Request::get("/metrics").header("accept", accept), b"").await;
     assert_eq!(response.status(), 200);
-    assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4");
+    assert_eq!(response.headers()["content-type"], content_type);
+    assert_eq!(response.headers()["vary"], "accept");
     let body = response.into_body().collect().await.expect("a body").to_bytes();
     String::from_utf8(body.into()).expect("UTF-8")
 }
@@ -71,8 +76,26 @@ async fn metrics_are_well_formed_and_tell_what_happened() {
         "sse_hub_requests_total{route=\"other\",status=\"404\"} 1",
         "sse_hub_request_duration_seconds_count{route=\"publish\"} 1",
         "sse_hub_stream_duration_seconds_count 1",
+        "sse_hub_publish_to_write_seconds_count 1",
+        "sse_hub_queue_depth_events_bucket{le=\"0\"} 1",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    assert_eq!(text.matches("# TYPE ").count(), text.matches("# HELP ").count());
+    let accept = "application/openmetrics-text; version=1.0.0; q=0.5, text/plain; q=0.3";
+    let media = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let open_metrics = metrics_as(&hub, accept, media).await;
+    assert!(open_metrics.ends_with("\n# EOF\n"), "{open_metrics}");
+    for line in [
+        "# TYPE sse_hub_events_published counter",
+        "sse_hub_events_published_total 1",
+        "# TYPE sse_hub_requests counter",
+        "sse_hub_publish_to_write_seconds_count 1",
+    ] {
+        assert!(
+            open_metrics.lines().any(|found| found == line),
+            "{line} is not in\n{open_metrics}"
+        );
     }
     assert!(!text.contains("secret"), "a topic is no label");
 }

@@ -46,7 +46,7 @@ impl Server {
         let first = BufReader::new(stdout).lines().next_line().await;
         let first = first.expect("it can be read").expect("there is a first line");
         let address = first.strip_prefix("listening on ").expect("the contract");
-        let address = address.strip_prefix("http://").unwrap_or(address);
+        let address = address.split_once("://").map_or(address, |(_scheme, address)| address);
         Self { process, address: address.to_owned() }
     }
 

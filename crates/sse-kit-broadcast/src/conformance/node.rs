@@ -6,7 +6,6 @@ use sse_kit_event::control::GapReason;
 use sse_kit_event::{ConnectionId, Event, EventId, IdempotencyKey, LastEventId, Topic};
 
 use super::{ConformanceError, Subject};
-use crate::connection_set::ConnectionSet;
 use crate::delivery::Delivery;
 use crate::hub::Hub;
 use crate::log::Log;
@@ -54,7 +53,7 @@ pub(super) fn second_topic() -> Topic {
 
 pub(super) fn record(data: &str) -> Record {
     let event = Event::new(data).encode();
-    Record { audience: topic().into(), key: None, except: ConnectionSet::default(), event }
+    Record::new(topic(), event)
 }
 
 /// Returns an idempotency key that was not used before.

@@ -1,21 +1,21 @@
-//! Spans and logs.
+//! Logs of dispatches.
 
 use std::error::Error;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
-use tracing::Instrument;
 
 use super::{Middleware, Next};
 use crate::dispatch::DispatchError;
 use crate::dispatched::Dispatched;
 use crate::event::DomainEvent;
+use crate::event_type::EventType;
 
-/// A span `dispatch` of the crate `tracing` around everything after it.
+/// A log of how long everything after it took and how it ended: at the level debug, and as a warning
+/// when the event did not come to its handlers.
 ///
-/// It logs how long that took and how it ended: at the level debug, and as a warning when the event
-/// did not come to its handlers. Handlers that fail are logged without it.
+/// The dispatcher has a span `sse.dispatch` around it, and logs handlers that fail, without it.
 ///
 /// ```
 /// use sse_kit_dispatch::{Dispatcher, middleware::Trace};
@@ -31,24 +31,25 @@ impl Middleware for Trace {
         event: Arc<DomainEvent>,
         next: Next,
     ) -> BoxFuture<'static, Result<Dispatched, DispatchError>> {
-        let span = tracing::info_span!("dispatch", event_type = %event.full_type());
-        let dispatch = async move {
-            let start = Instant::now();
+        Box::pin(async move {
+            let (start, event_type) = (Instant::now(), event.full_type().clone());
             let outcome = next.run(event).await;
-            log(&outcome, start);
+            log(&event_type, &outcome, start);
             outcome
-        };
-        Box::pin(dispatch.instrument(span))
+        })
     }
 }
 
-fn log(outcome: &Result<Dispatched, DispatchError>, start: Instant) {
+fn log(event_type: &EventType, outcome: &Result<Dispatched, DispatchError>, start: Instant) {
     let elapsed = start.elapsed();
     match outcome {
         Ok(Dispatched { ending, results, errors, .. }) => {
             let (results, errors) = (results.len(), errors.len());
-            tracing::debug!(?elapsed, ?ending, results, errors, "dispatched");
+            tracing::debug!(?elapsed, ?ending, results, errors, %event_type, "dispatched");
         }
-        Err(error) => tracing::warn!(?elapsed, error = error as &dyn Error, "not dispatched"),
+        Err(error) => {
+            let error = error as &dyn Error;
+            tracing::warn!(?elapsed, error, %event_type, "not dispatched");
+        }
     }
 }

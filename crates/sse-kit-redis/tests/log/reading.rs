@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use redis::Value;
-use sse_kit_broadcast::{ConnectionId, Delivery, Hub, SlowConsumer};
+use sse_kit_broadcast::{ConnectionId, Delivery, Hub, SlowConsumer, Verdict};
 use sse_kit_event::control::GapReason;
-use sse_kit_event::{Epoch, Event, EventId, LastEventId};
+use sse_kit_event::{Epoch, Event, EventId, LastEventId, TraceContext};
 use sse_kit_test_support::in_time;
 
 use crate::server::Server;
@@ -79,7 +79,10 @@ async fn everything_about_an_event_reaches_other_nodes() {
     let mut other = there.hub.subscribe(topic("b")).open().unwrap();
     let draft = Event::new("x\ny").with_name("n".parse().unwrap()).with_key("k".parse().unwrap());
     let draft = draft.with_retry(Duration::from_millis(7)).with_comment("c");
-    here.hub.except([me]).publish(&topic("a"), draft).await.unwrap();
+    let trace: TraceContext =
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().unwrap();
+    let publish = here.hub.except([me]).trace_context(trace);
+    publish.publish(&topic("a"), draft).await.unwrap();
     here.hub.broadcast(Event::new("to all")).await.unwrap();
     assert_eq!(event(&mut mine).await.1, "to all");
     assert_eq!(event(&mut other).await.1, "to all");
@@ -87,6 +90,35 @@ async fn everything_about_an_event_reaches_other_nodes() {
     let expected = ": c\nevent: n\ndata: x\ndata: y\nretry: 7\nid: ";
     assert!(std::str::from_utf8(entry.frame()).unwrap().starts_with(expected));
     assert_eq!(entry.key().unwrap().as_str(), "k");
+    assert_eq!(entry.trace_context(), Some(trace));
+    let without = there.hub.broadcast_history(1).remove(0);
+    assert_eq!(without.trace_context(), None);
+}
+
+/// Records that follow another one are of the same request.
+#[tokio::test(flavor = "multi_thread")]
+async fn follow_ups_have_the_trace_of_their_cause() {
+    let redis = Server::start(&[]).await;
+    let hooked = Hub::builder().history(10).on_broadcast(|draft| {
+        if draft.event().data() == "first" {
+            draft.follow_up(topic("b"), Event::new("second"));
+            draft.follow_up(topic("b"), Event::new("third"));
+        }
+        Ok(Verdict::Keep)
+    });
+    let here = node_with(config(&redis.url()), hooked).await;
+    let there = node(&redis.url()).await;
+    let mut stream = there.hub.subscribe(topic("b")).open().unwrap();
+    let trace: TraceContext =
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00".parse().unwrap();
+    let publish = here.hub.except([]).trace_context(trace);
+    publish.publish(&topic("a"), Event::new("first")).await.unwrap();
+    for data in ["second", "third"] {
+        assert_eq!(event(&mut stream).await.1, data);
+    }
+    for entry in there.hub.history(&topic("b"), 2) {
+        assert_eq!(entry.trace_context(), Some(trace));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

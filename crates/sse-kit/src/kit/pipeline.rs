@@ -2,6 +2,7 @@
 
 use std::mem;
 use std::sync::Arc;
+use std::time::Instant;
 
 use sse_kit_broadcast::{ConnectionId, Hub};
 use sse_kit_dispatch::{
@@ -14,6 +15,7 @@ use tracing::Instrument;
 
 use super::OnFailure;
 use super::emitted::{EmitError, EmitErrorKind, Emitted};
+use super::stats::Counters;
 
 /// An event and its audience, before it is emitted.
 #[derive(Debug)]
@@ -77,6 +79,7 @@ pub(super) struct Pipeline {
     pub(super) topic: Option<Callback<Arc<DomainEvent>, Topic>>,
     pub(super) on_handler_failure: OnFailure,
     pub(super) on_unhandled: OnFailure,
+    pub(super) counters: Counters,
 }
 
 impl Pipeline {
@@ -89,6 +92,7 @@ impl Pipeline {
             topic: None,
             on_handler_failure: OnFailure::default(),
             on_unhandled: OnFailure::default(),
+            counters: Counters::new(),
         }
     }
 
@@ -97,7 +101,7 @@ impl Pipeline {
         let Outgoing { what, audience, options } = outgoing;
         let emitted = match what {
             What::Domain(Ok(event)) => {
-                let span = tracing::debug_span!("emit", event_type = %event.full_type());
+                let span = tracing::debug_span!("sse.emit", event_type = %event.full_type());
                 self.emit_event(event, audience, &options).instrument(span).await
             }
             What::Domain(Err(error)) => Err(EmitError::new(None, EmitErrorKind::Event(error))),
@@ -175,7 +179,10 @@ impl Pipeline {
         options: &Options,
         emitted: &mut Emitted,
     ) -> Result<(), EmitErrorKind> {
-        emitted.updated = match self.updater.update(Arc::clone(event)).await {
+        let began = Instant::now();
+        let updated = self.updater.update(Arc::clone(event)).await;
+        self.counters.render.observe_duration(began.elapsed());
+        emitted.updated = match updated {
             Ok(updated) => updated,
             Err(mut error) => {
                 if let UpdateError::Postprocess { updated, .. } = &mut error {
