@@ -4,6 +4,7 @@
 mod arrows;
 mod bounds;
 mod foreign;
+mod generated;
 mod items;
 mod links;
 mod manifests;
@@ -12,11 +13,12 @@ mod msrv;
 mod named_files;
 mod prose;
 mod published;
+mod quoted;
 mod report;
 mod seeds;
 mod shown;
 mod sizes;
-mod sources;
+pub(crate) mod sources;
 mod words;
 
 use std::fmt;
@@ -95,6 +97,8 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     offences.extend(links::offences(&sources, |path| workspace.root().join(path).exists()));
     offences.extend(links::summary_offences(&sources));
     offences.extend(named_files::offences(&sources));
+    offences.extend(generated::offences(&sources)?);
+    offences.extend(quoted::offences(&sources));
     offences.extend(prose::offences(&sources));
     offences.extend(shown::offences(&sources));
     report_all(&offences)
