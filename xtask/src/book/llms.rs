@@ -13,6 +13,7 @@ speak `http`, and a standalone hub.
 
 Apps depend on the crate `sse-kit` alone and enable its features. The counter in the README is a whole \
 program to begin from. Take topics from the session, never from the query alone.
+
 ";
 
 /// Returns a line for each page of the book, in its order, with the first sentence of the page.
@@ -44,11 +45,11 @@ fn first_sentence(page: &str) -> String {
     let paragraph = page
         .split("\n\n")
         .map(str::trim)
-        .find(|block| block.starts_with(|c: char| c.is_alphanumeric() || c == '`'))
+        .find(|block| block.starts_with(|c: char| c.is_alphanumeric() || "`[".contains(c)))
         .unwrap_or_default();
     let paragraph = super::errors::plain(&paragraph.replace('\n', " "));
     let end = paragraph
-        .match_indices(['.', ':'])
+        .match_indices(['.', ':', '?', '!'])
         .map(|(at, _)| at)
         .find(|at| paragraph[at + 1..].is_empty() || paragraph[at + 1..].starts_with(' '));
     let sentence = end.map_or(paragraph.as_str(), |at| &paragraph[..at]);

@@ -6,8 +6,12 @@ use super::sources::{Source, find};
 /// The facade, which compiles pages as examples.
 const FACADE: &str = "crates/sse-kit/src/lib.rs";
 
-/// Pages whose Rust stands in the middle of a function; tests of their crates do what it shows.
-const ELSEWHERE: &[&str] = &["docs/src/durable-logs.md", "docs/src/publishing-in-transactions.md"];
+/// Pages whose Rust is looked after by tests of their own, or stands in the middle of a function.
+const ELSEWHERE: &[&str] = &[
+    "docs/src/dashboards.md",
+    "docs/src/durable-logs.md",
+    "docs/src/publishing-in-transactions.md",
+];
 
 /// What a quotation begins with, on the line before it.
 const FROM: &str = "<!-- from ";
