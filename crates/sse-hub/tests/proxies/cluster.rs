@@ -20,9 +20,9 @@ const PORTS: [&str; 5] = ["6390", "8091", "8092", "8093", "8000"];
 const PROGRAMS: &str = r#"
 set -eu
 trap 'kill $(jobs -p)' EXIT
-hub() { "$HUB" "$@"; }
-redis-server() { "${SSE_KIT_REDIS_SERVER:-redis-server}" "$@" & }
-nginx() { "${SSE_KIT_NGINX:-nginx}" -e stderr -g 'daemon off;' "$@" & }
+hub() { command "$HUB" "$@"; }
+redis-server() { command "${SSE_KIT_REDIS_SERVER:-redis-server}" "$@" & }
+nginx() { command "${SSE_KIT_NGINX:-nginx}" -e stderr -g 'daemon off;' "$@" & }
 "#;
 
 struct Cluster {
@@ -45,7 +45,7 @@ impl Cluster {
         let write = |file: &str, text: &str| fs::write(folder.path().join(file), text);
         write("hub.toml", block(&guide, "toml", "")).expect("there is room");
         write("nginx.conf", block(&guide, "nginx", "")).expect("there is room");
-        let steps: Vec<&str> = ["redis-server", "for port", "nginx -p", "b64()"]
+        let steps: Vec<&str> = ["redis-server --port", "for port", "nginx -p", "b64()"]
             .map(|text| block(&guide, "sh", text))
             .into();
         let key = "openssl rand -hex 32 > jwt.key";
