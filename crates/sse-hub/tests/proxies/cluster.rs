@@ -34,7 +34,7 @@ struct Cluster {
 }
 
 impl Cluster {
-    async fn start() -> Self {
+    fn start() -> Self {
         let listeners = PORTS.map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
         let ports = listeners.map(|listener| listener.local_addr().expect("an address").port());
         let mut guide = GUIDE.replace(" --daemonize yes", "");
@@ -53,7 +53,7 @@ impl Cluster {
         let keep = "echo \"$PUBLISHER\" > publisher; echo \"$READER\" > reader\nwait";
         write("steps.sh", &format!("{PROGRAMS}{key}\n{}\n{keep}\n", steps.join("\n")))
             .expect("there is room");
-        let shell = run(folder.path(), "steps.sh").kill_on_drop(false).spawn();
+        let shell = run(folder.path(), "steps.sh").spawn();
         let address = format!("127.0.0.1:{}", ports[4]);
         Self { address, guide, folder, shell: shell.expect("bash is there") }
     }
@@ -130,7 +130,7 @@ fn block<'a>(guide: &'a str, language: &str, text: &str) -> &'a str {
 
 #[tokio::test]
 async fn a_cluster_behind_nginx_survives_a_hub() {
-    let cluster = Cluster::start().await;
+    let cluster = Cluster::start();
     cluster.ready().await;
     let refused = server::send_to(&cluster.address, Request::get("/events?topic=news"), b"").await;
     assert_eq!(refused.expect("an answer").status(), 401);
