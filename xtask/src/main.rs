@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a command-line tool talks on stdout")]
 
 mod bench;
+mod book;
 mod browser;
 mod bundle;
 mod ci;
@@ -59,6 +60,7 @@ enum Verb {
     Bench(bench::Bench),
     Bundle(bundle::Bundle),
     Pictures(pictures::Pictures),
+    Book(book::Book),
     Tidy(tidy::Tidy),
     Ci(ci::Ci),
     Release(release::Release),
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
         Verb::Bench(verb) => verb.run(),
         Verb::Bundle(verb) => verb.run(),
         Verb::Pictures(verb) => verb.run(),
+        Verb::Book(verb) => verb.run(),
         Verb::Tidy(verb) => verb.run(),
         Verb::Ci(verb) => verb.run(),
         Verb::Release(verb) => verb.run(),

@@ -294,3 +294,58 @@ struct Rendering;
 #[cfg(all(doctest, feature = "kit", feature = "monitor", feature = "serve"))]
 #[doc = include_str!("../../../docs/src/migration.md")]
 struct Migration;
+
+/// The code of the guide to private streams, compiled.
+#[cfg(all(doctest, feature = "axum", feature = "kit", feature = "monitor"))]
+#[doc = include_str!("../../../docs/src/private-streams.md")]
+struct PrivateStreams;
+
+/// The code of the guide to forms, compiled.
+#[cfg(all(doctest, feature = "axum", feature = "kit", feature = "monitor"))]
+#[doc = include_str!("../../../docs/src/forms.md")]
+struct Forms;
+
+/// The code of the guide to progress, compiled.
+#[cfg(all(doctest, feature = "axum", feature = "kit", feature = "monitor"))]
+#[doc = include_str!("../../../docs/src/progress.md")]
+struct ProgressGuide;
+
+/// The code of the guide to lists, compiled.
+#[cfg(all(doctest, feature = "axum", feature = "kit", feature = "monitor"))]
+#[doc = include_str!("../../../docs/src/lists.md")]
+struct Lists;
+
+/// The code of the guide to presence, compiled.
+#[cfg(all(doctest, feature = "axum", feature = "kit", feature = "monitor"))]
+#[doc = include_str!("../../../docs/src/presence.md")]
+struct PresenceGuide;
+
+/// The code of the guide from axum's `Sse`, compiled.
+#[cfg(all(doctest, feature = "axum", feature = "kit", feature = "monitor"))]
+#[doc = include_str!("../../../docs/src/from-axum-sse.md")]
+struct FromAxumSse;
+
+/// The code of the guide to an LLM's answers, compiled.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../../../docs/src/llm.md")]
+struct LlmGuide;
+
+/// The code of the guide to observing, compiled.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../../../docs/src/observing.md")]
+struct Observing;
+
+/// The code of the page on concepts, compiled.
+#[cfg(all(doctest, feature = "broadcast"))]
+#[doc = include_str!("../../../docs/src/concepts.md")]
+struct Concepts;
+
+/// The code of the guide to scaling out, compiled.
+#[cfg(all(doctest, feature = "redis"))]
+#[doc = include_str!("../../../docs/src/scaling.md")]
+struct Scaling;
+
+/// The code of the page on other frameworks, compiled.
+#[cfg(all(doctest, feature = "http"))]
+#[doc = include_str!("../../../docs/src/integrations.md")]
+struct Integrations;

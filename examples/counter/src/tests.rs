@@ -1,6 +1,7 @@
 //! The counter as two browsers see it, and as the README shows it.
 
 mod converging;
+mod first;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -109,11 +110,16 @@ async fn every_script_of_the_page_is_there() {
     }
 }
 
+/// The first program in Rust that a page shows.
+fn first_program(page: &'static str) -> Option<&'static str> {
+    let first = page.split("```rust").nth(1)?.split_once('\n')?.1;
+    Some(first.split_once("```")?.0)
+}
+
 #[test]
-fn the_readme_shows_this_program_word_for_word() {
-    let readme = include_str!("../../../README.md");
-    let first = readme.split("```rust").nth(1).and_then(|rest| rest.split_once('\n'));
-    let shown = first.and_then(|(_, rest)| rest.split_once("```")).expect("a program").0;
+fn the_readme_and_the_book_show_this_program_word_for_word() {
     let program = include_str!("main.rs").strip_suffix("\n#[cfg(test)]\nmod tests;\n");
-    assert_eq!(Some(shown), program);
+    assert!(program.is_some());
+    assert_eq!(first_program(include_str!("../../../README.md")), program);
+    assert_eq!(first_program(include_str!("../../../docs/src/counter.md")), program);
 }

@@ -64,6 +64,9 @@ fn follow(
     } else {
         resolve(&page.path, path).ok_or_else(|| format!("link leaves the project: {target}"))?
     };
+    if page.path.starts_with(BOOK) && !path.starts_with(BOOK) {
+        return Err(format!("link that leaves the book; name the file as code: {target}"));
+    }
     if !exists(&path) {
         return Err(format!("link to a file that does not exist: {target}"));
     }
@@ -107,21 +110,20 @@ mod tests {
     fn whats(text: &str) -> Vec<String> {
         let sources =
             [Source::new("docs/src/a.md", text), Source::new("docs/src/b.md", "# A heading\n")];
-        let exists = |path: &str| find(&sources, path).is_some() || path == "LICENSE-MIT";
+        let exists = |path: &str| find(&sources, path).is_some() || path == "docs/src/picture.svg";
         offences(&sources, exists).iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn links_that_lead_somewhere_are_well() {
-        let page = "# Top\n[b](b.md#a-heading) [up](../../LICENSE-MIT) [here](#top)\n\
+        let page = "# Top\n[b](b.md#a-heading) [up](./picture.svg) [here](#top)\n\
                     [web](https://example.com/no.md) [mail](mailto:a@example.com)\n";
         assert_eq!(whats(page), [""; 0]);
     }
 
     #[test]
     fn links_that_lead_nowhere_are_offences() {
-        let page =
-            "[gone](c.md)\n[no](b.md#other) [nor](#this)\n[out](../../../x.md) [abs](/b.md)\n";
+        let page = "[gone](c.md)\n[no](b.md#other) [nor](#this)\n[out](../../../x.md) [abs](/b.md)\n[up](../../y.md)\n";
         assert_eq!(
             whats(page),
             [
@@ -130,6 +132,7 @@ mod tests {
                 "docs/src/a.md:2: link to a heading that does not exist: #this",
                 "docs/src/a.md:3: link leaves the project: ../../../x.md",
                 "docs/src/a.md:3: link leaves the project: /b.md",
+                "docs/src/a.md:4: link that leaves the book; name the file as code: ../../y.md",
             ]
         );
     }

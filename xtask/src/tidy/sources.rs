@@ -10,43 +10,43 @@ const NOT_OURS: &[&str] = &[".git", "artifacts", "book", "node_modules", "target
 
 /// A text file of the project.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(crate) struct Source {
     /// From the root, with `/` between its parts.
-    pub(super) path: String,
-    pub(super) text: String,
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 impl Source {
-    pub(super) fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
+    pub(crate) fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
         Self { path: path.into(), text: text.into() }
     }
 
     /// Returns the extension of the path.
-    pub(super) fn extension(&self) -> &str {
+    pub(crate) fn extension(&self) -> &str {
         self.path.rsplit_once('.').map_or("", |(_, extension)| extension)
     }
 
     /// Returns whether this is a Rust file that is not itself a test.
-    pub(super) fn is_library(&self) -> bool {
+    pub(crate) fn is_library(&self) -> bool {
         let is_test = self.path.ends_with("/tests.rs") || self.path.contains("/tests/");
         self.extension() == "rs" && !is_test
     }
 }
 
 /// Reads all of them, in the order of their paths; what is not UTF-8 is no text.
-pub(super) fn read(root: &Path) -> Result<Vec<Source>> {
+pub(crate) fn read(root: &Path) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     collect(root, "", &mut sources)?;
     sources.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(sources)
 }
 
-pub(super) fn find<'a>(sources: &'a [Source], path: &str) -> Option<&'a Source> {
+pub(crate) fn find<'a>(sources: &'a [Source], path: &str) -> Option<&'a Source> {
     sources.iter().find(|source| source.path == path)
 }
 
 /// Cuts the tests at a Rust file's foot: from its first `#[cfg(test)]` that is not indented.
-pub(super) fn without_tests(text: &str) -> &str {
+pub(crate) fn without_tests(text: &str) -> &str {
     const TESTS: &str = "#[cfg(test)]\nmod ";
     match text.match_indices(TESTS).find(|(at, _)| *at == 0 || text[..*at].ends_with('\n')) {
         Some((at, _)) => &text[..at],

@@ -144,7 +144,7 @@ impl Server {
     }
 }
 
-async fn send_to(
+pub(crate) async fn send_to(
     address: &str,
     request: http::request::Builder,
     body: &[u8],

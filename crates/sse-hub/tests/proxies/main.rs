@@ -9,6 +9,7 @@
 #[path = "../contract/server.rs"]
 mod server;
 
+mod cluster;
 mod proxy;
 mod unread;
 

@@ -1,0 +1,159 @@
+//! The page "A cluster behind nginx": its files and its commands, as they stand there, at free ports.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use http::Request;
+use tokio::process::{Child, Command};
+
+use crate::server::{self, Server};
+
+const GUIDE: &str = include_str!("../../../../docs/src/hub-cluster.md");
+
+/// The ports of the guide: Redis, three hubs, nginx.
+const PORTS: [&str; 5] = ["6390", "8091", "8092", "8093", "8000"];
+
+/// Before the commands: programs by the variables of `cargo xtask test`, as children that end with the shell.
+const PROGRAMS: &str = r#"
+set -eu
+trap 'kill $(jobs -p)' EXIT
+hub() { command "$HUB" "$@"; }
+redis-server() { command "${SSE_KIT_REDIS_SERVER:-redis-server}" "$@" & }
+nginx() { command "${SSE_KIT_NGINX:-nginx}" -e stderr -g 'daemon off;' "$@" & }
+"#;
+
+struct Cluster {
+    /// The address of nginx.
+    address: String,
+    guide: String,
+    folder: tempfile::TempDir,
+    shell: Child,
+}
+
+impl Cluster {
+    fn start() -> Self {
+        let listeners = PORTS.map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+        let ports = listeners.map(|listener| listener.local_addr().expect("an address").port());
+        let mut guide = GUIDE.replace(" --daemonize yes", "");
+        for (port, free) in PORTS.iter().zip(ports) {
+            guide = guide.replace(port, &free.to_string());
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |file: &str, text: &str| fs::write(folder.path().join(file), text);
+        write("hub.toml", block(&guide, "toml", "")).expect("there is room");
+        write("nginx.conf", block(&guide, "nginx", "")).expect("there is room");
+        let steps: Vec<&str> = ["redis-server --port", "for port", "nginx -p", "b64()"]
+            .map(|text| block(&guide, "sh", text))
+            .into();
+        let key = "openssl rand -hex 32 > jwt.key";
+        assert!(GUIDE.contains(key));
+        let keep = "echo \"$PUBLISHER\" > publisher; echo \"$READER\" > reader\nwait";
+        write("steps.sh", &format!("{PROGRAMS}{key}\n{}\n{keep}\n", steps.join("\n")))
+            .expect("there is room");
+        let shell = run(folder.path(), "steps.sh").spawn();
+        let address = format!("127.0.0.1:{}", ports[4]);
+        Self { address, guide, folder, shell: shell.expect("bash is there") }
+    }
+
+    /// Waits until nginx and all hubs answer.
+    async fn ready(&self) {
+        let mut well = 0;
+        for _ in 0..6000 {
+            // nginx takes them in turn, as each has no stream.
+            let is_ready = self.folder.path().join("reader").exists()
+                && tokio::net::TcpStream::connect(&self.address).await.is_ok()
+                && server::send_to(&self.address, Request::get("/readyz"), b"")
+                    .await
+                    .is_ok_and(|response| response.status() == 200);
+            well = if is_ready { well + 1 } else { 0 };
+            if well == 6 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the cluster does not start: {}", self.logs());
+    }
+
+    fn logs(&self) -> String {
+        let read = |entry: fs::DirEntry| fs::read_to_string(entry.path()).unwrap_or_default();
+        let files = fs::read_dir(self.folder.path()).expect("a folder").flatten();
+        let is_log = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().contains("log");
+        files.filter(is_log).map(read).collect()
+    }
+
+    fn token(&self, of: &str) -> String {
+        let token = fs::read_to_string(self.folder.path().join(of)).expect("it was written");
+        format!("Bearer {}", token.trim())
+    }
+
+    async fn publish(&self, data: &str) {
+        let request = Request::post("/publish?topic=news")
+            .header("authorization", self.token("publisher"))
+            .header("idempotency-key", data);
+        let response = server::send_to(&self.address, request, data.as_bytes()).await;
+        let (status, answer) = server::json(response.expect("an answer")).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    fn events(&self) -> http::request::Builder {
+        Request::get("/events?topic=news").header("authorization", self.token("reader"))
+    }
+}
+
+/// Ends the shell, which ends its children.
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let Some(pid) = self.shell.id() {
+            let _ = std::process::Command::new("kill").arg(pid.to_string()).status();
+        }
+    }
+}
+
+fn run(folder: &Path, file: &str) -> Command {
+    let mut command = Command::new("bash");
+    command.arg(file).current_dir(folder).env("HUB", env!("CARGO_BIN_EXE_hub"));
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command
+}
+
+/// The first block of a language that contains a text.
+fn block<'a>(guide: &'a str, language: &str, text: &str) -> &'a str {
+    let fence = format!("```{language}\n");
+    let mut blocks = guide.split(fence.as_str()).skip(1);
+    let block =
+        blocks.find_map(|rest| rest.split("```").next().filter(|block| block.contains(text)));
+    block.expect("the guide has it")
+}
+
+#[tokio::test]
+async fn a_cluster_behind_nginx_survives_a_hub() {
+    let cluster = Cluster::start();
+    cluster.ready().await;
+    let refused = server::send_to(&cluster.address, Request::get("/events?topic=news"), b"").await;
+    assert_eq!(refused.expect("an answer").status(), 401);
+    let hidden = server::send_to(&cluster.address, Request::get("/metrics"), b"").await;
+    assert_eq!(hidden.expect("an answer").status(), 404);
+
+    let mut stream = Server::open_at(&cluster.address, cluster.events()).await;
+    cluster.publish("hello").await;
+    let hello = stream.message().await;
+    assert_eq!(hello.data, "hello");
+
+    let kill = block(&cluster.guide, "sh", "kill -9");
+    fs::write(cluster.folder.path().join("kill.sh"), kill).expect("there is room");
+    assert!(run(cluster.folder.path(), "kill.sh").status().await.expect("bash").success());
+    for data in ["one", "two", "three"] {
+        cluster.publish(data).await;
+    }
+    // It may have been the hub of this stream.
+    drop(stream);
+    let id = hello.last_event_id.as_str();
+    let mut stream =
+        Server::open_at(&cluster.address, cluster.events().header("last-event-id", id)).await;
+    for data in ["one", "two", "three"] {
+        assert_eq!(stream.data().await, data);
+    }
+}
