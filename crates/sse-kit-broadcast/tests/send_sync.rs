@@ -3,12 +3,12 @@
 use sse_kit_broadcast::{
     Append, AppendError, Appended, BuildError, ClientKey, CloseReason, Connection, ConnectionEvent,
     ConnectionSet, ConnectionSetError, ConnectionState, ConnectionStats, ConnectionWatch, Counter,
-    Delivery, Draft, Drain, Entry, Goodbye, HookError, Hub, HubBuilder, HubRouter, HubRouterError,
-    IdempotencyWindow, Inlet, InletError, Lineage, LogHealth, LogMonitor, LogPage, LogStats, Mark,
-    MemoryLog, OnAppendFailure, Once, PendingSubscription, PresenceByKey, PresenceChange,
-    PresenceWatch, Publish, PublishError, PublishedBefore, Reach, ReadError, Receipt, Record,
-    RecvError, SendError, SlowConsumer, Start, Stats, SubscribeError, Subscription,
-    SubscriptionBuilder, Tap, TopicStats, Verdict,
+    Delivery, Distribution, Draft, Drain, Entry, Goodbye, Histogram, HookError, Hub, HubBuilder,
+    HubRouter, HubRouterError, IdempotencyWindow, Inlet, InletError, Lineage, LogHealth,
+    LogMonitor, LogPage, LogStats, Mark, MemoryLog, OnAppendFailure, Once, PendingSubscription,
+    PresenceByKey, PresenceChange, PresenceWatch, Publish, PublishError, PublishedBefore, Reach,
+    ReadError, Receipt, Record, RecvError, SendError, SlowConsumer, Start, Stats, SubscribeError,
+    Subscription, SubscriptionBuilder, Tap, TopicPage, TopicStats, Verdict,
 };
 use sse_kit_test_support::assert_send_and_sync;
 
@@ -28,10 +28,12 @@ assert_send_and_sync!(
     ConnectionWatch,
     Counter,
     Delivery,
+    Distribution,
     Draft,
     Drain,
     Entry,
     Goodbye,
+    Histogram,
     HookError,
     Hub,
     IdempotencyWindow,
@@ -69,6 +71,7 @@ assert_send_and_sync!(
     Subscription,
     SubscriptionBuilder,
     Tap,
+    TopicPage,
     TopicStats,
     Verdict,
 );

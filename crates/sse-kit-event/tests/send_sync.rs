@@ -5,7 +5,7 @@ use sse_kit_event::{
     Audience, ConnectionId, DecodeError, Decoded, Decoder, EncodedEvent, EncodedEventError, Epoch,
     Event, EventId, EventKey, EventName, IdempotencyKey, LastEventId, Message, RandomError,
     SeveralTopics, StaticTopic, Text, TextError, TextErrorKind, Topic, TopicPattern, Topics,
-    TopicsError,
+    TopicsError, TraceContext, TraceContextError,
 };
 use sse_kit_test_support::assert_send_and_sync;
 
@@ -39,6 +39,8 @@ assert_send_and_sync!(
     TopicPattern,
     Topics,
     TopicsError,
+    TraceContext,
+    TraceContextError,
 );
 
 #[cfg(feature = "json")]

@@ -1,16 +1,18 @@
 //! All public types can be sent to and shared with other threads.
 
 use sse_kit_inspector::{
-    BuildError, Described, Inspector, InspectorBody, InspectorBuilder, Trace, Viewers,
+    AccessPolicy, BuildError, ClientInfo, Inspector, InspectorBody, InspectorBuilder, Trace,
+    ViewerName,
 };
 use sse_kit_test_support::assert_send_and_sync;
 
 assert_send_and_sync!(
+    AccessPolicy,
     BuildError,
-    Described,
+    ClientInfo,
     Inspector,
     InspectorBody,
     InspectorBuilder,
     Trace,
-    Viewers
+    ViewerName
 );

@@ -2,7 +2,8 @@
 #![cfg(feature = "kit")]
 
 use sse_kit::{
-    Change, ChangeError, EmitError, EmitErrorKind, Emitted, Except, OnFailure, Page, SseKit,
+    Change, ChangeError, EmitError, EmitErrorKind, Emitted, Except, KitStats, OnFailure, Page,
+    SseKit,
 };
 
 fn is_send_and_sync<T: Send + Sync>() {}
@@ -15,6 +16,7 @@ fn public_types_are_send_and_sync() {
     is_send_and_sync::<EmitErrorKind>();
     is_send_and_sync::<Emitted>();
     is_send_and_sync::<Except<'_>>();
+    is_send_and_sync::<KitStats>();
     is_send_and_sync::<OnFailure>();
     is_send_and_sync::<Page>();
     is_send_and_sync::<SseKit>();

@@ -1,0 +1,6 @@
+//! All public types can be sent to and shared with other threads.
+
+use sse_kit_opentelemetry::OpenTelemetry;
+use sse_kit_test_support::assert_send_and_sync;
+
+assert_send_and_sync!(OpenTelemetry);
