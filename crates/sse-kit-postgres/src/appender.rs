@@ -158,17 +158,18 @@ impl Appender {
 
     /// Sends a batch once.
     async fn attempt(&mut self, sending: &Sending) -> Result<Vec<String>, Failure> {
-        let now = Instant::now();
         let deadlines = sending.waiting.iter().map(|(_, waiting)| waiting.deadline);
-        let end = deadlines.fold(now + self.config.attempt_timeout, Instant::min);
+        let Some(soonest) = deadlines.min() else { return Err(Failure::Late) };
         // Nothing would be sent on a connection that has ended, and nobody could tell it from a lost reply.
         self.link.take_if(|link| link.session.client.is_closed());
         if self.link.is_none() {
-            let connecting = timeout_at(end, Link::open(&self.config)).await;
+            // A connection takes several replies, from one host after the other, and has timeouts of its own.
+            let connecting = timeout_at(soonest, Link::open(&self.config)).await;
             let late = |elapsed: Elapsed| ConnectError::Postgres(elapsed.into());
             let link = connecting.map_err(late).and_then(|link| link);
             self.link = Some(link.map_err(Failure::Connect)?);
         }
+        let end = soonest.min(Instant::now() + self.config.attempt_timeout);
         let Some(link) = &self.link else { return Err(Failure::Late) };
         let view = self.shared.view();
         let appending = link.append(self.batch, &view, &sending.batch);

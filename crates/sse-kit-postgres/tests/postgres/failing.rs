@@ -401,6 +401,19 @@ async fn a_cut_connection_is_made_anew() {
     assert!(proxy.lost_replies() > 0);
 }
 
+/// A connection takes several replies, and may take longer than one append.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_far_away_is_connected_to() {
+    let postgres = Server::start(&[]);
+    let proxy = Proxy::start(Protocol::Postgres, postgres.port()).await;
+    let far = config(&proxy.url()).attempt_timeout(Duration::from_secs(2));
+    let node = node_with(far, Hub::builder()).await;
+    publish(&node, "t", "near").await;
+    proxy.delay(600);
+    proxy.cut();
+    publish(&node, "t", "far").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_fit_is_refused_at_the_start() {
     let (database, url) = server().create_database();
