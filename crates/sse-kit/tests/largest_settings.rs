@@ -52,6 +52,7 @@ const TRIED: &[&str] = &[
     "sse-kit-broadcast/builder::history",
     "sse-kit-broadcast/builder::history_age",
     "sse-kit-broadcast/builder::history_bytes",
+    "sse-kit-broadcast/builder::history_for",
     "sse-kit-broadcast/builder::hook_timeout",
     "sse-kit-broadcast/builder::log_buffer",
     "sse-kit-broadcast/builder::max_delay",
@@ -122,12 +123,13 @@ async fn works(hub: &Hub) -> TestResult {
 #[tokio::test(start_paused = true)]
 async fn settings_of_a_hub() -> TestResult {
     let most = usize::MAX;
-    let settings: [(&str, Set); 9] = [
+    let settings: [(&str, Set); 10] = [
         ("backfill_bytes", |b| b.backfill_bytes(usize::MAX)),
         ("heartbeat", |b| b.heartbeat(FOR_EVER)),
         ("history", |b| b.history(usize::MAX)),
         ("history_age", |b| b.history_age(FOR_EVER)),
         ("history_bytes", |b| b.history_bytes(usize::MAX)),
+        ("history_for", |b| b.history_for(topic(), usize::MAX)),
         ("hook_timeout", |b| b.hook_timeout(FOR_EVER)),
         ("turn_timeout", |b| b.turn_timeout(FOR_EVER)),
         ("queue", |b| b.queue(usize::MAX).queue_bytes(usize::MAX)),
