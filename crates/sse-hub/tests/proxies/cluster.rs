@@ -16,13 +16,13 @@ const GUIDE: &str = include_str!("../../../../docs/src/hub-cluster.md");
 /// The ports of the guide: Redis, three hubs, nginx.
 const PORTS: [&str; 5] = ["6390", "8091", "8092", "8093", "8000"];
 
-/// Before the commands: programs by the variables of `cargo xtask test`, as children that end with the shell.
+/// Before the commands: programs by the variables of `cargo xtask test`, in the foreground of a shell of their own. The
+/// guide starts each hub in the background. `exec` finds programs only, and not these functions.
 const PROGRAMS: &str = r#"
 set -eu
-trap 'kill $(jobs -p)' EXIT
-hub() { command "$HUB" "$@"; }
-redis-server() { command "${SSE_KIT_REDIS_SERVER:-redis-server}" "$@" & }
-nginx() { command "${SSE_KIT_NGINX:-nginx}" -e stderr -g 'daemon off;' "$@" & }
+hub() { exec "$HUB" "$@"; }
+redis-server() { (exec "${SSE_KIT_REDIS_SERVER:-redis-server}" "$@") & }
+nginx() { (exec "${SSE_KIT_NGINX:-nginx}" -e stderr -g 'daemon off;' "$@") & }
 "#;
 
 struct Cluster {
@@ -103,11 +103,12 @@ impl Cluster {
     }
 }
 
-/// Ends the shell, which ends its children.
+/// Ends the shell and all that it started, at once: Redis would not end without its folder.
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if let Some(pid) = self.shell.id() {
-            let _ = std::process::Command::new("kill").arg(pid.to_string()).status();
+        if let Some(group) = self.shell.id() {
+            let mut kill = std::process::Command::new("kill");
+            let _ = kill.args(["-KILL", "--", &format!("-{group}")]).status();
         }
     }
 }
@@ -115,7 +116,7 @@ impl Drop for Cluster {
 fn run(folder: &Path, file: &str) -> Command {
     let mut command = Command::new("bash");
     command.arg(file).current_dir(folder).env("HUB", env!("CARGO_BIN_EXE_hub"));
-    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
     command
 }
 
