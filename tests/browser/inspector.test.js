@@ -203,7 +203,8 @@ describe('the inspector', { concurrency: true }, () => {
     );
     /** @type {(topic: string) => import('playwright-core').Locator} */
     const row = (topic) => rows.filter({ has: page.locator(`.topics:text-is("${topic}")`) });
-    const focused = () => page.evaluate(() => document.activeElement?.closest('tr')?.querySelector('.topics')?.textContent);
+    const focused = () =>
+      page.evaluate(() => document.activeElement?.closest('tr')?.querySelector('.topics')?.textContent);
     /** @type {string[]} */
     const asked = [];
     let answer = false;

@@ -1,8 +1,11 @@
 //! Runs other programs: with their output live, read along, or kept for a failure.
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::Duration;
+use std::{iter, thread};
 
 use anyhow::{Context, Result, anyhow, bail};
 
@@ -17,32 +20,71 @@ pub fn status(command: &mut Command) -> Result<ExitStatus> {
     command.status().with_context(|| cannot_start(command))
 }
 
-/// Runs with stdout passed on as it comes, and each of its lines given to `read`.
+/// Runs with stdout passed on as it comes, and each of its lines given to `read`. Fails if processes that the
+/// program started still hold its output when it has ended.
 pub fn read_along(command: &mut Command, read: impl FnMut(&str)) -> Result<ExitStatus> {
+    read_until_ended(command, read, Duration::from_secs(10))
+}
+
+fn read_until_ended(
+    command: &mut Command,
+    read: impl FnMut(&str),
+    silence: Duration,
+) -> Result<ExitStatus> {
     let mut child =
         command.stdout(Stdio::piped()).spawn().with_context(|| cannot_start(command))?;
     let output = child.stdout.take().context("stdout was piped")?;
-    pass_on(output, std::io::stdout(), read)?;
+    let pieces = pieces_of(output);
+    let next = || match pieces.recv_timeout(silence) {
+        Ok(piece) => Some(piece.map_err(Into::into)),
+        Err(RecvTimeoutError::Disconnected) => None,
+        Err(RecvTimeoutError::Timeout) => match child.try_wait() {
+            Ok(None) => Some(Ok(Vec::new())),
+            Ok(Some(_)) => Some(Err(anyhow!("a process that it left behind holds its output"))),
+            Err(error) => Some(Err(error.into())),
+        },
+    };
+    pass_on(iter::from_fn(next), io::stdout(), read)
+        .with_context(|| format!("`{command:?}` has ended"))?;
     Ok(child.wait()?)
 }
 
-/// Passes on each piece before its line is complete: a test's name shows while it runs.
-fn pass_on(mut from: impl Read, mut to: impl Write, mut read: impl FnMut(&str)) -> Result<()> {
-    let mut chunk = [0; 8192];
-    let mut line = Vec::new();
-    loop {
-        let length = from.read(&mut chunk)?;
-        if length == 0 {
-            break;
+/// Reads in a thread of its own, as the other end may stay open for ever.
+fn pieces_of(mut from: impl Read + Send + 'static) -> Receiver<io::Result<Vec<u8>>> {
+    let (send, pieces) = mpsc::channel();
+    thread::spawn(move || {
+        let mut chunk = [0; 8192];
+        loop {
+            let piece = match from.read(&mut chunk) {
+                Ok(0) => break,
+                read => read.map(|length| chunk[..length].to_vec()),
+            };
+            let has_failed = piece.is_err();
+            if send.send(piece).is_err() || has_failed {
+                break;
+            }
         }
-        to.write_all(&chunk[..length])?;
+    });
+    pieces
+}
+
+/// Passes on each piece before its line is complete: a test's name shows while it runs.
+fn pass_on(
+    pieces: impl Iterator<Item = Result<Vec<u8>>>,
+    mut to: impl Write,
+    mut read: impl FnMut(&str),
+) -> Result<()> {
+    let mut line = Vec::new();
+    for piece in pieces {
+        let piece = piece?;
+        to.write_all(&piece)?;
         to.flush()?;
-        for byte in &chunk[..length] {
-            if *byte == b'\n' {
+        for byte in piece {
+            if byte == b'\n' {
                 read(&String::from_utf8_lossy(&line));
                 line.clear();
             } else {
-                line.push(*byte);
+                line.push(byte);
             }
         }
     }
@@ -65,7 +107,7 @@ pub fn capture(command: &mut Command) -> Result<(ExitStatus, String)> {
 }
 
 fn listen(command: &mut Command, mut read: impl FnMut(&str)) -> Result<(ExitStatus, String)> {
-    let (output, writer) = std::io::pipe()?;
+    let (output, writer) = io::pipe()?;
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
     let mut child = command.spawn().with_context(|| cannot_start(command))?;
     // The command holds our ends of the pipe, without which reading never ends.
@@ -146,12 +188,20 @@ mod tests {
     fn what_is_passed_on_is_read_by_lines() {
         let mut lines = Vec::new();
         let mut copy = Vec::new();
-        pass_on(&b"one\ntwo"[..], &mut copy, |line| {
-            lines.push(line.to_owned());
-        })
-        .expect("in memory");
+        let pieces = ["on", "e\ntwo"].map(|piece| Ok(piece.into()));
+        pass_on(pieces.into_iter(), &mut copy, |line| lines.push(line.to_owned()))
+            .expect("in memory");
         assert_eq!(lines, ["one", "two"]);
         assert_eq!(copy, b"one\ntwo");
+    }
+
+    #[test]
+    fn what_is_left_behind_does_not_hold_us() {
+        let read =
+            |script: &str| read_until_ended(&mut shell(script), |_| {}, Duration::from_millis(100));
+        let error = read("sleep 2 & echo out").expect_err("it is left behind");
+        assert!(format!("{error:#}").contains("left behind"), "{error:#}");
+        assert!(read("sleep 0.3; exit 0").expect("it is awaited").success());
     }
 
     #[test]

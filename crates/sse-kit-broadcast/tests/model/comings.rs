@@ -16,7 +16,8 @@ pub(crate) fn hooks_heard_it_all(heard: &Comings, expected: &Comings) -> Checked
     prop_assert_eq!(&evicted, &self::evicted(expected));
     for serial in evicted {
         let first = heard.iter().find(|(of, _)| *of == serial);
-        prop_assert_eq!(first, Some(&(serial, None)), "{} went before it came", serial);
+        let came = (serial, None);
+        prop_assert_eq!(first, Some(&came), "{} went before it came", serial);
     }
     Ok(())
 }
