@@ -56,10 +56,11 @@ pub(crate) fn pages(sources: &[Source]) -> Result<Vec<Page>> {
 }
 
 /// Puts each part between its marks: `<!-- NAME: cargo xtask book -->` and `<!-- end -->`.
-fn filled(sources: &[Source], path: &str, parts: Vec<(&str, String)>) -> Result<Page> {
+fn filled(sources: &[Source], path: &str, parts: Vec<(impl AsRef<str>, String)>) -> Result<Page> {
     let page = sources::find(sources, path).with_context(|| format!("{path} is missing"))?;
     let mut text = page.text.clone();
     for (name, part) in parts {
+        let name = name.as_ref();
         text = fill(&text, name, &part)
             .with_context(|| format!("{path} has no marks around the part `{name}`"))?;
     }

@@ -1,18 +1,41 @@
 //! The table of limits and defaults: each value is read from the constant or the setting that the code uses.
 
-mod table;
-
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
 use syn::visit::{self, Visit};
 
-use self::table::{GROUPS, Limit, Unit};
 use crate::tidy::sources::{self, Source};
 
-/// Returns a table for each group of limits.
-pub(super) fn parts(sources: &[Source]) -> Result<Vec<(&'static str, String)>> {
-    GROUPS.iter().map(|(name, limits)| Ok((*name, table(sources, limits)?))).collect()
+/// The unit in which a value is shown.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Unit {
+    Count,
+    Bytes,
+    Time,
+}
+
+/// A row of the table.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Limit {
+    what: String,
+    /// The method that changes it, if it is not fixed.
+    setting: Option<String>,
+    /// A path below `crates/`.
+    file: String,
+    /// A constant, or a field where the defaults are set: `field` or `Type.field`.
+    name: String,
+    unit: Unit,
+}
+
+/// Returns a table for each group of limits, by the name of its mark on the page.
+pub(super) fn parts(sources: &[Source]) -> Result<Vec<(String, String)>> {
+    let groups: BTreeMap<String, Vec<Limit>> = toml::from_str(include_str!("limits.toml"))?;
+    groups.into_iter().map(|(mark, limits)| Ok((mark, table(sources, &limits)?))).collect()
 }
 
 fn table(sources: &[Source], limits: &[Limit]) -> Result<String> {
@@ -21,7 +44,7 @@ fn table(sources: &[Source], limits: &[Limit]) -> Result<String> {
         let path = format!("crates/{file}");
         let source = sources::find(sources, &path).with_context(|| format!("{path} is missing"))?;
         let value = value_of(&source.text, name).with_context(|| format!("{name} in {path}"))?;
-        let setting = if setting.is_empty() { "fixed".to_owned() } else { format!("`{setting}`") };
+        let setting = setting.as_ref().map_or("fixed".to_owned(), |setting| format!("`{setting}`"));
         writeln!(text, "| {what} | {} | {setting} |", shown(value, *unit))?;
     }
     Ok(text)
@@ -32,25 +55,40 @@ type Value = Option<u128>;
 
 /// Finds a constant, or a field that a function sets, by its name: `field` or `Type.field`.
 fn value_of(text: &str, name: &str) -> Result<Value> {
-    let mut found = Named { name, value: None };
-    found.visit_file(&syn::parse_file(text)?);
-    found.value.context("there is no such constant or field")?
+    let mut named = Named { name, values: Vec::new() };
+    named.visit_file(&syn::parse_file(text)?);
+    // A method that sets a field has an expression of its argument there, which is no value.
+    let (known, unknown): (Vec<_>, Vec<_>) = named.values.into_iter().partition(Result::is_ok);
+    let mut known = known.into_iter().chain(unknown);
+    let value = known.next().context("there is no such constant or field")??;
+    for other in known.map_while(Result::ok) {
+        ensure!(other == value, "it stands for two values: say `Type.field`");
+    }
+    Ok(value)
 }
 
+/// The values that a name has in a file.
 struct Named<'a> {
     name: &'a str,
-    value: Option<Result<Value>>,
+    values: Vec<Result<Value>>,
 }
 
 impl Named<'_> {
     fn take(&mut self, name: &impl ToString, value: &syn::Expr) {
-        if self.value.is_none() && name.to_string() == self.name {
-            self.value = Some(evaluate(value));
+        if name.to_string() == self.name {
+            self.values.push(evaluate(value));
         }
     }
 }
 
 impl<'ast> Visit<'ast> for Named<'_> {
+    fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
+        // What tests set is no default.
+        if item.ident != "tests" {
+            visit::visit_item_mod(self, item);
+        }
+    }
+
     fn visit_item_const(&mut self, item: &'ast syn::ItemConst) {
         self.take(&item.ident, &item.expr);
     }
@@ -107,9 +145,9 @@ fn shown(value: Value, unit: Unit) -> String {
     match unit {
         Unit::Count => grouped(value),
         Unit::Bytes => match value {
-            0..1024 => format!("{value} bytes"),
-            _ if value.is_multiple_of(1 << 20) => format!("{} MiB", value >> 20),
-            _ => format!("{} KiB", value >> 10),
+            _ if value != 0 && value.is_multiple_of(1 << 20) => format!("{} MiB", value >> 20),
+            _ if value != 0 && value.is_multiple_of(1 << 10) => format!("{} KiB", value >> 10),
+            _ => format!("{} bytes", grouped(value)),
         },
         Unit::Time if value != 0 && value.is_multiple_of(60_000) => {
             format!("{} min", value / 60_000)
@@ -149,7 +187,30 @@ mod tests {
         assert_eq!(shown(value("Y.e"), Unit::Time), "none");
         assert_eq!(shown(value("f"), Unit::Time), "50 ms");
         assert_eq!(shown(value("g"), Unit::Count), "7");
+        assert_eq!(shown(Some(1_500), Unit::Bytes), "1,500 bytes");
         assert!(value_of(text, "h").is_err());
+        assert!(value_of("mod a { const A: u8 = 1; } mod b { const A: u8 = 2; }", "A").is_err());
         assert!(value_of("const A: f64 = 0.5;", "A").is_err());
+    }
+
+    /// The tests of the largest settings list all settings, and fail where one is missing.
+    #[test]
+    fn no_setting_is_forgotten() {
+        // Those without a default of their own, as the page says: the first four are arguments of constructors or of
+        // single events, two have no limit, and the last two follow from other values.
+        let without = ["new", "with_retry", "settle", "history_for"];
+        let without =
+            [&without[..], &["per_client", "total", "shards", "heartbeat_timeout"]].concat();
+        let tried = include_str!("../../../crates/sse-kit/tests/largest_settings.rs");
+        let (_, tried) = tried.split_once("const TRIED:").expect("there is a list");
+        let (tried, _) = tried.split_once("];").expect("it ends");
+        let listed = include_str!("limits.toml");
+        let settings = tried.split('"').filter_map(|text| text.split_once("::"));
+        let settings: Vec<_> = settings.map(|(_, name)| name).collect();
+        assert!(settings.len() > without.len(), "{settings:?}");
+        for name in settings {
+            let is_listed = listed.contains(&format!("::{name}\""));
+            assert!(is_listed != without.contains(&name), "`{name}`, in {listed}");
+        }
     }
 }
