@@ -1,13 +1,13 @@
 //! Runs other programs: with their output live, read along, or kept for a failure.
 
-use std::fmt::Write as _;
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::process::{Command, ExitStatus, Stdio};
+use std::io::{self, Read, Write};
+use std::iter;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::time::Duration;
-use std::{iter, thread};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 /// Runs to the end with our own stdin, stdout and stderr; fails when the program does.
 pub fn run(command: &mut Command) -> Result<()> {
@@ -20,52 +20,78 @@ pub fn status(command: &mut Command) -> Result<ExitStatus> {
     command.status().with_context(|| cannot_start(command))
 }
 
-/// Runs with stdout passed on as it comes, and each of its lines given to `read`. Fails if processes that the
-/// program started still hold its output when it has ended.
-pub fn read_along(command: &mut Command, read: impl FnMut(&str)) -> Result<ExitStatus> {
-    read_until_ended(command, read, Duration::from_secs(10))
-}
+/// The time that a program's output may stay open after its end.
+const LEFT_OPEN: Duration = Duration::from_secs(10);
 
-fn read_until_ended(
-    command: &mut Command,
-    read: impl FnMut(&str),
-    silence: Duration,
-) -> Result<ExitStatus> {
+/// The time between two looks whether a program has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Runs with stdout passed on as it comes, and each of its lines given to `read`. Fails if processes that the
+/// program started still hold its output ten seconds after its end.
+pub fn read_along(command: &mut Command, read: impl FnMut(&str)) -> Result<ExitStatus> {
     let mut child =
         command.stdout(Stdio::piped()).spawn().with_context(|| cannot_start(command))?;
     let output = child.stdout.take().context("stdout was piped")?;
-    let pieces = pieces_of(output);
-    let next = || match pieces.recv_timeout(silence) {
-        Ok(piece) => Some(piece.map_err(Into::into)),
-        Err(RecvTimeoutError::Disconnected) => None,
-        Err(RecvTimeoutError::Timeout) => match child.try_wait() {
-            Ok(None) => Some(Ok(Vec::new())),
-            Ok(Some(_)) => Some(Err(anyhow!("a process that it left behind holds its output"))),
-            Err(error) => Some(Err(error.into())),
-        },
-    };
-    pass_on(iter::from_fn(next), io::stdout(), read)
-        .with_context(|| format!("`{command:?}` has ended"))?;
+    pass_on(pieces_until_ended(&mut child, Reader::start(output), LEFT_OPEN), io::stdout(), read)
+        .with_context(|| format!("cannot follow `{}`", line_of(command)))?;
     Ok(child.wait()?)
 }
 
-/// Reads in a thread of its own, as the other end may stay open for ever.
-fn pieces_of(mut from: impl Read + Send + 'static) -> Receiver<io::Result<Vec<u8>>> {
-    let (send, pieces) = mpsc::channel();
-    thread::spawn(move || {
-        let mut chunk = [0; 8192];
-        loop {
-            let piece = match from.read(&mut chunk) {
-                Ok(0) => break,
-                read => read.map(|length| chunk[..length].to_vec()),
-            };
-            let has_failed = piece.is_err();
-            if send.send(piece).is_err() || has_failed {
-                break;
-            }
+/// Returns the pieces of a program's output. The last is an error if the program has ended and its output has not,
+/// however much is still written to it.
+fn pieces_until_ended(
+    child: &mut Child,
+    reader: Reader,
+    left_open: Duration,
+) -> impl Iterator<Item = Result<Vec<u8>>> {
+    let Reader { pieces, thread } = reader;
+    let mut deadline = None;
+    let mut check = move || {
+        if deadline.is_none() && child.try_wait()?.is_some() {
+            deadline = Some(Instant::now() + left_open);
         }
-    });
-    pieces
+        // Once all is read, the rest may take its time: our own output may be slow.
+        let is_late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        ensure!(
+            !is_late || thread.is_finished(),
+            "it has ended, and a process that it left behind holds its output"
+        );
+        Ok(())
+    };
+    iter::from_fn(move || {
+        let piece = match pieces.recv_timeout(LOOK_EVERY.min(left_open)) {
+            Ok(piece) => piece.map_err(Into::into),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => Ok(Vec::new()),
+        };
+        Some(piece.and_then(|piece| check().map(|()| piece)))
+    })
+}
+
+/// A thread that reads, as the other end may stay open for ever.
+struct Reader {
+    pieces: Receiver<io::Result<Vec<u8>>>,
+    thread: JoinHandle<()>,
+}
+
+impl Reader {
+    fn start(mut from: impl Read + Send + 'static) -> Self {
+        let (send, pieces) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let mut chunk = [0; 8192];
+            loop {
+                let piece = match from.read(&mut chunk) {
+                    Ok(0) => break,
+                    read => read.map(|length| chunk[..length].to_vec()),
+                };
+                let has_failed = piece.is_err();
+                if send.send(piece).is_err() || has_failed {
+                    break;
+                }
+            }
+        });
+        Self { pieces, thread }
+    }
 }
 
 /// Passes on each piece before its line is complete: a test's name shows while it runs.
@@ -97,29 +123,34 @@ fn pass_on(
 /// Runs in silence, with each line of stdout and stderr given to `read`; an error
 /// carries all that was said.
 pub fn run_quietly(command: &mut Command, read: impl FnMut(&str)) -> Result<()> {
-    let (status, said) = listen(command, read)?;
+    let (status, said) = listen(command, read, LEFT_OPEN)?;
     check(command, status).map_err(|error| anyhow!("{said}{error}"))
 }
 
-/// Runs without printing, and returns stdout and stderr.
+/// Runs without printing, and returns stdout and stderr. Fails as [`read_along`] does.
 pub fn capture(command: &mut Command) -> Result<(ExitStatus, String)> {
-    listen(command, |_| {})
+    listen(command, |_| {}, LEFT_OPEN)
 }
 
-fn listen(command: &mut Command, mut read: impl FnMut(&str)) -> Result<(ExitStatus, String)> {
+fn listen(
+    command: &mut Command,
+    read: impl FnMut(&str),
+    left_open: Duration,
+) -> Result<(ExitStatus, String)> {
     let (output, writer) = io::pipe()?;
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
     let mut child = command.spawn().with_context(|| cannot_start(command))?;
     // The command holds our ends of the pipe, without which reading never ends.
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    let mut kept = String::new();
-    for line in BufReader::new(output).split(b'\n') {
-        let line = line?;
-        let line = String::from_utf8_lossy(&line);
-        read(&line);
-        writeln!(kept, "{line}")?;
+    let mut kept = Vec::new();
+    let heard =
+        pass_on(pieces_until_ended(&mut child, Reader::start(output), left_open), &mut kept, read);
+    let mut said = String::from_utf8_lossy(&kept).into_owned();
+    if !said.is_empty() && !said.ends_with('\n') {
+        said.push('\n');
     }
-    Ok((child.wait()?, kept))
+    heard.map_err(|error| anyhow!("{said}cannot follow `{}`: {error:#}", line_of(command)))?;
+    Ok((child.wait()?, said))
 }
 
 /// Becomes another program, so that signals sent to us reach it; returns only when that fails.
@@ -197,11 +228,34 @@ mod tests {
 
     #[test]
     fn what_is_left_behind_does_not_hold_us() {
-        let read =
-            |script: &str| read_until_ended(&mut shell(script), |_| {}, Duration::from_millis(100));
-        let error = read("sleep 2 & echo out").expect_err("it is left behind");
-        assert!(format!("{error:#}").contains("left behind"), "{error:#}");
-        assert!(read("sleep 0.3; exit 0").expect("it is awaited").success());
+        for left_behind in ["sleep 60", "while echo on; do sleep 0.02; done"] {
+            let mut command = shell(&format!("echo out; ({left_behind}) & echo $!"));
+            let error = listen(&mut command, |_| {}, Duration::from_millis(500))
+                .expect_err("it stays")
+                .to_string();
+            assert!(error.starts_with("out\n") && error.contains("left behind"), "{error}");
+            let process = error.lines().nth(1).expect("a number");
+            // The loop may have ended, as nobody reads it any more.
+            capture(&mut shell(&format!("kill {process}"))).expect("there is a shell");
+        }
+        let (status, said) = capture(&mut shell("sleep 0.3; printf late")).expect("it is awaited");
+        assert!(status.success());
+        assert_eq!(said, "late\n");
+    }
+
+    #[test]
+    fn output_that_is_read_may_be_passed_on_late() {
+        let mut command = shell("echo out");
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("a shell");
+        let reader = Reader::start(child.stdout.take().expect("stdout was piped"));
+        child.wait().expect("it ends");
+        while !reader.thread.is_finished() {
+            thread::yield_now();
+        }
+        let pieces: Vec<_> = pieces_until_ended(&mut child, reader, Duration::ZERO)
+            .collect::<Result<_>>()
+            .expect("nothing is left behind");
+        assert_eq!(pieces.concat(), b"out\n");
     }
 
     #[test]
