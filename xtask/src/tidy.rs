@@ -7,6 +7,7 @@ mod bounds;
 mod foreign;
 mod generated;
 mod items;
+pub(crate) mod libraries;
 mod links;
 mod manifests;
 mod markdown;

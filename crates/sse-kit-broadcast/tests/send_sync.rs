@@ -76,6 +76,12 @@ assert_send_and_sync!(
     Verdict,
 );
 
+#[cfg(feature = "conformance")]
+assert_send_and_sync!(
+    sse_kit_broadcast::conformance::ConformanceError,
+    sse_kit_broadcast::conformance::Report,
+);
+
 /// A subscription can be polled without a pin.
 const _: () = {
     const fn is_unpin<T: Unpin>() {}

@@ -1,15 +1,15 @@
 //! The error catalogue: public errors, their messages and their meanings, as the code has them.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anyhow::{Context, Result};
 use syn::visit::Visit;
 
+use crate::tidy::libraries::Library;
 use crate::tidy::sources::{self, Source};
 
 /// Crates whose errors an app does not meet by their types.
-const LEFT_OUT: &[&str] = &["sse-kit-client", "sse-hub"];
+const LEFT_OUT: &[&str] = &["sse-kit-client"];
 
 /// Enums that the page on control events lists: the part's name, the file, the enum.
 const REASONS: &[(&str, &str, &str)] = &[
@@ -20,16 +20,14 @@ const REASONS: &[(&str, &str, &str)] = &[
 /// Returns a section for each crate that has public errors, with a table for each error.
 pub(super) fn catalogue(sources: &[Source]) -> Result<String> {
     let mut text = String::new();
-    for (package, files) in packages(sources) {
-        let Some(lib) = sources::find(sources, &format!("crates/{package}/src/lib.rs")) else {
-            continue;
-        };
+    let libraries = Library::all(sources).into_iter();
+    for library in libraries.filter(|library| !LEFT_OUT.contains(&library.name)) {
         let mut errors = Vec::new();
-        for file in files {
-            errors.extend(read(file)?.into_iter().filter(|error| names(&lib.text, &error.name)));
+        for file in &library.files {
+            errors.extend(read(file)?.into_iter().filter(|error| library.shows(file, &error.name)));
         }
         if !errors.is_empty() {
-            write!(text, "## {package}\n\n")?;
+            write!(text, "## {}\n\n", library.name)?;
         }
         for error in errors {
             write!(text, "### `{}`\n\n{}\n\n", error.name, error.doc)?;
@@ -50,24 +48,6 @@ pub(super) fn reasons(sources: &[Source]) -> Result<Vec<(&'static str, String)>>
         Ok((*part, found.table()))
     };
     REASONS.iter().map(part).collect()
-}
-
-fn packages(sources: &[Source]) -> BTreeMap<&str, Vec<&Source>> {
-    let mut packages: BTreeMap<&str, Vec<&Source>> = BTreeMap::new();
-    for source in sources.iter().filter(|source| source.is_library()) {
-        let path = source.path.strip_prefix("crates/");
-        if let Some((package, _)) = path.and_then(|path| path.split_once("/src/"))
-            && !LEFT_OUT.contains(&package)
-        {
-            packages.entry(package).or_default().push(source);
-        }
-    }
-    packages
-}
-
-/// Whether a crate's front door has the name: what it does not name is private.
-fn names(lib: &str, name: &str) -> bool {
-    lib.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
 }
 
 fn read(source: &Source) -> Result<Vec<Documented>> {

@@ -7,65 +7,73 @@ use syn::visit::{self, Visit};
 
 use super::Offence;
 use super::items::{is_public, is_test};
-use super::prose::{crate_names, crate_sources};
-use super::shown::is_word_of;
+use super::libraries::{Library, is_word_of};
 use super::sources::{Source, find};
 
-/// Types that will never grow, each with the reason.
-const CLOSED: &[(&str, &str)] = &[
-    ("HtmlBlock", "a newtype, whose one field the user fills"),
-    ("LastEventId", "a text is an id of ours or is not"),
-    ("Message", "the fields of the standard's `MessageEvent`"),
-    ("PageUpdates", "a newtype"),
-    ("Pattern", "a pattern has wildcards or has none"),
-    ("PublishedBefore", "a log has to handle each case"),
-    ("Text", "the inside of text types, not for users"),
+/// Types that will never grow, each with its crate and the reason.
+const CLOSED: &[(&str, &str, &str)] = &[
+    ("sse-kit-broadcast", "PublishedBefore", "a log has to handle each case"),
+    ("sse-kit-dispatch", "Pattern", "a pattern has wildcards or has none"),
+    ("sse-kit-event", "LastEventId", "a text is an id of ours or is not"),
+    ("sse-kit-event", "Message", "the fields of the standard's `MessageEvent`"),
+    ("sse-kit-event", "Text", "the inside of text types, not for users"),
+    ("sse-kit-htmx", "HtmlBlock", "a newtype, whose one field the user fills"),
+    ("sse-kit-update", "PageUpdates", "a newtype"),
 ];
 
 /// Finds public types of the libraries that do not keep a promise.
 pub(super) fn offences(sources: &[Source]) -> Vec<Offence> {
-    crate_names(sources).into_iter().flat_map(|name| of_crate(sources, name)).collect()
+    Library::all(sources).iter().flat_map(|library| of_library(sources, library)).collect()
 }
 
-fn of_crate(sources: &[Source], name: &str) -> Vec<Offence> {
-    // Programs have no API.
-    let Some(lib) = find(sources, &format!("crates/{name}/src/lib.rs")) else { return Vec::new() };
-    let test = format!("crates/{name}/tests/send_sync.rs");
+fn of_library(sources: &[Source], library: &Library<'_>) -> Vec<Offence> {
+    let test = format!("crates/{}/tests/send_sync.rs", library.name);
     let asserted = find(sources, &test).map_or("", |source| &source.text);
-    let mut offences = Vec::new();
-    for source in crate_sources(sources, name) {
+    // The methods of a type, and its traits, may be in other files.
+    let mut types = Types::default();
+    let mut public = Vec::new();
+    for source in &library.files {
         // A file that does not parse is the compiler's to report.
         let Ok(file) = syn::parse_file(&source.text) else { continue };
-        let mut types = Types::default();
         types.visit_file(&file);
-        let unlike = types.unlike();
-        for (name, line, is_open) in &types.public {
-            if !is_word_of(&lib.text, name) {
-                continue;
-            }
-            let mut offence = |what: String| {
-                offences.push(Offence::at_line(&source.path, *line, what));
-            };
-            if *is_open && !CLOSED.iter().any(|(closed, _)| closed == name) {
-                offence(format!(
-                    "`{name}` is not `#[non_exhaustive]`; add it, or list the type with a reason in \
-                     xtask/src/tidy/api.rs"
-                ));
-            }
-            if !is_word_of(asserted, name) {
-                offence(format!("{test} does not say whether `{name}` is `Send` and `Sync`"));
-            }
-            if unlike.contains(name.as_str()) {
-                offence(format!(
-                    "`{name}` is a text type; give it all conversions, by `sse_kit_event::text_type!`"
-                ));
-            }
+        let shown = std::mem::take(&mut types.public).into_iter();
+        let shown = shown.filter(|(name, ..)| library.shows(source, name));
+        public.extend(shown.map(|(name, line, is_open)| (source, name, line, is_open)));
+    }
+    let unlike = types.unlike();
+    let closed = CLOSED.iter().filter(|(of, ..)| *of == library.name);
+    let closed: Vec<_> = closed.map(|(_, name, _)| *name).collect();
+    let mut offences = Vec::new();
+    for (source, name, line, is_open) in &public {
+        let mut offence = |what: String| {
+            offences.push(Offence::at_line(&source.path, *line, what));
+        };
+        if *is_open && !closed.contains(&name.as_str()) {
+            offence(format!(
+                "`{name}` is not `#[non_exhaustive]`; add it, or list the type with a reason in \
+                 xtask/src/tidy/api.rs"
+            ));
+        }
+        if !is_word_of(asserted, name) {
+            offence(format!("{test} does not say whether `{name}` is `Send` and `Sync`"));
+        }
+        if unlike.contains(name.as_str()) {
+            offence(format!(
+                "`{name}` is a text type; give it all conversions, by `sse_kit_event::text_type!`"
+            ));
         }
     }
+    let is_open =
+        |closed: &str| public.iter().any(|(_, name, _, is_open)| *is_open && name == closed);
+    offences.extend(closed.into_iter().filter(|name| !is_open(name)).map(|name| {
+        let what =
+            format!("{} has no type `{name}` that is open; it needs no reason", library.name);
+        Offence::in_file("xtask/src/tidy/api.rs", what)
+    }));
     offences
 }
 
-/// The types of one file.
+/// The types of a file or more.
 #[derive(Debug, Default)]
 struct Types {
     /// Public types, with their lines, and whether another crate can match or build them exhaustively.
@@ -161,6 +169,28 @@ mod tests {
     }
 
     #[test]
+    fn a_type_of_a_public_module_is_public() {
+        let sources = [
+            Source::new("crates/a/src/lib.rs", "pub mod open;"),
+            Source::new("crates/a/src/open.rs", "pub enum It { A }"),
+        ];
+        assert_eq!(offences(&sources).len(), 2);
+    }
+
+    #[test]
+    fn a_reason_is_for_a_type_of_its_crate() {
+        let sources = |text: &str| {
+            let lib = "crates/sse-kit-update/src/lib.rs";
+            let test = "crates/sse-kit-update/tests/send_sync.rs";
+            [Source::new(lib, text), Source::new(test, "PageUpdates HtmlBlock")]
+        };
+        assert!(offences(&sources("pub struct PageUpdates(pub u8);")).is_empty());
+        assert_eq!(offences(&sources("")).len(), 1);
+        let other = "pub struct PageUpdates(pub u8);\npub struct HtmlBlock(pub u8);";
+        assert_eq!(offences(&sources(other)).len(), 1);
+    }
+
+    #[test]
     fn every_public_type_is_in_the_test_of_send_and_sync() {
         let found = whats("pub struct It;", "");
         assert_eq!(
@@ -178,5 +208,12 @@ mod tests {
         assert!(whats(&parsed, "It")[0].contains("text_type!"));
         let all = "impl AsRef<str> for It {}\nimpl Display for It {}\nimpl TryFrom<&str> for It {}";
         assert!(whats(&format!("{parsed}\n{all}"), "It").is_empty());
+        let apart = [
+            Source::new("crates/a/src/it.rs", text),
+            Source::new("crates/a/src/lib.rs", "pub use it::It;"),
+            Source::new("crates/a/src/parse.rs", "impl FromStr for It {}"),
+            Source::new("crates/a/tests/send_sync.rs", "It"),
+        ];
+        assert_eq!(offences(&apart).len(), 1);
     }
 }

@@ -6,40 +6,24 @@ use syn::visit::{self, Visit};
 
 use super::Offence;
 use super::items::{is_public, is_test};
-use super::sources::{Source, find};
+use super::libraries::Library;
+use super::sources::Source;
 
 /// Finds public types of the libraries that have a constructor, and no example.
 pub(super) fn offences(sources: &[Source]) -> Vec<Offence> {
-    let mut crates: BTreeMap<&str, Vec<&Source>> = BTreeMap::new();
-    for source in sources.iter().filter(|source| source.is_library()) {
-        let path = source.path.strip_prefix("crates/");
-        if let Some((package, _)) = path.and_then(|path| path.split_once("/src/")) {
-            crates.entry(package).or_default().push(source);
-        }
-    }
-    let mut offences = Vec::new();
-    for (package, files) in crates {
-        // Programs show nothing.
-        let Some(lib) = find(sources, &format!("crates/{package}/src/lib.rs")) else { continue };
-        offences.extend(of_crate(&lib.text, &files));
-    }
-    offences
+    Library::all(sources).iter().flat_map(of_library).collect()
 }
 
-fn of_crate(lib: &str, files: &[&Source]) -> Vec<Offence> {
+fn of_library(library: &Library<'_>) -> Vec<Offence> {
     let mut types = BTreeMap::new();
     let mut methods: BTreeMap<String, Methods> = BTreeMap::new();
-    for source in files {
+    for source in &library.files {
         // A file that does not parse is the compiler's to tell of.
         let Ok(file) = syn::parse_file(&source.text) else { continue };
         let mut found = Found::default();
         found.visit_file(&file);
-        types.extend(
-            found
-                .types
-                .into_iter()
-                .map(|(name, line, shown)| (name, (source.path.as_str(), line, shown))),
-        );
+        let shown = found.types.into_iter().filter(|(name, ..)| library.shows(source, name));
+        types.extend(shown.map(|(name, line, shown)| (name, (source.path.as_str(), line, shown))));
         for (name, these) in found.methods {
             let all = methods.entry(name).or_default();
             all.construct |= these.construct;
@@ -52,17 +36,12 @@ fn of_crate(lib: &str, files: &[&Source]) -> Vec<Offence> {
     };
     types
         .iter()
-        .filter(|(name, (_, _, shown))| is_missing(name, *shown) && is_word_of(lib, name))
+        .filter(|(name, (_, _, shown))| is_missing(name, *shown))
         .map(|(name, (path, line, _))| {
             let what = format!("users make a `{name}`, and no example in its docs shows how");
             Offence::at_line(path, *line, what)
         })
         .collect()
-}
-
-/// Returns whether `lib.rs` names it; a type that it does not name is private.
-pub(super) fn is_word_of(lib: &str, name: &str) -> bool {
-    lib.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
 }
 
 /// The roles of a type's inherent methods.
