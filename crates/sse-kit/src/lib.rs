@@ -345,6 +345,11 @@ struct Concepts;
 #[doc = include_str!("../../../docs/src/scaling.md")]
 struct Scaling;
 
+/// The code of the guide to durable logs, compiled.
+#[cfg(all(doctest, feature = "file", feature = "postgres"))]
+#[doc = include_str!("../../../docs/src/durable-logs.md")]
+struct DurableLogs;
+
 /// The code of the page on other frameworks, compiled.
 #[cfg(all(doctest, feature = "http"))]
 #[doc = include_str!("../../../docs/src/integrations.md")]

@@ -1,7 +1,6 @@
 //! The dashboard as its users see it, with sources that say what they like.
 
 mod converging;
-mod guide;
 mod sent;
 
 use std::future::pending;

@@ -85,7 +85,7 @@ fn is_elsewhere(target: &str) -> bool {
 }
 
 /// The path, from the root, that a page's relative link means; none outside of the root.
-fn resolve(page: &str, link: &str) -> Option<String> {
+pub(super) fn resolve(page: &str, link: &str) -> Option<String> {
     if link.starts_with('/') {
         return None;
     }

@@ -1,45 +1,45 @@
-//! Rust on the pages is compiled: as an example of the facade, or as a quotation of a file that is.
+//! Rust on the pages is compiled: as an example of the facade, or as a quotation of a file that is. Other languages
+//! may be quoted too.
 
 use super::Offence;
+use super::links::resolve;
 use super::sources::{Source, find};
 
 /// The facade, which compiles pages as examples.
 const FACADE: &str = "crates/sse-kit/src/lib.rs";
 
-/// Pages whose Rust is looked after by tests of their own, or stands in the middle of a function.
-const ELSEWHERE: &[&str] = &[
-    "docs/src/dashboards.md",
-    "docs/src/durable-logs.md",
+/// Pages whose Rust nothing compiles, each with the reason.
+const NOT_COMPILED: &[(&str, &str)] = &[(
     "docs/src/publishing-in-transactions.md",
-];
+    "it needs a database's driver in the middle of an app; its SQL and Python are run",
+)];
 
-/// What a quotation begins with, on the line before it.
+/// The beginning of the line before a quotation.
 const FROM: &str = "<!-- from ";
 
-/// Finds Rust that nothing compiles.
+/// Finds Rust that nothing compiles, and quotations that differ from their files.
 pub(super) fn offences(sources: &[Source]) -> Vec<Offence> {
     let facade = find(sources, FACADE).map_or("", |file| &file.text);
     let is_page = |source: &&Source| {
         (source.path == "README.md" || source.path.starts_with("docs/src/"))
             && source.extension() == "md"
-            && !ELSEWHERE.contains(&source.path.as_str())
     };
     let mut offences = Vec::new();
     for page in sources.iter().filter(is_page) {
-        let is_compiled = facade.contains(&format!("../../../{}\")", page.path));
+        let include = format!("#[doc = include_str!(\"../../../{}\")]", page.path);
+        let is_compiled = facade.lines().any(|line| line == include);
+        let is_free = NOT_COMPILED.iter().any(|(path, _)| *path == page.path);
         for block in blocks(&page.text) {
-            let what = match block.language {
-                "rust" | "rust,no_run" if is_compiled && block.from().is_none() => continue,
-                "rust" | "rust,no_run" if block.from().is_none() => {
-                    format!("Rust that is not compiled; name the page in {FACADE}")
-                }
-                "rust" | "rust,no_run" | "rust,ignore" | "rs" => match unquoted(sources, &block) {
-                    Some(what) => what,
-                    None => continue,
+            let what = match block.from() {
+                Some(path) => misquoted(sources, path, &block),
+                None => match block.included() {
+                    Some(path) => not_included(sources, page, path),
+                    None => (block.is_rust() && !is_free)
+                        .then(|| not_compiled(&block, is_compiled))
+                        .flatten(),
                 },
-                _ => continue,
             };
-            offences.push(Offence::at_line(&page.path, block.line, what));
+            offences.extend(what.map(|what| Offence::at_line(&page.path, block.line, what)));
         }
     }
     offences
@@ -59,46 +59,74 @@ impl<'a> Block<'a> {
     fn from(&self) -> Option<&'a str> {
         self.before.strip_prefix(FROM).and_then(|rest| rest.strip_suffix(" -->"))
     }
+
+    /// Returns the path of the file that mdBook puts in.
+    fn included(&self) -> Option<&'a str> {
+        let target = self.text.first()?.strip_prefix("{{#include ")?.strip_suffix("}}")?;
+        target.split(':').next()
+    }
+
+    /// Returns the language, and what rustdoc is to do with the block.
+    fn words(&self) -> impl Iterator<Item = &'a str> {
+        self.language.split([',', ' '])
+    }
+
+    fn is_rust(&self) -> bool {
+        self.words().any(|word| ["rust", "rs"].contains(&word.to_lowercase().as_str()))
+    }
 }
 
 fn blocks(page: &str) -> Vec<Block<'_>> {
     let mut blocks: Vec<Block<'_>> = Vec::new();
-    let (mut is_open, mut before) = (false, "");
-    for (index, line) in page.lines().enumerate() {
-        match (line.strip_prefix("```"), is_open) {
-            (Some(language), false) => {
+    let (mut open, mut before) = (None, "");
+    for (index, line) in page.lines().map(str::trim).enumerate() {
+        let rest = line.trim_start_matches(if line.starts_with('~') { '~' } else { '`' });
+        let fence = &line[..line.len() - rest.len()];
+        match open {
+            None if fence.len() >= 3 => {
+                let language = rest.trim();
                 blocks.push(Block { line: index + 1, language, before, text: Vec::new() });
-                is_open = true;
+                open = Some(fence);
             }
-            (Some(_), true) => is_open = false,
-            (None, true) => blocks.last_mut().into_iter().for_each(|block| block.text.push(line)),
-            (None, false) => {}
+            None => {}
+            Some(begin) if rest.is_empty() && fence.starts_with(begin) => open = None,
+            Some(_) => blocks.last_mut().into_iter().for_each(|block| block.text.push(line)),
         }
         before = line;
     }
     blocks
 }
 
-/// Returns what is wrong with a quotation. Comments, and the frame of a module of tests, need not be there.
-fn unquoted(sources: &[Source], block: &Block<'_>) -> Option<String> {
-    if block.text.first().is_some_and(|line| line.starts_with("{{#include ")) {
-        return None;
-    }
-    let Some(path) = block.from() else {
+fn not_compiled(block: &Block<'_>, is_compiled: bool) -> Option<String> {
+    if block.words().any(|word| word == "ignore") || !block.words().any(|word| word == "rust") {
         return Some(format!(
             "Rust that is not compiled; quote a file by a line `{FROM}PATH -->` before it"
         ));
-    };
+    }
+    (!is_compiled).then(|| format!("Rust that is not compiled; name the page in {FACADE}"))
+}
+
+fn not_included(sources: &[Source], page: &Source, path: &str) -> Option<String> {
+    let exists = resolve(&page.path, path).is_some_and(|path| find(sources, &path).is_some());
+    (!exists).then(|| format!("includes {path}, which is missing"))
+}
+
+/// Returns the first fault of a quotation. Comments, marks of parts that are left out (`…`), and the frame of a module
+/// of tests need not be in the file.
+fn misquoted(sources: &[Source], path: &str, block: &Block<'_>) -> Option<String> {
     let Some(file) = find(sources, path) else {
         return Some(format!("quotes {path}, which is missing"));
     };
     let mut lines = file.text.lines().map(str::trim);
-    let shown = block.text.iter().map(|line| line.trim());
-    let mut shown = shown.filter(|line| {
+    let shown = block.text.iter().copied().filter(|line| {
         !line.is_empty()
             && !line.starts_with("//")
-            && !["#[cfg(test)]", "mod tests {", "}"].contains(line)
+            && !["…", "#[cfg(test)]", "mod tests {", "}"].contains(line)
     });
+    let mut shown = shown.peekable();
+    if shown.peek().is_none() {
+        return Some(format!("quotes nothing of {path}"));
+    }
     let missing = shown.find(|line| !lines.any(|found| found == *line));
     missing.map(|line| format!("{path} has no such line, or not in this order: {line}"))
 }
@@ -126,13 +154,46 @@ mod tests {
             whats("<!-- from y.rs -->\n```rs\none();\n```\n"),
             ["quotes y.rs, which is missing"]
         );
-        assert!(whats("```js\nx\n```\n```rust,ignore\n{{#include x.rs}}\n```\n").is_empty());
+        assert!(
+            whats("```js\nx\n```\n```rust,ignore\n{{#include ../../x.rs:2:}}\n```\n").is_empty()
+        );
+        assert_eq!(
+            whats("```rust,ignore\n{{#include x.rs}}\n```\n"),
+            ["includes x.rs, which is missing"]
+        );
+    }
+
+    #[test]
+    fn no_way_to_write_a_fence_hides_rust() {
+        for (begin, end) in [
+            ("```rust,should_panic", "```"),
+            ("```rust, no_run", "```"),
+            ("```Rust", "```"),
+            ("``` rs", "```"),
+            ("```ignore,rust", "```"),
+            ("~~~rust", "~~~"),
+            ("````rust", "````"),
+            ("1. A step:\n\n   ```rust", "   ```"),
+            ("```text\n~~~\n```\n```rust", "```"),
+        ] {
+            assert_eq!(whats(&format!("{begin}\nx\n{end}\n")).len(), 1, "{begin}");
+        }
+        assert!(whats("````text\n```rust\nx\n```\n````\n").is_empty());
+    }
+
+    #[test]
+    fn a_page_is_compiled_only_if_the_facade_says_so_in_code() {
+        let page = Source::new("docs/src/a.md", "```rust\nlet x = 1;\n```\n");
+        let commented = "// #[doc = include_str!(\"../../../docs/src/a.md\")]";
+        assert_eq!(offences(&[page, Source::new(FACADE, commented)]).len(), 1);
     }
 
     #[test]
     fn a_quotation_has_the_lines_of_its_file_in_their_order() {
         let quote = |text: &str| whats(&format!("<!-- from x.rs -->\n```rust,ignore\n{text}```\n"));
-        assert!(quote("one();\n// A remark.\ntwo();\n").is_empty());
+        assert!(quote("one();\n// A remark.\n…\ntwo();\n").is_empty());
+        assert_eq!(quote("// A remark.\n"), ["quotes nothing of x.rs"]);
+        assert_eq!(whats("<!-- from x.rs -->\n```css\nthree\n```\n").len(), 1);
         assert_eq!(
             quote("two();\none();\n"),
             ["x.rs has no such line, or not in this order: one();"]
