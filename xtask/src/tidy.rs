@@ -10,7 +10,7 @@ mod items;
 pub(crate) mod libraries;
 mod links;
 mod manifests;
-mod markdown;
+pub(crate) mod markdown;
 mod msrv;
 mod named_files;
 mod prose;

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use syn::visit::Visit;
 
 use crate::tidy::libraries::Library;
+use crate::tidy::markdown::plain;
 use crate::tidy::sources::{self, Source};
 
 /// Crates whose errors an app does not meet by their types.
@@ -147,26 +148,6 @@ fn doc(attributes: &[syn::Attribute]) -> String {
     });
     let lines: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
     plain(&lines.join(" ")).replace('|', "\\|")
-}
-
-/// Removes the targets of links: `[text](target)` and `[text]` become `text`.
-pub(super) fn plain(text: &str) -> String {
-    let mut plain = String::new();
-    let mut rest = text;
-    while let Some((before, link)) = rest.split_once('[') {
-        plain.push_str(before);
-        let Some((label, after)) = link.split_once(']') else {
-            plain.push('[');
-            rest = link;
-            continue;
-        };
-        plain.push_str(label);
-        rest = match after.strip_prefix('(').and_then(|target| target.split_once(')')) {
-            Some((_, after)) => after,
-            None => after,
-        };
-    }
-    plain + rest
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 
+use crate::tidy::markdown::plain;
 use crate::tidy::sources::{self, Source};
 
 const HEAD: &str = "\
@@ -47,7 +48,7 @@ fn first_sentence(page: &str) -> String {
         .map(str::trim)
         .find(|block| block.starts_with(|c: char| c.is_alphanumeric() || "`[".contains(c)))
         .unwrap_or_default();
-    let paragraph = super::errors::plain(&paragraph.replace('\n', " "));
+    let paragraph = plain(&paragraph.replace('\n', " "));
     let end = paragraph
         .match_indices(['.', ':', '?', '!'])
         .map(|(at, _)| at)

@@ -74,13 +74,17 @@ impl Sketch {
 
     /// Draws an arrow along points.
     pub(super) fn arrow(&mut self, points: &[Point]) {
-        self.line("line\" marker-end=\"url(#tip)", points);
+        self.path("line", " marker-end=\"url(#tip)\"", points);
     }
 
     /// Draws a line without a tip, of one or more classes.
     pub(super) fn line(&mut self, class: &str, points: &[Point]) {
+        self.path(class, "", points);
+    }
+
+    fn path(&mut self, class: &str, attributes: &str, points: &[Point]) {
         let path: Vec<String> = points.iter().map(|(x, y)| format!("{x} {y}")).collect();
-        self.push(format_args!("<path class=\"{class}\" d=\"M{}\"/>", path.join("L")));
+        self.push(format_args!("<path class=\"{class}\"{attributes} d=\"M{}\"/>", path.join("L")));
     }
 
     /// Draws the participants of a sequence, each with a line down to `end`.

@@ -1,4 +1,4 @@
-//! As much of Markdown as it takes to follow links: targets, and what can be one.
+//! As much of Markdown as it takes to follow links, and to do without them.
 
 use std::collections::HashMap;
 
@@ -129,6 +129,27 @@ fn slug(heading: &str) -> String {
         .collect()
 }
 
+/// Removes the targets of links: `[text](target)`, `[text][label]` and `[text]` become `text`. Code stays as it is.
+pub(crate) fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some((before, link)) = rest.split_once('[') {
+        plain.push_str(before);
+        let is_code = plain.matches('`').count() % 2 == 1;
+        let Some((label, after)) = link.split_once(']').filter(|_| !is_code) else {
+            plain.push('[');
+            rest = link;
+            continue;
+        };
+        plain.push_str(label);
+        let target = [('(', ')'), ('[', ']')].into_iter().find_map(|(open, close)| {
+            after.strip_prefix(open).and_then(|target| target.split_once(close))
+        });
+        rest = target.map_or(after, |(_, after)| after);
+    }
+    plain + rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,6 +173,12 @@ mod tests {
         assert_eq!(targets(page), ["yes.md", "yes.md"]);
         assert_eq!(targets("a lone ` and [e](yes.md)"), ["yes.md"]);
         assert!(targets("[^1]: a footnote").is_empty());
+    }
+
+    #[test]
+    fn plain_text_has_no_targets_and_all_code() {
+        assert_eq!(plain("[a](b.md), [`C`][d] and [`E`] of [f"), "a, `C` and `E` of [f");
+        assert_eq!(plain("takes `&[u8]` or `x[0](1)`"), "takes `&[u8]` or `x[0](1)`");
     }
 
     #[test]
