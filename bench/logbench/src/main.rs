@@ -10,6 +10,7 @@
 
 mod logs;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,14 +28,14 @@ use crate::logs::Logs;
 #[derive(Debug, Parser)]
 struct Cli {
     /// Rounds, of which the median counts
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
+    #[arg(long, default_value = "5")]
+    rounds: NonZeroUsize,
     /// Milliseconds of one measurement
     #[arg(long, default_value_t = 2_000)]
     lasts: u64,
     /// Publishers at once
     #[arg(long, value_delimiter = ',', default_value = "1,16,64,256")]
-    publishers: Vec<usize>,
+    publishers: Vec<NonZeroUsize>,
     /// The size of the data, in bytes
     #[arg(long, default_value_t = 128)]
     bytes: usize,
@@ -57,10 +58,10 @@ async fn main() -> Result<()> {
     let logs = Logs::start(&cli.directory).await?;
     let hubs = logs.hubs();
     let mut figures = vec![vec![Vec::new(); hubs.len()]; cli.publishers.len()];
-    for _ in 0..cli.rounds {
+    for _ in 0..cli.rounds.get() {
         for (row, &publishers) in figures.iter_mut().zip(&cli.publishers) {
             for (cell, (_, hub)) in row.iter_mut().zip(&hubs) {
-                cell.push(measure(hub, publishers, &cli).await?);
+                cell.push(measure(hub, publishers.get(), &cli).await?);
             }
         }
     }
