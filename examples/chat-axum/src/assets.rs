@@ -6,7 +6,7 @@ use axum::Router;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use sse_kit::axum::{self as live};
+use sse_kit::axum as live;
 use sse_kit::htmx::{Dialect, PageScripts, Script};
 use sse_kit::monitor;
 use tower_http::services::ServeFile;

@@ -23,7 +23,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Parser;
 use sse_kit::Hub;
-use sse_kit::axum::{self as live};
+use sse_kit::axum as live;
 use sse_kit::http::Quota;
 use sse_kit::shutdown::{GoodbyePolicy, ReconnectSpread, Shutdown, Signals};
 use tokio::net::TcpListener;

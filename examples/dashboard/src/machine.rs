@@ -44,8 +44,7 @@ impl Machine {
         let seconds = self.read_at.elapsed().as_secs_f64();
         self.read_at = Instant::now();
         let (mut received, mut sent) = (0.0, 0.0);
-        // What the machine sends to itself is no traffic.
-        for (_, network) in self.networks.iter().filter(|(name, _)| !name.starts_with("lo")) {
+        for (_, network) in self.networks.iter().filter(|(name, _)| !is_loopback(name)) {
             received += number(network.received());
             sent += number(network.transmitted());
         }
@@ -93,8 +92,24 @@ impl Source for Machine {
     }
 }
 
+/// Returns whether a network is the machine's own, on which it sends to itself: Linux has `lo`, other systems `lo0`.
+fn is_loopback(network: &str) -> bool {
+    ["lo", "lo0"].contains(&network)
+}
+
 fn disk_reading(disk: &Disk) -> DiskReading {
     let total = disk.total_space();
     let space = Space { used: total.saturating_sub(disk.available_space()), total };
     DiskReading { mounted_at: disk.mount_point().display().to_string(), space }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_radio_network_is_no_loopback() {
+        assert!(["lo", "lo0"].into_iter().all(is_loopback));
+        assert!(!["lowpan0", "eth0"].into_iter().any(is_loopback));
+    }
 }

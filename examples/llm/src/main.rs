@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use sse_kit::Hub;
-use sse_kit::axum::{self as live};
+use sse_kit::axum as live;
 use sse_kit::shutdown::{Shutdown, Signals};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
