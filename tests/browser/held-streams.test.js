@@ -1,7 +1,8 @@
-// Streams whose answers the test holds, and gives in an order of its own, to the microtask.
+// Streams that the test answers itself, in each order of a few microtasks.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { launchBrowser } from './launch.js';
+import { until } from './patience.js';
 import { connect, hasLog, log, openProfile, startSite } from './site.js';
 
 /** @type {import('playwright-core').Browser} */
@@ -89,10 +90,10 @@ test('B4: a forgotten try and the stream in its place may be answered in any ord
       [late, lag],
     );
     await hasLog(tab, ['2']);
-    assert.equal(
-      await tab.evaluate(() => window.held.filter((/** @type {any} */ stream) => stream.isOpen).length),
-      1,
-      `after ${late} and ${lag} microtasks`,
+    await until(
+      () => tab.evaluate(() => window.held.filter((/** @type {any} */ stream) => stream.isOpen).length),
+      (open) => open === 1,
+      `one open stream after ${late} and ${lag} microtasks`,
     );
   }
   assert.deepEqual(complaints, []);
