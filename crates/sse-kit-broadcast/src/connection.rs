@@ -97,7 +97,7 @@ impl Connection {
     /// Returns the time of the last event that entered the queue, or the time at which the
     /// connection opened.
     pub fn last_activity(&self) -> Instant {
-        self.queue.lock().stats().last_activity
+        self.queue.lock().last_activity()
     }
 
     /// Returns the state, the queue and the progress, as of one moment.

@@ -174,6 +174,11 @@ impl Queue {
         self.end.unwrap_or(CloseReason::ClientGone)
     }
 
+    /// Returns the time of the last event that entered the queue, or of its beginning.
+    pub(crate) fn last_activity(&self) -> Instant {
+        self.last_activity
+    }
+
     /// Returns the reason for the end, once it is decided.
     pub(crate) fn ending(&self) -> Option<CloseReason> {
         self.end

@@ -104,7 +104,9 @@ impl Shard {
                 let Some(list) = lists.get(&id) else { return };
                 end = end.min(list.len());
                 let begin = end.saturating_sub(BATCH);
-                list[begin..end].iter().rev().for_each(&mut act);
+                for connection in list[begin..end].iter().rev() {
+                    act(connection);
+                }
                 end = begin;
             }
             if end == 0 {

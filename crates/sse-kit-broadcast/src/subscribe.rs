@@ -192,6 +192,7 @@ impl SubscriptionBuilder {
         let begin = Begin::at(now_at, resume.as_ref(), start, node.shares_log);
         let lacks = begin.after().filter(|after| may_backfill && state.may_lack(&topics, *after));
         let mut queue = Queue::new(now_at, limits, policy);
+        let opened = queue.last_activity();
         match lacks {
             Some(after) => queue.hold(after),
             None => begin.set_up(&mut queue, now_at),
@@ -228,7 +229,7 @@ impl SubscriptionBuilder {
             Begin::Search(search) => Opening::search(now_at, search.wanted(), limits.bytes),
             _ => Opening::default(),
         };
-        let place = Place { cursor, begins_at_cursor, newest, lineage };
+        let place = Place { cursor, begins_at_cursor, newest, lineage, opened };
         let subscription = Subscription::new(node, connection, place, (opening, span));
         let lacks = lacks.map(|after| MissingRange {
             after,

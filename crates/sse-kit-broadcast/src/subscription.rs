@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_core::Stream;
 use sse_kit_event::EventId;
 use tokio::time::Instant;
+use tracing::level_filters::LevelFilter;
 
 use crate::connection::Connection;
 use crate::connection_watch::ConnectionEvent;
@@ -41,7 +42,6 @@ pub struct Subscription {
     /// The events before those in the queue.
     opening: Opening,
     span: StreamSpan,
-    opened: Instant,
 }
 
 /// The place in the log at which a subscription begins.
@@ -52,6 +52,8 @@ pub(crate) struct Place {
     pub(crate) begins_at_cursor: bool,
     pub(crate) newest: Option<EventId>,
     pub(crate) lineage: Lineage,
+    /// The time at which the subscription began.
+    pub(crate) opened: Instant,
 }
 
 impl Subscription {
@@ -63,8 +65,7 @@ impl Subscription {
     ) -> Self {
         let begins_with_gap = opening.is_empty() && connection.queue.lock().is_gap_next();
         let shard = Arc::clone(&node.shards[connection.shard]);
-        let opened = Instant::now();
-        Self { node, shard, connection, place, begins_with_gap, opening, span, opened }
+        Self { node, shard, connection, place, begins_with_gap, opening, span }
     }
 
     /// Sets the events that are yielded before anything else.
@@ -113,10 +114,10 @@ impl Subscription {
     fn ready(&self, delivery: Delivery) -> Poll<Option<Delivery>> {
         match &delivery {
             Delivery::Entry(entry) => {
-                if self.shard.delivered.next().is_multiple_of(MEASURED) {
-                    self.measure(entry);
+                let is_measured = self.shard.delivered.next().is_multiple_of(MEASURED);
+                if is_measured || LevelFilter::current() == LevelFilter::TRACE {
+                    self.note(entry, is_measured);
                 }
-                self.span.delivered(entry);
             }
             Delivery::Direct(_) => self.shard.delivered.add(1),
             Delivery::Gap(gap) => {
@@ -130,9 +131,12 @@ impl Subscription {
         Poll::Ready(Some(delivery))
     }
 
-    /// Measures a delivery, unless it is of an event from before the stream.
-    fn measure(&self, entry: &Entry) {
-        if entry.at >= self.opened {
+    /// Logs a delivery, and measures it, unless it is of an event from before the stream. Few
+    /// deliveries come here, so it is not inlined.
+    #[cold]
+    fn note(&self, entry: &Entry, is_measured: bool) {
+        self.span.delivered(entry);
+        if is_measured && entry.at >= self.place.opened {
             let counters = &self.node.counters;
             let delay = Instant::now().duration_since(entry.at);
             counters.publish_to_write.observe_duration(delay);
