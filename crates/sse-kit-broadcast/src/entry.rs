@@ -18,7 +18,7 @@ pub struct Entry {
     pub(crate) audience: Audience,
     pub(crate) key: Option<EventKey>,
     pub(crate) except: ConnectionSet,
-    pub(crate) trace: Option<TraceContext>,
+    pub(crate) trace: Option<Box<TraceContext>>,
     pub(crate) frame: Bytes,
     pub(crate) at: Instant,
     pub(crate) compressed: OnceLock<Bytes>,
@@ -62,7 +62,7 @@ impl Entry {
     /// Returns the trace of the request that caused the event, if the publisher had one and the log
     /// keeps it.
     pub fn trace_context(&self) -> Option<TraceContext> {
-        self.trace
+        self.trace.as_deref().copied()
     }
 
     /// Returns the event in the `text/event-stream` format, with its id.

@@ -37,7 +37,7 @@ impl<'a> Publish<'a> {
     /// Sets the trace that the event belongs to, such as that of a request with a `traceparent`.
     /// Default: the one that [`TracePropagation`](crate::TracePropagation) returns.
     pub fn trace_context(mut self, trace: impl Into<Option<TraceContext>>) -> Self {
-        self.options.trace = trace.into();
+        self.options.trace = trace.into().map(Box::new);
         self
     }
 

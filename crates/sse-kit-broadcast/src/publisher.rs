@@ -9,7 +9,6 @@ use std::time::Duration;
 use futures_core::future::BoxFuture;
 use sse_kit_event::{Audience, ConnectionId, Event, EventId, EventName, TraceContext};
 use tokio::sync::MutexGuard;
-use tracing::{Instrument, Span};
 
 use crate::connection_set::ConnectionSet;
 use crate::hooks::{Draft, Guard, Hooks, Judged, Outcome};
@@ -18,7 +17,7 @@ use crate::node::Node;
 use crate::publish_error::PublishError;
 use crate::receipt::{OnAppendFailure, Reach, Receipt};
 use crate::record::{Append, Once, Record};
-use crate::tracing_links::{Propagation, note_published, publish_span};
+use crate::tracing_links::{Propagation, RareSpan, note_published, publish_span};
 
 /// The part of a hub before the log: the hooks, and the appends.
 #[derive(Debug)]
@@ -46,7 +45,7 @@ pub(crate) struct PublishOptions {
     /// The newest event for the audience that the publisher knows.
     pub(crate) expected: Option<EventId>,
     /// The trace that the publisher says the event belongs to.
-    pub(crate) trace: Option<TraceContext>,
+    pub(crate) trace: Option<Box<TraceContext>>,
 }
 
 /// The conditions of an append, and the trace of its events.
@@ -54,7 +53,7 @@ pub(crate) struct PublishOptions {
 struct Terms {
     once: Option<Once>,
     expected: Option<EventId>,
-    trace: Option<TraceContext>,
+    trace: Option<Box<TraceContext>>,
 }
 
 /// An event that the hooks accepted.
@@ -112,27 +111,31 @@ impl Publisher {
         let once = Once::from_event(&event, &audience);
         let terms = Terms { once, expected, trace: options.trace.or_else(|| self.current(&span)) };
         let outcome = if self.hooks.has_broadcast() {
-            let judged = self.publish_judged(Draft::new(audience, event), except, terms);
-            judged.instrument(span.clone()).await
+            let draft = Draft::new(audience, event);
+            if span.is_recorded() {
+                span.around(Box::pin(self.publish_judged(draft, except, terms))).await
+            } else {
+                self.publish_judged(draft, except, terms).await
+            }
         } else {
             let passed = [Passed { audience, event, except }];
             let append = to_append(&passed, terms);
             let is_conditional = is_conditional(&append);
             // Only the log is within the span: a future around all of this would be moved, at a cost.
-            let appending = span.in_scope(|| self.log.append(append));
-            let appended = appending.instrument(span.clone()).await;
+            let appending = span.within(|| self.log.append(append));
+            let appended = span.around(appending).await;
             self.receipt(&passed, appended, is_conditional)
         };
-        if !span.is_disabled() {
+        if span.is_recorded() {
             note_published(&span, &outcome);
         }
         outcome
     }
 
     /// Returns the trace context within a span.
-    fn current(&self, span: &Span) -> Option<TraceContext> {
+    fn current(&self, span: &RareSpan) -> Option<Box<TraceContext>> {
         let propagation = self.propagation.as_ref()?;
-        span.in_scope(|| propagation.current())
+        span.within(|| propagation.current()).map(Box::new)
     }
 
     /// Runs the hooks and publishes the events that they accept. Hooks judge one event at a time,
@@ -292,7 +295,7 @@ fn to_append(passed: &[Passed], terms: Terms) -> Append {
         key: event.key().cloned(),
         except: except.clone(),
         event: event.encode(),
-        trace,
+        trace: trace.clone(),
     });
     let record = records.next().expect("something passed");
     Append { record, follow_ups: records.collect(), once, expected }

@@ -31,7 +31,8 @@ pub struct Record {
     /// The event, complete except for its id.
     pub event: EncodedEvent,
     /// The trace of the request that caused the event. A log keeps it if it can; no client gets it.
-    pub trace: Option<TraceContext>,
+    /// In a box, as every record is moved and few have one.
+    pub trace: Option<Box<TraceContext>>,
 }
 
 impl Record {
@@ -56,7 +57,7 @@ impl Record {
     /// Sets the trace of the request that caused the event.
     #[must_use]
     pub fn with_trace(self, trace: Option<TraceContext>) -> Self {
-        Self { trace, ..self }
+        Self { trace: trace.map(Box::new), ..self }
     }
 }
 

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use futures_core::future::BoxFuture;
 use sse_kit_event::control::Gap;
 use sse_kit_event::{Audience, LastEventId, TraceContext};
-use tracing::Span;
 use tracing::field::{Empty, debug, display};
+use tracing::{Instrument, Span};
 
 use crate::connection::Connection;
 use crate::ending::CloseReason;
@@ -31,9 +32,44 @@ pub trait TracePropagation: Send + Sync + fmt::Debug + 'static {
 /// The propagation of a hub; `None` until the app sets one.
 pub(crate) type Propagation = Option<Arc<dyn TracePropagation>>;
 
+/// A span that takes one word where nobody records it, as it is moved along with what it is about.
+#[derive(Debug, Default)]
+pub(crate) struct RareSpan(Option<Box<Span>>);
+
+impl RareSpan {
+    #[inline]
+    fn new(span: Span) -> Self {
+        Self((!span.is_disabled()).then(|| Box::new(span)))
+    }
+
+    #[inline]
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Calls a function, such as one that logs, within the span.
+    #[inline]
+    pub(crate) fn within<T>(&self, act: impl FnOnce() -> T) -> T {
+        match &self.0 {
+            Some(span) => span.in_scope(act),
+            None => act(),
+        }
+    }
+
+    /// Returns a future that does its work within the span.
+    #[inline]
+    pub(crate) fn around<'a, T: 'a>(&self, work: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
+        match &self.0 {
+            Some(span) => Box::pin(work.instrument(Span::clone(span))),
+            None => work,
+        }
+    }
+}
+
 /// Returns the span of a publish.
-pub(crate) fn publish_span(audience: &Audience) -> Span {
-    tracing::debug_span!(
+#[inline]
+pub(crate) fn publish_span(audience: &Audience) -> RareSpan {
+    RareSpan::new(tracing::debug_span!(
         "sse.publish",
         otel.kind = "producer",
         messaging.system = "sse-kit",
@@ -44,11 +80,12 @@ pub(crate) fn publish_span(audience: &Audience) -> Span {
         sse.receivers = Empty,
         otel.status_code = Empty,
         error.type = Empty,
-    )
+    ))
 }
 
 /// Notes the outcome of a publish in its span.
-pub(crate) fn note_published(span: &Span, outcome: &Result<Receipt, PublishError>) {
+pub(crate) fn note_published(span: &RareSpan, outcome: &Result<Receipt, PublishError>) {
+    let Some(span) = &span.0 else { return };
     match outcome {
         Ok(receipt) => {
             span.record("messaging.message.id", display(receipt.id));
@@ -79,7 +116,7 @@ pub(crate) fn deliver_span(entries: &[Arc<Entry>], receivers: usize, to: &Propag
         sse.receivers = receivers,
     );
     if let Some(propagation) = to {
-        let causes: Vec<_> = entries.iter().filter_map(|entry| entry.trace).collect();
+        let causes: Vec<_> = entries.iter().filter_map(|entry| entry.trace_context()).collect();
         if !causes.is_empty() {
             span.in_scope(|| propagation.link(&causes));
         }
@@ -87,9 +124,9 @@ pub(crate) fn deliver_span(entries: &[Arc<Entry>], receivers: usize, to: &Propag
     span
 }
 
-/// The span of a stream, from its beginning to its end; empty if nobody records it.
+/// The span of a stream, from its beginning to its end.
 #[derive(Debug, Default)]
-pub(crate) struct StreamSpan(Option<Box<Span>>);
+pub(crate) struct StreamSpan(RareSpan);
 
 impl StreamSpan {
     /// Begins the span and logs that the stream is open.
@@ -109,7 +146,7 @@ impl StreamSpan {
             sse.resumed_from = Empty,
             sse.close_reason = Empty,
         );
-        let span = Self((!span.is_disabled()).then(|| Box::new(span)));
+        let span = RareSpan::new(span);
         if let (Some(span), Some(from)) = (&span.0, resumed) {
             span.record("sse.resumed_from", display(LastSeen(from)));
         }
@@ -118,12 +155,12 @@ impl StreamSpan {
             let resumed_from = resumed.map(|last| display(LastSeen(last)));
             tracing::debug!(%connection, ?topics, resumes, resumed_from, "a stream is open");
         });
-        span
+        Self(span)
     }
 
     /// Logs a gap, which the stream sends to its client.
     pub(crate) fn gap(&self, connection: &Connection, gap: &Gap) {
-        self.within(|| {
+        self.0.within(|| {
             let (connection, reason) = (&connection.id, &gap.reason);
             tracing::debug!(%connection, ?reason, ?gap, "a stream has a gap");
         });
@@ -131,26 +168,19 @@ impl StreamSpan {
 
     /// Logs that the stream took an event from its queue, to write it to its client.
     pub(crate) fn delivered(&self, entry: &Entry) {
-        self.within(|| {
-            let traceparent = entry.trace.map(display);
+        self.0.within(|| {
+            let traceparent = entry.trace.as_deref().map(display);
             tracing::trace!(id = %entry.id, traceparent, "an event is delivered");
         });
     }
 
-    /// Runs a function, such as one that logs, within the span.
-    fn within(&self, act: impl FnOnce()) {
-        match &self.0 {
-            Some(span) => span.in_scope(act),
-            None => act(),
-        }
-    }
-
     /// Notes how the stream ended.
     pub(crate) fn end(&self, connection: &Connection, reason: CloseReason) {
-        if let Some(span) = &self.0 {
+        if let Some(span) = &self.0.0 {
             span.record("sse.close_reason", debug(reason));
         }
-        self.within(|| tracing::debug!(connection = %connection.id, ?reason, "a stream has ended"));
+        self.0
+            .within(|| tracing::debug!(connection = %connection.id, ?reason, "a stream has ended"));
     }
 }
 

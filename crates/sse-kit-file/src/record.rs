@@ -23,7 +23,7 @@ pub(crate) fn encode(record: &Record, once: Option<&Once>, out: &mut Vec<u8>) {
     let begin = out.len();
     put_len(out, 0);
     let key = record.key.as_ref().map_or(0, |_| HAS_KEY);
-    let trace = record.trace.map_or(0, |_| HAS_TRACE);
+    let trace = record.trace.as_ref().map_or(0, |_| HAS_TRACE);
     out.push(once.map_or(0, |_| HAS_ONCE) | key | trace);
     if let Some(Once { scope, key, digest, .. }) = once {
         put_audience(out, scope);
@@ -39,7 +39,7 @@ pub(crate) fn encode(record: &Record, once: Option<&Once>, out: &mut Vec<u8>) {
     for id in except {
         put(out, id.as_str().as_bytes());
     }
-    if let Some(trace) = record.trace {
+    if let Some(trace) = &record.trace {
         out.extend(trace.trace_id().to_le_bytes());
         out.extend(trace.span_id().to_le_bytes());
         out.push(trace.flags());

@@ -36,7 +36,7 @@ struct Request {
     follow_ups: Vec<Fields>,
     once: Option<Once>,
     expected: Option<EventId>,
-    trace: Option<TraceContext>,
+    trace: Option<Box<TraceContext>>,
     /// The key under which Redis remembers the append.
     key: String,
     /// A random text, the same for all attempts.
@@ -87,7 +87,7 @@ impl Appender {
     fn request(&self, append: Append) -> Result<Request, AppendError> {
         let Append { record, follow_ups, once, expected, .. } = append;
         // Its follow-ups have the same.
-        let trace = record.trace;
+        let trace = record.trace.clone();
         let (record, max) = (Fields::from_record(&record), self.config.max_record_bytes);
         let follow_ups: Vec<_> = follow_ups.iter().map(Fields::from_record).collect();
         let bytes = record.len() + follow_ups.iter().map(Fields::len).sum::<usize>();
@@ -162,7 +162,7 @@ impl Appender {
         for follow_up in &request.follow_ups {
             follow_up.add_to(&mut call);
         }
-        if let Some(trace) = request.trace {
+        if let Some(trace) = &request.trace {
             call.arg(trace.to_string());
         }
         match call.invoke_async::<Reply>(&mut connection).await {
