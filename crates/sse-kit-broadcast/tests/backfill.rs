@@ -143,6 +143,8 @@ async fn what_history_loses_while_the_log_is_read_is_not_lost() -> TestResult {
         settle().await;
         assert_eq!(received(&mut subscription).await, all([21]));
         assert_eq!((log.reads(), hub.stats().backfilled, hub.stats().gaps), (1, 1, 0));
+        let backfill = hub.stats().backfill;
+        assert_eq!((backfill.count(), backfill.sum), (1, 9));
     }
     Ok(())
 }

@@ -76,6 +76,7 @@ async fn an_event_is_handled_rendered_and_published() -> Test {
     let receipt = emitted.receipt.as_ref().expect("it was published");
     assert_eq!(receipt.receivers, 1);
     assert_eq!(emitted.errors().count(), 0);
+    assert_eq!(kit.stats().render.count(), 1);
     assert_eq!(
         next(&mut page).await,
         format!(

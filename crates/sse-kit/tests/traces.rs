@@ -5,7 +5,7 @@ use opentelemetry::trace::{SpanKind, Status, TracerProvider};
 use opentelemetry::{SpanId, Value};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use serde::{Deserialize, Serialize};
-use sse_kit::broadcast::{Delivery, Goodbye, OnAppendFailure};
+use sse_kit::broadcast::{Delivery, Goodbye, OnAppendFailure, Verdict};
 use sse_kit::event::{LastEventId, Topic, TraceContext};
 use sse_kit::htmx::{Html, Update};
 use sse_kit::opentelemetry::OpenTelemetry;
@@ -23,10 +23,14 @@ impl EventData for Done {
 
 /// Runs work, and returns the spans that have ended when all of it is over.
 fn spans(work: impl Future<Output = Result<(), BoxError>>) -> Vec<SpanData> {
+    spans_at(LevelFilter::DEBUG, work)
+}
+
+fn spans_at(level: LevelFilter, work: impl Future<Output = Result<(), BoxError>>) -> Vec<SpanData> {
     let exporter = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
-    let subscriber = tracing_subscriber::registry().with(LevelFilter::DEBUG).with(layer);
+    let subscriber = tracing_subscriber::registry().with(level).with(layer);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
     tracing::subscriber::with_default(subscriber, || {
@@ -138,6 +142,76 @@ fn a_publisher_may_name_the_trace() {
     let deliver = one(&spans, "sse.deliver");
     let link = deliver.links.iter().next().expect("a link");
     assert_eq!(link.span_context.span_id().to_string(), "00f067aa0ba902b7");
+}
+
+#[test]
+fn hooks_run_within_the_publish_and_follow_ups_have_its_trace() {
+    let spans = spans(async {
+        let hub = Hub::builder().shards(1).propagate_traces(OpenTelemetry);
+        let second: Topic = "b".parse()?;
+        let to = second.clone();
+        let hub = hub.on_broadcast(move |draft| {
+            tracing::info_span!("hook").in_scope(|| ());
+            if draft.event().data() == "first" {
+                draft.follow_up(&to, Event::new("second"));
+            }
+            Ok(Verdict::Keep)
+        });
+        let hub = hub.build()?;
+        let first: Topic = "a".parse()?;
+        hub.publish(&first, Event::new("first")).await?;
+        let [first, second] =
+            [first, second].map(|topic| hub.history(&topic, 1)[0].trace_context());
+        assert!(first.is_some());
+        assert_eq!(first, second);
+        Ok(())
+    });
+    let publish = one(&spans, "sse.publish");
+    let hooks: Vec<_> = spans.iter().filter(|span| span.name == "hook").collect();
+    assert_eq!(hooks.len(), 2);
+    for hook in hooks {
+        assert_eq!(hook.parent_span_id, publish.span_context.span_id());
+    }
+}
+
+/// Without the span `sse.publish`, as at the level info, an event belongs to the span around it.
+#[test]
+fn an_event_has_a_trace_also_where_its_publish_is_not_recorded() {
+    let spans = spans_at(LevelFilter::INFO, async {
+        let (hub, topic) = (traced()?, "a".parse::<Topic>()?);
+        let request = tracing::info_span!("request");
+        hub.publish(&topic, Event::new("x")).instrument(request).await?;
+        let trace = hub.history(&topic, 1)[0].trace_context().ok_or("no trace")?;
+        tracing::info_span!("caused", by = trace.span_id()).in_scope(|| ());
+        Ok(())
+    });
+    let request = one(&spans, "request").span_context.span_id();
+    let by = u64::from_be_bytes(request.to_bytes()).to_string();
+    assert_eq!(value(one(&spans, "caused"), "by"), Some(by));
+}
+
+#[test]
+fn at_the_level_trace_a_stream_logs_each_event_with_its_trace() {
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let spans = spans_at(LevelFilter::TRACE, async {
+        let (hub, topic) = (traced()?, "a".parse::<Topic>()?);
+        let mut page = hub.subscribe(&topic).open()?;
+        // The first one is measured as well, the second one is not.
+        for _ in 0..2 {
+            let publish = hub.except([]).trace_context(trace.parse::<TraceContext>()?);
+            publish.publish(&topic, Event::new("x")).await?;
+            assert!(matches!(page.recv().await, Some(Delivery::Entry(_))));
+        }
+        Ok(())
+    });
+    let events = &one(&spans, "sse.stream").events.events;
+    let delivered: Vec<_> = events.iter().filter(|e| e.name == "an event is delivered").collect();
+    assert_eq!(delivered.len(), 2, "{events:?}");
+    for event in delivered {
+        let found =
+            event.attributes.iter().find(|attribute| attribute.key.as_str() == "traceparent");
+        assert_eq!(found.expect("a trace").value.as_str(), trace);
+    }
 }
 
 #[test]
