@@ -29,6 +29,7 @@ impl Coalescer {
 
     /// Wakes a connection that was offered events, or defers its wake-up. A connection whose queue
     /// is half full is woken immediately.
+    #[inline]
     pub(crate) fn wake_or_defer(
         &mut self,
         connection: &Arc<Connection>,
