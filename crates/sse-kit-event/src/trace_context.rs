@@ -22,9 +22,8 @@ use std::str::FromStr;
 /// [spec]: https://www.w3.org/TR/trace-context/#traceparent-header
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TraceContext {
-    // Bytes, as numbers would be aligned, and every event has room for a context.
-    trace_id: [u8; 16],
-    span_id: [u8; 8],
+    trace_id: u128,
+    span_id: u64,
     flags: u8,
 }
 
@@ -35,19 +34,17 @@ impl TraceContext {
     /// Creates a context from the ids of a trace and of a span in it; `None` if one of them is 0,
     /// which the specification reserves.
     pub fn new(trace_id: u128, span_id: u64, flags: u8) -> Option<Self> {
-        let is_valid = trace_id != 0 && span_id != 0;
-        let (trace_id, span_id) = (trace_id.to_be_bytes(), span_id.to_be_bytes());
-        is_valid.then_some(Self { trace_id, span_id, flags })
+        (trace_id != 0 && span_id != 0).then_some(Self { trace_id, span_id, flags })
     }
 
     /// Returns the id of the trace.
     pub fn trace_id(&self) -> u128 {
-        u128::from_be_bytes(self.trace_id)
+        self.trace_id
     }
 
     /// Returns the id of the span that published the event.
     pub fn span_id(&self) -> u64 {
-        u64::from_be_bytes(self.span_id)
+        self.span_id
     }
 
     /// Returns the flags, of which the lowest bit means "sampled".
@@ -96,7 +93,7 @@ fn hex(text: &str, len: usize) -> Option<u128> {
 
 impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace_id(), self.span_id(), self.flags)
+        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, self.flags)
     }
 }
 
