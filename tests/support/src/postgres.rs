@@ -25,7 +25,7 @@ const KEEPER: &str = r#"
 folder=$1; shift
 { "$@"; touch "$folder/ended"; } &
 read -r signal
-kill -"${signal:-QUIT}" "$(head -n 1 "$folder/data/postmaster.pid")"
+[ -e "$folder/ended" ] || kill -"${signal:-QUIT}" "$(head -n 1 "$folder/data/postmaster.pid")"
 wait
 [ -n "$signal" ] || rm -rf "$folder"
 "#;
@@ -189,6 +189,7 @@ impl Server {
         let folder = self.folder.path();
         let ended = folder.join("ended");
         drop(fs::remove_file(&ended)); // it is there after an earlier run
+        let earlier = self.state();
         let log = fs::File::create(folder.join("log")).expect("a file");
         let in_haste = ["-c", "fsync=off", "-c", "full_page_writes=off"];
         let options = self.options.iter().map(String::as_str);
@@ -207,7 +208,7 @@ impl Server {
             .expect("there is a shell");
         self.keeper = Some(keeper);
         let end = Instant::now() + PATIENCE;
-        while !self.is_ready() {
+        while !self.is_ready(&earlier) {
             if ended.exists() {
                 self.end("KILL");
                 return false;
@@ -218,11 +219,17 @@ impl Server {
         true
     }
 
-    /// Returns `true` if the server accepts connections: the eighth line of its file says so.
-    fn is_ready(&self) -> bool {
-        let file = fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
-        let mut lines = file.lines().skip(3);
-        let is_ours = lines.next() == Some(&self.port.to_string());
+    /// Returns the file in which a server tells its state. One that was killed leaves it behind.
+    fn state(&self) -> String {
+        fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default()
+    }
+
+    /// Returns `true` if the server accepts connections: the eighth line of its file says so, which is not
+    /// that of an earlier server.
+    fn is_ready(&self, earlier: &str) -> bool {
+        let state = self.state();
+        let mut lines = state.lines().skip(3);
+        let is_ours = state != earlier && lines.next() == Some(&self.port.to_string());
         is_ours && lines.nth(3).is_some_and(|state| matches!(state.trim(), "ready" | "standby"))
     }
 
@@ -346,5 +353,28 @@ fn free_port() -> (u16, UdpSocket) {
         {
             return (port, claim);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The processes of a killed server may outlive it, with its memory, so the next one cannot start yet.
+    #[test]
+    fn a_killed_server_that_restarts_accepts_connections() {
+        let mut server = Server::start(&[]);
+        let query = "select 'busy', count(*) from generate_series(1, 30000000)";
+        let mut busy = command("psql");
+        let busy = busy.args(["--command", query, &server.url()]).stderr(Stdio::null());
+        let mut busy = busy.stdout(Stdio::null()).spawn().expect("there is a psql");
+        let count = "select count(*) from pg_stat_activity where query like 'select ''busy''%'";
+        while server.psql("postgres", count) == "0" {
+            sleep(Duration::from_millis(5));
+        }
+        server.kill();
+        server.restart();
+        assert_eq!(server.psql("postgres", "select 1"), "1");
+        busy.wait().expect("it is our child");
     }
 }
