@@ -12,9 +12,9 @@ use tokio_postgres::types::ToSql;
 
 use crate::batch::{Batch, Outcome};
 use crate::config::PostgresConfig;
-use crate::error::{ConnectError, Refusal};
+use crate::error::{ConnectError, Refusal, described};
 use crate::queue::Waiting;
-use crate::session::{Session, described};
+use crate::session::Session;
 use crate::status::{Shared, View};
 
 /// The pause between two attempts.
@@ -57,7 +57,7 @@ struct Sending {
 /// The reason why an attempt failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    #[error(transparent)]
+    #[error("{}", described(.0))]
     Connect(ConnectError),
     #[error("PostgreSQL refused: {}", described(.0))]
     Postgres(#[from] tokio_postgres::Error),

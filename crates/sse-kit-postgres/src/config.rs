@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_postgres::config::TargetSessionAttrs;
 
 use crate::error::ConnectError;
+use crate::hosts::each_host;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 
@@ -31,7 +32,8 @@ const MAX_COUNT: u64 = i64::MAX.unsigned_abs();
 #[derive(Clone)]
 #[must_use = "settings are used when a log is opened"]
 pub struct PostgresConfig {
-    pub(crate) server: tokio_postgres::Config,
+    /// The settings for each host of the address.
+    pub(crate) hosts: Vec<tokio_postgres::Config>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Tls,
     pub(crate) keep_events: u64,
@@ -59,9 +61,6 @@ impl PostgresConfig {
     pub fn new(url: &str) -> Result<Self, ConnectError> {
         let address = |error: tokio_postgres::Error| ConnectError::Address(error.into());
         let mut server: tokio_postgres::Config = url.parse().map_err(address)?;
-        if server.get_hosts().is_empty() && server.get_hostaddrs().is_empty() {
-            return Err(ConnectError::Address("the address names no host".into()));
-        }
         if !cfg!(feature = "tls")
             && server.get_ssl_mode() == tokio_postgres::config::SslMode::Require
         {
@@ -72,8 +71,12 @@ impl PostgresConfig {
         if server.get_application_name().is_none() {
             server.application_name("sse-kit");
         }
+        let Some(hosts) = each_host(&server) else {
+            let reason = "the address names no host, or not one address and one port for each";
+            return Err(ConnectError::Address(reason.into()));
+        };
         Ok(Self {
-            server,
+            hosts,
             #[cfg(feature = "tls")]
             tls: Tls::default(),
             keep_events: 100_000,
@@ -114,8 +117,12 @@ impl PostgresConfig {
         Self { append_deadline: deadline.min(MAX_TIME), ..self }
     }
 
-    /// Sets the timeout of a connection attempt to one host and of one append; after it, the node
-    /// retries on a new connection. Reads may take five times as long. Default: 1 s.
+    /// Sets the timeout of a connection attempt to one host, after which the node tries the next one, and
+    /// of one append, after which it retries on a new connection. Reads may take five times as long.
+    /// Default: 1 s.
+    ///
+    /// Hosts are tried in turn within [`append_deadline`](Self::append_deadline) too: with several of
+    /// them, that should be longer than this for each.
     pub fn attempt_timeout(self, timeout: Duration) -> Self {
         Self { attempt_timeout: timeout.clamp(Duration::from_millis(10), MAX_TIME), ..self }
     }
@@ -134,8 +141,7 @@ impl PostgresConfig {
 
     /// Returns the maximum duration of an attempt to connect, over all hosts.
     pub(crate) fn connect_timeout(&self) -> Duration {
-        let hosts = self.server.get_hosts().len().max(1);
-        self.attempt_timeout.saturating_mul(u32::try_from(hosts).unwrap_or(u32::MAX))
+        self.attempt_timeout.saturating_mul(u32::try_from(self.hosts.len()).unwrap_or(u32::MAX))
     }
 
     /// Returns the maximum duration of a read.
@@ -147,8 +153,9 @@ impl PostgresConfig {
 /// Leaves the address out, because it may contain a password.
 impl fmt::Debug for PostgresConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hosts = self.hosts.iter().map(|host| (host.get_hosts(), host.get_hostaddrs()));
         f.debug_struct("PostgresConfig")
-            .field("hosts", &self.server.get_hosts())
+            .field("hosts", &hosts.collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }

@@ -5,7 +5,6 @@ use std::error::Error;
 use tokio_postgres::error::SqlState;
 
 use crate::page::PageError;
-use crate::session::described;
 
 /// The error of [`PostgresConfig::new`](crate::PostgresConfig::new) and
 /// [`PostgresLog::connect`](crate::PostgresLog::connect).
@@ -48,19 +47,6 @@ impl ConnectError {
     }
 }
 
-impl ConnectError {
-    /// Returns the text of the error with that of its cause.
-    pub(crate) fn described(&self) -> String {
-        match self {
-            Self::Postgres(cause) => {
-                let cause = cause.downcast_ref().map_or_else(|| cause.to_string(), described);
-                format!("{self}: {cause}")
-            }
-            error => error.to_string(),
-        }
-    }
-}
-
 impl From<PageError> for ConnectError {
     fn from(error: PageError) -> Self {
         match error {
@@ -74,6 +60,12 @@ impl From<tokio_postgres::Error> for ConnectError {
     fn from(error: tokio_postgres::Error) -> Self {
         Self::Postgres(error.into())
     }
+}
+
+/// Returns the text of an error with those of its causes, which it leaves out itself.
+pub(crate) fn described(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// The effect of a statement that failed.
@@ -104,5 +96,19 @@ impl Refusal {
             "42" if *state == SqlState::INSUFFICIENT_PRIVILEGE => Self::Never,
             _ => Self::Later,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::appender::Failure;
+
+    #[tokio::test]
+    async fn an_error_is_told_with_its_causes() {
+        let nowhere = "host=/no/such/folder user=postgres";
+        let refused = tokio_postgres::connect(nowhere, tokio_postgres::NoTls).await;
+        let error = Failure::Connect(refused.err().unwrap().into()).to_string();
+        assert!(error.starts_with("cannot connect to the log in PostgreSQL: "), "{error}");
+        assert!(error.contains("No such file"), "{error}");
     }
 }

@@ -48,6 +48,7 @@ mod archive;
 mod batch;
 mod config;
 mod error;
+mod hosts;
 mod link;
 mod outbox;
 mod pace;

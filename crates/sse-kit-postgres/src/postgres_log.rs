@@ -18,7 +18,7 @@ use crate::appender::Appender;
 use crate::archive::{self, Archive};
 use crate::batch;
 use crate::config::PostgresConfig;
-use crate::error::ConnectError;
+use crate::error::{ConnectError, described};
 use crate::link::Link;
 use crate::page::LogRow;
 use crate::queue::Waiting;
@@ -210,7 +210,7 @@ async fn begin(config: &PostgresConfig, node: &str) -> Result<WarmUp, ConnectErr
             return Err(error);
         }
         if !std::mem::replace(&mut is_logged, true) {
-            let error = error.described();
+            let error = described(&error);
             tracing::warn!(error, deadline = ?config.start_deadline, "waiting for PostgreSQL");
         }
         tokio::time::sleep(PAUSE).await;

@@ -8,11 +8,10 @@ use sse_kit_event::{Epoch, EventId};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::config::PostgresConfig;
-use crate::error::ConnectError;
+use crate::error::{ConnectError, described};
 use crate::link::Link;
 use crate::pace::Pace;
 use crate::page::{LogRow, MAX_ROWS, Page, PageError};
-use crate::session::described;
 use crate::status::{Place, Shared};
 
 /// The first and the maximum pause before a new connection.
@@ -49,7 +48,7 @@ pub(crate) enum Stopped {
 
 impl From<PageError> for Stopped {
     fn from(error: PageError) -> Self {
-        ConnectError::from(error).into()
+        Self::Failed(described(&error))
     }
 }
 
@@ -61,7 +60,7 @@ impl From<tokio_postgres::Error> for Stopped {
 
 impl From<ConnectError> for Stopped {
     fn from(error: ConnectError) -> Self {
-        Self::Failed(error.described())
+        Self::Failed(described(&error))
     }
 }
 
@@ -277,7 +276,7 @@ impl Reader {
             Ok(true) => self.trim_at = now + TRIM_EVERY / 20,
             Ok(false) => {}
             Err(error) => {
-                let error = ConnectError::from(error).described();
+                let error = described(&error);
                 tracing::warn!(error, "old records could not be deleted; retrying");
             }
         }

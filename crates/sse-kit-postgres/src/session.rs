@@ -10,7 +10,8 @@ use tokio::time::timeout;
 use tokio_postgres::{AsyncMessage, Client, Connection};
 
 use crate::config::PostgresConfig;
-use crate::error::ConnectError;
+use crate::error::{ConnectError, described};
+use crate::hosts::in_order;
 
 /// A connection, with the task that drives it.
 pub(crate) struct Session {
@@ -23,9 +24,7 @@ pub(crate) struct Session {
 impl Session {
     /// Opens a connection whose statements may take as long as a read.
     pub(crate) async fn open(config: &PostgresConfig) -> Result<Self, ConnectError> {
-        let connecting = timeout(config.connect_timeout(), Self::connect(config)).await;
-        let session =
-            connecting.unwrap_or_else(|elapsed| Err(ConnectError::Postgres(elapsed.into())))?;
+        let session = Self::connect(config).await?;
         // The functions read what others have committed after they began. An offset that was delivered
         // before it was on the disk could be given to another event after a crash.
         let settings = format!(
@@ -39,19 +38,25 @@ impl Session {
         Ok(session)
     }
 
+    /// Connects to the first host that accepts writes.
     async fn connect(config: &PostgresConfig) -> Result<Self, ConnectError> {
-        let mut server = config.server.clone();
-        server.connect_timeout(config.attempt_timeout);
         #[cfg(feature = "tls")]
-        {
-            let (client, connection) = server.connect(config.tls.connector()?).await?;
-            Ok(Self::drive(client, connection))
+        let tls = config.tls.connector()?;
+        let mut failure = ConnectError::Address("the address names no host".into());
+        for host in in_order(&config.hosts) {
+            #[cfg(feature = "tls")]
+            let connecting = host.connect(tls.clone());
+            #[cfg(not(feature = "tls"))]
+            let connecting = host.connect(tokio_postgres::NoTls);
+            failure = match timeout(config.attempt_timeout, connecting).await {
+                Ok(Ok((client, connection))) => return Ok(Self::drive(client, connection)),
+                Ok(Err(error)) => error.into(),
+                Err(elapsed) => ConnectError::Postgres(elapsed.into()),
+            };
+            let (error, host) = (described(&failure), host.get_hosts());
+            tracing::debug!(error, ?host, "cannot connect to a host of PostgreSQL");
         }
-        #[cfg(not(feature = "tls"))]
-        {
-            let (client, connection) = server.connect(tokio_postgres::NoTls).await?;
-            Ok(Self::drive(client, connection))
-        }
+        Err(failure)
     }
 
     fn drive<S, T>(client: Client, mut connection: Connection<S, T>) -> Self
@@ -90,9 +95,4 @@ impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session").finish_non_exhaustive()
     }
-}
-
-/// Returns the text of an error with that of the server, which the error itself leaves out.
-pub(crate) fn described(error: &tokio_postgres::Error) -> String {
-    error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string)
 }

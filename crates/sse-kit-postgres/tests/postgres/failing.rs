@@ -419,6 +419,22 @@ async fn a_server_that_is_far_away_is_connected_to() {
     publish(&node, "t", "far").await;
 }
 
+/// A host whose machine is there and whose server hangs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_never_answers_keeps_nobody_from_the_next_one() {
+    // The system accepts connections for it.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let first = silent.local_addr().expect("it is bound").port();
+    let (database, _) = server().create_database();
+    let second = server().port();
+    let url = format!("postgres://postgres@127.0.0.1:{first},127.0.0.1:{second}/{database}");
+    let config = config(&url).attempt_timeout(Duration::from_secs(2));
+    let node = node_with(config, Hub::builder()).await;
+    let mut stream = node.hub.subscribe(topic("t")).open().expect("it opens");
+    let id = publish(&node, "t", "x").await;
+    assert_eq!(event(&mut stream).await, (id, "x".into()));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_fit_is_refused_at_the_start() {
     let (database, url) = server().create_database();
