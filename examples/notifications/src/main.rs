@@ -33,7 +33,8 @@ struct Options {
     /// Where to listen: an IP address or the name of a host, and a port, of which 0 takes a free one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8084")]
     listen: String,
-    /// A PostgreSQL database, for orders and for events that survive: `postgres://USER@HOST:PORT/NAME`.
+    /// A PostgreSQL database, for orders and for events that survive: `postgres://USER@HOST:PORT/NAME`. The
+    /// connections are not encrypted.
     #[arg(long, value_name = "URL", env = "SSE_KIT_POSTGRES_URL", hide_env_values = true)]
     postgres: Option<String>,
 }

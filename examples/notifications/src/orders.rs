@@ -137,6 +137,7 @@ impl fmt::Debug for Orders {
     }
 }
 
+/// Connects without TLS, and fails if the address requires it.
 async fn connect(url: &str) -> Result<Client, tokio_postgres::Error> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
     tokio::spawn(async move {
