@@ -1,8 +1,8 @@
 -- Retention.
 
--- Deletes events beyond the newest `keep`, and events older than `keep_for` unless that is null; at most
--- 5,000. Returns their number, or -1 if another session has the log. Also deletes old idempotency keys and
--- nodes, at most 5,000 of each, and none that an open transaction has.
+-- Deletes events beyond the newest `keep`, and events older than `keep_for` unless that is null; old
+-- idempotency keys and nodes, and none that an open transaction has; at most 5,000 of each. Returns the number
+-- of events or that of keys, whichever is larger, or -1 if another session has the log.
 create function sse.trim(keep bigint, keep_for interval) returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
@@ -10,17 +10,19 @@ declare
   m sse.meta;
   through bigint;
   trimmed bigint := 0;
+  forgotten bigint;
 begin
   delete from sse.once where ctid = any (array(
     select ctid from sse.once where at < clock_timestamp() - interval '120 s'
       and (o is not null or at < clock_timestamp() - interval '7 days')
     order by at limit 5000 for update skip locked));
+  get diagnostics forgotten = row_count;
   delete from sse.nodes where ctid = any (array(
     select ctid from sse.nodes where at < clock_timestamp() - interval '1 day'
     limit 5000 for update skip locked));
   select * into m from sse.meta for update skip locked;
   if not found then
-    return case when exists (select from sse.meta) then -1 else 0 end;
+    return case when exists (select from sse.meta) then -1 else forgotten end;
   end if;
   m.last := greatest(m.last, (select max(o) from sse.log));
   through := m.last - keep;
@@ -35,6 +37,6 @@ begin
     get diagnostics trimmed = row_count;
     update sse.meta set trimmed = through, last = m.last;
   end if;
-  return trimmed;
+  return greatest(trimmed, forgotten);
 end $$;
 

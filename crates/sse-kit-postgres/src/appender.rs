@@ -268,7 +268,7 @@ impl Sending {
 impl Link {
     async fn open(config: &PostgresConfig) -> Result<Self, ConnectError> {
         let session = Session::open(config).await?;
-        let append = session.client.prepare(APPEND).await?;
+        let append = session.prepare(config, APPEND).await?;
         Ok(Self { session, append })
     }
 

@@ -114,7 +114,7 @@ impl Archive {
 impl Link {
     async fn open(config: &PostgresConfig) -> Result<Self, ConnectError> {
         let session = Session::open(config).await?;
-        let query = session.client.prepare(QUERY).await?;
+        let query = session.prepare(config, QUERY).await?;
         Ok(Self { session, query })
     }
 

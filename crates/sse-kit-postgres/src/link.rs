@@ -16,7 +16,7 @@ use crate::schema;
 use crate::session::Session;
 use crate::status::View;
 
-/// The number of records that `sse.trim` deletes in one call.
+/// The number of records, and of idempotency keys, that `sse.trim` deletes in one call.
 const TRIMMED: i64 = 5000;
 
 /// The connection of the reader.
@@ -85,7 +85,8 @@ impl Link {
         Ok(Some(lineage))
     }
 
-    /// Deletes old records. Returns `true` if there may be more of them, or if another session has the log.
+    /// Deletes old records and idempotency keys. Returns `true` if there may be more of them, or if another
+    /// session has the log.
     pub(crate) async fn trim(&self, keep: u64, keep_for: Option<Duration>) -> Result<bool, Error> {
         let keep = i64::try_from(keep).unwrap_or(i64::MAX);
         let keep_for = keep_for.map(|age| age.as_secs_f64());

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
-use tokio_postgres::{AsyncMessage, Client, Connection};
+use tokio_postgres::{AsyncMessage, Client, Connection, Statement};
 
 use crate::config::PostgresConfig;
 use crate::error::{ConnectError, described};
@@ -36,6 +36,16 @@ impl Session {
         let set = timeout(config.read_timeout(), session.client.batch_execute(&settings)).await;
         set.map_err(|elapsed| ConnectError::Postgres(elapsed.into()))??;
         Ok(session)
+    }
+
+    /// Prepares a statement, unless the server falls silent.
+    pub(crate) async fn prepare(
+        &self,
+        config: &PostgresConfig,
+        statement: &str,
+    ) -> Result<Statement, ConnectError> {
+        let prepared = timeout(config.read_timeout(), self.client.prepare(statement)).await;
+        Ok(prepared.map_err(|elapsed| ConnectError::Postgres(elapsed.into()))??)
     }
 
     /// Connects to the first host that accepts writes.

@@ -1,7 +1,7 @@
 //! A network that can be cut, slowed down and led elsewhere, between nodes and the server of their log.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -43,6 +43,9 @@ struct State {
     /// How many more appends are to lose their reply, and their connection.
     lose_replies: AtomicUsize,
     lost_replies: AtomicUsize,
+    /// A connection gets no more replies from the request on that contains this text.
+    silent_from: Mutex<Option<&'static str>>,
+    silenced: AtomicUsize,
 }
 
 impl Proxy {
@@ -64,6 +67,8 @@ impl Proxy {
             cut: watch::Sender::new(0),
             lose_replies: AtomicUsize::new(0),
             lost_replies: AtomicUsize::new(0),
+            silent_from: Mutex::default(),
+            silenced: AtomicUsize::new(0),
         });
         let accepting = Arc::clone(&state);
         let task = tokio::spawn(async move {
@@ -117,6 +122,17 @@ impl Proxy {
         self.state.lose_replies.store(count, Ordering::SeqCst);
     }
 
+    /// Withholds all replies from a connection once it sends a request that contains this text, and keeps it
+    /// open; with `None`, from no further ones.
+    pub fn silence_from(&self, text: Option<&'static str>) {
+        *self.state.silent_from.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    }
+
+    /// Returns the number of connections that were silenced so far.
+    pub fn silenced(&self) -> usize {
+        self.state.silenced.load(Ordering::SeqCst)
+    }
+
     /// Returns the number of replies that were lost so far.
     pub fn lost_replies(&self) -> usize {
         self.state.lost_replies.load(Ordering::SeqCst)
@@ -135,7 +151,7 @@ async fn pass(mut client: TcpStream, state: Arc<State>) {
     let to = state.to.load(Ordering::SeqCst);
     let Ok(mut server) = TcpStream::connect(("127.0.0.1", to)).await else { return };
     let (mut from_client, mut from_server) = (vec![0; 65536], vec![0; 65536]);
-    let (mut requests, mut losing) = (Requests::of(state.protocol), false);
+    let (mut requests, mut losing, mut is_silent) = (Requests::of(state.protocol), false, false);
     loop {
         tokio::select! {
             _ = cut.changed() => return,
@@ -143,11 +159,13 @@ async fn pass(mut client: TcpStream, state: Arc<State>) {
                 let Ok(bytes @ 1..) = read else { return };
                 let request = &from_client[..bytes];
                 losing |= requests.append(request) && state.loses_reply();
+                is_silent = is_silent || state.silences(request);
                 if server.write_all(request).await.is_err() { return }
             }
             read = server.read(&mut from_server) => {
                 let Ok(bytes @ 1..) = read else { return };
                 let reply = &from_server[..bytes];
+                if is_silent { continue }
                 // Redis does not know the script yet: no reply to the append, which is sent again with it.
                 if losing && !reply.starts_with(b"-NOSCRIPT") {
                     state.lost_replies.fetch_add(1, Ordering::SeqCst);
@@ -174,7 +192,7 @@ impl Requests {
 
     /// Returns `true` if the request appends.
     fn append(&mut self, request: &[u8]) -> bool {
-        let has = |text: &[u8]| request.windows(text.len()).any(|part| part == text);
+        let has = |text| contains(request, text);
         match self.protocol {
             Protocol::Redis => has(b":once:"),
             Protocol::Postgres => {
@@ -186,7 +204,18 @@ impl Requests {
     }
 }
 
+fn contains(request: &[u8], text: &[u8]) -> bool {
+    request.windows(text.len()).any(|part| part == text)
+}
+
 impl State {
+    fn silences(&self, request: &[u8]) -> bool {
+        let text = *self.silent_from.lock().unwrap_or_else(PoisonError::into_inner);
+        let silences = text.is_some_and(|text| contains(request, text.as_bytes()));
+        self.silenced.fetch_add(usize::from(silences), Ordering::SeqCst);
+        silences
+    }
+
     fn loses_reply(&self) -> bool {
         let take = |left: usize| left.checked_sub(1);
         self.lose_replies.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok()

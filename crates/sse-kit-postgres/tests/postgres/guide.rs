@@ -94,6 +94,7 @@ fn each_failure_that_is_documented_has_a_test() {
     let tests = concat!(
         include_str!("cluster.rs"),
         include_str!("conformance.rs"),
+        include_str!("connecting.rs"),
         include_str!("failing.rs"),
         include_str!("publishing.rs"),
     );

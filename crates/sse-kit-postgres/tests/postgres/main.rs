@@ -2,6 +2,7 @@
 
 mod cluster;
 mod conformance;
+mod connecting;
 mod failing;
 mod guide;
 mod publishing;
