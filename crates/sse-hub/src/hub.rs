@@ -13,6 +13,7 @@ use sse_kit::event::{ConnectionId, Topics};
 use sse_kit::http::{Cors, Gate, HostRules, OpenError, Permit, Quota, SseRequest, SseResponse};
 use sse_kit::serve::{RequestBody, ServeStats};
 use sse_kit::shutdown::{GoodbyePolicy, ReconnectSpread, Shutdown};
+use tokio::time::MissedTickBehavior;
 
 use crate::access_log::{self, User, Visitor};
 use crate::auth::{self, Auth, Caller, Listener, Refusal, TokenAuthorizer};
@@ -250,12 +251,15 @@ impl HubApp {
     /// Keeps the status page up to date; never ends.
     pub(crate) async fn publish_status(self: Arc<Self>) {
         let mut interval = tokio::time::interval(Duration::from_secs(1));
-        let mut rate = Rate::default();
+        // A busy runtime is late; two ticks at once would be a second with nothing.
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut rate, mut sampled) = (Rate::default(), interval.tick().await);
         loop {
-            interval.tick().await;
-            let stats = self.events.stats();
-            rate.sample(stats.published);
+            let (stats, now) = (self.events.stats(), tokio::time::Instant::now());
+            rate.sample(stats.published, now - sampled);
+            sampled = now;
             self.status.publish(&stats, self.evicted(&stats), &rate).await;
+            interval.tick().await;
         }
     }
 
@@ -420,6 +424,32 @@ mod tests {
 
     use super::*;
 
+    async fn app(arguments: &[&str]) -> anyhow::Result<Arc<HubApp>> {
+        let always = ["hub", "--listen=127.0.0.1:0"];
+        let options = Options::try_parse_from(always.iter().chain(arguments))?;
+        let server = Server::new(Listener::bind(&options.listen).await?);
+        let app = HubApp::new(&options, Auth::default(), EventLog::Memory, server.stats())?;
+        Ok(Arc::new(app))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_status_page_shows_the_rate_of_a_second_however_late_it_is() -> anyhow::Result<()> {
+        let app = app(&[]).await?;
+        let status = tokio::spawn(Arc::clone(&app).publish_status());
+        tokio::task::yield_now().await;
+        for _ in 0..330 {
+            app.events.publish(&"a".parse::<Topic>()?, Event::new("x")).await?;
+        }
+        tokio::time::advance(Duration::from_millis(3_300)).await;
+        tokio::task::yield_now().await;
+        let page = app.status.page().into_body().collect().await.expect("a page").to_bytes();
+        let page = String::from_utf8_lossy(&page);
+        assert!(page.contains("<dt>Messages/s</dt><dd>100</dd>"), "{page}");
+        assert!(page.contains("points=\"117,1.0 118,1.0 119,1.0\""), "{page}");
+        status.abort();
+        Ok(())
+    }
+
     /// A log that takes ten seconds to answer a read, and then has nothing.
     #[derive(Debug)]
     struct SlowLog(MemoryLog);
@@ -449,10 +479,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_with_too_many_long_replays_is_asked_to_come_back_later() -> anyhow::Result<()>
     {
-        let options =
-            Options::try_parse_from(["hub", "--max-per-ip=1000", "--listen=127.0.0.1:0"])?;
-        let server = Server::new(Listener::bind(&options.listen).await?);
-        let app = HubApp::new(&options, Auth::default(), EventLog::Memory, server.stats())?;
+        let app = app(&["--max-per-ip=1000"]).await?;
         let hub = Hub::builder().log(SlowLog(MemoryLog::new()?)).history(1).build()?;
         let start = hub.cursor();
         for data in ["1", "2", "3"] {
