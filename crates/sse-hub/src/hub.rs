@@ -20,7 +20,7 @@ use crate::auth::{self, Auth, Caller, Listener, Refusal, TokenAuthorizer};
 use crate::cross_origin;
 use crate::event_log::{EventLog, LogStatus};
 use crate::inspection::{self, Inspection};
-use crate::metrics::{self, Format, Metrics};
+use crate::metrics::{Format, Metrics, Route};
 use crate::options::Options;
 use crate::presence;
 use crate::publish::{Intake, RateLimit};
@@ -42,9 +42,9 @@ const LISTEN: &str = "listen";
 
 /// The rights of a client that opens a stream.
 enum Rights {
-    /// All, as the hub has no key or the stream is that of the status page.
+    /// The client may listen: the hub has no key, or the stream is that of the status page.
     All,
-    /// Those of a token, or of no token, which may end before the stream does.
+    /// The rights of a token, or of no token, which may end before the stream does.
     Of(Caller),
 }
 
@@ -135,24 +135,29 @@ impl HubApp {
 
     /// Answers a request that is not for a stream.
     pub(crate) async fn answer(
-        &self,
+        self: Arc<Self>,
         request: Request<RequestBody>,
         client: SocketAddr,
     ) -> Result<Reply, Infallible> {
         let began = Instant::now();
+        let (method, path) = (request.method(), request.uri().path());
+        let route = Route::of(method, path);
+        let takes_cross_origin = matches!(path, "/publish" | EVENTS);
+        // The request is used up when its answer is there.
+        let logged = self.access_log.then(|| (method.clone(), path.to_owned()));
         let origin = self.cors.as_ref().map(|_| cross_origin::headers(request.headers()));
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let mut reply = match origin.as_ref().filter(|_| method == Method::OPTIONS) {
-            Some(origin) if cross_origin::is_preflight(origin) => {
-                self.misnamed(&request).unwrap_or_else(reply::no_content)
-            }
-            _ => self.route(request, client).await,
+        let is_preflight =
+            method == Method::OPTIONS && origin.as_ref().is_some_and(cross_origin::is_preflight);
+        let mut reply = if is_preflight {
+            self.misnamed(&request).unwrap_or_else(reply::no_content)
+        } else {
+            self.route(request, client).await
         };
-        self.metrics.answered(metrics::route(&method, &path), reply.status(), began);
-        if self.access_log {
+        self.metrics.answered(route, reply.status(), began);
+        if let Some((method, path)) = logged {
             access_log::answer(&method, &path, client.ip(), &reply, began);
         }
-        if let (Some(cors), Some(origin), "/publish" | EVENTS) = (&self.cors, origin, &*path) {
+        if let (Some(cors), Some(origin), true) = (&self.cors, origin, takes_cross_origin) {
             cors.allow(&origin, reply.headers_mut());
         }
         Ok(reply)
@@ -165,7 +170,8 @@ impl HubApp {
         if let Some(inspection) = &self.inspection
             && inspection::is_route(request.uri().path())
         {
-            return inspection.answer(request, client.ip(), &self.metrics).await;
+            // In a box, as it is large and few requests are for it.
+            return Box::pin(inspection.answer(request, client.ip(), &self.metrics)).await;
         }
         // The server leaves the body away by itself.
         let head = request.method() == Method::HEAD;
@@ -207,8 +213,10 @@ impl HubApp {
             (&Method::GET, "/healthz") => self.health(),
             (&Method::GET, "/readyz") => self.readiness(),
             (_, "/publish") => reply::not_allowed("POST"),
-            // Those of another method: the server takes only GET and HEAD for streams.
-            (_, path) if !["other", "inspector"].contains(&metrics::route(&Method::GET, path)) => {
+            // A path of the hub, with another method: the server takes only GET and HEAD for streams.
+            (_, path)
+                if !matches!(Route::of(&Method::GET, path), Route::Other | Route::Inspector) =>
+            {
                 reply::not_allowed("GET, HEAD")
             }
             _ => reply::error(StatusCode::NOT_FOUND, "there is nothing here"),
@@ -222,7 +230,7 @@ impl HubApp {
 
     /// Answers a request for a stream.
     pub(crate) async fn answer_stream(
-        &self,
+        self: Arc<Self>,
         request: Request<()>,
         client: SocketAddr,
     ) -> Result<Reply, Infallible> {
@@ -232,7 +240,7 @@ impl HubApp {
             None => self.stream(&request, client).await,
         };
         let path = request.uri().path();
-        self.metrics.answered(metrics::route(request.method(), path), reply.status(), began);
+        self.metrics.answered(Route::of(request.method(), path), reply.status(), began);
         if self.access_log {
             access_log::answer(request.method(), path, client.ip(), &reply, began);
         }
@@ -430,6 +438,22 @@ mod tests {
         let server = Server::new(Listener::bind(&options.listen).await?);
         let app = HubApp::new(&options, Auth::default(), EventLog::Memory, server.stats())?;
         Ok(Arc::new(app))
+    }
+
+    fn size<R, F: Future>(_: impl Fn(R) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Each request copies such a future to the heap, as large as that of the largest route.
+    #[tokio::test]
+    async fn the_futures_of_answers_are_no_larger_than_publishing_needs() -> anyhow::Result<()> {
+        let app = app(&[]).await?;
+        let client = SocketAddr::from(([127, 0, 0, 1], 1));
+        let topic: Topic = "a".parse()?;
+        let publish = size_of_val(&app.events.publish(&topic, Event::new("x")));
+        let answer = size(|request| Arc::clone(&app).answer(request, client));
+        assert!(answer < publish + 3_072, "{answer} bytes, of which publishing needs {publish}");
+        Ok(())
     }
 
     #[tokio::test(start_paused = true)]
