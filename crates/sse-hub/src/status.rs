@@ -128,7 +128,7 @@ impl Rate {
         self.seconds.iter().copied().max().unwrap_or(0)
     }
 
-    /// Returns the points of a line in a box of 120 by 30, the newest at the right.
+    /// Returns the points of a line in a box of 119 by 30, the newest at the right.
     fn line(&self) -> String {
         let from = CHART_SECONDS - self.seconds.len();
         let highest = self.highest().max(1);
