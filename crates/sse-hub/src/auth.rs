@@ -1,4 +1,4 @@
-//! Who may publish and listen: tokens, and what their claims allow.
+//! The rights to publish and to listen: tokens, and what their claims allow.
 
 mod claims;
 mod crypto;

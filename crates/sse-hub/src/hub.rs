@@ -57,7 +57,7 @@ pub(crate) struct HubApp {
     server: Arc<ServeStats>,
     metrics: Metrics,
     limits: Quota,
-    /// Of the status page, whose streams need no token: they must not take those of others.
+    /// The limits of the status page, whose streams need no token: they must not take the room of others.
     status_limits: Quota,
     rates: RateLimit,
     cors: Option<Cors>,

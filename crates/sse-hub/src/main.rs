@@ -120,7 +120,7 @@ async fn listener(options: &Options, mut sockets: ListenFd) -> anyhow::Result<Li
     Ok(UnixListener::from_std(socket)?.into())
 }
 
-/// Reads the keys, the rules and the certificate again at each SIGHUP. What cannot be read stays as it was.
+/// Reads the keys, the rules and the certificate again at each SIGHUP. If one cannot be read, the old one stays.
 async fn reload_on_hangup(mut hangups: Signal, hub: Arc<HubApp>, tls: Option<Tls>) {
     while hangups.recv().await.is_some() {
         let options = match Options::reload() {
