@@ -45,7 +45,7 @@ pub(crate) struct Rules {
 pub(crate) struct Caller {
     /// The user, if the token names one.
     pub(crate) subject: Option<Arc<str>>,
-    rights: Arc<Rights>,
+    rights: Arc<TopicRights>,
     inspect: bool,
     /// The time from which the token is no longer accepted.
     expires: Option<SystemTime>,
@@ -57,20 +57,20 @@ pub(crate) struct Caller {
 
 /// The topics and patterns to which a client may publish, and of which it may see events and listeners.
 #[derive(Debug, Default)]
-struct Rights {
+struct TopicRights {
     publish: Topics,
     subscribe: Topics,
     presence: Topics,
 }
 
 /// The rights of all clients of a hub without a key.
-static EVERYTHING: LazyLock<Arc<Rights>> = LazyLock::new(|| {
+static EVERYTHING: LazyLock<Arc<TopicRights>> = LazyLock::new(|| {
     let all = || Topics::from(TopicPattern::all());
-    Arc::new(Rights { publish: all(), subscribe: all(), presence: all() })
+    Arc::new(TopicRights { publish: all(), subscribe: all(), presence: all() })
 });
 
 /// The rights of a client without a token, if the hub has a key.
-static NOTHING: LazyLock<Arc<Rights>> = LazyLock::new(Arc::default);
+static NOTHING: LazyLock<Arc<TopicRights>> = LazyLock::new(Arc::default);
 
 impl Auth {
     /// Reads the keys and the rules that the options name.
@@ -123,7 +123,8 @@ impl Rules {
     }
 
     fn admit(&self, token: Option<Token>) -> Result<Caller, Refusal> {
-        let anybody = |rights: &Arc<Rights>| Caller::anybody(Arc::clone(rights), self.generation);
+        let anybody =
+            |rights: &Arc<TopicRights>| Caller::anybody(Arc::clone(rights), self.generation);
         let Some(keys) = &self.keys else { return Ok(anybody(&EVERYTHING)) };
         let Some(token) = token else { return Ok(anybody(&NOTHING)) };
         let claims = keys.verify(token.text())?;
@@ -152,7 +153,7 @@ impl Rules {
 
 impl Caller {
     /// A client without a token.
-    fn anybody(rights: Arc<Rights>, generation: u64) -> Self {
+    fn anybody(rights: Arc<TopicRights>, generation: u64) -> Self {
         Self {
             subject: None,
             rights,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use sse_kit::event::Topics;
 
 use super::presented::Token;
-use super::{Caller, Refusal, Rights};
+use super::{Caller, Refusal, TopicRights};
 
 /// The claims of a token as they are written.
 #[derive(Deserialize)]
@@ -32,7 +32,7 @@ pub(super) struct Claims {
     subject: Option<String>,
     begins: Option<SystemTime>,
     expires: Option<SystemTime>,
-    rights: Rights,
+    rights: TopicRights,
     inspect: bool,
 }
 
@@ -46,7 +46,7 @@ impl TryFrom<RawClaims> for Claims {
             // A time beyond the range of the clock is no limit; the library has refused such a beginning.
             begins: raw.nbf.and_then(time),
             expires: raw.exp.and_then(time),
-            rights: Rights {
+            rights: TopicRights {
                 publish: topics(&raw.publish)?,
                 subscribe: topics(&raw.subscribe)?,
                 presence: topics(&raw.presence)?,
