@@ -1,4 +1,4 @@
-//! Who may publish and listen: tokens, and what their claims allow.
+//! The rights to publish and to listen: tokens, and what their claims allow.
 
 mod claims;
 mod crypto;
@@ -8,7 +8,7 @@ mod presented;
 mod refusal;
 mod streams;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, Uri};
@@ -45,9 +45,7 @@ pub(crate) struct Rules {
 pub(crate) struct Caller {
     /// The user, if the token names one.
     pub(crate) subject: Option<Arc<str>>,
-    publish: Topics,
-    subscribe: Topics,
-    presence: Topics,
+    rights: Arc<TopicRights>,
     inspect: bool,
     /// The time from which the token is no longer accepted.
     expires: Option<SystemTime>,
@@ -56,6 +54,23 @@ pub(crate) struct Caller {
     /// The generation of the rules that let the client in.
     generation: u64,
 }
+
+/// The topics and patterns to which a client may publish, and of which it may see events and listeners.
+#[derive(Debug, Default)]
+struct TopicRights {
+    publish: Topics,
+    subscribe: Topics,
+    presence: Topics,
+}
+
+/// The rights of all clients of a hub without a key.
+static EVERYTHING: LazyLock<Arc<TopicRights>> = LazyLock::new(|| {
+    let all = || Topics::from(TopicPattern::all());
+    Arc::new(TopicRights { publish: all(), subscribe: all(), presence: all() })
+});
+
+/// The rights of a client without a token, if the hub has a key.
+static NOTHING: LazyLock<Arc<TopicRights>> = LazyLock::new(Arc::default);
 
 impl Auth {
     /// Reads the keys and the rules that the options name.
@@ -108,9 +123,10 @@ impl Rules {
     }
 
     fn admit(&self, token: Option<Token>) -> Result<Caller, Refusal> {
-        let anybody = |rights| Caller::anybody(rights, self.generation);
-        let Some(keys) = &self.keys else { return Ok(anybody(everything())) };
-        let Some(token) = token else { return Ok(anybody(Topics::none())) };
+        let anybody =
+            |rights: &Arc<TopicRights>| Caller::anybody(Arc::clone(rights), self.generation);
+        let Some(keys) = &self.keys else { return Ok(anybody(&EVERYTHING)) };
+        let Some(token) = token else { return Ok(anybody(&NOTHING)) };
         let claims = keys.verify(token.text())?;
         // The library, which looks at the times too, knows whole seconds only.
         claims.ensure_begun(self.leeway)?;
@@ -127,7 +143,7 @@ impl Rules {
     /// Decides whether a client may listen to these topics and patterns.
     pub(crate) fn listen(&self, caller: &Caller, topics: &Topics) -> Result<(), Refusal> {
         caller.ensure_rights(|| {
-            let known = [&caller.subscribe, &self.anonymous];
+            let known = [&caller.rights.subscribe, &self.anonymous];
             let cover = |covers: &dyn Fn(&Topics) -> bool| known.iter().any(|k| covers(k));
             topics.topics().iter().all(|topic| cover(&|known| known.cover(topic)))
                 && topics.patterns().iter().all(|one| cover(&|known| known.cover_pattern(one)))
@@ -137,12 +153,10 @@ impl Rules {
 
 impl Caller {
     /// A client without a token.
-    fn anybody(rights: Topics, generation: u64) -> Self {
+    fn anybody(rights: Arc<TopicRights>, generation: u64) -> Self {
         Self {
             subject: None,
-            publish: rights.clone(),
-            subscribe: rights.clone(),
-            presence: rights,
+            rights,
             // Only those on this machine get so far without a token.
             inspect: false,
             expires: None,
@@ -157,17 +171,19 @@ impl Caller {
         if matches!(self.carrier(), None | Some(Carrier::Cookie)) {
             ensure_same_site(uri, headers).map_err(|_| Refusal::CrossSite)?;
         }
-        self.ensure_rights(|| !self.publish.is_empty())
+        self.ensure_rights(|| !self.rights.publish.is_empty())
     }
 
     /// Decides whether the client, a publisher, may publish to these topics.
     pub(crate) fn ensure_may_publish(&self, audience: &Audience) -> Result<(), Refusal> {
-        self.ensure_rights(|| audience.topics().iter().all(|topic| self.publish.cover(topic)))
+        self.ensure_rights(|| {
+            audience.topics().iter().all(|topic| self.rights.publish.cover(topic))
+        })
     }
 
     /// Decides whether the client may see who listens to a topic.
     pub(crate) fn ensure_may_see(&self, topic: &Topic) -> Result<(), Refusal> {
-        self.ensure_rights(|| self.presence.cover(topic))
+        self.ensure_rights(|| self.rights.presence.cover(topic))
     }
 
     /// Decides whether the client may see the inspector, and publish and disconnect there.
@@ -204,8 +220,4 @@ impl Caller {
     fn carrier(&self) -> Option<Carrier> {
         self.token.as_ref().map(Token::carrier)
     }
-}
-
-fn everything() -> Topics {
-    Topics::from(TopicPattern::all())
 }

@@ -274,7 +274,7 @@ mod tests {
         assert!(error(&[("SSE_HUB_JWKS_FILE", "")], "jwks-file = 'keys'").contains("is empty"));
         let secret = error(&[], "history = 7\nredis = 'redis://:hunter2@localhost");
         assert!(secret.contains("line 2") && !secret.contains("hunter2"), "{secret}");
-        // Those of different sources exclude each other too.
+        // Options of different sources exclude each other too.
         assert!(
             error(&[("SSE_HUB_STORE", "/var/hub")], "redis = 'redis://localhost'")
                 .contains("--store")

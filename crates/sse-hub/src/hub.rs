@@ -13,13 +13,14 @@ use sse_kit::event::{ConnectionId, Topics};
 use sse_kit::http::{Cors, Gate, HostRules, OpenError, Permit, Quota, SseRequest, SseResponse};
 use sse_kit::serve::{RequestBody, ServeStats};
 use sse_kit::shutdown::{GoodbyePolicy, ReconnectSpread, Shutdown};
+use tokio::time::MissedTickBehavior;
 
 use crate::access_log::{self, User, Visitor};
 use crate::auth::{self, Auth, Caller, Listener, Refusal, TokenAuthorizer};
 use crate::cross_origin;
 use crate::event_log::{EventLog, LogStatus};
 use crate::inspection::{self, Inspection};
-use crate::metrics::{self, Format, Metrics};
+use crate::metrics::{Format, Metrics, Route};
 use crate::options::Options;
 use crate::presence;
 use crate::publish::{Intake, RateLimit};
@@ -41,9 +42,9 @@ const LISTEN: &str = "listen";
 
 /// The rights of a client that opens a stream.
 enum Rights {
-    /// All, as the hub has no key or the stream is that of the status page.
+    /// The client may listen: the hub has no key, or the stream is that of the status page.
     All,
-    /// Those of a token, or of no token, which may end before the stream does.
+    /// The rights of a token, or of no token, which may end before the stream does.
     Of(Caller),
 }
 
@@ -56,7 +57,7 @@ pub(crate) struct HubApp {
     server: Arc<ServeStats>,
     metrics: Metrics,
     limits: Quota,
-    /// Of the status page, whose streams need no token: they must not take those of others.
+    /// The limits of the status page, whose streams need no token: they must not take the room of others.
     status_limits: Quota,
     rates: RateLimit,
     cors: Option<Cors>,
@@ -134,24 +135,29 @@ impl HubApp {
 
     /// Answers a request that is not for a stream.
     pub(crate) async fn answer(
-        &self,
+        self: Arc<Self>,
         request: Request<RequestBody>,
         client: SocketAddr,
     ) -> Result<Reply, Infallible> {
         let began = Instant::now();
+        let (method, path) = (request.method(), request.uri().path());
+        let route = Route::of(method, path);
+        let takes_cross_origin = matches!(path, "/publish" | EVENTS);
+        // The request is used up when its answer is there.
+        let logged = self.access_log.then(|| (method.clone(), path.to_owned()));
         let origin = self.cors.as_ref().map(|_| cross_origin::headers(request.headers()));
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let mut reply = match origin.as_ref().filter(|_| method == Method::OPTIONS) {
-            Some(origin) if cross_origin::is_preflight(origin) => {
-                self.misnamed(&request).unwrap_or_else(reply::no_content)
-            }
-            _ => self.route(request, client).await,
+        let is_preflight =
+            method == Method::OPTIONS && origin.as_ref().is_some_and(cross_origin::is_preflight);
+        let mut reply = if is_preflight {
+            self.misnamed(&request).unwrap_or_else(reply::no_content)
+        } else {
+            self.route(request, client).await
         };
-        self.metrics.answered(metrics::route(&method, &path), reply.status(), began);
-        if self.access_log {
+        self.metrics.answered(route, reply.status(), began);
+        if let Some((method, path)) = logged {
             access_log::answer(&method, &path, client.ip(), &reply, began);
         }
-        if let (Some(cors), Some(origin), "/publish" | EVENTS) = (&self.cors, origin, &*path) {
+        if let (Some(cors), Some(origin), true) = (&self.cors, origin, takes_cross_origin) {
             cors.allow(&origin, reply.headers_mut());
         }
         Ok(reply)
@@ -164,7 +170,8 @@ impl HubApp {
         if let Some(inspection) = &self.inspection
             && inspection::is_route(request.uri().path())
         {
-            return inspection.answer(request, client.ip(), &self.metrics).await;
+            // In a box, as it is large and few requests are for it.
+            return Box::pin(inspection.answer(request, client.ip(), &self.metrics)).await;
         }
         // The server leaves the body away by itself.
         let head = request.method() == Method::HEAD;
@@ -206,8 +213,10 @@ impl HubApp {
             (&Method::GET, "/healthz") => self.health(),
             (&Method::GET, "/readyz") => self.readiness(),
             (_, "/publish") => reply::not_allowed("POST"),
-            // Those of another method: the server takes only GET and HEAD for streams.
-            (_, path) if !["other", "inspector"].contains(&metrics::route(&Method::GET, path)) => {
+            // A path of the hub, with another method: the server takes only GET and HEAD for streams.
+            (_, path)
+                if !matches!(Route::of(&Method::GET, path), Route::Other | Route::Inspector) =>
+            {
                 reply::not_allowed("GET, HEAD")
             }
             _ => reply::error(StatusCode::NOT_FOUND, "there is nothing here"),
@@ -221,7 +230,7 @@ impl HubApp {
 
     /// Answers a request for a stream.
     pub(crate) async fn answer_stream(
-        &self,
+        self: Arc<Self>,
         request: Request<()>,
         client: SocketAddr,
     ) -> Result<Reply, Infallible> {
@@ -231,7 +240,7 @@ impl HubApp {
             None => self.stream(&request, client).await,
         };
         let path = request.uri().path();
-        self.metrics.answered(metrics::route(request.method(), path), reply.status(), began);
+        self.metrics.answered(Route::of(request.method(), path), reply.status(), began);
         if self.access_log {
             access_log::answer(request.method(), path, client.ip(), &reply, began);
         }
@@ -250,12 +259,15 @@ impl HubApp {
     /// Keeps the status page up to date; never ends.
     pub(crate) async fn publish_status(self: Arc<Self>) {
         let mut interval = tokio::time::interval(Duration::from_secs(1));
-        let mut rate = Rate::default();
+        // A busy runtime is late; two ticks at once would be a second with nothing.
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut rate, mut sampled) = (Rate::default(), interval.tick().await);
         loop {
-            interval.tick().await;
-            let stats = self.events.stats();
-            rate.sample(stats.published);
+            let (stats, now) = (self.events.stats(), tokio::time::Instant::now());
+            rate.sample(stats.published, now - sampled);
+            sampled = now;
             self.status.publish(&stats, self.evicted(&stats), &rate).await;
+            interval.tick().await;
         }
     }
 
@@ -420,6 +432,48 @@ mod tests {
 
     use super::*;
 
+    async fn app(arguments: &[&str]) -> anyhow::Result<Arc<HubApp>> {
+        let always = ["hub", "--listen=127.0.0.1:0"];
+        let options = Options::try_parse_from(always.iter().chain(arguments))?;
+        let server = Server::new(Listener::bind(&options.listen).await?);
+        let app = HubApp::new(&options, Auth::default(), EventLog::Memory, server.stats())?;
+        Ok(Arc::new(app))
+    }
+
+    fn size<R, F: Future>(_: impl Fn(R) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Each request copies such a future to the heap, as large as that of the largest route.
+    #[tokio::test]
+    async fn the_futures_of_answers_are_no_larger_than_publishing_needs() -> anyhow::Result<()> {
+        let app = app(&[]).await?;
+        let client = SocketAddr::from(([127, 0, 0, 1], 1));
+        let topic: Topic = "a".parse()?;
+        let publish = size_of_val(&app.events.publish(&topic, Event::new("x")));
+        let answer = size(|request| Arc::clone(&app).answer(request, client));
+        assert!(answer < publish + 3_072, "{answer} bytes, of which publishing needs {publish}");
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_status_page_shows_the_rate_of_a_second_however_late_it_is() -> anyhow::Result<()> {
+        let app = app(&[]).await?;
+        let status = tokio::spawn(Arc::clone(&app).publish_status());
+        tokio::task::yield_now().await;
+        for _ in 0..330 {
+            app.events.publish(&"a".parse::<Topic>()?, Event::new("x")).await?;
+        }
+        tokio::time::advance(Duration::from_millis(3_300)).await;
+        tokio::task::yield_now().await;
+        let page = app.status.page().into_body().collect().await.expect("a page").to_bytes();
+        let page = String::from_utf8_lossy(&page);
+        assert!(page.contains("<dt>Messages/s</dt><dd>100</dd>"), "{page}");
+        assert!(page.contains("points=\"117,1.0 118,1.0 119,1.0\""), "{page}");
+        status.abort();
+        Ok(())
+    }
+
     /// A log that takes ten seconds to answer a read, and then has nothing.
     #[derive(Debug)]
     struct SlowLog(MemoryLog);
@@ -449,10 +503,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_with_too_many_long_replays_is_asked_to_come_back_later() -> anyhow::Result<()>
     {
-        let options =
-            Options::try_parse_from(["hub", "--max-per-ip=1000", "--listen=127.0.0.1:0"])?;
-        let server = Server::new(Listener::bind(&options.listen).await?);
-        let app = HubApp::new(&options, Auth::default(), EventLog::Memory, server.stats())?;
+        let app = app(&["--max-per-ip=1000"]).await?;
         let hub = Hub::builder().log(SlowLog(MemoryLog::new()?)).history(1).build()?;
         let start = hub.cursor();
         for data in ["1", "2", "3"] {

@@ -85,15 +85,11 @@ async fn run(options: Options, sockets: ListenFd) -> anyhow::Result<ExitCode> {
     let status = tokio::spawn(Arc::clone(&hub).publish_status());
     let service = {
         let hub = Arc::clone(&hub);
-        move |request, client| {
-            let hub = Arc::clone(&hub);
-            async move { hub.answer(request, client).await }
-        }
+        move |request, client| Arc::clone(&hub).answer(request, client)
     };
     let streams = Arc::clone(&hub);
     server = server.streams(HubApp::is_stream, move |request, client| {
-        let hub = Arc::clone(&streams);
-        async move { hub.answer_stream(request, client).await }
+        Arc::clone(&streams).answer_stream(request, client)
     });
     if options.fast_path {
         server = server.fast_path();
@@ -124,7 +120,7 @@ async fn listener(options: &Options, mut sockets: ListenFd) -> anyhow::Result<Li
     Ok(UnixListener::from_std(socket)?.into())
 }
 
-/// Reads the keys, the rules and the certificate again at each SIGHUP. What cannot be read stays as it was.
+/// Reads the keys, the rules and the certificate again at each SIGHUP. If one cannot be read, the old one stays.
 async fn reload_on_hangup(mut hangups: Signal, hub: Arc<HubApp>, tls: Option<Tls>) {
     while hangups.recv().await.is_some() {
         let options = match Options::reload() {

@@ -2,11 +2,13 @@
 
 mod catalog;
 mod exposition;
+mod route;
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use http::header::VARY;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, StatusCode};
 use prometheus::core::Collector;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, TextEncoder};
@@ -15,6 +17,7 @@ use sse_kit::broadcast::Stats;
 
 use self::catalog::{CATALOG, Kind};
 pub(crate) use self::exposition::Format;
+pub(crate) use self::route::Route;
 use crate::auth::Refusal;
 use crate::reply::{self, Reply};
 
@@ -29,6 +32,8 @@ const ANSWER_SECONDS: &[f64] =
 pub(crate) struct Metrics {
     requests: IntCounterVec,
     durations: HistogramVec,
+    /// The histogram of each route that was asked for, so that no answer looks it up by its label.
+    by_route: [OnceLock<Histogram>; Route::COUNT],
     streams: Histogram,
     refusals: IntCounterVec,
 }
@@ -56,6 +61,7 @@ impl Metrics {
                     .buckets(ANSWER_SECONDS.to_vec()),
                 &["route"],
             )?,
+            by_route: std::array::from_fn(|_| OnceLock::new()),
             streams: Histogram::with_opts(
                 HistogramOpts::new("sse_hub_stream_duration_seconds", streams)
                     .buckets(STREAM_SECONDS.to_vec()),
@@ -65,9 +71,11 @@ impl Metrics {
     }
 
     /// Counts an answer.
-    pub(crate) fn answered(&self, route: &'static str, status: StatusCode, began: Instant) {
-        self.requests.with_label_values(&[route, status.as_str()]).inc();
-        self.durations.with_label_values(&[route]).observe(began.elapsed().as_secs_f64());
+    pub(crate) fn answered(&self, route: Route, status: StatusCode, began: Instant) {
+        self.requests.with_label_values(&[route.label(), status.as_str()]).inc();
+        let durations = self.by_route[route as usize]
+            .get_or_init(|| self.durations.with_label_values(&[route.label()]));
+        durations.observe(began.elapsed().as_secs_f64());
     }
 
     /// Counts a refusal.
@@ -110,21 +118,6 @@ impl Metrics {
         let mut reply = reply::text(StatusCode::OK, format.content_type(), format.write(text));
         reply.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
         reply
-    }
-}
-
-/// Returns a route as a label, `other` if there is none: one of a few, whatever the path is.
-pub(crate) fn route(method: &Method, path: &str) -> &'static str {
-    match path {
-        "/events" => "events",
-        "/status/events" => "status_events",
-        "/publish" if method == Method::POST => "publish",
-        "/healthz" | "/readyz" => "health",
-        "/metrics" | "/stats" => "metrics",
-        "/" | "/status.js" | "/status.css" | "/icon.svg" => "status_page",
-        path if crate::presence::topic_of(path).is_some() => "presence",
-        path if crate::inspection::is_route(path) => "inspector",
-        _ => "other",
     }
 }
 
@@ -212,12 +205,5 @@ mod tests {
             let same = CATALOG.iter().filter(|other| other.name == entry.name).count();
             assert_eq!(same, 1, "{}", entry.name);
         }
-    }
-
-    #[test]
-    fn paths_of_clients_are_no_labels() {
-        assert_eq!(route(&Method::GET, "/topics/a/presence"), "presence");
-        assert_eq!(route(&Method::GET, "/publish"), "other");
-        assert_eq!(route(&Method::GET, "/anything/else"), "other");
     }
 }

@@ -107,7 +107,9 @@ impl Intake<'_> {
                 let message = "the lines of a batch have all parameters, `idempotency_key` too";
                 return Err(Failure::bad_request(&message));
             }
-            return batch::publish(self, caller, &data?, traceparent(&parts.headers)).await;
+            let trace = traceparent(&parts.headers);
+            // In a box, as it is large and most requests have no batch.
+            return Box::pin(batch::publish(self, caller, &data?, trace)).await;
         }
         let once = idempotency_key(&parts.headers);
         let once = once.map_err(|message| Failure::bad_request(&message))?;

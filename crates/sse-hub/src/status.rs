@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
 
 use askama::Template;
 use http::StatusCode;
@@ -92,21 +93,30 @@ struct Panel<'a> {
     rate: &'a Rate,
 }
 
-/// Messages a second, over the last while.
+/// Messages a second, over the last two minutes. The inspector has the same of more counters; its own is not
+/// used here, as a chart would then belong to the public API of a library.
 #[derive(Debug, Default)]
 pub(crate) struct Rate {
     /// Newest last.
     seconds: VecDeque<u64>,
-    published: u64,
+    /// The counter at the last sample.
+    before: Option<u64>,
 }
 
 impl Rate {
-    /// Takes the count of published messages, once a second.
-    pub(crate) fn sample(&mut self, published: u64) {
-        self.seconds.push_back(published - self.published);
-        self.published = published;
-        if self.seconds.len() > CHART_SECONDS {
-            self.seconds.pop_front();
+    /// Takes the count of published messages, this long after the last sample. A sample that comes late
+    /// stands for several seconds.
+    pub(crate) fn sample(&mut self, published: u64, elapsed: Duration) {
+        let Some(before) = self.before.replace(published) else { return };
+        let millis = elapsed.as_millis().max(1);
+        let rate = u128::from(published.saturating_sub(before)) * 1_000 / millis;
+        let rate = u64::try_from(rate).unwrap_or(u64::MAX);
+        let seconds = usize::try_from((millis + 500) / 1_000).unwrap_or(CHART_SECONDS);
+        for _ in 0..seconds.clamp(1, CHART_SECONDS) {
+            self.seconds.push_back(rate);
+            if self.seconds.len() > CHART_SECONDS {
+                self.seconds.pop_front();
+            }
         }
     }
 
@@ -118,7 +128,7 @@ impl Rate {
         self.seconds.iter().copied().max().unwrap_or(0)
     }
 
-    /// Returns the points of a line in a box of 120 by 30, the newest at the right.
+    /// Returns the points of a line in a box of 119 by 30, the newest at the right.
     fn line(&self) -> String {
         let from = CHART_SECONDS - self.seconds.len();
         let highest = self.highest().max(1);
@@ -143,12 +153,12 @@ mod tests {
     fn the_chart_keeps_to_its_box() {
         let mut rate = Rate::default();
         for published in [0, 0, 50, 150, 150] {
-            rate.sample(published);
+            rate.sample(published, Duration::from_secs(1));
         }
-        assert_eq!(rate.line(), "115,29.0 116,29.0 117,15.0 118,1.0 119,29.0");
+        assert_eq!(rate.line(), "116,29.0 117,15.0 118,1.0 119,29.0");
         assert_eq!((rate.now(), rate.highest()), (0, 100));
         for second in 0..1000 {
-            rate.sample(150 + second);
+            rate.sample(150 + second, Duration::from_secs(1));
         }
         assert_eq!(rate.seconds.len(), CHART_SECONDS);
     }

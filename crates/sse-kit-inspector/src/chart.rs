@@ -50,7 +50,7 @@ impl Rates {
         self.published.iter().copied().max().unwrap_or_default()
     }
 
-    /// Returns the points of the line of published events in a box of 120 by 30, the newest at the
+    /// Returns the points of the line of published events in a box of 119 by 30, the newest at the
     /// right.
     pub(crate) fn line(&self) -> String {
         let from = SECONDS - self.published.len();

@@ -23,7 +23,8 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 const MAX_EVENTS: usize = 20;
 const MAX_EVENT_BYTES: usize = 256 << 10;
 
-/// As for events, of connections that opened or closed, and of gaps and evictions.
+/// The most that is recorded at one look of connections that opened or closed, and as much of gaps
+/// and evictions.
 const MAX_CONNECTION_EVENTS: usize = 64;
 
 /// The time within which open pages reconnect after the hub has shut down.

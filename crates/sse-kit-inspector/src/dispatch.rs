@@ -41,9 +41,9 @@ pub struct Trace {
     recorder: Option<Arc<Recorder>>,
 }
 
-/// The dispatches that were recorded in a second.
+/// The dispatches that were recorded in the current second, of [`MAX_A_SECOND`].
 #[derive(Debug)]
-pub(crate) struct Second {
+pub(crate) struct TraceBudget {
     began: Instant,
     recorded: u32,
 }
@@ -101,7 +101,7 @@ impl Middleware for Trace {
     }
 }
 
-impl Second {
+impl TraceBudget {
     pub(crate) fn begin() -> Self {
         Self { began: Instant::now(), recorded: 0 }
     }

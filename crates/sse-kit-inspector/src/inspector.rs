@@ -124,7 +124,7 @@ impl Inspector {
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped before it is ready, the event that the request publishes may or may
+    /// If the future is dropped before it is ready, the event that the request publishes may or may
     /// not be published.
     pub async fn answer<B>(
         &self,

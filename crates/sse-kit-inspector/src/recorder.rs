@@ -34,7 +34,7 @@ pub(crate) struct Recorder {
     #[cfg(feature = "dispatch")]
     pub(crate) traces: Mutex<Ring<crate::dispatch::Traced>>,
     #[cfg(feature = "dispatch")]
-    pub(crate) trace_budget: Mutex<crate::dispatch::Second>,
+    pub(crate) trace_budget: Mutex<crate::dispatch::TraceBudget>,
     /// The outcomes of actions, for browsers without script.
     notices: Mutex<Ring<String>>,
     describe: Describe,
@@ -92,7 +92,7 @@ impl Recorder {
             #[cfg(feature = "dispatch")]
             traces: Mutex::new(Ring::new(TRACES)),
             #[cfg(feature = "dispatch")]
-            trace_budget: Mutex::new(crate::dispatch::Second::begin()),
+            trace_budget: Mutex::new(crate::dispatch::TraceBudget::begin()),
             notices: Mutex::new(Ring::new(NOTICES)),
             describe,
             filters: Mutex::default(),

@@ -38,7 +38,10 @@ pub(crate) fn since(at: SystemTime) -> String {
 }
 
 /// Returns a duration in milliseconds, as precise as it is of use.
-#[cfg_attr(not(feature = "dispatch"), expect(dead_code, reason = "only traces have durations"))]
+#[cfg_attr(
+    not(any(feature = "dispatch", test)),
+    expect(dead_code, reason = "only traces have durations")
+)]
 pub(crate) fn milliseconds(time: Duration) -> String {
     let microseconds = time.as_micros();
     match microseconds {

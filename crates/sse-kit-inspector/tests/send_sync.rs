@@ -1,8 +1,7 @@
 //! All public types can be sent to and shared with other threads.
 
 use sse_kit_inspector::{
-    AccessPolicy, BuildError, ClientInfo, Inspector, InspectorBody, InspectorBuilder, Trace,
-    ViewerName,
+    AccessPolicy, BuildError, ClientInfo, Inspector, InspectorBody, InspectorBuilder, ViewerName,
 };
 use sse_kit_test_support::assert_send_and_sync;
 
@@ -13,6 +12,8 @@ assert_send_and_sync!(
     Inspector,
     InspectorBody,
     InspectorBuilder,
-    Trace,
     ViewerName
 );
+
+#[cfg(feature = "dispatch")]
+assert_send_and_sync!(sse_kit_inspector::Trace);

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use sse_kit::event::Topics;
 
 use super::presented::Token;
-use super::{Caller, Refusal};
+use super::{Caller, Refusal, TopicRights};
 
 /// The claims of a token as they are written.
 #[derive(Deserialize)]
@@ -32,9 +32,7 @@ pub(super) struct Claims {
     subject: Option<String>,
     begins: Option<SystemTime>,
     expires: Option<SystemTime>,
-    publish: Topics,
-    subscribe: Topics,
-    presence: Topics,
+    rights: TopicRights,
     inspect: bool,
 }
 
@@ -48,9 +46,11 @@ impl TryFrom<RawClaims> for Claims {
             // A time beyond the range of the clock is no limit; the library has refused such a beginning.
             begins: raw.nbf.and_then(time),
             expires: raw.exp.and_then(time),
-            publish: topics(&raw.publish)?,
-            subscribe: topics(&raw.subscribe)?,
-            presence: topics(&raw.presence)?,
+            rights: TopicRights {
+                publish: topics(&raw.publish)?,
+                subscribe: topics(&raw.subscribe)?,
+                presence: topics(&raw.presence)?,
+            },
             inspect: raw.inspect,
         })
     }
@@ -61,9 +61,7 @@ impl Claims {
     pub(super) fn caller(self, token: Token, leeway: Duration, generation: u64) -> Caller {
         Caller {
             subject: self.subject.map(Into::into),
-            publish: self.publish,
-            subscribe: self.subscribe,
-            presence: self.presence,
+            rights: self.rights.into(),
             inspect: self.inspect,
             expires: self.expires.and_then(|expires| expires.checked_add(leeway)),
             token: Some(token),

@@ -1,5 +1,5 @@
-//! The metrics that are statistics of the server and of the log: their names, kinds and texts. Those of
-//! the core are its own.
+//! The metrics that are statistics of the server and of the log: their names, kinds and texts. The core
+//! writes its own.
 
 /// The kind of a metric.
 #[derive(Clone, Copy, Debug)]

@@ -74,7 +74,7 @@ impl From<PublishError> for Failure {
             PublishError::Log(inner @ AppendError::TooLarge { .. }) => {
                 return Self::new(StatusCode::PAYLOAD_TOO_LARGE, inner);
             }
-            // Whether it may have been written is what the publisher has to know.
+            // The publisher has to know whether the event may have been written.
             PublishError::Log(inner) => return Self::new(StatusCode::SERVICE_UNAVAILABLE, inner),
             PublishError::Closed => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,

@@ -22,13 +22,13 @@ pub(crate) struct Client {
     told: watch::Receiver<Option<Instant>>,
 }
 
-/// What a client saw.
+/// The events that a client saw.
 #[derive(Default)]
 pub(crate) struct Seen {
     /// The ids and the data of all messages before the last.
     pub(crate) messages: Vec<(String, String)>,
     pub(crate) gaps: usize,
-    /// How long each change of nodes took, from the end of one stream to the hello of the next.
+    /// The time that each change of nodes took, from the end of one stream to the hello of the next.
     pub(crate) failovers: Vec<Duration>,
     /// The longest time between two messages.
     pub(crate) longest_pause: Duration,
@@ -117,7 +117,7 @@ async fn read(
     false
 }
 
-/// What all of them saw, once they have the last message.
+/// Returns what all of them saw, once they have the last message.
 pub(crate) async fn all(clients: Vec<Client>) -> Vec<Seen> {
     let mut all = Vec::new();
     for client in clients {
@@ -127,7 +127,7 @@ pub(crate) async fn all(clients: Vec<Client>) -> Vec<Seen> {
     all
 }
 
-/// When each of them was told of a gap.
+/// Returns the times at which each of them was told of a gap.
 pub(crate) async fn all_told(clients: Vec<Client>) -> Vec<Instant> {
     let mut all = Vec::new();
     for mut client in clients {

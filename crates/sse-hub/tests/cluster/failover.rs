@@ -14,7 +14,7 @@ use crate::nodes::Nodes;
 use crate::server::Server;
 use crate::{Published, Size, publish_end};
 
-/// How long it is published before the failover, and after it succeeds again.
+/// The time for which publishers go on before the failover, and after they succeed again.
 const AROUND: Duration = Duration::from_millis(700);
 
 /// Publishes 200 messages a second until some time after publishing has succeeded again, and returns how
@@ -94,7 +94,7 @@ async fn address_of(to: &Arc<AtomicU16>) -> String {
             tokio::spawn(async move {
                 let to = ("127.0.0.1", to.load(Ordering::SeqCst));
                 let Ok(mut server) = TcpStream::connect(to).await else { return };
-                // Whoever ends it ends it for both.
+                // The end of one side ends both.
                 let _ = copy_bidirectional(&mut client, &mut server).await;
             });
         }

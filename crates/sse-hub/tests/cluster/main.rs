@@ -21,7 +21,7 @@ use nodes::Nodes;
 use server::Server as Redis;
 use sse_kit_test_support::rng;
 
-/// How much is done.
+/// The size of the test.
 #[derive(Clone, Copy)]
 struct Size {
     clients: usize,
@@ -43,12 +43,12 @@ impl Size {
     }
 }
 
-/// What the publishers know in the end.
+/// The knowledge of the publishers in the end.
 #[derive(Default)]
 struct Published {
     /// The id of each message that was acknowledged.
     acknowledged: HashMap<String, String>,
-    /// How long each of them took.
+    /// The time that each of them took.
     latencies: Vec<Duration>,
     /// Messages that were not, and may be in the log nevertheless.
     unknown: Vec<String>,

@@ -20,7 +20,7 @@ use crate::server::PATIENCE;
 
 pub(crate) struct Nodes {
     redis: String,
-    /// Where each of them is now; nowhere while it is being replaced.
+    /// The address of each of them now; none while it is being replaced.
     nodes: Vec<Mutex<Option<Node>>>,
 }
 
@@ -82,7 +82,7 @@ impl Nodes {
                     for n in n..n + nodes.nodes.len() {
                         let Some(address) = nodes.address(n) else { continue };
                         let Ok(mut node) = TcpStream::connect(address).await else { continue };
-                        // Whoever ends it ends it for both.
+                        // The end of one side ends both.
                         let _ = copy_bidirectional(&mut client, &mut node).await;
                         return;
                     }
@@ -134,7 +134,7 @@ impl Nodes {
         tokio::time::timeout(PATIENCE, wait).await.expect("all clients connect");
     }
 
-    /// How much time each node has had on a processor.
+    /// Returns the CPU time of each node.
     pub(crate) fn cpu(&self) -> Vec<Duration> {
         let of = |node: &Mutex<Option<Node>>| {
             let node = node.lock().expect("nobody panics");

@@ -1,4 +1,4 @@
-//! What a hub takes from its environment: options, and a socket.
+//! The environment of a hub: options, and a socket.
 
 use std::fs;
 use std::net::TcpListener;

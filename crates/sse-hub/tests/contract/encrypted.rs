@@ -11,6 +11,7 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::json;
+use sse_kit_test_support::in_time;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -112,9 +113,8 @@ async fn a_hangup_renews_the_certificate_and_a_bad_one_changes_nothing() {
     let second = renew(folder.path());
     hub.signal("HUP").await;
     // The signal takes a moment.
-    while connect(&hub, &second, "h2").await.is_err() {
-        tokio::task::yield_now().await;
-    }
+    let renewed = async { while connect(&hub, &second, "h2").await.is_err() {} };
+    in_time("the new certificate", renewed).await;
     assert!(connect(&hub, &first, "h2").await.is_err());
 
     let token = Key::secret().token(&json!({ "publish": ["a"] }));
@@ -123,5 +123,6 @@ async fn a_hangup_renews_the_certificate_and_a_bad_one_changes_nothing() {
     fs::write(&key, SECRET).expect("it is written");
     hub.signal("HUP").await;
     // The keys are read after the certificate, and although that failed.
-    while publish(&hub, &second, &token).await != 200 {}
+    let renewed = async { while publish(&hub, &second, &token).await != 200 {} };
+    in_time("the new key", renewed).await;
 }

@@ -1,4 +1,4 @@
-//! What load balancers and orchestrators ask a hub.
+//! The answers of a hub to load balancers and orchestrators.
 
 use crate::server::Server;
 

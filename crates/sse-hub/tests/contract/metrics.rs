@@ -1,4 +1,4 @@
-//! What Prometheus sees of a hub. `cargo xtask test` finds or installs promtool and names it, in
+//! The metrics of a hub, for Prometheus. `cargo xtask test` finds or installs promtool and names it, in
 //! `SSE_KIT_PROMTOOL`; otherwise it is what the shell finds. These tests fail where it is missing.
 
 use std::collections::BTreeSet;

@@ -34,7 +34,7 @@ async fn a_hub_starts_with_the_file_and_the_options_of_the_service() {
     assert_eq!(hub.post("/publish?topic=a", b"x").await.0, 401);
 }
 
-/// Where there is systemd, it says more of its own files than we could.
+/// systemd checks its own files, where it is installed, better than we could.
 #[tokio::test]
 async fn systemd_understands_the_units() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -175,7 +175,7 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// What comes next; `None` when the stream has ended properly.
+    /// Returns the next event, or `None` when the stream has ended properly.
     pub(crate) async fn next_decoded(&mut self) -> Option<Decoded> {
         loop {
             if let Some(decoded) = self.decoder.pop() {

@@ -1,4 +1,4 @@
-//! What a hub with keys lets through, and what it refuses.
+//! A hub with keys: the requests that it accepts, and those that it refuses.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What a hub endures: many clients, hostile ones, and a signal in the middle of it. Facts are asserted,
+//! The endurance of a hub: many clients, hostile ones, and a signal in the middle of it. Facts are asserted,
 //! times and memory are reported.
 //!
 //! `cargo test` runs all of it at a size that takes seconds. `cargo xtask soak` runs it in full.
@@ -103,7 +103,7 @@ async fn connections_that_come_and_go_leave_nothing_behind() {
     ));
 }
 
-/// What the hub has, once it has no more than so many file descriptors.
+/// Returns what the hub uses, once it has no more than so many file descriptors.
 async fn await_files(hub: &Server, most: usize) -> Resources {
     until("they are closed", || Resources::of(hub.pid()).files <= most).await;
     Resources::of(hub.pid())

@@ -15,7 +15,7 @@ use crate::client::{Socket, contains};
 
 const PART: &str = "SSE_KIT_FLEET";
 
-/// How many connect at a time.
+/// The number of clients that connect at a time.
 const MAX_TOGETHER: usize = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,7 +46,7 @@ pub(crate) struct Fleet {
     lines: Lines<BufReader<ChildStdout>>,
 }
 
-/// What a fleet that reads has seen.
+/// The events and ends that a fleet that reads has seen.
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) goodbyes: usize,

@@ -1,4 +1,4 @@
-//! What a hub endures whose streams hyper serves.
+//! The endurance of a hub whose streams hyper serves.
 
 #[expect(dead_code, reason = "not everything of it is used by both")]
 #[path = "../contract/server.rs"]

@@ -1,4 +1,4 @@
-//! What a process uses, by `/proc`.
+//! The resources that a process uses, by `/proc`.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ pub(crate) struct Resources {
     /// Open file descriptors.
     pub(crate) files: usize,
     pub(crate) memory_kib: u64,
-    /// What the kernel keeps for the sockets of all processes.
+    /// The memory that the kernel keeps for the sockets of all processes.
     pub(crate) sockets_kib: u64,
 }
 

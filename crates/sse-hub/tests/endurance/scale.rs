@@ -1,4 +1,4 @@
-//! How much of everything there is.
+//! The size of the tests: clients, events and times.
 
 use std::io::{Write, stderr};
 

@@ -1,4 +1,4 @@
-//! What a hub endures whose streams are on the server's fast path.
+//! The endurance of a hub whose streams are on the server's fast path.
 
 #[expect(dead_code, reason = "not everything of it is used by both")]
 #[path = "../contract/server.rs"]

@@ -11,7 +11,7 @@ use crate::GUIDE;
 use crate::proxy::Proxy;
 use crate::server::Server;
 
-/// How often each is tried.
+/// The number of times that each is tried.
 const TRIES: usize = 20;
 
 /// A request that the hub refuses.
