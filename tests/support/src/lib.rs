@@ -2,8 +2,10 @@
 //!
 //! Random inputs come from one [`seed()`], which is the same in each run of the test command;
 //! `cargo xtask soak` sets a fresh one, and [more cases](scaled). A test that waits does so for a fact,
-//! with [`until`] and [`in_time`], which end a test that would hang.
+//! with [`until`] and [`in_time`], which end a test that would hang. A server that needs a port beforehand
+//! [claims](Port) it.
 
+mod port;
 #[cfg(unix)]
 pub mod postgres;
 #[cfg(feature = "proxy")]
@@ -11,6 +13,7 @@ pub mod proxy;
 mod random;
 mod waiting;
 
+pub use crate::port::Port;
 pub use crate::random::{cases, rng, scaled, seed};
 pub use crate::waiting::{PATIENCE, in_time, until};
 

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -14,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::PATIENCE;
+use crate::{PATIENCE, Port};
 
 /// The user `nobody`: PostgreSQL does not run as root.
 const NOBODY: u32 = 65_534;
@@ -36,9 +35,7 @@ pub struct Server {
     folder: TempDir,
     keeper: Option<Child>,
     options: Vec<String>,
-    port: u16,
-    /// Keeps other tests from this port while the server restarts.
-    claim: Option<UdpSocket>,
+    port: Port,
 }
 
 impl Server {
@@ -60,7 +57,7 @@ impl Server {
     /// If it does not start.
     pub fn standby(&self, options: &[&str]) -> Self {
         let standby = folder();
-        let port = self.port.to_string();
+        let port = self.port().to_string();
         run(command("pg_basebackup").args(["--checkpoint=fast", "--write-recovery-conf"]).args([
             "--no-sync",
             "--wal-method=stream",
@@ -76,14 +73,13 @@ impl Server {
 
     fn start_in(folder: TempDir, options: &[&str]) -> Self {
         let options = options.iter().map(|&option| option.to_owned()).collect();
-        let mut server = Self { folder, keeper: None, options, port: 0, claim: None };
+        let mut server = Self { folder, keeper: None, options, port: Port::claim() };
         for _ in 0..10 {
-            // Somebody else may take the port before PostgreSQL does; then another is tried.
-            let (port, claim) = free_port();
-            (server.port, server.claim) = (port, Some(claim));
             if server.spawn() {
                 return server;
             }
+            // Somebody who claims no ports has taken this one.
+            server.port = Port::claim();
         }
         panic!("PostgreSQL does not start: {}", server.log());
     }
@@ -95,12 +91,12 @@ impl Server {
 
     /// Returns the address of another database.
     pub fn url_of(&self, database: &str) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port())
     }
 
     /// Returns the port.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// Runs SQL with `psql`, and returns what it prints: one line for each row.
@@ -196,7 +192,7 @@ impl Server {
         let keeper = as_nobody(&mut Command::new("sh"))
             .args(["-c", KEEPER, "keeper", text(folder)])
             .args([text(&program("postgres")), "-D", text(&self.data())])
-            .args(["-p", &self.port.to_string(), "-c", "listen_addresses=127.0.0.1"])
+            .args(["-p", &self.port().to_string(), "-c", "listen_addresses=127.0.0.1"])
             .args(["-c", "unix_socket_directories=", "-c", "max_connections=200"])
             .args(["-c", "shared_buffers=16MB"])
             .args(in_haste)
@@ -229,7 +225,7 @@ impl Server {
     fn is_ready(&self, earlier: &str) -> bool {
         let state = self.state();
         let mut lines = state.lines().skip(3);
-        let is_ours = state != earlier && lines.next() == Some(&self.port.to_string());
+        let is_ours = state != earlier && lines.next() == Some(&self.port().to_string());
         is_ours && lines.nth(3).is_some_and(|state| matches!(state.trim(), "ready" | "standby"))
     }
 
@@ -339,21 +335,6 @@ fn run(command: &mut Command) -> String {
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
-}
-
-/// Returns a port that is free, and none of those that the system gives to connections, which begin at 32,768.
-/// A socket for UDP claims it, so no other test takes it, in this process or another one.
-fn free_port() -> (u16, UdpSocket) {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let n = std::process::id().wrapping_mul(37) + NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = 20_000 + u16::try_from(n % 10_000).expect("it is small");
-        if let Ok(claim) = UdpSocket::bind(("127.0.0.1", port))
-            && TcpListener::bind(("127.0.0.1", port)).is_ok()
-        {
-            return (port, claim);
-        }
-    }
 }
 
 #[cfg(test)]

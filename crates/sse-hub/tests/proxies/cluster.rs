@@ -1,12 +1,12 @@
 //! The page "A cluster behind nginx": its files and its commands, as they stand there, at free ports.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use http::Request;
+use sse_kit_test_support::Port;
 use tokio::process::{Child, Command};
 
 use crate::server::{self, Server};
@@ -31,15 +31,19 @@ struct Cluster {
     guide: String,
     folder: tempfile::TempDir,
     shell: Child,
+    _ports: [Port; PORTS.len()],
 }
 
 impl Cluster {
     fn start() -> Self {
-        let listeners = PORTS.map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-        let ports = listeners.map(|listener| listener.local_addr().expect("an address").port());
+        let ports = PORTS.map(|port| (port, Port::claim()));
         let mut guide = GUIDE.replace(" --daemonize yes", "");
-        for (port, free) in PORTS.iter().zip(ports) {
-            guide = guide.replace(port, &free.to_string());
+        // In two steps, as a claimed port may contain the digits of one of the guide's.
+        for (nth, (port, _)) in ports.iter().enumerate() {
+            guide = guide.replace(port, &format!("<{nth}>"));
+        }
+        for (nth, (_, claimed)) in ports.iter().enumerate() {
+            guide = guide.replace(&format!("<{nth}>"), &claimed.number().to_string());
         }
         let folder = tempfile::tempdir().expect("a folder");
         let write = |file: &str, text: &str| fs::write(folder.path().join(file), text);
@@ -54,8 +58,9 @@ impl Cluster {
         write("steps.sh", &format!("{PROGRAMS}{key}\n{}\n{keep}\n", steps.join("\n")))
             .expect("there is room");
         let shell = run(folder.path(), "steps.sh").spawn();
-        let address = format!("127.0.0.1:{}", ports[4]);
-        Self { address, guide, folder, shell: shell.expect("bash is there") }
+        let ports = ports.map(|(_, claimed)| claimed);
+        let address = format!("127.0.0.1:{}", ports[4].number());
+        Self { address, guide, folder, shell: shell.expect("bash is there"), _ports: ports }
     }
 
     /// Waits until nginx and all hubs answer.

@@ -1,10 +1,9 @@
 //! A Redis server of our own: a free port, a folder of its own, and no end but ours.
 
-use std::net::{TcpListener, UdpSocket};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use sse_kit_test_support::Port;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -19,7 +18,7 @@ pub(crate) struct Server {
     settings: Option<TempDir>,
     pub(crate) port: u16,
     /// Keeps the port for this server, also while it is being restarted.
-    _claim: UdpSocket,
+    _claim: Port,
 }
 
 impl Server {
@@ -29,7 +28,8 @@ impl Server {
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
         for _ in 0..10 {
             // Somebody else may take the port before Redis does; then another is tried.
-            let (port, claim) = free_port();
+            let claim = Port::claim();
+            let port = claim.number();
             let mut process = spawn(port, &folder, &options);
             if is_up(&mut process, port).await {
                 return Self { process, folder, options, settings: None, port, _claim: claim };
@@ -167,23 +167,4 @@ async fn is_up(process: &mut Child, port: u16) -> bool {
         }
     };
     tokio::time::timeout(PATIENCE, up).await.expect("redis-server answers")
-}
-
-/// A port that is free, and so is the one that is 10,000 higher, by which nodes of a cluster talk. None
-/// of those that the system gives to connections, of which one could have it while Redis is being
-/// restarted: they begin at 32,768. Nor does another test take it meanwhile, be it of this process or not:
-/// it is claimed by a socket for UDP, which Redis has no use for.
-fn free_port() -> (u16, UdpSocket) {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let is_free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
-    loop {
-        let n = std::process::id().wrapping_mul(31) + NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = 10_000 + u16::try_from(n % 10_000).expect("it is small");
-        if let Ok(claim) = UdpSocket::bind(("127.0.0.1", port))
-            && is_free(port)
-            && is_free(port + 10_000)
-        {
-            return (port, claim);
-        }
-    }
 }
