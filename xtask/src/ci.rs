@@ -1,14 +1,15 @@
 //! `cargo xtask ci`: all that a change must pass, but the tests.
 
+use std::ffi::OsStr;
 use std::process::Command;
 
 use anyhow::Result;
 use cargo_metadata::Package;
 use cargo_metadata::semver::Version;
 
-use crate::progress::Steps;
+use crate::process;
+use crate::progress::{run_step, step};
 use crate::workspace::{Workspace, cargo};
-use crate::{examples, process, tidy};
 
 /// The folders that are workspaces of their own, and depend on our crates.
 const OWN_WORKSPACES: [&str; 2] = ["examples/integrations", "fuzz"];
@@ -26,7 +27,6 @@ const OWN_WORKSPACES: [&str; 2] = ["examples/integrations", "fuzz"];
 #[command(after_long_help = "\
 Examples:
   cargo xtask ci                      before a commit
-  CI=1 cargo xtask ci                 the same in plain lines
   cargo xtask ci && cargo xtask test  what .ci/run does")]
 pub(crate) struct Ci {}
 
@@ -34,50 +34,42 @@ impl Ci {
     #[expect(clippy::unused_self, reason = "every verb is called alike")]
     pub(crate) fn run(&self) -> Result<()> {
         let workspace = Workspace::load()?;
-        let steps = Steps::begin();
-        let command = |name: &str, mut command: Command| {
-            if steps.on_terminal() {
-                command.env("CARGO_TERM_COLOR", "always");
-            }
-            steps.step(name, |busy| process::run_quietly(&mut command, busy))
-        };
-        command("fmt", formatting(&steps))?;
-        steps.step("tidy", |_| tidy::check(&workspace))?;
+        run_step("fmt", cargo("fmt").args(["--all", "--check"]))?;
+        run_step("tidy", cargo("run").args(["--quiet", "--package", "tidy", "--", "tidy"]))?;
         for folder in OWN_WORKSPACES {
-            command(&format!("lock file of {folder}"), locked(&workspace, folder))?;
+            run_step(&format!("lock file of {folder}"), &mut locked(&workspace, folder))?;
         }
-        let mut unchecked: Vec<String> = deny(&steps)?.into_iter().map(str::to_owned).collect();
-        command("clippy", clippy(&["--workspace", "--all-targets", "--all-features"]))?;
+        let mut unchecked: Vec<String> = deny()?.into_iter().map(str::to_owned).collect();
+        clippy("clippy", ["--workspace", "--all-targets", "--all-features"])?;
         for (name, flags) in feature_runs(&workspace) {
-            let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-            command(&name, clippy(&flags))?;
+            clippy(&name, flags)?;
         }
-        let examples = examples::packages(&workspace).collect::<Vec<_>>();
-        command("examples", clippy(&examples))?;
-        command("doc", documentation())?;
-        unchecked.extend(oldest_rust(&steps, &workspace)?);
+        let programs = workspace.programs().into_iter();
+        clippy("examples", programs.flat_map(|program| ["--package", program.package]))?;
+        run_step("doc", &mut documentation())?;
+        unchecked.extend(oldest_rust(&workspace)?);
         for what in unchecked {
             println!("NOT CHECKED: {what}");
         }
-        steps.done("all is well");
+        println!("all is well");
         Ok(())
     }
 }
 
 /// Licences, bans, sources and advisories of dependencies; returns what could not be checked, and why.
-fn deny(steps: &Steps) -> Result<Option<&'static str>> {
+fn deny() -> Result<Option<&'static str>> {
     if process::first_line(cargo("deny").arg("--version")).is_err() {
         return Ok(Some(
             "licences, bans, sources and advisories of dependencies, as cargo-deny is not installed \
              (cargo install --locked cargo-deny)",
         ));
     }
-    let check = |what: &[&str], busy: &mut dyn FnMut(&str)| {
-        process::run_quietly(cargo("deny").args(["--all-features", "check"]).args(what), busy)
+    let check = |what: &[&str]| {
+        process::run_quietly(cargo("deny").args(["--all-features", "check"]).args(what))
     };
-    steps.step("deny", |busy| check(&["bans", "licenses", "sources"], busy))?;
+    step("deny", || check(&["bans", "licenses", "sources"]))?;
     let mut unchecked = None;
-    steps.step("advisories", |busy| match check(&["advisories"], busy) {
+    step("advisories", || match check(&["advisories"]) {
         Err(error) if is_unreachable(&error.to_string()) => {
             unchecked = Some("advisories, as their database could not be fetched");
             Ok(())
@@ -94,7 +86,7 @@ fn is_unreachable(output: &str) -> bool {
 
 /// That everything builds with the oldest Rust that we promise, where rustup has it; returns what could not be
 /// checked, and why. Clippy has looked for newer functions of the standard library in any case.
-fn oldest_rust(steps: &Steps, workspace: &Workspace) -> Result<Option<String>> {
+fn oldest_rust(workspace: &Workspace) -> Result<Option<String>> {
     let version = workspace.rust_version()?;
     let Version { major, minor, .. } = version;
     let installed = process::output(Command::new("rustup").args(["toolchain", "list"]));
@@ -107,7 +99,7 @@ fn oldest_rust(steps: &Steps, workspace: &Workspace) -> Result<Option<String>> {
     };
     let mut check = Command::new("rustup");
     check.args(["run", toolchain, "cargo", "check", "--workspace", "--all-features", "--locked"]);
-    steps.step(&format!("Rust {major}.{minor}"), |busy| process::run_quietly(&mut check, busy))?;
+    run_step(&format!("Rust {major}.{minor}"), &mut check)?;
     Ok(None)
 }
 
@@ -120,14 +112,6 @@ fn toolchain<'a>(installed: &'a str, version: &str) -> Option<&'a str> {
     })
 }
 
-fn formatting(steps: &Steps) -> Command {
-    let mut command = cargo("fmt");
-    // Rustfmt does not ask whether somebody is there to see its colours.
-    let colour = if steps.on_terminal() { "always" } else { "never" };
-    command.args(["--all", "--check", "--", "--color", colour]);
-    command
-}
-
 /// Fails if the lock file of a workspace does not fit its dependencies, ours among them.
 fn locked(workspace: &Workspace, folder: &str) -> Command {
     let manifest = workspace.root().join(folder).join("Cargo.toml");
@@ -136,10 +120,8 @@ fn locked(workspace: &Workspace, folder: &str) -> Command {
     command
 }
 
-fn clippy(flags: &[&str]) -> Command {
-    let mut command = cargo("clippy");
-    command.args(flags).args(["--", "--deny", "warnings"]);
-    command
+fn clippy(name: &str, flags: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<()> {
+    run_step(name, cargo("clippy").args(flags).args(["--", "--deny", "warnings"]))
 }
 
 fn documentation() -> Command {

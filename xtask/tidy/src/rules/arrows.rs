@@ -120,7 +120,7 @@ fn unknown(package: &PackageFacts) -> Option<String> {
         || [FACADE, HUB].contains(&package.name.as_str())
         || arrows_of(package).is_some();
     (!is_known).then(|| {
-        format!("{} is not in the table of arrows (xtask/src/tidy/arrows.rs)", package.name)
+        format!("{} is not in the table of arrows (xtask/tidy/src/rules/arrows.rs)", package.name)
     })
 }
 

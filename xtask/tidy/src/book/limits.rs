@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use syn::visit::{self, Visit};
 
-use crate::tidy::sources::{self, Source};
+use crate::rules::sources::{self, Source};
 
 /// The unit in which a value is shown.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -201,7 +201,7 @@ mod tests {
         let without = ["new", "with_retry", "settle", "history_for"];
         let without =
             [&without[..], &["per_client", "total", "shards", "heartbeat_timeout"]].concat();
-        let tried = include_str!("../../../crates/sse-kit/tests/largest_settings.rs");
+        let tried = include_str!("../../../../crates/sse-kit/tests/largest_settings.rs");
         let (_, tried) = tried.split_once("const TRIED:").expect("there is a list");
         let (tried, _) = tried.split_once("];").expect("it ends");
         let listed = include_str!("limits.toml");

@@ -27,8 +27,8 @@ use std::fmt;
 
 use anyhow::{Result, bail};
 
-use crate::tidy::published::Candidate;
-use crate::tidy::sources::Source;
+use crate::rules::published::Candidate;
+use crate::rules::sources::Source;
 use crate::workspace::Workspace;
 
 /// Files that every clone must have.
@@ -48,7 +48,7 @@ Examples:
   cargo xtask tidy --report    the figures of every crate, as a Markdown table
 
 An offence reads `file:line: what is wrong and what to do`. Which crate may name which is
-a table in xtask/src/tidy/arrows.rs, and the banned turns of phrase one in tidy/prose.rs.")]
+a table in xtask/tidy/src/rules/arrows.rs, and the banned turns of phrase one in prose.rs there.")]
 pub(crate) struct Tidy {
     /// Print the figures of every crate instead: sizes, docs, first words, errors
     #[arg(long)]

@@ -54,7 +54,7 @@ pub(super) fn offences(source: &Source) -> Vec<Offence> {
                 &source.path,
                 line,
                 format!(
-                    "shows a type of `{name}`: wrap it, or allow it in xtask/src/tidy/foreign.rs"
+                    "shows a type of `{name}`: wrap it, or allow it in xtask/tidy/src/rules/foreign.rs"
                 ),
             )
         })

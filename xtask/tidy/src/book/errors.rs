@@ -5,9 +5,9 @@ use std::fmt::Write;
 use anyhow::{Context, Result};
 use syn::visit::Visit;
 
-use crate::tidy::libraries::Library;
-use crate::tidy::markdown::plain;
-use crate::tidy::sources::{self, Source};
+use crate::rules::libraries::Library;
+use crate::rules::markdown::plain;
+use crate::rules::sources::{self, Source};
 
 /// Crates whose errors an app does not meet by their types.
 const LEFT_OUT: &[&str] = &["sse-kit-client"];
