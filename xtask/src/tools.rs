@@ -89,6 +89,8 @@ pub const CADDY: Tool = Tool::new("Caddy", &["caddy"], "SSE_KIT_CADDY", Debian("
 /// Prometheus's tool that checks metrics, rules and alerts.
 pub const PROMTOOL: Tool =
     Tool::new("promtool", &["promtool"], "SSE_KIT_PROMTOOL", Debian("prometheus"));
+/// The program of systemd that checks units.
+pub const SYSTEMD: Tool = Tool::new("systemd-analyze", &["systemd-analyze"], "", Debian("systemd"));
 /// The program that tries the routes of the hub as their description has them.
 pub const SCHEMATHESIS: Tool =
     Tool::new("schemathesis", &["st"], "SSE_KIT_SCHEMATHESIS", PyPi("schemathesis==4.32.5"));

@@ -145,7 +145,8 @@ fn run_programs(runs: Vec<Run>, tally: &mut Tally) {
 /// Makes sure that the programs are there which tests start, and returns the variables that name those outside of
 /// `PATH`. A missing one is a failure that says how to get it; the tests that need it fail too.
 fn environment(tally: &mut Tally) -> Vec<(&'static str, PathBuf)> {
-    for tool in [tools::REDIS, tools::POSTGRES, tools::NGINX, tools::CADDY, tools::PROMTOOL] {
+    let servers = [tools::REDIS, tools::POSTGRES, tools::NGINX, tools::CADDY];
+    for tool in servers.into_iter().chain([tools::PROMTOOL, tools::SYSTEMD]) {
         if let Err(error) = tool.find_or_install() {
             tally.fail(format!("{error:#}"));
         }

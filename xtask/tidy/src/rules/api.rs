@@ -34,8 +34,8 @@ fn of_library(sources: &[Source], library: &Library<'_>) -> Vec<Offence> {
     let mut public = Vec::new();
     for source in &library.files {
         // A file that does not parse is the compiler's to report.
-        let Ok(file) = syn::parse_file(&source.text) else { continue };
-        types.visit_file(&file);
+        let Ok(file) = source.rust() else { continue };
+        types.visit_file(file);
         let shown = std::mem::take(&mut types.public).into_iter();
         let shown = shown.filter(|(name, ..)| library.shows(source, name));
         public.extend(shown.map(|(name, line, is_open)| (source, name, line, is_open)));
