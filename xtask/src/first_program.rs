@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
 use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -57,7 +56,7 @@ pub(crate) fn try_out(workspace: &Workspace) -> Result<()> {
         folder.join("Cargo.toml"),
         "[workspace]\nmembers = [\"counter\"]\nexclude = [\"sse-kit\"]\n",
     )?;
-    link(workspace.root(), &folder.join("sse-kit"))?;
+    std::os::unix::fs::symlink(workspace.root(), folder.join("sse-kit"))?;
     process::run(Command::new("sh").args(["-e", "-c", commands]).current_dir(&folder))?;
     let counter = folder.join("counter");
     fs::write(counter.join("src/main.rs"), program)?;
@@ -73,16 +72,6 @@ pub(crate) fn try_out(workspace: &Workspace) -> Result<()> {
     let page = page?;
     ensure!(page.contains("<b id=count>0</b>"), "the page shows no count: {page}");
     Ok(())
-}
-
-#[cfg(unix)]
-fn link(to: &Path, at: &Path) -> Result<()> {
-    Ok(std::os::unix::fs::symlink(to, at)?)
-}
-
-#[cfg(not(unix))]
-fn link(_: &Path, _: &Path) -> Result<()> {
-    bail!("the program is tried out on Unix only")
 }
 
 /// Loads the page, as soon as the program listens.

@@ -2,30 +2,24 @@
 //! after them; parts that the benchmarks use too are in the library.
 #![expect(clippy::print_stdout, reason = "a command-line tool talks on stdout")]
 
-mod bench;
-mod book;
 mod browser;
 mod bundle;
 mod ci;
 mod demo;
-mod examples;
+mod forward;
 mod new;
 mod pictures;
 mod release;
 mod run;
 mod soak;
 mod test;
-mod tidy;
 
 mod assets;
 mod first_program;
-mod venv;
-mod wheels;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::progress::Reported;
 use xtask::{npm, process, progress, tools, workspace};
 
 /// Everything one does with sse-kit's sources
@@ -54,14 +48,16 @@ enum Verb {
     Demo(demo::Demo),
     New(new::New),
     Run(run::Run),
-    Examples(examples::Examples),
     Test(test::Test),
     Soak(soak::Soak),
-    Bench(bench::Bench),
+    /// Measure the fan-out, the dispatcher and instruction counts
+    Bench(forward::Options),
     Bundle(bundle::Bundle),
     Pictures(pictures::Pictures),
-    Book(book::Book),
-    Tidy(tidy::Tidy),
+    /// Write the parts of the book that are made from the code
+    Book(forward::Options),
+    /// Check the house rules that no compiler knows
+    Tidy(forward::Options),
     Ci(ci::Ci),
     Release(release::Release),
 }
@@ -71,24 +67,15 @@ fn main() -> ExitCode {
         Verb::Demo(verb) => verb.run(),
         Verb::New(verb) => verb.run(),
         Verb::Run(verb) => verb.run(),
-        Verb::Examples(verb) => verb.run(),
         Verb::Test(verb) => verb.run(),
         Verb::Soak(verb) => verb.run(),
-        Verb::Bench(verb) => verb.run(),
+        Verb::Bench(options) => options.run("bench", None),
         Verb::Bundle(verb) => verb.run(),
         Verb::Pictures(verb) => verb.run(),
-        Verb::Book(verb) => verb.run(),
-        Verb::Tidy(verb) => verb.run(),
+        Verb::Book(options) => options.run("tidy", Some("book")),
+        Verb::Tidy(options) => options.run("tidy", Some("tidy")),
         Verb::Ci(verb) => verb.run(),
         Verb::Release(verb) => verb.run(),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            if !error.is::<Reported>() {
-                eprintln!("error: {error:#}");
-            }
-            ExitCode::FAILURE
-        }
-    }
+    xtask::exit_code(outcome)
 }

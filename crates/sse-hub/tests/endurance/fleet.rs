@@ -15,6 +15,9 @@ use crate::client::{Socket, contains};
 
 const PART: &str = "SSE_KIT_FLEET";
 
+/// The test that plays the part first, in the fleet's process.
+const PLAYED_BY: &str = "endurance::every_one_of_many_streams_gets_its_goodbye_and_a_proper_end";
+
 /// The number of clients that connect at a time.
 const MAX_TOGETHER: usize = 100;
 
@@ -60,7 +63,7 @@ impl Fleet {
     /// Starts it, and waits until each client is there.
     pub(crate) async fn start(address: &str, behaviour: Behaviour, clients: usize) -> Self {
         let mut process = Command::new(std::env::current_exe().expect("it runs"))
-            .args(["--exact", "endurance::a_fleet", "--nocapture"])
+            .args(["--exact", PLAYED_BY, "--nocapture"])
             .env(PART, format!("{address} {behaviour:?} {clients}"))
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -97,9 +100,15 @@ impl Fleet {
     }
 }
 
-/// Plays a fleet when the parent asks for one; in any other run there is none.
-pub(crate) async fn play() {
-    let Ok(part) = std::env::var(PART) else { return };
+/// Plays a fleet when the parent asks for one, to the end of the process; in any other run there is none.
+pub(crate) async fn play_if_asked() {
+    if let Ok(part) = std::env::var(PART) {
+        play(&part).await;
+        std::process::exit(0);
+    }
+}
+
+async fn play(part: &str) {
     let part: Vec<&str> = part.split(' ').collect();
     let [address, behaviour, clients] = part[..] else { panic!("{part:?}") };
     let behaviour: Behaviour = behaviour.parse().expect("a behaviour");

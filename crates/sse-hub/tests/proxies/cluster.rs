@@ -9,6 +9,7 @@ use http::Request;
 use sse_kit_test_support::Port;
 use tokio::process::{Child, Command};
 
+use crate::proxy;
 use crate::server::{self, Server};
 
 const GUIDE: &str = include_str!("../../../../docs/src/hub-cluster.md");
@@ -36,6 +37,16 @@ struct Cluster {
 
 impl Cluster {
     fn start() -> Self {
+        for (variable, program, option) in [
+            ("SSE_KIT_REDIS_SERVER", "redis-server", "--version"),
+            ("SSE_KIT_NGINX", "nginx", "-v"),
+            ("", "openssl", "version"),
+            ("", "pgrep", "--version"),
+        ] {
+            let mut command = proxy::program(variable, program);
+            let found = command.as_std_mut().arg(option).output();
+            found.unwrap_or_else(|error| panic!("{program}: {error}. This test needs it"));
+        }
         let ports = PORTS.map(|port| (port, Port::claim()));
         let mut guide = GUIDE.replace(" --daemonize yes", "");
         // In two steps, as a claimed port may contain the digits of one of the guide's.

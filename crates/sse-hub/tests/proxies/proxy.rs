@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 /// The program that a variable names, or else the shell.
-fn program(variable: &str, name: &str) -> Command {
+pub(crate) fn program(variable: &str, name: &str) -> Command {
     Command::new(std::env::var_os(variable).unwrap_or_else(|| name.into()))
 }
 
@@ -55,7 +55,10 @@ impl Proxy {
         let address = format!("127.0.0.1:{}", port.number());
         let log = std::fs::File::create(folder.path().join("log")).expect("it can be written");
         let process = command.stdout(Stdio::null()).stderr(log).kill_on_drop(true).spawn();
-        let process = process.expect("the proxy is installed");
+        let process = process.unwrap_or_else(|error| {
+            let program = command.as_std().get_program().display();
+            panic!("{program}: {error}. This test needs it: install Debian's package of that name")
+        });
         let mut proxy = Self { address, process, folder, _port: port };
         for _ in 0..6000 {
             if TcpStream::connect(&proxy.address).await.is_ok() {

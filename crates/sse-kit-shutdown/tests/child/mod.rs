@@ -13,6 +13,9 @@ use sse_kit_test_support::PATIENCE;
 
 const PART: &str = "SSE_KIT_SHUTDOWN_PART";
 
+/// The test that plays the part first, in the child.
+const PLAYED_BY: &str = "a_signal_shuts_down_and_a_second_one_cuts_off";
+
 pub(crate) struct Child {
     process: std::process::Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -34,7 +37,7 @@ impl Child {
 
     fn command(part: &str) -> Command {
         let mut command = Command::new(std::env::current_exe().expect("it runs"));
-        command.args(["--exact", "plays_the_child", "--nocapture"]).env(PART, part);
+        command.args(["--exact", PLAYED_BY, "--nocapture"]).env(PART, part);
         command
     }
 
@@ -96,11 +99,18 @@ impl Drop for Child {
     }
 }
 
-/// Plays the part that the parent asks for; in any other run there is none.
-pub(crate) async fn play() {
-    let Ok(part) = std::env::var(PART) else { return };
+/// Plays the part that the parent asks for, to the end of the process; in any other run there is none.
+pub(crate) fn play_if_asked() {
+    if let Ok(part) = std::env::var(PART) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(play(&part));
+        panic!("the part {part} has an end");
+    }
+}
+
+async fn play(part: &str) {
     let signals = Signals::install().expect("signals");
-    match part.as_str() {
+    match part {
         "stuck" => {
             let delay = Duration::from_secs(1000);
             let shutdown = Shutdown::builder().shutdown_delay(delay).deadline(delay).build();

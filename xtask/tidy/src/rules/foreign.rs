@@ -39,9 +39,9 @@ pub(super) fn offences(source: &Source) -> Vec<Offence> {
         return Vec::new();
     };
     // A file that does not parse is the compiler's to tell of.
-    let Ok(file) = syn::parse_file(&source.text) else { return Vec::new() };
+    let Ok(file) = source.rust() else { return Vec::new() };
     let mut shown = Shown::default();
-    shown.visit_file(&file);
+    shown.visit_file(file);
     let glue = GLUE.iter().find(|(name, _)| *name == package).map_or(&[][..], |(_, crates)| crates);
     let is_allowed = |name: &str| {
         name.starts_with("sse_kit") || [COMMON, glue].iter().any(|list| list.contains(&name))
@@ -54,7 +54,7 @@ pub(super) fn offences(source: &Source) -> Vec<Offence> {
                 &source.path,
                 line,
                 format!(
-                    "shows a type of `{name}`: wrap it, or allow it in xtask/src/tidy/foreign.rs"
+                    "shows a type of `{name}`: wrap it, or allow it in xtask/tidy/src/rules/foreign.rs"
                 ),
             )
         })

@@ -19,9 +19,9 @@ fn of_library(library: &Library<'_>) -> Vec<Offence> {
     let mut methods: BTreeMap<String, Methods> = BTreeMap::new();
     for source in &library.files {
         // A file that does not parse is the compiler's to tell of.
-        let Ok(file) = syn::parse_file(&source.text) else { continue };
+        let Ok(file) = source.rust() else { continue };
         let mut found = Found::default();
-        found.visit_file(&file);
+        found.visit_file(file);
         let shown = found.types.into_iter().filter(|(name, ..)| library.shows(source, name));
         types.extend(shown.map(|(name, line, shown)| (name, (source.path.as_str(), line, shown))));
         for (name, these) in found.methods {

@@ -34,8 +34,8 @@ fn of_library(sources: &[Source], library: &Library<'_>) -> Vec<Offence> {
     let mut public = Vec::new();
     for source in &library.files {
         // A file that does not parse is the compiler's to report.
-        let Ok(file) = syn::parse_file(&source.text) else { continue };
-        types.visit_file(&file);
+        let Ok(file) = source.rust() else { continue };
+        types.visit_file(file);
         let shown = std::mem::take(&mut types.public).into_iter();
         let shown = shown.filter(|(name, ..)| library.shows(source, name));
         public.extend(shown.map(|(name, line, is_open)| (source, name, line, is_open)));
@@ -51,7 +51,7 @@ fn of_library(sources: &[Source], library: &Library<'_>) -> Vec<Offence> {
         if *is_open && !closed.contains(&name.as_str()) {
             offence(format!(
                 "`{name}` is not `#[non_exhaustive]`; add it, or list the type with a reason in \
-                 xtask/src/tidy/api.rs"
+                 xtask/tidy/src/rules/api.rs"
             ));
         }
         if !is_word_of(asserted, name) {
@@ -68,7 +68,7 @@ fn of_library(sources: &[Source], library: &Library<'_>) -> Vec<Offence> {
     offences.extend(closed.into_iter().filter(|name| !is_open(name)).map(|name| {
         let what =
             format!("{} has no type `{name}` that is open; it needs no reason", library.name);
-        Offence::in_file("xtask/src/tidy/api.rs", what)
+        Offence::in_file("xtask/tidy/src/rules/api.rs", what)
     }));
     offences
 }

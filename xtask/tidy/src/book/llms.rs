@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result};
 
-use crate::tidy::markdown::plain;
-use crate::tidy::sources::{self, Source};
+use crate::rules::markdown::plain;
+use crate::rules::sources::{self, Source};
 
 const HEAD: &str = "\
 # sse-kit

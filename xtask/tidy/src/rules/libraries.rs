@@ -47,14 +47,14 @@ impl<'a> Library<'a> {
 /// Returns the names of the modules in files of their own that are public.
 fn public_modules(lib: &Source) -> Vec<String> {
     // A file that does not parse is the compiler's to report.
-    let items = syn::parse_file(&lib.text).map(|file| file.items).unwrap_or_default();
-    let name = |item| match item {
+    let items = lib.rust().map_or(&[][..], |file| &file.items);
+    let name = |item: &syn::Item| match item {
         syn::Item::Mod(item) if super::items::is_public(&item.vis) && item.content.is_none() => {
             Some(item.ident.to_string())
         }
         _ => None,
     };
-    items.into_iter().filter_map(name).collect()
+    items.iter().filter_map(name).collect()
 }
 
 /// Returns whether a text has the name as a word.

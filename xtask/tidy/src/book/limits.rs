@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::Deserialize;
 use syn::visit::{self, Visit};
 
-use crate::tidy::sources::{self, Source};
+use crate::rules::sources::{self, Source};
 
 /// The unit in which a value is shown.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -43,7 +43,7 @@ fn table(sources: &[Source], limits: &[Limit]) -> Result<String> {
     for Limit { what, setting, file, name, unit } in limits {
         let path = format!("crates/{file}");
         let source = sources::find(sources, &path).with_context(|| format!("{path} is missing"))?;
-        let value = value_of(&source.text, name).with_context(|| format!("{name} in {path}"))?;
+        let value = value_of(source, name).with_context(|| format!("{name} in {path}"))?;
         let setting = setting.as_ref().map_or("fixed".to_owned(), |setting| format!("`{setting}`"));
         writeln!(text, "| {what} | {} | {setting} |", shown(value, *unit))?;
     }
@@ -54,9 +54,9 @@ fn table(sources: &[Source], limits: &[Limit]) -> Result<String> {
 type Value = Option<u128>;
 
 /// Finds a constant, or a field that a function sets, by its name: `field` or `Type.field`.
-fn value_of(text: &str, name: &str) -> Result<Value> {
+fn value_of(source: &Source, name: &str) -> Result<Value> {
     let mut named = Named { name, values: Vec::new() };
-    named.visit_file(&syn::parse_file(text)?);
+    named.visit_file(source.rust().map_err(|error| anyhow!("{}: {error}", source.path))?);
     // A method that sets a field has an expression of its argument there, which is no value.
     let (known, unknown): (Vec<_>, Vec<_>) = named.values.into_iter().partition(Result::is_ok);
     let mut known = known.into_iter().chain(unknown);
@@ -179,7 +179,8 @@ mod tests {
         let text = "const A: usize = 16 << 20;\nimpl X { pub const B: usize = 10 * 1_000;\n\
                     fn new() -> X { X { c: Some(Duration::from_secs(90)), d: Y { e: None }, \
                     f: Duration::from_millis(50), g: NonZeroU32::new(7).expect(\"7\") } } }";
-        let value = |name| value_of(text, name).expect("it is there");
+        let of = |text: &str, name: &str| value_of(&Source::new("a.rs", text), name);
+        let value = |name| of(text, name).expect("it is there");
         assert_eq!(shown(value("A"), Unit::Bytes), "16 MiB");
         assert_eq!(shown(value("B"), Unit::Count), "10,000");
         assert_eq!(shown(value("c"), Unit::Time), "90 s");
@@ -188,9 +189,9 @@ mod tests {
         assert_eq!(shown(value("f"), Unit::Time), "50 ms");
         assert_eq!(shown(value("g"), Unit::Count), "7");
         assert_eq!(shown(Some(1_500), Unit::Bytes), "1,500 bytes");
-        assert!(value_of(text, "h").is_err());
-        assert!(value_of("mod a { const A: u8 = 1; } mod b { const A: u8 = 2; }", "A").is_err());
-        assert!(value_of("const A: f64 = 0.5;", "A").is_err());
+        assert!(of(text, "h").is_err());
+        assert!(of("mod a { const A: u8 = 1; } mod b { const A: u8 = 2; }", "A").is_err());
+        assert!(of("const A: f64 = 0.5;", "A").is_err());
     }
 
     /// The tests of the largest settings list all settings, and fail where one is missing.
@@ -201,7 +202,7 @@ mod tests {
         let without = ["new", "with_retry", "settle", "history_for"];
         let without =
             [&without[..], &["per_client", "total", "shards", "heartbeat_timeout"]].concat();
-        let tried = include_str!("../../../crates/sse-kit/tests/largest_settings.rs");
+        let tried = include_str!("../../../../crates/sse-kit/tests/largest_settings.rs");
         let (_, tried) = tried.split_once("const TRIED:").expect("there is a list");
         let (tried, _) = tried.split_once("];").expect("it ends");
         let listed = include_str!("limits.toml");

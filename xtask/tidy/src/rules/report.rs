@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
 
 use super::items::{self, Counts};
 use super::prose::{FirstWords, crate_names, crate_sources, share};
@@ -97,8 +97,7 @@ impl Figures {
             self.comments += usize::from(!is_doc && line.starts_with("//"));
             self.code += usize::from(!line.starts_with("//"));
         }
-        let items =
-            items::read(&source.text).with_context(|| format!("cannot parse {}", source.path))?;
+        let items = items::read(source).map_err(|it| anyhow!("{}: {it}", source.path))?;
         self.functions.extend(items.functions.iter().map(|function| function.lines));
         self.words.add(&source.path, &items.documented);
         self.counts += items.counts;

@@ -1,5 +1,7 @@
 //! The project's text files: what git would track, without asking git.
 
+use std::cell::OnceCell;
+use std::fmt;
 use std::fs;
 use std::path::Path;
 
@@ -9,16 +11,21 @@ use anyhow::{Context, Result};
 const NOT_OURS: &[&str] = &[".git", "artifacts", "book", "node_modules", "target"];
 
 /// A text file of the project.
-#[derive(Debug)]
 pub(crate) struct Source {
     /// From the root, with `/` between its parts.
     pub(crate) path: String,
     pub(crate) text: String,
+    rust: OnceCell<syn::Result<syn::File>>,
 }
 
 impl Source {
     pub(crate) fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { path: path.into(), text: text.into() }
+        Self { path: path.into(), text: text.into(), rust: OnceCell::new() }
+    }
+
+    /// Returns a Rust file parsed, which happens once for all rules.
+    pub(crate) fn rust(&self) -> Result<&syn::File, &syn::Error> {
+        self.rust.get_or_init(|| syn::parse_file(&self.text)).as_ref()
     }
 
     /// Returns the extension of the path.
@@ -30,6 +37,12 @@ impl Source {
     pub(crate) fn is_library(&self) -> bool {
         let is_test = self.path.ends_with("/tests.rs") || self.path.contains("/tests/");
         self.extension() == "rs" && !is_test
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)
     }
 }
 

@@ -118,7 +118,7 @@ fn offences_of(sources: &[&Source]) -> Vec<Offence> {
     let mut offences = Vec::new();
     let mut words = FirstWords::default();
     for source in sources {
-        match super::items::read(&source.text) {
+        match super::items::read(source) {
             Ok(items) => {
                 let strings = items.strings.into_iter().filter(|(_, text)| text.contains(' '));
                 let comments = comments(sources::without_tests(&source.text));

@@ -10,7 +10,7 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
-use crate::tidy::sources::{self, Source};
+use crate::rules::sources::{self, Source};
 use crate::workspace::Workspace;
 
 /// Write the parts of the book that are made from the code

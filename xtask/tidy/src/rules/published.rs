@@ -89,7 +89,9 @@ fn metadata(package: &Package) -> Vec<String> {
     }
     let unknown = package.categories.iter().filter(|it| !CATEGORIES.contains(&it.as_str()));
     whats.extend(unknown.map(|category| {
-        format!("names the category `{category}`, which is not in xtask/src/tidy/published.rs")
+        format!(
+            "names the category `{category}`, which is not in xtask/tidy/src/rules/published.rs"
+        )
     }));
     whats
 }

@@ -2,7 +2,6 @@
 //! in a file of its own, from what it looks at to the offences it finds.
 
 mod api;
-mod arrows;
 mod bounds;
 mod foreign;
 mod generated;
@@ -27,8 +26,8 @@ use std::fmt;
 
 use anyhow::{Result, bail};
 
-use crate::tidy::published::Candidate;
-use crate::tidy::sources::Source;
+use crate::rules::published::Candidate;
+use crate::rules::sources::Source;
 use crate::workspace::Workspace;
 
 /// Files that every clone must have.
@@ -37,8 +36,8 @@ const REQUIRED: &[&str] =
 
 /// Check the house rules that no compiler knows
 ///
-/// Arrows between crates, lengths of files, what packages inherit from the workspace, what crates.io and docs.rs
-/// need of a crate, dependencies that require a newer Rust than we promise, crate docs, licences, links in the docs, tests with a bound on time or random inputs without the seed,
+/// Who may name the facade, lengths of files, what packages inherit from the workspace, what crates.io and docs.rs
+/// need of a crate, dependencies that require a newer Rust than we promise, licences, links in the docs, tests with a bound on time or random inputs without the seed,
 /// words that must not be there, types of others in public signatures, public types that cannot grow or that no test asserts to be `Send` and `Sync`, types that no example shows, doc comments and messages that are no plain English. Prints one line
 /// per offence and fails when there are any.
 #[derive(Debug, clap::Args)]
@@ -47,8 +46,8 @@ Examples:
   cargo xtask tidy
   cargo xtask tidy --report    the figures of every crate, as a Markdown table
 
-An offence reads `file:line: what is wrong and what to do`. Which crate may name which is
-a table in xtask/src/tidy/arrows.rs, and the banned turns of phrase one in tidy/prose.rs.")]
+An offence reads `file:line: what is wrong and what to do`. Each rule is a file in xtask/tidy/src/rules,
+where its exceptions are. Which crate may name which is in deny.toml, for `cargo xtask ci`.")]
 pub(crate) struct Tidy {
     /// Print the figures of every crate instead: sizes, docs, first words, errors
     #[arg(long)]
@@ -71,21 +70,12 @@ impl Tidy {
 /// Fails with one line per offence when there are any.
 pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     let sources = sources::read(workspace.root())?;
-    let packages = arrows::packages(workspace);
-    let mut offences = arrows::offences(&packages);
-    offences.extend(missing(REQUIRED, &sources));
-    for package in &packages {
-        let text = |file: &str| sources::find(&sources, &format!("{}/{file}", package.folder));
-        if let Some(manifest) = text("Cargo.toml") {
-            offences.extend(manifests::inheritance(manifest));
-        }
-        if package.folder.starts_with("crates/") {
-            match text("src/lib.rs").or_else(|| text("src/main.rs")) {
-                Some(lib) => offences.extend(manifests::crate_docs(lib)),
-                None => offences
-                    .push(Offence::in_file(&package.folder, "has no src/lib.rs or src/main.rs")),
-            }
-        }
+    let mut offences = missing(REQUIRED, &sources);
+    for package in workspace.packages() {
+        let folder = workspace.folder(package);
+        let manifest = sources::find(&sources, &format!("{folder}/Cargo.toml"));
+        offences.extend(manifest.map(manifests::inheritance).into_iter().flatten());
+        offences.extend(manifests::arrows(package, &folder, sources::find(&sources, "deny.toml")));
     }
     offences.extend(published::offences(workspace.root(), &candidates(workspace, &sources)));
     offences.extend(msrv::offences(&workspace.rust_version()?, &workspace.locked_packages()?));

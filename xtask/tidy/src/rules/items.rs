@@ -5,6 +5,8 @@ use std::ops::AddAssign;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 
+use super::sources::Source;
+
 /// The parsed form of one Rust file, without its tests.
 #[derive(Debug, Default)]
 pub(super) struct Items {
@@ -89,10 +91,10 @@ impl AddAssign for Counts {
     }
 }
 
-/// Parses a file; items under `#[cfg(test)]` are left out.
-pub(super) fn read(text: &str) -> syn::Result<Items> {
+/// Reads a file; items under `#[cfg(test)]` are left out.
+pub(super) fn read(source: &Source) -> Result<Items, &syn::Error> {
     let mut items = Items::default();
-    items.visit_file(&syn::parse_file(text)?);
+    items.visit_file(source.rust()?);
     Ok(items)
 }
 
@@ -346,7 +348,8 @@ mod tests {
     fn test() {}
 }
 ";
-        let items = read(text).expect("it is Rust");
+        let source = Source::new("a.rs", text);
+        let items = read(&source).expect("it is Rust");
         let found: Vec<_> =
             items.documented.iter().map(|item| (item.kind, &*item.name, item.line)).collect();
         let expected =

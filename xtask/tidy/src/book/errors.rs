@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use syn::visit::Visit;
 
-use crate::tidy::libraries::Library;
-use crate::tidy::markdown::plain;
-use crate::tidy::sources::{self, Source};
+use crate::rules::libraries::Library;
+use crate::rules::markdown::plain;
+use crate::rules::sources::{self, Source};
 
 /// Crates whose errors an app does not meet by their types.
 const LEFT_OUT: &[&str] = &["sse-kit-client"];
@@ -42,9 +42,7 @@ pub(super) fn catalogue(sources: &[Source]) -> Result<String> {
 pub(super) fn reasons(sources: &[Source]) -> Result<Vec<(&'static str, String)>> {
     let part = |(part, path, name): &(&'static str, &str, &str)| {
         let file = sources::find(sources, path).with_context(|| format!("{path} is missing"))?;
-        let mut enums = Enums::default();
-        enums.visit_file(&syn::parse_file(&file.text)?);
-        let found = enums.found.into_iter().find(|error| error.name == *name);
+        let found = public_types(file)?.into_iter().find(|found| found.name == *name);
         let found = found.with_context(|| format!("{path} has no enum {name}"))?;
         Ok((*part, found.table()))
     };
@@ -52,12 +50,16 @@ pub(super) fn reasons(sources: &[Source]) -> Result<Vec<(&'static str, String)>>
 }
 
 fn read(source: &Source) -> Result<Vec<Documented>> {
-    let file = syn::parse_file(&source.text).with_context(|| source.path.clone())?;
+    let mut found = public_types(source)?;
+    found.retain(|found| found.name.ends_with("Error") || found.name.ends_with("ErrorKind"));
+    Ok(found)
+}
+
+fn public_types(source: &Source) -> Result<Vec<Documented>> {
+    let file = source.rust().map_err(|error| anyhow!("{}: {error}", source.path))?;
     let mut enums = Enums::default();
-    enums.visit_file(&file);
-    let is_error =
-        |found: &Documented| found.name.ends_with("Error") || found.name.ends_with("ErrorKind");
-    Ok(enums.found.into_iter().filter(is_error).collect())
+    enums.visit_file(file);
+    Ok(enums.found)
 }
 
 /// A public type with its doc comment, and its variants.
