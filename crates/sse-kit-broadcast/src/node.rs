@@ -233,7 +233,7 @@ impl Node {
         }
         state.ahead.remove(&connection.number);
         self.shards[connection.shard].leave(connection);
-        let why = connection.queue.lock().leave();
+        let why = connection.queue.lock().ending().unwrap_or(CloseReason::ClientGone);
         state.exit(&connection.topics);
         state.watched.left(connection, why);
         self.watchers.tell(|| ConnectionEvent::Closed(Arc::clone(connection), why));

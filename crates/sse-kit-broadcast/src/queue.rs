@@ -102,6 +102,7 @@ impl Queue {
                     dropped += 1;
                 }
                 SlowConsumer::Disconnect => {
+                    self.offered_through = before;
                     self.end = Some(CloseReason::TooSlow);
                     self.wake();
                     return Offer::TooSlow;
@@ -167,13 +168,6 @@ impl Queue {
         }
     }
 
-    /// Closes the queue after the connection left all lists: it gets the queued items and nothing
-    /// more. Returns the reason.
-    pub(crate) fn leave(&mut self) -> CloseReason {
-        self.mode = Mode::Live;
-        self.end.unwrap_or(CloseReason::ClientGone)
-    }
-
     /// Returns the time of the last event that entered the queue, or of its beginning.
     pub(crate) fn last_activity(&self) -> Instant {
         self.last_activity
@@ -223,7 +217,7 @@ impl Queue {
     pub(crate) fn release_after(&mut self, after: EventId) {
         self.held = false;
         self.waiting.remove_entries_of(after);
-        if after.epoch() == self.epoch && self.may_catch_up() {
+        if after.epoch() == self.epoch {
             self.begin_after(after);
         }
     }
@@ -234,6 +228,7 @@ impl Queue {
         let (after, gap_told_through) = (0, self.offered_through);
         let reason = GapReason::Trimmed;
         self.mode = Mode::Behind { after, gap_told_through, reason, in_order: false };
+        self.delivered_through = self.id(after);
     }
 
     /// Starts after an event that this node has not received yet.
@@ -291,14 +286,16 @@ impl Queue {
         }
     }
 
-    /// Returns the position to catch up from, if the connection is behind.
+    /// Returns the position to catch up from, if the connection is behind and may catch up.
+    ///
+    /// One that may not stays behind: no position may claim that the client has what it lacks.
     pub(crate) fn behind(&self) -> Option<Behind> {
         match self.mode {
-            Mode::Live => None,
-            Mode::Behind { after, gap_told_through, in_order, .. } => {
+            Mode::Behind { after, gap_told_through, in_order, .. } if self.may_catch_up() => {
                 let (room, epoch) = (self.limits.events, self.epoch);
                 Some(Behind { after, gap_told_through, room, in_order, epoch })
             }
+            _ => None,
         }
     }
 
@@ -370,7 +367,7 @@ impl Queue {
         if let Some(item) = self.waiting.pop() {
             return Taken::Delivery(self.taken(item));
         }
-        if self.is_behind() && self.may_catch_up() {
+        if self.behind().is_some() {
             return Taken::Behind;
         }
         if let Some(goodbye) = self.goodbye.take() {

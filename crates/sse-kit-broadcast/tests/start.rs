@@ -4,6 +4,7 @@ mod receiving;
 
 use receiving::{Received, data, received, settle};
 use sse_kit_broadcast::{Hub, SlowConsumer, Start, Subscription};
+use sse_kit_event::control::GapReason;
 use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic, Topics};
 use sse_kit_test_support::TestResult;
 
@@ -156,5 +157,21 @@ async fn a_stream_that_resumes_names_the_newest_position() -> TestResult {
     assert_eq!(hub.subscribe(topic("jobs:1")).open()?.newest(), None);
     // A client without a cursor would get history.
     assert_eq!(resume(after(250)).start(Start::All).open()?.newest(), None);
+    Ok(())
+}
+
+/// The client has nothing yet, so a gap at its beginning begins before all events.
+#[tokio::test(start_paused = true)]
+async fn a_gap_after_the_beginning_of_history_goes_forward() -> TestResult {
+    let hub = Hub::new();
+    for n in 1..=3 {
+        hub.publish(&topic("a"), Event::new(n.to_string())).await?;
+    }
+    let subscribe = hub.subscribe(topic("a")).slow_consumer(SlowConsumer::DropOldest).queue(3);
+    let mut begun = subscribe.start(Start::All).open()?;
+    hub.publish(&topic("a"), Event::new("4")).await?;
+    settle().await;
+    let gap = Received::Gap(Some(0), 1, GapReason::Dropped);
+    assert_eq!(all(&mut begun).await, [vec![gap], datas(2..=4)].concat());
     Ok(())
 }
