@@ -45,16 +45,26 @@ pub(crate) struct History {
     order: LogOrder,
     /// The newest offset that any topic has trimmed.
     trimmed_through: u64,
+    /// The number of entries that were trimmed.
+    trims: u64,
 }
 
 impl History {
     pub(crate) fn new(retention: Retention) -> Self {
-        Self { retention, bytes: 0, entries: 0, order: LogOrder::default(), trimmed_through: 0 }
+        Self {
+            retention,
+            bytes: 0,
+            entries: 0,
+            order: LogOrder::default(),
+            trimmed_through: 0,
+            trims: 0,
+        }
     }
 
     /// Drops all places. [`TopicTable::begin_epoch`] drops the entries.
     pub(crate) fn begin_epoch(&mut self) {
-        *self = Self::new(self.retention.clone());
+        let trims = self.trims;
+        *self = Self { trims, ..Self::new(self.retention.clone()) };
     }
 
     /// Drops everything after this offset: the log has lost it, and assigns its offsets again.
@@ -83,6 +93,11 @@ impl History {
         self.trimmed_through
     }
 
+    /// Returns the number of entries that were trimmed so far.
+    pub(crate) fn trims(&self) -> u64 {
+        self.trims
+    }
+
     /// Returns the places of all entries after `offset`, oldest first.
     pub(crate) fn after(&self, offset: u64) -> impl Iterator<Item = &Place> {
         self.order.after(offset)
@@ -105,7 +120,7 @@ impl History {
         state.push(entry);
         let keeps = state.keeps(|topic| self.retention.events_of(topic));
         let surplus = state.entries().len() > keeps;
-        let surplus = if surplus { state.trim_front() } else { None };
+        let surplus = if surplus { state.trim_front(self.trims + 1) } else { None };
         self.entries += 1;
         self.bytes += entry.weight();
         self.order.push(Place::new(key, state.name().cloned(), entry));
@@ -135,7 +150,7 @@ impl History {
                     }
                     budget -= 1;
                 }
-                let trimmed = state.trim_front();
+                let trimmed = state.trim_front(self.trims + 1);
                 self.account_for(trimmed.as_ref(), key);
                 topics.note_idle(key);
             }
@@ -149,6 +164,7 @@ impl History {
             self.order.trim(entry.id().offset(), key);
             self.entries -= 1;
             self.bytes -= entry.weight();
+            self.trims += 1;
             self.trimmed_through = self.trimmed_through.max(entry.id().offset());
         }
     }
