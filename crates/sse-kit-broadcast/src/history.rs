@@ -130,7 +130,10 @@ impl History {
         topics.note_idle(key);
         self.trim(topics, entry.at);
         if self.order.len() > 2 * (self.entries + topics.known()) + 64 {
-            self.compact(topics);
+            let state = |key| topics.get(key);
+            let is_needed =
+                |place: &Place| state(place.key).is_some_and(|state| state.needs(place.offset));
+            self.order.compact(is_needed);
         }
     }
 
@@ -168,9 +171,36 @@ impl History {
             self.trimmed_through = self.trimmed_through.max(entry.id().offset());
         }
     }
+}
 
-    fn compact(&mut self, topics: &TopicTable) {
-        let state = |key| topics.get(key);
-        self.order.retain(|place| state(place.key).is_some_and(|state| state.needs(place.offset)));
+#[cfg(test)]
+mod tests {
+    use sse_kit_event::{Epoch, Event, EventId};
+
+    use super::*;
+    use crate::record::Record;
+
+    #[test]
+    fn the_places_of_trimmed_events_are_bounded() {
+        const BYTES: usize = 1 << 20;
+        let retention = Retention {
+            events_per_topic: 50,
+            events_by_topic: Vec::new(),
+            age: None,
+            bytes: BYTES,
+        };
+        let (mut history, mut topics) = (History::new(retention), TopicTable::new(0));
+        for offset in 1..=60_000 {
+            // A few are busy and drop by their number, the others by the size of all.
+            let name = if offset % 2 == 0 { offset % 10 } else { offset % 777 };
+            let topic: Topic = format!("t:{name}").parse().unwrap();
+            let record = Record::new(&topic, Event::new("x").encode());
+            let entry = Arc::new(Entry::new(EventId::new(Epoch::new(1), offset), record));
+            let key = topics.find_or_insert(&topic);
+            history.push(&mut topics, key, &entry);
+            let needed = history.entries + topics.known();
+            assert!(history.order.len() <= 3 * needed + 1000, "{offset}: {}", history.order.len());
+        }
+        assert!(history.entries > 1000 && history.bytes <= BYTES);
     }
 }
