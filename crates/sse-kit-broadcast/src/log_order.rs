@@ -158,12 +158,12 @@ impl LogOrder {
             self.compacts_at = 0;
         }
         let first = self.compacts_at;
-        self.thin(first, &is_needed);
         self.thin(first + 1, &is_needed);
+        self.thin(first, &is_needed);
         self.compacts_at = if self.join(first) { first } else { first + 1 };
     }
 
-    /// Drops the places of a sealed segment that are not needed.
+    /// Drops the places of a sealed segment that are not needed, and the segment if it needs none.
     fn thin(&mut self, segment: usize, is_needed: impl Fn(&Place) -> bool) {
         let Some(sealed) = self.sealed.get(segment) else { return };
         let is_needed: Vec<_> = sealed.places.iter().map(is_needed).collect();
@@ -187,7 +187,7 @@ impl LogOrder {
         let Some(next) = self.sealed.get(segment + 1) else { return false };
         let first = &self.sealed[segment];
         let (before, more) = (first.places.len(), next.places.len());
-        if before > 0 && more > 0 && before + more > SEALED_AT {
+        if before + more > SEALED_AT {
             return false;
         }
         let places = first.places.iter().chain(&*next.places).map(Place::moved).collect();
@@ -201,12 +201,17 @@ impl LogOrder {
         true
     }
 
-    /// Replaces the places of a sealed segment. The last offsets of segments must not decrease, also
-    /// if one is empty.
+    /// Replaces the places of a sealed segment. An empty one is removed: a reader would not get past
+    /// it.
     fn replace(&mut self, segment: usize, places: Segment) {
-        let last_before = segment.checked_sub(1).map_or(0, |before| self.sealed[before].last);
-        let last = places.last().map_or(last_before, |last| last.offset);
-        self.sealed[segment] = Sealed { last, places };
+        if let Some(last) = places.last().map(|last| last.offset) {
+            self.sealed[segment] = Sealed { last, places };
+        } else {
+            self.sealed.remove(segment);
+            if self.oldest.0 > segment {
+                self.oldest.0 -= 1;
+            }
+        }
         self.skip_segment_that_has_passed();
     }
 
@@ -271,15 +276,24 @@ mod tests {
                 order.retain(|place| place.entry().is_some());
                 list.retain(|(_, _, is_kept)| *is_kept);
             }
-            if random.u8(..20) == 0 {
+            if random.u8(..10) == 0 {
                 order.compact(|place| place.entry().is_some());
                 let rest: HashSet<_> =
                     order.after(0).map(|place| (place.offset, place.key.0)).collect();
                 list.retain(|(offset, key, is_kept)| *is_kept || rest.contains(&(*offset, *key)));
             }
+            if random.u8(..200) == 0 {
+                let from = random.usize(..list.len());
+                for (offset, key, is_kept) in list[from..].iter_mut().take(1_000) {
+                    order.trim(*offset, TopicKey(*key));
+                    *is_kept = false;
+                }
+            }
             while order.oldest().is_some_and(|place| place.entry().is_none()) {
                 order.pass_oldest();
             }
+            let last = |sealed: &Sealed| sealed.places.last().map(|place| place.offset);
+            assert!(order.sealed.iter().all(|sealed| last(sealed) == Some(sealed.last)));
             let kept = list.iter().find(|(_, _, is_kept)| *is_kept).map(|(offset, ..)| *offset);
             assert_eq!(order.oldest().map(|place| place.offset), kept);
             assert_eq!(order.len(), list.len());
