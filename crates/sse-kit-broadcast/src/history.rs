@@ -45,16 +45,26 @@ pub(crate) struct History {
     order: LogOrder,
     /// The newest offset that any topic has trimmed.
     trimmed_through: u64,
+    /// The number of entries that were trimmed.
+    trims: u64,
 }
 
 impl History {
     pub(crate) fn new(retention: Retention) -> Self {
-        Self { retention, bytes: 0, entries: 0, order: LogOrder::default(), trimmed_through: 0 }
+        Self {
+            retention,
+            bytes: 0,
+            entries: 0,
+            order: LogOrder::default(),
+            trimmed_through: 0,
+            trims: 0,
+        }
     }
 
     /// Drops all places. [`TopicTable::begin_epoch`] drops the entries.
     pub(crate) fn begin_epoch(&mut self) {
-        *self = Self::new(self.retention.clone());
+        let trims = self.trims;
+        *self = Self { trims, ..Self::new(self.retention.clone()) };
     }
 
     /// Drops everything after this offset: the log has lost it, and assigns its offsets again.
@@ -83,6 +93,11 @@ impl History {
         self.trimmed_through
     }
 
+    /// Returns the number of entries that were trimmed so far.
+    pub(crate) fn trims(&self) -> u64 {
+        self.trims
+    }
+
     /// Returns the places of all entries after `offset`, oldest first.
     pub(crate) fn after(&self, offset: u64) -> impl Iterator<Item = &Place> {
         self.order.after(offset)
@@ -105,7 +120,7 @@ impl History {
         state.push(entry);
         let keeps = state.keeps(|topic| self.retention.events_of(topic));
         let surplus = state.entries().len() > keeps;
-        let surplus = if surplus { state.trim_front() } else { None };
+        let surplus = if surplus { state.trim_front(self.trims + 1) } else { None };
         self.entries += 1;
         self.bytes += entry.weight();
         self.order.push(Place::new(key, state.name().cloned(), entry));
@@ -115,7 +130,10 @@ impl History {
         topics.note_idle(key);
         self.trim(topics, entry.at);
         if self.order.len() > 2 * (self.entries + topics.known()) + 64 {
-            self.compact(topics);
+            let state = |key| topics.get(key);
+            let is_needed =
+                |place: &Place| state(place.key).is_some_and(|state| state.needs(place.offset));
+            self.order.compact(is_needed);
         }
     }
 
@@ -135,7 +153,7 @@ impl History {
                     }
                     budget -= 1;
                 }
-                let trimmed = state.trim_front();
+                let trimmed = state.trim_front(self.trims + 1);
                 self.account_for(trimmed.as_ref(), key);
                 topics.note_idle(key);
             }
@@ -149,12 +167,40 @@ impl History {
             self.order.trim(entry.id().offset(), key);
             self.entries -= 1;
             self.bytes -= entry.weight();
+            self.trims += 1;
             self.trimmed_through = self.trimmed_through.max(entry.id().offset());
         }
     }
+}
 
-    fn compact(&mut self, topics: &TopicTable) {
-        let state = |key| topics.get(key);
-        self.order.retain(|place| state(place.key).is_some_and(|state| state.needs(place.offset)));
+#[cfg(test)]
+mod tests {
+    use sse_kit_event::{Epoch, Event, EventId};
+
+    use super::*;
+    use crate::record::Record;
+
+    #[test]
+    fn the_places_of_trimmed_events_are_bounded() {
+        const BYTES: usize = 1 << 20;
+        let retention = Retention {
+            events_per_topic: 50,
+            events_by_topic: Vec::new(),
+            age: None,
+            bytes: BYTES,
+        };
+        let (mut history, mut topics) = (History::new(retention), TopicTable::new(0));
+        for offset in 1..=60_000 {
+            // A few are busy and drop by their number, the others by the size of all.
+            let name = if offset % 2 == 0 { offset % 10 } else { offset % 777 };
+            let topic: Topic = format!("t:{name}").parse().unwrap();
+            let record = Record::new(&topic, Event::new("x").encode());
+            let entry = Arc::new(Entry::new(EventId::new(Epoch::new(1), offset), record));
+            let key = topics.find_or_insert(&topic);
+            history.push(&mut topics, key, &entry);
+            let needed = history.entries + topics.known();
+            assert!(history.order.len() <= 3 * needed + 1000, "{offset}: {}", history.order.len());
+        }
+        assert!(history.entries > 1000 && history.bytes <= BYTES);
     }
 }

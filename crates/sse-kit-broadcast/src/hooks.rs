@@ -61,7 +61,8 @@ impl Draft {
         &self.event
     }
 
-    /// Publishes another event right after this one, or in its place if this one is vetoed.
+    /// Publishes another event right after this one, or in its place if this one is vetoed. Call it
+    /// before the hook returns; later it has no effect.
     ///
     /// The event and its follow-ups are appended together or not at all. If a publish with an
     /// idempotency key is a repeat, nothing is appended. A hook cannot call

@@ -14,7 +14,7 @@ use crate::history::{History, Retention};
 use crate::interests::{Interests, MatchedPatterns};
 use crate::lineage::Lineage;
 use crate::lists::{ListId, ListIds};
-use crate::mode::{Behind, CaughtUp};
+use crate::mode::{Behind, CatchingUp, CaughtUp};
 use crate::presence::Watched;
 use crate::record::Record;
 use crate::replay::{Loss, Replay, Stretch};
@@ -234,13 +234,17 @@ impl HubState {
     pub(crate) fn catch_up(&self, connection: &Connection) -> CatchUp {
         let mut queue = connection.queue.lock();
         let Some(behind) = queue.behind() else { return CatchUp::Done(CaughtUp::default()) };
-        let Behind { after, gap_told_through, room, in_order, .. } = behind;
+        let CatchingUp { after, gap_told_through, promised_from, in_order, .. } = behind.at;
+        let room = behind.room;
         let replay = self.replay(&connection.topics);
-        let missed = match in_order.then(|| replay.stretch_after(after)) {
-            Some(Some(stretch)) => return CatchUp::Read(behind, stretch),
-            Some(None) => replay.missed_in_order(after, gap_told_through, room),
+        let mut missed = match in_order.then(|| replay.stretch_after(after)) {
+            Some(Some(stretch)) if promised_from == u64::MAX => {
+                return CatchUp::Read(behind, stretch);
+            }
+            Some(_) => replay.missed_in_order(after, gap_told_through, room),
             None => replay.missed(after, gap_told_through, room),
         };
+        replay.note_broken_promise(&mut missed, after, promised_from);
         CatchUp::Done(queue.catch_up(&missed, self.position.offset(), &connection.id))
     }
 

@@ -12,6 +12,9 @@ use crate::topic_table::TopicKey;
 /// The number of places at which a segment is sealed.
 const SEALED_AT: usize = 256;
 
+/// The number of pushes after which two more segments are compacted, if there are too many places.
+const COMPACTED_EVERY: usize = 32;
+
 /// The place of an entry on one topic. An event for several topics has one place per topic.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -24,7 +27,8 @@ pub(crate) struct Place {
 }
 
 /// The places, in segments. All segments except the last are sealed: no place is added to them or
-/// removed, so they can be read without the lock of the hub's state.
+/// removed, so they can be read without the lock of the hub's state. [`LogOrder::compact`] replaces
+/// segments.
 #[derive(Debug, Default)]
 pub(crate) struct LogOrder {
     sealed: VecDeque<Sealed>,
@@ -32,6 +36,10 @@ pub(crate) struct LogOrder {
     len: usize,
     /// The position of the oldest place whose entry may still exist: segment, and index in it.
     oldest: (usize, usize),
+    /// The sealed segment to compact next.
+    compacts_at: usize,
+    /// The pushes since the last compaction.
+    pushes: usize,
 }
 
 #[derive(Debug)]
@@ -78,6 +86,7 @@ impl LogOrder {
         }
         self.open.push(place);
         self.len += 1;
+        self.pushes += 1;
     }
 
     /// Returns the places after `offset`, oldest first.
@@ -130,13 +139,83 @@ impl LogOrder {
     }
 
     fn skip_segment_that_has_passed(&mut self) {
-        let (segment, at) = self.oldest;
-        if self.sealed.get(segment).is_some_and(|sealed| at >= sealed.places.len()) {
-            self.oldest = (segment + 1, 0);
+        let (mut segment, mut at) = self.oldest;
+        while self.sealed.get(segment).is_some_and(|sealed| at >= sealed.places.len()) {
+            (segment, at) = (segment + 1, 0);
         }
+        self.oldest = (segment, at);
     }
 
-    /// Drops the places that are not needed.
+    /// Drops the places that are not needed from the next two sealed segments, if a few places were
+    /// pushed since the last time, and joins the segments if they are small. A look at all places at
+    /// once would keep publishers waiting.
+    pub(crate) fn compact(&mut self, is_needed: impl Fn(&Place) -> bool) {
+        if self.pushes < COMPACTED_EVERY {
+            return;
+        }
+        self.pushes = 0;
+        if self.compacts_at + 1 >= self.sealed.len() {
+            self.compacts_at = 0;
+        }
+        let first = self.compacts_at;
+        self.thin(first + 1, &is_needed);
+        self.thin(first, &is_needed);
+        self.compacts_at = if self.join(first) { first } else { first + 1 };
+    }
+
+    /// Drops the places of a sealed segment that are not needed, and the segment if it needs none.
+    fn thin(&mut self, segment: usize, is_needed: impl Fn(&Place) -> bool) {
+        let Some(sealed) = self.sealed.get(segment) else { return };
+        let is_needed: Vec<_> = sealed.places.iter().map(is_needed).collect();
+        let count = |needed: &[bool]| needed.iter().filter(|is_needed| **is_needed).count();
+        let (before, after) = (is_needed.len(), count(&is_needed));
+        if before == after {
+            return;
+        }
+        if self.oldest.0 == segment {
+            self.oldest.1 = count(&is_needed[..self.oldest.1]);
+        }
+        self.len -= before - after;
+        let places = sealed.places.iter().zip(is_needed).filter(|(_, is_needed)| *is_needed);
+        let places = places.map(|(place, _)| place.moved()).collect();
+        self.replace(segment, places);
+    }
+
+    /// Joins a sealed segment with the next one, unless they are too large together. Returns `true`
+    /// if it has joined them.
+    fn join(&mut self, segment: usize) -> bool {
+        let Some(next) = self.sealed.get(segment + 1) else { return false };
+        let first = &self.sealed[segment];
+        let (before, more) = (first.places.len(), next.places.len());
+        if before + more > SEALED_AT {
+            return false;
+        }
+        let places = first.places.iter().chain(&*next.places).map(Place::moved).collect();
+        self.sealed.remove(segment + 1);
+        self.oldest = match self.oldest {
+            (at, place) if at == segment + 1 => (segment, before + place),
+            (at, place) if at > segment => (at - 1, place),
+            oldest => oldest,
+        };
+        self.replace(segment, places);
+        true
+    }
+
+    /// Replaces the places of a sealed segment. An empty one is removed: a reader would not get past
+    /// it.
+    fn replace(&mut self, segment: usize, places: Segment) {
+        if let Some(last) = places.last().map(|last| last.offset) {
+            self.sealed[segment] = Sealed { last, places };
+        } else {
+            self.sealed.remove(segment);
+            if self.oldest.0 > segment {
+                self.oldest.0 -= 1;
+            }
+        }
+        self.skip_segment_that_has_passed();
+    }
+
+    /// Drops the places that are not needed, at once.
     pub(crate) fn retain(&mut self, is_needed: impl Fn(&Place) -> bool) {
         let before = std::mem::take(self);
         for sealed in before.sealed {
@@ -152,6 +231,9 @@ impl LogOrder {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::collections::HashSet;
+
     use slotmap::{DefaultKey, SlotMap};
     use sse_kit_event::{Epoch, Event, EventId};
     use sse_kit_test_support::rng;
@@ -194,9 +276,24 @@ mod tests {
                 order.retain(|place| place.entry().is_some());
                 list.retain(|(_, _, is_kept)| *is_kept);
             }
+            if random.u8(..10) == 0 {
+                order.compact(|place| place.entry().is_some());
+                let rest: HashSet<_> =
+                    order.after(0).map(|place| (place.offset, place.key.0)).collect();
+                list.retain(|(offset, key, is_kept)| *is_kept || rest.contains(&(*offset, *key)));
+            }
+            if random.u8(..200) == 0 {
+                let from = random.usize(..list.len());
+                for (offset, key, is_kept) in list[from..].iter_mut().take(1_000) {
+                    order.trim(*offset, TopicKey(*key));
+                    *is_kept = false;
+                }
+            }
             while order.oldest().is_some_and(|place| place.entry().is_none()) {
                 order.pass_oldest();
             }
+            let last = |sealed: &Sealed| sealed.places.last().map(|place| place.offset);
+            assert!(order.sealed.iter().all(|sealed| last(sealed) == Some(sealed.last)));
             let kept = list.iter().find(|(_, _, is_kept)| *is_kept).map(|(offset, ..)| *offset);
             assert_eq!(order.oldest().map(|place| place.offset), kept);
             assert_eq!(order.len(), list.len());
@@ -215,5 +312,28 @@ mod tests {
                 assert_ne!(next.0, places[places.len() - 1].0, "an event stands in two segments");
             }
         }
+    }
+
+    /// Publishers wait meanwhile, so its cost must not grow with history.
+    #[test]
+    fn a_compaction_looks_at_two_segments_at_most() {
+        let key = SlotMap::new().insert(());
+        let mut order = LogOrder::default();
+        let mut most = 0;
+        for offset in 1..=50_000 {
+            order.push(place(offset, key, "t"));
+            order.trim(offset, TopicKey(key));
+            let looked = Cell::new(0);
+            if offset > 40_000 {
+                order.compact(|place| {
+                    looked.set(looked.get() + 1);
+                    place.offset % 100 == 0
+                });
+            }
+            most = most.max(looked.get());
+        }
+        assert!((SEALED_AT..=2 * SEALED_AT).contains(&most), "{most}");
+        assert!(order.len() < 2_000, "{}", order.len());
+        assert!(order.sealed.len() < 10, "small segments are joined: {}", order.sealed.len());
     }
 }

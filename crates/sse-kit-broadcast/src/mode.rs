@@ -8,25 +8,39 @@ use sse_kit_event::control::GapReason;
 pub(crate) enum Mode {
     /// The fan-out queues events as they are published.
     Live,
-    /// Events after `after` come from history once the queue is empty. Losses up to
-    /// `gap_told_through` were already reported by a gap.
-    Behind { after: u64, gap_told_through: u64, reason: GapReason, in_order: bool },
+    /// Events come from history once the queue is empty.
+    Behind(CatchingUp),
+}
+
+/// The progress of a connection that catches up from history.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CatchingUp {
+    /// The offset after which events come from history.
+    pub(crate) after: u64,
+    /// The offset through which losses need no gap: one has reported them, or the events were never
+    /// promised.
+    pub(crate) gap_told_through: u64,
+    /// The number of trims at the beginning of a stream that was promised all of history: events that
+    /// are trimmed later are lost. Otherwise the greatest number.
+    pub(crate) promised_from: u64,
+    /// The reason of a gap.
+    pub(crate) reason: GapReason,
+    /// `true` if the pages are read in log order.
+    pub(crate) in_order: bool,
 }
 
 impl Mode {
     pub(crate) fn behind(after: u64, reason: GapReason) -> Self {
-        Self::Behind { after, gap_told_through: after, reason, in_order: false }
+        let (gap_told_through, promised_from) = (after, u64::MAX);
+        Self::Behind(CatchingUp { after, gap_told_through, promised_from, reason, in_order: false })
     }
 }
 
 /// The position from which a connection catches up, and its room.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Behind {
-    pub(crate) after: u64,
-    pub(crate) gap_told_through: u64,
+    pub(crate) at: CatchingUp,
     pub(crate) room: usize,
-    /// `true` if its pages are read in log order.
-    pub(crate) in_order: bool,
     pub(crate) epoch: Epoch,
 }
 

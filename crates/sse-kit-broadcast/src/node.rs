@@ -17,7 +17,7 @@ use crate::hub_state::{CatchUp, HubState, InletError};
 use crate::inlet::Mark;
 use crate::lifecycle::Lifecycle;
 use crate::lists::ListIds;
-use crate::mode::{Behind, CaughtUp};
+use crate::mode::{CatchingUp, CaughtUp};
 use crate::queue_limits::QueueLimits;
 use crate::record::Record;
 use crate::replay::{Loss, Newest};
@@ -233,7 +233,7 @@ impl Node {
         }
         state.ahead.remove(&connection.number);
         self.shards[connection.shard].leave(connection);
-        let why = connection.queue.lock().leave();
+        let why = connection.queue.lock().ending().unwrap_or(CloseReason::ClientGone);
         state.exit(&connection.topics);
         state.watched.left(connection, why);
         self.watchers.tell(|| ConnectionEvent::Closed(Arc::clone(connection), why));
@@ -278,8 +278,8 @@ impl Node {
         let CaughtUp { conflated, replayed } = match step {
             CatchUp::Done(caught_up) => caught_up,
             CatchUp::Read(behind, stretch) => {
-                let Behind { after, gap_told_through, room, .. } = behind;
-                let missed = stretch.read(&connection.topics, after, gap_told_through, room);
+                let CatchingUp { after, gap_told_through, .. } = behind.at;
+                let missed = stretch.read(&connection.topics, after, gap_told_through, behind.room);
                 connection.queue.lock().take_page(&behind, &missed, &connection.id)
             }
         };

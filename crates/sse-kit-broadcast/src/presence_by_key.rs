@@ -139,12 +139,14 @@ impl<K: Ord + Clone> PresenceByKey<K> {
         if state.closed {
             return Err(RecvError::Closed);
         }
-        let mut connections = Vec::new();
-        for topic in &self.topics {
-            let (lists, _) = state.lists_for(&topic.into());
-            connections.extend(node.shards.iter().flat_map(|shard| shard.members(&lists)));
-        }
+        let lists: Vec<_> =
+            self.topics.iter().map(|topic| state.lists_for(&topic.into()).0).collect();
+        // Publishers need not wait until all members are collected. A member that comes or goes
+        // meanwhile is a change, which leads to the next look.
         drop(state);
+        let shards = || node.shards.iter();
+        let members = lists.iter().flat_map(|lists| shards().map(|shard| shard.members(lists)));
+        let connections: Vec<_> = members.flatten().collect();
         let now = Instant::now();
         self.note(&connections, now);
         Ok(())

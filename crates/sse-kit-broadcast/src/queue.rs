@@ -12,7 +12,7 @@ use crate::connection_stats::ConnectionStats;
 use crate::delivery::Delivery;
 use crate::ending::{CloseReason, ConnectionState, Goodbye};
 use crate::entry::Entry;
-use crate::mode::{Behind, CaughtUp, Mode};
+use crate::mode::{Behind, CatchingUp, CaughtUp, Mode};
 use crate::offer::{Offer, Taken};
 use crate::queue_limits::QueueLimits;
 use crate::replay::Missed;
@@ -102,6 +102,7 @@ impl Queue {
                     dropped += 1;
                 }
                 SlowConsumer::Disconnect => {
+                    self.offered_through = before;
                     self.end = Some(CloseReason::TooSlow);
                     self.wake();
                     return Offer::TooSlow;
@@ -167,13 +168,6 @@ impl Queue {
         }
     }
 
-    /// Closes the queue after the connection left all lists: it gets the queued items and nothing
-    /// more. Returns the reason.
-    pub(crate) fn leave(&mut self) -> CloseReason {
-        self.mode = Mode::Live;
-        self.end.unwrap_or(CloseReason::ClientGone)
-    }
-
     /// Returns the time of the last event that entered the queue, or of its beginning.
     pub(crate) fn last_activity(&self) -> Instant {
         self.last_activity
@@ -223,17 +217,19 @@ impl Queue {
     pub(crate) fn release_after(&mut self, after: EventId) {
         self.held = false;
         self.waiting.remove_entries_of(after);
-        if after.epoch() == self.epoch && self.may_catch_up() {
+        if after.epoch() == self.epoch {
             self.begin_after(after);
         }
     }
 
-    /// Starts with everything in history. It reports no gap for older events: they were never
-    /// promised.
-    pub(crate) fn begin_with_history(&mut self) {
+    /// Starts with everything in history after so many trims. It reports no gap for events that were
+    /// trimmed before: they were never promised.
+    pub(crate) fn begin_with_history(&mut self, promised_from: u64) {
         let (after, gap_told_through) = (0, self.offered_through);
-        let reason = GapReason::Trimmed;
-        self.mode = Mode::Behind { after, gap_told_through, reason, in_order: false };
+        let (reason, in_order) = (GapReason::Trimmed, false);
+        let at = CatchingUp { after, gap_told_through, promised_from, reason, in_order };
+        self.mode = Mode::Behind(at);
+        self.delivered_through = self.id(after);
     }
 
     /// Starts after an event that this node has not received yet.
@@ -253,8 +249,8 @@ impl Queue {
         self.push_gap(Gap::new(from, position, GapReason::Future));
         self.offered_through = position.offset();
         self.delivered_through = position;
-        if let Mode::Behind { reason, .. } = self.mode {
-            self.mode = Mode::behind(position.offset(), reason);
+        if let Mode::Behind(at) = self.mode {
+            self.mode = Mode::behind(position.offset(), at.reason);
         }
     }
 
@@ -270,11 +266,13 @@ impl Queue {
         let at = self.reached();
         let gap = Gap::new(Some(self.id(at)), position, GapReason::UnknownEpoch);
         self.epoch = position.epoch();
-        if !self.held && shared_through.is_some_and(|through| at <= through) {
-            if !self.is_behind() {
-                self.mode = Mode::behind(at, GapReason::Trimmed);
-                self.wake();
+        if let Some(through) = shared_through.filter(|through| !self.held && at <= *through) {
+            match &mut self.mode {
+                // The offsets after that are given again, to events that no gap has reported.
+                Mode::Behind(at) => at.gap_told_through = at.gap_told_through.min(through),
+                Mode::Live => self.mode = Mode::behind(at, GapReason::Trimmed),
             }
+            self.wake();
             return;
         }
         self.mode = Mode::Live;
@@ -287,31 +285,32 @@ impl Queue {
     fn reached(&self) -> u64 {
         match self.mode {
             Mode::Live => self.offered_through,
-            Mode::Behind { after, .. } => after,
+            Mode::Behind(at) => at.after,
         }
     }
 
-    /// Returns the position to catch up from, if the connection is behind.
+    /// Returns the position to catch up from, if the connection is behind and may catch up.
+    ///
+    /// One that may not stays behind: no position may claim that the client has what it lacks.
     pub(crate) fn behind(&self) -> Option<Behind> {
         match self.mode {
-            Mode::Live => None,
-            Mode::Behind { after, gap_told_through, in_order, .. } => {
-                let (room, epoch) = (self.limits.events, self.epoch);
-                Some(Behind { after, gap_told_through, room, in_order, epoch })
+            Mode::Behind(at) if self.may_catch_up() => {
+                Some(Behind { at, room: self.limits.events, epoch: self.epoch })
             }
+            _ => None,
         }
     }
 
     /// Queues a page of history, as far as there is room. If everything fits and no page follows,
     /// the connection is live again from `now_at` on.
     pub(crate) fn catch_up(&mut self, missed: &Missed, now_at: u64, to: &ConnectionId) -> CaughtUp {
-        let Mode::Behind { mut after, mut gap_told_through, reason, .. } = self.mode else {
-            return CaughtUp::default();
-        };
-        let in_order = missed.in_order;
-        if let Some(lost) = missed.lost_through.filter(|lost| *lost > gap_told_through) {
-            self.push_gap(Gap::new(Some(self.id(after)), self.id(lost), reason));
-            gap_told_through = lost;
+        let Mode::Behind(mut at) = self.mode else { return CaughtUp::default() };
+        at.in_order = missed.in_order;
+        let lost = missed.lost_through.filter(|lost| *lost > at.gap_told_through);
+        if let Some(lost) = lost.max(missed.broken_promise) {
+            self.push_gap(Gap::new(Some(self.id(at.after)), self.id(lost), at.reason));
+            at.gap_told_through = at.gap_told_through.max(lost);
+            at.promised_from = at.promised_from.max(missed.trims);
         }
         let (mut fits, mut caught_up) = (true, CaughtUp::default());
         for entry in &missed.entries {
@@ -319,7 +318,7 @@ impl Queue {
                 fits = false;
                 break;
             }
-            after = entry.id.offset();
+            at.after = entry.id.offset();
             if entry.leaves_out(to) {
                 continue;
             }
@@ -328,17 +327,17 @@ impl Queue {
             self.waiting.push(Item::Entry(Arc::clone(entry)));
         }
         match missed.more_after {
-            Some(more_after) if fits => {
-                self.mode = Mode::Behind { after: more_after, gap_told_through, reason, in_order };
-            }
+            Some(more_after) if fits => at.after = more_after,
             None if fits => {
                 self.mode = Mode::Live;
-                self.offered_through = now_at.max(after); // it may be ahead of this node
+                self.offered_through = now_at.max(at.after); // it may be ahead of this node
                 caught_up.replayed = Some(std::mem::take(&mut self.replayed));
                 self.drained();
+                return caught_up;
             }
-            _ => self.mode = Mode::Behind { after, gap_told_through, reason, in_order },
+            _ => {}
         }
+        self.mode = Mode::Behind(at);
         caught_up
     }
 
@@ -350,9 +349,10 @@ impl Queue {
         missed: &Missed,
         to: &ConnectionId,
     ) -> CaughtUp {
-        let is_there =
-            self.behind().is_some_and(|now| now.epoch == from.epoch && now.after == from.after);
-        if is_there { self.catch_up(missed, from.after, to) } else { CaughtUp::default() }
+        let is_there = self
+            .behind()
+            .is_some_and(|now| now.epoch == from.epoch && now.at.after == from.at.after);
+        if is_there { self.catch_up(missed, from.at.after, to) } else { CaughtUp::default() }
     }
 
     pub(crate) fn push_gap(&mut self, gap: Gap) {
@@ -370,7 +370,7 @@ impl Queue {
         if let Some(item) = self.waiting.pop() {
             return Taken::Delivery(self.taken(item));
         }
-        if self.is_behind() && self.may_catch_up() {
+        if self.behind().is_some() {
             return Taken::Behind;
         }
         if let Some(goodbye) = self.goodbye.take() {
@@ -405,7 +405,7 @@ impl Queue {
             queued_bytes: self.waiting.bytes(),
             sent: self.taken_events,
             delivered_through: self.delivered_through,
-            behind_at: self.behind().map(|behind| self.id(behind.after)),
+            behind_at: self.behind().map(|behind| self.id(behind.at.after)),
             last_activity: self.last_activity,
         }
     }

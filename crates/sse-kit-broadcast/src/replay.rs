@@ -35,6 +35,10 @@ pub(crate) struct Missed {
     pub(crate) more_after: Option<u64>,
     /// The newest offset that may be lost.
     pub(crate) lost_through: Option<u64>,
+    /// The newest offset that was trimmed although the stream was promised all of history.
+    pub(crate) broken_promise: Option<u64>,
+    /// The number of trims so far, for a stream that was promised all of history.
+    pub(crate) trims: u64,
     /// `true` if further pages are read in log order.
     pub(crate) in_order: bool,
 }
@@ -108,6 +112,31 @@ impl<'a> Replay<'a> {
             MAX_MATCHES,
             lost,
         )
+    }
+
+    /// Notes in a page after `after` what was trimmed after the trim `promised_from`.
+    pub(crate) fn note_broken_promise(self, missed: &mut Missed, after: u64, promised_from: u64) {
+        missed.trims = self.history.trims();
+        if missed.trims <= promised_from {
+            return;
+        }
+        missed.broken_promise = match self.source() {
+            Source::Topics(states) => {
+                let trimmed = states.iter().filter(|state| state.trimmed_since(promised_from));
+                let through = trimmed.map(|state| self.topics.trimmed_through(state));
+                through.filter(|through| *through > after).max()
+            }
+            Source::Order => {
+                let through = missed.more_after.unwrap_or(u64::MAX);
+                let page = self.history.after(after).take_while(|place| place.offset <= through);
+                let is_lost = |place: &&Place| {
+                    let state = self.topics.get(place.key);
+                    matches!(look_at(place, self.wanted), Found::Trimmed)
+                        && state.is_none_or(|state| state.trimmed_since(promised_from))
+                };
+                page.filter(is_lost).map(|place| place.offset).max()
+            }
+        };
     }
 
     /// Returns the next part of history after `after` that can be read without the lock.

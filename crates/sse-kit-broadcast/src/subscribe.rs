@@ -80,7 +80,8 @@ impl SubscriptionBuilder {
     /// Sets the starting point for a subscription that has nothing to [resume](Self::resume) from.
     /// Default: now.
     ///
-    /// It causes no gap for events that history no longer holds.
+    /// It causes no gap for events that history no longer holds. A slow subscription gets one for
+    /// events that history drops before it has read them.
     pub fn start(self, start: Start) -> Self {
         Self { start, ..self }
     }
@@ -195,7 +196,7 @@ impl SubscriptionBuilder {
         let opened = queue.last_activity();
         match lacks {
             Some(after) => queue.hold(after),
-            None => begin.set_up(&mut queue, now_at),
+            None => begin.set_up(&mut queue, now_at, state.history.trims()),
         }
         let number = state.next_number;
         state.next_number += 1;
@@ -294,10 +295,10 @@ impl Begin {
         }
     }
 
-    fn set_up(self, queue: &mut Queue, now_at: EventId) {
+    fn set_up(self, queue: &mut Queue, now_at: EventId, trims: u64) {
         match self {
             Self::Now | Self::Search(_) => {}
-            Self::All => queue.begin_with_history(),
+            Self::All => queue.begin_with_history(trims),
             Self::After(cursor) => queue.begin_after(cursor),
             Self::Ahead(cursor) => queue.start_ahead(cursor),
             Self::Gap { from, reason } => queue.push_gap(Gap::new(from, now_at, reason)),

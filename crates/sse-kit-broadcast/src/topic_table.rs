@@ -37,6 +37,8 @@ pub(crate) struct TopicState {
     keeps: Option<usize>,
     /// The offset of the newest event that was trimmed, or may have been.
     trimmed_through: u64,
+    /// The number of the trim that dropped the newest trimmed entry, counted over all topics.
+    last_trim: u64,
     /// The sequence number of the moment at which the topic became idle; `None` if it is in use.
     idle_since: Option<u64>,
 }
@@ -331,8 +333,15 @@ impl TopicState {
         self.entries.pop_back()
     }
 
-    pub(crate) fn trim_front(&mut self) -> Option<Arc<Entry>> {
+    /// Returns `true` if the topic has dropped entries after the trim with this number.
+    pub(crate) fn trimmed_since(&self, trim: u64) -> bool {
+        self.last_trim > trim
+    }
+
+    /// Drops the oldest entry, as the trim with this number.
+    pub(crate) fn trim_front(&mut self, trim: u64) -> Option<Arc<Entry>> {
         let entry = self.entries.pop_front()?;
+        self.last_trim = trim;
         self.trimmed_through = self.trimmed_through.max(entry.id().offset());
         if self.entries.is_empty() {
             self.entries = VecDeque::new(); // frees its memory

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use sse_kit_broadcast::{Delivery, Hub, Subscription};
+use sse_kit_broadcast::{Delivery, Goodbye, Hub, SlowConsumer, Subscription};
 use sse_kit_event::{Event, EventId, LastEventId, Topic, Topics};
 use sse_kit_test_support::TestResult;
 
@@ -72,5 +72,50 @@ async fn a_heartbeat_is_never_ahead_of_what_waits() -> TestResult {
     assert_eq!(heartbeat(&mut page).await, None, "the event that follows has an id of its own");
     let Some(Delivery::Entry(entry)) = page.recv().await else { panic!("an event") };
     assert_eq!(entry.id(), event.id);
+    Ok(())
+}
+
+/// A slow page that is ended resumes from its last event, also if a heartbeat was waiting.
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_before_the_end_does_not_pass_what_is_left_in_history() -> TestResult {
+    let goodbye = Goodbye::ComeBack { within: EVERY };
+    for resumes in [true, false] {
+        let hub = Hub::builder().heartbeat(EVERY).build()?;
+        let begin = hub.cursor();
+        let live = hub.subscribe(topic("a")).queue(2).open()?;
+        for n in 0..5 {
+            hub.publish(&topic("a"), Event::new(n.to_string())).await?;
+        }
+        let resume = hub.subscribe(topic("a")).queue(2).resume(LastEventId::Known(begin));
+        let mut page = if resumes { resume.open()? } else { live };
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        for _ in 0..2 {
+            assert!(matches!(page.recv().await, Some(Delivery::Entry(_))));
+        }
+        tokio::time::sleep(EVERY).await;
+        if resumes {
+            page.finish(goodbye);
+        } else {
+            assert!(hub.dismiss(page.connection().id(), goodbye));
+        }
+        assert_eq!(page.delivered_through(), None);
+        assert_eq!(heartbeat(&mut page).await, None, "three events are left in history");
+        assert!(matches!(page.recv().await, Some(Delivery::Goodbye(_))));
+        assert_eq!(page.delivered_through(), None);
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_was_too_slow_has_not_reached_the_event_it_did_not_get() -> TestResult {
+    let hub = Hub::builder().heartbeat(None).build()?;
+    let subscribe = hub.subscribe(topic("a")).slow_consumer(SlowConsumer::Disconnect);
+    let mut page = subscribe.queue(1).open()?;
+    let queued = hub.publish(&topic("a"), Event::new("queued")).await?;
+    hub.publish(&topic("a"), Event::new("too much")).await?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(matches!(page.recv().await, Some(Delivery::Entry(_))));
+    assert!(page.recv().await.is_none());
+    assert_eq!(page.delivered_through(), Some(queued.id));
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sse_kit_broadcast::{Goodbye, Hub, PresenceByKey, RecvError, Subscription};
 use sse_kit_event::{Topic, Topics};
+use sse_kit_test_support::in_time;
 use tokio::time::{Instant, advance, sleep, timeout};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
@@ -135,4 +136,38 @@ async fn it_ends_with_the_hub_while_nobody_is_there() {
     hub.shut_down(Goodbye::StayAway);
     let ended = waiting.await.expect("it does not panic");
     assert_eq!(ended.expect("it does not wait"), Err(RecvError::Closed));
+}
+
+/// Members are collected without the hub's lock, so some come and go meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_came_and_went_while_members_were_collected_is_counted_in_the_end() -> TestResult {
+    let hub = Hub::new();
+    let people = people(&hub).gather(Duration::ZERO).linger(Duration::ZERO);
+    let watching = tokio::spawn(in_time("the last counts", async move {
+        let mut people = people;
+        let there = BTreeMap::from([("ada", 4), ("bob", 4)]);
+        while people.changed().await.expect("the hub is there") != there {}
+    }));
+    let churning: Vec<_> = (0..4)
+        .map(|_| {
+            let hub = hub.clone();
+            tokio::spawn(async move {
+                let both = Topics::parse(["rooms:*"]).expect("topics");
+                for _ in 0..2_000 {
+                    let page = open(&hub, "cy");
+                    let other = hub.subscribe(both.clone()).metadata("bob").open();
+                    tokio::task::yield_now().await;
+                    drop((page, other));
+                }
+                let other = hub.subscribe(both).metadata("bob").open();
+                (open(&hub, "ada"), other)
+            })
+        })
+        .collect();
+    let mut stay = Vec::new();
+    for churning in churning {
+        stay.push(churning.await?);
+    }
+    watching.await?;
+    Ok(())
 }

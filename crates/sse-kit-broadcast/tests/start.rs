@@ -4,6 +4,7 @@ mod receiving;
 
 use receiving::{Received, data, received, settle};
 use sse_kit_broadcast::{Hub, SlowConsumer, Start, Subscription};
+use sse_kit_event::control::GapReason;
 use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic, Topics};
 use sse_kit_test_support::TestResult;
 
@@ -156,5 +157,55 @@ async fn a_stream_that_resumes_names_the_newest_position() -> TestResult {
     assert_eq!(hub.subscribe(topic("jobs:1")).open()?.newest(), None);
     // A client without a cursor would get history.
     assert_eq!(resume(after(250)).start(Start::All).open()?.newest(), None);
+    Ok(())
+}
+
+/// The client has nothing yet, so a gap at its beginning begins before all events.
+#[tokio::test(start_paused = true)]
+async fn a_gap_after_the_beginning_of_history_goes_forward() -> TestResult {
+    let hub = Hub::new();
+    for n in 1..=3 {
+        hub.publish(&topic("a"), Event::new(n.to_string())).await?;
+    }
+    let subscribe = hub.subscribe(topic("a")).slow_consumer(SlowConsumer::DropOldest).queue(3);
+    let mut begun = subscribe.start(Start::All).open()?;
+    hub.publish(&topic("a"), Event::new("4")).await?;
+    settle().await;
+    let gap = Received::Gap(Some(0), 1, GapReason::Dropped);
+    assert_eq!(all(&mut begun).await, [vec![gap], datas(2..=4)].concat());
+    Ok(())
+}
+
+/// What was there when the stream began, and is trimmed before it is read, is lost. What was trimmed
+/// before was never promised, even if it is newer than what is lost.
+#[tokio::test(start_paused = true)]
+async fn what_history_drops_while_a_slow_stream_reads_it_is_a_gap() -> TestResult {
+    // Alone, and among so many topics that a pattern is read in the order of the log.
+    for (wanted, others) in [(topics(&["a", "busy"]), 0), (topics(&["**"]), 600)] {
+        let busy = topic("busy");
+        let builder = Hub::builder().history(4).history_for(busy.clone(), 1).heartbeat(None);
+        let hub = builder.build()?;
+        for n in 0..others {
+            // For other connections alone: it keeps the topic in the table.
+            let me = "me".parse()?;
+            hub.except([me]).publish(&topic(&format!("other:{n}")), Event::new("x")).await?;
+        }
+        let first = hub.cursor().offset() + 1;
+        for n in 1..=4 {
+            hub.publish(&topic("a"), Event::new(n.to_string())).await?;
+        }
+        for text in ["never promised", "kept"] {
+            hub.publish(&busy, Event::new(text)).await?;
+        }
+        let subscribe = hub.subscribe(wanted).id("me".parse()?).queue(1);
+        let mut begun = subscribe.start(Start::All).open()?;
+        while begun.recv().await.and_then(|delivery| delivery.message()).is_none() {}
+        for n in 5..=7 {
+            hub.publish(&topic("a"), Event::new(n.to_string())).await?;
+        }
+        let gap = Received::Gap(Some(first), first + 2, GapReason::Trimmed);
+        let rest = [vec![gap], datas(["4", "kept", "5", "6", "7"])].concat();
+        assert_eq!(all(&mut begun).await, rest, "{others} other topics");
+    }
     Ok(())
 }
