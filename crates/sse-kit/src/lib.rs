@@ -17,7 +17,7 @@
 //! use sse_kit::htmx::{ElementId, Endpoint, Html, Update};
 //! use sse_kit::{EventData, Hub, Page, SseKit};
 //!
-//! /// What happened. The type names its event type once, and its topic has the same name.
+//! /// An event: the new count. The type names its event type once, and its topic has the same name.
 //! #[derive(serde::Serialize, serde::Deserialize)]
 //! struct Counted(u64);
 //!
@@ -266,7 +266,7 @@ struct Monitoring;
 struct FirstGuide;
 
 /// The code of the page on axum, compiled.
-#[cfg(all(doctest, feature = "axum"))]
+#[cfg(all(doctest, feature = "axum", feature = "kit", feature = "monitor"))]
 #[doc = include_str!("../../../docs/src/axum.md")]
 struct WithAxum;
 
@@ -349,6 +349,11 @@ struct Scaling;
 #[cfg(all(doctest, feature = "file", feature = "postgres"))]
 #[doc = include_str!("../../../docs/src/durable-logs.md")]
 struct DurableLogs;
+
+/// The code of the guide to publishing in transactions, compiled.
+#[cfg(all(doctest, feature = "postgres"))]
+#[doc = include_str!("../../../docs/src/publishing-in-transactions.md")]
+struct PublishingInTransactions;
 
 /// The code of the page on other frameworks, compiled.
 #[cfg(all(doctest, feature = "http"))]
