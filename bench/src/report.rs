@@ -19,10 +19,10 @@ const FOLDER: &str = "docs/src/performance";
 const HEAD: &str = "\
 # How costs grow
 
-<!-- Written by `cargo xtask bench --report`; what is changed here is lost. -->
+<!-- Written by `cargo xtask bench --report`; the next run overwrites it. -->
 
-The server has one CPU and the load generator the other, unless it says something else. The epoll loop does
-nothing but the writes, and so says what of it the kernel costs, on loopback.
+The server has one CPU and the load generator the other, unless stated otherwise. The epoll loop only writes,
+so it shows the kernel's part of the cost, on loopback.
 ";
 
 /// Measures all sweeps, and writes the page; in a smoke run nothing is written.

@@ -1,4 +1,4 @@
-//! The app itself: its state, what happens to it, and what pages show. It knows of no web framework.
+//! The app itself: its state, its event, and its page, without a web framework.
 
 use serde::{Deserialize, Serialize};
 use sse_kit::htmx::{Dialect, ElementId, Endpoint, Html, PageScripts, Update};
@@ -7,7 +7,7 @@ use sse_kit::{ChangeError, EventData, Hub, Page, SseKit};
 /// The htmx of the pages.
 const HTMX: Dialect = Dialect::V4;
 
-/// What happened. The type names its event type once, and its topic has the same name.
+/// An event: the new count. The type names its event type once, and its topic has the same name.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Counted(u64);
 

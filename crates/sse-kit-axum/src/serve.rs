@@ -10,7 +10,7 @@ use axum::serve::ListenerExt;
 use socket2::{SockRef, TcpKeepalive};
 use sse_kit_broadcast::Hub;
 use sse_kit_shutdown::{Outcome, Shutdown, Signals};
-use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs, lookup_host};
 
 /// The silence after which the kernel begins to probe a client.
 const PROBE_AFTER: Duration = Duration::from_secs(30);
@@ -43,19 +43,28 @@ const USER_TIMEOUT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 ///
-/// When the operating system refuses the address or the signals.
+/// When the operating system refuses the address, which the error names, or the signals.
 ///
 /// # Cancel safety
 ///
 /// Not cancel safe. If the future is dropped, the server stops at once, and clients get no goodbye.
 pub async fn serve(address: impl ToSocketAddrs, app: Router, hub: &Hub) -> io::Result<ExitCode> {
-    let listener = TcpListener::bind(address).await?;
+    let listener = bind(address).await?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     let shutdown = Shutdown::builder().hub(hub.clone()).build();
     let outcome = serve_until(&shutdown, Signals::install()?, listener, app).await;
     let exit_code = outcome.exit_code();
     outcome.served.transpose()?;
     Ok(exit_code)
+}
+
+/// Listens on the first of the addresses that is free; an error names them.
+async fn bind(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
+    let addresses: Vec<SocketAddr> = lookup_host(address).await?.collect();
+    TcpListener::bind(&*addresses).await.map_err(|error| {
+        let names: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+        io::Error::new(error.kind(), format!("cannot listen on {}: {error}", names.join(", ")))
+    })
 }
 
 /// Serves an app until `shutdown` is triggered by a signal or by the app, and then runs the whole
@@ -109,6 +118,17 @@ fn set_options(socket: &TcpStream) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn an_address_in_use_is_named() -> io::Result<()> {
+        let taken = TcpListener::bind("127.0.0.1:0").await?.into_std()?;
+        let address = taken.local_addr()?;
+        let error = bind(address).await.expect_err("it is in use");
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        let message = error.to_string();
+        assert!(message.starts_with(&format!("cannot listen on {address}: ")), "{message}");
+        Ok(())
+    }
 
     #[tokio::test]
     async fn a_client_that_is_gone_is_noticed_by_the_kernel() -> io::Result<()> {

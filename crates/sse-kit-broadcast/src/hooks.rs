@@ -21,6 +21,24 @@ pub type HookError = Box<dyn std::error::Error + Send + Sync>;
 type Hook<A, T> = Box<dyn Fn(A) -> BoxFuture<'static, Result<T, HookError>> + Send + Sync>;
 
 /// The decision of a broadcast hook about an event.
+///
+/// ```
+/// use sse_kit_broadcast::{Hub, PublishError, Verdict};
+/// use sse_kit_event::{Event, Topic};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let hub = Hub::builder()
+///     .on_broadcast(|draft| {
+///         let is_secret = draft.event().data().contains("password");
+///         Ok(if is_secret { Verdict::Veto } else { Verdict::Keep })
+///     })
+///     .build()?;
+/// let news: Topic = "news".parse()?;
+/// let outcome = hub.publish(&news, Event::new("the password is 123")).await;
+/// assert!(matches!(outcome, Err(PublishError::Vetoed)));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {

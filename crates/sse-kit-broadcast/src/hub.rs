@@ -29,6 +29,19 @@ use crate::topic_stats::{TopicPage, TopicStats};
 /// same hub.
 ///
 /// When the last clone is dropped, all subscriptions end.
+///
+/// ```
+/// use sse_kit_broadcast::Hub;
+/// use sse_kit_event::{Event, Topic};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let hub = Hub::builder().history(200).build()?;
+/// let news: Topic = "news".parse()?;
+/// let receipt = hub.publish(&news, Event::new("It rains.")).await?;
+/// assert_eq!(receipt.receivers, 0);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Hub {
     owner: Arc<Owner>,

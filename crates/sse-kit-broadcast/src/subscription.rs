@@ -32,6 +32,21 @@ const MAX_PAGES: usize = 4;
 ///
 /// Dropping it ends the connection immediately. It ends by itself, after the queued items, when the
 /// hub shuts down or the connection is ended; then it yields `None`.
+///
+/// ```
+/// use sse_kit_broadcast::{Delivery, Hub};
+/// use sse_kit_event::{Event, Topic};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let hub = Hub::new();
+/// let news: Topic = "news".parse()?;
+/// let mut subscription = hub.subscribe(&news).open()?;
+/// hub.publish(&news, Event::new("It rains.")).await?;
+/// let Some(Delivery::Entry(entry)) = subscription.recv().await else { panic!("an event") };
+/// assert!(entry.frame().starts_with(b"data: It rains."));
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Subscription {
     node: Arc<Node>,

@@ -1,10 +1,10 @@
-//! HTML that is right to put on a page.
+//! HTML that is safe to put on a page.
 
 use std::fmt;
 
 use crate::escape::write_escaped;
 
-/// HTML that is right to put on a page.
+/// HTML that is safe to put on a page.
 ///
 /// Text becomes HTML by being escaped, which `From<&str>` does too. Markup is taken as it is only by
 /// [`Html::trusted`], or from a template engine that escapes.

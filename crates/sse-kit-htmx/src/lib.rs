@@ -1,5 +1,4 @@
-//! The markup of sse-kit: what a page needs for live updates by htmx, and what an update is, for
-//! htmx 2 and htmx 4.
+//! The markup of live pages: script tags, connections and updates, for htmx 2 and htmx 4.
 //!
 //! ```
 //! use sse_kit_htmx::{Dialect, Html, Update, Updates};
@@ -18,28 +17,27 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! - [`Dialect`] says which htmx is on the page. Everything else is the same for both, and what one
-//!   of them cannot do is a typed error.
-//! - [`Html`] is right to put on a page: text is escaped, and markup has to be [trusted by
-//!   name](Html::trusted). A [`Fragment`] is whatever renders to it, such as a template.
+//! - [`Dialect`] is the version of htmx on the page. All else is the same for both versions; a feature that a
+//!   version lacks is a typed error.
+//! - [`Html`] is content that is safe on a page: text is escaped, and markup has to be [trusted by
+//!   name](Html::trusted). A [`Fragment`] renders to it, such as a template.
 //! - [`Update`] changes one target out of band; [`Updates`] are one message, in the [`MessageFormat`] that the
 //!   pages can read.
-//! - [`Connect`] makes an element hold a connection, [`NamedSwap`] takes in events by their names, and
-//!   [`EventTrigger`] makes a request when one comes. They give [`Attributes`], for a template or for
+//! - [`Connect`] makes an element hold a connection, [`NamedSwap`] puts events into an element by their names, and
+//!   [`EventTrigger`] makes a request when an event arrives. They return [`Attributes`], for a template or for
 //!   an [`Element`]; [`compat`] has such elements for jobs.
-//! - [`PageScripts`] are the script tags of a page; a [`Script`] of our own is served as a file, or
-//!   stands inline with a [`Nonce`].
+//! - [`PageScripts`] are the script tags of a page; a [`Script`] of sse-kit is served as a file, or
+//!   is inline with a [`Nonce`].
 //!
 //! # Features
 //!
-//! | feature | what it adds |
+//! | feature | adds |
 //! |---|---|
 //! | `askama` | templates declared by `HtmlTemplate` are [`Fragment`]s |
-//! | `maud`, `hypertext` | what their macros make becomes [`Html`] |
+//! | `maud`, `hypertext` | their output becomes [`Html`] |
 //! | `minijinja` | `HtmlTemplates`, which insist on escaping, give [`Html`] |
 //!
-//! In templates of all of them [`Html`], [`Element`], [`Attributes`] and [`PageScripts`] are not escaped
-//! again.
+//! None of these engines escapes [`Html`], [`Element`], [`Attributes`] and [`PageScripts`] again.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod dialect;

@@ -6,7 +6,7 @@
 //! use sse_kit_event::Topics;
 //! use sse_kit_http::{SseBody, SseRequest, SseResponse};
 //!
-//! /// `user` comes from the session. The query may ask for less than what the user may see, not for more.
+//! /// `user` comes from the session; the query may only choose among the topics of the user.
 //! fn events<B>(hub: &Hub, user: u64, request: &Request<B>)
 //! -> Result<Response<SseBody>, Box<dyn std::error::Error>> {
 //!     let allowed = Topics::parse([format!("users:{user}"), "news".to_owned()])?;

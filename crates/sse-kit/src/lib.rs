@@ -17,7 +17,7 @@
 //! use sse_kit::htmx::{ElementId, Endpoint, Html, Update};
 //! use sse_kit::{EventData, Hub, Page, SseKit};
 //!
-//! /// What happened. The type names its event type once, and its topic has the same name.
+//! /// An event: the new count. Its topic has the name of its type.
 //! #[derive(serde::Serialize, serde::Deserialize)]
 //! struct Counted(u64);
 //!
@@ -62,9 +62,9 @@
 //!
 //! ## Publish and listen
 //!
-//! A [`Hub`] is what events are published to, and an [`Event`] is text with an optional name. A page that listens
-//! to a [`Topic`](event::Topic) gets its events in order. When it reconnects, it sends the id of the last event that it
-//! saw, and gets what it missed, or a gap event if that is no longer there. Any framework that speaks `http` takes
+//! An app publishes to a [`Hub`]. An [`Event`] is text with an optional name. A page that listens to a
+//! [`Topic`](event::Topic) gets its events in order. When it reconnects, it sends the id of the last event that it saw,
+//! and gets the events it missed, or a gap event if they are no longer there. Any framework that speaks `http` takes
 //! the response:
 //!
 //! ```
@@ -81,7 +81,7 @@
 //! let hub = Hub::new();
 //! let jobs: Topic = "jobs:17".parse()?;
 //!
-//! // In a handler: the topics are those that the signed-in user may see, and never just what the query names.
+//! // In a handler: the query may only choose among the topics that the user may see.
 //! let allowed = Topics::from(&jobs);
 //! let request = http::Request::get("/events?topic=jobs:17").body(())?;
 //! let request = SseRequest::from(&request);
@@ -89,11 +89,11 @@
 //! let subscription = hub.subscribe(topics).resume(request.last_event_id()).open()?;
 //! let response: http::Response<SseBody> = SseResponse::new(subscription).into_response();
 //!
-//! // Anywhere in the app: say what happened.
+//! // Anywhere in the app:
 //! let receipt = hub.publish(&jobs, Event::new("40 %")).await?;
 //! assert_eq!(receipt.receivers, 1);
 //!
-//! // What the page is sent: a hello first, and then the event.
+//! // The page gets a hello, and then the event.
 //! let mut body = response.into_body();
 //! let _hello = body.frame().await;
 //! let event = body.frame().await.and_then(|frame| frame.ok()?.into_data().ok());
@@ -105,32 +105,31 @@
 //! ## From an event to the pages that show it
 //!
 //! [`SseKit`] joins a [`Dispatcher`], which calls the handlers of an event, an
-//! [`ElementUpdater`](update::ElementUpdater), which makes of it what changes on a page, and the hub.
+//! [`ElementUpdater`](update::ElementUpdater), which renders the event as updates of the page, and the hub.
 //! [`SseKit::change`] changes the state of the app and emits the event in one step; [`SseKit::read`] reads the state with the
-//! cursor of the same moment, so that a page begins exactly where its HTML ended. The markup is of [`htmx`], for
+//! cursor of the same moment, so that a page begins exactly where its HTML ended. The module [`htmx`] writes the markup, for
 //! htmx 2 and 4; with askama, maud, hypertext or minijinja a template is a [`Fragment`](htmx::Fragment) of the page.
 //!
 //! ## Who may see what
 //!
 //! A [`Gate`](http::Gate) opens a stream if the app's [`Authorizer`](http::Authorizer) grants it, asks again when the
 //! grant expires, and ends the stream when the answer changes or the user signs out. A [`Quota`](http::Quota) limits the
-//! streams of a client, and [`ensure_same_site`](http::ensure_same_site) refuses what pages of other sites ask for.
+//! streams of a client, and [`ensure_same_site`](http::ensure_same_site) refuses requests of other sites.
 //!
-//! ## Streams that are no broadcast
+//! ## Streams for one page
 //!
 //! [`SseResponse::stream`](http::SseResponse::stream) sends any stream of events, such as the tokens of an LLM. A
 //! [`SharedStream`](http::SharedStream) outlives its pages, which join, leave, reload and resume.
 //!
 //! ## A page that knows whether it is live
 //!
-//! The [`monitor`] shows the state of the connection, reconnects it, and reloads the page when events are missing for
-//! good. With [`tabs`], all tabs of a browser share one connection.
+//! The [`monitor`] shows the state of the connection, reconnects it, and reloads the page when events are lost. With [`tabs`], all tabs of a browser share one connection.
 //!
 //! ## Restarts, and several nodes
 //!
-//! A hub keeps its events in memory, unless it is [built](Hub::builder) with a log: in files
-//! ([`FileLog`](file::FileLog)), so that pages go on over a deploy, or on Redis ([`RedisLog`](redis::RedisLog)), so that several
-//! nodes are one hub. A [`Shutdown`](shutdown::Shutdown) says goodbye to every page before the process ends.
+//! A hub keeps its events in memory, unless it is [built](Hub::builder) with another log. With [`FileLog`](file::FileLog)
+//! pages resume after a deploy. With [`PostgresLog`](postgres::PostgresLog) or [`RedisLog`](redis::RedisLog) several nodes
+//! are one hub. A [`Shutdown`](shutdown::Shutdown) says goodbye to every page before the process ends.
 //!
 //! ## Tests
 //!
@@ -139,14 +138,14 @@
 //!
 //! # Features
 //!
-//! | feature | module | what it is |
+//! | feature | module | content |
 //! |---|---|---|
 //! | (always) | [`event`] | events, ids, topics, and their wire format |
 //! | `json` | | [`Event::json`]: events whose data is a value as JSON |
 //! | `broadcast` | [`broadcast`] | topics, subscriptions, fan-out, history and replay |
 //! | `http` | [`http`] | streams, responses and requests over the `http` crates |
 //! | `axum` | [`axum`] | for axum: extractor, responses, errors, script assets, readiness, a server that says goodbye |
-//! | `gzip` | | streams that are compressed, each event once for all of them |
+//! | `gzip` | | compressed streams, each event compressed once for all |
 //! | `tower` | | the rules about sites and hosts as layers of tower |
 //! | `file` | [`file`](mod@file) | the log in files, for a hub whose events survive a restart |
 //! | `postgres` | [`postgres`] | the log in PostgreSQL, for events in transactions of the app; `postgres-tls` adds TLS |
@@ -266,7 +265,7 @@ struct Monitoring;
 struct FirstGuide;
 
 /// The code of the page on axum, compiled.
-#[cfg(all(doctest, feature = "axum"))]
+#[cfg(all(doctest, feature = "axum", feature = "kit", feature = "monitor"))]
 #[doc = include_str!("../../../docs/src/axum.md")]
 struct WithAxum;
 
@@ -349,6 +348,11 @@ struct Scaling;
 #[cfg(all(doctest, feature = "file", feature = "postgres"))]
 #[doc = include_str!("../../../docs/src/durable-logs.md")]
 struct DurableLogs;
+
+/// The code of the guide to publishing in transactions, compiled.
+#[cfg(all(doctest, feature = "postgres"))]
+#[doc = include_str!("../../../docs/src/publishing-in-transactions.md")]
+struct PublishingInTransactions;
 
 /// The code of the page on other frameworks, compiled.
 #[cfg(all(doctest, feature = "http"))]

@@ -10,8 +10,8 @@ use sse_kit_monitor::MonitorConfig;
 /// and reloads the page when events are missing.
 ///
 /// Our own scripts come from the folder [`PageScripts::FOLDER`], where `sse_kit::axum::assets` serves them.
-/// A page whose frame is another is written by hand or by a template: see the guides to markup and
-/// monitoring.
+/// A page with a layout of its own has the same parts, written by hand or by a template:
+/// [`PageScripts`], [`Connect`] and [`MonitorConfig`].
 ///
 /// ```
 /// use sse_kit::htmx::{Endpoint, Html};

@@ -11,14 +11,14 @@ use sse_kit::htmx::{Dialect, PageScripts, Script};
 use sse_kit::monitor;
 use tower_http::services::ServeFile;
 
-/// Where pages find htmx and our own scripts.
+/// The paths at which pages find htmx and our own scripts.
 #[derive(Clone, Debug)]
 pub(crate) struct Assets {
     /// A folder `node_modules`; without one htmx comes from its CDN.
     node_modules: Option<PathBuf>,
 }
 
-/// Where htmx's files are served, and where they are in `node_modules`.
+/// The paths of htmx's files on the server, and in `node_modules`.
 const LIBRARIES: [(&str, &str); 4] = [
     ("/assets/htmx4/htmx.min.js", "htmx.org/dist/htmx.min.js"),
     ("/assets/htmx4/hx-sse.min.js", "htmx.org/dist/ext/hx-sse.min.js"),
@@ -41,7 +41,7 @@ impl Assets {
         scripts.htmx_from(folder.parse().expect("it is a path"))
     }
 
-    /// What a page may load: all from here, and scripts from the CDN when they are taken from there.
+    /// Returns the policy of a page: it loads everything from here, and scripts from the CDN if they are there.
     pub(crate) fn content_security_policy(&self) -> &'static str {
         match self.node_modules {
             Some(_) => {

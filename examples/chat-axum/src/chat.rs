@@ -10,7 +10,7 @@ use crate::messages::{self, Line, RoomChanged, RoomClosed, RoomOpened};
 use crate::name::{Nick, RoomName};
 use crate::room::{Opening, People, Room, Said, Text};
 
-/// How many rooms there may be.
+/// The maximum number of rooms.
 const MAX_ROOMS: usize = 100;
 
 /// The chat. Cheap to clone; all clones are one.

@@ -1,4 +1,4 @@
-//! What happens, and what that changes on every open page. The same bytes serve htmx 2 and htmx 4.
+//! The events, and the updates of open pages. The same bytes serve htmx 2 and htmx 4.
 
 use askama::Template;
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,7 @@ impl EventData for RoomClosed {
     const TYPE: &'static str = "lobby:closed";
 }
 
-/// Where the lobby's pages subscribe.
+/// The topic of the lobby's pages.
 pub(crate) const LOBBY: StaticTopic = StaticTopic::new("lobby");
 
 /// Events are for the lobby, unless they are emitted to a room.
@@ -68,7 +68,7 @@ fn show<S: Send + Sync + 'static>(kit: &SseKit<S>) {
     kit.on(|RoomClosed(room)| line_id(&room).map(Update::delete));
 }
 
-/// Who is in a room: an event with a name, for the element that swaps it.
+/// Renders the people in a room: an event with a name, for the element that swaps it.
 pub(crate) fn people(people: &People) -> askama::Result<Event> {
     const KEY: EventKey = EventKey::from_static("people");
     Ok(Event::new(PeopleRows { people }.render()?).with_name(PEOPLE).with_key(KEY))

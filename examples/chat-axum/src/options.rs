@@ -7,7 +7,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, clap::Parser)]
 #[command(version)]
 pub(crate) struct Options {
-    /// Where to listen: an IP address or the name of a host, and a port, of which 0 takes a free one.
+    /// The address to listen on: an IP address or the name of a host, and a port, of which 0 takes a free one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8082")]
     pub(crate) listen: String,
     /// A folder `node_modules` with htmx.org, htmx2 and htmx-ext-sse; otherwise pages take htmx from

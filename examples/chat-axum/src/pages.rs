@@ -47,12 +47,12 @@ pub(crate) struct RoomPage<'a> {
     pub(crate) people: &'a People,
 }
 
-/// How pages watch their streams: a page that lacks something loads itself again.
+/// Returns the monitor's settings: a page that gets a gap loads itself again.
 pub(crate) fn monitor() -> MonitorConfig {
     MonitorConfig::new()
 }
 
-/// What makes the lobby follow what happens after `cursor`.
+/// Returns the connection of the lobby, which follows the events after `cursor`.
 pub(crate) fn lobby_connection(dialect: Dialect, cursor: EventId) -> Attributes {
     let connect = Connect::new(Endpoint::from_static("/events")).out_of_band().resume_from(cursor);
     connect.attributes(dialect).expect("both can do this")
@@ -72,7 +72,7 @@ pub(crate) fn room_connection(
     connect.attributes(dialect).expect("both can do this")
 }
 
-/// Where there is morphing, who is there is morphed: what has not changed is not touched.
+/// Morphs the list of people where htmx can, so that unchanged elements are not touched.
 pub(crate) fn takes_people(dialect: Dialect) -> Attributes {
     let swap = match dialect {
         Dialect::V4 => Swap::InnerMorph,

@@ -1,4 +1,4 @@
-//! What the server answers.
+//! The routes of the server.
 
 use askama::Template;
 use axum::extract::{FromRef, Path, Query, State};
@@ -25,7 +25,7 @@ use crate::pages::{self, Door, Lobby, RoomPage};
 use crate::refusal::Refusal;
 use crate::room::Text;
 
-/// What all requests share. Cheap to clone.
+/// The state that all requests share. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct App {
     pub(crate) chat: Chat,
@@ -34,7 +34,7 @@ pub(crate) struct App {
     pub(crate) limits: Quota,
 }
 
-/// Where [`Live`] finds the hub.
+/// Lets [`Live`] find the hub.
 impl FromRef<App> for Hub {
     fn from_ref(app: &App) -> Self {
         app.chat.hub().clone()
@@ -57,7 +57,7 @@ pub(crate) fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// What every page is asked for with.
+/// The query of every page.
 #[derive(Debug, Deserialize)]
 struct Asked {
     #[serde(default, deserialize_with = "known_or_default")]
@@ -65,7 +65,7 @@ struct Asked {
     nick: Option<String>,
 }
 
-/// Who wants to enter, and where.
+/// The form with which a person enters a room.
 #[derive(Debug, Deserialize)]
 struct Entering {
     #[serde(default, deserialize_with = "known_or_default")]
@@ -145,7 +145,7 @@ async fn lobby_events(State(app): State<App>, live: Live) -> Result<SseResponse,
     app.open(live, messages::LOBBY.into(), None).await
 }
 
-/// Who listens.
+/// The query of a stream.
 #[derive(Debug, Deserialize)]
 struct Listener {
     nick: Nick,
@@ -166,14 +166,14 @@ async fn room_events(
     }
 }
 
-/// What is typed in a room.
+/// The form of a message.
 #[derive(Debug, Deserialize)]
 struct Typed {
     nick: Nick,
     text: String,
 }
 
-/// What is said comes by the stream, to the page where it was typed too.
+/// Adds a message, which reaches every page by the stream, also the one where it was typed.
 async fn say(
     State(app): State<App>,
     Path(room): Path<RoomName>,
@@ -191,7 +191,7 @@ async fn say(
     Ok(Redirect::to(&format!("/rooms/{room}?{query}#said-{}", said.number)).into_response())
 }
 
-/// What was refused before is forgotten.
+/// Removes an earlier refusal from the page.
 fn nothing_refused() -> anyhow::Result<htmx::Html> {
     let update = Update::fill("refusal".parse()?, &htmx::Html::default())?;
     Ok(Updates::from(update).render(MessageFormat::Both)?)

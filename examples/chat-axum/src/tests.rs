@@ -110,7 +110,7 @@ async fn who_was_away_gets_what_was_said() {
     assert_eq!(bob.loads(), 2, "history has 20, so the page is loaded anew");
 }
 
-/// However long it is open.
+/// Also after many messages, on a page that stays open.
 #[tokio::test(start_paused = true)]
 async fn a_page_keeps_what_a_fresh_one_shows() {
     for path in [ADA, BOB] {

@@ -19,9 +19,9 @@ pub(crate) struct Dashboard {
 /// The figures that change every second.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Figures {
-    /// How busy each core is, in percent.
+    /// The load of each core, in percent.
     pub(crate) cores: Vec<Option<f64>>,
-    /// How busy all cores together are, in percent.
+    /// The load of all cores together, in percent.
     pub(crate) cpu: Series,
     /// The used part of the memory, in percent.
     pub(crate) memory: Series,

@@ -1,4 +1,4 @@
-//! What happens, and what that changes on every open page. The same bytes serve htmx 2 and htmx 4.
+//! The events, and the updates of open pages. The same bytes serve htmx 2 and htmx 4.
 
 use std::fmt::Display;
 

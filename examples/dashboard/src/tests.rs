@@ -274,7 +274,7 @@ async fn the_name_of_a_disk_is_no_markup() {
     }
 }
 
-/// What a browser may do on the page, and what its frame holds.
+/// The headers of the page, and the parts of its frame.
 #[tokio::test(start_paused = true)]
 async fn a_page_has_no_script_and_no_style_of_its_own() {
     let kit = kit();

@@ -43,7 +43,7 @@ impl Client {
     }
 }
 
-/// How a framework notices that a client has left.
+/// The way in which a framework notices that a client has left.
 #[derive(Clone, Copy, PartialEq)]
 enum Notices {
     AtOnce,
@@ -51,7 +51,7 @@ enum Notices {
     AtHeartbeats,
 }
 
-/// What every framework has to do.
+/// The promises that every framework has to keep.
 async fn check<S>(
     notices: Notices,
     serve: impl FnOnce(TcpListener, Hub, Shutdown) -> S,

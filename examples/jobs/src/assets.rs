@@ -28,7 +28,7 @@ pub(crate) struct File {
     pub(crate) freshness: Freshness,
 }
 
-/// How long a browser may keep a file.
+/// The time for which a browser may keep a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Freshness {
     /// For ever: its name says what is in it.
@@ -37,7 +37,7 @@ pub(crate) enum Freshness {
     AskAgain,
 }
 
-/// Where htmx's files are served, and where they are in `node_modules`, one path or the other.
+/// The paths of htmx's files on the server, and in `node_modules`, one path or the other.
 const LIBRARIES: [(&str, &[&str]); 4] = [
     ("/assets/htmx4/htmx.min.js", &["htmx.org/dist/htmx.min.js"]),
     ("/assets/htmx4/hx-sse.min.js", &["htmx.org/dist/ext/hx-sse.min.js"]),
@@ -45,7 +45,7 @@ const LIBRARIES: [(&str, &[&str]); 4] = [
     ("/assets/htmx2/sse.min.js", &["htmx-ext-sse/dist/sse.min.js", "htmx-ext-sse/sse.min.js"]),
 ];
 
-/// Where the rest is served.
+/// The folder of all other files.
 const FOLDER: ScriptFolder = ScriptFolder::from_static("/assets");
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
@@ -90,7 +90,7 @@ impl Assets {
         scripts.htmx_from(folder.parse().expect("it is a path"))
     }
 
-    /// What a page may load: all from here, and scripts from the CDN when they are taken from there.
+    /// Returns the policy of a page: it loads everything from here, and scripts from the CDN if they are there.
     pub(crate) fn content_security_policy(&self) -> &'static str {
         if self.by_cdn {
             "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
@@ -134,7 +134,7 @@ fn read(node_modules: &Path, candidates: &[&str]) -> anyhow::Result<Bytes> {
 mod tests {
     use super::*;
 
-    /// What a page of this htmx loads.
+    /// Returns the scripts of a page of this htmx.
     fn sources(assets: &Assets, dialect: Dialect) -> Vec<String> {
         let tags = assets.scripts(dialect).to_string();
         let sources = tags.split("src=\"").skip(1).filter_map(|rest| rest.split('"').next());

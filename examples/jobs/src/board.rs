@@ -18,10 +18,10 @@ use crate::peers::{ALIVE_EVERY, GONE_AFTER, Heard, Hearing, NodeId, Peers, Word}
 use crate::progress::Progress;
 use crate::store::{Saved, Store};
 
-/// How many jobs are kept; beyond that those that have ended drop off, the oldest first.
+/// The number of jobs that are kept; beyond it, ended jobs are removed, the oldest first.
 const KEPT: usize = 200;
 
-/// How many jobs may be queued or running.
+/// The maximum number of jobs that are queued or running.
 const UNFINISHED: usize = 32;
 
 /// All jobs. Whatever is changed here is emitted, and so shows on every page.
@@ -30,7 +30,7 @@ pub(crate) struct Board {
     kit: SseKit<Jobs>,
     /// The other boards that are this one, if there are any.
     peers: Option<Peers>,
-    /// Where the jobs are kept for the next process, if they are.
+    /// The store that keeps the jobs for the next process, if there is one.
     store: Option<Store>,
 }
 
@@ -38,11 +38,11 @@ pub(crate) struct Board {
 struct Jobs {
     newest_first: VecDeque<Entry>,
     next: JobId,
-    /// When a job was last added here.
+    /// The time at which a job was last added here.
     added: Option<Instant>,
-    /// When each other node was last heard of.
+    /// The time of the last word of each other node.
     heard: HashMap<NodeId, Instant>,
-    /// What others said is known here up to this.
+    /// The last word of other nodes that this node knows.
     known_through: Option<EventId>,
 }
 
@@ -58,7 +58,7 @@ struct Entry {
 /// A job that nobody runs yet; the token is cancelled when it is to stop.
 pub(crate) type Unstarted = (JobId, Folder, CancellationToken);
 
-/// What a page shows, and from where on the stream tells what it does not show yet.
+/// The state that a page shows, with the cursor from which its stream continues.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     pub(crate) cursor: EventId,
@@ -194,7 +194,7 @@ impl Board {
         self.save(id).await;
     }
 
-    /// Whether jobs are left to the next process: no page would be told how they end here.
+    /// Returns whether jobs are left to the next process, because no page would learn how they end here.
     fn has_left(&self) -> bool {
         self.store.is_some() && self.kit.hub().is_shut_down()
     }
@@ -247,7 +247,7 @@ impl Board {
         Ok(Some(hearing))
     }
 
-    /// How many connections of the hub are those of the board itself.
+    /// Returns the number of the hub's connections that belong to the board itself.
     pub(crate) fn own_connections(&self) -> usize {
         usize::from(self.peers.is_some())
     }
@@ -335,7 +335,7 @@ impl Board {
         }
     }
 
-    /// How many jobs there are, and how many of them have not ended.
+    /// Returns the number of jobs, and of those that have not ended.
     pub(crate) async fn count(&self) -> (usize, usize) {
         self.kit.read(|jobs| (jobs.newest_first.len(), jobs.unfinished())).await.0
     }

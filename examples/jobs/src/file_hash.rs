@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 use crate::digest::Digest;
 use crate::progress::Tally;
 
-/// How much is read at a time. A cancelled job stops within a block.
+/// The bytes that are read at a time. A cancelled job stops within a block.
 const BLOCK: usize = 128 * 1024;
 
-/// How many blocks make a slice, after which others have their turn.
+/// The number of blocks of a slice, after which others have their turn.
 const SLICE: usize = 8;
 
 /// A file that is being hashed.

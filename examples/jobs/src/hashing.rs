@@ -13,7 +13,7 @@ use crate::file_hash::FileHash;
 use crate::progress::Tally;
 use crate::walk::{FoundFile, WalkError, find_files};
 
-/// How many files are read at once, by all jobs together. Cheap to clone.
+/// The lanes in which files are read, of all jobs together. Cheap to clone.
 ///
 /// Jobs share the lanes fairly: a file keeps a lane for a slice and then queues again, and the
 /// semaphore serves those who wait in turn. So a job of few small files ends soon, whatever else is
@@ -140,14 +140,14 @@ impl Work {
     }
 }
 
-/// What a turn on a lane has come to.
+/// The result of a turn on a lane.
 enum Slice {
     More(FileHash),
     /// The file has ended; without a digest when it could not be read.
     Last(Option<Digest>),
 }
 
-/// Why a folder has no digest.
+/// The reason why a folder has no digest.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HashError {
     #[error(transparent)]

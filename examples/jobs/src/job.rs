@@ -71,7 +71,7 @@ impl fmt::Display for Folder {
     }
 }
 
-/// Why a text names no folder. The messages are read on the page.
+/// The reason why a text names no folder. The page shows the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FolderError {
     #[error("Which folder? Type its path first.")]
@@ -95,7 +95,7 @@ pub(crate) enum State {
 }
 
 impl State {
-    /// What `data-state` says.
+    /// Returns the value of `data-state`.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -106,7 +106,7 @@ impl State {
         }
     }
 
-    /// What people read.
+    /// Returns the state in words.
     pub(crate) fn label(&self) -> &'static str {
         match self {
             Self::Queued => "Queued",
@@ -129,7 +129,7 @@ pub(crate) struct Job {
     pub(crate) folder: Folder,
     pub(crate) state: State,
     pub(crate) progress: Progress,
-    /// How long it has been running, or ran.
+    /// The time that the job has been running, or ran.
     pub(crate) elapsed: Duration,
 }
 
@@ -157,7 +157,7 @@ impl Job {
         }
     }
 
-    /// How far the bar is, between 0 and 1000. Nothing while a running job does not know how much
+    /// Returns the position of the bar, between 0 and 1000; nothing while a running job does not know how much
     /// there is to do: then the bar only says that something happens.
     pub(crate) fn permille(&self) -> Option<u64> {
         match self.state {
@@ -168,7 +168,7 @@ impl Job {
     }
 }
 
-/// How much of its work a job has done, in words.
+/// The work that a job has done, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     Waiting,

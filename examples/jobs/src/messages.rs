@@ -1,4 +1,4 @@
-//! What happens to a job, and what that changes on every open page.
+//! The events of a job, and the updates of open pages.
 //!
 //! A message replaces pieces of the page (the blocks of `templates/job.html`) whole, by their ids.
 //! So it may come twice, or be skipped for a newer one of its kind, and the page ends up right all
@@ -13,7 +13,7 @@ use sse_kit::{BoxError, EventData, Hub, SseKit};
 use crate::amounts::{Count, Time};
 use crate::job::{Job, JobId, Stage, State};
 
-/// Where pages subscribe.
+/// Returns the topic of all pages.
 pub(crate) fn topic() -> Topic {
     "jobs".parse().expect("a word is a topic")
 }
@@ -112,7 +112,7 @@ struct Pieces<'a> {
 }
 
 impl Pieces<'_> {
-    /// What could not be read stands in two places.
+    /// Unreadable files are shown in two places.
     fn unreadable(&self) -> Result<[Update; 2], BoxError> {
         let id = self.job.id;
         Ok([

@@ -11,10 +11,10 @@ use sse_kit::serve::ListenAddress;
 #[derive(Clone, Debug, clap::Parser)]
 #[command(version)]
 pub(crate) struct Options {
-    /// Where to listen: an IP address or the name of a host, and a port, of which 0 takes a free one; or
+    /// The address to listen on: an IP address or the name of a host, and a port, of which 0 takes a free one; or
     /// `unix:PATH`.
     ///
-    /// Whoever can reach this address can have folders of this machine read.
+    /// A client that can reach this address can have folders of this machine read.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub(crate) listen: ListenAddress,
     /// A name by which it may be called, besides `localhost` and IP addresses; may be repeated.

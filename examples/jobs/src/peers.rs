@@ -1,4 +1,4 @@
-//! What the nodes of one job board tell each other, over the log that they share.
+//! The words that the nodes of one job board exchange, over the log that they share.
 //!
 //! A job runs on the node that took it. All nodes know of all jobs, so that a page may be loaded from
 //! any of them; what happens to a job comes to pages by the log, wherever they are.
@@ -13,7 +13,7 @@ use sse_kit::{Change, Event, Hub};
 
 use crate::job::{Job, JobId};
 
-/// How often a node says that it is there.
+/// The interval at which a node says that it is there.
 pub(crate) const ALIVE_EVERY: Duration = Duration::from_secs(1);
 
 /// A node that was not heard of for so long is gone, and its jobs with it.
@@ -30,7 +30,7 @@ impl NodeId {
     }
 }
 
-/// What one node tells the others.
+/// A word of one node to the others.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Word {
     /// A node joins. Nobody needs to do anything but the node itself: it knows all before.
@@ -38,7 +38,7 @@ pub(crate) enum Word {
     Alive(NodeId),
     /// The job is as this from now on, or it is new.
     Job(NodeId, Job),
-    /// Whoever runs it is to stop it.
+    /// The node that runs the job should stop it.
     Cancel(JobId),
 }
 
@@ -59,12 +59,12 @@ impl Peers {
         NodeId(self.joined_at.offset())
     }
 
-    /// Whether this is the moment at which the node joined, or later.
+    /// Returns whether this is the moment at which the node joined, or later.
     pub(crate) fn has_joined(&self, at: EventId) -> bool {
         at.epoch() != self.joined_at.epoch() || at.offset() >= self.joined_at.offset()
     }
 
-    /// When it fails, others learn it from the next word.
+    /// Publishes a word. After a failure the others learn it from the next one.
     pub(crate) async fn tell(&self, said: &Word) {
         if let Err(error) = self.hub.publish(&topic(), word(said)).await
             && !self.hub.is_shut_down()
@@ -86,11 +86,11 @@ impl Peers {
     }
 }
 
-/// What other nodes say.
+/// The words of other nodes.
 #[derive(Debug)]
 pub(crate) struct Hearing(Subscription);
 
-/// What was heard.
+/// A word of another node.
 #[derive(Debug)]
 pub(crate) enum Heard {
     Word(EventId, Word),

@@ -1,20 +1,20 @@
-//! How far a job has come: written by the threads that do its work, read when a page is told.
+//! The progress of a job: written by the threads that do its work, read for each update of a page.
 
 use std::path::Path;
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-/// How many unreadable files are named; the rest is only counted.
+/// The number of unreadable files that are named; the others are only counted.
 const NAMED_ERRORS: usize = 20;
 
-/// How far a job has come.
+/// The progress of a job.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Progress {
-    /// What there is to do; grows until the folder is [listed](Progress::listed).
+    /// The work in total; it grows until the folder is [listed](Progress::listed).
     pub(crate) found: Size,
     pub(crate) listed: bool,
-    /// What has been done of it, unreadable files included.
+    /// The work that is done, unreadable files included.
     pub(crate) done: Size,
     /// The file that was begun last.
     pub(crate) current: String,
@@ -55,7 +55,7 @@ impl Progress {
 }
 
 impl Errors {
-    /// How many there are beyond those that are named.
+    /// Returns the number beyond those that are named.
     pub(crate) fn unnamed(&self) -> u64 {
         self.total - self.named.len() as u64
     }
@@ -107,7 +107,7 @@ impl Tally {
     }
 }
 
-/// What went wrong, without the number that `io::Error` adds.
+/// Returns the message of an error, without the number that `io::Error` adds.
 pub(crate) fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error") {

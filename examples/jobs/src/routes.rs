@@ -1,4 +1,4 @@
-//! What the server answers.
+//! The routes of the server.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ use crate::runner::Runner;
 /// After how long a page comes back that finds no room: at most this, at random.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// What all requests share.
+/// The state that all requests share.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) hub: Hub,
@@ -40,11 +40,11 @@ pub(crate) struct App {
     pub(crate) limits: Quota,
     pub(crate) hosts: HostRules,
     pub(crate) server: Arc<ServeStats>,
-    /// What the form proposes.
+    /// The folder that the form proposes.
     pub(crate) folder: PathBuf,
 }
 
-/// What a path stands for.
+/// The route that a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route<'a> {
     Page,
@@ -166,8 +166,8 @@ impl App {
         Ok(id)
     }
 
-    /// What has changed comes by the stream, on this page as on all others. So htmx only learns
-    /// whether it is refused; a browser without script gets the page anew.
+    /// Answers a form. The change arrives by the stream, on this page as on all others. So htmx only learns
+    /// whether the form was refused; a browser without scripts gets the page again.
     async fn posted(&self, outcome: Result<JobId, Refusal>, headers: &HeaderMap) -> Reply {
         let by_htmx = headers.contains_key("hx-request");
         match outcome {
@@ -200,7 +200,7 @@ impl App {
     }
 }
 
-/// How a page is asked for.
+/// The query of a page.
 #[derive(Clone, Copy, Debug, Default)]
 struct View {
     dialect: Dialect,

@@ -13,10 +13,10 @@ use crate::hashing::{HashError, Lanes, hash_folder};
 use crate::job::{Folder, JobId, State};
 use crate::progress::{Progress, Tally};
 
-/// How many jobs run at once; others wait in turn.
+/// The number of jobs that run at once; others wait in turn.
 const RUNNING: usize = 4;
 
-/// How often pages are told of progress, at most.
+/// The shortest time between two reports of progress.
 const PROGRESS_EVERY: Duration = Duration::from_millis(50);
 
 /// Starts jobs and runs them. Cheap to clone; all clones share the machine.

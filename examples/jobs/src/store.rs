@@ -33,7 +33,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Where the log is, in the directory of a board.
+    /// Returns the folder of the log, in the directory of a board.
     pub(crate) fn events(directory: &Path) -> PathBuf {
         directory.join("events")
     }

@@ -11,10 +11,10 @@ use sse_kit::http::SharedStream;
 use crate::answer::Answer;
 use crate::model::Model;
 
-/// How many answers are kept; the oldest gives way.
+/// The number of answers that are kept; beyond it, the oldest is removed.
 const KEPT: usize = 1_000;
 
-/// How many answers may be under way.
+/// The maximum number of answers that are under way.
 pub(crate) const MAX_OPEN: usize = 16;
 
 /// An answer and its id.

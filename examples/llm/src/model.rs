@@ -10,7 +10,7 @@ use sse_kit::event::{DecodeError, Decoded, Decoder};
 
 use crate::answer::{Ending, Piece};
 
-/// How long the model may say nothing.
+/// The time for which the model may be silent.
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// The greatest length of an event, of which each holds one token.
@@ -79,7 +79,7 @@ impl Model {
 struct Tokens {
     response: reqwest::Response,
     decoder: Decoder,
-    /// What was wrong with the bytes behind those that can be decoded.
+    /// The error of the bytes after the last that can be decoded.
     failure: Option<DecodeError>,
 }
 

@@ -1,4 +1,4 @@
-//! What a browser meets.
+//! The routes of the server.
 
 use askama::Template;
 use axum::extract::{FromRef, Path, State};
@@ -20,14 +20,14 @@ use crate::answers::{Answers, AskError};
 /// The greatest length of a question, in bytes.
 const MAX_PROMPT: usize = 4_000;
 
-/// What all requests share. Cheap to clone.
+/// The state that all requests share. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct App {
     pub(crate) answers: Answers,
     pub(crate) hub: Hub,
 }
 
-/// Where [`Live`] finds the hub.
+/// Lets [`Live`] find the hub.
 impl FromRef<App> for Hub {
     fn from_ref(app: &App) -> Self {
         app.hub.clone()

@@ -1,4 +1,4 @@
-//! What a user is told.
+//! The notifications of a user.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -9,7 +9,7 @@ use sse_kit::event::Topic;
 use sse_kit::htmx::{ElementId, Html, MessageFormat, RenderError, Update};
 use sse_kit::{EventData, Hub, SseKit};
 
-/// How many notifications a user keeps.
+/// The number of notifications that a user keeps.
 pub(crate) const KEPT: usize = 50;
 
 /// The notifications of all users.
@@ -51,7 +51,7 @@ pub(crate) struct NameError;
 pub(crate) struct Inbox {
     /// The oldest first, at most [`KEPT`].
     notes: VecDeque<Note>,
-    /// How many there have been.
+    /// The number of all notifications so far.
     count: u64,
 }
 

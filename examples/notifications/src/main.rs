@@ -30,7 +30,7 @@ use crate::routes::App;
 #[derive(Clone, Debug, clap::Parser)]
 #[command(version)]
 struct Options {
-    /// Where to listen: an IP address or the name of a host, and a port, of which 0 takes a free one.
+    /// The address to listen on: an IP address or the name of a host, and a port, of which 0 takes a free one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8084")]
     listen: String,
     /// A PostgreSQL database, for orders and for events that survive: `postgres://USER@HOST:PORT/NAME`. The

@@ -1,4 +1,4 @@
-//! What a browser meets.
+//! The routes of the server.
 
 use axum::extract::{FromRef, Query, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE};
@@ -18,7 +18,7 @@ use crate::session::{Session, Sessions, SignedIn};
 /// The greatest length of a notification, in bytes.
 const MAX_TEXT: usize = 500;
 
-/// What all requests share. Cheap to clone.
+/// The state that all requests share. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct App {
     kit: SseKit<Inboxes>,
@@ -56,7 +56,7 @@ impl App {
     }
 }
 
-/// Where [`Live`] finds the hub.
+/// Lets [`Live`] find the hub.
 impl FromRef<App> for Hub {
     fn from_ref(app: &App) -> Self {
         app.hub().clone()
@@ -88,7 +88,7 @@ async fn events(
     live.open_for(session, &app.gate, topic).await
 }
 
-/// How a page is asked for.
+/// The query of a page.
 #[derive(Debug, Deserialize)]
 struct Asked {
     /// `?htmx=2` is a page on htmx 2.

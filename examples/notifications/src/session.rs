@@ -1,4 +1,4 @@
-//! Who is signed in, and may see what.
+//! Sessions, and the topics that each may read.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -22,10 +22,10 @@ const COOKIE_NAME: &str = "session";
 /// such a cookie.
 const ATTRIBUTES: &str = "Path=/; HttpOnly; SameSite=Lax";
 
-/// How long a session lasts.
+/// The time that a session lasts.
 pub(crate) const LASTING: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// Who is signed in, by the random text in their cookie. Cheap to clone; all clones are one.
+/// The sessions, by the random text in their cookies. Cheap to clone; all clones are one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sessions(Arc<Mutex<HashMap<String, Known>>>);
 

@@ -51,7 +51,7 @@ pub(crate) fn pages(sources: &[Source]) -> Result<Vec<Page>> {
         filled(sources, "docs/src/control-events.md", errors::reasons(sources)?)?,
         Page { path: "docs/src/llms.txt".to_owned(), text: llms::index(sources)? },
     ];
-    pages.extend(diagrams::all());
+    pages.extend(diagrams::all(sources)?);
     Ok(pages)
 }
 

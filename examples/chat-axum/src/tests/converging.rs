@@ -1,4 +1,4 @@
-//! Whatever is said, and whatever becomes of the connections: all pages show the same as fresh ones.
+//! After any messages and any cuts of connections, all pages show the same as fresh ones.
 
 use sse_kit_test::{Scenario, TestPage, assert_converges};
 

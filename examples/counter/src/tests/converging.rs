@@ -1,4 +1,4 @@
-//! Whatever is clicked, and whatever becomes of the connections: all pages show the same as fresh ones.
+//! After any clicks and any cuts of connections, all pages show the same as fresh ones.
 
 use axum::Router;
 use axum::extract::State;

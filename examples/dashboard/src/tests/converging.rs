@@ -1,4 +1,4 @@
-//! Whatever is measured, and whatever becomes of the connections: all pages show the same as fresh ones.
+//! After any readings and any cuts of connections, all pages show the same as fresh ones.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a page is sent each second: the README says how much.
+//! The bytes that a page gets each second, as the README has them.
 
 use axum::body::Body;
 use axum::http::Request;

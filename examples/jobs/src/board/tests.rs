@@ -33,7 +33,7 @@ async fn next(watch: &mut Subscription) -> Arc<Entry> {
     }
 }
 
-/// What is published after `since`, as HTML.
+/// Returns the messages published after `since`, as HTML.
 async fn messages(board: &Board, since: EventId) -> Vec<String> {
     let mut watch = board.watch(Some(since.into()), LOCAL).await.unwrap();
     let end = board.kit.hub().cursor();

@@ -8,7 +8,7 @@ use super::*;
 const ONE_LINER: &str =
     "find . -type f -printf '%P\\0' | LC_ALL=C sort -z | xargs -0 -r sha256sum -- | sha256sum";
 
-/// What a shell says is the digest.
+/// Returns the digest that a shell computes.
 fn shell_digest(folder: &Path) -> String {
     let output = Command::new("sh").arg("-c").arg(ONE_LINER).current_dir(folder).output().unwrap();
     String::from_utf8(output.stdout).unwrap()[..64].to_owned()

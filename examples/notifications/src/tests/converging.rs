@@ -1,4 +1,4 @@
-//! Whoever is told something, and whatever becomes of the connections: all pages show the same as fresh
+//! After any notifications and any cuts of connections, all pages show the same as fresh
 //! ones.
 
 use sse_kit::Hub;

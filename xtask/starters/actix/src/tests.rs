@@ -1,4 +1,4 @@
-//! What people see, tested against a server of this process, without a browser.
+//! Tests of the pages, against a server in this process, without a browser.
 
 use std::net::TcpListener;
 

@@ -1,4 +1,4 @@
-//! What a browser asks for, and what it is answered.
+//! The routes of the app.
 
 use axum::Router;
 use axum::extract::State;

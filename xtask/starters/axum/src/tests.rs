@@ -1,4 +1,4 @@
-//! What people see, tested in this process: no browser, no socket, and a clock that nobody waits for.
+//! Tests of the pages, in this process: no browser, no socket, and a paused clock.
 
 use sse_kit::Hub;
 use sse_kit_test::{Scenario, TestClient, TestPage, assert_converges, seeded};
@@ -41,7 +41,7 @@ async fn pages_of_other_sites_do_not_click() {
     TestPage::open(&foreign, "/").await.expect_text("#count", "0").await;
 }
 
-/// Whatever is clicked, and whatever becomes of the connections: pages end up as fresh ones would.
+/// After any clicks and any cuts of connections, all pages show the same as fresh ones.
 #[test]
 fn pages_converge() {
     let scenario = Scenario::page("/")

@@ -1,21 +1,26 @@
 //! The diagrams of the book.
 
-use super::Page;
-use super::sketch::Sketch;
+use anyhow::Result;
 
-/// Draws all of them.
-pub(super) fn all() -> impl Iterator<Item = Page> {
+use super::Page;
+use super::limits::default_of;
+use super::sketch::Sketch;
+use crate::rules::sources::Source;
+
+/// Draws all of them, with the defaults that the code has.
+pub(super) fn all(sources: &[Source]) -> Result<Vec<Page>> {
     let drawings = [
         ("event", event()),
         ("resume", resume()),
-        ("tabs", tabs()),
-        ("failover", failover()),
-        ("shutdown", shutdown()),
+        ("tabs", tabs(&default_of(sources, "TabsConfig::replay_events")?)),
+        ("failover", failover(&default_of(sources, "RedisConfig::append_deadline")?)),
+        ("shutdown", shutdown(sources)?),
     ];
-    drawings.into_iter().map(|(name, sketch)| Page {
+    let pages = drawings.into_iter().map(|(name, sketch)| Page {
         path: format!("docs/src/diagrams/{name}.svg"),
         text: sketch.finish(),
-    })
+    });
+    Ok(pages.collect())
 }
 
 fn event() -> Sketch {
@@ -95,7 +100,7 @@ fn resume() -> Sketch {
     sketch
 }
 
-fn tabs() -> Sketch {
+fn tabs(kept: &str) -> Sketch {
     let mut sketch = Sketch::new(
         (780, 330),
         "Tabs and their transports",
@@ -115,7 +120,7 @@ fn tabs() -> Sketch {
             sketch.block("box", (x + 12 + tab * 76, 56), (68, 40), &format!("tab {}", tab + 1), "");
         }
     }
-    sketch.block("box", (72, 150), (132, 44), "worker", "keeps 1,000 events");
+    sketch.block("box", (72, 150), (132, 44), "worker", &format!("keeps {kept} events"));
     for tab in 0..3 {
         let x = 62 + tab * 76;
         sketch.arrow(&[(138 + (tab - 1) * 30, 150), (x, 96)]);
@@ -131,7 +136,7 @@ fn tabs() -> Sketch {
     sketch
 }
 
-fn failover() -> Sketch {
+fn failover(deadline: &str) -> Sketch {
     let mut sketch = Sketch::new(
         (780, 640),
         "A failover",
@@ -155,7 +160,7 @@ fn failover() -> Sketch {
     sketch.text("head", (36, 300), "The primary of Redis dies");
     sketch.cross((redis - 110, 330), "primary dies");
     sketch.message(362, two, page, "the stream stays open, with heartbeats");
-    sketch.message(392, two, redis, "append: retried up to 3 s");
+    sketch.message(392, two, redis, &format!("append: retried up to {deadline}"));
     sketch.message(428, two, redis, "roll call: I know 8");
     sketch.text("small", (36, 418), "The replica takes over.");
     sketch.text("small", (36, 436), "Nodes report the newest offset they know.");
@@ -170,7 +175,10 @@ fn failover() -> Sketch {
     sketch
 }
 
-fn shutdown() -> Sketch {
+fn shutdown(sources: &[Source]) -> Result<Sketch> {
+    let default = |setting: &str| default_of(sources, &format!("ShutdownBuilder::{setting}"));
+    let (pre_drain, delay) = (default("pre_drain")?, default("shutdown_delay")?);
+    let (pre_drain, delay) = (format!("pre_drain, {pre_drain}"), format!("up to {delay}"));
     let mut sketch = Sketch::new(
         (780, 330),
         "A shutdown",
@@ -179,10 +187,10 @@ fn shutdown() -> Sketch {
          deadline cuts off what remains.",
     );
     let steps = [
-        (130, 150, "leaving", "pre_drain, 0 s"),
+        (130, 150, "leaving", &*pre_drain),
         (280, 150, "draining", "waits for work"),
         (430, 150, "closing", "goodbyes"),
-        (580, 120, "closed", "up to 1 s"),
+        (580, 120, "closed", &delay),
     ];
     for (x, width, head, line) in steps {
         sketch.block("box", (x, 48), (width, 52), head, line);
@@ -206,6 +214,10 @@ fn shutdown() -> Sketch {
     sketch.middle("small", (505, 244), "last events, goodbye");
     sketch.line("lost", &[(744, 40), (744, 310)]);
     sketch.text("small", (712, 322), "deadline");
-    sketch.text("small", (16, 322), "A second signal, or the deadline (25 s), cuts off what is still open; the exit code says so.");
-    sketch
+    let deadline = default("deadline")?;
+    let end = format!(
+        "A second signal, or the deadline ({deadline}), cuts off what is still open; the exit code says so."
+    );
+    sketch.text("small", (16, 322), &end);
+    Ok(sketch)
 }

@@ -34,20 +34,39 @@ struct Limit {
 
 /// Returns a table for each group of limits, by the name of its mark on the page.
 pub(super) fn parts(sources: &[Source]) -> Result<Vec<(String, String)>> {
-    let groups: BTreeMap<String, Vec<Limit>> = toml::from_str(include_str!("limits.toml"))?;
-    groups.into_iter().map(|(mark, limits)| Ok((mark, table(sources, &limits)?))).collect()
+    groups()?.into_iter().map(|(mark, limits)| Ok((mark, table(sources, &limits)?))).collect()
+}
+
+/// Returns the default of a setting, `Type::method`, as the tables show it.
+pub(super) fn default_of(sources: &[Source], setting: &str) -> Result<String> {
+    let mut limits = groups()?.into_values().flatten();
+    let limit = limits.find(|limit| limit.setting.as_deref() == Some(setting));
+    limit.with_context(|| format!("no table has the setting {setting}"))?.shown(sources)
+}
+
+fn groups() -> Result<BTreeMap<String, Vec<Limit>>> {
+    Ok(toml::from_str(include_str!("limits.toml"))?)
 }
 
 fn table(sources: &[Source], limits: &[Limit]) -> Result<String> {
     let mut text = String::from("| limit or default | value | setting |\n|---|---|---|\n");
-    for Limit { what, setting, file, name, unit } in limits {
+    for limit in limits {
+        let setting = limit.setting.as_ref().map(|setting| format!("`{setting}`"));
+        let setting = setting.as_deref().unwrap_or("fixed");
+        writeln!(text, "| {} | {} | {setting} |", limit.what, limit.shown(sources)?)?;
+    }
+    Ok(text)
+}
+
+impl Limit {
+    /// Reads the value from the code.
+    fn shown(&self, sources: &[Source]) -> Result<String> {
+        let Self { file, name, unit, .. } = self;
         let path = format!("crates/{file}");
         let source = sources::find(sources, &path).with_context(|| format!("{path} is missing"))?;
         let value = value_of(source, name).with_context(|| format!("{name} in {path}"))?;
-        let setting = setting.as_ref().map_or("fixed".to_owned(), |setting| format!("`{setting}`"));
-        writeln!(text, "| {what} | {} | {setting} |", shown(value, *unit))?;
+        Ok(shown(value, *unit))
     }
-    Ok(text)
 }
 
 /// A value in the code: a number, a time in milliseconds, or none.

@@ -1,8 +1,12 @@
-//! As much of Markdown as it takes to follow links, and to do without them.
+//! Links, anchors and code of a page, as pulldown-cmark reads them.
 
 use std::collections::HashMap;
 
-/// A link to something: `[text](target)`, `[label]: target`, `href="target"`, `src="target"`.
+use pulldown_cmark::{
+    BrokenLink, CodeBlockKind, CowStr, Event, LinkType, Options, Parser, Tag, TagEnd,
+};
+
+/// A link to something: `[text](target)`, `[label]: target`, `href="target"`, `src="target"`, `srcset="target"`.
 #[derive(Debug, PartialEq)]
 pub(super) struct Link {
     /// Counts from 1.
@@ -10,144 +14,148 @@ pub(super) struct Link {
     pub(super) target: String,
 }
 
-/// The links of a page, but not those in code.
-pub(super) fn links(page: &str) -> Vec<Link> {
-    prose(page)
-        .flat_map(|(line, text)| {
-            let text = without_code(text);
-            let targets = inline_targets(&text)
-                .into_iter()
-                .chain(reference_target(&text))
-                .chain(attribute_targets(&text, "href=\""))
-                .chain(attribute_targets(&text, "src=\""));
-            targets.map(|target| Link { line, target }).collect::<Vec<_>>()
-        })
-        .collect()
+/// A fenced block of code.
+#[derive(Debug, Default)]
+pub(super) struct Block {
+    /// The line of its first fence, from 1.
+    pub(super) line: usize,
+    /// The language, and whatever else follows the fence.
+    pub(super) info: String,
+    /// The HTML before it, if nothing else is between.
+    pub(super) before: String,
+    pub(super) text: String,
 }
 
-/// What a link's `#anchor` can name in a page: headings, `{#anchor}` and `id="anchor"`.
+/// Returns the links of a page, but not those in code.
+pub(super) fn links(page: &str) -> Vec<Link> {
+    let parser = parser(page);
+    let defined = parser.reference_definitions().iter();
+    let defined: Vec<_> = defined.map(|(_, it)| (it.span.start, it.dest.to_string())).collect();
+    let named = parser.into_offset_iter().flat_map(|(event, range)| {
+        targets(&event).into_iter().map(move |target| (range.start, target))
+    });
+    let mut links: Vec<_> = named.chain(defined).collect();
+    links.sort();
+    let links = links.into_iter();
+    links.map(|(at, target)| Link { line: line_of(page, at), target }).collect()
+}
+
+/// Returns what a link's `#anchor` can name in a page: headings, `{#anchor}` and `id="anchor"`.
 /// The same heading twice is told apart by a number, as GitHub and mdBook do.
 pub(super) fn anchors(page: &str) -> Vec<String> {
     let mut seen = HashMap::<String, usize>::new();
     let mut anchors = Vec::new();
-    for (_, line) in prose(page) {
-        anchors.extend(attribute_targets(line, "id=\""));
-        let Some(heading) = heading(line) else {
-            continue;
-        };
-        if let Some((_, rest)) = heading.split_once("{#")
-            && let Some((anchor, _)) = rest.split_once('}')
-        {
-            anchors.push(anchor.to_owned());
-            continue;
+    let mut heading: Option<String> = None;
+    for event in parser(page) {
+        match event {
+            Event::Start(Tag::Heading { id: Some(id), .. }) => anchors.push(id.to_string()),
+            Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
+            Event::Text(text) | Event::Code(text) => {
+                if let Some(heading) = &mut heading {
+                    heading.push_str(&text);
+                }
+            }
+            Event::End(TagEnd::Heading(_)) => {
+                let Some(slug) = heading.take().map(|heading| slug(&heading)) else { continue };
+                let times = seen.entry(slug.clone()).or_default();
+                anchors.push(if *times == 0 { slug } else { format!("{slug}-{times}") });
+                *times += 1;
+            }
+            Event::Html(html) | Event::InlineHtml(html) => anchors.extend(attribute(&html, "id")),
+            _ => {}
         }
-        let slug = slug(heading);
-        let times = seen.entry(slug.clone()).or_default();
-        anchors.push(if *times == 0 { slug } else { format!("{slug}-{times}") });
-        *times += 1;
     }
     anchors
 }
 
-/// The lines outside of fenced code, with their numbers.
-fn prose(page: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut fence: Option<&str> = None;
-    page.lines().enumerate().filter_map(move |(index, line)| {
-        let mark = ["```", "~~~"].into_iter().find(|mark| line.trim_start().starts_with(mark));
-        match (fence, mark) {
-            (None, None) => return Some((index + 1, line)),
-            (None, Some(_)) => fence = mark,
-            (Some(open), Some(close)) if open == close => fence = None,
-            (Some(_), _) => {}
+/// Returns the fenced blocks of a page.
+pub(super) fn blocks(page: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut open: Option<Block> = None;
+    let mut before = String::new();
+    for (event, range) in parser(page).into_offset_iter() {
+        match event {
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
+                open = Some(Block {
+                    line: line_of(page, range.start),
+                    info: info.to_string(),
+                    before: std::mem::take(&mut before),
+                    text: String::new(),
+                });
+            }
+            Event::Text(text) => match &mut open {
+                Some(block) => block.text.push_str(&text),
+                None => before.clear(),
+            },
+            Event::End(TagEnd::CodeBlock) => blocks.extend(open.take()),
+            Event::Html(html) => html.trim().clone_into(&mut before),
+            Event::End(TagEnd::HtmlBlock) => {}
+            _ => before.clear(),
         }
-        None
-    })
-}
-
-/// The line with its code spans blanked.
-fn without_code(line: &str) -> String {
-    let parts: Vec<&str> = line.split('`').collect();
-    // After an odd number of marks the last part is no code: nothing closes it.
-    let last = parts.len() - 1;
-    let is_code = |index: usize| index % 2 == 1 && index != last;
-    let kept = parts.iter().enumerate();
-    kept.map(|(index, part)| if is_code(index) { "" } else { part }).collect()
-}
-
-fn inline_targets(line: &str) -> Vec<String> {
-    line.match_indices("](").map(|(at, mark)| target_at(&line[at + mark.len()..])).collect()
-}
-
-/// Returns the target of a link, without its title.
-fn target_at(rest: &str) -> String {
-    if let Some(rest) = rest.strip_prefix('<') {
-        return rest.split('>').next().unwrap_or(rest).to_owned();
     }
-    let mut depth = 0;
-    let end = rest.find(|c: char| {
-        match c {
-            '(' => depth += 1,
-            ')' if depth == 0 => return true,
-            ')' => depth -= 1,
-            _ => return c.is_whitespace(),
+    blocks
+}
+
+/// Removes the targets of links: `[text](target)`, `[text][label]` and `[text]` become `text`. All else stays as it is.
+pub(crate) fn plain(text: &str) -> String {
+    // A page does not define the labels of rustdoc's links.
+    let any = |_: BrokenLink<'_>| Some((CowStr::Borrowed(""), CowStr::Borrowed("")));
+    let parser = Parser::new_with_broken_link_callback(text, Options::empty(), Some(any));
+    let mut plain = String::new();
+    let (mut kept, mut label) = (0, 0);
+    for (event, range) in parser.into_offset_iter() {
+        match event {
+            Event::Start(Tag::Link { .. }) => {
+                plain.push_str(&text[kept..range.start]);
+                kept = range.start + 1;
+            }
+            Event::End(TagEnd::Link) => {
+                plain.push_str(&text[kept..label]);
+                kept = range.end;
+            }
+            _ => label = range.end,
         }
-        false
-    });
-    rest[..end.unwrap_or(rest.len())].to_owned()
+    }
+    plain.push_str(&text[kept..]);
+    plain
 }
 
-fn reference_target(line: &str) -> Option<String> {
-    let (label, target) = line.trim_start().strip_prefix('[')?.split_once("]: ")?;
-    // A footnote is text, not a target.
-    (!label.starts_with('^')).then(|| target_at(target.trim_start()))
+fn parser(page: &str) -> Parser<'_> {
+    let options = Options::ENABLE_TABLES | Options::ENABLE_FOOTNOTES;
+    Parser::new_ext(page, options | Options::ENABLE_HEADING_ATTRIBUTES)
 }
 
-fn attribute_targets(line: &str, attribute: &str) -> Vec<String> {
-    line.split(attribute)
-        .skip(1)
-        .filter_map(|rest| rest.split_once('"').map(|(target, _)| target.to_owned()))
-        .collect()
+/// Returns the line of a place in a text, from 1.
+fn line_of(page: &str, at: usize) -> usize {
+    page[..at].matches('\n').count() + 1
 }
 
-fn heading(line: &str) -> Option<&str> {
-    let text = line.trim_start_matches('#');
-    let level = line.len() - text.len();
-    ((1..=6).contains(&level) && text.starts_with(' ')).then(|| text.trim().trim_end_matches(" #"))
+/// Returns the targets that a part of a page names itself; those of labels are where the labels are defined.
+fn targets(event: &Event<'_>) -> Vec<String> {
+    match event {
+        Event::Start(
+            Tag::Link { link_type: LinkType::Inline, dest_url, .. }
+            | Tag::Image { link_type: LinkType::Inline, dest_url, .. },
+        ) => vec![dest_url.to_string()],
+        Event::Html(html) | Event::InlineHtml(html) => {
+            ["href", "src", "srcset"].iter().flat_map(|name| attribute(html, name)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Returns the values of an attribute in HTML.
+fn attribute(html: &str, name: &str) -> Vec<String> {
+    let begin = format!(" {name}=\"");
+    let values = html.split(&begin).skip(1);
+    values.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
 }
 
 fn slug(heading: &str) -> String {
-    let mut text = heading.to_owned();
-    // Of a link in a heading only its text counts.
-    while let Some(at) = text.find("](") {
-        let end = text[at..].find(')').map_or(text.len(), |end| at + end + 1);
-        text.replace_range(at..end, "");
-    }
-    text.to_lowercase()
-        .chars()
-        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+    let kept = heading.trim().chars().flat_map(char::to_lowercase);
+    kept.filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
         .map(|c| if c == ' ' { '-' } else { c })
         .collect()
-}
-
-/// Removes the targets of links: `[text](target)`, `[text][label]` and `[text]` become `text`. Code stays as it is.
-pub(crate) fn plain(text: &str) -> String {
-    let mut plain = String::new();
-    let mut rest = text;
-    while let Some((before, link)) = rest.split_once('[') {
-        plain.push_str(before);
-        let is_code = plain.matches('`').count() % 2 == 1;
-        let Some((label, after)) = link.split_once(']').filter(|_| !is_code) else {
-            plain.push('[');
-            rest = link;
-            continue;
-        };
-        plain.push_str(label);
-        let target = [('(', ')'), ('[', ']')].into_iter().find_map(|(open, close)| {
-            after.strip_prefix(open).and_then(|target| target.split_once(close))
-        });
-        rest = target.map_or(after, |(_, after)| after);
-    }
-    plain + rest
 }
 
 #[cfg(test)]
@@ -160,11 +168,15 @@ mod tests {
 
     #[test]
     fn links_of_all_kinds_are_found() {
-        let page = "See [one](a.md), ![two](b(1).svg \"title\") and [three](<c d.md>).\n\
+        let page = "See [one](a.md), ![two](b(1).svg \"title\") and [three](<c d.md>).\n\n\
                     [four]: e.md#here\n\
                     <a href=\"f.md\"><img src=\"g.svg\"></a>\n";
         assert_eq!(targets(page), ["a.md", "b(1).svg", "c d.md", "e.md#here", "f.md", "g.svg"]);
-        assert_eq!(links(page)[3].line, 2);
+        assert_eq!(links(page)[3].line, 3);
+        assert_eq!(
+            targets("<source srcset=\"a.svg\">\n\n|[b](b.md)|\n|-|\n|[c]|\n\n[c]: c.md"),
+            ["a.svg", "b.md", "c.md"]
+        );
     }
 
     #[test]

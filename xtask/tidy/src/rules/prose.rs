@@ -7,14 +7,6 @@ use super::Offence;
 use super::items::{Documented, Kind};
 use super::sources::{self, Source};
 
-/// Pages of the book that are not held to the turns of phrase: it quotes them, or argues at length.
-const FREE_PAGES: &[&str] = &[
-    "docs/src/design.md",
-    "docs/src/durable-logs.md",
-    "docs/src/performance/scaling.md",
-    "docs/src/publishing-in-transactions.md",
-];
-
 /// The share of functions that must begin with a verb.
 const MIN_VERBS: f64 = 0.70;
 
@@ -87,9 +79,7 @@ pub(super) fn offences(sources: &[Source]) -> Vec<Offence> {
 
 fn is_held_page(path: &str) -> bool {
     let is_page = path == "README.md" || path.starts_with("docs/src/");
-    is_page
-        && path.rsplit_once('.').is_some_and(|(_, end)| end == "md")
-        && !FREE_PAGES.contains(&path)
+    is_page && path.rsplit_once('.').is_some_and(|(_, end)| end == "md")
 }
 
 /// Returns the names of the folders in `crates`.

@@ -3,16 +3,11 @@
 
 use super::Offence;
 use super::links::resolve;
+use super::markdown::{Block, blocks};
 use super::sources::{Source, find};
 
 /// The facade, which compiles pages as examples.
 const FACADE: &str = "crates/sse-kit/src/lib.rs";
-
-/// Pages whose Rust nothing compiles, each with the reason.
-const NOT_COMPILED: &[(&str, &str)] = &[(
-    "docs/src/publishing-in-transactions.md",
-    "it needs a database's driver in the middle of an app; its SQL and Python are run",
-)];
 
 /// The beginning of the line before a quotation.
 const FROM: &str = "<!-- from ";
@@ -28,15 +23,13 @@ pub(super) fn offences(sources: &[Source]) -> Vec<Offence> {
     for page in sources.iter().filter(is_page) {
         let include = format!("#[doc = include_str!(\"../../../{}\")]", page.path);
         let is_compiled = facade.lines().any(|line| line == include);
-        let is_free = NOT_COMPILED.iter().any(|(path, _)| *path == page.path);
         for block in blocks(&page.text) {
             let what = match block.from() {
                 Some(path) => misquoted(sources, path, &block),
                 None => match block.included() {
                     Some(path) => not_included(sources, page, path),
-                    None => (block.is_rust() && !is_free)
-                        .then(|| not_compiled(&block, is_compiled))
-                        .flatten(),
+                    None if block.is_rust() => not_compiled(&block, is_compiled),
+                    None => None,
                 },
             };
             offences.extend(what.map(|what| Offence::at_line(&page.path, block.line, what)));
@@ -45,30 +38,21 @@ pub(super) fn offences(sources: &[Source]) -> Vec<Offence> {
     offences
 }
 
-/// A fenced block of code.
-struct Block<'a> {
-    /// Of its first fence, from 1.
-    line: usize,
-    language: &'a str,
-    before: &'a str,
-    text: Vec<&'a str>,
-}
-
-impl<'a> Block<'a> {
+impl Block {
     /// Returns the file that the block quotes.
-    fn from(&self) -> Option<&'a str> {
+    fn from(&self) -> Option<&str> {
         self.before.strip_prefix(FROM).and_then(|rest| rest.strip_suffix(" -->"))
     }
 
     /// Returns the path of the file that mdBook puts in.
-    fn included(&self) -> Option<&'a str> {
-        let target = self.text.first()?.strip_prefix("{{#include ")?.strip_suffix("}}")?;
+    fn included(&self) -> Option<&str> {
+        let target = self.text.trim().strip_prefix("{{#include ")?.strip_suffix("}}")?;
         target.split(':').next()
     }
 
     /// Returns the language, and what rustdoc is to do with the block.
-    fn words(&self) -> impl Iterator<Item = &'a str> {
-        self.language.split([',', ' '])
+    fn words(&self) -> impl Iterator<Item = &str> {
+        self.info.split([',', ' '])
     }
 
     fn is_rust(&self) -> bool {
@@ -76,28 +60,7 @@ impl<'a> Block<'a> {
     }
 }
 
-fn blocks(page: &str) -> Vec<Block<'_>> {
-    let mut blocks: Vec<Block<'_>> = Vec::new();
-    let (mut open, mut before) = (None, "");
-    for (index, line) in page.lines().map(str::trim).enumerate() {
-        let rest = line.trim_start_matches(if line.starts_with('~') { '~' } else { '`' });
-        let fence = &line[..line.len() - rest.len()];
-        match open {
-            None if fence.len() >= 3 => {
-                let language = rest.trim();
-                blocks.push(Block { line: index + 1, language, before, text: Vec::new() });
-                open = Some(fence);
-            }
-            None => {}
-            Some(begin) if rest.is_empty() && fence.starts_with(begin) => open = None,
-            Some(_) => blocks.last_mut().into_iter().for_each(|block| block.text.push(line)),
-        }
-        before = line;
-    }
-    blocks
-}
-
-fn not_compiled(block: &Block<'_>, is_compiled: bool) -> Option<String> {
+fn not_compiled(block: &Block, is_compiled: bool) -> Option<String> {
     if block.words().any(|word| word == "ignore") || !block.words().any(|word| word == "rust") {
         return Some(format!(
             "Rust that is not compiled; quote a file by a line `{FROM}PATH -->` before it"
@@ -113,12 +76,12 @@ fn not_included(sources: &[Source], page: &Source, path: &str) -> Option<String>
 
 /// Returns the first fault of a quotation. Comments, marks of parts that are left out (`…`), and the frame of a module
 /// of tests need not be in the file.
-fn misquoted(sources: &[Source], path: &str, block: &Block<'_>) -> Option<String> {
+fn misquoted(sources: &[Source], path: &str, block: &Block) -> Option<String> {
     let Some(file) = find(sources, path) else {
         return Some(format!("quotes {path}, which is missing"));
     };
     let mut lines = file.text.lines().map(str::trim);
-    let shown = block.text.iter().copied().filter(|line| {
+    let shown = block.text.lines().map(str::trim).filter(|line| {
         !line.is_empty()
             && !line.starts_with("//")
             && !["…", "#[cfg(test)]", "mod tests {", "}"].contains(line)

@@ -1,4 +1,4 @@
-//! Whatever is started and cancelled, and whatever becomes of the connections: all pages show the same as
+//! After any starts and cancels of jobs, and any cuts of connections, all pages show the same as
 //! fresh ones.
 
 use std::convert::Infallible;
