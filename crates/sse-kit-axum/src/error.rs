@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use sse_kit_broadcast::{PublishError, SendError, SubscribeError};
 use sse_kit_event::{TextError, TopicsError};
 use sse_kit_http::{
-    CrossSiteError, DeniedError, OpenError, QueryError, QuotaError, SseResponse, WrongHostError,
+    CrossSiteError, DeniedError, GateOpenError, QueryError, QuotaError, SseResponse, WrongHostError,
 };
 
 type BoxError = Box<dyn StdError + Send + Sync>;
@@ -175,10 +175,10 @@ macro_rules! kinds {
 
 kinds! {
     SubscribeError => of_subscribe;
-    OpenError => |error| match error {
-        OpenError::Denied => ErrorKind::Forbidden,
-        OpenError::NoAnswer => ErrorKind::Unavailable,
-        OpenError::Subscribe(error) => of_subscribe(error),
+    GateOpenError => |error| match error {
+        GateOpenError::Denied => ErrorKind::Forbidden,
+        GateOpenError::NoAnswer => ErrorKind::Unavailable,
+        GateOpenError::Subscribe(error) => of_subscribe(error),
         _ => ErrorKind::Internal,
     };
     QueryError => |error| match error {

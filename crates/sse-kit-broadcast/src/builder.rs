@@ -47,7 +47,7 @@ const MAX_SHARDS: usize = 1024;
 /// use sse_kit_broadcast::Hub;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), sse_kit_broadcast::BuildError> {
+/// # async fn main() -> Result<(), sse_kit_broadcast::HubBuildError> {
 /// let hub = Hub::builder()
 ///     .history(500)
 ///     .history_age(Duration::from_secs(3600))
@@ -355,14 +355,14 @@ impl HubBuilder {
     ///
     /// # Errors
     ///
-    /// [`BuildError`] if a setting is invalid, or outside of a Tokio runtime.
-    pub fn build(self) -> Result<Hub, BuildError> {
-        let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+    /// [`HubBuildError`] if a setting is invalid, or outside of a Tokio runtime.
+    pub fn build(self) -> Result<Hub, HubBuildError> {
+        let runtime = Handle::try_current().map_err(|_| HubBuildError::NoRuntime)?;
         let shards = self.shards.unwrap_or_else(|| runtime.metrics().num_workers());
         self.check(shards)?;
         let log = match self.log {
             Some(log) => log,
-            None => Arc::new(MemoryLog::new().map_err(BuildError::Random)?),
+            None => Arc::new(MemoryLog::new().map_err(HubBuildError::Random)?),
         };
 
         let counters = Arc::new(Counters::default());
@@ -421,7 +421,7 @@ impl HubBuilder {
         Ok(Hub::with_parts(publisher, Arc::new(backfill)))
     }
 
-    fn check(&self, shards: usize) -> Result<(), BuildError> {
+    fn check(&self, shards: usize) -> Result<(), HubBuildError> {
         for (setting, value, max) in [
             ("queue", self.queue.events, usize::MAX),
             ("queue_bytes", self.queue.bytes, usize::MAX),
@@ -430,17 +430,17 @@ impl HubBuilder {
             ("max_patterns_per_prefix", self.max_patterns_per_prefix, usize::MAX),
         ] {
             if value == 0 {
-                return Err(BuildError::Zero { setting });
+                return Err(HubBuildError::Zero { setting });
             }
             if value > max {
-                return Err(BuildError::TooMany { setting, max });
+                return Err(HubBuildError::TooMany { setting, max });
             }
         }
         if self.heartbeat.is_some_and(|every| every.is_zero()) {
-            return Err(BuildError::Zero { setting: "heartbeat" });
+            return Err(HubBuildError::Zero { setting: "heartbeat" });
         }
         if self.max_delay > MAX_DELAY {
-            return Err(BuildError::TooLong { setting: "max_delay", max: MAX_DELAY });
+            return Err(HubBuildError::TooLong { setting: "max_delay", max: MAX_DELAY });
         }
         Ok(())
     }
@@ -463,7 +463,7 @@ async fn tick(every: Duration, node: Weak<Node>, act: impl Fn(&Node)) {
 /// The reason why a hub was not built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum BuildError {
+pub enum HubBuildError {
     /// The call was made outside of a Tokio runtime, which runs the fan-out tasks.
     #[error("there is no Tokio runtime; build the hub within one")]
     NoRuntime,

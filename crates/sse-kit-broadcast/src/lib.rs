@@ -121,7 +121,7 @@ mod waiting;
 pub use futures_core::future::BoxFuture;
 pub use sse_kit_event::ConnectionId;
 
-pub use crate::builder::{BuildError, HubBuilder};
+pub use crate::builder::{HubBuildError, HubBuilder};
 pub use crate::client_key::ClientKey;
 pub use crate::connection::Connection;
 pub use crate::connection_set::{ConnectionSet, ConnectionSetError};

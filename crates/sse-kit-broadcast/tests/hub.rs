@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use receiving::{Received, data, received, settle};
 use sse_kit_broadcast::{
-    BuildError, CloseReason, ConnectionId, ConnectionState, Hub, PresenceChange, SendError,
+    CloseReason, ConnectionId, ConnectionState, Hub, HubBuildError, PresenceChange, SendError,
     SlowConsumer,
 };
 use sse_kit_event::{Event, LastEventId, Topic, Topics};
@@ -42,7 +42,7 @@ async fn queue_and_history_are_bounded_by_configuration_with_the_defaults_100_an
         assert_eq!(hub.history(&news, usize::MAX).len(), history);
     }
     for builder in [Hub::builder().queue(0), Hub::builder().shards(0)] {
-        assert!(matches!(builder.build(), Err(BuildError::Zero { .. })));
+        assert!(matches!(builder.build(), Err(HubBuildError::Zero { .. })));
     }
     Ok(())
 }

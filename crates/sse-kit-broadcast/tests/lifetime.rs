@@ -8,7 +8,7 @@ use std::time::Duration;
 use patience::soon;
 use receiving::{Received, data, received, settle};
 use sse_kit_broadcast::{
-    BuildError, Goodbye, Hub, PublishError, RecvError, SubscribeError, Verdict,
+    Goodbye, Hub, HubBuildError, PublishError, RecvError, SubscribeError, Verdict,
 };
 use sse_kit_event::{Audience, Event, EventName, Topic, Topics};
 
@@ -174,5 +174,5 @@ async fn a_hook_cannot_publish_what_only_sse_kit_may_say() -> TestResult {
 
 #[test]
 fn outside_of_a_runtime_there_is_an_error_and_no_panic() {
-    assert_eq!(Hub::builder().build().err(), Some(BuildError::NoRuntime));
+    assert_eq!(Hub::builder().build().err(), Some(HubBuildError::NoRuntime));
 }

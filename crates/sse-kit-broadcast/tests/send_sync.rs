@@ -1,14 +1,14 @@
 //! All public types can be sent to and shared with other threads.
 
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, BuildError, ClientKey, CloseReason, Connection, ConnectionEvent,
+    Append, AppendError, Appended, ClientKey, CloseReason, Connection, ConnectionEvent,
     ConnectionSet, ConnectionSetError, ConnectionState, ConnectionStats, ConnectionWatch, Counter,
-    Delivery, Distribution, Draft, Drain, Entry, Goodbye, Histogram, HookError, Hub, HubBuilder,
-    HubRouter, HubRouterError, IdempotencyWindow, Inlet, InletError, Lineage, LogHealth,
-    LogMonitor, LogPage, LogStats, Mark, MemoryLog, OnAppendFailure, Once, PendingSubscription,
-    PresenceByKey, PresenceChange, PresenceWatch, Publish, PublishError, PublishedBefore, Reach,
-    ReadError, Receipt, Record, RecvError, SendError, SlowConsumer, Start, Stats, SubscribeError,
-    Subscription, SubscriptionBuilder, Tap, TopicPage, TopicStats, Verdict,
+    Delivery, Distribution, Draft, Drain, Entry, Goodbye, Histogram, HookError, Hub, HubBuildError,
+    HubBuilder, HubRouter, HubRouterError, IdempotencyWindow, Inlet, InletError, Lineage,
+    LogHealth, LogMonitor, LogPage, LogStats, Mark, MemoryLog, OnAppendFailure, Once,
+    PendingSubscription, PresenceByKey, PresenceChange, PresenceWatch, Publish, PublishError,
+    PublishedBefore, Reach, ReadError, Receipt, Record, RecvError, SendError, SlowConsumer, Start,
+    Stats, SubscribeError, Subscription, SubscriptionBuilder, Tap, TopicPage, TopicStats, Verdict,
 };
 use sse_kit_test_support::assert_send_and_sync;
 
@@ -16,7 +16,7 @@ assert_send_and_sync!(
     Append,
     AppendError,
     Appended,
-    BuildError,
+    HubBuildError,
     ClientKey,
     CloseReason,
     Connection,

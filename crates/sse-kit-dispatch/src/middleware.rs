@@ -6,9 +6,9 @@
 //! of a function; a type implements [`Middleware`].
 
 mod deduplicate;
+mod dispatch_log;
 mod rate_limit;
 mod timeout;
-mod trace;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,9 +23,9 @@ use crate::registry::Registry;
 
 pub(crate) use deduplicate::Claims;
 pub use deduplicate::Deduplicate;
+pub use dispatch_log::DispatchLog;
 pub use rate_limit::RateLimit;
 pub use timeout::Timeout;
-pub use trace::Trace;
 
 /// A layer around the handlers.
 ///

@@ -41,7 +41,7 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// ```
 /// use sse_kit_broadcast::Hub;
 /// use sse_kit_event::Topic;
-/// use sse_kit_http::{Access, Authorizer, DeniedError, Gate, Grant, OpenError, Resource};
+/// use sse_kit_http::{Access, Authorizer, DeniedError, Gate, Grant, GateOpenError, Resource};
 ///
 /// struct OwnJobs;
 ///
@@ -71,7 +71,7 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// let alices: Topic = "jobs:alice".parse()?;
 /// let response = gate.open("alice".to_owned(), hub.subscribe(&alices)).await?;
 /// let denied = gate.open("bob".to_owned(), hub.subscribe(&alices)).await;
-/// assert!(matches!(denied, Err(OpenError::Denied)));
+/// assert!(matches!(denied, Err(GateOpenError::Denied)));
 /// # Ok(()) }
 /// ```
 pub struct Gate<A: Authorizer> {
@@ -173,9 +173,9 @@ impl<A: Authorizer> Gate<A> {
     ///
     /// # Errors
     ///
-    /// [`OpenError::Denied`] if the principal may not see a topic; answer with 401 or 403.
-    /// [`OpenError::NoAnswer`] if the authorizer takes longer than the
-    /// [timeout](Gate::open_timeout); answer with [`SseResponse::busy`]. [`OpenError::Subscribe`] if
+    /// [`GateOpenError::Denied`] if the principal may not see a topic; answer with 401 or 403.
+    /// [`GateOpenError::NoAnswer`] if the authorizer takes longer than the
+    /// [timeout](Gate::open_timeout); answer with [`SseResponse::busy`]. [`GateOpenError::Subscribe`] if
     /// the subscription could not be opened.
     ///
     /// # Panics
@@ -189,7 +189,7 @@ impl<A: Authorizer> Gate<A> {
         &self,
         principal: A::Principal,
         subscribe: SubscriptionBuilder,
-    ) -> Result<SseResponse, OpenError> {
+    ) -> Result<SseResponse, GateOpenError> {
         let access = if subscribe.resumes() { Access::Replay } else { Access::Live };
         let topics = subscribe.topics().clone();
         let principal = Arc::new(principal);
@@ -201,7 +201,7 @@ impl<A: Authorizer> Gate<A> {
             let left = timeout.saturating_sub(began.elapsed());
             let Ok(grant) = tokio::time::timeout(left, asked).await else {
                 tracing::error!(?timeout, "an authorizer gave no answer; the stream is not opened");
-                return Err(OpenError::NoAnswer);
+                return Err(GateOpenError::NoAnswer);
             };
             let grant = grant?;
             let (entry, joined) = {
@@ -228,7 +228,7 @@ impl<A: Authorizer> Gate<A> {
             }
             return Ok(SseResponse::new(subscription).keep(entry));
         }
-        Err(OpenError::Denied)
+        Err(GateOpenError::Denied)
     }
 
     /// Ends the streams for which `affected` returns `true`, immediately and for good. Returns
@@ -368,7 +368,7 @@ impl<A: Authorizer> Drop for Entry<A> {
 /// The reason why a stream was not opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum OpenError {
+pub enum GateOpenError {
     /// The principal may not see one of the topics.
     #[error("access denied")]
     Denied,
@@ -380,7 +380,7 @@ pub enum OpenError {
     Subscribe(#[from] SubscribeError),
 }
 
-impl From<DeniedError> for OpenError {
+impl From<DeniedError> for GateOpenError {
     fn from(_: DeniedError) -> Self {
         Self::Denied
     }

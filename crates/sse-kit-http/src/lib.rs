@@ -69,7 +69,7 @@ pub use byte_stream::SseByteStream;
 pub use cors::{Cors, Origin};
 #[cfg(feature = "tower")]
 pub use cors_layer::{WithCors, WithCorsFuture};
-pub use gate::{Gate, OpenError};
+pub use gate::{Gate, GateOpenError};
 pub use host::{HostName, HostRules, WrongHostError};
 #[cfg(feature = "tower")]
 pub use layers::{Checked, SameSiteLayer};

@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 
 use sse_kit_http::{
-    Access, Authorizer, Cors, CrossSiteError, DeniedError, Gate, Grant, HostName, HostRules,
-    Network, OpenError, Origin, Permit, QueryError, Quota, QuotaError, Resource, SharedProgress,
+    Access, Authorizer, Cors, CrossSiteError, DeniedError, Gate, GateOpenError, Grant, HostName,
+    HostRules, Network, Origin, Permit, QueryError, Quota, QuotaError, Resource, SharedProgress,
     SharedStream, SseBody, SseByteStream, SseRequest, SseResponse, TrustedProxies, WrongHostError,
 };
 
@@ -46,7 +46,7 @@ fn public_types_are_send_and_sync() {
     send_and_sync::<Gate<Nobody>>();
     send_and_sync::<(Quota, Permit, Cors, HostRules, TrustedProxies)>();
     send_and_sync::<(CrossSiteError, HostName, Network, Origin, QuotaError, WrongHostError)>();
-    send_and_sync::<(OpenError, QueryError)>();
+    send_and_sync::<(GateOpenError, QueryError)>();
     body::<SseBody>();
     stream::<SseByteStream>();
 }

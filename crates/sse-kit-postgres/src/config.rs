@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_postgres::config::TargetSessionAttrs;
 
-use crate::error::ConnectError;
+use crate::error::PostgresConnectError;
 use crate::hosts::each_host;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
@@ -57,15 +57,15 @@ impl PostgresConfig {
     ///
     /// # Errors
     ///
-    /// [`ConnectError::Address`] if `url` is not such an address.
-    pub fn new(url: &str) -> Result<Self, ConnectError> {
-        let address = |error: tokio_postgres::Error| ConnectError::Address(error.into());
+    /// [`PostgresConnectError::Address`] if `url` is not such an address.
+    pub fn new(url: &str) -> Result<Self, PostgresConnectError> {
+        let address = |error: tokio_postgres::Error| PostgresConnectError::Address(error.into());
         let mut server: tokio_postgres::Config = url.parse().map_err(address)?;
         if !cfg!(feature = "tls")
             && server.get_ssl_mode() == tokio_postgres::config::SslMode::Require
         {
             let reason = "`sslmode=require` needs the feature `tls` of sse-kit-postgres";
-            return Err(ConnectError::Address(reason.into()));
+            return Err(PostgresConnectError::Address(reason.into()));
         }
         server.target_session_attrs(TargetSessionAttrs::ReadWrite);
         if server.get_application_name().is_none() {
@@ -73,7 +73,7 @@ impl PostgresConfig {
         }
         let Some(hosts) = each_host(&server) else {
             let reason = "the address names no host, or not one address and one port for each";
-            return Err(ConnectError::Address(reason.into()));
+            return Err(PostgresConnectError::Address(reason.into()));
         };
         Ok(Self {
             hosts,

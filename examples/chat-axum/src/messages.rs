@@ -2,7 +2,7 @@
 
 use askama::Template;
 use serde::{Deserialize, Serialize};
-use sse_kit::dispatch::middleware::Trace;
+use sse_kit::dispatch::middleware::DispatchLog;
 use sse_kit::event::{EventKey, EventName, StaticTopic, Topic};
 use sse_kit::htmx::{ElementId, HtmlTemplate, MessageFormat, TextError, Update};
 use sse_kit::{BoxError, Event, EventData, Hub, SseKit};
@@ -46,7 +46,7 @@ pub(crate) fn kit<S: Send + Sync + 'static>(hub: Hub, state: S) -> SseKit<S> {
     let kit = SseKit::with_state(hub, state)
         .message_format(MessageFormat::Both)
         .topic(|_| Topic::from(LOBBY));
-    kit.dispatcher().middleware(Trace);
+    kit.dispatcher().middleware(DispatchLog);
     show(&kit);
     kit
 }
