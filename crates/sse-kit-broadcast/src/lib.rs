@@ -124,7 +124,7 @@ pub use sse_kit_event::ConnectionId;
 pub use crate::builder::{HubBuildError, HubBuilder};
 pub use crate::client_key::ClientKey;
 pub use crate::connection::Connection;
-pub use crate::connection_set::{ConnectionSet, ConnectionSetError};
+pub use crate::connection_set::ConnectionSet;
 pub use crate::connection_stats::ConnectionStats;
 pub use crate::connection_watch::{ConnectionEvent, ConnectionWatch};
 pub use crate::counters::{Counter, Stats};

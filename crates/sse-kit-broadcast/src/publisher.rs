@@ -102,7 +102,7 @@ impl Publisher {
         options: PublishOptions,
     ) -> Result<Receipt, PublishError> {
         ensure_publishable(&event)?;
-        let except = ConnectionSet::new(options.except)?;
+        let except = ConnectionSet::new(options.except).ok_or(PublishError::TooManyExcluded)?;
         // Lets the streams run even if a task only publishes in a loop.
         tokio::task::coop::consume_budget().await;
         let span = publish_span(&audience);

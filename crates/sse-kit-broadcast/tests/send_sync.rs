@@ -2,8 +2,8 @@
 
 use sse_kit_broadcast::{
     Append, AppendError, Appended, ClientKey, CloseReason, Connection, ConnectionEvent,
-    ConnectionSet, ConnectionSetError, ConnectionState, ConnectionStats, ConnectionWatch, Counter,
-    Delivery, Distribution, Draft, Drain, Entry, Goodbye, Histogram, HookError, Hub, HubBuildError,
+    ConnectionSet, ConnectionState, ConnectionStats, ConnectionWatch, Counter, Delivery,
+    Distribution, Draft, Drain, Entry, Goodbye, Histogram, HookError, Hub, HubBuildError,
     HubBuilder, HubRouter, HubRouterError, IdempotencyWindow, Inlet, InletError, Lineage,
     LogHealth, LogMonitor, LogPage, LogStats, Mark, MemoryLog, OnAppendFailure, Once,
     PendingSubscription, PresenceByKey, PresenceChange, PresenceWatch, Publish, PublishError,
@@ -21,7 +21,6 @@ assert_send_and_sync!(
     CloseReason,
     Connection,
     ConnectionSet,
-    ConnectionSetError,
     ConnectionState,
     ConnectionEvent,
     ConnectionStats,

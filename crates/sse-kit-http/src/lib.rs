@@ -70,7 +70,7 @@ pub use cors::{Cors, Origin};
 #[cfg(feature = "tower")]
 pub use cors_layer::{WithCors, WithCorsFuture};
 pub use gate::{Gate, GateOpenError};
-pub use host::{HostName, HostRules, WrongHostError};
+pub use host::{HostName, HostRules};
 #[cfg(feature = "tower")]
 pub use layers::{Checked, SameSiteLayer};
 pub use query::{QueryError, query_parameters};
