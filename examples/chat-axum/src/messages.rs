@@ -38,10 +38,10 @@ impl EventData for RoomClosed {
     const TYPE: &'static str = "lobby:closed";
 }
 
-/// Where the lobby's pages subscribe.
+/// The topic of the lobby's pages.
 pub(crate) const LOBBY: StaticTopic = StaticTopic::new("lobby");
 
-/// Events are for the lobby, unless they are emitted to a room.
+/// Creates the kit. Events are for the lobby, unless they are emitted to a room.
 pub(crate) fn kit<S: Send + Sync + 'static>(hub: Hub, state: S) -> SseKit<S> {
     let kit = SseKit::with_state(hub, state)
         .message_format(MessageFormat::Both)
@@ -68,7 +68,7 @@ fn show<S: Send + Sync + 'static>(kit: &SseKit<S>) {
     kit.on(|RoomClosed(room)| line_id(&room).map(Update::delete));
 }
 
-/// Who is in a room: an event with a name, for the element that swaps it.
+/// Makes the event of the people in a room; it has a name, for the element that swaps it.
 pub(crate) fn people(people: &People) -> askama::Result<Event> {
     const KEY: EventKey = EventKey::from_static("people");
     Ok(Event::new(PeopleRows { people }.render()?).with_name(PEOPLE).with_key(KEY))

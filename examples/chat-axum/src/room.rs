@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::Nick;
 
-/// How much of what was said is kept for those who come later.
+/// The number of messages that are kept for people who come later.
 const KEPT: usize = 100;
 
 /// A room, as it is at one moment.
@@ -60,7 +60,7 @@ impl Room {
     }
 }
 
-/// What somebody says: 1 to 2,000 characters.
+/// The text of a message: 1 to 2,000 characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Text(String);
@@ -111,7 +111,7 @@ pub(crate) enum TextError {
     TooLong,
 }
 
-/// Who is in a room, in alphabetical order, and in how many tabs each.
+/// The people in a room, in alphabetical order, with the number of tabs of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct People(pub(crate) BTreeMap<Nick, usize>);
 

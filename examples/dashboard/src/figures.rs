@@ -9,7 +9,8 @@ use crate::series::Series;
 /// The most disks that are shown.
 pub(crate) const MAX_DISKS: usize = 12;
 
-/// All that the pages show. What is unknown is `None`, as after a reading that makes no sense.
+/// All figures that the pages show. Unknown figures are `None`, as after a reading that makes no
+/// sense.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Dashboard {
     pub(crate) figures: Figures,
@@ -19,9 +20,9 @@ pub(crate) struct Dashboard {
 /// The figures that change every second.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Figures {
-    /// How busy each core is, in percent.
+    /// The load of each core, in percent.
     pub(crate) cores: Vec<Option<f64>>,
-    /// How busy all cores together are, in percent.
+    /// The load of all cores together, in percent.
     pub(crate) cpu: Series,
     /// The used part of the memory, in percent.
     pub(crate) memory: Series,

@@ -1,4 +1,4 @@
-//! What is measured.
+//! Measurements.
 
 /// A source of readings. The dashboard reads this machine; tests feed what they like.
 pub(crate) trait Source: Send + 'static {
@@ -6,10 +6,10 @@ pub(crate) trait Source: Send + 'static {
     fn read(&mut self) -> Reading;
 }
 
-/// What was measured, as the source has it: nothing in it is certain to make sense.
+/// A measurement, as the source has it: nothing in it is certain to make sense.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reading {
-    /// How busy each core is, in percent.
+    /// The load of each core, in percent.
     pub(crate) cores: Vec<f32>,
     pub(crate) memory: Space,
     pub(crate) swap: Space,

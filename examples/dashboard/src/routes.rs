@@ -19,7 +19,7 @@ use sse_kit::{Hub, SseKit};
 use crate::figures::Dashboard;
 use crate::panels::{DiskList, PAGES, Panels};
 
-/// What all requests share. Cheap to clone.
+/// The state that all requests share. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct App {
     pub(crate) kit: SseKit<Dashboard>,
@@ -52,7 +52,7 @@ async fn events(live: Live) -> Result<SseResponse, Error> {
     }
 }
 
-/// How a page is asked for.
+/// The query of a page.
 #[derive(Debug, Deserialize)]
 struct Asked {
     /// `?htmx=2` is a page on htmx 2.

@@ -19,26 +19,26 @@ pub(crate) struct Page<'a> {
     pub(crate) scripts: PageScripts,
     pub(crate) connection: Attributes,
     pub(crate) monitor: MonitorConfig,
-    /// What the form proposes.
+    /// The folder that the form proposes.
     pub(crate) folder: &'a Path,
-    /// Why what was posted last is not done.
+    /// The reason why the last form was refused.
     pub(crate) refusal: &'a str,
     pub(crate) jobs: &'a [Job],
 }
 
-/// What the form says to htmx, which puts it into the page; the job itself comes by the stream.
+/// The answer of the form to htmx, which puts it into the page; the job itself comes by the stream.
 #[derive(Debug, Template)]
 #[template(path = "refusal.html")]
 pub(crate) struct RefusalMessage<'a> {
     pub(crate) refusal: &'a str,
 }
 
-/// How the page watches its stream: who loses it tries again soon.
+/// Returns the settings of the monitor of the stream: a page that loses it reconnects soon.
 pub(crate) fn monitor(overlay: Overlay) -> MonitorConfig {
     MonitorConfig::new().reconnect_delay(Duration::from_secs(1)).overlay(overlay)
 }
 
-/// What makes the page follow what happens after `cursor`.
+/// Returns the attributes by which the page follows everything that happens after `cursor`.
 pub(crate) fn connection(dialect: Dialect, cursor: EventId) -> Attributes {
     let events = "/events".parse().expect("it is a path");
     let connect = Connect::new(events).out_of_band().resume_from(cursor);

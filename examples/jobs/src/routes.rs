@@ -29,7 +29,7 @@ use crate::runner::Runner;
 /// After how long a page comes back that finds no room: at most this, at random.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// What all requests share.
+/// The state that all requests share.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) hub: Hub,
@@ -40,11 +40,11 @@ pub(crate) struct App {
     pub(crate) limits: Quota,
     pub(crate) hosts: HostRules,
     pub(crate) server: Arc<ServeStats>,
-    /// What the form proposes.
+    /// The folder that the form proposes.
     pub(crate) folder: PathBuf,
 }
 
-/// What a path stands for.
+/// The meaning of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route<'a> {
     Page,
@@ -166,8 +166,8 @@ impl App {
         Ok(id)
     }
 
-    /// What has changed comes by the stream, on this page as on all others. So htmx only learns
-    /// whether it is refused; a browser without script gets the page anew.
+    /// Answers a form. The changes come by the stream, on this page as on all others, so htmx only
+    /// learns whether the form is refused; a browser without script loads the page again.
     async fn posted(&self, outcome: Result<JobId, Refusal>, headers: &HeaderMap) -> Reply {
         let by_htmx = headers.contains_key("hx-request");
         match outcome {
@@ -190,7 +190,7 @@ impl App {
         let mut stats = json!(events);
         // No page is too slow for a queue that conflates; but one may read nothing at all.
         stats["evicted"] = (events.evicted + self.server.write_timeouts()).into();
-        // The board's own, by which it hears of others, is no page.
+        // The board's own connection, on which it receives the messages of other nodes, is no page.
         stats["connections"] =
             (events.connections.saturating_sub(self.board.own_connections())).into();
         stats["refused"] = (events.refused + self.limits.refused()).into();
@@ -200,7 +200,7 @@ impl App {
     }
 }
 
-/// How a page is asked for.
+/// The query of a page.
 #[derive(Clone, Copy, Debug, Default)]
 struct View {
     dialect: Dialect,
@@ -208,7 +208,7 @@ struct View {
 }
 
 impl View {
-    /// By `?htmx=2`, and by `?overlay=1` with the panel for developers.
+    /// Reads `?htmx=2`, and `?overlay=1` for the panel for developers.
     fn of(uri: &Uri) -> Self {
         let query = uri.query().unwrap_or_default();
         let value = |name: &str| {

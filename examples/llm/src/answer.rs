@@ -12,14 +12,14 @@ pub(crate) struct Answer {
     pub(crate) ending: Option<Ending>,
 }
 
-/// How an answer ended.
+/// The end of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Done,
     Failed,
 }
 
-/// What the model sends.
+/// A message of the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Piece {
     Token(String),

@@ -18,7 +18,7 @@ use crate::session::{Session, Sessions, SignedIn};
 /// The greatest length of a notification, in bytes.
 const MAX_TEXT: usize = 500;
 
-/// What all requests share. Cheap to clone.
+/// The state that all requests share. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct App {
     kit: SseKit<Inboxes>,
@@ -77,7 +77,7 @@ pub(crate) fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// The stream of the user who is signed in. The client has no say in its topic.
+/// Streams the topic of the user who is signed in. The client has no say in it.
 async fn events(
     State(app): State<App>,
     SignedIn(session): SignedIn,
@@ -88,7 +88,7 @@ async fn events(
     live.open_for(session, &app.gate, topic).await
 }
 
-/// How a page is asked for.
+/// The query of a page.
 #[derive(Debug, Deserialize)]
 struct Asked {
     /// `?htmx=2` is a page on htmx 2.
@@ -155,7 +155,7 @@ struct Login {
     user: String,
 }
 
-/// A real app asks for a password, or another proof.
+/// Signs a user in. A real app asks for a password, or another proof.
 ///
 /// The new cookie replaces the one before, so the session of that one ends: nobody could sign it out any more,
 /// and its streams would go on in other tabs.
@@ -184,7 +184,7 @@ struct Note {
     text: String,
 }
 
-/// Tells another user something: the state changes, and their pages are told, in one step.
+/// Notifies another user: the state and the user's pages change in one step.
 async fn notify(
     State(app): State<App>,
     SignedIn(session): SignedIn,
