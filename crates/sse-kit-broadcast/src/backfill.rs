@@ -97,7 +97,7 @@ impl Backfill {
         });
         match read {
             Ok(Some(mut backfilled)) => {
-                self.node.counters.backfill.observe(backfilled.entries.len() as u64);
+                self.node.counters.backfill.observe(backfilled.entries.len());
                 if lacking.request.policy == SlowConsumer::Conflate {
                     keep_newest(&mut backfilled);
                 }

@@ -26,7 +26,7 @@ use crate::lifecycle::Lifecycle;
 use crate::log::Log;
 use crate::memory_log::MemoryLog;
 use crate::node::Node;
-use crate::publisher::Publisher;
+use crate::publisher::{Publisher, PublisherSettings};
 use crate::queue_limits::QueueLimits;
 use crate::receipt::OnAppendFailure;
 use crate::tracing_links::{Propagation, TracePropagation};
@@ -67,7 +67,7 @@ pub struct HubBuilder {
     log_buffer: usize,
     max_patterns_per_prefix: usize,
     log: Option<Arc<dyn Log>>,
-    log_failure: OnAppendFailure,
+    on_append_failure: OnAppendFailure,
     propagation: Propagation,
     hooks: Hooks,
     hook_timeout: Duration,
@@ -91,7 +91,7 @@ impl HubBuilder {
             log_buffer: 1024,
             max_patterns_per_prefix: 1024,
             log: None,
-            log_failure: OnAppendFailure::default(),
+            on_append_failure: OnAppendFailure::default(),
             propagation: None,
             hooks: Hooks::default(),
             hook_timeout: Duration::from_secs(5),
@@ -223,7 +223,7 @@ impl HubBuilder {
 
     /// Sets what happens to an event that the log does not accept. Default: the publish fails.
     pub fn on_append_failure(mut self, what: OnAppendFailure) -> Self {
-        self.log_failure = what;
+        self.on_append_failure = what;
         self
     }
 
@@ -379,7 +379,8 @@ impl HubBuilder {
 
         let expires = self.retention.age.is_some();
         let state = HubState::new(
-            (log.position(), log.lineage()),
+            log.position(),
+            log.lineage(),
             self.retention,
             self.max_patterns_per_prefix,
         );
@@ -402,7 +403,7 @@ impl HubBuilder {
             let coalescer = Coalescer::new(self.max_delay);
             let propagation = self.propagation.clone();
             let ring = receiver.activate_cloned();
-            let fan_out = FanOut::new(&node, shard, ring, (coalescer, propagation));
+            let fan_out = FanOut::new(&node, shard, ring, coalescer, propagation);
             runtime.spawn(fan_out.run());
         }
         drop(receiver);
@@ -415,9 +416,14 @@ impl HubBuilder {
             runtime.spawn(tick(Duration::from_secs(1), Arc::downgrade(&node), trim));
         }
         let backfill = Backfill::new(Arc::clone(&log), Arc::clone(&node), self.backfill_bytes);
-        let judges = (hooks, guard);
-        let failure = (self.log_failure, self.propagation);
-        let publisher = Publisher::new(log, node, judges, self.turn_timeout, failure);
+        let settings = PublisherSettings {
+            hooks,
+            guard,
+            turn_timeout: self.turn_timeout,
+            on_append_failure: self.on_append_failure,
+            propagation: self.propagation,
+        };
+        let publisher = Publisher::new(log, node, settings);
         Ok(Hub::with_parts(publisher, Arc::new(backfill)))
     }
 

@@ -47,7 +47,7 @@ pub(crate) struct Queue {
     delivered_through: EventId,
     taken_events: u64,
     /// The events of history that were queued since the connection fell behind.
-    replayed: u64,
+    replayed: usize,
     last_activity: Instant,
     /// The epoch of the offsets in this queue.
     epoch: Epoch,
