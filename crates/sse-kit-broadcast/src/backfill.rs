@@ -98,7 +98,7 @@ impl Backfill {
         match read {
             Ok(Some(mut backfilled)) => {
                 self.node.counters.backfill.observe(backfilled.entries.len());
-                if lacking.request.policy == SlowConsumer::Conflate {
+                if lacking.request.policy.conflates() {
                     keep_newest(&mut backfilled);
                 }
                 Ok(backfilled)

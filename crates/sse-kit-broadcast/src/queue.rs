@@ -88,25 +88,10 @@ impl Queue {
         }
         let replaced = self.waiting.replace_same(entry);
         let mut dropped = 0;
-        while self.is_full_for(&entry.frame) {
-            // A held connection is not slow: it catches up from history after its release.
-            match if self.held { SlowConsumer::Heal } else { self.policy } {
-                SlowConsumer::Heal | SlowConsumer::Conflate => {
-                    self.mode = Mode::behind(before, GapReason::Lagged);
-                    return Offer::Lagged;
-                }
-                SlowConsumer::DropOldest => {
-                    if !self.drop_oldest() {
-                        break; // only direct messages are left, which are never dropped
-                    }
-                    dropped += 1;
-                }
-                SlowConsumer::Disconnect => {
-                    self.offered_through = before;
-                    self.end = Some(CloseReason::TooSlow);
-                    self.wake();
-                    return Offer::TooSlow;
-                }
+        if self.is_full_for(&entry.frame) {
+            match self.apply_policy(&entry.frame, before) {
+                Ok(events) => dropped = events,
+                Err(offer) => return offer,
             }
         }
         self.waiting.push(Item::Entry(Arc::clone(entry)));
@@ -115,6 +100,33 @@ impl Queue {
             (true, _) => Offer::Conflated,
             (_, 0) => Offer::Queued,
             (_, dropped) => Offer::Dropped(dropped),
+        }
+    }
+
+    /// Applies the policy for slow consumers to a queue that has no room for the frame. Returns the
+    /// number of events dropped to make room, or the outcome of the offer if there is none.
+    /// `before` is the newest offset offered before.
+    fn apply_policy(&mut self, frame: &Bytes, before: u64) -> Result<usize, Offer> {
+        // A held connection is not slow: it catches up from history after its release.
+        match if self.held { SlowConsumer::Heal } else { self.policy } {
+            SlowConsumer::Heal | SlowConsumer::Conflate => {
+                self.mode = Mode::behind(before, GapReason::Lagged);
+                Err(Offer::Lagged)
+            }
+            SlowConsumer::DropOldest => {
+                let mut dropped = 0;
+                // Direct messages are never dropped; when only these are left, the event is added.
+                while self.is_full_for(frame) && self.drop_oldest() {
+                    dropped += 1;
+                }
+                Ok(dropped)
+            }
+            SlowConsumer::Disconnect => {
+                self.offered_through = before;
+                self.end = Some(CloseReason::TooSlow);
+                self.wake();
+                Err(Offer::TooSlow)
+            }
         }
     }
 

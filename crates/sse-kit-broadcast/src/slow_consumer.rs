@@ -17,3 +17,21 @@ pub enum SlowConsumer {
     /// The connection ends after the queued events. A client resumes when it reconnects.
     Disconnect,
 }
+
+impl SlowConsumer {
+    /// Returns `true` if an event replaces older ones with the same key and audience.
+    pub(crate) fn conflates(self) -> bool {
+        match self {
+            Self::Conflate => true,
+            Self::Heal | Self::DropOldest | Self::Disconnect => false,
+        }
+    }
+
+    /// Returns `true` if events are removed from the middle of the queue.
+    pub(crate) fn removes_from_the_middle(self) -> bool {
+        match self {
+            Self::Conflate | Self::DropOldest => true,
+            Self::Heal | Self::Disconnect => false,
+        }
+    }
+}
