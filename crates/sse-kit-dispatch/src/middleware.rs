@@ -82,6 +82,11 @@ impl Next {
     }
 
     /// Runs the rest of the way, with this event or another. It may be run again.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, the callback that runs is dropped where it waits, and later ones do
+    /// not run.
     pub fn run(
         &self,
         event: impl Into<Arc<DomainEvent>>,

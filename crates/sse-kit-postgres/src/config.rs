@@ -133,10 +133,10 @@ impl PostgresConfig {
         Self { start_deadline: deadline.min(MAX_TIME), ..self }
     }
 
-    /// Sets whether a node creates the schema `sse` if the database has none. Default: yes. Its role
-    /// then needs the right to create a schema; otherwise apply [`MIGRATION`](crate::MIGRATION).
-    pub fn migrate(self, migrate: bool) -> Self {
-        Self { migrate, ..self }
+    /// Lets no node create the schema `sse`: apply [`MIGRATION`](crate::MIGRATION) instead. Default:
+    /// a node creates it if the database has none, for which its role needs the right.
+    pub fn without_migration(self) -> Self {
+        Self { migrate: false, ..self }
     }
 
     /// Returns the maximum duration of an attempt to connect, over all hosts.

@@ -60,7 +60,7 @@ struct Start {
 
 impl PostgresLog {
     /// Connects and reads the newest events of the log. Creates the schema `sse` if the database has
-    /// none: see [`PostgresConfig::migrate`].
+    /// none: see [`PostgresConfig::without_migration`].
     ///
     /// # Errors
     ///

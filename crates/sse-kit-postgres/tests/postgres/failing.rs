@@ -356,7 +356,7 @@ async fn the_newest_event_of_an_earlier_epoch_is_the_newest_still() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_fit_is_refused_at_the_start() {
     let (database, url) = server().create_database();
-    let missing = PostgresLog::connect(config(&url).migrate(false)).await;
+    let missing = PostgresLog::connect(config(&url).without_migration()).await;
     assert!(matches!(missing, Err(PostgresConnectError::NoSchema)), "{missing:?}");
     drop(node(&url).await);
     let other =

@@ -1,12 +1,12 @@
-//! What each public type of a library promises: a name of its own, room to grow (`#[non_exhaustive]`), `Send` and
-//! `Sync`, and for a text type the conversions that all text types have.
+//! What the public API of a library promises: no `bool` parameters, and for each type a name of its own, room to
+//! grow (`#[non_exhaustive]`), `Send` and `Sync`, and for a text type the conversions that all text types have.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use syn::visit::{self, Visit};
 
 use super::Offence;
-use super::items::{is_public, is_test};
+use super::items::{self, is_public, is_test};
 use super::libraries::{Library, is_word_of};
 use super::sources::{Source, find};
 
@@ -89,6 +89,13 @@ fn of_library(sources: &[Source], library: &Library<'_>) -> Vec<Offence> {
                 "`{name}` is a text type; give it all conversions, by `sse_kit_event::text_type!`"
             ));
         }
+    }
+    for source in &library.files {
+        let with_bool = items::read(&source.text).map(|items| items.with_bool).unwrap_or_default();
+        offences.extend(with_bool.into_iter().map(|(line, name)| {
+            let what = format!("`{name}` takes a `bool`; take an enum, or make it two functions");
+            Offence::at_line(&source.path, line, what)
+        }));
     }
     let is_open =
         |closed: &str| public.iter().any(|(_, name, _, is_open)| *is_open && name == closed);
@@ -202,6 +209,14 @@ mod tests {
             Source::new("crates/a/src/open.rs", "pub enum It { A }"),
         ];
         assert_eq!(offences(&sources).len(), 2);
+    }
+
+    #[test]
+    fn a_public_function_takes_no_bool() {
+        let found = whats("impl It { pub fn set(self, on: bool) {} }", "");
+        assert_eq!(found, ["`set` takes a `bool`; take an enum, or make it two functions"]);
+        assert!(whats("pub(crate) fn set(on: bool) {}", "").is_empty());
+        assert!(whats("pub fn set(is: impl Fn() -> bool) -> bool { is() }", "").is_empty());
     }
 
     #[test]
