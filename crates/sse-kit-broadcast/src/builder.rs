@@ -1,6 +1,5 @@
 //! The settings of a hub.
 
-use std::future;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -18,7 +17,8 @@ use crate::counters::Counters;
 use crate::ending::CloseReason;
 use crate::fan_out::FanOut;
 use crate::history::Retention;
-use crate::hooks::{Draft, Guard, HookError, Hooks, Verdict};
+use crate::hook_return::HookReturn;
+use crate::hooks::{Draft, Guard, Hooks, Verdict};
 use crate::hub::Hub;
 use crate::hub_state::HubState;
 use crate::inlet::Inlet;
@@ -51,7 +51,7 @@ const MAX_SHARDS: usize = 1024;
 /// let hub = Hub::builder()
 ///     .history(500)
 ///     .history_age(Duration::from_secs(3600))
-///     .on_connect(|connection| Ok(println!("{} is here", connection.id())))
+///     .on_connect(|connection| println!("{} is here", connection.id()))
 ///     .build()?;
 /// # Ok(()) }
 /// ```
@@ -255,36 +255,20 @@ impl HubBuilder {
     /// The hub calls connect and disconnect hooks one at a time, in the order of the events and,
     /// for each event, in order of registration. If a hook fails or panics, the hub logs and counts
     /// that and continues.
-    pub fn on_connect<F>(self, hook: F) -> Self
-    where
-        F: Fn(Arc<Connection>) -> Result<(), HookError> + Send + Sync + 'static,
-    {
-        self.on_connect_async(move |connection| future::ready(hook(connection)))
-    }
-
-    /// Does the same as [`HubBuilder::on_connect`] with an async hook.
-    pub fn on_connect_async<F, R>(mut self, hook: F) -> Self
+    pub fn on_connect<F, R, K>(mut self, hook: F) -> Self
     where
         F: Fn(Arc<Connection>) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<(), HookError>> + Send + 'static,
+        R: HookReturn<(), K>,
     {
         self.hooks.on_connect(hook);
         self
     }
 
     /// Calls `hook` once after each connection ended, for any reason.
-    pub fn on_disconnect<F>(self, hook: F) -> Self
-    where
-        F: Fn(Arc<Connection>, CloseReason) -> Result<(), HookError> + Send + Sync + 'static,
-    {
-        self.on_disconnect_async(move |connection, why| future::ready(hook(connection, why)))
-    }
-
-    /// Does the same as [`HubBuilder::on_disconnect`] with an async hook.
-    pub fn on_disconnect_async<F, R>(mut self, hook: F) -> Self
+    pub fn on_disconnect<F, R, K>(mut self, hook: F) -> Self
     where
         F: Fn(Arc<Connection>, CloseReason) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<(), HookError>> + Send + 'static,
+        R: HookReturn<(), K>,
     {
         self.hooks.on_disconnect(hook);
         self
@@ -296,18 +280,12 @@ impl HubBuilder {
     /// in the order of the calls to `publish`; only an event that a hook of another hub publishes
     /// does not wait for its turn. If a hook fails, panics or times out, the event continues as it
     /// was before that hook. To block events in that case, use [`HubBuilder::guard`].
-    pub fn on_broadcast<F>(self, hook: F) -> Self
-    where
-        F: Fn(Arc<Draft>) -> Result<Verdict, HookError> + Send + Sync + 'static,
-    {
-        self.on_broadcast_async(move |draft| future::ready(hook(draft)))
-    }
-
-    /// Does the same as [`HubBuilder::on_broadcast`] with an async hook; publishers wait for it.
-    pub fn on_broadcast_async<F, R>(mut self, hook: F) -> Self
+    ///
+    /// Publishers wait for a hook that returns a future.
+    pub fn on_broadcast<F, R, K>(mut self, hook: F) -> Self
     where
         F: Fn(Arc<Draft>) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<Verdict, HookError>> + Send + 'static,
+        R: HookReturn<Verdict, K>,
     {
         self.hooks.on_broadcast(hook, false);
         self
@@ -324,9 +302,10 @@ impl HubBuilder {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let hub = Hub::builder()
-    ///     .guard(|draft| match draft.event().data().parse::<u32>()? {
-    ///         0..100 => Ok(Verdict::Keep),
-    ///         _ => Ok(Verdict::Veto),
+    ///     .guard(|draft| match draft.event().data().parse() {
+    ///         Ok(0..=100) => Ok(Verdict::Keep),
+    ///         Ok(_) => Ok(Verdict::Veto),
+    ///         Err(error) => Err(error),
     ///     })
     ///     .build()?;
     /// let topic: Topic = "percent".parse()?;
@@ -334,18 +313,10 @@ impl HubBuilder {
     /// assert!(matches!(refused, Err(PublishError::GuardFailed)));
     /// # Ok(()) }
     /// ```
-    pub fn guard<F>(self, hook: F) -> Self
-    where
-        F: Fn(Arc<Draft>) -> Result<Verdict, HookError> + Send + Sync + 'static,
-    {
-        self.guard_async(move |draft| future::ready(hook(draft)))
-    }
-
-    /// Does the same as [`HubBuilder::guard`] with an async hook; publishers wait for it.
-    pub fn guard_async<F, R>(mut self, hook: F) -> Self
+    pub fn guard<F, R, K>(mut self, hook: F) -> Self
     where
         F: Fn(Arc<Draft>) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<Verdict, HookError>> + Send + 'static,
+        R: HookReturn<Verdict, K>,
     {
         self.hooks.on_broadcast(hook, true);
         self

@@ -89,7 +89,9 @@ impl Queue {
         let replaced = self.waiting.replace_same(entry);
         let mut dropped = 0;
         if self.is_full_for(&entry.frame) {
-            match self.apply_policy(&entry.frame, before) {
+            // A held connection is not slow: it catches up from history after its release.
+            let policy = if self.held { SlowConsumer::Heal } else { self.policy };
+            match policy.make_room(self, &entry.frame, before) {
                 Ok(events) => dropped = events,
                 Err(offer) => return offer,
             }
@@ -100,33 +102,6 @@ impl Queue {
             (true, _) => Offer::Conflated,
             (_, 0) => Offer::Queued,
             (_, dropped) => Offer::Dropped(dropped),
-        }
-    }
-
-    /// Applies the policy for slow consumers to a queue that has no room for the frame. Returns the
-    /// number of events dropped to make room, or the outcome of the offer if there is none.
-    /// `before` is the newest offset offered before.
-    fn apply_policy(&mut self, frame: &Bytes, before: u64) -> Result<usize, Offer> {
-        // A held connection is not slow: it catches up from history after its release.
-        match if self.held { SlowConsumer::Heal } else { self.policy } {
-            SlowConsumer::Heal | SlowConsumer::Conflate => {
-                self.mode = Mode::behind(before, GapReason::Lagged);
-                Err(Offer::Lagged)
-            }
-            SlowConsumer::DropOldest => {
-                let mut dropped = 0;
-                // Direct messages are never dropped; when only these are left, the event is added.
-                while self.is_full_for(frame) && self.drop_oldest() {
-                    dropped += 1;
-                }
-                Ok(dropped)
-            }
-            SlowConsumer::Disconnect => {
-                self.offered_through = before;
-                self.end = Some(CloseReason::TooSlow);
-                self.wake();
-                Err(Offer::TooSlow)
-            }
         }
     }
 
@@ -205,6 +180,17 @@ impl Queue {
             self.mode = Mode::behind(after.unwrap_or(0).max(self.offered_through), reason);
             self.wake();
         }
+    }
+
+    /// Lets the connection catch up from history, from `after` on, once it has taken its queue.
+    pub(crate) fn heal_from(&mut self, after: u64) {
+        self.mode = Mode::behind(after, GapReason::Lagged);
+    }
+
+    /// Ends the stream as too slow. The client has been offered nothing after `before`.
+    pub(crate) fn end_too_slow(&mut self, before: u64) {
+        self.offered_through = before;
+        self.end(CloseReason::TooSlow, None);
     }
 
     /// Starts in the past, for a subscription that resumes.
@@ -467,12 +453,13 @@ impl Queue {
     }
 
     /// Returns `true` if there is no room for a frame. A single event always fits, however large.
-    fn is_full_for(&self, frame: &Bytes) -> bool {
+    pub(crate) fn is_full_for(&self, frame: &Bytes) -> bool {
         self.waiting.events() >= self.limits.events
             || !self.waiting.has_room_for(frame, self.limits.bytes)
     }
 
-    fn drop_oldest(&mut self) -> bool {
+    /// Drops the oldest queued event. Returns `false` if there is none.
+    pub(crate) fn drop_oldest(&mut self) -> bool {
         let oldest = self.waiting.remove_oldest_entry();
         if let Some(entry) = &oldest {
             self.dropped_through = Some(entry.id);

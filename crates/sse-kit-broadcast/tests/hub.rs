@@ -54,7 +54,6 @@ async fn a_connection_has_an_id_metadata_and_a_time_and_leaves_once() -> TestRes
     let hub = Hub::builder()
         .on_disconnect(move |_, _| {
             counter.fetch_add(1, Ordering::Relaxed);
-            Ok(())
         })
         .build()?;
     let before = SystemTime::now();
@@ -122,7 +121,6 @@ async fn every_disconnect_fires_once_eviction_included() -> TestResult {
         .queue(1)
         .on_disconnect(move |connection, why| {
             notes.lock().unwrap().push((connection.id().to_string(), why));
-            Ok(())
         })
         .build()?;
     let open = |id: &str| {

@@ -151,7 +151,6 @@ async fn who_is_revoked_is_closed_at_once_and_gets_nothing_more() -> TestResult 
     let hub = Hub::builder()
         .on_disconnect(move |_, why| {
             noted.lock().push(why);
-            Ok(())
         })
         .build()?;
     let gate = Gate::new(hub.clone(), Told::to_say(yes()));

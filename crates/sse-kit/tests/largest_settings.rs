@@ -136,7 +136,7 @@ async fn settings_of_a_hub() -> TestResult {
         ("max_patterns_per_prefix", |b| b.max_patterns_per_prefix(usize::MAX)),
     ];
     for (setting, set) in settings {
-        let keep = |_| Ok(sse_kit::broadcast::Verdict::Keep);
+        let keep = |_| sse_kit::broadcast::Verdict::Keep;
         let hub = set(Hub::builder()).on_broadcast(keep).build()?;
         works(&hub).await.map_err(|error| format!("{setting}: {error}"))?;
     }
