@@ -1,9 +1,11 @@
 //! The settings of a hub.
 
+use std::mem;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use async_broadcast::InactiveReceiver;
 use parking_lot::Mutex;
 use sse_kit_event::{RandomError, Topics};
 use tokio::runtime::Handle;
@@ -29,6 +31,7 @@ use crate::node::Node;
 use crate::publisher::{Publisher, PublisherSettings};
 use crate::queue_limits::QueueLimits;
 use crate::receipt::OnAppendFailure;
+use crate::ring::RingMessage;
 use crate::tracing_links::{Propagation, TracePropagation};
 
 /// The upper bound for [`HubBuilder::max_delay`].
@@ -327,18 +330,18 @@ impl HubBuilder {
     /// # Errors
     ///
     /// [`HubBuildError`] if a setting is invalid, or outside of a Tokio runtime.
-    pub fn build(self) -> Result<Hub, HubBuildError> {
+    pub fn build(mut self) -> Result<Hub, HubBuildError> {
         let runtime = Handle::try_current().map_err(|_| HubBuildError::NoRuntime)?;
         let shards = self.shards.unwrap_or_else(|| runtime.metrics().num_workers());
         self.check(shards)?;
-        let log = match self.log {
+        let log = match self.log.take() {
             Some(log) => log,
             None => Arc::new(MemoryLog::new().map_err(HubBuildError::Random)?),
         };
 
         let counters = Arc::new(Counters::default());
         let guard = Guard { timeout: self.hook_timeout, counters: Arc::clone(&counters) };
-        let hooks = Arc::new(self.hooks);
+        let hooks = Arc::new(mem::take(&mut self.hooks));
         let lifecycle = hooks.has_lifecycle().then(|| {
             let (lifecycle, task) = Lifecycle::new(Arc::clone(&hooks), guard.clone());
             runtime.spawn(task);
@@ -348,11 +351,10 @@ impl HubBuilder {
         ring.set_overflow(true);
         let receiver = receiver.deactivate();
 
-        let expires = self.retention.age.is_some();
         let state = HubState::new(
             log.position(),
             log.lineage(),
-            self.retention,
+            self.retention.clone(),
             self.max_patterns_per_prefix,
         );
         let node = Arc::new(Node {
@@ -370,22 +372,7 @@ impl HubBuilder {
         // Attach only when everything is in place: a log may deliver at once, from another thread.
         // But attach before the fan-out listens: records from before belong in history only.
         log.attach(Inlet::new(&node));
-        for shard in 0..shards {
-            let coalescer = Coalescer::new(self.max_delay);
-            let propagation = self.propagation.clone();
-            let ring = receiver.activate_cloned();
-            let fan_out = FanOut::new(&node, shard, ring, coalescer, propagation);
-            runtime.spawn(fan_out.run());
-        }
-        drop(receiver);
-        if let Some(every) = self.heartbeat {
-            runtime.spawn(tick(every, Arc::downgrade(&node), Node::send_heartbeat));
-        }
-        if expires {
-            // Other tasks may take the lock in between.
-            let trim = |node: &Node| while node.state.lock().trim_history() {};
-            runtime.spawn(tick(Duration::from_secs(1), Arc::downgrade(&node), trim));
-        }
+        self.spawn_tasks(&runtime, &node, &receiver);
         let backfill = Backfill::new(Arc::clone(&log), Arc::clone(&node), self.backfill_bytes);
         let settings = PublisherSettings {
             hooks,
@@ -396,6 +383,29 @@ impl HubBuilder {
         };
         let publisher = Publisher::new(log, node, settings);
         Ok(Hub::with_parts(publisher, Arc::new(backfill)))
+    }
+
+    /// Spawns the tasks that end with the node.
+    fn spawn_tasks(
+        &self,
+        runtime: &Handle,
+        node: &Arc<Node>,
+        ring: &InactiveReceiver<RingMessage>,
+    ) {
+        for shard in 0..node.shards.len() {
+            let coalescer = Coalescer::new(self.max_delay);
+            let propagation = self.propagation.clone();
+            let fan_out = FanOut::new(node, shard, ring.activate_cloned(), coalescer, propagation);
+            runtime.spawn(fan_out.run());
+        }
+        if let Some(every) = self.heartbeat {
+            runtime.spawn(tick(every, Arc::downgrade(node), Node::send_heartbeat));
+        }
+        if self.retention.age.is_some() {
+            // Other tasks may take the lock in between.
+            let trim = |node: &Node| while node.state.lock().trim_history() {};
+            runtime.spawn(tick(Duration::from_secs(1), Arc::downgrade(node), trim));
+        }
     }
 
     fn check(&self, shards: usize) -> Result<(), HubBuildError> {

@@ -204,7 +204,7 @@ impl<A: Authorizer> Gate<A> {
                 return Err(GateOpenError::NoAnswer);
             };
             let grant = grant?;
-            let (entry, joined) = {
+            let (registration, joined) = {
                 let mut admitted = self.shared.admitted.lock();
                 let Some(pending) = admitted.pending.get_mut(&asking.number) else { break };
                 if std::mem::take(&mut pending.revoked) {
@@ -220,13 +220,13 @@ impl<A: Authorizer> Gate<A> {
                 let lease = Mutex::new(lease);
                 let stream = Arc::new(Stream { principal, topics, access, lease });
                 admitted.streams.insert(id.clone(), Arc::clone(&stream));
-                (Entry { id, stream, shared: Arc::clone(&self.shared) }, joined)
+                (Registration { id, stream, shared: Arc::clone(&self.shared) }, joined)
             };
             let subscription = joined.backfill().await?;
-            if !entry.is_admitted() {
+            if !registration.is_admitted() {
                 break;
             }
-            return Ok(SseResponse::new(subscription).keep(entry));
+            return Ok(SseResponse::new(subscription).keep(registration));
         }
         Err(GateOpenError::Denied)
     }
@@ -345,13 +345,13 @@ impl<A: Authorizer> Drop for Asking<A> {
 }
 
 /// A guard that is kept with the stream. Dropping it forgets the stream.
-struct Entry<A: Authorizer> {
+struct Registration<A: Authorizer> {
     id: ConnectionId,
     stream: Arc<Stream<A::Principal>>,
     shared: Arc<Shared<A>>,
 }
 
-impl<A: Authorizer> Entry<A> {
+impl<A: Authorizer> Registration<A> {
     /// Returns `true` unless access was revoked.
     fn is_admitted(&self) -> bool {
         let admitted = self.shared.admitted.lock();
@@ -359,7 +359,7 @@ impl<A: Authorizer> Entry<A> {
     }
 }
 
-impl<A: Authorizer> Drop for Entry<A> {
+impl<A: Authorizer> Drop for Registration<A> {
     fn drop(&mut self) {
         self.shared.admitted.lock().forget(&self.id, &self.stream);
     }

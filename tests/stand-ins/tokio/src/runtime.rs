@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 /// A runtime of one worker.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Handle(());
 
 /// The metrics of a runtime.
