@@ -91,7 +91,7 @@ fn of_library(sources: &[Source], library: &Library<'_>) -> Vec<Offence> {
         }
     }
     for source in &library.files {
-        let with_bool = items::read(&source.text).map(|items| items.with_bool).unwrap_or_default();
+        let with_bool = items::read(source).map(|items| items.with_bool).unwrap_or_default();
         offences.extend(with_bool.into_iter().map(|(line, name)| {
             let what = format!("`{name}` takes a `bool`; take an enum, or make it two functions");
             Offence::at_line(&source.path, line, what)
