@@ -19,7 +19,7 @@ pub(super) struct Callgrind {
 }
 
 impl Callgrind {
-    /// Finds what is needed, or installs it.
+    /// Finds valgrind and its runner, or installs them.
     pub(super) fn install() -> Result<Self> {
         tools::VALGRIND.find_or_install()?;
         let workspace = Workspace::load()?;
@@ -33,7 +33,8 @@ impl Callgrind {
         &self.workspace
     }
 
-    /// The command that counts what happens in a benchmark of the checkout in this folder.
+    /// Returns the command that counts the instructions of a benchmark of the checkout in this
+    /// folder.
     pub(super) fn bench(&self, name: &str, folder: &Path) -> Command {
         let mut command = cargo("bench");
         command.args(["--package", "microbench", "--bench", name, "--"]);

@@ -1,5 +1,5 @@
-//! `cargo xtask bench --check`: does it take more instructions than it did, or grow with what is none of
-//! its business?
+//! `cargo xtask bench --check`: does it take more instructions than before, or grow with something
+//! that should not matter?
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

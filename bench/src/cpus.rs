@@ -23,7 +23,7 @@ impl Cpus {
         }
     }
 
-    /// What to think of the figures.
+    /// Returns the caution with which to read the figures, if any.
     pub(super) fn caveat(self) -> Option<&'static str> {
         match self {
             Self::Pinned => None,
@@ -63,13 +63,13 @@ impl Cpus {
     }
 }
 
-/// By trying: a container may have other CPUs only.
+/// Tries whether a program can be pinned to this CPU: a container may have other CPUs only.
 fn can_pin(cpu: &str) -> bool {
     let status = taskset(cpu).arg("true").stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
 }
 
-/// It becomes the program, so that the program has the process id that we know.
+/// Returns a command that becomes the program, so that the program has the process id that we know.
 fn taskset(cpu: &str) -> Command {
     let mut command = Command::new("taskset");
     command.args(["-c", cpu]);

@@ -15,7 +15,7 @@ const TITLE: &str = "\
 
 One event, 1,000 patterns of which 3 match, handlers that return a number. One thread.";
 
-/// Who is measured, in the order of the table; the first is what the others are compared with.
+/// A library that is measured, in the order of the table; the others are compared with the first.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Contestant {
     Dispatcher,
@@ -70,7 +70,7 @@ pub(super) fn run(repetitions: u32, quick: bool) -> Result<()> {
     Ok(())
 }
 
-/// What is needed to measure.
+/// The programs and settings of a measurement.
 struct Bench {
     program: PathBuf,
     script: PathBuf,
@@ -82,7 +82,7 @@ struct Bench {
 const BATCH_MS: &str = "20";
 
 impl Bench {
-    /// None when the contestant is missing.
+    /// Measures a contestant; `None` if it is missing.
     fn measure(&self, contestant: Contestant) -> Result<Option<Figures>> {
         let mut command = Command::new(&self.program);
         let options = ["--batches", self.batches, "--batch-ms", BATCH_MS];

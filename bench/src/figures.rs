@@ -61,7 +61,7 @@ pub(super) struct Churn {
 }
 
 impl Figures {
-    /// In half a line.
+    /// Returns the figures in half a line.
     pub(super) fn summary(&self) -> String {
         let disturbed = self.disturbed_percent();
         if let Some(traffic) = &self.traffic {
@@ -79,7 +79,7 @@ impl Figures {
         }
     }
 
-    /// What must not be, if anything.
+    /// Returns the faults, if there are any.
     pub(super) fn faults(&self) -> Option<String> {
         if let Some(Traffic { lost, twice, cut_off, .. }) = self.traffic
             && lost + twice + cut_off > 0
@@ -93,14 +93,14 @@ impl Figures {
         (left > 0).then(|| format!("{left} files are open that no client needs"))
     }
 
-    /// How much others took of the CPUs meanwhile.
+    /// Returns the share of the CPUs that other processes took meanwhile, in percent.
     pub(super) fn disturbed_percent(&self) -> f64 {
         let traffic = self.traffic.as_ref().map(|t| t.steal_percent.max(t.others_percent));
         let churn = self.churn.as_ref().map(|c| c.steal_percent.max(c.others_percent));
         traffic.or(churn).unwrap_or(0.0)
     }
 
-    /// The less disturbed of two measurements of the same; but never is a fault forgotten.
+    /// Returns the less disturbed of two measurements of the same; faults of either are kept.
     pub(super) fn or_better(self, again: Self) -> Self {
         let keep = self.faults().is_some()
             || again.faults().is_none() && self.disturbed_percent() <= again.disturbed_percent();

@@ -1,4 +1,4 @@
-//! Does what an operation costs grow with what is none of its business?
+//! Does the cost of an operation grow with something that should not matter to it?
 
 use std::fmt::Write as _;
 
@@ -14,7 +14,7 @@ use crate::process;
 struct Class {
     /// The name of the group in the benchmark.
     group: &'static str,
-    /// How many times as many instructions there may be with ten times as much.
+    /// The factor by which the instructions may grow with ten times as much.
     limit: f64,
     must: &'static str,
 }
@@ -26,16 +26,16 @@ const CLASSES: [Class; 3] = [
     Class {
         group: "per_replayed_event",
         limit: 13.0,
-        must: "may grow with what is replayed alone",
+        must: "may grow with the replayed events alone",
     },
 ];
 
-/// What one operation took, with so much of something and with ten times as much.
+/// The instructions of one operation, with so much of something and with ten times as much.
 #[derive(Debug, PartialEq)]
 struct Growth {
     group: String,
     operation: String,
-    /// What there is ten times as much of.
+    /// The thing of which there is ten times as much.
     of: String,
     instructions: [u64; 2],
 }
@@ -101,7 +101,7 @@ impl Growth {
         class.with_context(|| format!("`{}` is no class of operations", self.group))
     }
 
-    /// The reason why this operation has left its class, if it has.
+    /// Returns the reason why this operation has left its class, if it has.
     fn fault(&self) -> Result<Option<String>> {
         let Class { limit, must, .. } = self.class()?;
         let ratio = self.ratio();
@@ -133,7 +133,7 @@ fn table(growths: &[Growth]) -> String {
     table
 }
 
-/// The name of a function or of a case, in words.
+/// Writes the name of a function or of a case in words.
 fn words(name: &str) -> String {
     name.replace('_', " ")
 }

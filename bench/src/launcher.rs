@@ -16,16 +16,16 @@ use crate::{npm, tools};
 /// A server that is there, and can be started.
 #[derive(Debug)]
 pub(super) enum Launcher {
-    /// What cargo has built, with options of its own.
+    /// A program that cargo has built, with options of its own.
     Built {
         program: PathBuf,
         options: &'static [&'static str],
     },
-    /// What an interpreter runs.
+    /// A program that an interpreter runs.
     Script {
         interpreter: PathBuf,
         script: PathBuf,
-        /// Where it runs.
+        /// The folder that it runs in.
         folder: PathBuf,
     },
     Nchan {
@@ -35,7 +35,8 @@ pub(super) enum Launcher {
 }
 
 impl Launcher {
-    /// Installs what the server needs, where it can be: an error says what is missing.
+    /// Installs the software that the server needs, where this is possible; otherwise the error
+    /// names it.
     pub(super) fn find(peer: Peer, workspace: &Workspace) -> Result<Self> {
         let built = |name: &str, options| Self::Built {
             program: workspace.target_dir().join("release").join(format!("{name}{EXE_SUFFIX}")),
@@ -93,7 +94,7 @@ impl Launcher {
     }
 }
 
-/// An address that nobody listens to at the moment.
+/// Finds an address on which nothing listens at the moment.
 fn free_address() -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
     Ok(listener.local_addr()?)

@@ -1,4 +1,4 @@
-//! What is done to a server while it is measured: options of the load generator, and of the server.
+//! The load on a server while it is measured: options of the load generator, and of the server.
 
 use super::peer::Peer;
 
@@ -20,7 +20,7 @@ pub(super) struct Load {
     pub(super) cycles: u32,
     pub(super) settle_ms: u32,
     pub(super) gzip: bool,
-    /// How long sse-kit may keep events to write them together.
+    /// The time for which sse-kit may delay events to write them together.
     pub(super) max_delay_ms: u32,
     /// Threads of the server, which then has not a CPU to itself.
     pub(super) threads: Option<u32>,
@@ -56,7 +56,7 @@ impl Load {
         threads: None,
     };
 
-    /// The same in a moment.
+    /// Makes the same load shorter, for a smoke run.
     pub(super) fn quickly(mut self) -> Self {
         self.connections = self.connections.min(200);
         self.topics = self.topics.min(self.connections);
@@ -66,7 +66,7 @@ impl Load {
         self
     }
 
-    /// Whether server and generator run wherever the kernel likes.
+    /// Returns `true` if server and generator run on whichever CPUs the kernel chooses.
     pub(super) fn shares_cpus(&self) -> bool {
         self.threads.is_some()
     }

@@ -67,7 +67,7 @@ struct Bench {
     #[arg(default_values_t = Peer::ALL)]
     peers: Vec<Peer>,
 
-    /// What to do to them
+    /// The scenarios to measure
     #[arg(long, value_enum, value_delimiter = ',', value_name = "SCENARIOS")]
     #[arg(default_values_t = Scenario::ALL)]
     scenarios: Vec<Scenario>,
@@ -82,10 +82,10 @@ struct Bench {
     #[arg(long, conflicts_with_all = ["peers", "scenarios", "json", "report"])]
     dispatch: bool,
 
-    /// Count the instructions of what happens for each event instead, at a revision of git and
-    /// here, and fail when they have grown by more than 5 %, or when an operation grows with what is
-    /// none of its business: publishing with topics, say; with valgrind, which is installed
-    /// from Debian's packages when we are root
+    /// Count the instructions for each event instead, at a revision of git and here, and fail if
+    /// they have grown by more than 5 %, or if the cost of an operation grows with something that
+    /// should not matter to it, such as publishing with the number of topics; needs valgrind, which
+    /// is installed from Debian's packages when run as root
     #[arg(long, value_name = "REVISION", num_args = 0..=1, default_missing_value = "HEAD")]
     #[arg(conflicts_with_all = ["peers", "scenarios", "json", "report", "dispatch", "reps", "quick"])]
     check: Option<String>,
@@ -136,12 +136,12 @@ impl Bench {
     }
 }
 
-/// What it is called on the command line.
+/// Returns the name of a value on the command line.
 fn name(value: &impl ValueEnum) -> String {
     described(value).get_name().to_owned()
 }
 
-/// What the command line's help says of it.
+/// Returns the description of a value in the help of the command line.
 fn described(value: &impl ValueEnum) -> clap::builder::PossibleValue {
     value.to_possible_value().expect("none is left out of the help")
 }

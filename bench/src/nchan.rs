@@ -8,13 +8,13 @@ use anyhow::{Context, Result, ensure};
 
 use crate::tools;
 
-/// Where Debian's package puts it.
+/// The path of the module in Debian's package.
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 const PACKAGE: &str = "libnginx-mod-nchan";
 
 #[derive(Debug)]
 pub(super) struct Config {
-    /// What has `@MODULE@`, `@FOLDER@` and `@ADDRESS@` in it.
+    /// The configuration, with `@MODULE@`, `@FOLDER@` and `@ADDRESS@` in it.
     template: String,
     /// For what nginx writes.
     folder: PathBuf,

@@ -9,7 +9,7 @@ pub(super) enum Peer {
     HubLane,
     /// A bare epoll loop of writes: what the kernel alone costs
     Epoll,
-    /// What one writes in Rust today: axum's Sse over tokio's broadcast channel
+    /// The usual way in Rust today: axum's Sse over tokio's broadcast channel
     Axum,
     /// nchan, a module of nginx
     Nchan,
@@ -30,12 +30,13 @@ impl Peer {
         Self::Reference,
     ];
 
-    /// Whether it is sse-kit: of others a fault is a figure, not a failure.
+    /// Returns `true` for sse-kit. A fault of another peer is a figure, not a failure.
     pub(super) fn is_ours(self) -> bool {
         matches!(self, Self::Hub | Self::HubLane)
     }
 
-    /// It gets a part of the messages only: it would take so many times as long.
+    /// Returns the factor by which the peer is slower: it gets that much fewer messages, as the run
+    /// would take that much longer.
     pub(super) fn slower(self) -> u32 {
         match self {
             Self::Hub | Self::HubLane | Self::Epoll | Self::Axum | Self::Nchan => 1,
@@ -44,7 +45,7 @@ impl Peer {
         }
     }
 
-    /// Whether it has the option `--gzip`.
+    /// Returns `true` if it has the option `--gzip`.
     pub(super) fn compresses(self) -> bool {
         self.is_ours() || self == Self::Axum
     }

@@ -35,7 +35,7 @@ pub(super) fn install(workspace: &Workspace) -> Result<PathBuf> {
     Ok(python)
 }
 
-/// The folder that it is installed in, and runs in.
+/// Returns the folder that it is installed in, and runs in.
 pub(super) fn folder(workspace: &Workspace) -> PathBuf {
     workspace.target_dir().join("reference")
 }

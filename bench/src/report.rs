@@ -13,7 +13,7 @@ use super::sweep::{Line, SWEEPS, Sweep};
 use super::tables::{markdown, median, number};
 use crate::workspace::Workspace;
 
-/// Where the page and its pictures go.
+/// The folder for the page and its pictures.
 const FOLDER: &str = "docs/src/performance";
 
 const HEAD: &str = "\
@@ -55,7 +55,7 @@ fn is_drawn(peer: Peer) -> bool {
     SWEEPS.iter().flat_map(|sweep| sweep.lines).any(|line| line.peer == peer)
 }
 
-/// What has been found out of one line.
+/// The results of one line.
 struct Measured {
     series: Series,
     /// In milliseconds.
@@ -68,7 +68,7 @@ impl Measured {
     }
 }
 
-/// The lines take turns at each value.
+/// Measures all lines; they take turns at each value.
 fn measure(sweep: &Sweep, rig: &Rig, repetitions: u32, quick: bool) -> Result<Vec<Measured>> {
     let has = |line: &&Line| rig.has(line.peer);
     let lines: Vec<&Line> = sweep.lines.iter().filter(has).collect();
@@ -110,7 +110,7 @@ fn median_of(all: &[Figures], figure: impl Fn(&Figures) -> Option<f64>) -> Optio
     median(&values)
 }
 
-/// A heading, the picture, and the figures.
+/// Writes a heading, the picture, and the figures.
 fn section(sweep: &Sweep, measured: &[Measured]) -> String {
     let Sweep { name, title, about, axis, values, .. } = sweep;
     let (heading, about) = about.split_once(": ").unwrap_or((about, ""));

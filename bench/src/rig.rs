@@ -22,7 +22,7 @@ pub(super) struct Rig {
     launchers: Vec<(Peer, Result<Launcher>)>,
     generator: std::path::PathBuf,
     cpus: Cpus,
-    /// In a smoke run a single tick of the clock is more than what is tolerated.
+    /// `true` in a smoke run, where a single tick of the clock exceeds every tolerance.
     tolerant: bool,
 }
 
@@ -50,7 +50,7 @@ impl Rig {
         Ok(Self { launchers, generator, cpus, tolerant })
     }
 
-    /// Whether there is such a server.
+    /// Returns `true` if there is such a server.
     pub(super) fn has(&self, peer: Peer) -> bool {
         self.launchers.iter().any(|(other, launcher)| *other == peer && launcher.is_ok())
     }

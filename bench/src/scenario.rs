@@ -1,4 +1,4 @@
-//! What is compared.
+//! The scenarios in which servers are compared.
 
 use super::load::{Load, MessageFormat};
 use super::peer::Peer;
@@ -85,7 +85,7 @@ impl Scenario {
         }
     }
 
-    /// Whether it says anything of this server.
+    /// Returns `true` if the scenario says anything about this server.
     pub(super) fn suits(self, peer: Peer) -> bool {
         match self {
             Self::Gzip1k => peer.compresses(),

@@ -11,10 +11,10 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::system;
 
-/// How long it may take to say where it listens.
+/// The time within which a server must print its address.
 const START: Duration = Duration::from_secs(20);
 
-/// How long it may take to end once it is told to.
+/// The time within which a server must end after the signal.
 const END: Duration = Duration::from_secs(5);
 
 const POLL: Duration = Duration::from_millis(10);
@@ -26,7 +26,7 @@ pub(super) struct Server {
     address: Address,
 }
 
-/// How it is found out where a server listens.
+/// The way to find the address of a server.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Address {
     /// It says so: `listening on http://…`.
@@ -46,7 +46,7 @@ impl Server {
         self.child.id()
     }
 
-    /// Where it listens, once it does.
+    /// Waits until the server listens, and returns its address.
     pub(super) fn address(&mut self) -> Result<SocketAddr> {
         match self.address {
             Address::InItsFirstLine => self.read_address(),

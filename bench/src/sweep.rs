@@ -1,4 +1,4 @@
-//! How costs grow: what is varied, and who is measured.
+//! How costs grow: the quantity that varies, and the servers that are measured.
 
 use super::figures::Figures;
 use super::load::Load;
@@ -7,16 +7,16 @@ use super::peer::Peer;
 /// One plot.
 #[derive(Debug)]
 pub(super) struct Sweep {
-    /// What its file is called.
+    /// The name of its file.
     pub(super) name: &'static str,
     pub(super) title: &'static str,
-    /// What is measured, for people.
+    /// A description of the measured quantity, for people.
     pub(super) about: &'static str,
-    /// What is varied.
+    /// The name of the quantity that varies.
     pub(super) axis: &'static str,
     pub(super) values: &'static [u32],
     pub(super) lines: &'static [Line],
-    /// What to do at a value.
+    /// The load at a value.
     pub(super) load: fn(u32) -> Load,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Line {
     pub(super) figure: Figure,
 }
 
-/// What is drawn.
+/// A figure that is drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Figure {
     CpuMicros,
@@ -130,7 +130,7 @@ pub(super) const SWEEPS: &[Sweep] = &[
     },
 ];
 
-/// As many messages as make so many deliveries.
+/// Makes a load of so many messages that there are this many deliveries.
 fn deliveries(deliveries: u32, receivers: u32) -> Load {
     Load { messages: (deliveries / receivers).clamp(20, 20_000), ..Load::BROADCAST }
 }

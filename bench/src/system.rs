@@ -55,7 +55,7 @@ pub(super) fn terminate(child: &mut Child) -> Result<()> {
     Ok(child.kill()?)
 }
 
-/// No maximum is no limit.
+/// Compares a maximum with the number that is needed. No maximum is no limit.
 fn check(maximum: Option<u64>, needed: u64) -> Result<(), TooFewOpenFiles> {
     match maximum {
         Some(limit) if limit < needed => Err(TooFewOpenFiles { needed, limit }),

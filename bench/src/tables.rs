@@ -16,7 +16,7 @@ struct Column {
     figure: fn(&Figures) -> Option<f64>,
 }
 
-/// What becomes of the repetitions.
+/// The way in which repetitions become one figure.
 #[derive(Clone, Copy)]
 enum Summary {
     /// The median, and its ratio to that of the raw loop.
@@ -121,8 +121,8 @@ fn traffic(figures: &Figures) -> Option<&Traffic> {
     figures.traffic.as_ref()
 }
 
-/// The table of one scenario. A peer that is missing is said to be, and one that could not be measured
-/// has an empty line.
+/// Writes the table of one scenario. A missing peer is marked as missing; one that could not be
+/// measured has an empty line.
 pub(super) fn table(
     scenario: Scenario,
     load: &Load,
@@ -188,7 +188,7 @@ pub(super) fn median(sorted: &[f64]) -> Option<f64> {
     Some(f64::midpoint(lower, upper))
 }
 
-/// With commas between thousands.
+/// Writes a number with commas between thousands.
 pub(super) fn number(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
@@ -203,7 +203,8 @@ pub(super) fn number(value: f64, decimals: usize) -> String {
     format!("{sign}{grouped}{fraction}")
 }
 
-/// The first column is of names, the others of figures. Padded, for those who read it as it is.
+/// Writes a table whose first column has names, and the others figures. Cells are padded, so that
+/// the source can be read too.
 pub(super) fn markdown(lines: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..lines[0].len())
         .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))

@@ -21,7 +21,7 @@ struct Cli {
     /// Batches of events, of which the median counts
     #[arg(long, default_value_t = 30)]
     batches: usize,
-    /// How long a batch takes
+    /// The duration of a batch
     #[arg(long, default_value_t = 20)]
     batch_ms: u64,
 }
@@ -36,7 +36,7 @@ enum Contestant {
     Patterns,
 }
 
-/// What is printed.
+/// The figures that are printed.
 #[derive(Debug, serde::Serialize)]
 struct Figures {
     /// Of one dispatch, all patterns registered.
@@ -72,7 +72,7 @@ impl Cli {
         Ok(Figures { micros: self.micros(dispatch)?, micros_alone, setup_micros })
     }
 
-    /// The median over the batches of what one call takes.
+    /// Returns the time of one call, as the median over the batches.
     fn micros(&self, mut dispatch: impl FnMut() -> usize) -> Result<f64> {
         let mut batches = Vec::new();
         for _ in 0..self.batches.max(1) {

@@ -1,10 +1,11 @@
-//! What is registered. `cargo xtask bench --dispatch` gives the same to every contestant.
+//! The patterns that are registered. `cargo xtask bench --dispatch` gives the same to every
+//! contestant.
 
 /// The event that is dispatched, and the patterns that match it.
 pub(crate) const EVENT_TYPE: &str = "job:progress";
 const MATCHING: [&str; 3] = ["job:progress", "job:*", "job:**"];
 
-/// The matching ones, and others of all kinds beside them.
+/// Returns the matching patterns, and others of all kinds beside them.
 pub(crate) fn all(others: usize) -> Vec<String> {
     let other = |n: usize| match n % 5 {
         0 => format!("shop{n}:order"),

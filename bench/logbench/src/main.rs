@@ -39,7 +39,7 @@ struct Cli {
     /// The size of the data, in bytes
     #[arg(long, default_value_t = 128)]
     bytes: usize,
-    /// Where the files and the data of the servers are
+    /// The directory for the files and the data of the servers
     #[arg(long, default_value = "target")]
     directory: PathBuf,
 }

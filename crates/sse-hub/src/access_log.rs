@@ -40,7 +40,6 @@ pub(crate) fn of_streams(hub: HubBuilder) -> HubBuilder {
             topics = %names(connection.topics()),
             "stream opened"
         );
-        Ok(())
     })
     .on_disconnect(|connection, why| {
         let (client, user) = visitor(&connection);
@@ -53,7 +52,6 @@ pub(crate) fn of_streams(hub: HubBuilder) -> HubBuilder {
             events = connection.messages_sent(),
             "stream closed"
         );
-        Ok(())
     })
 }
 

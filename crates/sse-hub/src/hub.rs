@@ -10,7 +10,7 @@ use serde_json::json;
 use sse_kit::Hub;
 use sse_kit::broadcast::{Stats, SubscribeError};
 use sse_kit::event::{ConnectionId, Topics};
-use sse_kit::http::{Cors, Gate, HostRules, OpenError, Permit, Quota, SseRequest, SseResponse};
+use sse_kit::http::{Cors, Gate, GateOpenError, HostRules, Permit, Quota, SseRequest, SseResponse};
 use sse_kit::serve::{RequestBody, ServeStats};
 use sse_kit::shutdown::{GoodbyePolicy, ReconnectSpread, Shutdown};
 use tokio::time::MissedTickBehavior;
@@ -366,7 +366,7 @@ impl HubApp {
         }
         let opened = match rights {
             Rights::All => {
-                subscribe.backfill().await.map(SseResponse::new).map_err(OpenError::from)
+                subscribe.backfill().await.map(SseResponse::new).map_err(GateOpenError::from)
             }
             Rights::Of(caller) => match ConnectionId::random() {
                 Ok(connection) => {
@@ -387,8 +387,10 @@ impl HubApp {
                 reply
             }
             // The token or its rights ended while the stream was opened.
-            Err(OpenError::Denied) => Refusal::Expired.answer(client.ip(), LISTEN, &self.metrics),
-            Err(OpenError::Subscribe(SubscribeError::Random(error))) => {
+            Err(GateOpenError::Denied) => {
+                Refusal::Expired.answer(client.ip(), LISTEN, &self.metrics)
+            }
+            Err(GateOpenError::Subscribe(SubscribeError::Random(error))) => {
                 reply::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
             }
             Err(_later) => reply::stream(SseResponse::busy(COME_BACK_WITHIN)),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use askama::Template;
 use http::StatusCode;
-use sse_kit::broadcast::{BuildError, Stats};
+use sse_kit::broadcast::{HubBuildError, Stats};
 use sse_kit::event::{EventName, Topic};
 use sse_kit::{Event, Hub};
 
@@ -33,7 +33,7 @@ pub(crate) fn topic() -> Topic {
 const EVENT_NAME: EventName = EventName::from_static("status");
 
 impl Status {
-    pub(crate) fn new() -> Result<Self, BuildError> {
+    pub(crate) fn new() -> Result<Self, HubBuildError> {
         let stream = Hub::builder().history(1).shards(1).build()?;
         Ok(Self { stream, panel: Arc::default() })
     }

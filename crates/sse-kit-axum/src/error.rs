@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use sse_kit_broadcast::{PublishError, SendError, SubscribeError};
 use sse_kit_event::{TextError, TopicsError};
 use sse_kit_http::{
-    CrossSiteError, DeniedError, OpenError, QueryError, QuotaError, SseResponse, WrongHostError,
+    CrossSiteError, DeniedError, GateOpenError, QueryError, QuotaError, SseResponse,
 };
 
 type BoxError = Box<dyn StdError + Send + Sync>;
@@ -26,9 +26,9 @@ const RETRY_WITHIN: Duration = Duration::from_secs(5);
 /// ```
 /// use axum::http::StatusCode;
 /// use sse_kit_axum::Error;
-/// use sse_kit_http::{QuotaError, WrongHostError};
+/// use sse_kit_http::{CrossSiteError, QuotaError};
 ///
-/// assert_eq!(Error::from(WrongHostError).status(), StatusCode::FORBIDDEN);
+/// assert_eq!(Error::from(CrossSiteError::Host).status(), StatusCode::FORBIDDEN);
 /// assert_eq!(Error::from(QuotaError::PerClient).status(), StatusCode::TOO_MANY_REQUESTS);
 /// let own = Error::internal("connection to the database lost: password=hunter2");
 /// assert_eq!(own.to_string(), "something went wrong here");
@@ -175,10 +175,10 @@ macro_rules! kinds {
 
 kinds! {
     SubscribeError => of_subscribe;
-    OpenError => |error| match error {
-        OpenError::Denied => ErrorKind::Forbidden,
-        OpenError::NoAnswer => ErrorKind::Unavailable,
-        OpenError::Subscribe(error) => of_subscribe(error),
+    GateOpenError => |error| match error {
+        GateOpenError::Denied => ErrorKind::Forbidden,
+        GateOpenError::NoAnswer => ErrorKind::Unavailable,
+        GateOpenError::Subscribe(error) => of_subscribe(error),
         _ => ErrorKind::Internal,
     };
     QueryError => |error| match error {
@@ -197,7 +197,6 @@ kinds! {
     };
     DeniedError => |_| ErrorKind::Forbidden;
     CrossSiteError => |_| ErrorKind::Forbidden;
-    WrongHostError => |_| ErrorKind::Forbidden;
     TextError => |_| ErrorKind::Invalid;
     TopicsError => |_| ErrorKind::Invalid;
     BoxError => |_| ErrorKind::Internal;

@@ -97,8 +97,8 @@ impl Backfill {
         });
         match read {
             Ok(Some(mut backfilled)) => {
-                self.node.counters.backfill.observe(backfilled.entries.len() as u64);
-                if lacking.request.policy == SlowConsumer::Conflate {
+                self.node.counters.backfill.observe(backfilled.entries.len());
+                if lacking.request.policy.conflates() {
                     keep_newest(&mut backfilled);
                 }
                 Ok(backfilled)

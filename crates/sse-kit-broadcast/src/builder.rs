@@ -1,10 +1,11 @@
 //! The settings of a hub.
 
-use std::future;
+use std::mem;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use async_broadcast::InactiveReceiver;
 use parking_lot::Mutex;
 use sse_kit_event::{RandomError, Topics};
 use tokio::runtime::Handle;
@@ -18,7 +19,8 @@ use crate::counters::Counters;
 use crate::ending::CloseReason;
 use crate::fan_out::FanOut;
 use crate::history::Retention;
-use crate::hooks::{Draft, Guard, HookError, Hooks, Verdict};
+use crate::hook_return::HookReturn;
+use crate::hooks::{Draft, Guard, Hooks, Verdict};
 use crate::hub::Hub;
 use crate::hub_state::HubState;
 use crate::inlet::Inlet;
@@ -26,9 +28,10 @@ use crate::lifecycle::Lifecycle;
 use crate::log::Log;
 use crate::memory_log::MemoryLog;
 use crate::node::Node;
-use crate::publisher::Publisher;
+use crate::publisher::{Publisher, PublisherSettings};
 use crate::queue_limits::QueueLimits;
 use crate::receipt::OnAppendFailure;
+use crate::ring::RingMessage;
 use crate::tracing_links::{Propagation, TracePropagation};
 
 /// The upper bound for [`HubBuilder::max_delay`].
@@ -47,11 +50,11 @@ const MAX_SHARDS: usize = 1024;
 /// use sse_kit_broadcast::Hub;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), sse_kit_broadcast::BuildError> {
+/// # async fn main() -> Result<(), sse_kit_broadcast::HubBuildError> {
 /// let hub = Hub::builder()
 ///     .history(500)
 ///     .history_age(Duration::from_secs(3600))
-///     .on_connect(|connection| Ok(println!("{} is here", connection.id())))
+///     .on_connect(|connection| println!("{} is here", connection.id()))
 ///     .build()?;
 /// # Ok(()) }
 /// ```
@@ -67,7 +70,7 @@ pub struct HubBuilder {
     log_buffer: usize,
     max_patterns_per_prefix: usize,
     log: Option<Arc<dyn Log>>,
-    log_failure: OnAppendFailure,
+    on_append_failure: OnAppendFailure,
     propagation: Propagation,
     hooks: Hooks,
     hook_timeout: Duration,
@@ -91,7 +94,7 @@ impl HubBuilder {
             log_buffer: 1024,
             max_patterns_per_prefix: 1024,
             log: None,
-            log_failure: OnAppendFailure::default(),
+            on_append_failure: OnAppendFailure::default(),
             propagation: None,
             hooks: Hooks::default(),
             hook_timeout: Duration::from_secs(5),
@@ -223,7 +226,7 @@ impl HubBuilder {
 
     /// Sets what happens to an event that the log does not accept. Default: the publish fails.
     pub fn on_append_failure(mut self, what: OnAppendFailure) -> Self {
-        self.log_failure = what;
+        self.on_append_failure = what;
         self
     }
 
@@ -255,36 +258,20 @@ impl HubBuilder {
     /// The hub calls connect and disconnect hooks one at a time, in the order of the events and,
     /// for each event, in order of registration. If a hook fails or panics, the hub logs and counts
     /// that and continues.
-    pub fn on_connect<F>(self, hook: F) -> Self
-    where
-        F: Fn(Arc<Connection>) -> Result<(), HookError> + Send + Sync + 'static,
-    {
-        self.on_connect_async(move |connection| future::ready(hook(connection)))
-    }
-
-    /// Does the same as [`HubBuilder::on_connect`] with an async hook.
-    pub fn on_connect_async<F, R>(mut self, hook: F) -> Self
+    pub fn on_connect<F, R, K>(mut self, hook: F) -> Self
     where
         F: Fn(Arc<Connection>) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<(), HookError>> + Send + 'static,
+        R: HookReturn<(), K>,
     {
         self.hooks.on_connect(hook);
         self
     }
 
     /// Calls `hook` once after each connection ended, for any reason.
-    pub fn on_disconnect<F>(self, hook: F) -> Self
-    where
-        F: Fn(Arc<Connection>, CloseReason) -> Result<(), HookError> + Send + Sync + 'static,
-    {
-        self.on_disconnect_async(move |connection, why| future::ready(hook(connection, why)))
-    }
-
-    /// Does the same as [`HubBuilder::on_disconnect`] with an async hook.
-    pub fn on_disconnect_async<F, R>(mut self, hook: F) -> Self
+    pub fn on_disconnect<F, R, K>(mut self, hook: F) -> Self
     where
         F: Fn(Arc<Connection>, CloseReason) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<(), HookError>> + Send + 'static,
+        R: HookReturn<(), K>,
     {
         self.hooks.on_disconnect(hook);
         self
@@ -296,18 +283,12 @@ impl HubBuilder {
     /// in the order of the calls to `publish`; only an event that a hook of another hub publishes
     /// does not wait for its turn. If a hook fails, panics or times out, the event continues as it
     /// was before that hook. To block events in that case, use [`HubBuilder::guard`].
-    pub fn on_broadcast<F>(self, hook: F) -> Self
-    where
-        F: Fn(Arc<Draft>) -> Result<Verdict, HookError> + Send + Sync + 'static,
-    {
-        self.on_broadcast_async(move |draft| future::ready(hook(draft)))
-    }
-
-    /// Does the same as [`HubBuilder::on_broadcast`] with an async hook; publishers wait for it.
-    pub fn on_broadcast_async<F, R>(mut self, hook: F) -> Self
+    ///
+    /// Publishers wait for a hook that returns a future.
+    pub fn on_broadcast<F, R, K>(mut self, hook: F) -> Self
     where
         F: Fn(Arc<Draft>) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<Verdict, HookError>> + Send + 'static,
+        R: HookReturn<Verdict, K>,
     {
         self.hooks.on_broadcast(hook, false);
         self
@@ -324,9 +305,10 @@ impl HubBuilder {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let hub = Hub::builder()
-    ///     .guard(|draft| match draft.event().data().parse::<u32>()? {
-    ///         0..100 => Ok(Verdict::Keep),
-    ///         _ => Ok(Verdict::Veto),
+    ///     .guard(|draft| match draft.event().data().parse() {
+    ///         Ok(0..=100) => Ok(Verdict::Keep),
+    ///         Ok(_) => Ok(Verdict::Veto),
+    ///         Err(error) => Err(error),
     ///     })
     ///     .build()?;
     /// let topic: Topic = "percent".parse()?;
@@ -334,18 +316,10 @@ impl HubBuilder {
     /// assert!(matches!(refused, Err(PublishError::GuardFailed)));
     /// # Ok(()) }
     /// ```
-    pub fn guard<F>(self, hook: F) -> Self
-    where
-        F: Fn(Arc<Draft>) -> Result<Verdict, HookError> + Send + Sync + 'static,
-    {
-        self.guard_async(move |draft| future::ready(hook(draft)))
-    }
-
-    /// Does the same as [`HubBuilder::guard`] with an async hook; publishers wait for it.
-    pub fn guard_async<F, R>(mut self, hook: F) -> Self
+    pub fn guard<F, R, K>(mut self, hook: F) -> Self
     where
         F: Fn(Arc<Draft>) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<Verdict, HookError>> + Send + 'static,
+        R: HookReturn<Verdict, K>,
     {
         self.hooks.on_broadcast(hook, true);
         self
@@ -355,19 +329,19 @@ impl HubBuilder {
     ///
     /// # Errors
     ///
-    /// [`BuildError`] if a setting is invalid, or outside of a Tokio runtime.
-    pub fn build(self) -> Result<Hub, BuildError> {
-        let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+    /// [`HubBuildError`] if a setting is invalid, or outside of a Tokio runtime.
+    pub fn build(mut self) -> Result<Hub, HubBuildError> {
+        let runtime = Handle::try_current().map_err(|_| HubBuildError::NoRuntime)?;
         let shards = self.shards.unwrap_or_else(|| runtime.metrics().num_workers());
         self.check(shards)?;
-        let log = match self.log {
+        let log = match self.log.take() {
             Some(log) => log,
-            None => Arc::new(MemoryLog::new().map_err(BuildError::Random)?),
+            None => Arc::new(MemoryLog::new().map_err(HubBuildError::Random)?),
         };
 
         let counters = Arc::new(Counters::default());
         let guard = Guard { timeout: self.hook_timeout, counters: Arc::clone(&counters) };
-        let hooks = Arc::new(self.hooks);
+        let hooks = Arc::new(mem::take(&mut self.hooks));
         let lifecycle = hooks.has_lifecycle().then(|| {
             let (lifecycle, task) = Lifecycle::new(Arc::clone(&hooks), guard.clone());
             runtime.spawn(task);
@@ -377,10 +351,10 @@ impl HubBuilder {
         ring.set_overflow(true);
         let receiver = receiver.deactivate();
 
-        let expires = self.retention.age.is_some();
         let state = HubState::new(
-            (log.position(), log.lineage()),
-            self.retention,
+            log.position(),
+            log.lineage(),
+            self.retention.clone(),
             self.max_patterns_per_prefix,
         );
         let node = Arc::new(Node {
@@ -398,30 +372,43 @@ impl HubBuilder {
         // Attach only when everything is in place: a log may deliver at once, from another thread.
         // But attach before the fan-out listens: records from before belong in history only.
         log.attach(Inlet::new(&node));
-        for shard in 0..shards {
-            let coalescer = Coalescer::new(self.max_delay);
-            let propagation = self.propagation.clone();
-            let ring = receiver.activate_cloned();
-            let fan_out = FanOut::new(&node, shard, ring, (coalescer, propagation));
-            runtime.spawn(fan_out.run());
-        }
-        drop(receiver);
-        if let Some(every) = self.heartbeat {
-            runtime.spawn(tick(every, Arc::downgrade(&node), Node::send_heartbeat));
-        }
-        if expires {
-            // Other tasks may take the lock in between.
-            let trim = |node: &Node| while node.state.lock().trim_history() {};
-            runtime.spawn(tick(Duration::from_secs(1), Arc::downgrade(&node), trim));
-        }
+        self.spawn_tasks(&runtime, &node, &receiver);
         let backfill = Backfill::new(Arc::clone(&log), Arc::clone(&node), self.backfill_bytes);
-        let judges = (hooks, guard);
-        let failure = (self.log_failure, self.propagation);
-        let publisher = Publisher::new(log, node, judges, self.turn_timeout, failure);
+        let settings = PublisherSettings {
+            hooks,
+            guard,
+            turn_timeout: self.turn_timeout,
+            on_append_failure: self.on_append_failure,
+            propagation: self.propagation,
+        };
+        let publisher = Publisher::new(log, node, settings);
         Ok(Hub::with_parts(publisher, Arc::new(backfill)))
     }
 
-    fn check(&self, shards: usize) -> Result<(), BuildError> {
+    /// Spawns the tasks that end with the node.
+    fn spawn_tasks(
+        &self,
+        runtime: &Handle,
+        node: &Arc<Node>,
+        ring: &InactiveReceiver<RingMessage>,
+    ) {
+        for shard in 0..node.shards.len() {
+            let coalescer = Coalescer::new(self.max_delay);
+            let propagation = self.propagation.clone();
+            let fan_out = FanOut::new(node, shard, ring.activate_cloned(), coalescer, propagation);
+            runtime.spawn(fan_out.run());
+        }
+        if let Some(every) = self.heartbeat {
+            runtime.spawn(tick(every, Arc::downgrade(node), Node::send_heartbeat));
+        }
+        if self.retention.age.is_some() {
+            // Other tasks may take the lock in between.
+            let trim = |node: &Node| while node.state.lock().trim_history() {};
+            runtime.spawn(tick(Duration::from_secs(1), Arc::downgrade(node), trim));
+        }
+    }
+
+    fn check(&self, shards: usize) -> Result<(), HubBuildError> {
         for (setting, value, max) in [
             ("queue", self.queue.events, usize::MAX),
             ("queue_bytes", self.queue.bytes, usize::MAX),
@@ -430,17 +417,17 @@ impl HubBuilder {
             ("max_patterns_per_prefix", self.max_patterns_per_prefix, usize::MAX),
         ] {
             if value == 0 {
-                return Err(BuildError::Zero { setting });
+                return Err(HubBuildError::Zero { setting });
             }
             if value > max {
-                return Err(BuildError::TooMany { setting, max });
+                return Err(HubBuildError::TooMany { setting, max });
             }
         }
         if self.heartbeat.is_some_and(|every| every.is_zero()) {
-            return Err(BuildError::Zero { setting: "heartbeat" });
+            return Err(HubBuildError::Zero { setting: "heartbeat" });
         }
         if self.max_delay > MAX_DELAY {
-            return Err(BuildError::TooLong { setting: "max_delay", max: MAX_DELAY });
+            return Err(HubBuildError::TooLong { setting: "max_delay", max: MAX_DELAY });
         }
         Ok(())
     }
@@ -463,7 +450,7 @@ async fn tick(every: Duration, node: Weak<Node>, act: impl Fn(&Node)) {
 /// The reason why a hub was not built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum BuildError {
+pub enum HubBuildError {
     /// The call was made outside of a Tokio runtime, which runs the fan-out tasks.
     #[error("there is no Tokio runtime; build the hub within one")]
     NoRuntime,

@@ -9,7 +9,7 @@ use sse_kit_event::ConnectionId;
 /// use sse_kit_broadcast::{ConnectionId, ConnectionSet};
 ///
 /// let (one, other): (ConnectionId, ConnectionId) = ("1".parse()?, "2".parse()?);
-/// let senders = ConnectionSet::new([one.clone()])?;
+/// let senders = ConnectionSet::new([one.clone()]).expect("one id");
 /// assert!(senders.contains(&one) && !senders.contains(&other));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -20,22 +20,17 @@ impl ConnectionSet {
     /// The maximum number of connections in one set.
     pub const MAX_LEN: usize = 1024;
 
-    /// Creates a set of ids in any order; duplicates are removed.
-    ///
-    /// # Errors
-    ///
-    /// [`ConnectionSetError`] if there are more than [`ConnectionSet::MAX_LEN`] ids.
-    pub fn new(
-        connections: impl IntoIterator<Item = ConnectionId>,
-    ) -> Result<Self, ConnectionSetError> {
+    /// Creates a set of ids in any order; duplicates are removed. `None` if there are more than
+    /// [`ConnectionSet::MAX_LEN`] ids.
+    pub fn new(connections: impl IntoIterator<Item = ConnectionId>) -> Option<Self> {
         // Takes one id too many and stops: the iterator may be endless.
         let mut ids: Vec<_> = connections.into_iter().take(Self::MAX_LEN + 1).collect();
         if ids.len() > Self::MAX_LEN {
-            return Err(ConnectionSetError);
+            return None;
         }
         ids.sort_unstable();
         ids.dedup();
-        Ok(Self(ids.into()))
+        Some(Self(ids.into()))
     }
 
     /// Returns `true` if the connection is in the set.
@@ -54,11 +49,6 @@ impl ConnectionSet {
         self.0.is_empty()
     }
 }
-
-/// The error for more than [`ConnectionSet::MAX_LEN`] connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many connections: an event may exclude at most {max}", max = ConnectionSet::MAX_LEN)]
-pub struct ConnectionSetError;
 
 #[cfg(test)]
 mod tests {
@@ -79,8 +69,8 @@ mod tests {
 
     #[test]
     fn a_set_has_a_limit() {
-        assert!(ConnectionSet::new(ids(ConnectionSet::MAX_LEN)).is_ok());
+        assert!(ConnectionSet::new(ids(ConnectionSet::MAX_LEN)).is_some());
         let endless = std::iter::repeat("a".parse().unwrap());
-        assert_eq!(ConnectionSet::new(endless), Err(ConnectionSetError));
+        assert_eq!(ConnectionSet::new(endless), None);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
-use crate::histogram::{Distribution, Histogram};
+use crate::histogram::{Distribution, EventHistogram, Histogram};
 
 /// A counter that only increases, for statistics.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ impl Counter {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) opened: Counter,
     pub(crate) closed: Counter,
@@ -46,37 +46,9 @@ pub(crate) struct Counters {
     pub(crate) hook_failures: Counter,
     pub(crate) fan_out_lags: Counter,
     pub(crate) publish_to_write: Histogram,
-    pub(crate) queue_depth: Histogram,
-    pub(crate) replay: Histogram,
-    pub(crate) backfill: Histogram,
-}
-
-impl Default for Counters {
-    fn default() -> Self {
-        let counter = Counter::default;
-        Self {
-            opened: counter(),
-            closed: counter(),
-            refused: counter(),
-            published: counter(),
-            published_here: counter(),
-            vetoed: counter(),
-            sent_direct: counter(),
-            resumed: counter(),
-            backfilled: counter(),
-            gaps: counter(),
-            lagged: counter(),
-            conflated: counter(),
-            dropped: counter(),
-            evicted: counter(),
-            hook_failures: counter(),
-            fan_out_lags: counter(),
-            publish_to_write: Histogram::of_durations(),
-            queue_depth: Histogram::of_events(),
-            replay: Histogram::of_events(),
-            backfill: Histogram::of_events(),
-        }
-    }
+    pub(crate) queue_depth: EventHistogram,
+    pub(crate) replay: EventHistogram,
+    pub(crate) backfill: EventHistogram,
 }
 
 /// A snapshot of a hub: its current sizes, and its counters since it was created.

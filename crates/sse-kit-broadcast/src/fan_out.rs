@@ -47,7 +47,8 @@ impl FanOut {
         node: &Arc<Node>,
         shard: usize,
         ring: Receiver<RingMessage>,
-        (coalescer, propagation): (Coalescer, Propagation),
+        coalescer: Coalescer,
+        propagation: Propagation,
     ) -> Self {
         Self {
             shard: Arc::clone(&node.shards[shard]),

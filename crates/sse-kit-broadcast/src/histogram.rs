@@ -16,21 +16,28 @@ const MICROS: &[u64] = &[
 /// The upper limits of the buckets of counts.
 const EVENTS: &[u64] = &[0, 1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000];
 
-/// A histogram, which counts observed values by their size. It takes a fixed amount of memory and no
-/// lock.
+/// A histogram of durations, from 100 µs to 30 s: it counts observed durations by their length. It takes
+/// a fixed amount of memory and no lock.
 ///
 /// ```
 /// use std::time::Duration;
 /// use sse_kit_broadcast::Histogram;
 ///
-/// let rendering = Histogram::of_durations();
-/// rendering.observe_duration(Duration::from_micros(700));
+/// let rendering = Histogram::new();
+/// rendering.observe(Duration::from_micros(700));
 /// assert_eq!(rendering.snapshot().count(), 1);
 /// ```
 #[derive(Debug)]
-pub struct Histogram {
+pub struct Histogram(Buckets);
+
+/// A histogram of numbers of events, from 0 to 10,000.
+#[derive(Debug)]
+pub(crate) struct EventHistogram(Buckets);
+
+#[derive(Debug)]
+struct Buckets {
     unit: Unit,
-    buckets: Box<[Counter]>,
+    counts: Box<[Counter]>,
     sum: Counter,
 }
 
@@ -44,36 +51,59 @@ enum Unit {
 }
 
 impl Histogram {
-    /// Creates a histogram of durations, from 100 µs to 30 s.
-    pub fn of_durations() -> Self {
-        Self::new(Unit::Micros)
-    }
-
-    /// Creates a histogram of numbers of events, from 0 to 10,000.
-    pub fn of_events() -> Self {
-        Self::new(Unit::Events)
-    }
-
-    fn new(unit: Unit) -> Self {
-        let buckets = (0..=unit.limits().len()).map(|_| Counter::default()).collect();
-        Self { unit, buckets, sum: Counter::default() }
+    /// Creates an empty histogram.
+    pub fn new() -> Self {
+        Self(Buckets::new(Unit::Micros))
     }
 
     /// Counts a duration.
-    pub fn observe_duration(&self, duration: Duration) {
-        self.observe(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
-    }
-
-    /// Counts a value: a number of events, or of microseconds.
-    pub fn observe(&self, value: u64) {
-        let bucket = self.unit.limits().partition_point(|limit| *limit < value);
-        self.buckets[bucket].add(1);
-        self.sum.add(value);
+    pub fn observe(&self, duration: Duration) {
+        self.0.observe(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
     }
 
     /// Returns the counts so far.
     pub fn snapshot(&self) -> Distribution {
-        let counts = self.buckets.iter().map(Counter::get).collect();
+        self.0.snapshot()
+    }
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl EventHistogram {
+    pub(crate) fn observe(&self, events: usize) {
+        self.0.observe(events as u64);
+    }
+
+    pub(crate) fn snapshot(&self) -> Distribution {
+        self.0.snapshot()
+    }
+}
+
+impl Default for EventHistogram {
+    fn default() -> Self {
+        Self(Buckets::new(Unit::Events))
+    }
+}
+
+impl Buckets {
+    fn new(unit: Unit) -> Self {
+        let counts = (0..=unit.limits().len()).map(|_| Counter::default()).collect();
+        Self { unit, counts, sum: Counter::default() }
+    }
+
+    /// Counts a value in the unit of the histogram.
+    fn observe(&self, value: u64) {
+        let bucket = self.unit.limits().partition_point(|limit| *limit < value);
+        self.counts[bucket].add(1);
+        self.sum.add(value);
+    }
+
+    fn snapshot(&self) -> Distribution {
+        let counts = self.counts.iter().map(Counter::get).collect();
         Distribution { unit: self.unit, limits: self.unit.limits(), counts, sum: self.sum.get() }
     }
 }
@@ -121,7 +151,7 @@ impl Distribution {
     /// ```
     /// use sse_kit_broadcast::Histogram;
     ///
-    /// let rendering = Histogram::of_durations().snapshot();
+    /// let rendering = Histogram::new().snapshot();
     /// let text = rendering.prometheus("app_render_seconds", "Time to render a page.");
     /// assert!(text.ends_with("app_render_seconds_count 0\n"));
     /// ```
@@ -148,8 +178,8 @@ mod tests {
 
     #[test]
     fn each_value_is_in_the_bucket_of_the_next_limit() {
-        let histogram = Histogram::of_events();
-        for value in [0, 1, 2, 3, 10, 11, 10_000, 10_001, u64::MAX / 2] {
+        let histogram = EventHistogram::default();
+        for value in [0, 1, 2, 3, 10, 11, 10_000, 10_001, usize::MAX / 2] {
             histogram.observe(value);
         }
         let found = histogram.snapshot();
@@ -159,9 +189,9 @@ mod tests {
 
     #[test]
     fn durations_are_written_in_seconds_and_buckets_add_up() {
-        let histogram = Histogram::of_durations();
+        let histogram = Histogram::new();
         for micros in [100, 2_400, 40_000_000] {
-            histogram.observe_duration(Duration::from_micros(micros));
+            histogram.observe(Duration::from_micros(micros));
         }
         let text = histogram.snapshot().prometheus("x_seconds", "A text.");
         assert!(

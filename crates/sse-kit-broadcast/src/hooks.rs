@@ -13,6 +13,7 @@ use sse_kit_event::{Audience, Event, Topic};
 use crate::connection::Connection;
 use crate::counters::Counters;
 use crate::ending::CloseReason;
+use crate::hook_return::HookReturn;
 
 /// The error of a hook: any error type.
 pub type HookError = Box<dyn std::error::Error + Send + Sync>;
@@ -136,28 +137,30 @@ pub(crate) struct Hooks {
 }
 
 impl Hooks {
-    pub(crate) fn on_connect<F, R>(&mut self, hook: F)
+    pub(crate) fn on_connect<F, R, K>(&mut self, hook: F)
     where
         F: Fn(Arc<Connection>) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<(), HookError>> + Send + 'static,
+        R: HookReturn<(), K>,
     {
-        self.connect.push(Box::new(move |connection| Box::pin(hook(connection))));
+        self.connect.push(Box::new(move |connection| Box::pin(hook(connection).into_future())));
     }
 
-    pub(crate) fn on_disconnect<F, R>(&mut self, hook: F)
+    pub(crate) fn on_disconnect<F, R, K>(&mut self, hook: F)
     where
         F: Fn(Arc<Connection>, CloseReason) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<(), HookError>> + Send + 'static,
+        R: HookReturn<(), K>,
     {
-        self.disconnect.push(Box::new(move |(connection, why)| Box::pin(hook(connection, why))));
+        let hook = move |(connection, why)| hook(connection, why).into_future().boxed();
+        self.disconnect.push(Box::new(hook));
     }
 
-    pub(crate) fn on_broadcast<F, R>(&mut self, hook: F, fails_closed: bool)
+    pub(crate) fn on_broadcast<F, R, K>(&mut self, hook: F, fails_closed: bool)
     where
         F: Fn(Arc<Draft>) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<Verdict, HookError>> + Send + 'static,
+        R: HookReturn<Verdict, K>,
     {
-        let hook: Hook<Arc<Draft>, Verdict> = Box::new(move |draft| Box::pin(hook(draft)));
+        let hook: Hook<Arc<Draft>, Verdict> =
+            Box::new(move |draft| Box::pin(hook(draft).into_future()));
         self.broadcast.push(BroadcastHook { hook, fails_closed });
     }
 

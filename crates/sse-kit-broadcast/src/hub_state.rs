@@ -47,7 +47,8 @@ pub(crate) struct HubState {
 
 impl HubState {
     pub(crate) fn new(
-        (position, lineage): (EventId, Lineage),
+        position: EventId,
+        lineage: Lineage,
         retention: Retention,
         max_patterns_per_prefix: usize,
     ) -> Self {

@@ -50,5 +50,5 @@ pub(crate) struct CaughtUp {
     /// The number of events that newer ones with the same key replaced.
     pub(crate) conflated: u64,
     /// The number of events of history since the connection fell behind, if it is live again.
-    pub(crate) replayed: Option<u64>,
+    pub(crate) replayed: Option<usize>,
 }

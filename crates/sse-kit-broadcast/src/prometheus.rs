@@ -110,17 +110,22 @@ impl Stats {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::histogram::Histogram;
+    use std::time::Duration;
 
-    fn distribution(histogram: &Histogram, value: u64) -> Distribution {
-        histogram.observe(value);
+    use super::*;
+    use crate::histogram::{EventHistogram, Histogram};
+
+    fn of_events(events: usize) -> Distribution {
+        let histogram = EventHistogram::default();
+        histogram.observe(events);
         histogram.snapshot()
     }
 
     /// Each field has a value of its own, and no metric another's.
     #[test]
     fn every_field_is_a_metric() {
+        let durations = Histogram::new();
+        durations.observe(Duration::from_secs(23));
         let stats = Stats {
             connections: 1,
             topics: 2,
@@ -144,10 +149,10 @@ mod tests {
             evicted: 20,
             hook_failures: 21,
             fan_out_lags: 22,
-            publish_to_write: distribution(&Histogram::of_durations(), 23_000_000),
-            queue_depth: distribution(&Histogram::of_events(), 24),
-            replay: distribution(&Histogram::of_events(), 25),
-            backfill: distribution(&Histogram::of_events(), 26),
+            publish_to_write: durations.snapshot(),
+            queue_depth: of_events(24),
+            replay: of_events(25),
+            backfill: of_events(26),
         };
         let text = stats.prometheus("p");
         let samples = text.lines().filter(|line| !line.starts_with('#') && !line.contains("{le="));

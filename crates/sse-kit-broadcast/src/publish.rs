@@ -47,7 +47,7 @@ impl<'a> Publish<'a> {
     /// # Errors
     ///
     /// The errors of [`Hub::publish`]; [`PublishError::Conflict`] if there is a newer event, and
-    /// [`PublishError::LeavesOut`] if too many connections are excluded.
+    /// [`PublishError::TooManyExcluded`] if too many connections are excluded.
     ///
     /// # Cancel safety
     ///

@@ -2,7 +2,7 @@
 
 use sse_kit_event::{EventId, IdempotencyKey};
 
-use crate::connection_set::ConnectionSetError;
+use crate::connection_set::ConnectionSet;
 use crate::log::AppendError;
 
 /// The failure of a publish. The event was not published, unless the failure
@@ -16,9 +16,12 @@ pub enum PublishError {
     /// The event already has an id.
     #[error("the event already has an id; publish it without one, as the log assigns ids")]
     HasId,
-    /// Too many connections are excluded.
-    #[error(transparent)]
-    LeavesOut(#[from] ConnectionSetError),
+    /// More connections are excluded than a [`ConnectionSet`] can hold.
+    #[error(
+        "too many connections: an event may exclude at most {max}",
+        max = ConnectionSet::MAX_LEN
+    )]
+    TooManyExcluded,
     /// A hook vetoed the event.
     #[error("a hook vetoed the event")]
     Vetoed,

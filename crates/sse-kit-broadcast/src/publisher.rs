@@ -25,16 +25,22 @@ pub(crate) struct Publisher {
     /// A number unique among all publishers of the process, ever.
     number: u64,
     pub(crate) log: Arc<dyn Log>,
-    hooks: Arc<Hooks>,
-    guard: Guard,
+    settings: PublisherSettings,
     /// Held while hooks judge an event and until the append was polled once, so that hooks cannot
     /// reorder events. Not held while the log works on the answer.
     turn: tokio::sync::Mutex<()>,
-    /// The maximum time that a publish waits for its turn.
-    turn_timeout: Duration,
-    log_failure: OnAppendFailure,
-    propagation: Propagation,
     pub(crate) node: Arc<Node>,
+}
+
+/// The settings of a publisher.
+#[derive(Debug)]
+pub(crate) struct PublisherSettings {
+    pub(crate) hooks: Arc<Hooks>,
+    pub(crate) guard: Guard,
+    /// The maximum time that a publish waits for its turn.
+    pub(crate) turn_timeout: Duration,
+    pub(crate) on_append_failure: OnAppendFailure,
+    pub(crate) propagation: Propagation,
 }
 
 /// The options of a publish.
@@ -74,23 +80,13 @@ tokio::task_local! {
 const MAX_FOLLOW_UPS: usize = 64;
 
 impl Publisher {
-    pub(crate) fn new(
-        log: Arc<dyn Log>,
-        node: Arc<Node>,
-        (hooks, guard): (Arc<Hooks>, Guard),
-        turn_timeout: Duration,
-        (log_failure, propagation): (OnAppendFailure, Propagation),
-    ) -> Self {
+    pub(crate) fn new(log: Arc<dyn Log>, node: Arc<Node>, settings: PublisherSettings) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             log,
-            hooks,
-            guard,
+            settings,
             turn: tokio::sync::Mutex::default(),
-            turn_timeout,
-            log_failure,
-            propagation,
             node,
         }
     }
@@ -102,7 +98,7 @@ impl Publisher {
         options: PublishOptions,
     ) -> Result<Receipt, PublishError> {
         ensure_publishable(&event)?;
-        let except = ConnectionSet::new(options.except)?;
+        let except = ConnectionSet::new(options.except).ok_or(PublishError::TooManyExcluded)?;
         // Lets the streams run even if a task only publishes in a loop.
         tokio::task::coop::consume_budget().await;
         let span = publish_span(&audience);
@@ -110,7 +106,7 @@ impl Publisher {
         // Derived from the publisher's event, before hooks change it.
         let once = Once::from_event(&event, &audience);
         let terms = Terms { once, expected, trace: options.trace.or_else(|| self.current(&span)) };
-        let outcome = if self.hooks.has_broadcast() {
+        let outcome = if self.settings.hooks.has_broadcast() {
             let draft = Draft::new(audience, event);
             if span.is_recorded() {
                 span.around(Box::pin(self.publish_judged(draft, except, terms))).await
@@ -134,7 +130,7 @@ impl Publisher {
 
     /// Returns the trace context within a span.
     fn current(&self, span: &RareSpan) -> Option<Box<TraceContext>> {
-        let propagation = self.propagation.as_ref()?;
+        let propagation = self.settings.propagation.as_ref()?;
         span.within(|| propagation.current()).map(Box::new)
     }
 
@@ -185,7 +181,7 @@ impl Publisher {
     /// An event that a hook of another hub publishes does not wait: two hubs whose hooks publish to
     /// each other would deadlock.
     async fn turn(&self) -> Result<MutexGuard<'_, ()>, PublishError> {
-        let turn = tokio::time::timeout(self.turn_timeout, self.turn.lock()).await;
+        let turn = tokio::time::timeout(self.settings.turn_timeout, self.turn.lock()).await;
         turn.map_err(|_elapsed| PublishError::HooksBusy)
     }
 
@@ -197,7 +193,8 @@ impl Publisher {
         except: ConnectionSet,
     ) -> (Vec<Passed>, Option<PublishError>) {
         let mut passed = Vec::new();
-        let Judged { draft, outcome } = self.hooks.judge(draft, &self.guard).await;
+        let Judged { draft, outcome } =
+            self.settings.hooks.judge(draft, &self.settings.guard).await;
         let mut follow_ups = draft.take_follow_ups();
         let refused = self.pass(&draft, outcome, except, &mut passed).err();
         let mut budget = MAX_FOLLOW_UPS;
@@ -211,7 +208,8 @@ impl Publisher {
                 break;
             }
             budget -= 1;
-            let judged = self.hooks.judge(Draft::new(audience, event), &self.guard).await;
+            let judged =
+                self.settings.hooks.judge(Draft::new(audience, event), &self.settings.guard).await;
             follow_ups.extend(judged.draft.take_follow_ups());
             let none = ConnectionSet::default();
             if let Err(error) = self.pass(&judged.draft, judged.outcome, none, &mut passed) {
@@ -251,7 +249,8 @@ impl Publisher {
         let Appended { id, receivers, repeated } = match appended {
             Ok(appended) => appended,
             Err(error @ (AppendError::Unavailable(_) | AppendError::Full))
-                if self.log_failure == OnAppendFailure::DeliverLocally && !is_conditional =>
+                if self.settings.on_append_failure == OnAppendFailure::DeliverLocally
+                    && !is_conditional =>
             {
                 tracing::debug!(%error, "an event is delivered on this node alone");
                 return self.deliver_here(passed);

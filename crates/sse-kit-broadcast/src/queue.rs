@@ -47,7 +47,7 @@ pub(crate) struct Queue {
     delivered_through: EventId,
     taken_events: u64,
     /// The events of history that were queued since the connection fell behind.
-    replayed: u64,
+    replayed: usize,
     last_activity: Instant,
     /// The epoch of the offsets in this queue.
     epoch: Epoch,
@@ -88,25 +88,12 @@ impl Queue {
         }
         let replaced = self.waiting.replace_same(entry);
         let mut dropped = 0;
-        while self.is_full_for(&entry.frame) {
+        if self.is_full_for(&entry.frame) {
             // A held connection is not slow: it catches up from history after its release.
-            match if self.held { SlowConsumer::Heal } else { self.policy } {
-                SlowConsumer::Heal | SlowConsumer::Conflate => {
-                    self.mode = Mode::behind(before, GapReason::Lagged);
-                    return Offer::Lagged;
-                }
-                SlowConsumer::DropOldest => {
-                    if !self.drop_oldest() {
-                        break; // only direct messages are left, which are never dropped
-                    }
-                    dropped += 1;
-                }
-                SlowConsumer::Disconnect => {
-                    self.offered_through = before;
-                    self.end = Some(CloseReason::TooSlow);
-                    self.wake();
-                    return Offer::TooSlow;
-                }
+            let policy = if self.held { SlowConsumer::Heal } else { self.policy };
+            match policy.make_room(self, &entry.frame, before) {
+                Ok(events) => dropped = events,
+                Err(offer) => return offer,
             }
         }
         self.waiting.push(Item::Entry(Arc::clone(entry)));
@@ -193,6 +180,17 @@ impl Queue {
             self.mode = Mode::behind(after.unwrap_or(0).max(self.offered_through), reason);
             self.wake();
         }
+    }
+
+    /// Lets the connection catch up from history, from `after` on, once it has taken its queue.
+    pub(crate) fn heal_from(&mut self, after: u64) {
+        self.mode = Mode::behind(after, GapReason::Lagged);
+    }
+
+    /// Ends the stream as too slow. The client has been offered nothing after `before`.
+    pub(crate) fn end_too_slow(&mut self, before: u64) {
+        self.offered_through = before;
+        self.end(CloseReason::TooSlow, None);
     }
 
     /// Starts in the past, for a subscription that resumes.
@@ -455,12 +453,13 @@ impl Queue {
     }
 
     /// Returns `true` if there is no room for a frame. A single event always fits, however large.
-    fn is_full_for(&self, frame: &Bytes) -> bool {
+    pub(crate) fn is_full_for(&self, frame: &Bytes) -> bool {
         self.waiting.events() >= self.limits.events
             || !self.waiting.has_room_for(frame, self.limits.bytes)
     }
 
-    fn drop_oldest(&mut self) -> bool {
+    /// Drops the oldest queued event. Returns `false` if there is none.
+    pub(crate) fn drop_oldest(&mut self) -> bool {
         let oldest = self.waiting.remove_oldest_entry();
         if let Some(entry) = &oldest {
             self.dropped_through = Some(entry.id);

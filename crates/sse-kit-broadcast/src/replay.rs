@@ -48,8 +48,7 @@ pub(crate) struct Missed {
 #[derive(Debug)]
 pub(crate) struct Stretch {
     segment: Segment,
-    forgotten_through: u64,
-    trimmed_through: u64,
+    lost: Lost,
 }
 
 /// The result of looking for lost events in one page.
@@ -103,15 +102,9 @@ impl<'a> Replay<'a> {
     /// topics.
     pub(crate) fn missed_in_order(self, after: u64, gap_told_through: u64, limit: usize) -> Missed {
         let Self { topics, history, wanted } = self;
-        let lost = (topics.forgotten_through(), history.trimmed_through());
-        read_in_order(
-            history.after(after),
-            wanted,
-            (after, gap_told_through),
-            limit,
-            MAX_MATCHES,
-            lost,
-        )
+        let from = Start { after, gap_told_through };
+        let lost = Lost::now(topics, history);
+        read_in_order(history.after(after), wanted, from, limit, MAX_MATCHES, lost)
     }
 
     /// Notes in a page after `after` what was trimmed after the trim `promised_from`.
@@ -143,8 +136,7 @@ impl<'a> Replay<'a> {
     pub(crate) fn stretch_after(self, after: u64) -> Option<Stretch> {
         Some(Stretch {
             segment: self.history.segment_after(after)?,
-            forgotten_through: self.topics.forgotten_through(),
-            trimmed_through: self.history.trimmed_through(),
+            lost: Lost::now(self.topics, self.history),
         })
     }
 
@@ -251,30 +243,55 @@ impl Stretch {
         gap_told_through: u64,
         limit: usize,
     ) -> Missed {
-        let lost = (self.forgotten_through, self.trimmed_through);
-        let from = self.segment.partition_point(|place| place.offset <= after);
-        let places = &self.segment[from..];
-        let mut missed =
-            read_in_order(places, wanted, (after, gap_told_through), limit, usize::MAX, lost);
+        let first = self.segment.partition_point(|place| place.offset <= after);
+        let places = &self.segment[first..];
+        let from = Start { after, gap_told_through };
+        let mut missed = read_in_order(places, wanted, from, limit, usize::MAX, self.lost);
         let last = self.segment.last().map_or(after, |place| place.offset);
         missed.more_after.get_or_insert(last);
         missed
     }
 }
 
-/// Reads places after `after` until it has `limit` events or has used up the budget of matches. The
-/// last argument holds the newest offsets that may be lost: of forgotten topics, and of any topic.
+/// The position of a reader.
+#[derive(Clone, Copy)]
+struct Start {
+    /// The newest offset that the reader has.
+    after: u64,
+    /// The newest offset of the gaps that it was already told about.
+    gap_told_through: u64,
+}
+
+/// The newest offsets that may be lost.
+#[derive(Clone, Copy, Debug)]
+struct Lost {
+    /// The newest offset of a topic that was forgotten.
+    forgotten_through: u64,
+    /// The newest offset that was trimmed from any topic.
+    trimmed_through: u64,
+}
+
+impl Lost {
+    fn now(topics: &TopicTable, history: &History) -> Self {
+        Self {
+            forgotten_through: topics.forgotten_through(),
+            trimmed_through: history.trimmed_through(),
+        }
+    }
+}
+
+/// Reads places from a position until it has `limit` events or has used up the budget of matches.
 fn read_in_order<'a>(
     places: impl IntoIterator<Item = &'a Place>,
     wanted: &Topics,
-    (after, gap_told_through): (u64, u64),
+    from: Start,
     limit: usize,
     mut budget: usize,
-    (forgotten_through, trimmed_through): (u64, u64),
+    lost: Lost,
 ) -> Missed {
     let mut missed = Missed { in_order: true, ..Missed::default() };
-    missed.lose(forgotten_through);
-    let mut last = after;
+    missed.lose(lost.forgotten_through);
+    let mut last = from.after;
     for place in places {
         let offset = place.offset;
         // An event for several topics has several places, which are examined together.
@@ -291,11 +308,13 @@ fn read_in_order<'a>(
             }
             // Losses are reported once, for everything that may be lost. The entry may have been
             // trimmed after the lock was released.
-            Found::Trimmed if offset > gap_told_through => missed.lose(trimmed_through.max(offset)),
+            Found::Trimmed if offset > from.gap_told_through => {
+                missed.lose(lost.trimmed_through.max(offset));
+            }
             Found::Entry(_) | Found::Trimmed | Found::NotWanted => {}
         }
     }
-    missed.forget_what_was_told(after, gap_told_through);
+    missed.forget_what_was_told(from.after, from.gap_told_through);
     missed
 }
 

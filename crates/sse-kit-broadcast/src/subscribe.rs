@@ -231,7 +231,7 @@ impl SubscriptionBuilder {
             _ => Opening::default(),
         };
         let place = Place { cursor, begins_at_cursor, newest, lineage, opened };
-        let subscription = Subscription::new(node, connection, place, (opening, span));
+        let subscription = Subscription::new(node, connection, place, opening, span);
         let lacks = lacks.map(|after| MissingRange {
             after,
             through: now_at,

@@ -76,7 +76,8 @@ impl Subscription {
         node: Arc<Node>,
         connection: Arc<Connection>,
         place: Place,
-        (opening, span): (Opening, StreamSpan),
+        opening: Opening,
+        span: StreamSpan,
     ) -> Self {
         let begins_with_gap = opening.is_empty() && connection.queue.lock().is_gap_next();
         let shard = Arc::clone(&node.shards[connection.shard]);
@@ -154,8 +155,8 @@ impl Subscription {
         if is_measured && entry.at >= self.place.opened {
             let counters = &self.node.counters;
             let delay = Instant::now().duration_since(entry.at);
-            counters.publish_to_write.observe_duration(delay);
-            counters.queue_depth.observe(self.connection.stats().queued as u64);
+            counters.publish_to_write.observe(delay);
+            counters.queue_depth.observe(self.connection.stats().queued);
         }
     }
 

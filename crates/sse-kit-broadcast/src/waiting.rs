@@ -53,14 +53,11 @@ pub(crate) enum Item {
 impl Waiting {
     /// Creates an empty queue for this policy.
     pub(crate) fn new(policy: SlowConsumer) -> Self {
-        let places = match policy {
-            SlowConsumer::Heal | SlowConsumer::Disconnect => None,
-            SlowConsumer::DropOldest => Some(Places::default()),
-            SlowConsumer::Conflate => {
-                Some(Places { newest: Some(HashMap::new()), ..Places::default() })
-            }
-        };
-        Self { places: places.map(Box::new), ..Self::default() }
+        let places = policy.removes_from_the_middle().then(|| {
+            let newest = policy.conflates().then(HashMap::new);
+            Box::new(Places { newest, ..Places::default() })
+        });
+        Self { places, ..Self::default() }
     }
 
     #[inline]

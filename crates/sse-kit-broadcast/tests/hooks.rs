@@ -13,7 +13,9 @@ use futures_util::future::join_all;
 use patience::soon;
 use receiving::{data, received, settle};
 use slow_log::{DELAY, SlowLog};
-use sse_kit_broadcast::{CloseReason, Hub, HubBuilder, OnAppendFailure, PublishError, Verdict};
+use sse_kit_broadcast::{
+    CloseReason, Draft, HookError, Hub, HubBuilder, OnAppendFailure, PublishError, Verdict,
+};
 use sse_kit_event::{Event, Topic};
 use sse_kit_test_support::TestResult;
 use tokio::time::{Instant, sleep};
@@ -23,7 +25,7 @@ fn topic(text: &str) -> Topic {
 }
 
 fn with_hook() -> HubBuilder {
-    Hub::builder().heartbeat(None).on_broadcast(|_| Ok(Verdict::Keep))
+    Hub::builder().heartbeat(None).on_broadcast(|_| Verdict::Keep)
 }
 
 #[tokio::test(start_paused = true)]
@@ -53,11 +55,11 @@ async fn publishers_do_not_wait_for_each_others_answers() -> TestResult {
 /// A hub whose hook publishes what it sees to the audit topic of the other hub, and vetoes secrets.
 fn auditing(other: &Arc<OnceLock<Hub>>) -> Result<Hub, Box<dyn std::error::Error>> {
     let other = Arc::clone(other);
-    let hub = Hub::builder().on_broadcast_async(move |draft| {
+    let hub = Hub::builder().on_broadcast(move |draft| {
         let other = other.get().cloned();
         async move {
             if draft.topic() == Some(&topic("audit")) {
-                return Ok(Verdict::Keep);
+                return Ok::<_, HookError>(Verdict::Keep);
             }
             // The other hub is asked while it asks this one.
             tokio::task::yield_now().await;
@@ -96,9 +98,9 @@ async fn a_publish_waits_for_its_turn_only_so_long() -> TestResult {
     let hub = Hub::builder()
         .hook_timeout(Duration::from_secs(30))
         .turn_timeout(Duration::from_secs(3))
-        .on_broadcast_async(|_| async {
+        .on_broadcast(async |_| {
             sleep(Duration::from_secs(20)).await;
-            Ok(Verdict::Keep)
+            Verdict::Keep
         })
         .build()?;
     let (begin, topic) = (Instant::now(), topic("t"));
@@ -114,7 +116,7 @@ async fn a_publish_waits_for_its_turn_only_so_long() -> TestResult {
 async fn a_guard_fails_closed_and_a_hook_fails_open() -> TestResult {
     let failing = |event: String| async move {
         match event.as_str() {
-            "error" => Err("no answer".into()),
+            "error" => Err("no answer"),
             "panic" => panic!("as it should"),
             "slow" => {
                 sleep(Duration::from_secs(3600)).await;
@@ -124,11 +126,10 @@ async fn a_guard_fails_closed_and_a_hook_fails_open() -> TestResult {
         }
     };
     let open = Hub::builder()
-        .on_broadcast_async(move |draft| failing(draft.event().data().to_owned()))
+        .on_broadcast(move |draft| failing(draft.event().data().to_owned()))
         .build()?;
-    let closed = Hub::builder()
-        .guard_async(move |draft| failing(draft.event().data().to_owned()))
-        .build()?;
+    let closed =
+        Hub::builder().guard(move |draft| failing(draft.event().data().to_owned())).build()?;
     for what in ["error", "panic", "slow"] {
         assert!(open.publish(&topic("t"), Event::new(what)).await.is_ok());
         let refused = closed.publish(&topic("t"), Event::new(what)).await;
@@ -142,7 +143,7 @@ async fn a_guard_fails_closed_and_a_hook_fails_open() -> TestResult {
 
 /// A hub whose hook takes a few polls for each event, and has two events follow the first.
 fn with_follow_ups() -> HubBuilder {
-    Hub::builder().heartbeat(None).on_broadcast_async(|draft| async move {
+    Hub::builder().heartbeat(None).on_broadcast(async |draft: Arc<Draft>| {
         tokio::task::yield_now().await;
         match draft.event().data() {
             "parent" => {
@@ -152,11 +153,11 @@ fn with_follow_ups() -> HubBuilder {
             "child" => draft.follow_up(draft.audience(), Event::new("grandchild")),
             "vetoed" => {
                 draft.follow_up(draft.audience(), Event::new("instead"));
-                return Ok(Verdict::Veto);
+                return Verdict::Veto;
             }
             _ => {}
         }
-        Ok(Verdict::Keep)
+        Verdict::Keep
     })
 }
 
@@ -235,7 +236,7 @@ async fn an_event_in_place_of_another_is_about_the_same() -> TestResult {
     let hub = Hub::builder()
         .on_broadcast(move |_| {
             let text = format!("redacted {}", count.fetch_add(1, Ordering::Relaxed));
-            Ok(Verdict::Replace(Event::new(text)))
+            Verdict::Replace(Event::new(text))
         })
         .build()?;
     let event = || Event::new("secret").with_key("bar".parse().expect("a key"));
@@ -252,8 +253,7 @@ async fn an_event_in_place_of_another_is_about_the_same() -> TestResult {
 
 #[tokio::test(start_paused = true)]
 async fn history_holds_what_was_sent_after_the_hooks() -> TestResult {
-    let hub =
-        Hub::builder().on_broadcast(|_| Ok(Verdict::Replace(Event::new("redacted")))).build()?;
+    let hub = Hub::builder().on_broadcast(|_| Verdict::Replace(Event::new("redacted"))).build()?;
     hub.publish(&topic("t"), Event::new("secret")).await?;
     let entries = hub.history(&topic("t"), 1);
     assert!(entries[0].frame().starts_with(b"data: redacted\n"));
@@ -263,11 +263,11 @@ async fn history_holds_what_was_sent_after_the_hooks() -> TestResult {
 #[tokio::test(start_paused = true)]
 async fn an_async_hook_does_not_reorder_events() -> TestResult {
     let hub = Hub::builder()
-        .on_broadcast_async(|draft| async move {
+        .on_broadcast(async |draft: Arc<Draft>| {
             // The first takes longest.
             let millis = 100 - 10 * draft.event().data().parse::<u64>()?;
             sleep(Duration::from_millis(millis)).await;
-            Ok(Verdict::Keep)
+            Ok::<_, HookError>(Verdict::Keep)
         })
         .build()?;
     let mut tab = hub.subscribe(topic("t")).open()?;
@@ -291,7 +291,7 @@ async fn what_a_hook_publishes_comes_after_its_parent() -> TestResult {
     let (inner, refused) = (Arc::clone(&hub), Arc::new(AtomicUsize::new(0)));
     let count = Arc::clone(&refused);
     let made = Hub::builder()
-        .on_broadcast_async(move |draft| {
+        .on_broadcast(move |draft| {
             let (hub, refused) = (inner.get().cloned(), Arc::clone(&count));
             async move {
                 if draft.event().data() == "parent" {
@@ -301,7 +301,7 @@ async fn what_a_hook_publishes_comes_after_its_parent() -> TestResult {
                         refused.fetch_add(1, Ordering::Relaxed);
                     }
                 }
-                Ok(Verdict::Keep)
+                Ok::<_, HookError>(Verdict::Keep)
             }
         })
         .build()?;
@@ -320,25 +320,22 @@ async fn a_hook_publishes_to_another_hub_and_not_back() -> TestResult {
     let first = Arc::new(OnceLock::<Hub>::new());
     let back = Arc::clone(&first);
     let second = Hub::builder()
-        .on_broadcast_async(move |_| {
+        .on_broadcast(move |_| {
             let back = back.get().cloned();
             async move {
                 let back = back.ok_or("it is set by now")?.broadcast(Event::new("back")).await;
-                Ok(match back {
-                    Err(PublishError::InsideHook) => Verdict::Keep,
-                    other => return Err(format!("{other:?}").into()),
-                })
+                match back {
+                    Err(PublishError::InsideHook) => Ok(Verdict::Keep),
+                    other => Err(HookError::from(format!("{other:?}"))),
+                }
             }
         })
         .build()?;
     let bridge = second.clone();
     let made = Hub::builder()
-        .on_broadcast_async(move |draft| {
+        .on_broadcast(move |draft| {
             let (bridge, event) = (bridge.clone(), draft.event().clone());
-            async move {
-                bridge.broadcast(event).await?;
-                Ok(Verdict::Keep)
-            }
+            async move { bridge.broadcast(event).await.map(|_| Verdict::Keep) }
         })
         .build()?;
     let _ = first.set(made.clone());
@@ -354,7 +351,7 @@ async fn follow_ups_without_end_are_cut_off() -> TestResult {
         .history(1000)
         .on_broadcast(|draft| {
             draft.follow_up(draft.audience(), Event::new("more"));
-            Ok(Verdict::Keep)
+            Verdict::Keep
         })
         .build()?;
     hub.publish(&topic("t"), Event::new("x")).await?;
@@ -373,41 +370,31 @@ async fn hooks_sync_and_async_run_in_order_of_registration() -> TestResult {
     let (c1, c2, d1, d2, b1, b2) =
         (note("c1"), note("c2"), note("d1"), note("d2"), note("b1"), note("b2"));
     let hub = Hub::builder()
-        .on_connect_async(move |_| {
+        .on_connect(move |_| {
             let c1 = c1.clone();
             async move {
                 sleep(Duration::from_millis(10)).await;
                 c1();
-                Ok(())
             }
         })
-        .on_connect(move |_| {
-            c2();
-            Ok(())
-        })
-        .on_disconnect_async(move |_, why| {
+        .on_connect(move |_| c2())
+        .on_disconnect(move |_, why| {
             assert_eq!(why, CloseReason::ClientGone);
             let d1 = d1.clone();
-            async move {
-                d1();
-                Ok(())
-            }
+            async move { d1() }
         })
-        .on_disconnect(move |_, _| {
-            d2();
-            Ok(())
-        })
-        .on_broadcast_async(move |_| {
+        .on_disconnect(move |_, _| d2())
+        .on_broadcast(move |_| {
             let b1 = b1.clone();
             async move {
                 sleep(Duration::from_millis(10)).await;
                 b1();
-                Ok(Verdict::Keep)
+                Verdict::Keep
             }
         })
         .on_broadcast(move |_| {
             b2();
-            Ok(Verdict::Keep)
+            Verdict::Keep
         })
         .build()?;
     drop(hub.subscribe(topic("t")).open()?);
@@ -420,17 +407,15 @@ async fn hooks_sync_and_async_run_in_order_of_registration() -> TestResult {
 #[tokio::test(start_paused = true)]
 async fn a_broadcast_hook_replaces_or_vetoes_before_anything_is_stored_or_sent() -> TestResult {
     let hub = Hub::builder()
-        .on_broadcast(|draft| {
-            Ok(match draft.event().data() {
-                "secret" => Verdict::Replace(Event::new("redacted")),
-                "never" => Verdict::Veto,
-                _ => Verdict::Keep,
-            })
+        .on_broadcast(|draft| match draft.event().data() {
+            "secret" => Verdict::Replace(Event::new("redacted")),
+            "never" => Verdict::Veto,
+            _ => Verdict::Keep,
         })
         // The second hook sees what the first one made of it.
         .on_broadcast(|draft| {
             assert_ne!(draft.event().data(), "secret");
-            Ok(Verdict::Keep)
+            Verdict::Keep
         })
         .build()?;
     let news = topic("news");
@@ -448,14 +433,14 @@ async fn a_broadcast_hook_replaces_or_vetoes_before_anything_is_stored_or_sent()
 async fn a_hook_that_fails_panics_or_hangs_breaks_nothing() -> TestResult {
     let hub = Hub::builder()
         .hook_timeout(Duration::from_secs(1))
-        .on_connect(|_| Err("fails".into()))
-        .on_connect(|_| panic!("panics"))
-        .on_connect_async(|_| std::future::pending())
-        .on_disconnect(|_, _| panic!("panics"))
-        .on_broadcast(|_| Err("fails".into()))
-        .on_broadcast(|_| panic!("panics"))
-        .on_broadcast_async(|_| async { panic!("panics later") })
-        .on_broadcast_async(|_| std::future::pending())
+        .on_connect(|_| Err::<(), _>("fails"))
+        .on_connect(|_| -> () { panic!("panics") })
+        .on_connect(|_| std::future::pending::<()>())
+        .on_disconnect(|_, _| -> () { panic!("panics") })
+        .on_broadcast(|_| Err::<Verdict, _>("fails"))
+        .on_broadcast(|_| -> Verdict { panic!("panics") })
+        .on_broadcast(async |_| -> Verdict { panic!("panics later") })
+        .on_broadcast(|_| std::future::pending::<Verdict>())
         .build()?;
     let mut subscription = hub.subscribe(topic("t")).open()?;
     hub.publish(&topic("t"), Event::new("x")).await?;

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use receiving::{Received, data, received, settle};
 use sse_kit_broadcast::{
-    BuildError, CloseReason, ConnectionId, ConnectionState, Hub, PresenceChange, SendError,
+    CloseReason, ConnectionId, ConnectionState, Hub, HubBuildError, PresenceChange, SendError,
     SlowConsumer,
 };
 use sse_kit_event::{Event, LastEventId, Topic, Topics};
@@ -42,7 +42,7 @@ async fn queue_and_history_are_bounded_by_configuration_with_the_defaults_100_an
         assert_eq!(hub.history(&news, usize::MAX).len(), history);
     }
     for builder in [Hub::builder().queue(0), Hub::builder().shards(0)] {
-        assert!(matches!(builder.build(), Err(BuildError::Zero { .. })));
+        assert!(matches!(builder.build(), Err(HubBuildError::Zero { .. })));
     }
     Ok(())
 }
@@ -54,7 +54,6 @@ async fn a_connection_has_an_id_metadata_and_a_time_and_leaves_once() -> TestRes
     let hub = Hub::builder()
         .on_disconnect(move |_, _| {
             counter.fetch_add(1, Ordering::Relaxed);
-            Ok(())
         })
         .build()?;
     let before = SystemTime::now();
@@ -122,7 +121,6 @@ async fn every_disconnect_fires_once_eviction_included() -> TestResult {
         .queue(1)
         .on_disconnect(move |connection, why| {
             notes.lock().unwrap().push((connection.id().to_string(), why));
-            Ok(())
         })
         .build()?;
     let open = |id: &str| {

@@ -26,7 +26,7 @@ async fn a_publish_that_is_tried_again_repeats_nothing() -> TestResult {
                 draft.follow_up(topic("audit"), Event::new("an order"));
                 draft.follow_up(Audience::Everyone, Event::new("sold"));
             }
-            Ok(Verdict::Keep)
+            Verdict::Keep
         })
         .build()?;
     let first = hub.publish(&topic("orders"), once("1", "key")).await?;
@@ -47,10 +47,10 @@ async fn what_follows_a_vetoed_publish_is_not_repeated_either() -> TestResult {
     let hub = Hub::builder()
         .on_broadcast(|draft| {
             if draft.topic() == Some(&topic("audit")) {
-                return Ok(Verdict::Keep);
+                return Verdict::Keep;
             }
             draft.follow_up(topic("audit"), Event::new("vetoed one"));
-            Ok(Verdict::Veto)
+            Verdict::Veto
         })
         .build()?;
     for _ in 0..3 {
@@ -67,10 +67,10 @@ async fn a_publish_that_was_vetoed_and_passes_later_is_not_lost() -> TestResult 
     let hub = Hub::builder()
         .on_broadcast(move |draft| {
             if draft.topic() == Some(&topic("audit")) || asked.fetch_add(1, Ordering::Relaxed) > 0 {
-                return Ok(Verdict::Keep);
+                return Verdict::Keep;
             }
             draft.follow_up(topic("audit"), Event::new("vetoed one"));
-            Ok(Verdict::Veto)
+            Verdict::Veto
         })
         .build()?;
     let vetoed = hub.publish(&topic("orders"), once("1", "key")).await;

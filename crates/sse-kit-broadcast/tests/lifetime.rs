@@ -8,7 +8,7 @@ use std::time::Duration;
 use patience::soon;
 use receiving::{Received, data, received, settle};
 use sse_kit_broadcast::{
-    BuildError, Goodbye, Hub, PublishError, RecvError, SubscribeError, Verdict,
+    Goodbye, HookError, Hub, HubBuildError, PublishError, RecvError, SubscribeError, Verdict,
 };
 use sse_kit_event::{Audience, Event, EventName, Topic, Topics};
 
@@ -88,7 +88,7 @@ async fn when_the_last_handle_goes_the_streams_end() -> TestResult {
 async fn its_tasks_end_with_it() -> TestResult {
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let before = tasks();
-    let hub = Hub::builder().history_age(Duration::from_secs(9)).on_connect(|_| Ok(())).build()?;
+    let hub = Hub::builder().history_age(Duration::from_secs(9)).on_connect(|_| ()).build()?;
     let tab = hub.subscribe(topic("a")).open()?;
     settle().await;
     assert!(tasks() > before);
@@ -150,7 +150,7 @@ async fn users_cannot_publish_what_only_sse_kit_may_say() -> TestResult {
 #[tokio::test(start_paused = true)]
 async fn a_hook_cannot_publish_what_only_sse_kit_may_say() -> TestResult {
     let hub = Hub::builder()
-        .on_broadcast(|draft| {
+        .on_broadcast(|draft| -> Result<_, HookError> {
             let control = sse_kit_event::control::ControlName::Gap.event();
             Ok(match draft.event().data() {
                 "replace" => Verdict::Replace(control),
@@ -174,5 +174,5 @@ async fn a_hook_cannot_publish_what_only_sse_kit_may_say() -> TestResult {
 
 #[test]
 fn outside_of_a_runtime_there_is_an_error_and_no_panic() {
-    assert_eq!(Hub::builder().build().err(), Some(BuildError::NoRuntime));
+    assert_eq!(Hub::builder().build().err(), Some(HubBuildError::NoRuntime));
 }

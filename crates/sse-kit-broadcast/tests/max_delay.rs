@@ -6,7 +6,7 @@ mod receiving;
 use std::time::Duration;
 
 use receiving::{received, settle};
-use sse_kit_broadcast::{BuildError, Goodbye, Hub, Subscription};
+use sse_kit_broadcast::{Goodbye, Hub, HubBuildError, Subscription};
 use sse_kit_event::{Event, Topic, Topics};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
@@ -133,6 +133,6 @@ async fn a_delay_that_nobody_means_is_refused() {
     let built = Hub::builder().max_delay(Duration::MAX).build();
     let most = Duration::from_secs(60);
     assert!(
-        matches!(built, Err(BuildError::TooLong { setting: "max_delay", max: m }) if m == most)
+        matches!(built, Err(HubBuildError::TooLong { setting: "max_delay", max: m }) if m == most)
     );
 }

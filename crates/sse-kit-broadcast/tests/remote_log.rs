@@ -282,7 +282,7 @@ async fn what_the_log_does_not_take_here_is_kept_from_others_on_terms() {
         let log = Remote::new();
         let mut builder = Hub::builder().heartbeat(None).log(log.clone());
         if hooks {
-            builder = builder.on_broadcast(|_| Ok(Verdict::Keep));
+            builder = builder.on_broadcast(|_| Verdict::Keep);
         }
         let hub = builder.on_append_failure(OnAppendFailure::DeliverLocally).build().unwrap();
         let mut stream = resume(&hub, id(1, 11));

@@ -1,4 +1,4 @@
-//! Resuming from a cursor: what is replayed, and when a gap is told (reliability rules, section 1).
+//! Resuming from a cursor: what is replayed, and when a gap is reported.
 
 mod receiving;
 

@@ -27,7 +27,6 @@ async fn fifty_stuck_connections_delay_nobody_and_are_told_their_end() -> TestRe
         .on_disconnect(move |_, why| {
             assert_eq!(why, CloseReason::TooSlow);
             counter.fetch_add(1, Ordering::Relaxed);
-            Ok(())
         })
         .build()?;
     let open = || hub.subscribe(topic("t")).slow_consumer(SlowConsumer::Disconnect).open();

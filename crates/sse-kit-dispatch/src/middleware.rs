@@ -6,9 +6,9 @@
 //! of a function; a type implements [`Middleware`].
 
 mod deduplicate;
+mod dispatch_log;
 mod rate_limit;
 mod timeout;
-mod trace;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,9 +23,9 @@ use crate::registry::Registry;
 
 pub(crate) use deduplicate::Claims;
 pub use deduplicate::Deduplicate;
+pub use dispatch_log::DispatchLog;
 pub use rate_limit::RateLimit;
 pub use timeout::Timeout;
-pub use trace::Trace;
 
 /// A layer around the handlers.
 ///
@@ -82,6 +82,11 @@ impl Next {
     }
 
     /// Runs the rest of the way, with this event or another. It may be run again.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, the callback that runs is dropped where it waits, and later ones do
+    /// not run.
     pub fn run(
         &self,
         event: impl Into<Arc<DomainEvent>>,

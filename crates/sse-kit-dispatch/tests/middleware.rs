@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use sse_kit_dispatch::middleware::{Deduplicate, RateLimit, Timeout, Trace};
+use sse_kit_dispatch::middleware::{Deduplicate, DispatchLog, RateLimit, Timeout};
 use sse_kit_dispatch::{BoxError, DispatchError, Dispatched, Dispatcher, DomainEvent, Ending};
 use tokio::time::{Instant, advance, sleep};
 use tracing_subscriber::filter::LevelFilter;
@@ -200,7 +200,7 @@ fn a_trace_says_how_long_it_took_and_failures_are_logged_with_their_causes() -> 
         .with_writer(move || writer.clone())
         .finish();
     let dispatcher = Dispatcher::new();
-    dispatcher.middleware(Trace);
+    dispatcher.middleware(DispatchLog);
     dispatcher.on("job:*", |_| ())?;
     dispatcher.on_typed("job:done", |_: u32| ())?;
     dispatcher.middleware_fn(|event, next| async move {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::Value;
-use sse_kit_dispatch::middleware::{Timeout, Trace};
+use sse_kit_dispatch::middleware::{DispatchLog, Timeout};
 use sse_kit_dispatch::{BoxError, DispatchError, Dispatcher, DomainEvent};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -58,7 +58,7 @@ async fn nested_without_end() -> TestResult {
     let (dispatcher, calls) = (Dispatcher::new(), Arc::new(AtomicUsize::new(0)));
     let (weak, counter) = (dispatcher.downgrade(), Arc::clone(&calls));
     // Their frames stand on the stack as well.
-    dispatcher.middleware(Trace);
+    dispatcher.middleware(DispatchLog);
     dispatcher.middleware(Timeout::new(Duration::from_secs(60)));
     for _ in 0..10 {
         dispatcher.middleware_fn(|event, next| async move { next.run(event).await });

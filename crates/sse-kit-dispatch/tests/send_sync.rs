@@ -1,6 +1,6 @@
 //! All public types can be sent to and shared with other threads.
 
-use sse_kit_dispatch::middleware::{Deduplicate, Next, RateLimit, Timeout, Trace};
+use sse_kit_dispatch::middleware::{Deduplicate, DispatchLog, Next, RateLimit, Timeout};
 use sse_kit_dispatch::{
     Awaited, Callback, CallbackError, Called, DataError, DispatchError, Dispatched, Dispatcher,
     DomainEvent, DomainEventError, Ending, EventType, Handler, HandlerError, HandlerId,
@@ -36,6 +36,6 @@ fn public_types_are_send_and_sync() {
     is_send_and_sync::<Ready>();
     is_send_and_sync::<RateLimit>();
     is_send_and_sync::<Timeout>();
-    is_send_and_sync::<Trace>();
+    is_send_and_sync::<DispatchLog>();
     is_send_and_sync::<WeakDispatcher>();
 }

@@ -76,4 +76,4 @@ pub use static_topic::StaticTopic;
 pub use text::{TextError, TextErrorKind};
 pub use topic::Topic;
 pub use topics::{Topics, TopicsError};
-pub use trace_context::{TraceContext, TraceContextError};
+pub use trace_context::TraceContext;

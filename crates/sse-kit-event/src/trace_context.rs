@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::text::{TextError, TextErrorKind};
+
 /// The position in a distributed trace at which an event was published: the `traceparent` of the
 /// [W3C Trace Context][spec].
 ///
@@ -16,7 +18,7 @@ use std::str::FromStr;
 /// let context: TraceContext = text.parse()?;
 /// assert!(context.is_sampled());
 /// assert_eq!(context.to_string(), text);
-/// # Ok::<(), sse_kit_event::TraceContextError>(())
+/// # Ok::<(), sse_kit_event::TextError>(())
 /// ```
 ///
 /// [spec]: https://www.w3.org/TR/trace-context/#traceparent-header
@@ -59,28 +61,32 @@ impl TraceContext {
 }
 
 impl FromStr for TraceContext {
-    type Err = TraceContextError;
+    type Err = TextError;
 
     /// Parses the value of a header `traceparent`. Later versions of the format are read as the
     /// specification requires: by the fields that they share with the first.
-    fn from_str(text: &str) -> Result<Self, TraceContextError> {
-        let (known, rest) = text.split_at_checked(Self::LEN).ok_or(TraceContextError)?;
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        Self::parse(text).ok_or_else(|| {
+            let rule = "it must be a version, a trace id, a span id and flags, of 2, 32, 16 and 2 \
+                        hexadecimal digits in lower case, separated by `-`, and no id may be 0";
+            TextError::new(text, "a `traceparent`", TextErrorKind::Form, rule)
+        })
+    }
+}
+
+impl TraceContext {
+    fn parse(text: &str) -> Option<Self> {
+        let (known, rest) = text.split_at_checked(Self::LEN)?;
         let mut fields = known.split('-');
         let mut field = |len| fields.next().and_then(|text| hex(text, len));
         let (version, trace_id) = (field(2), field(32));
         let (span_id, flags) = (field(16), field(2));
         let is_extended = version.is_some_and(|version| version > 0) && rest.starts_with('-');
         if version == Some(0xff) || !(rest.is_empty() || is_extended) {
-            return Err(TraceContextError);
+            return None;
         }
-        let span_id = span_id.and_then(|id| u64::try_from(id).ok());
-        let flags = flags.and_then(|flags| u8::try_from(flags).ok());
-        let (Some(_), Some(trace_id), Some(span_id), Some(flags)) =
-            (version, trace_id, span_id, flags)
-        else {
-            return Err(TraceContextError);
-        };
-        Self::new(trace_id, span_id, flags).ok_or(TraceContextError)
+        let (_, span_id) = (version?, u64::try_from(span_id?).ok()?);
+        Self::new(trace_id?, span_id, u8::try_from(flags?).ok()?)
     }
 }
 
@@ -102,14 +108,6 @@ impl fmt::Debug for TraceContext {
         write!(f, "TraceContext({self})")
     }
 }
-
-/// The error for a text that is not a `traceparent`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "not a `traceparent`: it must be a version, a trace id, a span id and flags, of 2, 32, 16 and 2 \
-     hexadecimal digits in lower case, separated by `-`, and no id may be 0"
-)]
-pub struct TraceContextError;
 
 #[cfg(test)]
 mod tests {
@@ -144,7 +142,8 @@ mod tests {
             TEXT.replacen("00", "cc", 1) + "more",
             "é".repeat(55),
         ] {
-            assert_eq!(text.parse::<TraceContext>(), Err(TraceContextError), "{text}");
+            let error = text.parse::<TraceContext>().expect_err(&text);
+            assert!(error.to_string().contains("is not a `traceparent`: it must be"), "{error}");
         }
     }
 }

@@ -5,7 +5,7 @@ use sse_kit_event::{
     Audience, ConnectionId, DecodeError, Decoded, Decoder, EncodedEvent, EncodedEventError, Epoch,
     Event, EventId, EventKey, EventName, IdempotencyKey, LastEventId, Message, RandomError,
     SeveralTopics, StaticTopic, Text, TextError, TextErrorKind, Topic, TopicPattern, Topics,
-    TopicsError, TraceContext, TraceContextError,
+    TopicsError, TraceContext,
 };
 use sse_kit_test_support::assert_send_and_sync;
 
@@ -40,7 +40,6 @@ assert_send_and_sync!(
     Topics,
     TopicsError,
     TraceContext,
-    TraceContextError,
 );
 
 #[cfg(feature = "json")]

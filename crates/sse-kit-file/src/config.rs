@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::error::OpenError;
+use crate::error::FileOpenError;
 
 /// The settings of a [`FileLog`](crate::FileLog).
 ///
@@ -104,14 +104,14 @@ impl FileConfig {
         Self { append_deadline: deadline, ..self }
     }
 
-    pub(crate) fn check(&self) -> Result<(), OpenError> {
+    pub(crate) fn check(&self) -> Result<(), FileOpenError> {
         let limits = [
             ("max_bytes", self.max_bytes, Self::MIN_BYTES),
             ("max_events", self.max_events.unwrap_or(1), 1),
         ];
         for (setting, value, min) in limits {
             if value < min {
-                return Err(OpenError::TooSmall { setting, value, min });
+                return Err(FileOpenError::TooSmall { setting, value, min });
             }
         }
         Ok(())

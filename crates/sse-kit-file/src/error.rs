@@ -7,7 +7,7 @@ use std::time::Duration;
 /// The error of [`FileLog::open`](crate::FileLog::open).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum OpenError {
+pub enum FileOpenError {
     /// The path is not a directory, or a directory with other files than those of a store. Nothing
     /// in it was changed.
     #[error("{} is not a store of sse-kit; name a directory that is empty or does not exist", path.display())]

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::catalog::CatalogError;
 use crate::config::FileConfig;
 use crate::disk::{Directory, Disk};
-use crate::error::OpenError;
+use crate::error::FileOpenError;
 use crate::lock::Lock;
 use crate::queue::Waiting;
 use crate::record;
@@ -87,14 +87,14 @@ impl FileLog {
     ///
     /// # Errors
     ///
-    /// [`OpenError`] if the directory is not a store, if another process keeps it open, or if the
+    /// [`FileOpenError`] if the directory is not a store, if another process keeps it open, or if the
     /// operating system refuses.
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped before it completes, the store may still be opened in the
     /// background; it is then closed at once.
-    pub async fn open(config: FileConfig) -> Result<Self, OpenError> {
+    pub async fn open(config: FileConfig) -> Result<Self, FileOpenError> {
         config.check()?;
         let path = config.directory.clone();
         let opening = tokio::task::spawn_blocking(move || {
@@ -102,7 +102,7 @@ impl FileLog {
             let disk = Arc::new(Directory(config.directory.clone()));
             Self::open_on(disk, &config, Some(lock))
         });
-        opening.await.unwrap_or_else(|error| Err(OpenError::Io { path, source: error.into() }))
+        opening.await.unwrap_or_else(|error| Err(FileOpenError::Io { path, source: error.into() }))
     }
 
     /// Opens the store on a disk.
@@ -110,13 +110,13 @@ impl FileLog {
         disk: Arc<dyn Disk>,
         config: &FileConfig,
         lock: Option<Lock>,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<Self, FileOpenError> {
         let Store { catalog, tail, epoch, lineage, is_damaged } = recovery::open(disk, config)?;
         let shared = Arc::new(Shared::new(epoch, catalog));
         let held = Held::new(lock, &shared);
         shared.damaged.add(u64::from(is_damaged));
         let warm_up = WarmUp::read(&shared, config)
-            .map_err(|source| OpenError::Io { path: config.directory.clone(), source })?;
+            .map_err(|source| FileOpenError::Io { path: config.directory.clone(), source })?;
         let begin = warm_up.records.front().map(|(offset, _)| offset - 1);
         let begin = EventId::new(epoch, begin.unwrap_or(shared.catalog.through()));
         let start = Start {

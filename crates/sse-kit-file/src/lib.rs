@@ -64,6 +64,6 @@ mod tail;
 mod writer;
 
 pub use config::{FileConfig, SyncMode};
-pub use error::OpenError;
+pub use error::FileOpenError;
 pub use file_log::FileLog;
 pub use status::{FileStats, FileStatus};

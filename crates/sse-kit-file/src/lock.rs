@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use fs4::{FileExt, TryLockError};
 
 use crate::disk::sync_directory;
-use crate::error::OpenError;
+use crate::error::FileOpenError;
 
 /// The file that marks a directory as a store, and that its process holds the lock of.
 pub(crate) const NAME: &str = "sse-kit.lock";
@@ -25,10 +25,10 @@ pub(crate) struct Lock(#[expect(dead_code, reason = "the file is kept for its lo
 
 impl Lock {
     /// Creates the store if it does not exist, and waits for its lock.
-    pub(crate) fn take(directory: &Path, wait: Duration) -> Result<Self, OpenError> {
-        let failed = |source| OpenError::Io { path: directory.to_owned(), source };
+    pub(crate) fn take(directory: &Path, wait: Duration) -> Result<Self, FileOpenError> {
+        let failed = |source| FileOpenError::Io { path: directory.to_owned(), source };
         if !is_store(directory).map_err(failed)? {
-            return Err(OpenError::NotAStore { path: directory.to_owned() });
+            return Err(FileOpenError::NotAStore { path: directory.to_owned() });
         }
         let path = directory.join(NAME);
         let mut options = OpenOptions::new();
@@ -45,7 +45,7 @@ impl Lock {
                 Err(TryLockError::WouldBlock) => {
                     let holder = fs::read_to_string(&path).unwrap_or_default();
                     let (path, holder) = (directory.to_owned(), holder.trim().to_owned());
-                    return Err(OpenError::Locked { path, holder, waited: since.elapsed() });
+                    return Err(FileOpenError::Locked { path, holder, waited: since.elapsed() });
                 }
             }
         }

@@ -276,11 +276,11 @@ impl DiskFile for Open {
 }
 
 /// Opens the store on a disk.
-fn open(disk: &ModelDisk) -> Result<Store, crate::OpenError> {
+fn open(disk: &ModelDisk) -> Result<Store, crate::FileOpenError> {
     open_with(disk, &config())
 }
 
-fn open_with(disk: &ModelDisk, config: &FileConfig) -> Result<Store, crate::OpenError> {
+fn open_with(disk: &ModelDisk, config: &FileConfig) -> Result<Store, crate::FileOpenError> {
     recovery::open(Arc::new(disk.clone()), config)
 }
 

@@ -128,7 +128,7 @@ fn record(flags: u8, mut rest: &[u8]) -> Option<Record> {
     for _ in 0..count {
         except.push(take_text(&mut rest)?.parse::<ConnectionId>().ok()?);
     }
-    let except = ConnectionSet::new(except).ok()?;
+    let except = ConnectionSet::new(except)?;
     let trace = match flags & HAS_TRACE {
         0 => None,
         _ => Some(take_trace(&mut rest)?),

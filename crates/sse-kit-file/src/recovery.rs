@@ -10,7 +10,7 @@ use sse_kit_event::{Epoch, EventId};
 use crate::catalog::{Catalog, put_aside};
 use crate::config::{FileConfig, SyncMode};
 use crate::disk::Disk;
-use crate::error::OpenError;
+use crate::error::FileOpenError;
 use crate::scan::{self, End, Scanner};
 use crate::segment::{HEAD, Head, NoHead, Segment, first_of};
 use crate::tail::{self, Tail, UNFINISHED};
@@ -43,9 +43,9 @@ struct Found {
 /// Each opening begins a new epoch that continues the one before up to the last record found. So a
 /// page that has seen more than the store holds gets a gap, whatever the reason: a write that was
 /// torn, a disk that lost data that it had confirmed, or a backup that was put back.
-pub(crate) fn open(disk: Arc<dyn Disk>, config: &FileConfig) -> Result<Store, OpenError> {
-    let failed = |source| OpenError::Io { path: config.directory.clone(), source };
-    let random = |error: getrandom::Error| OpenError::Random(error.into());
+pub(crate) fn open(disk: Arc<dyn Disk>, config: &FileConfig) -> Result<Store, FileOpenError> {
+    let failed = |source| FileOpenError::Io { path: config.directory.clone(), source };
+    let random = |error: getrandom::Error| FileOpenError::Random(error.into());
     let found = find(&*disk, config)?;
     let epoch = Epoch::new(getrandom::u64().map_err(random)?);
     let last = found.last.filter(|_| !found.is_uncertain);
@@ -71,8 +71,8 @@ pub(crate) fn open(disk: Arc<dyn Disk>, config: &FileConfig) -> Result<Store, Op
     Ok(Store { catalog, tail, epoch, lineage, is_damaged: found.is_damaged })
 }
 
-fn find(disk: &dyn Disk, config: &FileConfig) -> Result<Found, OpenError> {
-    let failed = |source| OpenError::Io { path: config.directory.clone(), source };
+fn find(disk: &dyn Disk, config: &FileConfig) -> Result<Found, FileOpenError> {
+    let failed = |source| FileOpenError::Io { path: config.directory.clone(), source };
     let names = disk.list().map_err(failed)?;
     if names.iter().any(|name| name == UNFINISHED) {
         disk.remove(UNFINISHED).map_err(failed)?;
@@ -86,7 +86,7 @@ fn find(disk: &dyn Disk, config: &FileConfig) -> Result<Found, OpenError> {
             Ok(head) if head.name() == *name => Some(head),
             Ok(_) | Err(NoHead::Damaged) => None,
             Err(NoHead::OtherVersion) => {
-                return Err(OpenError::OtherVersion { name: name.clone() });
+                return Err(FileOpenError::OtherVersion { name: name.clone() });
             }
         });
     }

@@ -7,14 +7,14 @@ use std::time::Duration;
 use sse_kit_broadcast::{Delivery, Hub, Subscription};
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{Event, EventId, LastEventId, Topic, TraceContext};
-use sse_kit_file::{FileConfig, FileLog, FileStatus, OpenError};
+use sse_kit_file::{FileConfig, FileLog, FileOpenError, FileStatus};
 use sse_kit_test_support::{TestResult, in_time};
 
 fn topic() -> Topic {
     "files".parse().expect("a topic")
 }
 
-async fn hub(config: FileConfig) -> Result<(Hub, FileStatus), OpenError> {
+async fn hub(config: FileConfig) -> Result<(Hub, FileStatus), FileOpenError> {
     let log = FileLog::open(config).await?;
     let status = log.monitor();
     let hub = Hub::builder().heartbeat(None).history(2).log(log).build();
@@ -60,7 +60,7 @@ async fn what_is_no_store_is_refused_and_stays_as_it_was() -> TestResult {
     let before = files(&folder);
     for path in [&file, &folder] {
         let refused = FileLog::open(FileConfig::new(path)).await;
-        assert!(matches!(refused, Err(OpenError::NotAStore { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(FileOpenError::NotAStore { .. })), "{refused:?}");
     }
     assert_eq!(fs::read_to_string(&file)?, "a letter");
     assert_eq!(files(&folder), before);
@@ -95,7 +95,7 @@ async fn an_event_keeps_its_trace_over_a_restart() -> TestResult {
 async fn a_limit_that_is_too_small_is_refused() {
     for config in [FileConfig::new("never").max_bytes(1), FileConfig::new("never").max_events(0)] {
         let refused = FileLog::open(config).await;
-        assert!(matches!(refused, Err(OpenError::TooSmall { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(FileOpenError::TooSmall { .. })), "{refused:?}");
     }
     assert!(!Path::new("never").exists());
 }
@@ -128,7 +128,7 @@ async fn a_second_process_waits_for_the_first_or_says_who_it_is() -> TestResult 
     let seen = publish(&first, "1").await;
     let refused = FileLog::open(config.clone().wait_for_lock(Duration::from_millis(50))).await;
     match refused {
-        Err(OpenError::Locked { holder, .. }) => {
+        Err(FileOpenError::Locked { holder, .. }) => {
             assert_eq!(holder, format!("process {}", std::process::id()));
         }
         other => panic!("{other:?}"),

@@ -1,12 +1,15 @@
-//! The error of markup that cannot be written.
+//! The error of markup, updates and heads that cannot be written.
 
 use sse_kit_event::TextError;
 
 use crate::attribute_name::AttributeName;
 use crate::dialect::Dialect;
+use crate::selector::Selector;
 use crate::swap::Swap;
+use crate::updates::UpdateFault;
 
-/// Markup that cannot be written for this htmx, or not like this.
+/// Markup that cannot be written for this htmx, or not like this: attributes, a message of updates, or the
+/// scripts of a head.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(transparent)]
 pub struct MarkupError(#[from] pub(crate) Reason);
@@ -15,7 +18,7 @@ pub struct MarkupError(#[from] pub(crate) Reason);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MarkupErrorKind {
-    /// This htmx does not have the swap style.
+    /// This htmx does not have the swap style, or not out of band.
     Swap,
     /// The name of an event cannot stand where it is wanted, or none was given.
     EventName,
@@ -23,6 +26,14 @@ pub enum MarkupErrorKind {
     Attribute,
     /// The text is no id, or no endpoint.
     Text,
+    /// A message of this format cannot carry a modifier of the update.
+    Modifier,
+    /// A browser would not leave the content where it belongs: it is not the one element that htmx 2
+    /// needs, or something in it is not closed.
+    Content,
+    /// The head has no script of htmx, one of another version, or one that is `async`, for which
+    /// nothing can wait.
+    Htmx,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,18 +52,36 @@ pub(crate) enum Reason {
     Taken { name: AttributeName },
     #[error(transparent)]
     Text(TextError),
+    #[error("`{selector}` cannot be updated: {fault}")]
+    Update { selector: Selector, fault: UpdateFault },
+    #[error("the head has no script of htmx; put `htmx.min.js` in it, or use `PageScripts::tags`")]
+    NoHtmx,
+    #[error("the script of htmx is `async`, so its extension cannot wait for it; write `defer`")]
+    AsyncHtmx,
+    #[error("the head has a script of htmx {found}, but the page is made for htmx {dialect}")]
+    OtherHtmx { found: u32, dialect: Dialect },
 }
 
 impl MarkupError {
     /// Returns the kind of the error.
     pub fn kind(&self) -> MarkupErrorKind {
-        match self.0 {
+        match &self.0 {
             Reason::Swap { .. } => MarkupErrorKind::Swap,
             Reason::NoName | Reason::NotInList { .. } | Reason::NotInTrigger { .. } => {
                 MarkupErrorKind::EventName
             }
             Reason::Taken { .. } => MarkupErrorKind::Attribute,
             Reason::Text(_) => MarkupErrorKind::Text,
+            Reason::Update { fault, .. } => fault.kind(),
+            Reason::NoHtmx | Reason::AsyncHtmx | Reason::OtherHtmx { .. } => MarkupErrorKind::Htmx,
+        }
+    }
+
+    /// Returns the selector of the target that cannot be updated, if the error is that of an update.
+    pub fn selector(&self) -> Option<&Selector> {
+        match &self.0 {
+            Reason::Update { selector, .. } => Some(selector),
+            _ => None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The places of scripts among the entries of a head.
 
 use crate::dialect::Dialect;
+use crate::error::{MarkupError, Reason};
 use crate::html::Html;
 use crate::script::Script;
 use crate::script_url::{Version, version_of};
@@ -23,22 +24,22 @@ impl Head {
     }
 
     /// Finds the first script of htmx that runs.
-    pub(crate) fn find_htmx(&self, dialect: Dialect) -> Result<Place, HeadError> {
+    pub(crate) fn find_htmx(&self, dialect: Dialect) -> Result<Place, MarkupError> {
         for (at, script) in self.scripts() {
             match url(script).and_then(|url| version_of(&url, "htmx")) {
                 None => continue,
                 Some(Version::Major(found)) if found.to_string() != dialect.to_string() => {
-                    return Err(HeadError::OtherVersion { found, dialect });
+                    return Err(Reason::OtherHtmx { found, dialect }.into());
                 }
                 Some(Version::Major(_) | Version::Unknown) => {}
             }
             if script.has("async") {
-                return Err(HeadError::Async);
+                return Err(Reason::AsyncHtmx.into());
             }
             let is_deferred = script.has("defer") || is_module(script);
             return Ok(Place { next: at + 1, is_deferred });
         }
-        Err(HeadError::NotFound)
+        Err(Reason::NoHtmx.into())
     }
 
     /// Returns `true` if the extension for Server-Sent Events is there, that of either version.
@@ -101,24 +102,4 @@ fn runs(script: ScriptElement<'_>) -> bool {
 
 fn kind(script: ScriptElement<'_>) -> &str {
     script.get("type").unwrap_or_default().trim_matches(|c: char| c.is_ascii_whitespace())
-}
-
-/// A head into which nothing can be inserted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum HeadError {
-    /// The head has no script of htmx.
-    #[error("the head has no script of htmx; put `htmx.min.js` in it, or use `PageScripts::tags`")]
-    NotFound,
-    /// The script of htmx is `async`: it runs at any time, so nothing can wait for it.
-    #[error("the script of htmx is `async`, so its extension cannot wait for it; write `defer`")]
-    Async,
-    /// The head has a script of htmx whose URL names another version.
-    #[error("the head has a script of htmx {found}, but the page is made for htmx {dialect}")]
-    OtherVersion {
-        /// The major version that is there.
-        found: u32,
-        /// The version that the page is for.
-        dialect: Dialect,
-    },
 }

@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::attributes::Attributes;
 use crate::dialect::Dialect;
-use crate::head::{Head, HeadError};
+use crate::error::MarkupError;
+use crate::head::Head;
 use crate::html::Html;
 use crate::nonce::Nonce;
 use crate::script::Script;
@@ -140,8 +141,8 @@ impl PageScripts {
     ///
     /// # Errors
     ///
-    /// [`HeadError`] when htmx is not there, is `async`, or is another version.
-    pub fn insert_into(&self, head: &mut Vec<Html>) -> Result<(), HeadError> {
+    /// [`MarkupError`] when htmx is not there, is `async`, or is another version.
+    pub fn insert_into(&self, head: &mut Vec<Html>) -> Result<(), MarkupError> {
         let found = Head::read(head);
         let mut place = found.find_htmx(self.dialect)?;
         if !found.has_extension() {

@@ -1,6 +1,6 @@
 //! Several updates in one message.
 
-use crate::error::MarkupError;
+use crate::error::{MarkupError, MarkupErrorKind, Reason};
 use crate::escape::write_escaped;
 use crate::html::Html;
 use crate::message_format::MessageFormat;
@@ -68,14 +68,14 @@ impl Updates {
     ///
     /// # Errors
     ///
-    /// [`UpdatesError`] names the target of the first update that this htmx cannot make, and why.
-    pub fn render(&self, format: impl Into<MessageFormat>) -> Result<Html, UpdatesError> {
+    /// [`MarkupError`] names the target of the first update that this htmx cannot make, and why.
+    pub fn render(&self, format: impl Into<MessageFormat>) -> Result<Html, MarkupError> {
         let format = format.into();
         let mut message = String::new();
         for update in self {
-            write_update(&mut message, update, format).map_err(|reason| UpdatesError {
+            write_update(&mut message, update, format).map_err(|fault| Reason::Update {
                 selector: update.target().selector().into_owned(),
-                reason,
+                fault,
             })?;
         }
         Ok(Html::trusted(message))
@@ -86,7 +86,7 @@ fn write_update(
     message: &mut String,
     update: &Update,
     format: MessageFormat,
-) -> Result<(), Reason> {
+) -> Result<(), UpdateFault> {
     let swap = update.swap(format)?;
     let modifiers = update.modifiers();
     let unknown = match format {
@@ -95,12 +95,12 @@ fn write_update(
         MessageFormat::V4 => None,
     };
     if let Some(modifier) = unknown {
-        return Err(Reason::Modifier { modifier, format });
+        return Err(UpdateFault::Modifier { modifier, format });
     }
     let (start, selector, content) = (message.len(), update.target().selector(), update.content());
     let part = match (format, swap) {
         (MessageFormat::V2 | MessageFormat::Both, Swap::TextContent) => {
-            return Err(Reason::TextContent);
+            return Err(UpdateFault::TextContent);
         }
         (MessageFormat::V2, _) => write_out_of_band(message, &selector, swap, content)?,
         (MessageFormat::V4 | MessageFormat::Both, _) => {
@@ -169,47 +169,11 @@ impl<'a> IntoIterator for &'a Updates {
     }
 }
 
-/// An update that cannot be written for this htmx.
+/// The reason why one update cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{selector}` cannot be updated: {reason}")]
-pub struct UpdatesError {
-    selector: Selector,
-    reason: Reason,
-}
-
-/// The kind of an [`UpdatesError`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum UpdatesErrorKind {
-    /// This htmx does not have the swap style, or not out of band.
-    Swap,
-    /// A message of this format cannot carry a modifier of the update.
-    Modifier,
-    /// A browser would not leave the content where it belongs: it is not the one element that htmx 2
-    /// needs, or something in it is not closed.
-    Content,
-}
-
-impl UpdatesError {
-    /// Returns the kind of the error.
-    pub fn kind(&self) -> UpdatesErrorKind {
-        match self.reason {
-            Reason::Swap(_) | Reason::TextContent => UpdatesErrorKind::Swap,
-            Reason::Modifier { .. } => UpdatesErrorKind::Modifier,
-            Reason::Content(_) => UpdatesErrorKind::Content,
-        }
-    }
-
-    /// Returns the selector of the target that cannot be updated.
-    pub fn selector(&self) -> &Selector {
-        &self.selector
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-enum Reason {
+pub(crate) enum UpdateFault {
     #[error("{0}; use a swap style of both, or `Update::morph_or_replace`")]
-    Swap(#[from] MarkupError),
+    Swap(Box<MarkupError>),
     // htmx 2 has it, but gets it wrong in every swap but the main one.
     #[error("htmx 2 has no `textContent` out of band; fill it with `Html::text` instead")]
     TextContent,
@@ -217,6 +181,22 @@ enum Reason {
     Modifier { modifier: &'static str, format: MessageFormat },
     #[error("the content would not stay in its place: {0}")]
     Content(#[from] PlacementError),
+}
+
+impl UpdateFault {
+    pub(crate) fn kind(&self) -> MarkupErrorKind {
+        match self {
+            Self::Swap(_) | Self::TextContent => MarkupErrorKind::Swap,
+            Self::Modifier { .. } => MarkupErrorKind::Modifier,
+            Self::Content(_) => MarkupErrorKind::Content,
+        }
+    }
+}
+
+impl From<MarkupError> for UpdateFault {
+    fn from(error: MarkupError) -> Self {
+        Self::Swap(Box::new(error))
+    }
 }
 
 #[cfg(test)]
@@ -250,7 +230,10 @@ mod tests {
     #[test]
     fn what_a_format_cannot_carry_is_an_error() {
         let refused = |update: Update, format| match Updates::from(update).render(format) {
-            Err(UpdatesError { reason: Reason::Modifier { modifier, .. }, .. }) => Some(modifier),
+            Err(MarkupError(Reason::Update {
+                fault: UpdateFault::Modifier { modifier, .. },
+                ..
+            })) => Some(modifier),
             _ => None,
         };
         let focused = || update().focus_scroll(FocusScroll::Off);

@@ -1,9 +1,9 @@
 //! Where htmx is found among the entries of a head, and where it is not.
 
-use sse_kit_htmx::{Dialect, HeadError, Html, PageScripts};
+use sse_kit_htmx::{Dialect, Html, MarkupError, MarkupErrorKind, PageScripts};
 
 /// Inserts the scripts behind this entry, and returns the tag of the extension.
-fn extension_behind(entry: &str) -> Result<String, HeadError> {
+fn extension_behind(entry: &str) -> Result<String, MarkupError> {
     let mut head = vec![Html::trusted("<title>htmx.js</title>"), Html::trusted(entry)];
     PageScripts::new(Dialect::V2).insert_into(&mut head)?;
     assert_eq!(head.len(), 4, "{entry}");
@@ -40,7 +40,9 @@ fn htmx_where_no_browser_runs_it_does_not_count() {
         "<script>/*<script src=htmx.js>*/</script>",
         "<link rel=preload as=script href=htmx.js>",
     ] {
-        assert_eq!(extension_behind(entry), Err(HeadError::NotFound), "{entry}");
+        let error = extension_behind(entry).expect_err(entry);
+        assert!(error.to_string().contains("no script of htmx"), "{entry}: {error}");
+        assert_eq!(error.kind(), MarkupErrorKind::Htmx);
     }
 }
 
@@ -54,5 +56,6 @@ fn the_extension_waits_as_htmx_does_and_for_async_nothing_can() {
         assert!(extension_behind(entry).expect("it is found").contains(" defer"), "{entry}");
     }
     let entry = "<script async src=htmx.js></script>";
-    assert_eq!(extension_behind(entry), Err(HeadError::Async));
+    let error = extension_behind(entry).expect_err("it is `async`");
+    assert!(error.to_string().contains("`async`"), "{error}");
 }

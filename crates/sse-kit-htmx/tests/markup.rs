@@ -6,9 +6,8 @@ use sse_kit_event::control::ControlName;
 use sse_kit_event::{EventId, EventName};
 use sse_kit_htmx::compat::JobSpan;
 use sse_kit_htmx::{
-    Attributes, Connect, Dialect, Element, ElementId, EventTrigger, HeadError, Html,
-    MarkupErrorKind, NamedSwap, PageScripts, Reconnect, Script, ScriptFolder, Swap, Tag, Update,
-    Updates, UpdatesErrorKind,
+    Attributes, Connect, Dialect, Element, ElementId, EventTrigger, Html, MarkupErrorKind,
+    NamedSwap, PageScripts, Reconnect, Script, ScriptFolder, Swap, Tag, Update, Updates,
 };
 
 type TestResult = Result<(), Box<dyn Error>>;
@@ -232,8 +231,8 @@ fn what_htmx_2_cannot_replace_an_element_with_is_refused() -> TestResult {
     };
     for content in ["", "text", "<p></p><p></p>", "<p>", "<body></body>"] {
         let error = render(content).expect_err(content);
-        assert_eq!(error.kind(), UpdatesErrorKind::Content, "{content}");
-        assert_eq!(error.selector(), &"#a".parse()?);
+        assert_eq!(error.kind(), MarkupErrorKind::Content, "{content}");
+        assert_eq!(error.selector(), Some(&"#a".parse()?));
     }
     assert!(render(" <!-- a --> <p>b</p> ").is_ok());
     Ok(())
@@ -272,7 +271,8 @@ fn scripts_are_inserted_right_behind_htmx() -> TestResult {
     assert_eq!(head[4].as_str(), "<script src=\"/app.js\"></script>");
 
     let mut nothing = vec![Html::trusted("<script>htmx.js</script><!--<script src=htmx.js>-->")];
-    assert_eq!(scripts(Dialect::V4).insert_into(&mut nothing), Err(HeadError::NotFound));
+    let error = scripts(Dialect::V4).insert_into(&mut nothing).expect_err("no htmx");
+    assert_eq!((error.kind(), error.selector()), (MarkupErrorKind::Htmx, None));
     assert_eq!(nothing.len(), 1);
     Ok(())
 }
@@ -335,18 +335,17 @@ fn what_a_version_does_not_have_is_refused() -> TestResult {
     let p = Html::trusted("<p id=\"a\"></p>");
     let morph = Updates::from(Update::morph(id("a"), &p)?);
     let refused = |updates: &Updates| updates.render(dialect).map_err(|error| error.kind());
-    assert_eq!(refused(&morph), Err(UpdatesErrorKind::Swap));
+    assert_eq!(refused(&morph), Err(MarkupErrorKind::Swap));
     assert!(morph.render(Dialect::V4)?.as_str().contains("outerMorph"));
     let either = Updates::from(Update::morph_or_replace(id("a"), &p)?);
     assert!(either.render(dialect)?.as_str().contains("outerHTML:#a"));
     let text = Updates::from(Update::new(id("a"), Swap::TextContent, &p)?);
-    assert_eq!(refused(&text), Err(UpdatesErrorKind::Swap));
+    assert_eq!(refused(&text), Err(MarkupErrorKind::Swap));
 
     let mut head =
         vec![Html::trusted("<script src=\"//a.test/npm/htmx.org@2.0.4/htmx.js\"></script>")];
-    assert_eq!(
-        PageScripts::new(Dialect::V4).insert_into(&mut head),
-        Err(HeadError::OtherVersion { found: 2, dialect: Dialect::V4 })
-    );
+    let error = PageScripts::new(Dialect::V4).insert_into(&mut head).expect_err("another version");
+    assert_eq!(error.kind(), MarkupErrorKind::Htmx);
+    assert!(error.to_string().contains("htmx 2, but the page is made for htmx 4"), "{error}");
     Ok(())
 }

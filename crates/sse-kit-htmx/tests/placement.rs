@@ -5,7 +5,7 @@ use html5ever::driver::parse_document;
 use html5ever::tendril::TendrilSink;
 use html5ever::tree_builder::TreeBuilderOpts;
 use proptest::prelude::*;
-use sse_kit_htmx::{Dialect, Html, MessageFormat, Swap, Update, Updates, UpdatesErrorKind};
+use sse_kit_htmx::{Dialect, Html, MarkupErrorKind, MessageFormat, Swap, Update, Updates};
 use sse_kit_test_support::cases;
 
 const FORMATS: [MessageFormat; 3] = [MessageFormat::V2, MessageFormat::V4, MessageFormat::Both];
@@ -125,7 +125,7 @@ fn fill(content: &str) -> Update {
 fn message(updates: impl IntoIterator<Item = Update>, format: MessageFormat) -> Option<Html> {
     let rendered = Updates::from_iter(updates).render(format);
     if let Err(error) = &rendered {
-        assert_eq!(error.kind(), UpdatesErrorKind::Content, "{error}");
+        assert_eq!(error.kind(), MarkupErrorKind::Content, "{error}");
     }
     rendered.ok()
 }

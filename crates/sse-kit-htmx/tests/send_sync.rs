@@ -3,9 +3,9 @@
 use sse_kit_htmx::compat::JobSpan;
 use sse_kit_htmx::{
     AttributeName, Attributes, Connect, Dialect, Edge, Element, ElementId, Endpoint, EventTrigger,
-    FocusScroll, HeadError, Html, MarkupError, MarkupErrorKind, MessageFormat, NamedSwap, Nonce,
-    PageScripts, RandomError, Reconnect, RenderError, Script, ScriptFolder, Selector, Swap, Tag,
-    Target, TextError, Transition, Update, Updates, UpdatesError, UpdatesErrorKind,
+    FocusScroll, Html, MarkupError, MarkupErrorKind, MessageFormat, NamedSwap, Nonce, PageScripts,
+    RandomError, Reconnect, RenderError, Script, ScriptFolder, Selector, Swap, Tag, Target,
+    TextError, Transition, Update, Updates,
 };
 
 fn is_send_and_sync<T: Send + Sync + 'static>() {}
@@ -19,7 +19,6 @@ fn public_types_are_send_and_sync() {
     is_send_and_sync::<ElementId>();
     is_send_and_sync::<Endpoint>();
     is_send_and_sync::<EventTrigger>();
-    is_send_and_sync::<HeadError>();
     is_send_and_sync::<Html>();
     is_send_and_sync::<JobSpan>();
     is_send_and_sync::<MarkupError>();
@@ -36,7 +35,6 @@ fn public_types_are_send_and_sync() {
     is_send_and_sync::<TextError>();
     is_send_and_sync::<Update>();
     is_send_and_sync::<Updates>();
-    is_send_and_sync::<UpdatesError>();
     is_send_and_sync::<Dialect>();
     is_send_and_sync::<Edge>();
     is_send_and_sync::<FocusScroll>();
@@ -45,7 +43,6 @@ fn public_types_are_send_and_sync() {
     is_send_and_sync::<Reconnect>();
     is_send_and_sync::<Swap>();
     is_send_and_sync::<Transition>();
-    is_send_and_sync::<UpdatesErrorKind>();
 }
 
 #[cfg(feature = "askama")]

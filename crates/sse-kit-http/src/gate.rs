@@ -41,7 +41,7 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// ```
 /// use sse_kit_broadcast::Hub;
 /// use sse_kit_event::Topic;
-/// use sse_kit_http::{Access, Authorizer, DeniedError, Gate, Grant, OpenError, Resource};
+/// use sse_kit_http::{Access, Authorizer, DeniedError, Gate, Grant, GateOpenError, Resource};
 ///
 /// struct OwnJobs;
 ///
@@ -71,7 +71,7 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// let alices: Topic = "jobs:alice".parse()?;
 /// let response = gate.open("alice".to_owned(), hub.subscribe(&alices)).await?;
 /// let denied = gate.open("bob".to_owned(), hub.subscribe(&alices)).await;
-/// assert!(matches!(denied, Err(OpenError::Denied)));
+/// assert!(matches!(denied, Err(GateOpenError::Denied)));
 /// # Ok(()) }
 /// ```
 pub struct Gate<A: Authorizer> {
@@ -173,9 +173,9 @@ impl<A: Authorizer> Gate<A> {
     ///
     /// # Errors
     ///
-    /// [`OpenError::Denied`] if the principal may not see a topic; answer with 401 or 403.
-    /// [`OpenError::NoAnswer`] if the authorizer takes longer than the
-    /// [timeout](Gate::open_timeout); answer with [`SseResponse::busy`]. [`OpenError::Subscribe`] if
+    /// [`GateOpenError::Denied`] if the principal may not see a topic; answer with 401 or 403.
+    /// [`GateOpenError::NoAnswer`] if the authorizer takes longer than the
+    /// [timeout](Gate::open_timeout); answer with [`SseResponse::busy`]. [`GateOpenError::Subscribe`] if
     /// the subscription could not be opened.
     ///
     /// # Panics
@@ -189,7 +189,7 @@ impl<A: Authorizer> Gate<A> {
         &self,
         principal: A::Principal,
         subscribe: SubscriptionBuilder,
-    ) -> Result<SseResponse, OpenError> {
+    ) -> Result<SseResponse, GateOpenError> {
         let access = if subscribe.resumes() { Access::Replay } else { Access::Live };
         let topics = subscribe.topics().clone();
         let principal = Arc::new(principal);
@@ -201,10 +201,10 @@ impl<A: Authorizer> Gate<A> {
             let left = timeout.saturating_sub(began.elapsed());
             let Ok(grant) = tokio::time::timeout(left, asked).await else {
                 tracing::error!(?timeout, "an authorizer gave no answer; the stream is not opened");
-                return Err(OpenError::NoAnswer);
+                return Err(GateOpenError::NoAnswer);
             };
             let grant = grant?;
-            let (entry, joined) = {
+            let (registration, joined) = {
                 let mut admitted = self.shared.admitted.lock();
                 let Some(pending) = admitted.pending.get_mut(&asking.number) else { break };
                 if std::mem::take(&mut pending.revoked) {
@@ -220,15 +220,15 @@ impl<A: Authorizer> Gate<A> {
                 let lease = Mutex::new(lease);
                 let stream = Arc::new(Stream { principal, topics, access, lease });
                 admitted.streams.insert(id.clone(), Arc::clone(&stream));
-                (Entry { id, stream, shared: Arc::clone(&self.shared) }, joined)
+                (Registration { id, stream, shared: Arc::clone(&self.shared) }, joined)
             };
             let subscription = joined.backfill().await?;
-            if !entry.is_admitted() {
+            if !registration.is_admitted() {
                 break;
             }
-            return Ok(SseResponse::new(subscription).keep(entry));
+            return Ok(SseResponse::new(subscription).keep(registration));
         }
-        Err(OpenError::Denied)
+        Err(GateOpenError::Denied)
     }
 
     /// Ends the streams for which `affected` returns `true`, immediately and for good. Returns
@@ -345,13 +345,13 @@ impl<A: Authorizer> Drop for Asking<A> {
 }
 
 /// A guard that is kept with the stream. Dropping it forgets the stream.
-struct Entry<A: Authorizer> {
+struct Registration<A: Authorizer> {
     id: ConnectionId,
     stream: Arc<Stream<A::Principal>>,
     shared: Arc<Shared<A>>,
 }
 
-impl<A: Authorizer> Entry<A> {
+impl<A: Authorizer> Registration<A> {
     /// Returns `true` unless access was revoked.
     fn is_admitted(&self) -> bool {
         let admitted = self.shared.admitted.lock();
@@ -359,7 +359,7 @@ impl<A: Authorizer> Entry<A> {
     }
 }
 
-impl<A: Authorizer> Drop for Entry<A> {
+impl<A: Authorizer> Drop for Registration<A> {
     fn drop(&mut self) {
         self.shared.admitted.lock().forget(&self.id, &self.stream);
     }
@@ -368,7 +368,7 @@ impl<A: Authorizer> Drop for Entry<A> {
 /// The reason why a stream was not opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum OpenError {
+pub enum GateOpenError {
     /// The principal may not see one of the topics.
     #[error("access denied")]
     Denied,
@@ -380,7 +380,7 @@ pub enum OpenError {
     Subscribe(#[from] SubscribeError),
 }
 
-impl From<DeniedError> for OpenError {
+impl From<DeniedError> for GateOpenError {
     fn from(_: DeniedError) -> Self {
         Self::Denied
     }

@@ -8,6 +8,8 @@ use http::uri::Authority;
 use http::{HeaderMap, Uri};
 use sse_kit_event::{TextError, TextErrorKind};
 
+use crate::same_site::CrossSiteError;
+
 /// The host names that a server accepts.
 ///
 /// After a page has loaded, its site can change its DNS name to the address of this server ([DNS
@@ -50,9 +52,9 @@ impl HostRules {
     ///
     /// # Errors
     ///
-    /// [`WrongHostError`] if the host is not allowed or cannot be parsed, or if there is more than
+    /// [`CrossSiteError::Host`] if the host is not allowed or cannot be parsed, or if there is more than
     /// one.
-    pub fn ensure(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), WrongHostError> {
+    pub fn ensure(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), CrossSiteError> {
         // A request to a proxy, or over HTTP/2, has the host in the URI, which takes precedence;
         // the header then has the same host.
         let mut hosts = headers.get_all(HOST).iter();
@@ -63,7 +65,7 @@ impl HostRules {
                 let authority = Authority::try_from(host.as_bytes());
                 authority.is_ok_and(|authority| self.allow(authority.host()))
             });
-        allowed.then_some(()).ok_or(WrongHostError)
+        allowed.then_some(()).ok_or(CrossSiteError::Host)
     }
 
     fn allow(&self, host: &str) -> bool {
@@ -111,11 +113,6 @@ impl FromStr for HostName {
         Ok(Self(name.to_ascii_lowercase().into()))
     }
 }
-
-/// The error for a request to a host name that is not allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this server does not serve that host name")]
-pub struct WrongHostError;
 
 #[cfg(test)]
 mod tests {

@@ -69,8 +69,8 @@ pub use byte_stream::SseByteStream;
 pub use cors::{Cors, Origin};
 #[cfg(feature = "tower")]
 pub use cors_layer::{WithCors, WithCorsFuture};
-pub use gate::{Gate, OpenError};
-pub use host::{HostName, HostRules, WrongHostError};
+pub use gate::{Gate, GateOpenError};
+pub use host::{HostName, HostRules};
 #[cfg(feature = "tower")]
 pub use layers::{Checked, SameSiteLayer};
 pub use query::{QueryError, query_parameters};

@@ -16,14 +16,14 @@ use http::{HeaderMap, HeaderValue, Uri};
 ///
 /// # Errors
 ///
-/// [`CrossSiteError`] if the request comes from a page of another origin, or may come from one.
+/// [`CrossSiteError::Origin`] if the request comes from a page of another origin, or may come from one.
 ///
 /// ```
 /// use http::Request;
 /// use sse_kit_http::{CrossSiteError, ensure_same_site};
 ///
 /// let request = Request::post("/publish").header("sec-fetch-site", "cross-site").body(())?;
-/// assert_eq!(ensure_same_site(request.uri(), request.headers()), Err(CrossSiteError));
+/// assert_eq!(ensure_same_site(request.uri(), request.headers()), Err(CrossSiteError::Origin));
 /// # Ok::<(), http::Error>(())
 /// ```
 ///
@@ -34,7 +34,7 @@ pub fn ensure_same_site(uri: &Uri, headers: &HeaderMap) -> Result<(), CrossSiteE
         (None, Some(origin)) => is_origin_of(origin, host(uri, headers)),
         (None, None) => true,
     };
-    same_site.then_some(()).ok_or(CrossSiteError)
+    same_site.then_some(()).ok_or(CrossSiteError::Origin)
 }
 
 /// Returns the host of the request, with its port unless that is the default of the scheme.
@@ -48,10 +48,17 @@ fn is_origin_of(origin: &HeaderValue, host: Option<&str>) -> bool {
     origin.is_some_and(|(_scheme, origin)| Some(origin) == host)
 }
 
-/// The error for a request from a page of another origin.
+/// The error for a request that a page of another site has sent, or may have sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the request comes from a page of another origin")]
-pub struct CrossSiteError;
+#[non_exhaustive]
+pub enum CrossSiteError {
+    /// The request comes from a page of another origin, or may come from one.
+    #[error("the request comes from a page of another origin")]
+    Origin,
+    /// The request is for a host name that is not allowed; see [`HostRules`](crate::HostRules).
+    #[error("this server does not serve that host name")]
+    Host,
+}
 
 #[cfg(test)]
 mod tests {
@@ -93,6 +100,6 @@ mod tests {
             ensure_same_site(&uri, &HeaderMap::from_iter([origin, host]))
         };
         assert_eq!(of("https://jobs.test"), Ok(()));
-        assert_eq!(of("https://evil.test"), Err(CrossSiteError));
+        assert_eq!(of("https://evil.test"), Err(CrossSiteError::Origin));
     }
 }

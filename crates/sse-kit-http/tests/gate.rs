@@ -12,7 +12,7 @@ use sse_kit_broadcast::{
 };
 use sse_kit_event::{Decoded, Decoder, Epoch, Event, EventId, LastEventId, Topic, Topics};
 use sse_kit_http::{
-    Access, Authorizer, DeniedError, Gate, Grant, OpenError, Resource, SseBody, SseResponse,
+    Access, Authorizer, DeniedError, Gate, GateOpenError, Grant, Resource, SseBody, SseResponse,
 };
 use sse_kit_test_support::in_time;
 use tokio::time::Instant;
@@ -116,7 +116,7 @@ async fn every_topic_and_pattern_is_asked_for_and_one_no_is_enough() -> TestResu
     );
     told.now_says(Says::No);
     let denied = gate.open("ann", hub.subscribe(topics)).await;
-    assert_eq!(denied.err(), Some(OpenError::Denied));
+    assert_eq!(denied.err(), Some(GateOpenError::Denied));
     assert_eq!(hub.connection_count(), 2, "nothing was opened");
     drop((open, resumed));
     assert_eq!(format!("{gate:?}"), "Gate { streams: 0, .. }");
@@ -151,7 +151,6 @@ async fn who_is_revoked_is_closed_at_once_and_gets_nothing_more() -> TestResult 
     let hub = Hub::builder()
         .on_disconnect(move |_, why| {
             noted.lock().push(why);
-            Ok(())
         })
         .build()?;
     let gate = Gate::new(hub.clone(), Told::to_say(yes()));
@@ -300,7 +299,7 @@ async fn revocations_of_others_hold_up_nobody() -> TestResult {
     let open = gate.open(8, hub.subscribe(topic("a"))).await?;
     assert_eq!(began.elapsed(), Duration::from_millis(30), "it is asked for once");
     let other = gate.open(7, hub.subscribe(topic("a"))).await;
-    assert_eq!(other.err(), Some(OpenError::Denied), "it is revoked again and again");
+    assert_eq!(other.err(), Some(GateOpenError::Denied), "it is revoked again and again");
     assert_eq!(began.elapsed(), Duration::from_millis(4 * 30));
     revoking.abort();
     drop(open);
@@ -333,7 +332,7 @@ async fn what_is_revoked_while_it_is_asked_for_is_asked_for_again() {
     let gate = Gate::new(hub.clone(), overtaken.clone());
     assert!(overtaken.gate.set(gate.clone()).is_ok());
     let opened = gate.open((), hub.subscribe(topic("a"))).await;
-    assert_eq!(opened.err(), Some(OpenError::Denied));
+    assert_eq!(opened.err(), Some(GateOpenError::Denied));
     assert_eq!(*overtaken.asked.lock(), 2);
 }
 
@@ -387,7 +386,7 @@ async fn who_is_revoked_while_the_log_is_read_gets_nothing() -> TestResult {
     let open = |who| gate.open(who, hub.subscribe(topic("a")).resume(LastEventId::Known(first)));
     let bob = open("bob").await?;
     assert_eq!((hub.stats().backfilled, hub.connection_count()), (1, 1));
-    assert_eq!(open("ann").await.err(), Some(OpenError::Denied));
+    assert_eq!(open("ann").await.err(), Some(GateOpenError::Denied));
     assert_eq!((hub.stats().backfilled, hub.connection_count()), (2, 1));
     drop(bob);
     Ok(())
@@ -400,13 +399,13 @@ async fn an_authorizer_that_hangs_opens_nothing_and_is_waited_for_no_longer_than
     let gate = Gate::new(hub.clone(), told.clone());
     let began = Instant::now();
     let opened = gate.open("ann", hub.subscribe(topic("a"))).await;
-    assert_eq!(opened.err(), Some(OpenError::NoAnswer));
+    assert_eq!(opened.err(), Some(GateOpenError::NoAnswer));
     assert_eq!(began.elapsed(), Duration::from_secs(10));
     let other = gate.clone().open_timeout(Duration::from_secs(1));
     for gate in [gate, other] {
         let began = Instant::now();
         let opened = gate.open("ann", hub.subscribe(Topics::parse(["a", "b"])?)).await;
-        assert_eq!(opened.err(), Some(OpenError::NoAnswer));
+        assert_eq!(opened.err(), Some(GateOpenError::NoAnswer));
         assert_eq!(began.elapsed(), Duration::from_secs(1), "it counts for all clones");
     }
     assert_eq!(hub.connection_count(), 0);

@@ -3,9 +3,9 @@
 use std::convert::Infallible;
 
 use sse_kit_http::{
-    Access, Authorizer, Cors, CrossSiteError, DeniedError, Gate, Grant, HostName, HostRules,
-    Network, OpenError, Origin, Permit, QueryError, Quota, QuotaError, Resource, SharedProgress,
-    SharedStream, SseBody, SseByteStream, SseRequest, SseResponse, TrustedProxies, WrongHostError,
+    Access, Authorizer, Cors, CrossSiteError, DeniedError, Gate, GateOpenError, Grant, HostName,
+    HostRules, Network, Origin, Permit, QueryError, Quota, QuotaError, Resource, SharedProgress,
+    SharedStream, SseBody, SseByteStream, SseRequest, SseResponse, TrustedProxies,
 };
 
 fn send_and_sync<T: Send + Sync>() {}
@@ -45,8 +45,8 @@ fn public_types_are_send_and_sync() {
     send_and_sync::<SharedStream<Counted>>();
     send_and_sync::<Gate<Nobody>>();
     send_and_sync::<(Quota, Permit, Cors, HostRules, TrustedProxies)>();
-    send_and_sync::<(CrossSiteError, HostName, Network, Origin, QuotaError, WrongHostError)>();
-    send_and_sync::<(OpenError, QueryError)>();
+    send_and_sync::<(CrossSiteError, HostName, Network, Origin, QuotaError)>();
+    send_and_sync::<(GateOpenError, QueryError)>();
     body::<SseBody>();
     stream::<SseByteStream>();
 }

@@ -92,8 +92,8 @@ impl InspectorBuilder {
     ///
     /// # Errors
     ///
-    /// [`BuildError`] if the path is invalid, or outside of a Tokio runtime.
-    pub fn build(self) -> Result<Inspector, BuildError> {
+    /// [`InspectorBuildError`] if the path is invalid, or outside of a Tokio runtime.
+    pub fn build(self) -> Result<Inspector, InspectorBuildError> {
         let links = Links::new(folder(&self.path)?);
         if self.is_on { Inspector::start(self, links) } else { Ok(Inspector::off(links)) }
     }
@@ -136,11 +136,11 @@ fn folder(path: &str) -> Result<ScriptFolder, TextError> {
 /// The reason why an inspector was not created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum BuildError {
+pub enum InspectorBuildError {
     /// The path is invalid.
     #[error(transparent)]
     Path(#[from] TextError),
     /// The hub of the inspector's own streams was not created.
     #[error("the hub of the inspector's own streams was not created")]
-    Hub(#[from] sse_kit_broadcast::BuildError),
+    Hub(#[from] sse_kit_broadcast::HubBuildError),
 }

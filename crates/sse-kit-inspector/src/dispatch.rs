@@ -37,7 +37,7 @@ pub(crate) struct Traced {
 ///
 /// An inspector records at most 100 dispatches a second, of all its traces.
 #[derive(Clone, Debug)]
-pub struct Trace {
+pub struct DispatchTrace {
     recorder: Option<Arc<Recorder>>,
 }
 
@@ -65,12 +65,12 @@ impl Inspector {
     /// # Ok(()) }
     /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "dispatch")))]
-    pub fn trace(&self) -> Trace {
-        Trace { recorder: self.recorder() }
+    pub fn trace(&self) -> DispatchTrace {
+        DispatchTrace { recorder: self.recorder() }
     }
 }
 
-impl Middleware for Trace {
+impl Middleware for DispatchTrace {
     fn call(
         &self,
         event: Arc<DomainEvent>,

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use crate::access_policy::AccessPolicy;
 use crate::action::{self, Refusal};
 use crate::body::InspectorBody;
-use crate::builder::{BuildError, InspectorBuilder};
+use crate::builder::{InspectorBuildError, InspectorBuilder};
 use crate::collector::Collector;
 use crate::detail::Detail;
 use crate::files::Files;
@@ -74,7 +74,10 @@ impl Inspector {
         Self { links, active: None }
     }
 
-    pub(crate) fn start(settings: InspectorBuilder, links: Links) -> Result<Self, BuildError> {
+    pub(crate) fn start(
+        settings: InspectorBuilder,
+        links: Links,
+    ) -> Result<Self, InspectorBuildError> {
         let InspectorBuilder { hub, access, describe, is_read_only, .. } = settings;
         // Within a runtime, or it fails; so the task can be spawned.
         let pages = Hub::builder().shards(1).history(0).build()?;

@@ -88,10 +88,10 @@ mod viewer;
 
 pub use crate::access_policy::AccessPolicy;
 pub use crate::body::InspectorBody;
-pub use crate::builder::{BuildError, InspectorBuilder};
+pub use crate::builder::{InspectorBuildError, InspectorBuilder};
 pub use crate::client_info::ClientInfo;
 #[cfg(feature = "dispatch")]
 #[cfg_attr(docsrs, doc(cfg(feature = "dispatch")))]
-pub use crate::dispatch::Trace;
+pub use crate::dispatch::DispatchTrace;
 pub use crate::inspector::Inspector;
 pub use crate::viewer::ViewerName;

@@ -1,13 +1,14 @@
 //! All public types can be sent to and shared with other threads.
 
 use sse_kit_inspector::{
-    AccessPolicy, BuildError, ClientInfo, Inspector, InspectorBody, InspectorBuilder, ViewerName,
+    AccessPolicy, ClientInfo, Inspector, InspectorBody, InspectorBuildError, InspectorBuilder,
+    ViewerName,
 };
 use sse_kit_test_support::assert_send_and_sync;
 
 assert_send_and_sync!(
     AccessPolicy,
-    BuildError,
+    InspectorBuildError,
     ClientInfo,
     Inspector,
     InspectorBody,
@@ -16,4 +17,4 @@ assert_send_and_sync!(
 );
 
 #[cfg(feature = "dispatch")]
-assert_send_and_sync!(sse_kit_inspector::Trace);
+assert_send_and_sync!(sse_kit_inspector::DispatchTrace);

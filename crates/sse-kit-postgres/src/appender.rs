@@ -12,7 +12,7 @@ use tokio_postgres::types::ToSql;
 
 use crate::batch::{Batch, Outcome};
 use crate::config::PostgresConfig;
-use crate::error::{ConnectError, Refusal, described};
+use crate::error::{PostgresConnectError, Refusal, described};
 use crate::queue::Waiting;
 use crate::session::Session;
 use crate::status::{Shared, View};
@@ -58,7 +58,7 @@ struct Sending {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("{}", described(.0))]
-    Connect(ConnectError),
+    Connect(PostgresConnectError),
     #[error("PostgreSQL refused: {}", described(.0))]
     Postgres(#[from] tokio_postgres::Error),
     #[error("PostgreSQL did not answer in time")]
@@ -165,7 +165,7 @@ impl Appender {
         if self.link.is_none() {
             // A connection takes several replies, from one host after the other, and has timeouts of its own.
             let connecting = timeout_at(soonest, Link::open(&self.config)).await;
-            let late = |elapsed: Elapsed| ConnectError::Postgres(elapsed.into());
+            let late = |elapsed: Elapsed| PostgresConnectError::Postgres(elapsed.into());
             let link = connecting.map_err(late).and_then(|link| link);
             self.link = Some(link.map_err(Failure::Connect)?);
         }
@@ -266,7 +266,7 @@ impl Sending {
 }
 
 impl Link {
-    async fn open(config: &PostgresConfig) -> Result<Self, ConnectError> {
+    async fn open(config: &PostgresConfig) -> Result<Self, PostgresConnectError> {
         let session = Session::open(config).await?;
         let append = session.prepare(config, APPEND).await?;
         Ok(Self { session, append })

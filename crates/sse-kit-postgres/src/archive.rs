@@ -10,7 +10,7 @@ use tokio_postgres::Statement;
 use tokio_postgres::types::ToSql;
 
 use crate::config::PostgresConfig;
-use crate::error::ConnectError;
+use crate::error::PostgresConnectError;
 use crate::page::{self, LogRow, MAX_BYTES, MAX_ROWS, PageError};
 use crate::session::Session;
 use crate::status::Shared;
@@ -89,7 +89,7 @@ impl Archive {
                 return page.ok_or(ReadError::NotKept);
             }
         }
-        let unavailable = |error: ConnectError| ReadError::Unavailable(error.into());
+        let unavailable = |error: PostgresConnectError| ReadError::Unavailable(error.into());
         let open = Link::open(&self.config).await.map_err(unavailable)?;
         let page = self.attempt(open, &mut link, after, topics, limit).await;
         page.map_err(|error| ReadError::Unavailable(error.into()))?.ok_or(ReadError::NotKept)
@@ -112,7 +112,7 @@ impl Archive {
 }
 
 impl Link {
-    async fn open(config: &PostgresConfig) -> Result<Self, ConnectError> {
+    async fn open(config: &PostgresConfig) -> Result<Self, PostgresConnectError> {
         let session = Session::open(config).await?;
         let query = session.prepare(config, QUERY).await?;
         Ok(Self { session, query })

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_postgres::config::TargetSessionAttrs;
 
-use crate::error::ConnectError;
+use crate::error::PostgresConnectError;
 use crate::hosts::each_host;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
@@ -57,15 +57,15 @@ impl PostgresConfig {
     ///
     /// # Errors
     ///
-    /// [`ConnectError::Address`] if `url` is not such an address.
-    pub fn new(url: &str) -> Result<Self, ConnectError> {
-        let address = |error: tokio_postgres::Error| ConnectError::Address(error.into());
+    /// [`PostgresConnectError::Address`] if `url` is not such an address.
+    pub fn new(url: &str) -> Result<Self, PostgresConnectError> {
+        let address = |error: tokio_postgres::Error| PostgresConnectError::Address(error.into());
         let mut server: tokio_postgres::Config = url.parse().map_err(address)?;
         if !cfg!(feature = "tls")
             && server.get_ssl_mode() == tokio_postgres::config::SslMode::Require
         {
             let reason = "`sslmode=require` needs the feature `tls` of sse-kit-postgres";
-            return Err(ConnectError::Address(reason.into()));
+            return Err(PostgresConnectError::Address(reason.into()));
         }
         server.target_session_attrs(TargetSessionAttrs::ReadWrite);
         if server.get_application_name().is_none() {
@@ -73,7 +73,7 @@ impl PostgresConfig {
         }
         let Some(hosts) = each_host(&server) else {
             let reason = "the address names no host, or not one address and one port for each";
-            return Err(ConnectError::Address(reason.into()));
+            return Err(PostgresConnectError::Address(reason.into()));
         };
         Ok(Self {
             hosts,
@@ -133,10 +133,10 @@ impl PostgresConfig {
         Self { start_deadline: deadline.min(MAX_TIME), ..self }
     }
 
-    /// Sets whether a node creates the schema `sse` if the database has none. Default: yes. Its role
-    /// then needs the right to create a schema; otherwise apply [`MIGRATION`](crate::MIGRATION).
-    pub fn migrate(self, migrate: bool) -> Self {
-        Self { migrate, ..self }
+    /// Lets no node create the schema `sse`: apply [`MIGRATION`](crate::MIGRATION) instead. Default:
+    /// a node creates it if the database has none, for which its role needs the right.
+    pub fn without_migration(self) -> Self {
+        Self { migrate: false, ..self }
     }
 
     /// Returns the maximum duration of an attempt to connect, over all hosts.

@@ -10,7 +10,7 @@ use crate::page::PageError;
 /// [`PostgresLog::connect`](crate::PostgresLog::connect).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ConnectError {
+pub enum PostgresConnectError {
     /// The text is not the address of a PostgreSQL database. The message does not have the text,
     /// which may contain a password.
     #[error("not the address of a PostgreSQL database; see `PostgresConfig::new` for the forms")]
@@ -31,7 +31,7 @@ pub enum ConnectError {
     Postgres(#[source] Box<dyn Error + Send + Sync>),
 }
 
-impl ConnectError {
+impl PostgresConnectError {
     /// Returns `true` if another attempt would fail in the same way.
     pub(crate) fn is_final(&self) -> bool {
         match self {
@@ -47,7 +47,7 @@ impl ConnectError {
     }
 }
 
-impl From<PageError> for ConnectError {
+impl From<PageError> for PostgresConnectError {
     fn from(error: PageError) -> Self {
         match error {
             PageError::Postgres(error) => error.into(),
@@ -56,7 +56,7 @@ impl From<PageError> for ConnectError {
     }
 }
 
-impl From<tokio_postgres::Error> for ConnectError {
+impl From<tokio_postgres::Error> for PostgresConnectError {
     fn from(error: tokio_postgres::Error) -> Self {
         Self::Postgres(error.into())
     }

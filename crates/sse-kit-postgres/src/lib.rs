@@ -64,7 +64,7 @@ mod tls;
 mod warm_up;
 
 pub use config::PostgresConfig;
-pub use error::ConnectError;
+pub use error::PostgresConnectError;
 pub use outbox::{Outbox, OutboxError};
 pub use postgres_log::PostgresLog;
 pub use schema::MIGRATION;

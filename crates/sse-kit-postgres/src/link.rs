@@ -9,7 +9,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Statement};
 
 use crate::config::PostgresConfig;
-use crate::error::ConnectError;
+use crate::error::PostgresConnectError;
 use crate::pace::LEASE;
 use crate::page::{MAX_ROWS, PageError, Pages};
 use crate::schema;
@@ -32,7 +32,7 @@ pub(crate) struct Link {
 
 impl Link {
     /// Connects, checks the schema, and listens.
-    pub(crate) async fn open(config: &PostgresConfig) -> Result<Self, ConnectError> {
+    pub(crate) async fn open(config: &PostgresConfig) -> Result<Self, PostgresConnectError> {
         let opening = async {
             let session = Session::open(config).await?;
             schema::ensure(&session, config.migrate).await?;
@@ -50,7 +50,7 @@ impl Link {
             })
         };
         let opened = timeout(config.connect_timeout() + config.read_timeout(), opening).await;
-        opened.unwrap_or_else(|elapsed| Err(ConnectError::Postgres(elapsed.into())))
+        opened.unwrap_or_else(|elapsed| Err(PostgresConnectError::Postgres(elapsed.into())))
     }
 
     /// Moves events from the outbox to the log. Returns their number, or -1 if another node does so.

@@ -156,7 +156,7 @@ fn event_key(key: &[u8]) -> Result<Option<EventKey>, NoRecord> {
 fn connections(ids: &str) -> Option<ConnectionSet> {
     let ids =
         ids.split_ascii_whitespace().map(str::parse).collect::<Result<Vec<ConnectionId>, _>>();
-    ConnectionSet::new(ids.ok()?).ok()
+    ConnectionSet::new(ids.ok()?)
 }
 
 /// Parses an epoch, in the form that it has in an id.

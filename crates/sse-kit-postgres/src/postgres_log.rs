@@ -18,7 +18,7 @@ use crate::appender::Appender;
 use crate::archive::{self, Archive};
 use crate::batch;
 use crate::config::PostgresConfig;
-use crate::error::{ConnectError, described};
+use crate::error::{PostgresConnectError, described};
 use crate::link::Link;
 use crate::page::LogRow;
 use crate::queue::Waiting;
@@ -60,19 +60,20 @@ struct Start {
 
 impl PostgresLog {
     /// Connects and reads the newest events of the log. Creates the schema `sse` if the database has
-    /// none: see [`PostgresConfig::migrate`].
+    /// none: see [`PostgresConfig::without_migration`].
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] if PostgreSQL refuses, if the schema does not fit, or if PostgreSQL is
+    /// [`PostgresConnectError`] if PostgreSQL refuses, if the schema does not fit, or if PostgreSQL is
     /// unreachable until [`PostgresConfig::start_deadline`]. After this call, the log reconnects without
     /// a limit.
     ///
     /// # Cancel safety
     ///
     /// Cancel safe: the only effect that may remain is that the schema was created.
-    pub async fn connect(config: PostgresConfig) -> Result<Self, ConnectError> {
-        let node = ConnectionId::random().map_err(|error| ConnectError::Postgres(error.into()))?;
+    pub async fn connect(config: PostgresConfig) -> Result<Self, PostgresConnectError> {
+        let node =
+            ConnectionId::random().map_err(|error| PostgresConnectError::Postgres(error.into()))?;
         let WarmUp { link, begin, place, lineage, rows } = begin(&config, node.as_str()).await?;
         let shared = Arc::new(Shared::new(node.as_str(), place));
         Ok(Self {
@@ -194,7 +195,7 @@ impl Drop for PostgresLog {
 }
 
 /// Connects and warms up, with retries until the deadline.
-async fn begin(config: &PostgresConfig, node: &str) -> Result<WarmUp, ConnectError> {
+async fn begin(config: &PostgresConfig, node: &str) -> Result<WarmUp, PostgresConnectError> {
     /// The pause before the next attempt.
     const PAUSE: Duration = Duration::from_millis(200);
 

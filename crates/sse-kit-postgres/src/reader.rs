@@ -8,7 +8,7 @@ use sse_kit_event::{Epoch, EventId};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::config::PostgresConfig;
-use crate::error::{ConnectError, described};
+use crate::error::{PostgresConnectError, described};
 use crate::link::Link;
 use crate::pace::Pace;
 use crate::page::{LogRow, MAX_ROWS, Page, PageError};
@@ -58,8 +58,8 @@ impl From<tokio_postgres::Error> for Stopped {
     }
 }
 
-impl From<ConnectError> for Stopped {
-    fn from(error: ConnectError) -> Self {
+impl From<PostgresConnectError> for Stopped {
+    fn from(error: PostgresConnectError) -> Self {
         Self::Failed(described(&error))
     }
 }

@@ -1,6 +1,6 @@
 //! The schema `sse`.
 
-use crate::error::ConnectError;
+use crate::error::PostgresConnectError;
 use crate::session::Session;
 
 /// The SQL that creates the schema `sse`, for a database that has none. Apply it in a transaction.
@@ -22,19 +22,19 @@ pub const MIGRATION: &str = concat!(
 const VERSION: i32 = 1;
 
 /// Checks the schema, and creates it if it is missing and `migrate` is set.
-pub(crate) async fn ensure(session: &Session, migrate: bool) -> Result<(), ConnectError> {
+pub(crate) async fn ensure(session: &Session, migrate: bool) -> Result<(), PostgresConnectError> {
     let found = match version(session).await? {
         Some(version) => version,
         None if migrate => {
             create(session).await?;
-            version(session).await?.ok_or(ConnectError::NoSchema)?
+            version(session).await?.ok_or(PostgresConnectError::NoSchema)?
         }
-        None => return Err(ConnectError::NoSchema),
+        None => return Err(PostgresConnectError::NoSchema),
     };
     if found == VERSION {
         Ok(())
     } else {
-        Err(ConnectError::OtherVersion { found, needed: VERSION })
+        Err(PostgresConnectError::OtherVersion { found, needed: VERSION })
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tokio_postgres::{AsyncMessage, Client, Connection, Statement};
 
 use crate::config::PostgresConfig;
-use crate::error::{ConnectError, described};
+use crate::error::{PostgresConnectError, described};
 use crate::hosts::in_order;
 
 /// A connection, with the task that drives it.
@@ -23,7 +23,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// Opens a connection whose statements may take as long as a read.
-    pub(crate) async fn open(config: &PostgresConfig) -> Result<Self, ConnectError> {
+    pub(crate) async fn open(config: &PostgresConfig) -> Result<Self, PostgresConnectError> {
         let session = Self::connect(config).await?;
         // The functions read what others have committed after they began. An offset that was delivered
         // before it was on the disk could be given to another event after a crash.
@@ -34,7 +34,7 @@ impl Session {
             config.read_timeout().as_millis().clamp(1, 1_000_000_000),
         );
         let set = timeout(config.read_timeout(), session.client.batch_execute(&settings)).await;
-        set.map_err(|elapsed| ConnectError::Postgres(elapsed.into()))??;
+        set.map_err(|elapsed| PostgresConnectError::Postgres(elapsed.into()))??;
         Ok(session)
     }
 
@@ -43,16 +43,16 @@ impl Session {
         &self,
         config: &PostgresConfig,
         statement: &str,
-    ) -> Result<Statement, ConnectError> {
+    ) -> Result<Statement, PostgresConnectError> {
         let prepared = timeout(config.read_timeout(), self.client.prepare(statement)).await;
-        Ok(prepared.map_err(|elapsed| ConnectError::Postgres(elapsed.into()))??)
+        Ok(prepared.map_err(|elapsed| PostgresConnectError::Postgres(elapsed.into()))??)
     }
 
     /// Connects to the first host that accepts writes.
-    async fn connect(config: &PostgresConfig) -> Result<Self, ConnectError> {
+    async fn connect(config: &PostgresConfig) -> Result<Self, PostgresConnectError> {
         #[cfg(feature = "tls")]
         let tls = config.tls.connector()?;
-        let mut failure = ConnectError::Address("the address names no host".into());
+        let mut failure = PostgresConnectError::Address("the address names no host".into());
         for host in in_order(&config.hosts) {
             #[cfg(feature = "tls")]
             let connecting = host.connect(tls.clone());
@@ -61,7 +61,7 @@ impl Session {
             failure = match timeout(config.attempt_timeout, connecting).await {
                 Ok(Ok((client, connection))) => return Ok(Self::drive(client, connection)),
                 Ok(Err(error)) => error.into(),
-                Err(elapsed) => ConnectError::Postgres(elapsed.into()),
+                Err(elapsed) => PostgresConnectError::Postgres(elapsed.into()),
             };
             let (error, host) = (described(&failure), host.get_hosts());
             tracing::debug!(error, ?host, "cannot connect to a host of PostgreSQL");

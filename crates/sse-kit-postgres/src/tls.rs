@@ -14,7 +14,7 @@ use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream}
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client;
 
-use crate::error::ConnectError;
+use crate::error::PostgresConnectError;
 
 /// The settings of TLS: those of the app, or the certificates of the operating system.
 #[derive(Clone, Debug, Default)]
@@ -25,7 +25,7 @@ impl Tls {
         Self(Some(config))
     }
 
-    pub(crate) fn connector(&self) -> Result<Connector, ConnectError> {
+    pub(crate) fn connector(&self) -> Result<Connector, PostgresConnectError> {
         if let Some(config) = &self.0 {
             return Ok(Connector(Arc::clone(config)));
         }
@@ -38,7 +38,7 @@ impl Tls {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| ConnectError::Postgres(error.into()))?
+            .map_err(|error| PostgresConnectError::Postgres(error.into()))?
             .with_root_certificates(roots)
             .with_no_client_auth();
         Ok(Connector(Arc::new(config)))

@@ -7,7 +7,7 @@ use sse_kit_event::{Epoch, EventId};
 use tokio::time::timeout;
 
 use crate::config::PostgresConfig;
-use crate::error::ConnectError;
+use crate::error::PostgresConnectError;
 use crate::link::Link;
 use crate::page::{LogRow, MAX_ROWS, Page, PageError};
 use crate::status::{Place, View};
@@ -28,7 +28,10 @@ pub(crate) struct WarmUp {
 }
 
 impl WarmUp {
-    pub(crate) async fn read(config: &PostgresConfig, node: &str) -> Result<Self, ConnectError> {
+    pub(crate) async fn read(
+        config: &PostgresConfig,
+        node: &str,
+    ) -> Result<Self, PostgresConnectError> {
         let link = Link::open(config).await?;
         let view = View { node: node.into(), epoch: String::new(), seen: 0, place: 0, tag: 0 };
         // Creates the state of the log if there is none, and finds out what the server has lost.

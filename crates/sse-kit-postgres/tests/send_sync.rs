@@ -1,12 +1,12 @@
 //! All public types can be sent to and shared with other threads.
 
 use sse_kit_postgres::{
-    ConnectError, OutboxError, PostgresConfig, PostgresLog, PostgresStats, PostgresStatus,
+    OutboxError, PostgresConfig, PostgresConnectError, PostgresLog, PostgresStats, PostgresStatus,
 };
 use sse_kit_test_support::assert_send_and_sync;
 
 assert_send_and_sync!(
-    ConnectError,
+    PostgresConnectError,
     OutboxError,
     PostgresConfig,
     PostgresLog,

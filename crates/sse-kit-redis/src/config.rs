@@ -6,7 +6,7 @@ use std::time::Duration;
 use sse_kit_event::{TextError, TextErrorKind, Topic, text_type};
 
 use crate::address::Address;
-use crate::redis_log::ConnectError;
+use crate::redis_log::RedisConnectError;
 
 /// The maximum of every duration: a hundred years. Longer ones are reduced to it.
 const MAX_TIME: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -64,9 +64,10 @@ impl RedisConfig {
     ///
     /// # Errors
     ///
-    /// [`ConnectError::Address`] if `url` is not such an address.
-    pub fn new(url: &str) -> Result<Self, ConnectError> {
-        let address = Address::parse(url).map_err(|error| ConnectError::Address(error.into()))?;
+    /// [`RedisConnectError::Address`] if `url` is not such an address.
+    pub fn new(url: &str) -> Result<Self, RedisConnectError> {
+        let address =
+            Address::parse(url).map_err(|error| RedisConnectError::Address(error.into()))?;
         Ok(Self {
             address,
             name: LogName(String::from("sse-kit")),

@@ -148,7 +148,7 @@ fn audience(topics: &str) -> Option<Audience> {
 fn connections(ids: &str) -> Option<ConnectionSet> {
     let ids =
         ids.split_ascii_whitespace().map(str::parse).collect::<Result<Vec<ConnectionId>, _>>();
-    ConnectionSet::new(ids.ok()?).ok()
+    ConnectionSet::new(ids.ok()?)
 }
 
 fn text<'a>(field: &'static str, bytes: &'a [u8]) -> Result<&'a str, EntryError> {

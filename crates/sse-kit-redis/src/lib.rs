@@ -55,7 +55,7 @@ mod warm_up;
 
 pub use config::{LogName, RedisConfig};
 pub use presence::{Member, MembersError, RedisPresence};
-pub use redis_log::{ConnectError, RedisLog};
+pub use redis_log::{RedisConnectError, RedisLog};
 pub use status::{RedisStats, RedisStatus};
 
 /// The Lua script that appends a record. Every node and every other publisher runs it. The comment

@@ -48,20 +48,20 @@ impl RedisLog {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] if the settings could duplicate events, if Redis refuses, or if Redis is
+    /// [`RedisConnectError`] if the settings could duplicate events, if Redis refuses, or if Redis is
     /// unreachable until [`RedisConfig::start_deadline`]. After this call, the log reconnects
     /// without a limit.
     ///
     /// # Cancel safety
     ///
     /// Cancel safe: the only effect that may remain is that the log was created.
-    pub async fn connect(config: RedisConfig) -> Result<Self, ConnectError> {
+    pub async fn connect(config: RedisConfig) -> Result<Self, RedisConnectError> {
         let (window, shortest) = (config.idempotency, config.shortest_window());
         if window < shortest {
-            return Err(ConnectError::ShortWindow { window, shortest });
+            return Err(RedisConnectError::ShortWindow { window, shortest });
         }
         let (reader, warm_up) =
-            begin(&config).await.map_err(|error| ConnectError::Redis(error.into()))?;
+            begin(&config).await.map_err(|error| RedisConnectError::Redis(error.into()))?;
         let shared = Arc::new(Shared::new(warm_up.begin));
         shared.reads_from(&warm_up.server, 0);
         Ok(Self {
@@ -187,7 +187,7 @@ async fn begin(config: &RedisConfig) -> redis::RedisResult<(Reader, WarmUp)> {
 /// [`RedisLog::connect`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ConnectError {
+pub enum RedisConnectError {
     /// The text is not the address of a Redis server. The message does not have the text, which may
     /// contain a password.
     #[error("not the address of a Redis server; see `RedisConfig::new` for the forms")]

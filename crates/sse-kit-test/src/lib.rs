@@ -77,6 +77,11 @@
 //! - [`Recorder`]: what a hub publishes, as events and as changes of pages.
 //! - [`seeded`]: ids and waits that are the same in each run.
 //!
+//! # Cancel safety
+//!
+//! The waiting methods of [`TestStream`] are cancel safe but `reconnect`. Await the futures of [`TestClient`]
+//! and [`TestPage`] to their end: one that is dropped may have sent its request, and its answer is lost.
+//!
 //! What fails, fails by a panic that names the line of the test and lists what came instead. The guide is
 //! `docs/src/testing.md` in the repository.
 

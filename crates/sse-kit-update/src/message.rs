@@ -1,7 +1,7 @@
 //! The message that carries updates to the pages.
 
 use sse_kit_event::{Event, EventKey};
-use sse_kit_htmx::{MessageFormat, Swap, Updates, UpdatesError};
+use sse_kit_htmx::{MarkupError, MessageFormat, Swap, Updates};
 
 /// Makes the event that brings updates to a page: one unnamed message, in a format that the pages'
 /// htmx can read. Returns `None` when there is nothing to change.
@@ -30,11 +30,11 @@ use sse_kit_htmx::{MessageFormat, Swap, Updates, UpdatesError};
 ///
 /// # Errors
 ///
-/// [`UpdatesError`] when a message of this format cannot carry one of the updates.
+/// [`MarkupError`] when a message of this format cannot carry one of the updates.
 pub fn message(
     updates: &Updates,
     format: impl Into<MessageFormat>,
-) -> Result<Option<Event>, UpdatesError> {
+) -> Result<Option<Event>, MarkupError> {
     if updates.is_empty() {
         return Ok(None);
     }

@@ -70,8 +70,8 @@ mod tests {
     async fn a_publish_that_fails_has_the_status_that_it_has_without_a_kit() -> TestResult {
         let closed = Hub::new();
         closed.shut_down(Goodbye::StayAway);
-        let vetoing = Hub::builder().guard(|_| Ok(Verdict::Veto)).build()?;
-        let failing = Hub::builder().guard(|_| Err("no answer".into())).build()?;
+        let vetoing = Hub::builder().guard(|_| Verdict::Veto).build()?;
+        let failing = Hub::builder().guard(|_| Err::<Verdict, _>("no answer")).build()?;
         for (hub, expected) in [
             (closed, ErrorKind::Unavailable),
             (vetoing, ErrorKind::Forbidden),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sse_kit::broadcast::{
@@ -380,5 +381,68 @@ async fn where_it_failed_is_in_the_message() -> Test {
     let expected =
         "`job:done` did not reach the pages: the filter at index 0 failed: broken".to_owned();
     assert_eq!(said(error), (expected, false));
+    Ok(())
+}
+
+/// Each stage notes the address of the text in the data. Equal addresses are the same bytes.
+#[tokio::test]
+async fn nothing_is_copied_or_parsed_again_on_the_way_from_an_event_to_its_page() -> Test {
+    type Seen = Arc<Mutex<Vec<(&'static str, usize)>>>;
+    fn address(event: &DomainEvent) -> usize {
+        event.data()["state"].as_str().map_or(0, |text| text.as_ptr().addr())
+    }
+    let seen = Seen::default();
+    let note = |stage: &'static str| {
+        let seen = Arc::clone(&seen);
+        move |event: &DomainEvent| seen.lock().push((stage, address(event)))
+    };
+    let kit: SseKit = SseKit::new(Hub::new());
+    let dispatcher = kit.dispatcher();
+    dispatcher.filter({
+        let note = note("filter");
+        move |event| {
+            note(&event);
+            true
+        }
+    });
+    dispatcher.transform({
+        let note = note("transformer");
+        move |event| {
+            note(&event);
+            event
+        }
+    });
+    dispatcher.middleware_fn({
+        let note = note("middleware");
+        move |event, next| {
+            note(&event);
+            next.run(event)
+        }
+    });
+    dispatcher.on("job:*", {
+        let note = note("handler");
+        move |event| note(&event)
+    })?;
+    kit.updater().preprocess({
+        let note = note("preprocessor");
+        move |event| {
+            note(&event);
+            event
+        }
+    });
+    kit.on(|event: Done| fill(&event.state));
+    let mut page = kit.hub().subscribe("job:done".parse::<Topic>()?).open()?;
+
+    let event = DomainEvent::of(&done("x"))?;
+    let (text, event_type) = (address(&event), event.full_type().as_str().as_ptr());
+    kit.emit(event).await?;
+
+    let stages = ["filter", "transformer", "middleware", "handler", "preprocessor"];
+    assert_eq!(*seen.lock(), stages.map(|stage| (stage, text)));
+    let Some(Delivery::Entry(entry)) = in_time("an event", page.recv()).await else {
+        panic!("not an event")
+    };
+    let topics = entry.audience().topics();
+    assert_eq!(topics[0].as_str().as_ptr(), event_type, "the topic is the event's type itself");
     Ok(())
 }

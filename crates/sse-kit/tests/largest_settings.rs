@@ -27,7 +27,7 @@ use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use sse_kit::axum::ErrorKind;
-use sse_kit::broadcast::{BuildError, HubBuilder, Start};
+use sse_kit::broadcast::{HubBuildError, HubBuilder, Start};
 use sse_kit::dispatch::middleware::{Deduplicate, RateLimit, Timeout};
 use sse_kit::event::{Event, Topic};
 use sse_kit::htmx::{Html, MessageFormat, Update, Updates};
@@ -136,16 +136,16 @@ async fn settings_of_a_hub() -> TestResult {
         ("max_patterns_per_prefix", |b| b.max_patterns_per_prefix(usize::MAX)),
     ];
     for (setting, set) in settings {
-        let keep = |_| Ok(sse_kit::broadcast::Verdict::Keep);
+        let keep = |_| sse_kit::broadcast::Verdict::Keep;
         let hub = set(Hub::builder()).on_broadcast(keep).build()?;
         works(&hub).await.map_err(|error| format!("{setting}: {error}"))?;
     }
     let refused = Hub::builder().log_buffer(most).build();
-    assert!(matches!(refused, Err(BuildError::TooMany { setting: "log_buffer", .. })));
+    assert!(matches!(refused, Err(HubBuildError::TooMany { setting: "log_buffer", .. })));
     let refused = Hub::builder().shards(most).build();
-    assert!(matches!(refused, Err(BuildError::TooMany { setting: "shards", .. })));
+    assert!(matches!(refused, Err(HubBuildError::TooMany { setting: "shards", .. })));
     let refused = Hub::builder().max_delay(FOR_EVER).build();
-    assert!(matches!(refused, Err(BuildError::TooLong { setting: "max_delay", .. })));
+    assert!(matches!(refused, Err(HubBuildError::TooLong { setting: "max_delay", .. })));
     Ok(())
 }
 

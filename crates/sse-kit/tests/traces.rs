@@ -155,7 +155,7 @@ fn hooks_run_within_the_publish_and_follow_ups_have_its_trace() {
             if draft.event().data() == "first" {
                 draft.follow_up(&to, Event::new("second"));
             }
-            Ok(Verdict::Keep)
+            Verdict::Keep
         });
         let hub = hub.build()?;
         let first: Topic = "a".parse()?;

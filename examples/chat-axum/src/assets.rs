@@ -11,14 +11,14 @@ use sse_kit::htmx::{Dialect, PageScripts, Script};
 use sse_kit::monitor;
 use tower_http::services::ServeFile;
 
-/// The paths at which pages find htmx and our own scripts.
+/// The source of htmx and our own scripts for pages.
 #[derive(Clone, Debug)]
 pub(crate) struct Assets {
     /// A folder `node_modules`; without one htmx comes from its CDN.
     node_modules: Option<PathBuf>,
 }
 
-/// The paths of htmx's files on the server, and in `node_modules`.
+/// The paths of htmx's files, on the server and in `node_modules`.
 const LIBRARIES: [(&str, &str); 4] = [
     ("/assets/htmx4/htmx.min.js", "htmx.org/dist/htmx.min.js"),
     ("/assets/htmx4/hx-sse.min.js", "htmx.org/dist/ext/hx-sse.min.js"),
@@ -31,7 +31,7 @@ impl Assets {
         Self { node_modules: node_modules.map(Path::to_owned) }
     }
 
-    /// The scripts of a page.
+    /// Returns the scripts of a page.
     pub(crate) fn scripts(&self, dialect: Dialect) -> PageScripts {
         let scripts = PageScripts::new(dialect).script(monitor::script()).script(chat());
         if self.node_modules.is_none() {
@@ -41,7 +41,8 @@ impl Assets {
         scripts.htmx_from(folder.parse().expect("it is a path"))
     }
 
-    /// Returns the policy of a page: it loads everything from here, and scripts from the CDN if they are there.
+    /// Returns the policy of a page: it may load everything from here, and scripts from the CDN if
+    /// they come from there.
     pub(crate) fn content_security_policy(&self) -> &'static str {
         match self.node_modules {
             Some(_) => {
@@ -54,7 +55,7 @@ impl Assets {
         }
     }
 
-    /// The routes that serve them.
+    /// Returns the routes that serve the files.
     pub(crate) fn router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         let style = file("text/css; charset=utf-8", include_str!("../assets/chat.css"));
         let icon = file("image/svg+xml", include_str!("../assets/icon.svg"));
@@ -72,7 +73,7 @@ impl Assets {
     }
 }
 
-/// A file that a browser asks for each time.
+/// Serves a file that a browser asks for each time.
 fn file(content_type: &'static str, content: &'static str) -> impl IntoResponse + Clone {
     ([(CONTENT_TYPE, content_type), (CACHE_CONTROL, "no-cache")], content)
 }

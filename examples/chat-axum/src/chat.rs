@@ -30,12 +30,12 @@ impl Chat {
         self.kit.hub()
     }
 
-    /// The rooms, and the cursor of that moment.
+    /// Returns the rooms, and the cursor of that moment.
     pub(crate) async fn lobby(&self) -> (Vec<Line>, EventId) {
         self.kit.read(lines).await
     }
 
-    /// A room, if it is open, and the cursor of that moment.
+    /// Returns a room, if it is open, and the cursor of that moment.
     pub(crate) async fn room(&self, name: &RoomName) -> (Option<Room>, EventId) {
         self.kit.read(|rooms| rooms.get(name).cloned()).await
     }
@@ -113,8 +113,8 @@ impl Chat {
         self.kit.read(|rooms| rooms.contains_key(name)).await.0
     }
 
-    /// Changes the rooms. When pages are not told, which the kit logs, the state is right all the same,
-    /// and so is every page that is loaded later.
+    /// Changes the rooms. If the hub cannot update the pages, which the kit logs, the state is
+    /// right nevertheless, as is every page that is loaded later.
     async fn change<C, K>(&self, change: impl FnOnce(&mut Rooms) -> C) -> C::Value
     where
         C: IntoChange<K>,

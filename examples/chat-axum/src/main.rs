@@ -1,4 +1,4 @@
-//! Chat rooms on axum: what is said in a room shows on every page that is open on it. See the README
+//! Chat rooms on axum: a message in a room shows on every page that is open on it. See the README
 //! beside it.
 //!
 //! In the order in which to read it: `room` is what a room is, `chat` keeps all of them and emits what

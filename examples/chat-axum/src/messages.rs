@@ -2,7 +2,7 @@
 
 use askama::Template;
 use serde::{Deserialize, Serialize};
-use sse_kit::dispatch::middleware::Trace;
+use sse_kit::dispatch::middleware::DispatchLog;
 use sse_kit::event::{EventKey, EventName, StaticTopic, Topic};
 use sse_kit::htmx::{ElementId, HtmlTemplate, MessageFormat, TextError, Update};
 use sse_kit::{BoxError, Event, EventData, Hub, SseKit};
@@ -41,12 +41,12 @@ impl EventData for RoomClosed {
 /// The topic of the lobby's pages.
 pub(crate) const LOBBY: StaticTopic = StaticTopic::new("lobby");
 
-/// Events are for the lobby, unless they are emitted to a room.
+/// Creates the kit. Events are for the lobby, unless they are emitted to a room.
 pub(crate) fn kit<S: Send + Sync + 'static>(hub: Hub, state: S) -> SseKit<S> {
     let kit = SseKit::with_state(hub, state)
         .message_format(MessageFormat::Both)
         .topic(|_| Topic::from(LOBBY));
-    kit.dispatcher().middleware(Trace);
+    kit.dispatcher().middleware(DispatchLog);
     show(&kit);
     kit
 }
@@ -68,7 +68,7 @@ fn show<S: Send + Sync + 'static>(kit: &SseKit<S>) {
     kit.on(|RoomClosed(room)| line_id(&room).map(Update::delete));
 }
 
-/// Renders the people in a room: an event with a name, for the element that swaps it.
+/// Makes the event of the people in a room; it has a name, for the element that swaps it.
 pub(crate) fn people(people: &People) -> askama::Result<Event> {
     const KEY: EventKey = EventKey::from_static("people");
     Ok(Event::new(PeopleRows { people }.render()?).with_name(PEOPLE).with_key(KEY))

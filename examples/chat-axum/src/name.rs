@@ -16,7 +16,7 @@ pub(crate) struct RoomName(Arc<str>);
 impl RoomName {
     const MAX_LEN: usize = 32;
 
-    /// Returns the topic of the messages and the people of the room.
+    /// Returns the topic of the messages and of the people in the room.
     pub(crate) fn topic(&self) -> Topic {
         format!("rooms:{self}").parse().expect("a room's name is a segment of a topic")
     }
@@ -35,8 +35,8 @@ impl FromStr for RoomName {
     }
 }
 
-/// The name of a person: 1 to 24 characters, none of them a control character. It is only
-/// shown, so two people may have the same.
+/// The name of a person: 1 to 24 characters, none of them a control character. It is only shown:
+/// two people may have the same.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Nick(Arc<str>);

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Chat rooms: what is said in a room shows on every page that is open on it.
+/// Chat rooms: a message in a room shows on every page that is open on it.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(version)]
 pub(crate) struct Options {
-    /// The address to listen on: an IP address or the name of a host, and a port, of which 0 takes a free one.
+    /// The address to listen on: an IP address or the name of a host, and a port; port 0 takes a
+    /// free one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8082")]
     pub(crate) listen: String,
     /// A folder `node_modules` with htmx.org, htmx2 and htmx-ext-sse; otherwise pages take htmx from
@@ -17,7 +18,7 @@ pub(crate) struct Options {
     /// Seconds between heartbeats; 0 sends none, with a warning.
     #[arg(long, value_name = "SECS", default_value = "15", value_parser = seconds)]
     heartbeat: Duration,
-    /// Seconds that pages have to read what is left for them, on shutdown.
+    /// Seconds that pages have to read their last events, on shutdown.
     #[arg(long, value_name = "SECS", default_value = "1", value_parser = seconds)]
     pub(crate) shutdown_delay: Duration,
     /// Pages that may be open; more are asked to come back later.

@@ -47,18 +47,19 @@ pub(crate) struct RoomPage<'a> {
     pub(crate) people: &'a People,
 }
 
-/// Returns the monitor's settings: a page that gets a gap loads itself again.
+/// Returns the settings of the monitor of streams: a page that lacks something loads itself again.
 pub(crate) fn monitor() -> MonitorConfig {
     MonitorConfig::new()
 }
 
-/// Returns the connection of the lobby, which follows the events after `cursor`.
+/// Returns the attributes by which the lobby follows everything that happens after `cursor`.
 pub(crate) fn lobby_connection(dialect: Dialect, cursor: EventId) -> Attributes {
     let connect = Connect::new(Endpoint::from_static("/events")).out_of_band().resume_from(cursor);
     connect.attributes(dialect).expect("both can do this")
 }
 
-/// As [`lobby_connection`], for a room: the server ends it when the room is closed.
+/// Returns the same as [`lobby_connection`], for a room: the server ends it when the room is
+/// closed.
 pub(crate) fn room_connection(
     dialect: Dialect,
     cursor: EventId,
@@ -72,7 +73,8 @@ pub(crate) fn room_connection(
     connect.attributes(dialect).expect("both can do this")
 }
 
-/// Morphs the list of people where htmx can, so that unchanged elements are not touched.
+/// Returns the attributes by which a page takes the list of people. Where there is morphing, the
+/// list is morphed: unchanged parts are not touched.
 pub(crate) fn takes_people(dialect: Dialect) -> Attributes {
     let swap = match dialect {
         Dialect::V4 => Swap::InnerMorph,

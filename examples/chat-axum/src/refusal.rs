@@ -7,7 +7,7 @@ use sse_kit::htmx::{self, MessageFormat, Update, Updates};
 use crate::chat::{Full, NoSuchRoom};
 use crate::room::TextError;
 
-/// The reason why a request is refused. The page shows the message.
+/// The reason why a request is not done. The messages are read on the page.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error(transparent)]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::Nick;
 
-/// The number of messages that are kept for pages that load later.
+/// The number of messages that are kept for people who come later.
 const KEPT: usize = 100;
 
 /// A room, as it is at one moment.
@@ -111,7 +111,7 @@ pub(crate) enum TextError {
     TooLong,
 }
 
-/// The people in a room, in alphabetical order, each with the number of tabs.
+/// The people in a room, in alphabetical order, with the number of tabs of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct People(pub(crate) BTreeMap<Nick, usize>);
 

@@ -65,7 +65,7 @@ struct Asked {
     nick: Option<String>,
 }
 
-/// The form with which a person enters a room.
+/// The form of a person who wants to enter a room.
 #[derive(Debug, Deserialize)]
 struct Entering {
     #[serde(default, deserialize_with = "known_or_default")]
@@ -87,7 +87,8 @@ async fn lobby_page(app: &App, dialect: Dialect, status: StatusCode, refusal: &s
     (status, app.page(&page)).into_response()
 }
 
-/// The forms of the lobby and of the door: they open the room, if it is not open, and lead to it.
+/// Handles the forms of the lobby and of the door: they open the room, if it is not open, and lead
+/// to it.
 async fn enter(
     State(app): State<App>,
     Form(entering): Form<Entering>,
@@ -100,7 +101,7 @@ async fn enter(
             return Ok(lobby_page(&app, htmx, status, &refusal).await);
         }
     };
-    // Whoever has no name is asked for one at the door.
+    // A person without a name is asked for one at the door.
     if nick.parse::<Nick>().is_ok() {
         app.chat.open(&room).await?;
     }
@@ -145,7 +146,7 @@ async fn lobby_events(State(app): State<App>, live: Live) -> Result<SseResponse,
     app.open(live, messages::LOBBY.into(), None).await
 }
 
-/// The query of a stream.
+/// The query of a stream: the person who listens.
 #[derive(Debug, Deserialize)]
 struct Listener {
     nick: Nick,
@@ -173,7 +174,7 @@ struct Typed {
     text: String,
 }
 
-/// Adds a message, which reaches every page by the stream, also the one where it was typed.
+/// Adds a message. It comes by the stream, also to the page where it was typed.
 async fn say(
     State(app): State<App>,
     Path(room): Path<RoomName>,
@@ -191,7 +192,7 @@ async fn say(
     Ok(Redirect::to(&format!("/rooms/{room}?{query}#said-{}", said.number)).into_response())
 }
 
-/// Removes an earlier refusal from the page.
+/// Returns the empty refusal, which replaces the one before.
 fn nothing_refused() -> anyhow::Result<htmx::Html> {
     let update = Update::fill("refusal".parse()?, &htmx::Html::default())?;
     Ok(Updates::from(update).render(MessageFormat::Both)?)
@@ -207,7 +208,8 @@ async fn stats(State(app): State<App>) -> impl IntoResponse {
 }
 
 impl App {
-    /// A page holds a cursor and what is so at this moment: an old copy is of no use.
+    /// Answers with a page. It holds a cursor and the state of this moment: an old copy is of no
+    /// use.
     fn page(&self, page: &impl Template) -> Response {
         let html = page.render().map(Html).map_err(|error| {
             tracing::error!(%error, "a template cannot be rendered");
@@ -217,8 +219,8 @@ impl App {
         ([(CACHE_CONTROL, "no-store"), (CONTENT_SECURITY_POLICY, policy)], html).into_response()
     }
 
-    /// Opens a stream of what happens in a room, or in the lobby. A page that cannot keep up is told only the
-    /// newest of who is there, and everything that is said.
+    /// Opens a stream of everything that happens in a room, or in the lobby. A page that cannot
+    /// keep up gets every message, but of the lists of people only the newest.
     async fn open(
         &self,
         live: Live,
@@ -239,7 +241,7 @@ impl App {
     }
 }
 
-/// A version of htmx that is not known is none.
+/// Reads a version of htmx; one that is not known counts as none.
 fn known_or_default<'de, D: Deserializer<'de>>(version: D) -> Result<Dialect, D::Error> {
     Ok(String::deserialize(version)?.parse().unwrap_or_default())
 }

@@ -9,7 +9,8 @@ use crate::series::Series;
 /// The most disks that are shown.
 pub(crate) const MAX_DISKS: usize = 12;
 
-/// All that the pages show. What is unknown is `None`, as after a reading that makes no sense.
+/// All figures that the pages show. Unknown figures are `None`, as after a reading that makes no
+/// sense.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Dashboard {
     pub(crate) figures: Figures,

@@ -1,9 +1,10 @@
 //! A dashboard: the figures of this machine, once a second, on every page that is open. See the README
 //! beside it.
 //!
-//! In the order in which to read it: `reading` is what is measured and `machine` measures it, `figures` is the state
-//! that pages show, `sampler` changes it once a second while somebody watches, `panels` says what that changes on
-//! the pages, `sparkline` draws, and `routes` is what a browser meets.
+//! In the order in which to read it: `reading` is a measurement and `machine` measures it,
+//! `figures` is the state that pages show, `sampler` changes it once a second while somebody
+//! watches, `panels` says what that changes on the pages, `sparkline` draws, and `routes` is what a
+//! browser meets.
 
 mod amounts;
 mod figures;
@@ -35,7 +36,8 @@ use crate::routes::App;
 #[derive(Clone, Debug, clap::Parser)]
 #[command(version)]
 struct Options {
-    /// The address to listen on: an IP address or the name of a host, and a port, of which 0 takes a free one.
+    /// The address to listen on: an IP address or the name of a host, and a port; port 0 takes a
+    /// free one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8085")]
     listen: String,
 }

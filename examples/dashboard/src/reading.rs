@@ -1,4 +1,4 @@
-//! The figures that are measured, and their source.
+//! Measurements.
 
 /// A source of readings. The dashboard reads this machine; tests feed what they like.
 pub(crate) trait Source: Send + 'static {
@@ -6,7 +6,7 @@ pub(crate) trait Source: Send + 'static {
     fn read(&mut self) -> Reading;
 }
 
-/// A reading, as the source gives it: any value may make no sense.
+/// A measurement, as the source has it: nothing in it is certain to make sense.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reading {
     /// The load of each core, in percent.

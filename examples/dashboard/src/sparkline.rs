@@ -12,7 +12,8 @@ use crate::series::Series;
 /// The height of a drawing, in its own units; the width of a line has one unit for each second.
 const HEIGHT: i32 = 40;
 
-/// Draws a series, from 0 at the foot to `top`, with its label for those who do not see it. Holes interrupt the line.
+/// Draws a series, from 0 at the foot to `top`, with a label for people who do not see it. Holes
+/// interrupt the line.
 pub(crate) fn line(series: &Series, top: f64, label: impl Display) -> Html {
     let mut path = String::new();
     let mut run = Run::default();
@@ -26,7 +27,8 @@ pub(crate) fn line(series: &Series, top: f64, label: impl Display) -> Html {
     svg("class=\"line\"", Series::LENGTH - 1, &path, label)
 }
 
-/// Draws a bar for each value, in percent, with its label for those who do not see it. Values that are unknown have no bar.
+/// Draws a bar for each value, in percent, with a label for people who do not see it. Values that
+/// are unknown have no bar.
 pub(crate) fn bars(values: &[Option<f64>], label: impl Display) -> Html {
     let mut path = String::new();
     for (index, value) in values.iter().enumerate() {

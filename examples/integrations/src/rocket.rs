@@ -53,7 +53,7 @@ pub async fn serve(port: u16, hub: Hub, shutdown: Shutdown) -> io::Result<()> {
     let config = Config {
         port,
         log_level: rocket::config::LogLevel::Off,
-        // The signals are for the shutdown, and so is the deadline: a stream that is open when rocket's
+        // The shutdown handles the signals and the deadline: a stream that is open when rocket's
         // own grace is over would end the process with a panic.
         shutdown: Signals { ctrlc: false, signals: [].into(), grace: 60, ..Signals::default() },
         ..Config::default()

@@ -31,13 +31,13 @@ pub(crate) struct File {
 /// The time for which a browser may keep a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Freshness {
-    /// For ever: its name says what is in it.
+    /// Without a limit: the name of the file has a hash of its content.
     Immutable,
     /// As long as it asks each time.
     AskAgain,
 }
 
-/// The paths of htmx's files on the server, and in `node_modules`, one path or the other.
+/// The paths of htmx's files, on the server and in `node_modules`, one or the other.
 const LIBRARIES: [(&str, &[&str]); 4] = [
     ("/assets/htmx4/htmx.min.js", &["htmx.org/dist/htmx.min.js"]),
     ("/assets/htmx4/hx-sse.min.js", &["htmx.org/dist/ext/hx-sse.min.js"]),
@@ -75,7 +75,7 @@ impl Assets {
         Ok(assets)
     }
 
-    /// The scripts of a page.
+    /// Returns the scripts of a page.
     pub(crate) fn scripts(&self, dialect: Dialect) -> PageScripts {
         let sharing = Script::new("sharing", include_str!("../assets/sharing.js"));
         let scripts = PageScripts::new(dialect)
@@ -90,7 +90,8 @@ impl Assets {
         scripts.htmx_from(folder.parse().expect("it is a path"))
     }
 
-    /// Returns the policy of a page: it loads everything from here, and scripts from the CDN if they are there.
+    /// Returns the policy of a page: it may load everything from here, and scripts from the CDN if
+    /// they come from there.
     pub(crate) fn content_security_policy(&self) -> &'static str {
         if self.by_cdn {
             "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
@@ -115,7 +116,8 @@ impl Assets {
     }
 }
 
-/// The script by which all tabs listen to one connection. There are no users: whoever is here sees the same.
+/// Returns the script by which all tabs listen to one connection. There are no users: everybody
+/// sees the same.
 fn tabs() -> Script {
     let events = "/events".parse().expect("it is a path");
     TabsConfig::new([events], Identity::anyone()).script()

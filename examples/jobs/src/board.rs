@@ -18,13 +18,13 @@ use crate::peers::{ALIVE_EVERY, GONE_AFTER, Heard, Hearing, NodeId, Peers, Word}
 use crate::progress::Progress;
 use crate::store::{Saved, Store};
 
-/// The number of jobs that are kept; beyond it, ended jobs are removed, the oldest first.
+/// The number of jobs that are kept. Beyond it, jobs that have ended are removed, the oldest first.
 const KEPT: usize = 200;
 
 /// The maximum number of jobs that are queued or running.
 const UNFINISHED: usize = 32;
 
-/// All jobs. Whatever is changed here is emitted, and so shows on every page.
+/// All jobs. Each change is emitted, so that it shows on every page.
 #[derive(Debug)]
 pub(crate) struct Board {
     kit: SseKit<Jobs>,
@@ -40,9 +40,9 @@ struct Jobs {
     next: JobId,
     /// The time at which a job was last added here.
     added: Option<Instant>,
-    /// The time of the last word of each other node.
+    /// The time of the last message from each other node.
     heard: HashMap<NodeId, Instant>,
-    /// The last word of other nodes that this node knows.
+    /// The position up to which the messages of other nodes are known here.
     known_through: Option<EventId>,
 }
 
@@ -58,7 +58,7 @@ struct Entry {
 /// A job that nobody runs yet; the token is cancelled when it is to stop.
 pub(crate) type Unstarted = (JobId, Folder, CancellationToken);
 
-/// The state that a page shows, with the cursor from which its stream continues.
+/// The content of a page, and the cursor from which the stream has everything that the page lacks.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     pub(crate) cursor: EventId,
@@ -78,10 +78,10 @@ impl Board {
         Self { kit: messages::kit(hub, jobs), peers, store: None }
     }
 
-    /// A board with the jobs of the process before. Those that had not ended begin anew.
+    /// Restores a board with the jobs of the process before. Jobs that had not ended begin again.
     ///
-    /// The second part is the jobs to run, the oldest first. Pages that were open are told what that
-    /// changes, and what the process before may have been too late to tell them.
+    /// The second part is the jobs to run, the oldest first. The hub sends pages that were open
+    /// these changes, and those that the process before may have been too late to send.
     pub(crate) async fn restored(hub: Hub, store: Store, saved: Saved) -> (Self, Vec<Unstarted>) {
         let Saved { newest_first, changed } = saved;
         let board = Self { store: Some(store), ..Self::new(hub, None) };
@@ -110,7 +110,7 @@ impl Board {
         (board, unstarted)
     }
 
-    /// The dispatcher, which all that changes goes through.
+    /// Returns the dispatcher, through which all changes go.
     pub(crate) fn dispatcher(&self) -> &Dispatcher {
         self.kit.dispatcher()
     }
@@ -124,8 +124,8 @@ impl Board {
         Snapshot { cursor: known_through.unwrap_or(cursor), newest_first }
     }
 
-    /// Everything that changes after what a page has seen. A page that cannot keep up skips what is
-    /// out of date: of each part of a job it is told only the newest.
+    /// Subscribes a page to every change after `cursor`. A page that cannot keep up skips outdated
+    /// changes: of each part of a job it gets only the newest.
     pub(crate) async fn watch(
         &self,
         seen: Option<LastEventId>,
@@ -152,8 +152,8 @@ impl Board {
         Ok(added)
     }
 
-    /// Changes the jobs. When pages are not told, which the kit logs, the state is right all the same,
-    /// and so is every page that is loaded later.
+    /// Changes the jobs. If the hub cannot update the pages, which the kit logs, the state is right
+    /// nevertheless, as is every page that is loaded later.
     async fn change<C, K>(&self, change: impl FnOnce(&mut Jobs) -> C) -> C::Value
     where
         C: IntoChange<K>,
@@ -194,7 +194,7 @@ impl Board {
         self.save(id).await;
     }
 
-    /// Returns whether jobs are left to the next process, because no page would learn how they end here.
+    /// Returns `true` if jobs are left to the next process: no page would learn how they end here.
     fn has_left(&self) -> bool {
         self.store.is_some() && self.kit.hub().is_shut_down()
     }
@@ -227,7 +227,7 @@ impl Board {
         .await;
     }
 
-    /// Hears what was said before this node joined, so that its first page shows all jobs.
+    /// Reads the messages from before this node joined, so that its first page shows all jobs.
     pub(crate) async fn catch_up_with_peers(&self) -> Result<Option<Hearing>, SubscribeError> {
         let Some(peers) = &self.peers else { return Ok(None) };
         let mut hearing = peers.hear()?;
@@ -247,7 +247,7 @@ impl Board {
         Ok(Some(hearing))
     }
 
-    /// Returns the number of the hub's connections that belong to the board itself.
+    /// Returns the number of connections that are those of the board itself.
     pub(crate) fn own_connections(&self) -> usize {
         usize::from(self.peers.is_some())
     }
@@ -308,7 +308,7 @@ impl Board {
         .await;
     }
 
-    /// The jobs of a node that is gone will never end.
+    /// Ends the jobs of nodes that are gone, which would never end.
     async fn give_up_on_the_gone(&self) {
         self.change(|jobs| {
             let Jobs { newest_first, heard, .. } = jobs;
@@ -326,7 +326,8 @@ impl Board {
         .await;
     }
 
-    /// The word to the other nodes, if there are any, in the order of the changes.
+    /// Returns the message about a job for the other nodes, if there are any, in the order of the
+    /// changes.
     fn tell_peers(&self, job: &Job) -> Change {
         let change = Change::new(());
         match &self.peers {
@@ -353,7 +354,7 @@ impl Jobs {
         (id, cancel)
     }
 
-    /// The newest job, with the ids of the others.
+    /// Returns the newest job, with the ids of the others.
     fn added(&self) -> Option<Added> {
         let mut all = self.newest_first.iter();
         let job = all.next()?.now();
@@ -403,7 +404,7 @@ impl Entry {
         self.job.state = state;
     }
 
-    /// The job as it is now.
+    /// Returns the job as it is now.
     fn now(&self) -> Job {
         let mut job = self.job.clone();
         if let (State::Running, Some(started)) = (&job.state, self.started) {

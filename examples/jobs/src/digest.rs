@@ -29,7 +29,7 @@ impl fmt::Display for Digest {
     }
 }
 
-/// The digest of a manifest of these files, in this order.
+/// Computes the digest of a manifest of these files, in this order.
 pub(crate) fn manifest_digest<'a>(files: impl IntoIterator<Item = (&'a Path, Digest)>) -> Digest {
     let mut manifest = Sha256::new();
     for (path, digest) in files {
@@ -38,13 +38,13 @@ pub(crate) fn manifest_digest<'a>(files: impl IntoIterator<Item = (&'a Path, Dig
     manifest.into()
 }
 
-/// The bytes of a path, as the manifest is sorted by.
+/// Returns the bytes of a path, by which the manifest is sorted.
 pub(crate) fn path_bytes(path: &Path) -> &[u8] {
     path.as_os_str().as_encoded_bytes()
 }
 
-/// The line that `sha256sum` of GNU coreutils 9 prints. It escapes what would break a line, so that
-/// no file name can pass for a line of its own.
+/// Formats a line as `sha256sum` of GNU coreutils 9 does. It escapes the characters that would
+/// break a line, so that no file name can pass for a line of its own.
 fn manifest_line(path: &Path, digest: &Digest) -> Vec<u8> {
     let mut name = Vec::new();
     for &byte in path_bytes(path) {

@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 use crate::digest::Digest;
 use crate::progress::Tally;
 
-/// The bytes that are read at a time. A cancelled job stops within a block.
+/// The number of bytes that are read at a time. A cancelled job stops within a block.
 const BLOCK: usize = 128 * 1024;
 
-/// The number of blocks of a slice, after which others have their turn.
+/// The number of blocks in a slice, after which other files have their turn.
 const SLICE: usize = 8;
 
 /// A file that is being hashed.
@@ -22,8 +22,8 @@ pub(crate) struct FileHash {
     file: File,
     hasher: Sha256,
     block: Vec<u8>,
-    /// The file may have grown or shrunk since it was found. What was found is what is counted, so
-    /// that a job ends at 100 %.
+    /// The bytes that were found, without those that are counted already. The file may have grown
+    /// or shrunk since it was found; the size at that time counts, so that a job ends at 100 %.
     uncounted: u64,
 }
 
@@ -66,7 +66,7 @@ impl FileHash {
         Ok(None)
     }
 
-    /// The bytes that were found and then not read.
+    /// Returns the number of bytes that were found and then not read.
     pub(crate) fn uncounted(&self) -> u64 {
         self.uncounted
     }

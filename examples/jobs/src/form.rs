@@ -1,4 +1,4 @@
-//! The form of a new job, and the reasons why it is refused.
+//! The posted form, and why it may be refused.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::job::{Folder, FolderError};
 /// The largest form, in bytes.
 const MAX_FORM: usize = 64 * 1024;
 
-/// The time that a client may take to send it.
+/// The time that a client may take to send the form.
 const FORM_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads the field `path` of the form.
@@ -33,7 +33,7 @@ where
     Ok(Folder::parse(&path.map(|(_, path)| path).unwrap_or_default())?)
 }
 
-/// The reason why a form is refused. The page shows the message.
+/// The reason why a form is refused. The messages are read on the page.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error(transparent)]

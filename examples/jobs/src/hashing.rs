@@ -13,10 +13,10 @@ use crate::file_hash::FileHash;
 use crate::progress::Tally;
 use crate::walk::{FoundFile, WalkError, find_files};
 
-/// The lanes in which files are read, of all jobs together. Cheap to clone.
+/// The lanes: the number of files that are read at once, by all jobs together. Cheap to clone.
 ///
 /// Jobs share the lanes fairly: a file keeps a lane for a slice and then queues again, and the
-/// semaphore serves those who wait in turn. So a job of few small files ends soon, whatever else is
+/// semaphore serves waiting files in turn. So a job of few small files ends soon, whatever else is
 /// running.
 #[derive(Clone, Debug)]
 pub(crate) struct Lanes {
@@ -85,7 +85,7 @@ impl Work {
         Ok(manifest_digest(paths.zip(digests).filter_map(|(path, digest)| Some((path, digest?)))))
     }
 
-    /// The digest of one file; none when it cannot be read, or the job is cancelled.
+    /// Hashes one file; `None` if it cannot be read, or if the job is cancelled.
     async fn hash_file(
         self: Arc<Self>,
         index: usize,
@@ -140,7 +140,7 @@ impl Work {
     }
 }
 
-/// The result of a turn on a lane.
+/// The outcome of a turn on a lane.
 enum Slice {
     More(FileHash),
     /// The file has ended; without a digest when it could not be read.

@@ -19,7 +19,7 @@ pub(crate) struct JobId(u64);
 impl JobId {
     pub(crate) const FIRST: Self = Self(1);
 
-    /// The first id of a node that shares the board with others.
+    /// Returns the first id of a node that shares the board with others.
     pub(crate) fn of_node(node: u64) -> Self {
         Self(node.saturating_mul(10_000).saturating_add(1))
     }
@@ -71,7 +71,7 @@ impl fmt::Display for Folder {
     }
 }
 
-/// The reason why a text names no folder. The page shows the message.
+/// The reason why a text names no folder. The messages are read on the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FolderError {
     #[error("Which folder? Type its path first.")]
@@ -106,7 +106,7 @@ impl State {
         }
     }
 
-    /// Returns the state in words.
+    /// Returns the label that people read.
     pub(crate) fn label(&self) -> &'static str {
         match self {
             Self::Queued => "Queued",
@@ -129,7 +129,7 @@ pub(crate) struct Job {
     pub(crate) folder: Folder,
     pub(crate) state: State,
     pub(crate) progress: Progress,
-    /// The time that the job has been running, or ran.
+    /// The time for which it has been running, or ran.
     pub(crate) elapsed: Duration,
 }
 
@@ -139,7 +139,7 @@ impl Job {
         Self { id, folder, state: State::Queued, progress, elapsed }
     }
 
-    /// Bytes per second, once there has been time enough to tell.
+    /// Returns the rate in bytes per second, after enough time to measure it.
     pub(crate) fn rate(&self) -> Option<u64> {
         let millis = self.elapsed.as_millis();
         let rate = (u128::from(self.progress.done.bytes) * 1000).checked_div(millis)?;
@@ -157,8 +157,8 @@ impl Job {
         }
     }
 
-    /// Returns the position of the bar, between 0 and 1000; nothing while a running job does not know how much
-    /// there is to do: then the bar only says that something happens.
+    /// Returns the position of the bar, between 0 and 1000; `None` while a running job does not
+    /// know how much there is to do: then the bar only says that something happens.
     pub(crate) fn permille(&self) -> Option<u64> {
         match self.state {
             State::Running => self.progress.permille(),
@@ -168,7 +168,7 @@ impl Job {
     }
 }
 
-/// The work that a job has done, in words.
+/// The part of its work that a job has done, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     Waiting,

@@ -13,7 +13,7 @@ use sse_kit::{BoxError, EventData, Hub, SseKit};
 use crate::amounts::{Count, Time};
 use crate::job::{Job, JobId, Stage, State};
 
-/// Returns the topic of all pages.
+/// Returns the topic of the pages.
 pub(crate) fn topic() -> Topic {
     "jobs".parse().expect("a word is a topic")
 }
@@ -80,7 +80,7 @@ impl EventData for Changed {
     const TYPE: &'static str = "job:changed";
 }
 
-/// A job has ended, which is read out to those who do not see it.
+/// The end of a job, which a screen reader announces.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Ended(pub(crate) Job);
 
@@ -112,7 +112,7 @@ struct Pieces<'a> {
 }
 
 impl Pieces<'_> {
-    /// Unreadable files are shown in two places.
+    /// Returns the updates of the list of unreadable files, which stands in two places.
     fn unreadable(&self) -> Result<[Update; 2], BoxError> {
         let id = self.job.id;
         Ok([

@@ -11,8 +11,8 @@ use sse_kit::serve::ListenAddress;
 #[derive(Clone, Debug, clap::Parser)]
 #[command(version)]
 pub(crate) struct Options {
-    /// The address to listen on: an IP address or the name of a host, and a port, of which 0 takes a free one; or
-    /// `unix:PATH`.
+    /// The address to listen on: an IP address or the name of a host, and a port (port 0 takes a
+    /// free one); or `unix:PATH`.
     ///
     /// A client that can reach this address can have folders of this machine read.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
@@ -27,7 +27,7 @@ pub(crate) struct Options {
     /// its CDN.
     #[arg(long, value_name = "DIR")]
     pub(crate) assets: Option<PathBuf>,
-    /// Events kept for pages that come back. A page that missed more is loaded anew.
+    /// Events kept for pages that reconnect. A page that missed more is loaded again.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub(crate) history: usize,
     /// Events that may wait for one page.
@@ -36,7 +36,7 @@ pub(crate) struct Options {
     /// Seconds between heartbeats; 0 sends none, with a warning.
     #[arg(long, value_name = "SECS", default_value = "15", value_parser = seconds)]
     heartbeat: Duration,
-    /// Seconds that pages have to read what is left for them, on shutdown.
+    /// Seconds that pages have to read their last events, on shutdown.
     #[arg(long, value_name = "SECS", default_value = "1", value_parser = seconds)]
     pub(crate) shutdown_delay: Duration,
     /// Pages that may be open; more are asked to come back later.
@@ -45,11 +45,12 @@ pub(crate) struct Options {
     /// Pages that may be open from one address.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub(crate) max_per_ip: usize,
-    /// Seconds for which a client may take no bytes before it is cut off; 0 for ever.
+    /// Seconds for which a client may take no bytes before the server disconnects it; 0 is no
+    /// limit.
     #[arg(long, value_name = "SECS", default_value = "30", value_parser = seconds)]
     write_timeout: Duration,
-    /// A directory in which the jobs survive the server, and the pages do not notice. Jobs that have not
-    /// ended begin anew. It is created if there is none.
+    /// A directory in which the jobs survive the server, and the pages do not notice. Jobs that
+    /// have not ended begin again. It is created if there is none.
     #[arg(long, value_name = "DIR", conflicts_with = "redis")]
     pub(crate) store: Option<PathBuf>,
     /// A Redis server that several job boards share. A job runs on the board that took it, and shows on

@@ -26,19 +26,19 @@ pub(crate) struct Page<'a> {
     pub(crate) jobs: &'a [Job],
 }
 
-/// The answer to the form, which htmx puts into the page; the job itself arrives by the stream.
+/// The answer of the form to htmx, which puts it into the page; the job itself comes by the stream.
 #[derive(Debug, Template)]
 #[template(path = "refusal.html")]
 pub(crate) struct RefusalMessage<'a> {
     pub(crate) refusal: &'a str,
 }
 
-/// Returns the monitor's settings: a page that lost its stream reconnects soon.
+/// Returns the settings of the monitor of the stream: a page that loses it reconnects soon.
 pub(crate) fn monitor(overlay: Overlay) -> MonitorConfig {
     MonitorConfig::new().reconnect_delay(Duration::from_secs(1)).overlay(overlay)
 }
 
-/// Returns the connection of the page, which follows the events after `cursor`.
+/// Returns the attributes by which the page follows everything that happens after `cursor`.
 pub(crate) fn connection(dialect: Dialect, cursor: EventId) -> Attributes {
     let events = "/events".parse().expect("it is a path");
     let connect = Connect::new(events).out_of_band().resume_from(cursor);

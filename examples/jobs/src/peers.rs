@@ -24,13 +24,13 @@ pub(crate) const GONE_AFTER: Duration = Duration::from_secs(10);
 pub(crate) struct NodeId(u64);
 
 impl NodeId {
-    /// The first of the ten thousand ids for the jobs of this node.
+    /// Returns the first of the ten thousand ids for the jobs of this node.
     pub(crate) fn first_job(self) -> JobId {
         JobId::of_node(self.0)
     }
 }
 
-/// A word of one node to the others.
+/// A message of one node to the others.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Word {
     /// A node joins. Nobody needs to do anything but the node itself: it knows all before.
@@ -38,7 +38,7 @@ pub(crate) enum Word {
     Alive(NodeId),
     /// The job is as this from now on, or it is new.
     Job(NodeId, Job),
-    /// The node that runs the job should stop it.
+    /// The node that runs the job has to stop it.
     Cancel(JobId),
 }
 
@@ -59,12 +59,12 @@ impl Peers {
         NodeId(self.joined_at.offset())
     }
 
-    /// Returns whether this is the moment at which the node joined, or later.
+    /// Returns `true` if the node had joined at this position.
     pub(crate) fn has_joined(&self, at: EventId) -> bool {
         at.epoch() != self.joined_at.epoch() || at.offset() >= self.joined_at.offset()
     }
 
-    /// Publishes a word. After a failure the others learn it from the next one.
+    /// Sends a message. If this fails, the other nodes learn it from the next message.
     pub(crate) async fn tell(&self, said: &Word) {
         if let Err(error) = self.hub.publish(&topic(), word(said)).await
             && !self.hub.is_shut_down()
@@ -78,7 +78,7 @@ impl Peers {
         change.publish(topic(), word(&Word::Job(self.me(), job.clone())))
     }
 
-    /// All that was said and is still known, and all that will be.
+    /// Subscribes to all messages that the log still has, and to all that will come.
     pub(crate) fn hear(&self) -> Result<Hearing, SubscribeError> {
         let begin = EventId::new(self.hub.cursor().epoch(), 0);
         let subscribe = self.hub.subscribe(topic()).resume(LastEventId::Known(begin));
@@ -86,11 +86,11 @@ impl Peers {
     }
 }
 
-/// The words of other nodes.
+/// The messages of other nodes.
 #[derive(Debug)]
 pub(crate) struct Hearing(Subscription);
 
-/// A word of another node.
+/// A message that was received, or the loss of some.
 #[derive(Debug)]
 pub(crate) enum Heard {
     Word(EventId, Word),
@@ -99,7 +99,7 @@ pub(crate) enum Heard {
 }
 
 impl Hearing {
-    /// `None` when this node shuts down.
+    /// Returns the next message; `None` when this node shuts down.
     pub(crate) async fn next(&mut self) -> Option<Heard> {
         loop {
             match self.0.recv().await? {

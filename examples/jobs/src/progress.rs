@@ -1,20 +1,20 @@
-//! The progress of a job: written by the threads that do its work, read for each update of a page.
+//! The progress of a job: written by the threads that do its work, read when a page is updated.
 
 use std::path::Path;
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-/// The number of unreadable files that are named; the others are only counted.
+/// The number of unreadable files that are named; further ones are only counted.
 const NAMED_ERRORS: usize = 20;
 
 /// The progress of a job.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Progress {
-    /// The work in total; it grows until the folder is [listed](Progress::listed).
+    /// The work to do; grows until the folder is [listed](Progress::listed).
     pub(crate) found: Size,
     pub(crate) listed: bool,
-    /// The work that is done, unreadable files included.
+    /// The work that has been done, unreadable files included.
     pub(crate) done: Size,
     /// The file that was begun last.
     pub(crate) current: String,
@@ -42,7 +42,8 @@ pub(crate) struct Unreadable {
 }
 
 impl Progress {
-    /// Between 0 and 1000, by bytes; `None` while nobody knows how much there is to do.
+    /// Returns the progress between 0 and 1000, by bytes; `None` while the amount of work is
+    /// unknown.
     pub(crate) fn permille(&self) -> Option<u64> {
         let (done, all) = match self.found.bytes {
             _ if !self.listed => return None,
@@ -55,7 +56,7 @@ impl Progress {
 }
 
 impl Errors {
-    /// Returns the number beyond those that are named.
+    /// Returns the number of unreadable files beyond those that are named.
     pub(crate) fn unnamed(&self) -> u64 {
         self.total - self.named.len() as u64
     }
@@ -90,7 +91,7 @@ impl Tally {
         self.0.lock().done.bytes += bytes;
     }
 
-    /// `bytes` of the file have not been counted yet.
+    /// Counts a file that has ended, of which `bytes` have not been counted yet.
     pub(crate) fn ended(&self, bytes: u64) {
         let done = &mut self.0.lock().done;
         done.files += 1;
@@ -107,7 +108,7 @@ impl Tally {
     }
 }
 
-/// Returns the message of an error, without the number that `io::Error` adds.
+/// Describes the failure, without the number that `io::Error` adds.
 pub(crate) fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error") {

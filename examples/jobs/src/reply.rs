@@ -19,7 +19,7 @@ pub(crate) fn stream(response: Response<SseBody>) -> Reply {
 }
 
 pub(crate) fn html(status: StatusCode, html: String) -> Reply {
-    // The page holds a cursor and what is so at this moment: an old copy is of no use.
+    // The page holds a cursor and the state of this moment: an old copy is of no use.
     full(status, "text/html; charset=utf-8", "no-store", html.into())
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn text(status: StatusCode, text: &str) -> Reply {
     full(status, "text/plain; charset=utf-8", "no-store", format!("{text}\n").into())
 }
 
-/// A file of the page.
+/// Answers with a file of the page.
 pub(crate) fn file(file: File) -> Reply {
     let cache_control = match file.freshness {
         Freshness::Immutable => "public, max-age=31536000, immutable",

@@ -44,7 +44,7 @@ pub(crate) struct App {
     pub(crate) folder: PathBuf,
 }
 
-/// The route that a path names.
+/// The meaning of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route<'a> {
     Page,
@@ -166,8 +166,8 @@ impl App {
         Ok(id)
     }
 
-    /// Answers a form. The change arrives by the stream, on this page as on all others. So htmx only learns
-    /// whether the form was refused; a browser without scripts gets the page again.
+    /// Answers a form. The changes come by the stream, on this page as on all others, so htmx only
+    /// learns whether the form is refused; a browser without script loads the page again.
     async fn posted(&self, outcome: Result<JobId, Refusal>, headers: &HeaderMap) -> Reply {
         let by_htmx = headers.contains_key("hx-request");
         match outcome {
@@ -190,7 +190,7 @@ impl App {
         let mut stats = json!(events);
         // No page is too slow for a queue that conflates; but one may read nothing at all.
         stats["evicted"] = (events.evicted + self.server.write_timeouts()).into();
-        // The board's own, by which it hears of others, is no page.
+        // The board's own connection, on which it receives the messages of other nodes, is no page.
         stats["connections"] =
             (events.connections.saturating_sub(self.board.own_connections())).into();
         stats["refused"] = (events.refused + self.limits.refused()).into();
@@ -208,7 +208,7 @@ struct View {
 }
 
 impl View {
-    /// By `?htmx=2`, and by `?overlay=1` with the panel for developers.
+    /// Reads `?htmx=2`, and `?overlay=1` for the panel for developers.
     fn of(uri: &Uri) -> Self {
         let query = uri.query().unwrap_or_default();
         let value = |name: &str| {

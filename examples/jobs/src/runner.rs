@@ -16,7 +16,7 @@ use crate::progress::{Progress, Tally};
 /// The number of jobs that run at once; others wait in turn.
 const RUNNING: usize = 4;
 
-/// The shortest time between two reports of progress.
+/// The shortest interval between two progress updates of a job.
 const PROGRESS_EVERY: Duration = Duration::from_millis(50);
 
 /// Starts jobs and runs them. Cheap to clone; all clones share the machine.
@@ -34,7 +34,8 @@ impl Runner {
     }
 
     pub(crate) async fn start(&self, folder: Folder) -> Result<JobId, Full> {
-        // In a task of its own: whoever asked for it may be gone halfway, and nobody would run it.
+        // In a task of its own: if the client that asked for it disconnects halfway, the job still
+        // has to run.
         let runner = self.clone();
         let starting = tokio::spawn(async move {
             let (id, cancel) = runner.board.add(folder.clone()).await?;

@@ -1,7 +1,8 @@
 //! The jobs on disk, for the process that comes next.
 //!
-//! The log keeps what the pages were told, and this file what is true. A process that dies in between
-//! has told the pages one change less, or one more, than the file has; the next one tells it again.
+//! The log keeps the events that were published, and this file the state. A process that dies in
+//! between has published one change less, or one more, than the file has; the next process
+//! publishes it again.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -33,7 +34,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Returns the folder of the log, in the directory of a board.
+    /// Returns the path of the log, in the directory of a board.
     pub(crate) fn events(directory: &Path) -> PathBuf {
         directory.join("events")
     }

@@ -106,7 +106,7 @@ impl Kind {
     }
 }
 
-/// The reason why a folder was not listed. The page shows the message.
+/// The reason why a folder was not listed. The messages are read on the page.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WalkError {
     #[error("there is no such folder")]

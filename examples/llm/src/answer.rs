@@ -19,7 +19,7 @@ pub(crate) enum Ending {
     Failed,
 }
 
-/// An item of the model's stream.
+/// A message of the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Piece {
     Token(String),

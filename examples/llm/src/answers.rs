@@ -11,10 +11,10 @@ use sse_kit::http::SharedStream;
 use crate::answer::Answer;
 use crate::model::Model;
 
-/// The number of answers that are kept; beyond it, the oldest is removed.
+/// The number of answers that are kept; a new one replaces the oldest.
 const KEPT: usize = 1_000;
 
-/// The maximum number of answers that are under way.
+/// The maximum number of answers under way.
 pub(crate) const MAX_OPEN: usize = 16;
 
 /// An answer and its id.
@@ -33,8 +33,8 @@ impl Answers {
         Self { hub, model, kept: Arc::default() }
     }
 
-    /// Asks the model, and returns the id of the answer: whoever knows it may read the answer, so it
-    /// cannot be guessed.
+    /// Asks the model, and returns the id of the answer. Everybody who knows the id may read the
+    /// answer, so it cannot be guessed.
     pub(crate) fn ask(&self, prompt: String) -> Result<String, AskError> {
         let id = ConnectionId::random().map_err(|_| AskError::Random)?.to_string();
         let topic = format!("answers:{id}").parse().map_err(|_| AskError::Random)?;

@@ -1,9 +1,9 @@
 //! Asks a large language model, and streams its answer token by token to every page that has the answer's
 //! address: a page that reloads, or another device, goes on where the answer is. See the README beside it.
 //!
-//! In the order in which to read it: `answer` is an answer under way, `model` asks the model and reads
-//! what it sends, `answers` keeps the answers, and `routes` is what a browser meets. `stand_in` is a
-//! model for those who have none.
+//! In the order in which to read it: `answer` is an answer under way, `model` asks the model and
+//! reads what it sends, `answers` keeps the answers, and `routes` is what a browser meets.
+//! `stand_in` is a model for people who have none.
 
 mod answer;
 mod answers;

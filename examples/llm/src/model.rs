@@ -10,7 +10,7 @@ use sse_kit::event::{DecodeError, Decoded, Decoder};
 
 use crate::answer::{Ending, Piece};
 
-/// The time for which the model may be silent.
+/// The time for which the model may say nothing.
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// The greatest length of an event, of which each holds one token.
@@ -39,7 +39,7 @@ impl Model {
         Ok(Self { client, url, name, api_key })
     }
 
-    /// The answer to a question, piece by piece. The last piece says how it ended.
+    /// Streams the answer to a question, piece by piece. The last piece says how it ended.
     pub(crate) fn answer(self, prompt: String) -> impl Stream<Item = Piece> + Send {
         let tokens = stream::once(async move { self.ask(&prompt).await });
         let tokens = tokens.flat_map(|asked| match asked {
@@ -79,7 +79,7 @@ impl Model {
 struct Tokens {
     response: reqwest::Response,
     decoder: Decoder,
-    /// The error of the bytes after the last that can be decoded.
+    /// The fault in the bytes behind those that can be decoded.
     failure: Option<DecodeError>,
 }
 

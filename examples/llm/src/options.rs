@@ -4,7 +4,8 @@
 #[derive(Clone, Debug, clap::Parser)]
 #[command(version)]
 pub(crate) struct Options {
-    /// The address to listen on: an IP address or the name of a host, and a port, of which 0 takes a free one.
+    /// The address to listen on: an IP address or the name of a host, and a port; port 0 takes a
+    /// free one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8083")]
     pub(crate) listen: String,
     /// The address of an API that is compatible with OpenAI's, such as `https://api.openai.com/v1` or

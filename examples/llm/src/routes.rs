@@ -68,7 +68,7 @@ async fn ask(State(app): State<App>, Form(asked): Form<Asked>) -> Result<Redirec
     }
 }
 
-/// The answer so far, and the cursor from which its stream goes on.
+/// Shows the answer so far, with the cursor from which its stream goes on.
 async fn answer(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Error> {
     let (answer, cursor) = find(&app.answers, &id)?.read(Answer::clone);
     // A stream that has ended without an end was dropped, or could not be published.
@@ -107,7 +107,7 @@ struct AnswerPage {
     script: Markup,
 }
 
-/// A page holds a cursor and what is so at this moment: an old copy is of no use.
+/// Answers with a page. It holds a cursor and the state of this moment: an old copy is of no use.
 fn page(page: &impl Template) -> Result<Response, Error> {
     let html = page.render().map_err(Error::internal)?;
     let policy = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";

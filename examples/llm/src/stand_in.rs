@@ -1,4 +1,4 @@
-//! A model for those who have none: it speaks the protocol, and knows one answer.
+//! A model for people who have none: it speaks the protocol, and knows one answer.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -45,7 +45,7 @@ fn chunks(
     })
 }
 
-/// The one answer that it knows.
+/// Returns the one answer that it knows.
 pub(crate) fn answer(prompt: &str) -> String {
     format!(
         "You asked: {prompt}\n\nI am a stand-in, and this is all that I can say. While I say it, reload the \

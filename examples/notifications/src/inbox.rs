@@ -20,7 +20,7 @@ pub(crate) type Inboxes = HashMap<User, Inbox>;
 pub(crate) struct User(String);
 
 impl User {
-    /// The topic of what this user alone is told.
+    /// Returns the topic of the notifications for this user alone.
     pub(crate) fn topic(&self) -> Topic {
         format!("users:{self}").parse().expect("letters are a topic")
     }
@@ -51,7 +51,7 @@ pub(crate) struct NameError;
 pub(crate) struct Inbox {
     /// The oldest first, at most [`KEPT`].
     notes: VecDeque<Note>,
-    /// The number of all notifications so far.
+    /// The number of notifications so far.
     count: u64,
 }
 
@@ -78,7 +78,7 @@ pub(crate) struct Note {
 }
 
 impl Note {
-    /// The notification on a page.
+    /// Renders the notification for a page.
     pub(crate) fn item(&self) -> Html {
         let Self { number, text } = self;
         Html::trusted(format!("<li id=\"note-{number}\">{}</li>", Html::text(text)))
@@ -97,7 +97,7 @@ impl EventData for Noted {
     const TYPE: &'static str = "note:added";
 }
 
-/// The kit, which knows what a notification changes on the pages of its user.
+/// Creates the kit, which knows what a notification changes on the pages of its user.
 pub(crate) fn kit(hub: Hub) -> SseKit<Inboxes> {
     let kit = SseKit::with_state(hub, Inboxes::new()).message_format(MessageFormat::Both);
     kit.on(|noted: Noted| -> Result<_, RenderError> {

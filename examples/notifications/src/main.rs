@@ -1,8 +1,9 @@
 //! Private notifications: each user sees their own, on every page that is open, until they sign out. See the
 //! README beside it.
 //!
-//! In the order in which to read it: `inbox` is what a user is told, `session` is who is signed in and
-//! may see what, `orders` publishes in transactions of a database, and `routes` is what a browser meets.
+//! In the order in which to read it: `inbox` has the notifications of a user, `session` is who is
+//! signed in and may see what, `orders` publishes in transactions of a database, and `routes` is
+//! what a browser meets.
 
 mod inbox;
 mod orders;
@@ -30,7 +31,8 @@ use crate::routes::App;
 #[derive(Clone, Debug, clap::Parser)]
 #[command(version)]
 struct Options {
-    /// The address to listen on: an IP address or the name of a host, and a port, of which 0 takes a free one.
+    /// The address to listen on: an IP address or the name of a host, and a port; port 0 takes a
+    /// free one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8084")]
     listen: String,
     /// A PostgreSQL database, for orders and for events that survive: `postgres://USER@HOST:PORT/NAME`. The

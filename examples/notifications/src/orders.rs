@@ -114,13 +114,13 @@ impl Orders {
 }
 
 impl Order {
-    /// The order on a page.
+    /// Renders the order for a page.
     pub(crate) fn item(&self) -> Html {
         let Self { id, item } = self;
         Html::trusted(format!("<li id=\"order-{id}\">{}</li>", Html::text(item)))
     }
 
-    /// The event for pages. A page that has read the order already shows it once.
+    /// Makes the event for pages. A page that has read the order already shows it once.
     fn placed(&self) -> Result<Event, BoxError> {
         let mut updates = Updates::new();
         updates.push(Update::delete(ElementId::new(&format!("order-{}", self.id))?));

@@ -77,7 +77,7 @@ pub(crate) fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// The stream of the user who is signed in. The client has no say in its topic.
+/// Streams the topic of the user who is signed in. The client has no say in it.
 async fn events(
     State(app): State<App>,
     SignedIn(session): SignedIn,
@@ -155,7 +155,7 @@ struct Login {
     user: String,
 }
 
-/// A real app asks for a password, or another proof.
+/// Signs a user in. A real app asks for a password, or another proof.
 ///
 /// The new cookie replaces the one before, so the session of that one ends: nobody could sign it out any more,
 /// and its streams would go on in other tabs.
@@ -184,7 +184,7 @@ struct Note {
     text: String,
 }
 
-/// Tells another user something: the state changes, and their pages are told, in one step.
+/// Notifies another user: the state and the user's pages change in one step.
 async fn notify(
     State(app): State<App>,
     SignedIn(session): SignedIn,

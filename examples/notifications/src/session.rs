@@ -22,10 +22,11 @@ const COOKIE_NAME: &str = "session";
 /// such a cookie.
 const ATTRIBUTES: &str = "Path=/; HttpOnly; SameSite=Lax";
 
-/// The time that a session lasts.
+/// The time for which a session lasts.
 pub(crate) const LASTING: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// The sessions, by the random text in their cookies. Cheap to clone; all clones are one.
+/// The users who are signed in, by the random text in their cookie. Cheap to clone; all clones are
+/// one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sessions(Arc<Mutex<HashMap<String, Known>>>);
 
@@ -37,7 +38,7 @@ struct Known {
 }
 
 impl Known {
-    /// The time until it ends; zero if it has ended.
+    /// Returns the time until it ends; zero if it has ended.
     fn left(&self) -> Duration {
         LASTING.saturating_sub(self.began.elapsed())
     }

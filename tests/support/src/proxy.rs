@@ -17,7 +17,7 @@ pub enum Protocol {
     Postgres,
 }
 
-/// Passes bytes on, until it is told otherwise.
+/// A proxy that passes bytes on, until a test changes its behaviour.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
@@ -30,17 +30,17 @@ struct State {
     protocol: Protocol,
     /// The port that new connections lead to; 0 when nobody is there.
     to: AtomicU16,
-    /// How many bytes a second all connections together may bring to the nodes; 0 for any number.
+    /// The bytes per second that all connections together may bring to the nodes; 0 is no limit.
     rate: AtomicUsize,
     /// Milliseconds for which every reply is held back.
     delay: AtomicU64,
     /// Bytes that came from the server.
     received: AtomicUsize,
-    /// When the line is free for the next bytes.
+    /// The time at which the line is free for the next bytes.
     line: tokio::sync::Mutex<()>,
     /// Every change cuts all connections.
     cut: watch::Sender<u64>,
-    /// How many more appends are to lose their reply, and their connection.
+    /// The number of further appends that lose their reply, and their connection.
     lose_replies: AtomicUsize,
     lost_replies: AtomicUsize,
     /// A connection gets no more replies from the request on that contains this text.

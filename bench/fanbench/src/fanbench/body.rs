@@ -59,9 +59,9 @@ impl Body {
 /// The chunked transfer coding (RFC 9112, section 7.1), which comes in pieces.
 #[derive(Debug, Default)]
 struct Chunks {
-    /// What has come of the line before a chunk.
+    /// The received part of the line before a chunk.
     line: Vec<u8>,
-    /// What is left of the chunk.
+    /// The number of bytes of the chunk that are still to come.
     left: usize,
 }
 

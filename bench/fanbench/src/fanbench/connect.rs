@@ -10,10 +10,10 @@ use socket2::{Domain, Socket, Type};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a client that never reads has room for; the kernel doubles it.
+/// The receive buffer of a client that never reads; the kernel doubles it.
 const SMALL_BUFFER: usize = 4096;
 
-/// How much a client takes in before it reads.
+/// The number of bytes that a client takes in before it reads.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Room {
     Usual,

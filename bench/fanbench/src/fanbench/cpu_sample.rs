@@ -36,13 +36,14 @@ impl CpuSample {
         self.server - then.server
     }
 
-    /// Of the time that the CPUs were wanted, how much the hypervisor gave to other guests.
+    /// Returns the share of the wanted CPU time that the hypervisor gave to other guests, in
+    /// percent.
     pub(crate) fn steal_percent_since(&self, then: &Self) -> f64 {
         let stolen = self.machine.stolen - then.machine.stolen;
         percent(stolen, stolen + self.busy_since(then))
     }
 
-    /// Of the time that the CPUs worked, how much other programs had.
+    /// Returns the share of the used CPU time that other programs had, in percent.
     pub(crate) fn others_percent_since(&self, then: &Self) -> f64 {
         let ours = self.server_since(then) + self.generator - then.generator;
         percent(self.busy_since(then) - ours, self.busy_since(then))
@@ -53,7 +54,7 @@ impl CpuSample {
     }
 }
 
-/// The line of all CPUs: user, nice, system, idle, iowait, irq, softirq, steal.
+/// Parses the line of all CPUs: user, nice, system, idle, iowait, irq, softirq, steal.
 fn parse(stat: &str) -> Option<Machine> {
     let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
     let ticks: Vec<f64> = line.split_whitespace().flat_map(str::parse).collect();

@@ -33,7 +33,7 @@ static TEXT: LazyLock<String> = LazyLock::new(|| {
     text
 });
 
-/// So many bytes for the message of this number, in one line and without a `~`.
+/// Returns so many bytes for the message of this number, in one line and without a `~`.
 pub(crate) fn filling(number: u32, length: usize) -> &'static str {
     let begin = (number as usize).wrapping_mul(149) % BEGINNINGS;
     &TEXT[begin..][..length]

@@ -42,12 +42,12 @@ pub(crate) struct Generator<'a> {
     opened: Vec<usize>,
     publishers: Vec<Publisher>,
     pub(crate) ledger: Ledger,
-    /// How many messages each topic was sent.
+    /// The number of messages sent to each topic.
     sent: Vec<u32>,
     topics: Rng,
 }
 
-/// What is done while there is nothing to do.
+/// The way to wait while there is nothing to do.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Waiting {
     Sleep,
@@ -129,7 +129,7 @@ impl<'a> Generator<'a> {
         Ok(())
     }
 
-    /// How to wait from now on.
+    /// Sets the way to wait from now on.
     pub(crate) fn wait_by(&mut self, waiting: Waiting) {
         self.waiting = waiting;
     }
@@ -174,7 +174,7 @@ impl<'a> Generator<'a> {
         }
     }
 
-    /// How many messages a subscriber should have had.
+    /// Returns the number of messages that a subscriber should have received.
     pub(crate) fn sent_to(&self, subscriber: &Subscriber) -> u32 {
         self.sent[subscriber.topic() as usize]
     }
@@ -248,7 +248,7 @@ impl<'a> Generator<'a> {
     }
 }
 
-/// How many messages should have been sent, when the first was due at once.
+/// Returns the number of messages that should have been sent, if the first was due at the start.
 fn due_by_now(per_second: u32, elapsed: Duration) -> u32 {
     let due = 1 + elapsed.as_micros() * u128::from(per_second) / 1_000_000;
     due.try_into().unwrap_or(u32::MAX)

@@ -8,7 +8,7 @@ pub(crate) struct Latencies {
 }
 
 impl Latencies {
-    /// With room for so many: to grow while measuring would delay what is measured.
+    /// Creates a list with room for so many: growing while measuring would delay the deliveries.
     pub(crate) fn with_capacity(deliveries: u32) -> Self {
         Self { micros: Vec::with_capacity(deliveries as usize) }
     }
@@ -17,7 +17,7 @@ impl Latencies {
         self.micros.push(u32::try_from(latency.as_micros()).unwrap_or(u32::MAX));
     }
 
-    /// The microseconds within which so many of a hundred deliveries were made.
+    /// Returns the time in microseconds within which this percentage of the deliveries was made.
     pub(crate) fn percentile(&mut self, percent: usize) -> u32 {
         let rank = (self.micros.len() * percent).div_ceil(100);
         let Some(index) = rank.checked_sub(1) else { return 0 };

@@ -8,9 +8,9 @@ use crate::marker::Marker;
 #[derive(Debug)]
 pub(crate) struct Ledger {
     start: Instant,
-    /// How many clients must have a message before it is finished.
+    /// The number of clients that must have a message before it is finished.
     receivers: u32,
-    /// How many have each message of each topic.
+    /// The number of clients that have each message of each topic.
     delivered: Vec<Vec<u32>>,
     finished: u32,
     deliveries: u32,
@@ -20,7 +20,7 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// For so many topics, and so many receivers of each.
+    /// Creates a ledger for these topics, each with the same number of receivers.
     pub(crate) fn new(start: Instant, topics: u32, receivers: u32) -> Self {
         Self {
             start,
@@ -34,12 +34,12 @@ impl Ledger {
         }
     }
 
-    /// The time since the generator's start.
+    /// Returns the time since the generator's start.
     pub(crate) fn now(&self) -> Duration {
         self.start.elapsed()
     }
 
-    /// A message begins, of which deliveries will come.
+    /// Notes that a message was sent, of which deliveries will come.
     pub(crate) fn sent(&mut self, topic: u32) {
         self.delivered[topic as usize].push(0);
     }
@@ -61,7 +61,7 @@ impl Ledger {
         }
     }
 
-    /// How many messages have come to all of their receivers.
+    /// Returns the number of messages that all of their receivers have.
     pub(crate) fn finished(&self) -> u32 {
         self.finished
     }
@@ -70,22 +70,22 @@ impl Ledger {
         self.deliveries
     }
 
-    /// How many all clients have read.
+    /// Returns the number of bytes that all clients have read.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Since the generator's start.
+    /// Returns the time of the last delivery, since the generator's start.
     pub(crate) fn last_delivery(&self) -> Duration {
         self.last_delivery
     }
 
-    /// From now on, keeps how long each delivery takes.
+    /// Records the latency of each delivery from now on.
     pub(crate) fn record(&mut self, latencies: Latencies) {
         self.latencies = Some(latencies);
     }
 
-    /// What was kept; no more is.
+    /// Returns the recorded latencies, and stops recording.
     pub(crate) fn recorded(&mut self) -> Option<Latencies> {
         self.latencies.take()
     }

@@ -19,7 +19,7 @@ pub(crate) struct Marker {
 }
 
 impl Marker {
-    /// A payload of so many bytes that ends in this marker.
+    /// Returns a payload of so many bytes that ends in this marker.
     pub(crate) fn payload(self, length: usize) -> String {
         let Self { number, sent } = self;
         let filling = filling(number, length - LENGTH);

@@ -18,7 +18,7 @@ const AFTER_ALL: Duration = Duration::from_millis(100);
 /// For a server to see that its clients have gone, which belongs to what they cost.
 const SEE_THEM_GO: Duration = Duration::from_millis(300);
 
-/// How long a server may take to close what they had.
+/// The time that a server may take to close the connections of clients that left.
 const CLOSE: Duration = Duration::from_secs(2);
 
 pub(crate) fn measure(options: &Options) -> Result<Report> {

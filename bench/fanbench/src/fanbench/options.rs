@@ -8,7 +8,7 @@ use clap::{Parser, ValueEnum, value_parser};
 
 use crate::marker;
 
-/// What latencies and counts may take in memory, as a number of deliveries.
+/// The memory for latencies and counts, as a number of deliveries.
 const MAX_DELIVERIES: u32 = 50_000_000;
 
 /// Loads a server of Server-Sent Events and prints what that costs it, as a line of JSON
@@ -19,7 +19,7 @@ const MAX_DELIVERIES: u32 = 50_000_000;
 #[derive(Clone, Debug, Parser)]
 pub(crate) struct Options {
     pub(crate) scenario: Scenario,
-    /// Where the server listens, on the IPv4 loopback
+    /// The address of the server, on the IPv4 loopback
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) server: SocketAddr,
     /// The server's process; its children count as the server too
@@ -68,10 +68,10 @@ pub(crate) struct Options {
     /// Connections to open and close, 32 at a time (scenario churn)
     #[arg(long, value_name = "N", default_value_t = 20_000)]
     pub(crate) cycles: u32,
-    /// How long all is left alone once connected, before memory is looked at
+    /// The pause after connecting, before memory is read
     #[arg(long, value_name = "MS", default_value_t = 700)]
     settle_ms: u64,
-    /// How long it all may take
+    /// The time limit for the whole run
     #[arg(long, value_name = "SECS", default_value_t = 60)]
     timeout: u64,
     /// Sleep when there is nothing to do: for a machine with one CPU
@@ -116,12 +116,12 @@ impl Options {
         Duration::from_secs(self.timeout)
     }
 
-    /// How many listen to each topic.
+    /// Returns the number of receivers of each topic.
     pub(crate) fn receivers(&self) -> u32 {
         self.connections / self.topics
     }
 
-    /// How many never read.
+    /// Returns the number of connections that never read.
     pub(crate) fn slow_connections(&self) -> u32 {
         if self.scenario == Scenario::Slow { self.connections * self.slow_percent / 100 } else { 0 }
     }

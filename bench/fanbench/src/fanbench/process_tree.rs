@@ -18,7 +18,7 @@ impl ProcessTree {
         Self { root }
     }
 
-    /// What it has had of the CPUs, its own and the kernel's on its behalf.
+    /// Returns the CPU time that the processes have used, including the kernel's on their behalf.
     pub(crate) fn cpu_seconds(self) -> Result<f64> {
         let mut ticks = 0.0;
         for pid in self.pids()? {
@@ -28,7 +28,7 @@ impl ProcessTree {
         Ok(ticks / TICKS_PER_SECOND)
     }
 
-    /// What it holds of the memory, and of what it shares its part (PSS).
+    /// Returns the memory that the processes hold, with their part of shared pages (PSS).
     pub(crate) fn memory_kib(self) -> Result<f64> {
         let mut kib = 0.0;
         for pid in self.pids()? {
@@ -39,7 +39,7 @@ impl ProcessTree {
         Ok(kib)
     }
 
-    /// How many files it has open, sockets among them.
+    /// Returns the number of open files, sockets among them.
     pub(crate) fn descriptors(self) -> Result<i32> {
         let mut count = 0;
         for pid in self.pids()? {
@@ -65,7 +65,7 @@ impl ProcessTree {
     }
 }
 
-/// The fields after the program's name, which may itself have blanks and brackets in it.
+/// Reads the fields after the program's name, which may itself contain blanks and brackets.
 fn stat(pid: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ").map(|(_, fields)| fields.to_owned())
@@ -75,7 +75,7 @@ fn parent(stat: &str) -> Option<u32> {
     stat.split(' ').nth(1)?.parse().ok()
 }
 
-/// utime and stime, and the same of children that have ended.
+/// Sums utime and stime, and the same of children that have ended.
 fn cpu_ticks(stat: &str) -> Option<f64> {
     let ticks: Vec<f64> = stat.split(' ').skip(11).take(4).flat_map(str::parse).collect();
     (ticks.len() == 4).then(|| ticks.iter().sum())

@@ -61,7 +61,7 @@ impl Publisher {
         &mut self.socket
     }
 
-    /// Whether everything is published and answered.
+    /// Returns `true` if everything is published and answered.
     pub(crate) fn is_idle(&self) -> bool {
         self.state == State::Idle
     }
@@ -132,7 +132,7 @@ impl Publisher {
     }
 }
 
-/// Whether a response is here to its end, so that the next request may follow.
+/// Returns `true` if a response has arrived to its end, so that the next request may follow.
 fn is_complete(reply: &[u8]) -> Result<bool> {
     let Some(end) = memmem::find(reply, b"\r\n\r\n") else { return Ok(false) };
     let (head, body) = (String::from_utf8_lossy(&reply[..end]), &reply[end + 4..]);

@@ -1,12 +1,12 @@
-//! What is printed: one JSON object.
+//! The printed result: one JSON object.
 
 use serde::Serialize;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) connections: u32,
-    /// What the server's memory grew by for each connection, before anything was published. Not
-    /// of the scenario `churn`.
+    /// The growth of the server's memory for each connection, before anything was published. `None`
+    /// in the scenario `churn`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) kib_per_idle_connection: Option<f64>,
     /// Not of the scenarios `idle` and `churn`.
@@ -20,14 +20,14 @@ pub(crate) struct Report {
     pub(crate) churn: Option<Churn>,
 }
 
-/// What was delivered, and at which cost.
+/// The deliveries, and their cost.
 #[derive(Debug, Serialize)]
 pub(crate) struct Traffic {
     pub(crate) deliveries: u32,
     pub(crate) seconds: f64,
     pub(crate) deliveries_per_second: f64,
     pub(crate) cpu_micros_per_delivery: f64,
-    /// What a client reads, with all that frames the payload.
+    /// The bytes that a client reads, with all that frames the payload.
     pub(crate) bytes_per_delivery: f64,
     pub(crate) p50_micros: u32,
     pub(crate) p99_micros: u32,
@@ -44,22 +44,22 @@ pub(crate) struct Traffic {
     pub(crate) others_percent: f64,
 }
 
-/// What became of the clients that never read.
+/// The outcome for the clients that never read.
 #[derive(Debug, Serialize)]
 pub(crate) struct Slow {
     pub(crate) clients: u32,
-    /// What the server's memory grew by while they did not read.
+    /// The growth of the server's memory while they did not read.
     pub(crate) memory_growth_kib: f64,
 }
 
-/// What became of connections that came and went.
+/// The outcome for connections that came and went.
 #[derive(Debug, Serialize)]
 pub(crate) struct Churn {
     pub(crate) connections_per_second: f64,
     pub(crate) cpu_micros_per_connection: f64,
-    /// What the server's memory grew by, once all had gone.
+    /// The growth of the server's memory, once all had gone.
     pub(crate) memory_growth_kib: f64,
-    /// How many more files the server had open, once all had gone.
+    /// The number of additional files that the server had open, once all had gone.
     pub(crate) descriptors_left: i32,
     pub(crate) steal_percent: f64,
     pub(crate) others_percent: f64,

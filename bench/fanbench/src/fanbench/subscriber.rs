@@ -22,14 +22,14 @@ pub(crate) struct Subscriber {
     topic: u32,
     habit: Habit,
     state: State,
-    /// What has come of the response's head.
+    /// The received part of the response's head.
     head: Vec<u8>,
     body: Body,
     scanner: Scanner,
     tally: Tally,
 }
 
-/// What a client does once its stream is open.
+/// The behaviour of a client once its stream is open.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Habit {
     Reads,
@@ -43,7 +43,7 @@ enum State {
     Closed,
 }
 
-/// What has come, by the numbers that the messages bear.
+/// The received messages, by the numbers that they bear.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
     /// The number after the highest that came.
@@ -96,18 +96,18 @@ impl Subscriber {
         self.state == State::Opening
     }
 
-    /// Whether the server ended the stream, which no client asks for. Not seen by those that
-    /// never read: the end comes after what they have not read.
+    /// Returns `true` if the server ended the stream, which no client asks for. It stays `false`
+    /// for clients that never read: the end comes after the bytes that they have not read.
     pub(crate) fn is_closed(&self) -> bool {
         self.state == State::Closed
     }
 
-    /// How many of the topic's messages never came, or came too late to be in order.
+    /// Returns the number of the topic's messages that never came, or came too late to be in order.
     pub(crate) fn lost(&self, sent: u32) -> u32 {
         sent.saturating_sub(self.tally.received - self.tally.twice)
     }
 
-    /// How many came again, or after a later one.
+    /// Returns the number of messages that came again, or after a later one.
     pub(crate) fn twice(&self) -> u32 {
         self.tally.twice
     }
@@ -122,7 +122,7 @@ impl Subscriber {
                 Ok(0) => self.close()?,
                 Ok(length) => {
                     self.take(&buffer[..length], ledger)?;
-                    // This has emptied the socket; what comes later is told by another event.
+                    // This has emptied the socket; later bytes come with another event of epoll.
                     if length < buffer.len() {
                         return Ok(());
                     }

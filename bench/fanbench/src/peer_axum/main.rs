@@ -26,7 +26,7 @@ const CAPACITY: usize = 1024;
 /// To compare with: axum's `Sse` over tokio's broadcast channel
 #[derive(Debug, Parser)]
 struct Options {
-    /// Where to listen; port 0 takes a free one
+    /// The address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8082")]
     listen: SocketAddr,
     /// Compress each stream by itself, for clients that accept it

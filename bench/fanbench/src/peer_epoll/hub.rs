@@ -28,7 +28,7 @@ pub(crate) struct Hub {
 
 struct Connection {
     socket: TcpStream,
-    /// What has come of a request.
+    /// The received part of a request.
     received: Vec<u8>,
     topics: Vec<String>,
 }
@@ -37,7 +37,7 @@ struct Connection {
 struct Broken;
 
 impl Hub {
-    /// The key that the next connection gets.
+    /// Returns the key that the next connection gets.
     pub(crate) fn next_key(&self) -> usize {
         self.connections.vacant_key()
     }
@@ -133,7 +133,7 @@ impl Hub {
     }
 }
 
-/// In one write or not at all.
+/// Writes the bytes in one write, or fails.
 fn write_whole(mut socket: &TcpStream, bytes: &[u8]) -> Result<(), Broken> {
     match socket.write(bytes) {
         Ok(length) if length == bytes.len() => Ok(()),
@@ -141,7 +141,7 @@ fn write_whole(mut socket: &TcpStream, bytes: &[u8]) -> Result<(), Broken> {
     }
 }
 
-/// An event in a chunk.
+/// Writes an event as a chunk.
 fn frame(id: u64, data: &[u8]) -> Vec<u8> {
     let mut event = format!("id: {id}\n").into_bytes();
     for line in data.split(|byte| *byte == b'\n') {

@@ -20,7 +20,7 @@ const LISTENER: Token = Token(usize::MAX - 1);
 /// To compare with: a bare epoll loop that writes each message to each subscriber
 #[derive(Debug, Parser)]
 struct Options {
-    /// Where to listen; port 0 takes a free one
+    /// The address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8083")]
     listen: SocketAddr,
 }

@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-/// What is asked for.
+/// A request that the peer knows.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Request {
     Subscribe { topics: Vec<String> },

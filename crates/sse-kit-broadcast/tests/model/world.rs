@@ -56,12 +56,12 @@ impl World {
             .log_buffer(settings.log_buffer)
             .shards(settings.shards)
             .heartbeat(settings.heartbeat.then_some(Duration::from_secs(7)))
-            .on_connect(move |connection| {
+            .on_connect(move |connection| -> Result<_, &str> {
                 let serial = connection.metadata::<u64>().copied().ok_or("no serial")?;
                 comes.lock().push((serial, None));
                 Ok(())
             })
-            .on_disconnect(move |connection, why| {
+            .on_disconnect(move |connection, why| -> Result<_, &str> {
                 let serial = connection.metadata::<u64>().copied().ok_or("no serial")?;
                 goes.lock().push((serial, Some(why)));
                 Ok(())

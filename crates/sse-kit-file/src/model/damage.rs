@@ -109,7 +109,7 @@ fn a_head_flipped_anywhere_is_noticed_and_nothing_is_continued() {
                 assert!(contents(&store).is_empty());
             }
             Err(error) => {
-                assert!(matches!(error, crate::OpenError::OtherVersion { .. }), "{error}");
+                assert!(matches!(error, crate::FileOpenError::OtherVersion { .. }), "{error}");
                 assert_eq!(disk.ending_in(".log"), all.disk.ending_in(".log"), "it is untouched");
             }
         }

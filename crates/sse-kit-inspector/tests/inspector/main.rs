@@ -9,12 +9,12 @@ mod texts;
 mod viewing;
 
 use sse_kit_inspector::{
-    AccessPolicy, BuildError, ClientInfo, Inspector, InspectorBody, InspectorBuilder,
+    AccessPolicy, ClientInfo, Inspector, InspectorBody, InspectorBuildError, InspectorBuilder,
 };
 use sse_kit_test_support::assert_send_and_sync;
 
 assert_send_and_sync!(
-    BuildError,
+    InspectorBuildError,
     ClientInfo,
     Inspector,
     InspectorBody,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::Empty;
 use sse_kit_broadcast::Hub;
-use sse_kit_inspector::{AccessPolicy, BuildError, Inspector};
+use sse_kit_inspector::{AccessPolicy, Inspector, InspectorBuildError};
 
 use super::TestResult;
 use super::site::{HERE, Site, Stream};
@@ -81,7 +81,7 @@ async fn its_path_is_its_own_and_plain() -> TestResult {
     }
     for path in ["", "/", "inspector", "/inspector/", "/a b", "/a?b", "/\u{e9}", "/a\"b"] {
         let builder = Inspector::builder(Hub::new(), AccessPolicy::on_this_machine()).path(path);
-        assert!(matches!(builder.build(), Err(BuildError::Path(_))), "{path}");
+        assert!(matches!(builder.build(), Err(InspectorBuildError::Path(_))), "{path}");
     }
     Ok(())
 }
@@ -94,7 +94,7 @@ fn without_a_runtime_it_is_an_error() {
         Hub::new()
     };
     let builder = Inspector::builder(hub, AccessPolicy::on_this_machine()).in_release_builds();
-    assert!(matches!(builder.build(), Err(BuildError::Hub(_))));
+    assert!(matches!(builder.build(), Err(InspectorBuildError::Hub(_))));
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sse_kit_broadcast::{AppendError, Hub, LogHealth, PublishError};
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{Event, LastEventId};
-use sse_kit_postgres::{ConnectError, PostgresLog};
+use sse_kit_postgres::{PostgresConnectError, PostgresLog};
 use sse_kit_test_support::postgres::Server;
 use sse_kit_test_support::proxy::{Protocol, Proxy};
 use sse_kit_test_support::{in_time, until};
@@ -53,7 +53,7 @@ async fn a_server_that_is_away_is_told_and_found_again() {
     assert!(matches!(error, PublishError::Log(AppendError::Unavailable(_))), "{error:?}");
     let start = PostgresLog::connect(config.start_deadline(Duration::from_millis(300))).await;
     let error = start.expect_err("nobody is there");
-    assert!(matches!(error, ConnectError::Postgres(_)), "{error:?}");
+    assert!(matches!(error, PostgresConnectError::Postgres(_)), "{error:?}");
     postgres.restart();
     until("it is found", || node.postgres.health() == LogHealth::Up).await;
     let client = client(&postgres.url()).await;

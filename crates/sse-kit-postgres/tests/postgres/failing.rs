@@ -5,7 +5,7 @@ use std::time::Duration;
 use sse_kit_broadcast::{Hub, LogHealth, Start};
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{Event, LastEventId};
-use sse_kit_postgres::{ConnectError, PostgresConfig, PostgresLog};
+use sse_kit_postgres::{PostgresConfig, PostgresConnectError, PostgresLog};
 use sse_kit_test_support::postgres::Server;
 use sse_kit_test_support::proxy::{Protocol, Proxy};
 use sse_kit_test_support::until;
@@ -356,19 +356,22 @@ async fn the_newest_event_of_an_earlier_epoch_is_the_newest_still() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_fit_is_refused_at_the_start() {
     let (database, url) = server().create_database();
-    let missing = PostgresLog::connect(config(&url).migrate(false)).await;
-    assert!(matches!(missing, Err(ConnectError::NoSchema)), "{missing:?}");
+    let missing = PostgresLog::connect(config(&url).without_migration()).await;
+    assert!(matches!(missing, Err(PostgresConnectError::NoSchema)), "{missing:?}");
     drop(node(&url).await);
     let other =
         "create or replace function sse.version() returns integer language sql as 'select 99'";
     server().psql(&database, other);
     let refused = PostgresLog::connect(config(&url)).await;
-    assert!(matches!(refused, Err(ConnectError::OtherVersion { found: 99, .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(PostgresConnectError::OtherVersion { found: 99, .. })),
+        "{refused:?}"
+    );
     let nowhere = PostgresLog::connect(config(&format!("{url}_not"))).await;
-    assert!(matches!(nowhere, Err(ConnectError::Postgres(_))), "{nowhere:?}");
+    assert!(matches!(nowhere, Err(PostgresConnectError::Postgres(_))), "{nowhere:?}");
     server().psql("postgres", "create database latin encoding latin1 template template0");
     let latin = PostgresLog::connect(config(&server().url_of("latin"))).await;
-    assert!(matches!(latin, Err(ConnectError::Postgres(_))), "{latin:?}");
+    assert!(matches!(latin, Err(PostgresConnectError::Postgres(_))), "{latin:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

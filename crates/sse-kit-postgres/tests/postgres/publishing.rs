@@ -406,7 +406,8 @@ async fn a_role_that_publishes_can_do_nothing_else() {
         grant select on all tables in schema sse to {role}";
     psql(&grants.replace("{role}", &role));
     let url = url.replace("postgres@", &format!("{role}@"));
-    let second = node_with(config(&url).migrate(false), sse_kit_broadcast::Hub::builder()).await;
+    let second =
+        node_with(config(&url).without_migration(), sse_kit_broadcast::Hub::builder()).await;
     let id = publish(&second, "t", "by the other node").await;
     assert_eq!(event(&mut stream).await, (id, "by the other node".into()));
 }

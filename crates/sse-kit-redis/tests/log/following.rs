@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sse_kit_broadcast::Subscription;
-use sse_kit_redis::{ConnectError, RedisLog};
+use sse_kit_redis::{RedisConnectError, RedisLog};
 use sse_kit_test_support::in_time;
 
 use crate::managed::{Cluster, Sentinels};
@@ -76,7 +76,7 @@ async fn a_primary_that_no_sentinel_knows_is_told() {
     let url = redis.url().replace("/main", "/other");
     let config = config(&url).start_deadline(Duration::from_millis(300));
     let error = RedisLog::connect(config).await.unwrap_err();
-    let ConnectError::Redis(error) = error else { panic!("{error}") };
+    let RedisConnectError::Redis(error) = error else { panic!("{error}") };
     assert!(error.to_string().contains("other"), "{error}");
     assert_eq!(redis.primary().await, 0);
 }

@@ -104,7 +104,7 @@ async fn follow_ups_have_the_trace_of_their_cause() {
             draft.follow_up(topic("b"), Event::new("second"));
             draft.follow_up(topic("b"), Event::new("third"));
         }
-        Ok(Verdict::Keep)
+        Verdict::Keep
     });
     let here = node_with(config(&redis.url()), hooked).await;
     let there = node(&redis.url()).await;

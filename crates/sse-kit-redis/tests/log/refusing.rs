@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sse_kit_broadcast::{AppendError, Hub, LogHealth, PublishError, Receipt};
 use sse_kit_event::Event;
-use sse_kit_redis::{ConnectError, RedisConfig, RedisLog};
+use sse_kit_redis::{RedisConfig, RedisConnectError, RedisLog};
 use sse_kit_test_support::proxy::{Protocol, Proxy};
 
 use crate::server::Server;
@@ -143,7 +143,7 @@ async fn settings_at_their_largest_value_work() {
         .tick(Duration::MAX);
     // The sum of two of them is longer than the longest window, and so refused.
     let error = RedisLog::connect(config.clone()).await.unwrap_err();
-    assert!(matches!(error, ConnectError::ShortWindow { .. }), "{error}");
+    assert!(matches!(error, RedisConnectError::ShortWindow { .. }), "{error}");
     let config = config.attempt_timeout(Duration::from_secs(1));
     let node = node_with(config, Hub::builder()).await;
     let mut stream = node.hub.subscribe(topic("a")).open().unwrap();

@@ -33,15 +33,26 @@ impl TestPage {
         self.values.insert(field, value.to_owned());
     }
 
-    /// Ticks a box, or takes the tick away: the first that matches.
+    /// Ticks a box: the first that matches.
     ///
     /// # Panics
     ///
     /// If there is no such element.
     #[track_caller]
-    pub fn tick(&mut self, selector: &str, is_ticked: bool) {
+    pub fn tick(&mut self, selector: &str) {
         let field = self.one(Location::caller(), selector);
-        self.ticks.insert(field, is_ticked);
+        self.ticks.insert(field, true);
+    }
+
+    /// Takes the tick of a box away: of the first that matches.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such element.
+    #[track_caller]
+    pub fn untick(&mut self, selector: &str) {
+        let field = self.one(Location::caller(), selector);
+        self.ticks.insert(field, false);
     }
 
     /// Clicks on the first element that matches. An element around it may take the click: one with

@@ -102,8 +102,8 @@ async fn a_form_sends_what_a_browser_would() {
         </select><input name=h disabled><input type=file name=i><button name=j value=z>Go</button></form>";
     let mut page = open(form, "").await;
     page.fill("[name=b]", "ä&");
-    page.tick("[name=d]", true);
-    page.tick("[name=e]", false);
+    page.tick("[name=d]");
+    page.untick("[name=e]");
     page.click("button").await;
     let sent = page.text("form i");
     assert_eq!(sent.as_deref(), Some("a=1+2&b=%C3%A4%26&c=t&d=on&f=y&g=2&j=z"));

@@ -7,7 +7,7 @@ use sse_kit_broadcast::{PublishError, Receipt};
 use sse_kit_dispatch::{
     CallbackError, DispatchError, Dispatched, DomainEventError, EventType, HandlerError,
 };
-use sse_kit_htmx::UpdatesError;
+use sse_kit_htmx::MarkupError;
 use sse_kit_update::{UpdateError, Updated};
 
 /// The outcome of an event that was emitted.
@@ -67,7 +67,7 @@ pub enum EmitErrorKind {
     /// No handler of the dispatcher and none of the updater takes the event.
     Unhandled,
     /// The pages' htmx cannot make the updates.
-    Message(UpdatesError),
+    Message(MarkupError),
     /// The function of [`SseKit::topic`](crate::SseKit::topic) failed.
     Topic(CallbackError),
     /// The message was not published, or the log has not confirmed it: see [`EmitError::is_ambiguous`].

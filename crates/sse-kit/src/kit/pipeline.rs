@@ -181,7 +181,7 @@ impl Pipeline {
     ) -> Result<(), EmitErrorKind> {
         let began = Instant::now();
         let updated = self.updater.update(Arc::clone(event)).await;
-        self.counters.render.observe_duration(began.elapsed());
+        self.counters.render.observe(began.elapsed());
         emitted.updated = match updated {
             Ok(updated) => updated,
             Err(mut error) => {

@@ -41,7 +41,7 @@ pub(super) struct Counters {
 
 impl Counters {
     pub(super) fn new() -> Self {
-        Self { render: Arc::new(Histogram::of_durations()) }
+        Self { render: Arc::default() }
     }
 
     pub(super) fn snapshot(&self) -> KitStats {

@@ -9,7 +9,7 @@ pub use shuttle::sync::MutexGuard;
 pub struct Mutex<T: ?Sized>(shuttle::sync::Mutex<T>);
 
 impl<T> Mutex<T> {
-    /// A mutex that nobody holds.
+    /// Creates an unlocked mutex.
     pub fn new(value: T) -> Self {
         Self(shuttle::sync::Mutex::new(value))
     }
@@ -18,7 +18,7 @@ impl<T> Mutex<T> {
 impl<T: ?Sized> Mutex<T> {
     /// Waits until nobody else holds it.
     pub fn lock(&self) -> MutexGuard<'_, T> {
-        // As in `parking_lot`, a panic under the lock is no matter of those who come later.
+        // As in `parking_lot`, a panic under the lock does not affect later callers.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

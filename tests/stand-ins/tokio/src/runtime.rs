@@ -3,15 +3,15 @@
 use std::convert::Infallible;
 
 /// A runtime of one worker.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Handle(());
 
-/// What is known of a runtime.
+/// The metrics of a runtime.
 #[derive(Clone, Copy, Debug)]
 pub struct RuntimeMetrics(());
 
 impl Handle {
-    /// The runtime, which is always there.
+    /// Returns the runtime, which is always there.
     ///
     /// # Errors
     ///
@@ -28,14 +28,14 @@ impl Handle {
         drop(shuttle::future::spawn(task));
     }
 
-    /// What is known of the runtime.
+    /// Returns the metrics of the runtime.
     pub fn metrics(&self) -> RuntimeMetrics {
         RuntimeMetrics(())
     }
 }
 
 impl RuntimeMetrics {
-    /// The number of workers.
+    /// Returns the number of workers.
     pub fn num_workers(&self) -> usize {
         1
     }

@@ -6,7 +6,8 @@ pub use shuttle::future::yield_now;
 pub mod coop {
     use std::future::{Ready, ready};
 
-    /// A task has no budget here: shuttle lets others run wherever there is a lock.
+    /// Returns immediately. A task has no budget here: shuttle lets others run wherever there is a
+    /// lock.
     pub fn consume_budget() -> Ready<()> {
         ready(())
     }

@@ -26,17 +26,17 @@ thread_local! {
 pub struct Instant(Duration);
 
 impl Instant {
-    /// The moment that the clock shows.
+    /// Returns the moment that the clock shows.
     pub fn now() -> Self {
         Self(CLOCK.get())
     }
 
-    /// The time since an earlier moment; none since a later one.
+    /// Returns the time since an earlier moment; zero since a later one.
     pub fn duration_since(&self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// The moment that long ago.
+    /// Returns the moment that long ago.
     pub fn checked_sub(&self, duration: Duration) -> Option<Self> {
         self.0.checked_sub(duration).map(Self)
     }
@@ -50,7 +50,7 @@ impl Add<Duration> for Instant {
     }
 }
 
-/// As [`timeout_at`], so long from now.
+/// Waits like [`timeout_at`], so long from now.
 ///
 /// # Errors
 ///
@@ -106,7 +106,7 @@ pub fn interval(period: Duration) -> Interval {
     Interval { period, left: TICKS }
 }
 
-/// What happens after a missed tick; here none is missed.
+/// The behaviour after a missed tick; here none is missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissedTickBehavior {
     /// The next one comes a period later.

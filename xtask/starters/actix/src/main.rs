@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use sse_kit::Hub;
 use sse_kit::shutdown::{Shutdown, Signals};
 
-/// The address on which the app listens.
+/// The address that the app listens on.
 const ADDRESS: &str = "127.0.0.1:8080";
 
 #[tokio::main]

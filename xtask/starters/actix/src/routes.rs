@@ -68,7 +68,7 @@ async fn click(kit: Data<SseKit<u64>>) -> HttpResponse {
     }
 }
 
-/// Everybody may see the count. For private topics see `Gate`.
+/// Streams the count, which everybody may see. For private topics see `Gate`.
 async fn events(kit: Data<SseKit<u64>>, request: HttpRequest) -> HttpResponse {
     let seen = request.headers().get("last-event-id").map(|value| value.as_bytes());
     let seen = SseRequest::new(Some(request.query_string()), seen).last_event_id();
@@ -88,7 +88,7 @@ async fn events(kit: Data<SseKit<u64>>, request: HttpRequest) -> HttpResponse {
     answer.streaming(body.into_stream())
 }
 
-/// The scripts of sse-kit. Their names have hashes, so browsers keep them.
+/// Serves the scripts of sse-kit. Their names have hashes, so browsers keep them.
 async fn script(request: HttpRequest) -> HttpResponse {
     match counter::scripts().file(request.path()) {
         Some(script) => HttpResponse::Ok()

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use sse_kit::Hub;
 
-/// The address on which the app listens.
+/// The address that the app listens on.
 const ADDRESS: &str = "127.0.0.1:8080";
 
 #[tokio::main]

@@ -26,7 +26,7 @@ async fn click(State(kit): State<SseKit<u64>>) -> Result<(), Error> {
     Ok(counter::click(&kit).await?)
 }
 
-/// Everybody may see the count. For private topics see `Live::open_for`.
+/// Streams the count, which everybody may see. For private topics see `Live::open_for`.
 async fn events(live: Live) -> Result<SseResponse, Error> {
     live.open(Counted::topic()).await
 }

@@ -14,7 +14,7 @@ use sse_kit::Hub;
 use sse_kit::serve::{RequestBody, Server};
 use sse_kit::shutdown::{Shutdown, Signals};
 
-/// The address on which the app listens.
+/// The address that the app listens on.
 const ADDRESS: &str = "127.0.0.1:8080";
 
 #[tokio::main]

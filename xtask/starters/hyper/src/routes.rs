@@ -39,7 +39,7 @@ pub(crate) async fn answer(kit: &SseKit<u64>, request: &Parts) -> Response<Body>
     }
 }
 
-/// Everybody may see the count. For private topics see `Gate`.
+/// Streams the count, which everybody may see. For private topics see `Gate`.
 fn events(kit: &SseKit<u64>, request: &Parts) -> Response<SseBody> {
     let seen = SseRequest::from(request).last_event_id();
     match kit.hub().subscribe(Counted::topic()).resume(seen).open() {
@@ -51,7 +51,7 @@ fn events(kit: &SseKit<u64>, request: &Parts) -> Response<SseBody> {
     }
 }
 
-/// The scripts of sse-kit. Their names have hashes, so browsers keep them.
+/// Serves the scripts of sse-kit. Their names have hashes, so browsers keep them.
 fn script(path: &str) -> Response<Body> {
     match counter::scripts().file(path) {
         Some(script) => text(

@@ -1,12 +1,12 @@
-//! What each public type of a library promises: room to grow (`#[non_exhaustive]`), `Send` and `Sync`, and
-//! for a text type the conversions that all text types have.
+//! What the public API of a library promises: no `bool` parameters, and for each type a name of its own, room to
+//! grow (`#[non_exhaustive]`), `Send` and `Sync`, and for a text type the conversions that all text types have.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use syn::visit::{self, Visit};
 
 use super::Offence;
-use super::items::{is_public, is_test};
+use super::items::{self, is_public, is_test};
 use super::libraries::{Library, is_word_of};
 use super::sources::{Source, find};
 
@@ -23,13 +23,32 @@ const CLOSED: &[(&str, &str, &str)] = &[
 
 /// Finds public types of the libraries that do not keep a promise.
 pub(super) fn offences(sources: &[Source]) -> Vec<Offence> {
-    Library::all(sources).iter().flat_map(|library| of_library(sources, library)).collect()
+    let libraries = Library::all(sources);
+    let mut offences: Vec<_> =
+        libraries.iter().flat_map(|library| of_library(sources, library)).collect();
+    offences.extend(names_of_two(&libraries));
+    offences
 }
 
-fn of_library(sources: &[Source], library: &Library<'_>) -> Vec<Offence> {
-    let test = format!("crates/{}/tests/send_sync.rs", library.name);
-    let asserted = find(sources, &test).map_or("", |source| &source.text);
-    // The methods of a type, and its traits, may be in other files.
+/// Finds public types that have the name of a type of another library: an app may import both.
+fn names_of_two(libraries: &[Library<'_>]) -> Vec<Offence> {
+    let mut owners = BTreeMap::new();
+    let mut offences = Vec::new();
+    for library in libraries {
+        for (source, name, line, _) in public_types(library).0 {
+            let owner = *owners.entry(name.clone()).or_insert(library.name);
+            if owner != library.name {
+                let what =
+                    format!("`{name}` is the name of a type in {owner}, too; choose another");
+                offences.push(Offence::at_line(&source.path, line, what));
+            }
+        }
+    }
+    offences
+}
+
+/// Returns the public types of a library, with their files, lines, and whether they are open, and all types.
+fn public_types<'a>(library: &Library<'a>) -> (Vec<(&'a Source, String, usize, bool)>, Types) {
     let mut types = Types::default();
     let mut public = Vec::new();
     for source in &library.files {
@@ -38,8 +57,16 @@ fn of_library(sources: &[Source], library: &Library<'_>) -> Vec<Offence> {
         types.visit_file(file);
         let shown = std::mem::take(&mut types.public).into_iter();
         let shown = shown.filter(|(name, ..)| library.shows(source, name));
-        public.extend(shown.map(|(name, line, is_open)| (source, name, line, is_open)));
+        public.extend(shown.map(|(name, line, is_open)| (*source, name, line, is_open)));
     }
+    (public, types)
+}
+
+fn of_library(sources: &[Source], library: &Library<'_>) -> Vec<Offence> {
+    let test = format!("crates/{}/tests/send_sync.rs", library.name);
+    let asserted = find(sources, &test).map_or("", |source| &source.text);
+    // The methods of a type, and its traits, may be in other files.
+    let (public, types) = public_types(library);
     let unlike = types.unlike();
     let closed = CLOSED.iter().filter(|(of, ..)| *of == library.name);
     let closed: Vec<_> = closed.map(|(_, name, _)| *name).collect();
@@ -62,6 +89,13 @@ fn of_library(sources: &[Source], library: &Library<'_>) -> Vec<Offence> {
                 "`{name}` is a text type; give it all conversions, by `sse_kit_event::text_type!`"
             ));
         }
+    }
+    for source in &library.files {
+        let with_bool = items::read(source).map(|items| items.with_bool).unwrap_or_default();
+        offences.extend(with_bool.into_iter().map(|(line, name)| {
+            let what = format!("`{name}` takes a `bool`; take an enum, or make it two functions");
+            Offence::at_line(&source.path, line, what)
+        }));
     }
     let is_open =
         |closed: &str| public.iter().any(|(_, name, _, is_open)| *is_open && name == closed);
@@ -175,6 +209,36 @@ mod tests {
             Source::new("crates/a/src/open.rs", "pub enum It { A }"),
         ];
         assert_eq!(offences(&sources).len(), 2);
+    }
+
+    #[test]
+    fn a_public_function_takes_no_bool() {
+        let found = whats("impl It { pub fn set(self, on: bool) {} }", "");
+        assert_eq!(found, ["`set` takes a `bool`; take an enum, or make it two functions"]);
+        assert!(whats("pub(crate) fn set(on: bool) {}", "").is_empty());
+        assert!(whats("pub fn set(is: impl Fn() -> bool) -> bool { is() }", "").is_empty());
+    }
+
+    #[test]
+    fn a_public_name_stands_for_one_type() {
+        let library = |name: &str, public: &str| {
+            let file = |path: &str, text: &str| Source::new(format!("crates/{name}/{path}"), text);
+            let lib = file("src/lib.rs", &format!("mod it;\npub use it::{public};"));
+            [
+                lib,
+                file("src/it.rs", "pub struct It;\npub struct Own;"),
+                file("tests/send_sync.rs", "It Own"),
+            ]
+        };
+        let both = |of_a, of_b| -> Vec<_> {
+            library("a", of_a).into_iter().chain(library("b", of_b)).collect()
+        };
+        let found = offences(&both("It", "It"));
+        assert_eq!(
+            found.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["crates/b/src/it.rs:1: `It` is the name of a type in a, too; choose another"]
+        );
+        assert!(offences(&both("It", "Own")).is_empty());
     }
 
     #[test]

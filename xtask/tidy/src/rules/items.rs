@@ -12,8 +12,10 @@ use super::sources::Source;
 pub(super) struct Items {
     pub(super) documented: Vec<Documented>,
     pub(super) functions: Vec<Function>,
-    /// Public async functions without a section `# Cancel safety`, with their lines.
+    /// Public functions that are async or return a future, and have no section `# Cancel safety`, with their lines.
     pub(super) without_cancel_safety: Vec<(usize, String)>,
+    /// Public functions with a parameter of the type `bool`, with their lines.
+    pub(super) with_bool: Vec<(usize, String)>,
     /// Every string literal outside attributes other than `#[error]`, with its line.
     pub(super) strings: Vec<(usize, String)>,
     pub(super) counts: Counts,
@@ -121,7 +123,7 @@ impl Items {
         self.counts.pub_functions += usize::from(is_public);
         let mut docs = attributes.iter().filter_map(doc_line);
         if is_public
-            && signature.asyncness.is_some()
+            && (signature.asyncness.is_some() || returns_future(&signature.output))
             && !docs.any(|(_, text)| text.trim() == "# Cancel safety")
         {
             self.without_cancel_safety.push((begin, signature.ident.to_string()));
@@ -131,6 +133,9 @@ impl Items {
             syn::FnArg::Typed(input) => Some(&*input.ty),
             syn::FnArg::Receiver(_) => None,
         });
+        if is_public && typed.clone().any(|ty| ends_with(ty, "bool")) {
+            self.with_bool.push((begin, signature.ident.to_string()));
+        }
         let with_impl = typed.filter(|ty| matches!(ty, syn::Type::ImplTrait(_))).count();
         self.counts.impl_arguments += with_impl;
         let is_generic = signature.generics.type_params().next().is_some();
@@ -152,6 +157,26 @@ impl Items {
             self.counts.errors += 1;
             self.counts.error_enums += usize::from(is_enum);
         }
+    }
+}
+
+/// Returns whether a type is written as a path with this last word.
+fn ends_with(ty: &syn::Type, name: &str) -> bool {
+    let syn::Type::Path(ty) = ty else { return false };
+    ty.path.segments.last().is_some_and(|last| last.ident == name)
+}
+
+fn returns_future(output: &syn::ReturnType) -> bool {
+    let syn::ReturnType::Type(_, ty) = output else { return false };
+    let is_future = |bound: &syn::TypeParamBound| match bound {
+        syn::TypeParamBound::Trait(bound) => {
+            bound.path.segments.last().is_some_and(|last| last.ident == "Future")
+        }
+        _ => false,
+    };
+    match &**ty {
+        syn::Type::ImplTrait(ty) => ty.bounds.iter().any(is_future),
+        ty => ends_with(ty, "BoxFuture"),
     }
 }
 

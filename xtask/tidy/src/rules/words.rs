@@ -13,6 +13,10 @@ const MACHINE_PATHS: &[&str] =
 const UNFINISHED: &[&str] =
     &[concat!("to", "do!("), concat!("unimple", "mented!("), concat!("d", "bg!(")];
 
+/// Words for lists that are not in the repository, after which nobody can look up a name.
+const LISTS: &[&str] =
+    &[concat!("parity", " list"), concat!("reliability", " rules"), concat!("fn ", "bug_")];
+
 /// A key of npm's lock files that names the registry they were written from.
 const REGISTRY: &str = concat!("\"reso", "lved\":");
 
@@ -26,6 +30,9 @@ pub(super) fn offences(source: &Source) -> Vec<Offence> {
             offend(format!("names a path of somebody's machine, {path}"));
         }
         if source.extension() == "rs" {
+            for words in LISTS.iter().filter(|words| line.contains(**words)) {
+                offend(format!("says `{words}`, and no such list is here; name the subject"));
+            }
             for name in UNFINISHED.iter().filter(|name| stands_alone(line, name)) {
                 offend(format!("has {name}...)"));
             }
@@ -75,6 +82,14 @@ mod tests {
             assert_eq!(whats("src/a.rs", &text), [format!("src/a.rs:1: has {name}...)")]);
             assert!(whats("style.md", &text).is_empty());
             assert!(whats("src/a.rs", &format!("my_{name})\n")).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_list_that_is_not_here_is_an_offence_in_rust() {
+        for words in LISTS {
+            assert_eq!(whats("tests/a.rs", &format!("//! A ({words}4).\n")).len(), 1, "{words}");
+            assert!(whats("a.md", words).is_empty());
         }
     }
 

@@ -18,14 +18,14 @@ use crate::event_type::EventType;
 /// The dispatcher has a span `sse.dispatch` around it, and logs handlers that fail, without it.
 ///
 /// ```
-/// use sse_kit_dispatch::{Dispatcher, middleware::Trace};
+/// use sse_kit_dispatch::{Dispatcher, middleware::DispatchLog};
 ///
-/// Dispatcher::new().middleware(Trace);
+/// Dispatcher::new().middleware(DispatchLog);
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Trace;
+pub struct DispatchLog;
 
-impl Middleware for Trace {
+impl Middleware for DispatchLog {
     fn call(
         &self,
         event: Arc<DomainEvent>,
