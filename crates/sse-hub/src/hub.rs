@@ -23,7 +23,7 @@ use crate::inspection::{self, Inspection};
 use crate::metrics::{Format, Metrics, Route};
 use crate::options::Options;
 use crate::presence;
-use crate::publish::{Intake, RateLimit};
+use crate::publish::{Intake, PublishLimits};
 use crate::reply::{self, Reply};
 use crate::status::{self, Rate, Status};
 
@@ -59,7 +59,7 @@ pub(crate) struct HubApp {
     limits: Quota,
     /// The limits of the status page, whose streams need no token: they must not take the room of others.
     status_limits: Quota,
-    rates: RateLimit,
+    publish_limits: PublishLimits,
     cors: Option<Cors>,
     access_log: bool,
     gzip: bool,
@@ -77,12 +77,10 @@ impl HubApp {
         server: Arc<ServeStats>,
     ) -> anyhow::Result<Self> {
         let events = Hub::builder()
-            .history(options.history)
             .queue(options.queue)
             .max_delay(options.max_delay())
             .heartbeat(options.heartbeat());
-        let topics = options.history_for.iter().cloned();
-        let events = topics.fold(events, |events, (topics, n)| events.history_for(topics, n));
+        let events = options.limits.retain(events);
         let access_log = options.access_log;
         let events = if access_log { access_log::of_streams(events) } else { events };
         let (events, log) = log.serve(events);
@@ -111,7 +109,7 @@ impl HubApp {
             metrics,
             limits,
             status_limits: Quota::new().total(MAX_STATUS_STREAMS),
-            rates: RateLimit::new(options.publish_rate),
+            publish_limits: PublishLimits::new(&options.limits),
             cors: cross_origin::rules(&options.cors),
             access_log,
             gzip,
@@ -122,10 +120,12 @@ impl HubApp {
         })
     }
 
-    /// Reads the keys and rules again, and asks for each open stream whether it may stay.
+    /// Reads the keys and rules and the limits on publishing again, and asks for each open stream whether it
+    /// may stay.
     pub(crate) fn reload(&self, options: &Options) -> anyhow::Result<()> {
         let was_open = self.auth.rules().are_open();
         self.auth.reload(&options.auth)?;
+        self.publish_limits.reload(&options.limits);
         self.gate.renew(|_, _| true);
         if was_open && !self.auth.rules().are_open() {
             auth::end_open_streams(&self.events, COME_BACK_WITHIN);
@@ -194,7 +194,7 @@ impl HubApp {
                 let intake = Intake {
                     hub: &self.events,
                     auth: &self.auth,
-                    rates: &self.rates,
+                    limits: &self.publish_limits.current(),
                     metrics: &self.metrics,
                     client: client.ip(),
                 };
