@@ -313,4 +313,23 @@ mod tests {
         while history.trim(&mut topics, Instant::now()) {}
         assert_eq!((history.size(), history.expiries.len()), ((0, 0), 0));
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_of_a_new_epoch_expire_too() {
+        let mut history = History::new(Retention {
+            events_per_topic: 10,
+            events_by_topic: Vec::new(),
+            age: Some(Duration::from_secs(1)),
+            age_by_topic: Vec::new(),
+            bytes: 10_000,
+        });
+        let mut topics = TopicTable::new(0);
+        push(&mut history, &mut topics, 1, "one");
+        history.begin_epoch();
+        topics.begin_epoch(0);
+        push(&mut history, &mut topics, 1, "one");
+        tokio::time::advance(Duration::from_secs(2)).await;
+        history.trim(&mut topics, Instant::now());
+        assert_eq!(history.size(), (0, 0));
+    }
 }
