@@ -36,9 +36,9 @@ impl Instant {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// The moment that long ago.
-    pub fn checked_sub(&self, duration: Duration) -> Option<Self> {
-        self.0.checked_sub(duration).map(Self)
+    /// The moment so much later.
+    pub fn checked_add(&self, duration: Duration) -> Option<Self> {
+        self.0.checked_add(duration).map(Self)
     }
 }
 
