@@ -11,7 +11,7 @@ use sse_kit::Hub;
 use sse_kit::broadcast::{Stats, SubscribeError};
 use sse_kit::event::{ConnectionId, Topics};
 use sse_kit::http::{Cors, Gate, HostRules, OpenError, Permit, Quota, SseRequest, SseResponse};
-use sse_kit::serve::{RequestBody, ServeStats};
+use sse_kit::serve::{RequestBody, ServeStatus};
 use sse_kit::shutdown::{GoodbyePolicy, ReconnectSpread, Shutdown};
 use tokio::time::MissedTickBehavior;
 
@@ -54,7 +54,7 @@ pub(crate) struct HubApp {
     auth: Auth,
     gate: Gate<TokenAuthorizer>,
     pub(crate) status: Status,
-    server: Arc<ServeStats>,
+    server: ServeStatus,
     metrics: Metrics,
     limits: Quota,
     /// The limits of the status page, whose streams need no token: they must not take the room of others.
@@ -74,7 +74,7 @@ impl HubApp {
         options: &Options,
         auth: Auth,
         log: EventLog,
-        server: Arc<ServeStats>,
+        server: ServeStatus,
     ) -> anyhow::Result<Self> {
         let events = Hub::builder()
             .queue(options.queue)
@@ -281,9 +281,10 @@ impl HubApp {
 
     fn stats(&self) -> serde_json::Value {
         let mut all = json!(self.core_stats());
-        all["accepted"] = self.server.accepted().into();
-        all["handshake_failures"] = self.server.handshake_failures().into();
-        all["fast_path"] = self.server.fast_path().into();
+        let server = self.server.stats();
+        all["accepted"] = server.accepted.into();
+        all["handshake_failures"] = server.handshake_failures.into();
+        all["fast_path"] = server.fast_path.into();
         if let Some((name, stats)) = self.log.stats() {
             all[name] = stats;
         }
@@ -295,7 +296,7 @@ impl HubApp {
     /// Returns the number of evicted clients. A client that took no bytes for too long counts as one, like a
     /// client whose queue overflowed.
     fn evicted(&self, stats: &Stats) -> u64 {
-        stats.evicted + self.server.write_timeouts()
+        stats.evicted + self.server.stats().write_timeouts
     }
 
     async fn stream(&self, head: &Request<()>, client: SocketAddr) -> Reply {
@@ -436,7 +437,7 @@ mod tests {
         let always = ["hub", "--listen=127.0.0.1:0"];
         let options = Options::try_parse_from(always.iter().chain(arguments))?;
         let server = Server::new(Listener::bind(&options.listen).await?);
-        let app = HubApp::new(&options, Auth::default(), EventLog::Memory, server.stats())?;
+        let app = HubApp::new(&options, Auth::default(), EventLog::Memory, server.monitor())?;
         Ok(Arc::new(app))
     }
 

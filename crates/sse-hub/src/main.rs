@@ -75,7 +75,7 @@ async fn run(options: Options, sockets: ListenFd) -> anyhow::Result<ExitCode> {
     warn_of_openness(&auth, &server.address()?);
     inspection::ensure_private(&options, &auth, &server.address()?)?;
     let log = EventLog::open(&options).await?;
-    let hub = Arc::new(HubApp::new(&options, auth, log, server.stats())?);
+    let hub = Arc::new(HubApp::new(&options, auth, log, server.monitor())?);
     match server.address()? {
         ListenAddress::Tcp(address) => {
             let scheme = if tls.is_some() { "https" } else { "http" };
