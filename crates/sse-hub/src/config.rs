@@ -61,6 +61,35 @@ pub(crate) fn arguments(
     Ok(all)
 }
 
+/// Returns the options that differ between two sets of arguments and that a reload does not change.
+pub(crate) fn need_a_restart(
+    command: &Command,
+    before: &[OsString],
+    now: &[OsString],
+) -> Vec<String> {
+    let values = |all: &[OsString], name: &str| {
+        let values = all.iter().filter(|argument| is_given(std::slice::from_ref(argument), name));
+        values.cloned().collect::<Vec<_>>()
+    };
+    let names = options(command).map(|(name, _)| name).filter(|name| !is_reloaded(name));
+    names.filter(|name| values(before, name) != values(now, name)).map(str::to_owned).collect()
+}
+
+/// Returns `true` if a reload applies the option.
+fn is_reloaded(name: &str) -> bool {
+    is_of_tokens(name)
+        || [
+            "anonymous",
+            "max-data",
+            "max-data-for",
+            "publish-rate",
+            "publish-rate-for",
+            "tls-cert",
+            "tls-key",
+        ]
+        .contains(&name)
+}
+
 /// Returns the variables with our prefix that are no option.
 pub(crate) fn unknown_variables<'a>(
     command: &Command,
@@ -359,6 +388,23 @@ mod tests {
             tried += 1;
         }
         assert!(tried > 40, "{tried} options");
+    }
+
+    #[test]
+    fn changes_that_need_a_restart_are_found() {
+        let arguments = |all: &[&str]| all.iter().map(OsString::from).collect::<Vec<_>>();
+        let before =
+            ["hub", "--history=7", "--host=a", "--host=b", "--max-data=1", "--jwt-cookie=a"];
+        let now = ["hub", "--history=8", "--host=a", "--max-data=2", "--jwt-cookie=b", "--gzip"];
+        let need = |before: &[&str], now: &[&str]| {
+            need_a_restart(&Options::command(), &arguments(before), &arguments(now))
+        };
+        assert_eq!(need(&before, &now), ["host", "gzip", "history"]);
+        assert!(need(&before, &before).is_empty());
+        // All reloaded options exist.
+        let command = Options::command();
+        let reloaded = options(&command).filter(|(name, _)| is_reloaded(name)).count();
+        assert_eq!(reloaded, 7 + 8, "7 by name, and those of tokens");
     }
 
     #[test]

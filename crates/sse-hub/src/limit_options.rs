@@ -14,7 +14,6 @@ pub(crate) const MAX_DATA: usize = 1 << 20;
 
 /// The limits of the topics.
 #[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "Limits by topic")]
 pub(crate) struct LimitOptions {
     /// Events kept for each topic, for clients that come back; 0 keeps none.
     #[arg(long, value_name = "N", default_value_t = 50)]

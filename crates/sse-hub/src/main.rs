@@ -96,7 +96,7 @@ async fn run(options: Options, sockets: ListenFd) -> anyhow::Result<ExitCode> {
     if options.fast_path {
         server = server.fast_path();
     }
-    let reload = tokio::spawn(reload_on_hangup(hangups, Arc::clone(&hub), tls));
+    let reload = tokio::spawn(reload_on_hangup(hangups, Arc::clone(&hub), tls, options));
     let outcome = server.serve_until_shutdown(&hub.shutdown, signals, service).await;
     status.abort();
     reload.abort();
@@ -124,7 +124,12 @@ async fn listener(options: &Options, mut sockets: ListenFd) -> anyhow::Result<Li
 
 /// Reads the keys, the rules, the limits on publishing and the certificate again at each SIGHUP. If one cannot be
 /// read, the old one stays.
-async fn reload_on_hangup(mut hangups: Signal, hub: Arc<HubApp>, tls: Option<Tls>) {
+async fn reload_on_hangup(
+    mut hangups: Signal,
+    hub: Arc<HubApp>,
+    tls: Option<Tls>,
+    started: Options,
+) {
     while hangups.recv().await.is_some() {
         let options = match Options::reload() {
             Ok(options) => options,
@@ -133,6 +138,7 @@ async fn reload_on_hangup(mut hangups: Signal, hub: Arc<HubApp>, tls: Option<Tls
                 continue;
             }
         };
+        options.warn_of_changes(&started);
         match options.tls.renew(tls.as_ref()) {
             Ok(()) if tls.is_some() => tracing::info!("the certificate was read again"),
             Ok(()) => {}

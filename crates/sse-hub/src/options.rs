@@ -32,6 +32,9 @@ Publish:  curl -d hello 'http://127.0.0.1:8081/publish?topic=news'
 Listen:   curl -N 'http://127.0.0.1:8081/events?topic=news&topic=jobs:*'"
 )]
 pub(crate) struct Options {
+    /// The arguments from all sources.
+    #[arg(skip)]
+    arguments: Vec<OsString>,
     /// A file in TOML that has options too, by their names here: `history = 7`.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -120,7 +123,7 @@ impl Options {
             tracing::warn!("the variable {name} is no option of the hub");
         }
         match Self::arguments() {
-            Ok(arguments) => Self::parse_from(arguments),
+            Ok(arguments) => Self { arguments: arguments.clone(), ..Self::parse_from(arguments) },
             Err(error) => {
                 Self::command().error(ErrorKind::ValueValidation, format!("{error:#}")).exit()
             }
@@ -129,7 +132,16 @@ impl Options {
 
     /// Reads the options again.
     pub(crate) fn reload() -> anyhow::Result<Self> {
-        Ok(Self::try_parse_from(Self::arguments()?)?)
+        let arguments = Self::arguments()?;
+        Ok(Self { arguments: arguments.clone(), ..Self::try_parse_from(arguments)? })
+    }
+
+    /// Warns of options that have changed since the start, and that a reload leaves as they are.
+    pub(crate) fn warn_of_changes(&self, since: &Self) {
+        let (before, now) = (&since.arguments, &self.arguments);
+        for option in config::need_a_restart(&Self::command(), before, now) {
+            tracing::warn!("`{option}` has changed, which takes effect at the next start");
+        }
     }
 
     fn arguments() -> anyhow::Result<Vec<OsString>> {
