@@ -61,6 +61,35 @@ pub(crate) fn arguments(
     Ok(all)
 }
 
+/// Returns the options that differ between two sets of arguments and that a reload does not change.
+pub(crate) fn need_a_restart(
+    command: &Command,
+    before: &[OsString],
+    now: &[OsString],
+) -> Vec<String> {
+    let values = |all: &[OsString], name: &str| {
+        let values = all.iter().filter(|argument| is_given(std::slice::from_ref(argument), name));
+        values.cloned().collect::<Vec<_>>()
+    };
+    let names = options(command).map(|(name, _)| name).filter(|name| !is_reloaded(name));
+    names.filter(|name| values(before, name) != values(now, name)).map(str::to_owned).collect()
+}
+
+/// Returns `true` if a reload applies the option.
+fn is_reloaded(name: &str) -> bool {
+    is_of_tokens(name)
+        || [
+            "anonymous",
+            "max-data",
+            "max-data-for",
+            "publish-rate",
+            "publish-rate-for",
+            "tls-cert",
+            "tls-key",
+        ]
+        .contains(&name)
+}
+
 /// Returns the variables with our prefix that are no option.
 pub(crate) fn unknown_variables<'a>(
     command: &Command,
@@ -162,8 +191,21 @@ fn from_value(name: &str, arg: &Arg, value: &Value) -> anyhow::Result<Vec<OsStri
         (ArgAction::Append, Value::Array(values)) => {
             values.iter().map(|value| Ok(option(name, text(value)?))).collect()
         }
+        // In its order, as the first rule counts.
+        (ArgAction::Append, Value::Table(rules)) if has_rules(arg) => rules
+            .iter()
+            .map(|(pattern, limit)| {
+                let limit = text(limit).with_context(|| format!("`{pattern}`"))?;
+                Ok(option(name, format!("{pattern}={limit}")))
+            })
+            .collect(),
         (_, value) => Ok(vec![option(name, text(value)?)]),
     }
+}
+
+/// Returns `true` if the values of an option are of the form `PATTERN=N`.
+fn has_rules(arg: &Arg) -> bool {
+    arg.get_value_names().is_some_and(|names| names.iter().any(|name| name.contains('=')))
 }
 
 fn text(value: &Value) -> anyhow::Result<String> {
@@ -211,7 +253,7 @@ mod tests {
     fn the_command_line_comes_before_the_environment_and_that_before_the_file() {
         let file = "history = 3";
         let history = |given: &[&str], variables: &[(&str, &str)]| {
-            parse(given, variables, file).map(|options| options.history)
+            parse(given, variables, file).map(|options| options.limits.history)
         };
         let variable = [("SSE_HUB_HISTORY", "7")];
         assert_eq!(history(&[], &[]).unwrap(), 3);
@@ -219,7 +261,7 @@ mod tests {
         assert_eq!(history(&["--history", "9"], &variable).unwrap(), 9);
         assert_eq!(history(&["--history=9"], &variable).unwrap(), 9);
         assert_eq!(history(&[], &[("SSE_HUB_HISTORY", "")]).unwrap(), 3, "empty is not set");
-        assert_eq!(parse(&[], &[], "").unwrap().history, 50);
+        assert_eq!(parse(&[], &[], "").unwrap().limits.history, 50);
         // An option that names another variable takes that before the file, too.
         let file = "redis = 'redis://file'";
         let arguments = |variables: &[(&str, &str)]| {
@@ -251,6 +293,120 @@ mod tests {
         assert_eq!((options.gzip, options.hosts.len()), (false, 3));
     }
 
+    /// Values of options, by the names that `--help` has for them.
+    const VALUES: [(&str, &str); 10] = [
+        ("ADDR", "127.0.0.1:9"),
+        ("NAME", "a.example"),
+        ("N", "7"),
+        ("SECS", "0.5"),
+        ("BYTES", "1000"),
+        ("CIDR", "10.0.0.0/8"),
+        ("ORIGIN", "https://a.example"),
+        ("ALG", "ES256"),
+        ("PATTERN", "news:*"),
+        ("URL", "redis://localhost"),
+    ];
+
+    /// Returns a value that the parser of an option takes.
+    fn sample(arg: &Arg) -> String {
+        let name = arg.get_value_names().unwrap()[0].as_str();
+        let value = |name: &str| {
+            let known = VALUES.iter().find(|(known, _)| *known == name);
+            known.map_or_else(|| format!("text of {name}"), |(_, value)| (*value).to_owned())
+        };
+        match name.split_once('=') {
+            Some((pattern, limit)) => format!("{}={}", value(pattern), value(limit)),
+            None => value(name),
+        }
+    }
+
+    /// Returns the options that the arguments set, whatever else these require.
+    fn debug(arguments: Vec<OsString>) -> String {
+        let matches = Options::command().ignore_errors(true).try_get_matches_from(arguments);
+        let options = <Options as clap::FromArgMatches>::from_arg_matches(&matches.unwrap());
+        format!("{:?}", options.unwrap())
+    }
+
+    /// All options there are, also those that are added later.
+    #[test]
+    fn every_option_is_the_same_from_all_sources() {
+        let command = Options::command();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hub.toml");
+        let config = OsString::from(format!("--config={}", path.display()));
+        let mut tried = 0;
+        for (name, arg) in options(&command).filter(|(name, _)| *name != CONFIG) {
+            let all = |given: &[OsString], variable: Option<&str>, file: &str| {
+                std::fs::write(&path, file).unwrap();
+                let environment = |asked: &str| {
+                    variable.filter(|_| asked == super::variable(name)).map(OsString::from)
+                };
+                let given = ["hub".into(), config.clone()].into_iter().chain(given.iter().cloned());
+                let mut all = arguments(&command, given.collect(), &environment).unwrap();
+                all.retain(|argument| *argument != config);
+                all
+            };
+            let snake = name.replace('-', "_");
+            let (given, variable, files) = if matches!(arg.get_action(), ArgAction::SetTrue) {
+                (
+                    vec![switch(name)],
+                    "true".into(),
+                    vec![format!("{name} = true"), format!("{snake} = true")],
+                )
+            } else {
+                let value = sample(arg);
+                let texts = vec![format!("{name} = '{value}'"), format!("{snake} = '{value}'")];
+                let given = option(name, &value);
+                match (arg.get_action(), value.rsplit_once('=')) {
+                    (ArgAction::Append, Some((pattern, limit))) => {
+                        let table = format!(
+                            "[{name}]\n'{pattern}' = {limit}\n'zzz' = {limit}\n'aaa' = {limit}"
+                        );
+                        let list = format!("{name} = ['{value}', 'zzz={limit}', 'aaa={limit}']");
+                        let more =
+                            ["zzz", "aaa"].map(|topic| option(name, format!("{topic}={limit}")));
+                        let given = [vec![given], more.to_vec()].concat();
+                        (given, format!("{value},zzz={limit}, aaa={limit}"), vec![table, list])
+                    }
+                    (ArgAction::Append, None) => {
+                        let list = format!("{name} = ['{value}', '{value}']");
+                        (vec![given.clone(), given], format!("{value},{value}"), vec![list])
+                    }
+                    _ => (vec![given], value, texts),
+                }
+            };
+            let expected = all(&given, None, "");
+            assert_ne!(
+                debug(expected.clone()),
+                debug(vec!["hub".into()]),
+                "--{name} has an effect"
+            );
+            assert_eq!(all(&[], Some(&variable), ""), expected, "the variable of --{name}");
+            for file in files {
+                assert_eq!(all(&[], None, &file), expected, "--{name} in the file: {file}");
+            }
+            tried += 1;
+        }
+        assert!(tried > 40, "{tried} options");
+    }
+
+    #[test]
+    fn changes_that_need_a_restart_are_found() {
+        let arguments = |all: &[&str]| all.iter().map(OsString::from).collect::<Vec<_>>();
+        let before =
+            ["hub", "--history=7", "--host=a", "--host=b", "--max-data=1", "--jwt-cookie=a"];
+        let now = ["hub", "--history=8", "--host=a", "--max-data=2", "--jwt-cookie=b", "--gzip"];
+        let need = |before: &[&str], now: &[&str]| {
+            need_a_restart(&Options::command(), &arguments(before), &arguments(now))
+        };
+        assert_eq!(need(&before, &now), ["host", "gzip", "history"]);
+        assert!(need(&before, &before).is_empty());
+        // All reloaded options exist.
+        let command = Options::command();
+        let reloaded = options(&command).filter(|(name, _)| is_reloaded(name)).count();
+        assert_eq!(reloaded, 7 + 8, "7 by name, and those of tokens");
+    }
+
     #[test]
     fn mistakes_are_named() {
         let error = |variables: &[(&str, &str)], file: &str| {
@@ -264,6 +420,11 @@ mod tests {
         assert!(error(&[], "gzip = 1").contains("write true or false"));
         assert!(error(&[], "history = [1, 2]").contains("write a text or a number"));
         assert!(error(&[], "history = -1").contains("--history"));
+        assert!(error(&[], "[host]\n'a' = 1").contains("write a text"), "no rules");
+        let rule = error(&[], "[history-for]\n'rooms:*' = true");
+        assert!(rule.contains("`history-for` of the file: `rooms:*`: write a text"), "{rule}");
+        assert!(error(&[], "[history-for]\n'rooms:*' = 1\n'rooms:*' = 2").contains("is not TOML"));
+        assert!(error(&[], "history-for = 'rooms'").contains("--history-for"));
         assert!(error(&[("SSE_HUB_GZIP", "si")], "").contains("in the variable SSE_HUB_GZIP"));
         assert!(error(&[("SSE_HUB_QUEUE", "0")], "").contains("at least 1"));
         assert!(error(&[("SSE_HUB_HOST", "a.example,,")], "").contains("between commas is empty"));

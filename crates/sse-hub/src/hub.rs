@@ -11,7 +11,7 @@ use sse_kit::Hub;
 use sse_kit::broadcast::{Stats, SubscribeError};
 use sse_kit::event::{ConnectionId, Topics};
 use sse_kit::http::{Cors, Gate, GateOpenError, HostRules, Permit, Quota, SseRequest, SseResponse};
-use sse_kit::serve::{RequestBody, ServeStats};
+use sse_kit::serve::{RequestBody, ServeStatus};
 use sse_kit::shutdown::{GoodbyePolicy, ReconnectSpread, Shutdown};
 use tokio::time::MissedTickBehavior;
 
@@ -23,7 +23,7 @@ use crate::inspection::{self, Inspection};
 use crate::metrics::{Format, Metrics, Route};
 use crate::options::Options;
 use crate::presence;
-use crate::publish::{Intake, RateLimit};
+use crate::publish::{Intake, PublishLimits};
 use crate::reply::{self, Reply};
 use crate::status::{self, Rate, Status};
 
@@ -54,12 +54,12 @@ pub(crate) struct HubApp {
     auth: Auth,
     gate: Gate<TokenAuthorizer>,
     pub(crate) status: Status,
-    server: Arc<ServeStats>,
+    server: ServeStatus,
     metrics: Metrics,
     limits: Quota,
     /// The limits of the status page, whose streams need no token: they must not take the room of others.
     status_limits: Quota,
-    rates: RateLimit,
+    publish_limits: PublishLimits,
     cors: Option<Cors>,
     access_log: bool,
     gzip: bool,
@@ -74,15 +74,13 @@ impl HubApp {
         options: &Options,
         auth: Auth,
         log: EventLog,
-        server: Arc<ServeStats>,
+        server: ServeStatus,
     ) -> anyhow::Result<Self> {
         let events = Hub::builder()
-            .history(options.history)
             .queue(options.queue)
             .max_delay(options.max_delay())
             .heartbeat(options.heartbeat());
-        let topics = options.history_for.iter().cloned();
-        let events = topics.fold(events, |events, (topics, n)| events.history_for(topics, n));
+        let events = options.limits.retain(events);
         let access_log = options.access_log;
         let events = if access_log { access_log::of_streams(events) } else { events };
         let (events, log) = log.serve(events);
@@ -111,7 +109,7 @@ impl HubApp {
             metrics,
             limits,
             status_limits: Quota::new().total(MAX_STATUS_STREAMS),
-            rates: RateLimit::new(options.publish_rate),
+            publish_limits: PublishLimits::new(&options.limits),
             cors: cross_origin::rules(&options.cors),
             access_log,
             gzip,
@@ -122,10 +120,12 @@ impl HubApp {
         })
     }
 
-    /// Reads the keys and rules again, and asks for each open stream whether it may stay.
+    /// Reads the keys and rules and the limits on publishing again, and asks for each open stream whether it
+    /// may stay.
     pub(crate) fn reload(&self, options: &Options) -> anyhow::Result<()> {
         let was_open = self.auth.rules().are_open();
         self.auth.reload(&options.auth)?;
+        self.publish_limits.reload(&options.limits);
         self.gate.renew(|_, _| true);
         if was_open && !self.auth.rules().are_open() {
             auth::end_open_streams(&self.events, COME_BACK_WITHIN);
@@ -194,7 +194,7 @@ impl HubApp {
                 let intake = Intake {
                     hub: &self.events,
                     auth: &self.auth,
-                    rates: &self.rates,
+                    limits: &self.publish_limits.current(),
                     metrics: &self.metrics,
                     client: client.ip(),
                 };
@@ -281,9 +281,10 @@ impl HubApp {
 
     fn stats(&self) -> serde_json::Value {
         let mut all = json!(self.core_stats());
-        all["accepted"] = self.server.accepted().into();
-        all["handshake_failures"] = self.server.handshake_failures().into();
-        all["fast_path"] = self.server.fast_path().into();
+        let server = self.server.stats();
+        all["accepted"] = server.accepted.into();
+        all["handshake_failures"] = server.handshake_failures.into();
+        all["fast_path"] = server.fast_path.into();
         if let Some((name, stats)) = self.log.stats() {
             all[name] = stats;
         }
@@ -295,7 +296,7 @@ impl HubApp {
     /// Returns the number of evicted clients. A client that took no bytes for too long counts as one, like a
     /// client whose queue overflowed.
     fn evicted(&self, stats: &Stats) -> u64 {
-        stats.evicted + self.server.write_timeouts()
+        stats.evicted + self.server.stats().write_timeouts
     }
 
     async fn stream(&self, head: &Request<()>, client: SocketAddr) -> Reply {
@@ -438,7 +439,7 @@ mod tests {
         let always = ["hub", "--listen=127.0.0.1:0"];
         let options = Options::try_parse_from(always.iter().chain(arguments))?;
         let server = Server::new(Listener::bind(&options.listen).await?);
-        let app = HubApp::new(&options, Auth::default(), EventLog::Memory, server.stats())?;
+        let app = HubApp::new(&options, Auth::default(), EventLog::Memory, server.monitor())?;
         Ok(Arc::new(app))
     }
 

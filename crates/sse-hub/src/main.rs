@@ -7,6 +7,7 @@ mod cross_origin;
 mod event_log;
 mod hub;
 mod inspection;
+mod limit_options;
 mod metrics;
 mod options;
 mod postgres_options;
@@ -72,11 +73,12 @@ async fn run(options: Options, sockets: ListenFd) -> anyhow::Result<ExitCode> {
     if let Some(tls) = &tls {
         server = server.tls(tls.clone());
     }
+    options.limits.warn();
     let auth = Auth::new(&options.auth)?;
     warn_of_openness(&auth, &server.address()?);
     inspection::ensure_private(&options, &auth, &server.address()?)?;
     let log = EventLog::open(&options).await?;
-    let hub = Arc::new(HubApp::new(&options, auth, log, server.stats())?);
+    let hub = Arc::new(HubApp::new(&options, auth, log, server.monitor())?);
     match server.address()? {
         ListenAddress::Tcp(address) => {
             let scheme = if tls.is_some() { "https" } else { "http" };
@@ -97,7 +99,7 @@ async fn run(options: Options, sockets: ListenFd) -> anyhow::Result<ExitCode> {
     if options.fast_path {
         server = server.fast_path();
     }
-    let reload = tokio::spawn(reload_on_hangup(hangups, Arc::clone(&hub), tls));
+    let reload = tokio::spawn(reload_on_hangup(hangups, Arc::clone(&hub), tls, options));
     let outcome = server.serve_until_shutdown(&hub.shutdown, signals, service).await;
     status.abort();
     reload.abort();
@@ -123,24 +125,32 @@ async fn listener(options: &Options, mut sockets: ListenFd) -> anyhow::Result<Li
     Ok(UnixListener::from_std(socket)?.into())
 }
 
-/// Reads the keys, the rules and the certificate again at each SIGHUP. If one cannot be read, the old one stays.
-async fn reload_on_hangup(mut hangups: Signal, hub: Arc<HubApp>, tls: Option<Tls>) {
+/// Reads the keys, the rules, the limits on publishing and the certificate again at each SIGHUP. If one cannot be
+/// read, the old one stays.
+async fn reload_on_hangup(
+    mut hangups: Signal,
+    hub: Arc<HubApp>,
+    tls: Option<Tls>,
+    started: Options,
+) {
     while hangups.recv().await.is_some() {
         let options = match Options::reload() {
             Ok(options) => options,
             Err(error) => {
-                tracing::error!("the old keys, rules and certificate stay: {error:#}");
+                tracing::error!("the old keys, rules, limits and certificate stay: {error:#}");
                 continue;
             }
         };
+        options.warn_of_changes(&started);
         match options.tls.renew(tls.as_ref()) {
             Ok(()) if tls.is_some() => tracing::info!("the certificate was read again"),
             Ok(()) => {}
             Err(error) => tracing::error!("the old certificate stays: {error:#}"),
         }
+        options.limits.warn();
         match hub.reload(&options) {
-            Ok(()) => tracing::info!("the keys and rules were read again"),
-            Err(error) => tracing::error!("the old keys and rules stay: {error:#}"),
+            Ok(()) => tracing::info!("the keys, rules and limits were read again"),
+            Err(error) => tracing::error!("the old keys, rules and limits stay: {error:#}"),
         }
     }
 }

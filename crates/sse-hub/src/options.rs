@@ -7,12 +7,12 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
-use sse_kit::event::Topics;
 use sse_kit::http::{HostName, Network, Origin, TrustedProxies};
 use sse_kit::serve::ListenAddress;
 
 use crate::auth::AuthOptions;
 use crate::config;
+use crate::limit_options::LimitOptions;
 use crate::postgres_options::PostgresOptions;
 use crate::redis_options::RedisOptions;
 use crate::tls_options::TlsOptions;
@@ -32,6 +32,9 @@ Publish:  curl -d hello 'http://127.0.0.1:8081/publish?topic=news'
 Listen:   curl -N 'http://127.0.0.1:8081/events?topic=news&topic=jobs:*'"
 )]
 pub(crate) struct Options {
+    /// The arguments from all sources.
+    #[arg(skip)]
+    arguments: Vec<OsString>,
     /// A file in TOML that has options too, by their names here: `history = 7`.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -42,13 +45,6 @@ pub(crate) struct Options {
     /// A name by which the hub may be called, besides `localhost` and IP addresses; may be repeated.
     #[arg(long = "host", value_name = "NAME")]
     pub(crate) hosts: Vec<HostName>,
-    /// Events kept for each topic, for clients that come back; 0 keeps none.
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    pub(crate) history: usize,
-    /// Events kept for a topic, or for each topic that matches a pattern, in place of `--history`:
-    /// `rooms:*=500`; may be repeated. The first that covers a topic counts.
-    #[arg(long = "history-for", value_name = "PATTERN=N", value_parser = history_for)]
-    pub(crate) history_for: Vec<(Topics, usize)>,
     /// Events that may wait for one connection.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one)]
     pub(crate) queue: usize,
@@ -90,10 +86,6 @@ pub(crate) struct Options {
     /// is created if there is none.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["redis", "redis_url_file", "postgres", "postgres_url_file"])]
     pub(crate) store: Option<PathBuf>,
-    /// Events that one publisher (the `sub` of its token, or its address) may publish in a second, and twice
-    /// as many at once; 0 for no limit.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) publish_rate: u32,
     /// An origin whose pages may listen, and publish with a token in a header: `https://app.example`; may be
     /// repeated.
     #[arg(long = "cors-origin", value_name = "ORIGIN")]
@@ -106,6 +98,8 @@ pub(crate) struct Options {
     /// address, without `--trust-proxy`, and only this machine may look.
     #[arg(long)]
     pub(crate) inspector: bool,
+    #[command(flatten)]
+    pub(crate) limits: LimitOptions,
     #[command(flatten)]
     pub(crate) auth: AuthOptions,
     #[command(flatten)]
@@ -129,7 +123,7 @@ impl Options {
             tracing::warn!("the variable {name} is no option of the hub");
         }
         match Self::arguments() {
-            Ok(arguments) => Self::parse_from(arguments),
+            Ok(arguments) => Self { arguments: arguments.clone(), ..Self::parse_from(arguments) },
             Err(error) => {
                 Self::command().error(ErrorKind::ValueValidation, format!("{error:#}")).exit()
             }
@@ -138,7 +132,16 @@ impl Options {
 
     /// Reads the options again.
     pub(crate) fn reload() -> anyhow::Result<Self> {
-        Ok(Self::try_parse_from(Self::arguments()?)?)
+        let arguments = Self::arguments()?;
+        Ok(Self { arguments: arguments.clone(), ..Self::try_parse_from(arguments)? })
+    }
+
+    /// Warns of options that have changed since the start, and that a reload leaves as they are.
+    pub(crate) fn warn_of_changes(&self, since: &Self) {
+        let (before, now) = (&since.arguments, &self.arguments);
+        for option in config::need_a_restart(&Self::command(), before, now) {
+            tracing::warn!("`{option}` has changed, which takes effect at the next start");
+        }
     }
 
     fn arguments() -> anyhow::Result<Vec<OsString>> {
@@ -190,7 +193,7 @@ impl Options {
     }
 }
 
-fn none_if_zero(seconds: f64) -> Option<Duration> {
+pub(crate) fn none_if_zero(seconds: f64) -> Option<Duration> {
     (seconds > 0.0).then(|| Duration::from_secs_f64(seconds))
 }
 
@@ -210,15 +213,6 @@ pub(crate) fn first_line(file: &Path, what: &str) -> anyhow::Result<String> {
         file.display()
     );
     Ok(line.to_owned())
-}
-
-/// Parses a topic or pattern and a number. A topic may contain `=`, so the last one counts.
-fn history_for(text: &str) -> Result<(Topics, usize), String> {
-    let (topic, events) =
-        text.rsplit_once('=').ok_or("write `PATTERN=N`, such as `rooms:*=500`")?;
-    let topics = Topics::parse([topic]).map_err(|error| error.to_string())?;
-    let events = events.parse().map_err(|_| format!("`{events}` is no number of events"))?;
-    Ok((topics, events))
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -2,6 +2,7 @@
 
 mod batch;
 mod failure;
+mod limits;
 mod query;
 mod rate_limit;
 
@@ -24,13 +25,11 @@ use self::failure::Failure;
 use self::query::{Query, idempotency_key};
 use crate::access_log::User;
 use crate::auth::{Auth, Caller};
+use crate::limit_options::MAX_DATA;
 use crate::metrics::Metrics;
 use crate::reply::{self, Reply};
 
-pub(crate) use self::rate_limit::RateLimit;
-
-/// The most data that an event may have, in bytes.
-const MAX_DATA: usize = 1 << 20;
+pub(crate) use self::limits::{CurrentLimits, PublishLimits};
 
 /// The time in which a client has to send it.
 const DATA_TIMEOUT: Duration = Duration::from_secs(30);
@@ -57,7 +56,7 @@ struct Published {
 pub(crate) struct Intake<'a> {
     pub(crate) hub: &'a Hub,
     pub(crate) auth: &'a Auth,
-    pub(crate) rates: &'a RateLimit,
+    pub(crate) limits: &'a CurrentLimits,
     pub(crate) metrics: &'a Metrics,
     pub(crate) client: IpAddr,
 }
@@ -121,23 +120,28 @@ impl Intake<'_> {
             Err(error) => return Err(Failure::bad_request(&error)),
         };
         caller.ensure_may_publish(&audience)?;
+        let data = data?;
+        self.limits.ensure_fits(&audience, &data)?;
         let if_newest = query.if_newest;
-        let mut event = query.event(data?);
+        let mut event = query.event(data);
         if let Some(once) = once {
             event = event.with_idempotency_key(once);
         }
-        self.admit(caller, 1)?;
+        self.admit(caller, std::iter::once(&audience))?;
         let trace = traceparent(&parts.headers);
         let published = self.publish_one(Draft { audience, event, if_newest, trace }).await?;
         Ok(ok(&published))
     }
 
     /// Counts events against the limit of their publisher.
-    fn admit(&self, caller: &Caller, events: usize) -> Result<(), Failure> {
+    fn admit<'a>(
+        &self,
+        caller: &Caller,
+        events: impl Iterator<Item = &'a Audience>,
+    ) -> Result<(), Failure> {
         let user = caller.subject.as_deref();
-        let publisher = user.map_or_else(|| ClientKey::from(self.client), ClientKey::from);
-        let events = u32::try_from(events).unwrap_or(u32::MAX);
-        self.rates.admit(publisher, events).map_err(Failure::TooFast)
+        let publisher = || user.map_or_else(|| ClientKey::from(self.client), ClientKey::from);
+        self.limits.admit(publisher, events)
     }
 
     async fn publish_one(&self, draft: Draft) -> Result<Published, Failure> {
@@ -232,7 +236,7 @@ mod tests {
         let intake = Intake {
             hub: &Hub::new(),
             auth: &Auth::default(),
-            rates: &RateLimit::new(0),
+            limits: &limits(),
             metrics: &Metrics::new().unwrap(),
             client: [127, 0, 0, 1].into(),
         };
@@ -247,7 +251,7 @@ mod tests {
         let intake = Intake {
             hub: &hub,
             auth: &Auth::default(),
-            rates: &RateLimit::new(0),
+            limits: &limits(),
             metrics: &Metrics::new().unwrap(),
             client: [127, 0, 0, 1].into(),
         };
@@ -273,6 +277,12 @@ mod tests {
             let entry = hub.history(&"a".parse().unwrap(), 1).remove(0);
             assert_eq!(entry.trace_context().map(|trace| trace.to_string()).as_deref(), kept);
         }
+    }
+
+    /// Returns the limits of a hub without options.
+    fn limits() -> Arc<CurrentLimits> {
+        let options = Options::try_parse_from(["hub"]).unwrap();
+        PublishLimits::new(&options.limits).current()
     }
 
     /// A chunk of a body that counts how many of its like are kept.
@@ -308,7 +318,7 @@ mod tests {
         let intake = Intake {
             hub: &Hub::new(),
             auth,
-            rates: &RateLimit::new(0),
+            limits: &limits(),
             metrics: &Metrics::new().unwrap(),
             client: [127, 0, 0, 1].into(),
         };

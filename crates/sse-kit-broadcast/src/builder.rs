@@ -1,5 +1,7 @@
 //! The settings of a hub.
 
+mod retention;
+
 use std::mem;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Weak};
@@ -7,7 +9,7 @@ use std::time::Duration;
 
 use async_broadcast::InactiveReceiver;
 use parking_lot::Mutex;
-use sse_kit_event::{RandomError, Topics};
+use sse_kit_event::RandomError;
 use tokio::runtime::Handle;
 use tokio::time::MissedTickBehavior;
 
@@ -85,6 +87,7 @@ impl HubBuilder {
                 events_per_topic: 50,
                 events_by_topic: Vec::new(),
                 age: None,
+                age_by_topic: Vec::new(),
                 bytes: 64 << 20,
             },
             backfill_bytes: 64 << 20,
@@ -113,47 +116,6 @@ impl HubBuilder {
     /// for those of a [backfill](Self::backfill_bytes). Default: 1 MiB.
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
         self.queue.bytes = bytes;
-        self
-    }
-
-    /// Sets the number of events per topic that history keeps for clients that resume; 0 keeps
-    /// none. Default: 50.
-    pub fn history(mut self, events_per_topic: usize) -> Self {
-        self.retention.events_per_topic = events_per_topic;
-        self
-    }
-
-    /// Sets the number of events that history keeps for each of these topics, or each topic that
-    /// matches a pattern; 0 keeps none. If several calls cover a topic, the first counts. Default: the
-    /// number of [`history`](Self::history).
-    ///
-    /// ```
-    /// # use sse_kit_broadcast::Hub;
-    /// # use sse_kit_event::Topics;
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// // A chat that can be scrolled back, and a progress of which only the newest counts.
-    /// let hub = Hub::builder()
-    ///     .history_for(Topics::parse(["rooms:*"])?, 500)
-    ///     .history_for(Topics::parse(["jobs:*:progress"])?, 1)
-    ///     .build()?;
-    /// # Ok(()) }
-    /// ```
-    pub fn history_for(mut self, topics: impl Into<Topics>, events_per_topic: usize) -> Self {
-        self.retention.events_by_topic.push((topics.into(), events_per_topic));
-        self
-    }
-
-    /// Sets the maximum age of events in history. Default: no limit.
-    pub fn history_age(mut self, age: Duration) -> Self {
-        self.retention.age = Some(age);
-        self
-    }
-
-    /// Sets the maximum size of history over all topics, in bytes; beyond it the oldest events are
-    /// dropped. Default: 64 MiB.
-    pub fn history_bytes(mut self, bytes: usize) -> Self {
-        self.retention.bytes = bytes;
         self
     }
 
@@ -401,7 +363,7 @@ impl HubBuilder {
         if let Some(every) = self.heartbeat {
             runtime.spawn(tick(every, Arc::downgrade(node), Node::send_heartbeat));
         }
-        if self.retention.age.is_some() {
+        if self.retention.expires() {
             // Other tasks may take the lock in between.
             let trim = |node: &Node| while node.state.lock().trim_history() {};
             runtime.spawn(tick(Duration::from_secs(1), Arc::downgrade(node), trim));

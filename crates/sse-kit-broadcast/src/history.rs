@@ -1,5 +1,7 @@
 //! The limits of history over all topics.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +10,9 @@ use tokio::time::Instant;
 
 use crate::entry::Entry;
 use crate::log_order::{LogOrder, Place, Segment};
-use crate::topic_table::{TopicKey, TopicTable};
+use crate::topic_table::{TopicKey, TopicState, TopicTable};
 
-/// The maximum number of expired entries dropped at once. Many entries may expire at the same
+/// The maximum number of expired entries dropped at once, or of topics looked at. Many entries may expire at the same
 /// moment, and publishers wait meanwhile.
 const MAX_EXPIRED: usize = 256;
 
@@ -21,15 +23,37 @@ pub(crate) struct Retention {
     /// The number of events for some topics. The first entry that covers a topic counts.
     pub(crate) events_by_topic: Vec<(Topics, usize)>,
     pub(crate) age: Option<Duration>,
+    /// The age for some topics. The first entry that covers a topic counts.
+    pub(crate) age_by_topic: Vec<(Topics, Option<Duration>)>,
     pub(crate) bytes: usize,
 }
 
+/// The limits of the history of one topic.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) events: usize,
+    pub(crate) age: Option<Duration>,
+}
+
 impl Retention {
-    /// Returns the number of events to keep for a topic; `None` is everyone.
-    fn events_of(&self, topic: Option<&Topic>) -> usize {
-        let covers = |topic| self.events_by_topic.iter().find(|(topics, _)| topics.cover(topic));
-        topic.and_then(covers).map_or(self.events_per_topic, |(_, events)| *events)
+    /// Returns `true` if events expire on any topic.
+    pub(crate) fn expires(&self) -> bool {
+        self.age.is_some() || self.age_by_topic.iter().any(|(_, age)| age.is_some())
     }
+
+    /// Returns the limits of a topic; `None` is everyone.
+    fn limits_of(&self, topic: Option<&Topic>) -> Limits {
+        Limits {
+            events: first_that_covers(&self.events_by_topic, topic)
+                .unwrap_or(self.events_per_topic),
+            age: first_that_covers(&self.age_by_topic, topic).unwrap_or(self.age),
+        }
+    }
+}
+
+fn first_that_covers<T: Copy>(rules: &[(Topics, T)], topic: Option<&Topic>) -> Option<T> {
+    let topic = topic?;
+    rules.iter().find(|(topics, _)| topics.cover(topic)).map(|(_, limit)| *limit)
 }
 
 /// The order and the total size of all entries in history. The entries themselves are stored with
@@ -47,6 +71,9 @@ pub(crate) struct History {
     trimmed_through: u64,
     /// The number of entries that were trimmed.
     trims: u64,
+    /// The topics whose events expire, at most once each, by a lower bound for the moment at which their
+    /// oldest entry does.
+    expiries: BinaryHeap<Reverse<(Instant, TopicKey)>>,
 }
 
 impl History {
@@ -58,13 +85,15 @@ impl History {
             order: LogOrder::default(),
             trimmed_through: 0,
             trims: 0,
+            expiries: BinaryHeap::new(),
         }
     }
 
     /// Drops all places. [`TopicTable::begin_epoch`] drops the entries.
     pub(crate) fn begin_epoch(&mut self) {
-        let trims = self.trims;
-        *self = Self { trims, ..Self::new(self.retention.clone()) };
+        // The topics stay, and know that they have an expiry.
+        let (trims, expiries) = (self.trims, std::mem::take(&mut self.expiries));
+        *self = Self { trims, expiries, ..Self::new(self.retention.clone()) };
     }
 
     /// Drops everything after this offset: the log has lost it, and assigns its offsets again.
@@ -118,40 +147,73 @@ impl History {
     pub(crate) fn push(&mut self, topics: &mut TopicTable, key: TopicKey, entry: &Arc<Entry>) {
         let state = &mut topics[key];
         state.push(entry);
-        let keeps = state.keeps(|topic| self.retention.events_of(topic));
-        let surplus = state.entries().len() > keeps;
+        let limits = state.limits(|topic| self.retention.limits_of(topic));
+        let surplus = state.entries().len() > limits.events;
         let surplus = if surplus { state.trim_front(self.trims + 1) } else { None };
         self.entries += 1;
         self.bytes += entry.weight();
         self.order.push(Place::new(key, state.name().cloned(), entry));
+        self.expiries.extend(next_expiry(state, key));
         self.account_for(surplus.as_ref(), key);
         // Do this before other topics become idle: otherwise this topic could be the one that is
         // forgotten.
         topics.note_idle(key);
         self.trim(topics, entry.at);
-        if self.order.len() > 2 * (self.entries + topics.known()) + 64 {
+        let needed = self.entries + topics.known();
+        if self.order.len() > 2 * needed + 64 {
             let state = |key| topics.get(key);
             let is_needed =
                 |place: &Place| state(place.key).is_some_and(|state| state.needs(place.offset));
             self.order.compact(is_needed);
         }
+        if self.expiries.len() > 2 * needed + 64 {
+            // Some topics were forgotten since.
+            self.expiries.retain(|Reverse((_, key))| topics.get(*key).is_some());
+        }
     }
 
-    /// Drops entries beyond the size limit, and a bounded number of expired ones. Returns `true` if
+    /// Drops a bounded number of expired entries, and entries beyond the size limit. Returns `true` if
     /// expired entries remain.
     pub(crate) fn trim(&mut self, topics: &mut TopicTable, now: Instant) -> bool {
-        let oldest = self.retention.age.and_then(|age| now.checked_sub(age));
+        let has_more = self.trim_by_age(topics, now);
+        self.trim_by_size(topics);
+        has_more
+    }
+
+    fn trim_by_age(&mut self, topics: &mut TopicTable, now: Instant) -> bool {
         let mut budget = MAX_EXPIRED;
+        while let Some(Reverse((at, _))) = self.expiries.peek()
+            && *at < now
+        {
+            if budget == 0 {
+                return true;
+            }
+            let Some(Reverse((_, key))) = self.expiries.pop() else { break };
+            let Some(state) = topics.get_mut(key) else {
+                budget -= 1;
+                continue;
+            };
+            state.has_expiry = false;
+            let before = budget;
+            while budget > 0 && state.oldest_expires().is_some_and(|at| at < now) {
+                let trimmed = state.trim_front(self.trims + 1);
+                self.account_for(trimmed.as_ref(), key);
+                budget -= 1;
+            }
+            self.expiries.extend(next_expiry(state, key));
+            topics.note_idle(key);
+            budget = budget.min(before - 1);
+        }
+        false
+    }
+
+    fn trim_by_size(&mut self, topics: &mut TopicTable) {
         while let Some(Place { offset, key, .. }) = self.order.oldest() {
             let (offset, key) = (*offset, *key);
             let front = topics.get_mut(key).filter(|state| state.begins_with(offset));
             if let Some(state) = front {
-                let expired = oldest.is_some_and(|oldest| state.entries()[0].at < oldest);
                 if self.bytes <= self.retention.bytes {
-                    if !expired || budget == 0 {
-                        return expired;
-                    }
-                    budget -= 1;
+                    return;
                 }
                 let trimmed = state.trim_front(self.trims + 1);
                 self.account_for(trimmed.as_ref(), key);
@@ -159,7 +221,6 @@ impl History {
             }
             self.order.pass_oldest();
         }
-        false
     }
 
     fn account_for(&mut self, trimmed: Option<&Arc<Entry>>, key: TopicKey) {
@@ -171,6 +232,16 @@ impl History {
             self.trimmed_through = self.trimmed_through.max(entry.id().offset());
         }
     }
+}
+
+/// Returns the expiry of a topic that has none yet, if its oldest entry expires.
+fn next_expiry(state: &mut TopicState, key: TopicKey) -> Option<Reverse<(Instant, TopicKey)>> {
+    if state.has_expiry {
+        return None;
+    }
+    let at = state.oldest_expires()?;
+    state.has_expiry = true;
+    Some(Reverse((at, key)))
 }
 
 #[cfg(test)]
@@ -187,6 +258,7 @@ mod tests {
             events_per_topic: 50,
             events_by_topic: Vec::new(),
             age: None,
+            age_by_topic: Vec::new(),
             bytes: BYTES,
         };
         let (mut history, mut topics) = (History::new(retention), TopicTable::new(0));
@@ -202,5 +274,61 @@ mod tests {
             assert!(history.order.len() <= 3 * needed + 1000, "{offset}: {}", history.order.len());
         }
         assert!(history.entries > 1000 && history.bytes <= BYTES);
+    }
+
+    fn push(history: &mut History, topics: &mut TopicTable, offset: u64, name: &str) {
+        let topic: Topic = name.parse().unwrap();
+        let record = Record::new(&topic, Event::new("x").encode());
+        let entry = Arc::new(Entry::new(EventId::new(Epoch::new(1), offset), record));
+        let key = topics.find_or_insert(&topic);
+        history.push(topics, key, &entry);
+    }
+
+    /// Each topic is looked at once, however many events it has, and one that was forgotten not at all.
+    #[test]
+    fn expiries_are_bounded_by_topics_and_not_by_events() {
+        let day = Duration::from_secs(86_400);
+        let mut history = History::new(Retention {
+            events_per_topic: 10,
+            events_by_topic: Vec::new(),
+            age: Some(day),
+            age_by_topic: vec![("kept".parse::<Topic>().unwrap().into(), None)],
+            bytes: 10_000,
+        });
+        let mut topics = TopicTable::new(0);
+        for offset in 1..1_000 {
+            push(&mut history, &mut topics, offset, "kept");
+        }
+        assert_eq!(history.expiries.len(), 0, "they never expire");
+        for offset in 1_000..2_000 {
+            push(&mut history, &mut topics, offset, "one");
+        }
+        assert_eq!(history.expiries.len(), 1);
+        for offset in 2_000..100_000 {
+            push(&mut history, &mut topics, offset, &format!("t{offset}"));
+            let bound = 2 * (history.entries + topics.known()) + 64;
+            assert!(history.expiries.len() <= bound, "{} of {bound}", history.expiries.len());
+        }
+        let later = Instant::now() + day * 2;
+        while history.trim(&mut topics, later) {}
+        assert_eq!((history.size(), history.expiries.len()), ((0, 0), 0));
+    }
+
+    #[test]
+    fn events_of_a_new_epoch_expire_too() {
+        let mut history = History::new(Retention {
+            events_per_topic: 10,
+            events_by_topic: Vec::new(),
+            age: Some(Duration::from_secs(1)),
+            age_by_topic: Vec::new(),
+            bytes: 10_000,
+        });
+        let mut topics = TopicTable::new(0);
+        push(&mut history, &mut topics, 1, "one");
+        history.begin_epoch();
+        topics.begin_epoch(0);
+        push(&mut history, &mut topics, 1, "one");
+        history.trim(&mut topics, Instant::now() + Duration::from_secs(2));
+        assert_eq!(history.size(), (0, 0));
     }
 }

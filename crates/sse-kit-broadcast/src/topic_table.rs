@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use slotmap::{DefaultKey, SlotMap};
 use sse_kit_event::{Audience, Topic};
+use tokio::time::Instant;
 
 use crate::entry::Entry;
+use crate::history::Limits;
 use crate::interests::{Interests, MatchedPatterns};
 use crate::lists::{ListId, ListIds};
 
@@ -19,7 +21,7 @@ const MAX_IDLE: usize = 16_384;
 
 /// The key of a topic in the table. Keys are never reused, so the key of a forgotten topic finds
 /// nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TopicKey(pub(crate) DefaultKey);
 
 /// The state of one topic, or of events for everyone.
@@ -33,8 +35,10 @@ pub(crate) struct TopicState {
     patterns: MatchedPatterns,
     /// The entries, oldest first; trimmed only from the front.
     entries: VecDeque<Arc<Entry>>,
-    /// The number of entries to keep, once it is known.
-    keeps: Option<usize>,
+    /// The limits of its history, once they are known.
+    limits: Option<Limits>,
+    /// `true` if history will look for expired entries of the topic.
+    pub(crate) has_expiry: bool,
     /// The offset of the newest event that was trimmed, or may have been.
     trimmed_through: u64,
     /// The number of the trim that dropped the newest trimmed entry, counted over all topics.
@@ -261,9 +265,15 @@ impl IndexMut<TopicKey> for TopicTable {
 }
 
 impl TopicState {
-    /// Returns the number of entries to keep. It is asked for once, as it may depend on many patterns.
-    pub(crate) fn keeps(&mut self, ask: impl FnOnce(Option<&Topic>) -> usize) -> usize {
-        *self.keeps.get_or_insert_with(|| ask(self.name.as_ref()))
+    /// Returns the limits of its history. They are asked for once, as they may depend on many patterns.
+    pub(crate) fn limits(&mut self, ask: impl FnOnce(Option<&Topic>) -> Limits) -> Limits {
+        *self.limits.get_or_insert_with(|| ask(self.name.as_ref()))
+    }
+
+    /// Returns the moment after which the oldest entry is too old, if it ever is.
+    pub(crate) fn oldest_expires(&self) -> Option<Instant> {
+        let age = self.limits?.age?;
+        self.entries.front()?.at.checked_add(age)
     }
 
     /// Returns the topic; `None` for everyone.

@@ -1,12 +1,14 @@
 //! The selection that a page shows, by its query.
 
+use std::sync::Arc;
+
 use aho_corasick::AhoCorasick;
 use sse_kit_event::{Audience, TextError, Topic, TopicPattern, Topics};
 use sse_kit_htmx::Endpoint;
 use sse_kit_http::{QueryError, query_parameters};
 
 use crate::client_info::ClientInfo;
-use crate::overlap::overlap;
+use crate::overlap::Overlaps;
 use crate::recorder::SeenConnectionEvent;
 use crate::seen_event::SeenEvent;
 use crate::text::beginning;
@@ -42,7 +44,7 @@ enum Wanted {
     Exactly(Topic),
     /// The topics that contain a text; for connections also those that cover the topic.
     Containing(Needle, Option<Topic>),
-    Matching(TopicPattern),
+    Matching(Arc<Overlaps>),
 }
 
 /// A text to search for, letters of ASCII in either case. A search takes time in proportion to the
@@ -115,7 +117,7 @@ impl View {
     /// Returns the text that all topics of the page begin with.
     pub(crate) fn topic_prefix(&self) -> &str {
         match &self.wanted {
-            Wanted::Matching(pattern) => pattern.literal_prefix(),
+            Wanted::Matching(overlaps) => overlaps.wanted().literal_prefix(),
             _ => "",
         }
     }
@@ -127,6 +129,13 @@ impl View {
 
     pub(crate) fn paused(&self) -> Self {
         Self { is_paused: true, ..self.clone() }
+    }
+
+    /// Allows the work of another render.
+    pub(crate) fn begin_render(&self) {
+        if let Wanted::Matching(overlaps) = &self.wanted {
+            overlaps.begin_render();
+        }
     }
 
     pub(crate) fn is_filtered(&self) -> bool {
@@ -174,7 +183,7 @@ impl View {
             Wanted::All => true,
             Wanted::Exactly(one) => one == topic,
             Wanted::Containing(text, _) => text.is_in(topic.as_str()),
-            Wanted::Matching(pattern) => pattern.matches(topic),
+            Wanted::Matching(overlaps) => overlaps.wanted().matches(topic),
         }
     }
 
@@ -200,7 +209,7 @@ impl View {
             Wanted::All => true,
             Wanted::Exactly(topic) => pattern.matches(topic),
             Wanted::Containing(text, _) => text.is_in(pattern.as_str()),
-            Wanted::Matching(wanted) => overlap(pattern, wanted),
+            Wanted::Matching(overlaps) => overlaps.include(pattern),
         }
     }
 }
@@ -219,7 +228,7 @@ impl Wanted {
             return (containing(), None);
         }
         match text.parse() {
-            Ok(pattern) => (Self::Matching(pattern), None),
+            Ok(pattern) => (Self::Matching(Overlaps::new(pattern).into()), None),
             Err(error) => (containing(), Some(TextError::to_string(&error))),
         }
     }

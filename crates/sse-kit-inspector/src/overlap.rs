@@ -1,15 +1,73 @@
 //! Decides whether two patterns may match the same topic.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use parking_lot::Mutex;
 use sse_kit_event::TopicPattern;
 
 /// The maximum number of steps of a decision. A client chooses its patterns, so it must not choose how
 /// long they take; two patterns that take longer count as overlapping.
 const MAX_STEPS: usize = 4_096;
 
-/// Returns whether some topic may match both patterns.
-pub(crate) fn overlap(one: &TopicPattern, other: &TopicPattern) -> bool {
+/// The maximum number of steps of all decisions of one render, some tens of milliseconds. Patterns beyond
+/// count as overlapping.
+const MAX_STEPS_OF_RENDER: usize = 500_000;
+
+/// The maximum number of answers that a page remembers.
+const MAX_ANSWERS: usize = 1_024;
+
+/// The patterns that overlap with one, for a page. Each is worked out once, as most connections of an app
+/// have the same few patterns.
+#[derive(Debug)]
+pub(crate) struct Overlaps {
+    wanted: TopicPattern,
+    decided: Mutex<Decided>,
+}
+
+#[derive(Debug, Default)]
+struct Decided {
+    answers: HashMap<TopicPattern, bool>,
+    /// The steps of this render so far.
+    steps: usize,
+}
+
+impl Overlaps {
+    pub(crate) fn new(wanted: TopicPattern) -> Self {
+        Self { wanted, decided: Mutex::default() }
+    }
+
+    /// Returns the pattern that the others may overlap with.
+    pub(crate) fn wanted(&self) -> &TopicPattern {
+        &self.wanted
+    }
+
+    /// Allows the steps of another render.
+    pub(crate) fn begin_render(&self) {
+        self.decided.lock().steps = 0;
+    }
+
+    /// Returns whether some topic may match the pattern and the wanted one.
+    pub(crate) fn include(&self, pattern: &TopicPattern) -> bool {
+        let mut decided = self.decided.lock();
+        if let Some(answer) = decided.answers.get(pattern) {
+            return *answer;
+        }
+        if decided.steps >= MAX_STEPS_OF_RENDER {
+            return true;
+        }
+        let answer = overlap(pattern, &self.wanted, &mut decided.steps);
+        if decided.answers.len() == MAX_ANSWERS {
+            // Their clients may be gone.
+            decided.answers.clear();
+        }
+        decided.answers.insert(pattern.clone(), answer);
+        answer
+    }
+}
+
+/// Returns whether some topic may match both patterns, and adds the steps that this took.
+fn overlap(one: &TopicPattern, other: &TopicPattern, steps: &mut usize) -> bool {
+    *steps += 1;
     let prefixes = (one.literal_prefix(), other.literal_prefix());
     if !prefixes.0.starts_with(prefixes.1) && !prefixes.1.starts_with(prefixes.0) {
         return false;
@@ -18,6 +76,7 @@ pub(crate) fn overlap(one: &TopicPattern, other: &TopicPattern) -> bool {
     let mut waiting = vec![(State::default(), State::default())];
     let mut seen = HashSet::from([waiting[0]]);
     while let Some((here, there)) = waiting.pop() {
+        *steps += 1;
         if one.is_end(here) && other.is_end(there) || seen.len() > MAX_STEPS {
             return true;
         }
@@ -153,10 +212,13 @@ impl Tokens {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     fn overlap(one: &str, other: &str) -> bool {
         let pattern = |text: &str| text.parse().unwrap();
-        let found = super::overlap(&pattern(one), &pattern(other));
-        assert_eq!(found, super::overlap(&pattern(other), &pattern(one)), "{one} {other}");
+        let found = super::overlap(&pattern(one), &pattern(other), &mut 0);
+        let turned = super::overlap(&pattern(other), &pattern(one), &mut 0);
+        assert_eq!(found, turned, "{one} {other}");
         found
     }
 
@@ -195,5 +257,43 @@ mod tests {
     fn patterns_that_take_long_count_as_overlapping() {
         let stars = |end: &str| format!("{}{end}", "*aaaaaaaaaaaaaaaaaaaa".repeat(8));
         assert!(overlap(&stars("b"), &stars("c")));
+    }
+
+    fn stars(end: &str) -> TopicPattern {
+        format!("{}{end}", "*aaaaaaaaaaaaaaaaaaaa".repeat(8)).parse().unwrap()
+    }
+
+    #[test]
+    fn a_pattern_is_worked_out_once() {
+        let overlaps = Overlaps::new(stars("b"));
+        let hostile = stars("c");
+        for render in 0..100 {
+            overlaps.begin_render();
+            for _ in 0..100 {
+                assert!(overlaps.include(&hostile));
+            }
+            let steps = overlaps.decided.lock().steps;
+            assert_eq!(steps > 0, render == 0, "{steps}");
+            assert!(steps <= MAX_STEPS + 2, "{steps}");
+        }
+    }
+
+    /// Whatever the clients choose, a render takes no longer than the limit and one decision.
+    #[test]
+    fn many_patterns_take_a_bounded_number_of_steps_and_memory() {
+        let overlaps = Overlaps::new(stars("b"));
+        for _render in 0..2 {
+            overlaps.begin_render();
+            for client in 0..20_000 {
+                overlaps.include(&stars(&format!("{client}c")));
+            }
+            let decided = overlaps.decided.lock();
+            assert!(decided.steps > MAX_STEPS_OF_RENDER, "or the test shows nothing");
+            assert!(decided.steps <= MAX_STEPS_OF_RENDER + MAX_STEPS + 2, "{}", decided.steps);
+            assert!(decided.answers.len() <= MAX_ANSWERS);
+        }
+        overlaps.begin_render();
+        let plain: TopicPattern = "b:*".parse().unwrap();
+        assert!(!overlaps.include(&plain), "the next render works out patterns again");
     }
 }

@@ -49,6 +49,7 @@ impl Sections {
     pub(crate) async fn render(source: &PageSource, view: &View) -> Result<Self, RenderError> {
         let PageSource { hub, recorder, links, is_read_only, renders } = source;
         let _turn = renders.turn().await;
+        view.begin_render();
         let topics = TopicRows::read(hub, view).await;
         let connections = ConnectionRows::read(hub, recorder, view).await;
         let stats = hub.stats();

@@ -22,7 +22,7 @@ end $$;
 -- has to try again. A batch that was appended before has the same outcomes again.
 create function sse.append(
   node text, batch bigint, epoch text, seen bigint, place bigint, tag bigint,
-  items integer[], topics text[], events bytea[], keys bytea[], left_out text[],
+  items integer[], topics text[], events bytea[], keys bytea[], left_out text[], traces text[],
   once_scopes text[], once_keys text[], digests text[], expected_epochs text[], expected bigint[]
 ) returns text[]
 language plpgsql security definer
@@ -84,8 +84,8 @@ begin
       end if;
       while at <= cardinality(items) and items[at] = item loop
         m.last := m.last + 1;
-        insert into sse.log (o, topics, event, key, left_out) values
-          (m.last, string_to_array(topics[at], E'\n'), events[at], keys[at], append.left_out[at]);
+        insert into sse.log (o, topics, event, key, left_out, trace) values
+          (m.last, string_to_array(topics[at], E'\n'), events[at], keys[at], append.left_out[at], traces[at]);
         at := at + 1;
       end loop;
     else

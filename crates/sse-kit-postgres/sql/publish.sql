@@ -103,6 +103,8 @@ end $$;
 --   once   the idempotency key: within two minutes, the same event is published once; null for none
 --
 -- Returns false if the event was published before under the same idempotency key.
+--
+-- `set local sse.traceparent = '00-…'` links the events of a transaction to the trace of the request.
 create function sse.publish(
   topic text, name text default null, data text default '', key text default null, once text default null
 ) returns boolean

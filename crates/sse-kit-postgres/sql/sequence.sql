@@ -50,8 +50,8 @@ begin
     select taken.*, m.last + row_number() over (order by place) as o
     from taken join unnest(due.ids) with ordinality as places (id, place) using (id)
   ), added as (
-    insert into sse.log (o, topics, event, key, left_out)
-    select o, topics, event, key, left_out from numbered
+    insert into sse.log (o, topics, event, key, left_out, trace)
+    select o, topics, event, key, left_out, trace from numbered
   ), known as (
     update sse.once set o = numbered.o, at = clock_timestamp() from numbered
     where once.key = numbered.once_key and once.scope = numbered.once_scope

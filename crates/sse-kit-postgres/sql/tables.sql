@@ -54,6 +54,9 @@ create table sse.outbox (
   key bytea not null default '' check (octet_length(key) <= 256),
   -- The connections that do not receive the event, separated by spaces.
   left_out text not null default '' check (octet_length(left_out) <= 262144),
+  -- The `traceparent` of the request that caused the event. A publisher sets it for its transaction, so that
+  -- triggers have it too. Nodes check it, because an event without its trace is better than none.
+  trace text default left(nullif(current_setting('sse.traceparent', true), ''), 64),
   -- The idempotency key and its scope.
   once_scope text,
   once_key text,
@@ -81,6 +84,8 @@ create table sse.log (
   event bytea not null check (octet_length(event) between 1 and 8388608),
   key bytea not null default '' check (octet_length(key) <= 256),
   left_out text not null default '' check (octet_length(left_out) <= 262144),
+  -- The `traceparent` of the request that caused the event.
+  trace text check (octet_length(trace) <= 256),
   -- A random number, to tell this event from another one that had the same offset.
   tag bigint not null default (random() * 9007199254740992)::bigint,
   at timestamptz not null default clock_timestamp()

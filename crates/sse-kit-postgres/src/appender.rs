@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 const MAX_LATER: usize = 1024;
 
 const APPEND: &str = "select sse.append(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 
 /// Appends what waits in the queue, on its own connection: all that wait at the same time in one call.
 #[derive(Debug)]
@@ -278,7 +278,7 @@ impl Link {
         view: &View,
         batch: &Batch,
     ) -> Result<Vec<String>, tokio_postgres::Error> {
-        let arguments: [&(dyn ToSql + Sync); 16] = [
+        let arguments: [&(dyn ToSql + Sync); 17] = [
             &&*view.node,
             &number,
             &view.epoch,
@@ -290,6 +290,7 @@ impl Link {
             &batch.events,
             &batch.keys,
             &batch.left_out,
+            &batch.traces,
             &batch.once_scopes,
             &batch.once_keys,
             &batch.digests,

@@ -35,13 +35,13 @@ const QUERY: &str = "
       ) as m
     )
     select m.epoch, m.through, m.kept_after, m.is_dense,
-      l.o, l.tag, l.topics, l.event, l.key, l.left_out, l.before + octet_length(l.event) >= $3
+      l.o, l.tag, l.topics, l.event, l.key, l.left_out, l.trace, l.before + octet_length(l.event) >= $3
     from state m
     left join lateral (
       select * from (
         select *, sum(octet_length(event)) over (order by o) - octet_length(event) as before
         from (
-          select o, tag, topics, event, key, left_out
+          select o, tag, topics, event, key, left_out, trace
           from sse.log where o > $1 and o <= m.through and (
             $4::text[] is null or topics && $4 or topics = '{}' or $5::text[] <> '{}' and
             exists (select from unnest(topics) as topic where topic ^@ any ($5::text[])))
@@ -149,7 +149,7 @@ impl Link {
         let found = found.collect::<Result<Vec<_>, _>>()?;
         let is_full = match rows.last() {
             Some(last) => {
-                found.len() >= limit || last.try_get::<_, Option<bool>>(10)? == Some(true)
+                found.len() >= limit || last.try_get::<_, Option<bool>>(11)? == Some(true)
             }
             None => false,
         };

@@ -29,6 +29,7 @@ pub(crate) struct Batch {
     pub(crate) events: Vec<Vec<u8>>,
     pub(crate) keys: Vec<Vec<u8>>,
     pub(crate) left_out: Vec<String>,
+    pub(crate) traces: Vec<Option<String>>,
     pub(crate) once_scopes: Vec<Option<String>>,
     pub(crate) once_keys: Vec<Option<String>>,
     pub(crate) digests: Vec<Option<String>>,
@@ -65,6 +66,7 @@ impl Batch {
         self.keys.push(key_bytes(record.key.as_ref()));
         let left_out: Vec<_> = record.except.as_slice().iter().map(ConnectionId::as_str).collect();
         self.left_out.push(left_out.join(" "));
+        self.traces.push(record.trace.as_ref().map(ToString::to_string));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use sse_kit_event::{Audience, Event, IdempotencyKey};
+use sse_kit_event::{Audience, Event, IdempotencyKey, TraceContext};
 
 use crate::batch::{MAX_RECORD, key_bytes};
 
@@ -44,6 +44,21 @@ pub trait Outbox: sealed::Sealed {
         audience: impl Into<Audience> + Send,
         event: Event,
     ) -> impl Future<Output = Result<bool, OutboxError>> + Send;
+
+    /// Sets the trace that the events of this transaction belong to, from now on: those that
+    /// [`publish`](Self::publish) sends, and those of triggers and of `sse.publish`. `None` clears it.
+    ///
+    /// # Errors
+    ///
+    /// [`OutboxError::Database`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the trace may be set or not.
+    fn trace_context(
+        &mut self,
+        trace: impl Into<Option<TraceContext>> + Send,
+    ) -> impl Future<Output = Result<(), OutboxError>> + Send;
 }
 
 pub(crate) mod sealed {
@@ -82,6 +97,9 @@ pub enum OutboxError {
 
 /// The call of `sse.enqueue`.
 pub(crate) const ENQUEUE: &str = "select sse.enqueue($1, $2, $3, '', $4)";
+
+/// Sets the default of the column `trace` of the outbox, until the transaction ends.
+const SET_TRACE: &str = "select set_config('sse.traceparent', $1, true)";
 
 /// The arguments of `sse.enqueue`.
 #[derive(Debug)]
@@ -151,5 +169,14 @@ impl Outbox for tokio_postgres::Transaction<'_> {
         let outcome = rows.first().map(|row| row.try_get::<_, String>(0));
         let outcome = outcome.transpose().map_err(failed)?.unwrap_or_default();
         letter.outcome(&outcome)
+    }
+
+    async fn trace_context(
+        &mut self,
+        trace: impl Into<Option<TraceContext>> + Send,
+    ) -> Result<(), OutboxError> {
+        let trace = trace.into().map(|trace| trace.to_string()).unwrap_or_default();
+        let set = self.query_typed(SET_TRACE, &[(&trace, tokio_postgres::types::Type::TEXT)]).await;
+        set.map(drop).map_err(|error| OutboxError::Database(error.into()))
     }
 }

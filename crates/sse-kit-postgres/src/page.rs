@@ -24,14 +24,14 @@ const QUERY: &str = "
       from sse.meta
     )
     select m.epoch, m.last, m.kept_after, p.tag,
-      l.o, l.tag, l.topics, l.event, l.key, l.left_out
+      l.o, l.tag, l.topics, l.event, l.key, l.left_out, l.trace
     from m
     left join sse.log p on p.o = $1
     left join lateral (
       select * from (
         select *, sum(octet_length(event)) over (order by o) - octet_length(event) as before
         from (
-          select o, tag, topics, event, key, left_out
+          select o, tag, topics, event, key, left_out, trace
           from sse.log where o > $1 and o <= m.last order by o limit $2
         ) as next
       ) as next
@@ -133,7 +133,11 @@ fn record(row: &Row) -> Result<Record, NoRecord> {
     let audience = audience(&topics).ok_or(NoRecord("topics"))?;
     let event = EncodedEvent::parse(event).map_err(|_| NoRecord("event"))?;
     let except = connections(left_out).ok_or(NoRecord("left_out"))?;
-    Ok(Record::new(audience, event).with_key(event_key(key)?).with_except(except))
+    // An event without its trace is better than none.
+    let trace: Option<&str> = row.try_get(10).unwrap_or_default();
+    let trace = trace.and_then(|trace| trace.parse().ok());
+    let record = Record::new(audience, event).with_key(event_key(key)?).with_except(except);
+    Ok(record.with_trace(trace))
 }
 
 fn audience(topics: &[&str]) -> Option<Audience> {

@@ -176,12 +176,12 @@ impl Connections {
 
     /// Returns a function that records how a connection ended.
     fn ended<K>(&self, client: SocketAddr, kept: K) -> impl FnOnce(Result<(), Failure>) + use<K> {
-        let stats = Arc::clone(&self.stats);
+        let status = self.status.clone();
         move |ended| {
             drop(kept);
             let Err(error) = ended else { return };
             if socket::is_write_timeout(&*error) {
-                stats.write_timed_out();
+                status.write_timed_out();
             }
             tracing::debug!(%client, error = &*error as &dyn Error, "a connection failed");
         }
@@ -251,7 +251,7 @@ impl Connections {
             },
             () = lifetime.stopping() => return None,
         };
-        self.stats.handshake_failed();
+        self.status.handshake_failed();
         tracing::debug!(%error, "a handshake failed");
         None
     }

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use crate::answer::{AnswerBody, AppError, Failure};
 use crate::connection::{Accepted, Connections, SEND_BUFFER};
-use crate::stats::ServeStats;
+use crate::stats::ServeStatus;
 
 impl Connections {
     pub(crate) async fn http2<I>(self: Arc<Self>, io: I, accepted: Accepted) -> Result<(), Failure>
@@ -67,7 +67,7 @@ impl Connections {
                 }
                 _ = looks.tick() => {
                     if let Some(timeout) = self.write_timeout {
-                        streams.end_stalled(timeout, &self.stats);
+                        streams.end_stalled(timeout, &self.status);
                     }
                     let idle_for = streams.idle_for();
                     if !is_stopping && idle_for > self.idle_timeout {
@@ -78,7 +78,7 @@ impl Connections {
                     // nothing.
                     let longest = self.idle_timeout.saturating_add(self.write_timeout.unwrap_or(Duration::MAX));
                     if idle_for > longest {
-                        self.stats.write_timed_out();
+                        self.status.write_timed_out();
                         return Ok(());
                     }
                 }
@@ -125,7 +125,7 @@ impl Streams {
     }
 
     /// Resets the streams whose client has taken nothing for longer than `timeout`.
-    fn end_stalled(&self, timeout: Duration, stats: &ServeStats) {
+    fn end_stalled(&self, timeout: Duration, status: &ServeStatus) {
         self.0.lock().answering.retain(|answering| {
             let Some(answering) = answering.upgrade() else { return false };
             let given_at = *answering.given_at.lock();
@@ -133,7 +133,7 @@ impl Streams {
             if is_stalled {
                 // This wakes the task, which drops the app's body outside of this lock.
                 answering.task.abort();
-                stats.write_timed_out();
+                status.write_timed_out();
             }
             !is_stalled
         });

@@ -68,7 +68,7 @@ pub use listen_address::ListenAddress;
 pub use listener::{ListenError, Listener};
 pub use request_body::{RequestBody, RequestBodyError};
 pub use server::Server;
-pub use stats::ServeStats;
+pub use stats::{ServeStats, ServeStatus};
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError};
 #[cfg(feature = "tls")]

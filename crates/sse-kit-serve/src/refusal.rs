@@ -47,7 +47,7 @@ impl Connections {
         client: SocketAddr,
         error: QuotaError,
     ) -> Option<OwnedSemaphorePermit> {
-        self.stats.refuse();
+        self.status.refuse();
         tracing::debug!(%client, %error, "a connection is refused");
         Arc::clone(&self.refusals.0).try_acquire_owned().ok()
     }

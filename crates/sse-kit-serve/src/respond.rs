@@ -43,7 +43,7 @@ impl Connections {
             other => SocketAddr::new(other, 0),
         };
         peer.begin(client).map_err(|error| {
-            self.stats.refuse();
+            self.status.refuse();
             tracing::debug!(%client, %error, "a stream is refused");
             Box::new(busy(request))
         })

@@ -23,7 +23,7 @@ use crate::refusal::Refusals;
 use crate::request_body::RequestBody;
 use crate::socket::Stream;
 use crate::socket_options::SocketOptions;
-use crate::stats::ServeStats;
+use crate::stats::ServeStatus;
 
 /// The upper bound for timeouts that hyper adds to an instant, which would overflow.
 const MAX_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -53,7 +53,7 @@ pub(crate) struct Settings {
     pub(crate) streams: Option<Arc<dyn StreamRoutes>>,
     #[cfg(feature = "fast-path")]
     pub(crate) fast_path: bool,
-    pub(crate) stats: Arc<ServeStats>,
+    pub(crate) status: ServeStatus,
 }
 
 impl Server {
@@ -102,7 +102,7 @@ impl Server {
                 streams: None,
                 #[cfg(feature = "fast-path")]
                 fast_path: false,
-                stats: Arc::default(),
+                status: ServeStatus::default(),
             },
         }
     }
@@ -258,7 +258,7 @@ impl Server {
     ///
     /// This covers `GET` requests over HTTP/1.1 without TLS. hyper answers the rest, request by
     /// request, so a stream that a browser opens on a used connection takes the fast path too.
-    /// [`ServeStats::fast_path`] counts the requests on it.
+    /// [`ServeStats::fast_path`](crate::ServeStats::fast_path) counts the requests on it.
     #[cfg(feature = "fast-path")]
     pub fn fast_path(mut self) -> Self {
         self.settings.fast_path = true;
@@ -286,9 +286,9 @@ impl Server {
         self.listener.address()
     }
 
-    /// Returns the counters of the server; they can be read while it serves.
-    pub fn stats(&self) -> Arc<ServeStats> {
-        Arc::clone(&self.settings.stats)
+    /// Returns a handle to the counters of the server, which can be read while it serves.
+    pub fn monitor(&self) -> ServeStatus {
+        self.settings.status.clone()
     }
 
     /// Serves until `shutdown` is triggered by a signal or by the app, and then runs the whole
@@ -401,7 +401,7 @@ impl Server {
         loop {
             match self.listener.accept().await {
                 Ok(accepted) => {
-                    self.settings.stats.accept();
+                    self.settings.status.accept();
                     return accepted;
                 }
                 Err(error) if is_about_one_client(&error) => {}

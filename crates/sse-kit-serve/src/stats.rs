@@ -1,12 +1,34 @@
 //! Counters of a server.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
-/// The counters of a server, readable at any time; serialized, it is a snapshot.
-#[derive(Debug, Default, Serialize)]
+/// A handle to the status of a [`Server`](crate::Server): see
+/// [`Server::monitor`](crate::Server::monitor). Cloning is cheap.
+#[derive(Clone, Debug, Default)]
+pub struct ServeStatus(Arc<Counters>);
+
+/// The counters of a server since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ServeStats {
+    /// The number of accepted connections, including those refused afterwards.
+    pub accepted: u64,
+    /// The number of connections refused because of the [limits](crate::Server::limits).
+    pub refused: u64,
+    /// The number of connections ended because the client took no bytes for the write timeout.
+    pub write_timeouts: u64,
+    /// The number of connections that ended before their protocol was known: failed TLS handshakes, or
+    /// no byte within the header timeout.
+    pub handshake_failures: u64,
+    /// The number of requests answered on the fast path: see the feature `fast-path`.
+    pub fast_path: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
     accepted: AtomicU64,
     refused: AtomicU64,
     write_timeouts: AtomicU64,
@@ -14,52 +36,37 @@ pub struct ServeStats {
     fast_path: AtomicU64,
 }
 
-impl ServeStats {
-    /// Returns the number of accepted connections, including those refused afterwards.
-    pub fn accepted(&self) -> u64 {
-        self.accepted.load(Ordering::Relaxed)
-    }
-
-    /// Returns the number of connections refused because of the [limits](crate::Server::limits).
-    pub fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
-    }
-
-    /// Returns the number of connections ended because the client took no bytes for the write
-    /// timeout.
-    pub fn write_timeouts(&self) -> u64 {
-        self.write_timeouts.load(Ordering::Relaxed)
-    }
-
-    /// Returns the number of connections that ended before their protocol was known: failed TLS
-    /// handshakes, or no byte within the header timeout.
-    pub fn handshake_failures(&self) -> u64 {
-        self.handshake_failures.load(Ordering::Relaxed)
-    }
-
-    /// Returns the number of requests answered on the fast path: see the feature `fast-path`.
-    pub fn fast_path(&self) -> u64 {
-        self.fast_path.load(Ordering::Relaxed)
+impl ServeStatus {
+    /// Returns the counters.
+    pub fn stats(&self) -> ServeStats {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        ServeStats {
+            accepted: get(&self.0.accepted),
+            refused: get(&self.0.refused),
+            write_timeouts: get(&self.0.write_timeouts),
+            handshake_failures: get(&self.0.handshake_failures),
+            fast_path: get(&self.0.fast_path),
+        }
     }
 
     #[cfg(feature = "fast-path")]
     pub(crate) fn answer_on_fast_path(&self) {
-        self.fast_path.fetch_add(1, Ordering::Relaxed);
+        self.0.fast_path.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn accept(&self) {
-        self.accepted.fetch_add(1, Ordering::Relaxed);
+        self.0.accepted.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn refuse(&self) {
-        self.refused.fetch_add(1, Ordering::Relaxed);
+        self.0.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn write_timed_out(&self) {
-        self.write_timeouts.fetch_add(1, Ordering::Relaxed);
+        self.0.write_timeouts.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn handshake_failed(&self) {
-        self.handshake_failures.fetch_add(1, Ordering::Relaxed);
+        self.0.handshake_failures.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -2,13 +2,12 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use sse_kit_serve::{RequestBody, RequestBodyError, ServeStats, Server};
+use sse_kit_serve::{RequestBody, RequestBodyError, ServeStatus, Server};
 use sse_kit_shutdown::{ProgressLine, Shutdown};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -42,7 +41,7 @@ async fn answer(
 
 struct Serving {
     address: SocketAddr,
-    stats: Arc<ServeStats>,
+    monitor: ServeStatus,
     shutdown: Shutdown,
 }
 
@@ -54,7 +53,7 @@ impl Serving {
             |request| request.uri().path().starts_with("/own"),
             |_, _| async { Ok::<_, Infallible>(Response::new(Full::from("own"))) },
         );
-        let (address, stats) = (server.local_addr().expect("an address"), server.stats());
+        let (address, monitor) = (server.local_addr().expect("an address"), server.monitor());
         let shutdown = Shutdown::builder()
             .pre_drain(pre_drain)
             .deadline(pre_drain + Duration::from_secs(30))
@@ -62,7 +61,7 @@ impl Serving {
             .build();
         let running = shutdown.clone();
         tokio::spawn(async move { server.serve_until_shutdown(&running, None, answer).await });
-        Self { address, stats, shutdown }
+        Self { address, monitor, shutdown }
     }
 
     async fn open(&self, bytes: impl AsRef<[u8]>) -> TcpStream {
@@ -290,7 +289,7 @@ async fn what_is_sent_behind_a_body_that_nobody_reads_is_no_request() {
         let answer = rest(socket).await;
         assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
     }
-    assert_eq!(serving.stats.fast_path(), 0);
+    assert_eq!(serving.monitor.stats().fast_path, 0);
 }
 
 #[tokio::test]

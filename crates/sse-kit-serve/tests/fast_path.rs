@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -10,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use sse_kit_serve::{RequestBody, ServeStats, Server};
+use sse_kit_serve::{RequestBody, ServeStatus, Server};
 use sse_kit_test_support::in_time;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -105,7 +104,7 @@ fn answer(path: &str) -> Result<Response<Script>, &'static str> {
 
 struct Serving {
     address: SocketAddr,
-    stats: Arc<ServeStats>,
+    monitor: ServeStatus,
     stop: oneshot::Sender<()>,
     outcome: JoinHandle<usize>,
 }
@@ -118,14 +117,14 @@ impl Serving {
             |request| !request.uri().path().starts_with("/hyper"),
             |request: Request<()>, _| std::future::ready(answer(request.uri().path())),
         );
-        let (address, stats) = (server.local_addr().expect("an address"), server.stats());
+        let (address, monitor) = (server.local_addr().expect("an address"), server.monitor());
         let (stop, stopped) = oneshot::channel();
         let service = |request: Request<RequestBody>, _| {
             let path = request.uri().path().trim_start_matches("/hyper").to_owned();
             async move { answer(&path) }
         };
         let outcome = tokio::spawn(server.serve(service, stopped, Duration::from_secs(600)));
-        Self { address, stats, stop, outcome }
+        Self { address, monitor, stop, outcome }
     }
 
     async fn open(&self, request: &str) -> TcpStream {
@@ -175,7 +174,7 @@ async fn responses_are_those_of_hyper() {
         assert_eq!(ours.0, hypers.0, "{script}");
         assert!(ours.1 == hypers.1, "{script}: {} and {} bytes", ours.1.len(), hypers.1.len());
     }
-    assert_eq!(serving.stats.fast_path(), scripts.len() as u64);
+    assert_eq!(serving.monitor.stats().fast_path, scripts.len() as u64);
     for path in ["/s", "/hyper/s"] {
         let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: x, Close\r\n\r\n");
         let (head, body) = parts(&rest(serving.open(&request).await).await);
@@ -228,7 +227,7 @@ async fn a_request_is_read_however_it_was_cut() {
         }
         assert!(heard(socket).await.ends_with(b"\r\n0\r\n\r\n"));
     }
-    assert_eq!(serving.stats.fast_path(), 3);
+    assert_eq!(serving.monitor.stats().fast_path, 3);
 }
 
 #[tokio::test]
@@ -241,7 +240,7 @@ async fn one_connection_bears_one_request_after_another_on_either_lane() {
     let paths: Vec<_> = heard.lines().filter_map(|line| line.strip_prefix("x-path: ")).collect();
     assert_eq!(paths, ["/ws", "/s", "/s", "/s"]);
     assert_eq!(heard.matches("data: short").count(), 4);
-    assert_eq!(serving.stats.fast_path(), 3, "hyper gives the connection back");
+    assert_eq!(serving.monitor.stats().fast_path, 3, "hyper gives the connection back");
 }
 
 #[tokio::test]
@@ -261,7 +260,7 @@ async fn what_is_not_for_the_lane_goes_to_hyper_with_all_that_was_read() {
         let begin = String::from_utf8_lossy(&begin).into_owned();
         assert_eq!(begin.split(' ').nth(1), Some(status), "{request:.60}: {begin}");
     }
-    assert_eq!(serving.stats.fast_path(), 0);
+    assert_eq!(serving.monitor.stats().fast_path, 0);
 }
 
 #[tokio::test]
@@ -279,7 +278,7 @@ async fn a_reader_that_is_stuck_is_cut_off_and_one_that_is_slow_misses_nothing()
     let serving = Serving::start(|s| s.write_timeout(Duration::from_secs(3))).await;
     let path = format!("/{}", "sl".repeat(60));
     let stuck = serving.open(&get(&path)).await;
-    until(|| serving.stats.write_timeouts() == 1).await;
+    until(|| serving.monitor.stats().write_timeouts == 1).await;
     let expected = parts(&heard(serving.open(&get(&path)).await).await).1;
     assert!(rest(stuck).await.len() < expected.len(), "it is cut off in the middle");
 
@@ -305,7 +304,7 @@ async fn when_it_is_told_to_stop_who_waits_goes_and_who_streams_may_end() {
     let silent = serving.open("GET /").await;
     let idle = serving.open(&get("/s")).await;
     let streaming = serving.open(&get("/swwwwwwwwwwwwwwwwwwwwwwwwwwwwwws")).await;
-    until(|| serving.stats.fast_path() == 2).await;
+    until(|| serving.monitor.stats().fast_path == 2).await;
     serving.stop.send(()).expect("it serves");
     let (silent, idle, streaming) = tokio::join!(rest(silent), rest(idle), rest(streaming));
     assert!(silent.is_empty());
@@ -318,16 +317,16 @@ async fn who_says_nothing_more_is_closed_after_the_header_timeout() {
     let timeout = Duration::from_secs(2);
     let serving = Serving::start(|s| s.header_timeout(timeout).idle_timeout(timeout)).await;
     assert!(rest(serving.open("GET /s HTTP/1.1\r\nhost").await).await.is_empty());
-    assert_eq!(serving.stats.handshake_failures(), 1);
+    assert_eq!(serving.monitor.stats().handshake_failures, 1);
     assert!(rest(serving.open(&get("/s")).await).await.ends_with(b"0\r\n\r\n"));
-    assert_eq!(serving.stats.handshake_failures(), 1, "it has had what it wanted");
+    assert_eq!(serving.monitor.stats().handshake_failures, 1, "it has had what it wanted");
 }
 
 #[tokio::test]
 async fn with_prior_knowledge_both_versions_find_their_way() {
     let serving = Serving::start(Server::http2_prior_knowledge).await;
     assert!(heard(serving.open(&get("/s")).await).await.ends_with(b"0\r\n\r\n"));
-    assert_eq!(serving.stats.fast_path(), 1);
+    assert_eq!(serving.monitor.stats().fast_path, 1);
     let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0";
     let begin = begin(serving.open(preface).await, 4).await;
     assert_eq!(begin[3], 4, "settings");

@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use sse_kit_broadcast::Hub;
 use sse_kit_event::{Decoded, Decoder, Event, Topic};
 use sse_kit_http::{Quota, SseBody, SseRequest, SseResponse};
-use sse_kit_serve::{RequestBody, ServeStats, Server};
+use sse_kit_serve::{RequestBody, ServeStatus, Server};
 use sse_kit_shutdown::{Ended, ProgressLine, Shutdown};
 use sse_kit_test_support::{in_time, until};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -29,7 +29,7 @@ fn topic() -> Topic {
 struct Serving {
     hub: Hub,
     address: SocketAddr,
-    stats: Arc<ServeStats>,
+    monitor: ServeStatus,
     shutdown: Shutdown,
     ended: JoinHandle<Ended>,
 }
@@ -38,7 +38,7 @@ impl Serving {
     async fn start(settings: impl FnOnce(Server) -> Server) -> Self {
         let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
         let server = settings(server.expect("a free port"));
-        let (address, stats) = (server.local_addr().expect("an address"), server.stats());
+        let (address, monitor) = (server.local_addr().expect("an address"), server.monitor());
         let hub = Hub::new();
         let shutdown = Shutdown::builder()
             .hub(hub.clone())
@@ -54,7 +54,7 @@ impl Serving {
             };
             server.serve_until_shutdown(&running, None, service).await.ended
         });
-        Self { hub, address, stats, shutdown, ended }
+        Self { hub, address, monitor, shutdown, ended }
     }
 
     async fn socket(&self) -> TcpStream {
@@ -189,7 +189,7 @@ async fn a_stream_that_is_not_read_ends_after_the_write_timeout_and_the_others_g
         serving.hub.publish(&topic(), Event::new(data.clone())).await.expect("it is open");
         assert_eq!(good.next().await, Some(data));
     }
-    until("both are cut off", || serving.stats.write_timeouts() == 2).await;
+    until("both are cut off", || serving.monitor.stats().write_timeouts == 2).await;
     assert_eq!(serving.hub.connection_count(), 1, "what they held is free");
     serving.hub.publish(&topic(), Event::new("more")).await.expect("it is open");
     assert_eq!(good.next().await.as_deref(), Some("more"));
@@ -261,7 +261,7 @@ async fn a_stuck_stream_that_has_all_of_its_connections_window_is_reset() {
     // What came before is the hello.
     let data = client.until(RST_STREAM, 1).await;
     assert!(data < WINDOW && data > WINDOW / 2, "no more than the window: {data}");
-    assert_eq!(serving.stats.write_timeouts(), 1);
+    assert_eq!(serving.monitor.stats().write_timeouts, 1);
     until("what it held is free", || serving.hub.connection_count() == 0).await;
 
     // As a client does when a stream is reset: what was sent of it takes no room any more.
@@ -279,7 +279,7 @@ async fn an_answer_whose_end_is_not_taken_does_not_keep_its_connection() {
     let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
     let server = server.expect("a free port").http2_prior_knowledge();
     let server = server.write_timeout(short).idle_timeout(short);
-    let (address, stats) = (server.local_addr().expect("an address"), server.stats());
+    let (address, monitor) = (server.local_addr().expect("an address"), server.monitor());
     let large = |_: Request<RequestBody>, _| async {
         Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("x".repeat(2 * WINDOW))))
     };
@@ -288,7 +288,7 @@ async fn an_answer_whose_end_is_not_taken_does_not_keep_its_connection() {
     client.ask(1).await;
     client.until(GOAWAY, 0).await;
     while client.next().await.is_some() {}
-    assert_eq!(stats.write_timeouts(), 1);
+    assert_eq!(monitor.stats().write_timeouts, 1);
 }
 
 #[tokio::test]
@@ -300,7 +300,7 @@ async fn a_stream_with_nothing_to_send_is_not_stuck() {
     tokio::time::sleep(10 * short).await;
     serving.hub.publish(&topic(), Event::new("after a while")).await.expect("it is open");
     assert_eq!(quiet.next().await.as_deref(), Some("after a while"));
-    assert_eq!(serving.stats.write_timeouts(), 0);
+    assert_eq!(serving.monitor.stats().write_timeouts, 0);
 }
 
 #[tokio::test]

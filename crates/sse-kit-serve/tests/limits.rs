@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use sse_kit_http::Quota;
-use sse_kit_serve::{RequestBody, ServeStats, Server};
+use sse_kit_serve::{RequestBody, ServeStatus, Server};
 use sse_kit_shutdown::{Ended, ProgressLine, Shutdown};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -36,7 +36,7 @@ impl Body for Endless {
 
 struct Serving {
     address: SocketAddr,
-    stats: Arc<ServeStats>,
+    monitor: ServeStatus,
     shutdown: Shutdown,
     taken: Arc<AtomicUsize>,
     ended: tokio::task::JoinHandle<Ended>,
@@ -47,7 +47,7 @@ impl Serving {
     async fn start(settings: impl FnOnce(Server) -> Server) -> Self {
         let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
         let server = settings(server.expect("a free port"));
-        let (address, stats) = (server.local_addr().expect("an address"), server.stats());
+        let (address, monitor) = (server.local_addr().expect("an address"), server.monitor());
         let shutdown = Shutdown::builder().progress_line(ProgressLine::Never).build();
         let (running, taken) = (shutdown.clone(), Arc::<AtomicUsize>::default());
         let counter = Arc::clone(&taken);
@@ -58,7 +58,7 @@ impl Serving {
         let ended = tokio::spawn(async move {
             server.serve_until_shutdown(&running, None, service).await.ended
         });
-        Self { address, stats, shutdown, taken, ended }
+        Self { address, monitor, shutdown, taken, ended }
     }
 
     async fn ask(&self, header: &str) -> TcpStream {
@@ -105,7 +105,7 @@ async fn who_is_beyond_the_cap_is_told_to_come_back_and_finds_room_later() {
     let refused = all(serving.ask("").await).await;
     assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
     assert!(refused.contains("retry-after: 5\r\n"), "{refused}");
-    assert_eq!((serving.stats.accepted(), serving.stats.refused()), (4, 2));
+    assert_eq!((serving.monitor.stats().accepted, serving.monitor.stats().refused), (4, 2));
 
     let [gone, _kept] = open;
     drop(gone);
@@ -126,7 +126,7 @@ async fn those_who_do_not_even_ask_are_closed_without_a_word() {
     for _ in 0..64 {
         silent.push(TcpStream::connect(serving.address).await.expect("it listens"));
     }
-    until(|| serving.stats.refused() == 64).await;
+    until(|| serving.monitor.stats().refused == 64).await;
     let mut beyond = TcpStream::connect(serving.address).await.expect("it listens");
     // An end or a reset, whichever comes first; but no answer.
     assert_eq!(beyond.read(&mut [0; 1]).await.unwrap_or(0), 0);
@@ -159,7 +159,7 @@ async fn the_kernel_ends_a_connection_whose_peer_takes_nothing() {
     };
     let serving = Serving::start(settings).await;
     let stuck = serving.ask("").await;
-    until(|| serving.stats.write_timeouts() == 1).await;
+    until(|| serving.monitor.stats().write_timeouts == 1).await;
     drop(stuck);
 }
 

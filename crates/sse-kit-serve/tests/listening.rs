@@ -171,11 +171,11 @@ async fn a_client_of_a_unix_socket_that_does_not_read_is_cut_off() {
     let path = folder.path().join("hub.sock");
     let server = Server::new(listen(&unix(&path)).await.expect("a free path"));
     let server = server.write_timeout(Duration::from_millis(300));
-    let stats = server.stats();
+    let monitor = server.monitor();
     let serving = Serving::start(server);
     let mut socket = UnixStream::connect(&path).await.expect("it listens");
     socket.write_all(b"GET /stuck HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("it reads");
-    sse_kit_test_support::until("it is cut off", || stats.write_timeouts() == 1).await;
+    sse_kit_test_support::until("it is cut off", || monitor.stats().write_timeouts == 1).await;
     serving.stop().await;
 }
 

@@ -2,12 +2,11 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
 use sse_kit_http::{Quota, TrustedProxies};
-use sse_kit_serve::{RequestBody, ServeStats, Server};
+use sse_kit_serve::{RequestBody, ServeStatus, Server};
 use sse_kit_test_support::{in_time, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -19,7 +18,7 @@ fn trusting(network: &str) -> TrustedProxies {
 }
 
 /// Says whom it takes for the client; `/own` does so on the fast path.
-async fn start(settings: impl FnOnce(Server) -> Server) -> (SocketAddr, Arc<ServeStats>) {
+async fn start(settings: impl FnOnce(Server) -> Server) -> (SocketAddr, ServeStatus) {
     let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
     let server = settings(server.expect("a free port")).fast_path().streams(
         |request| matches!(request.uri().path(), "/own" | "/never"),
@@ -30,12 +29,12 @@ async fn start(settings: impl FnOnce(Server) -> Server) -> (SocketAddr, Arc<Serv
             Ok::<_, Infallible>(Response::new(client.to_string()))
         },
     );
-    let (address, stats) = (server.local_addr().expect("an address"), server.stats());
+    let (address, monitor) = (server.local_addr().expect("an address"), server.monitor());
     let service = |_: Request<RequestBody>, client: SocketAddr| async move {
         Ok::<_, Infallible>(Response::new(client.to_string()))
     };
     tokio::spawn(server.serve(service, std::future::pending::<()>(), Duration::ZERO));
-    (address, stats)
+    (address, monitor)
 }
 
 /// What comes until the end, which may be a reset.
@@ -74,7 +73,7 @@ async fn the_proxy_protocol_is_for_trusted_proxies() {
     let v2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x07\x0a\0\0\x01\x12\x67\0\x50";
     let spoof = "X-Forwarded-For: 1.1.1.1\r\n";
     for prior_knowledge in [false, true] {
-        let (address, stats) = start(|server| {
+        let (address, monitor) = start(|server| {
             let server = server.trust(trusting(LOOPBACK)).proxy_protocol();
             if prior_knowledge { server.http2_prior_knowledge() } else { server }
         })
@@ -88,7 +87,7 @@ async fn the_proxy_protocol_is_for_trusted_proxies() {
             assert!(answer.contains("\r\n127.0.0.1:"), "{answer}");
         }
         assert_eq!(ask(address, b"", "", "/own").await, "", "it did not say whose it is");
-        assert_eq!(stats.handshake_failures(), 1);
+        assert_eq!(monitor.stats().handshake_failures, 1);
     }
     let (address, _) = start(|s| s.trust(trusting("10.0.0.0/8")).proxy_protocol()).await;
     let answer = ask(address, b"", "", "/own").await;
@@ -101,7 +100,7 @@ async fn the_proxy_protocol_is_for_trusted_proxies() {
 async fn limits_count_the_clients_of_a_proxy_and_not_the_proxy() {
     let settings =
         |s: Server| s.trust(trusting(LOOPBACK)).limits(Quota::new().total(3).per_client(1));
-    let (address, stats) = start(settings).await;
+    let (address, monitor) = start(settings).await;
     // Connections that a proxy keeps for later.
     let mut kept = Vec::new();
     for _ in 0..10 {
@@ -111,12 +110,12 @@ async fn limits_count_the_clients_of_a_proxy_and_not_the_proxy() {
         let answer = ask(address, b"", "X-Forwarded-For: 192.0.2.7\r\n", path).await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
-    assert_eq!(stats.refused(), 0);
+    assert_eq!(monitor.stats().refused, 0);
     // As long as a stream is answered, its client has no other, on whichever connection.
     let mut stream = TcpStream::connect(address).await.expect("it listens");
     let request = "GET /never HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n";
     stream.write_all(request.as_bytes()).await.expect("it reads");
-    while stats.fast_path() < 2 {
+    while monitor.stats().fast_path < 2 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     for path in ["/own", "/other"] {
@@ -127,7 +126,7 @@ async fn limits_count_the_clients_of_a_proxy_and_not_the_proxy() {
     }
     drop(stream);
     // By the PROXY protocol the connection is the client's.
-    let (address, stats) = start(|s| settings(s).proxy_protocol()).await;
+    let (address, monitor) = start(|s| settings(s).proxy_protocol()).await;
     let mut first = TcpStream::connect(address).await.expect("it listens");
     let v1 = b"PROXY TCP4 192.0.2.7 10.0.0.1 4711 80\r\n";
     first.write_all(v1).await.expect("it reads");
@@ -135,7 +134,7 @@ async fn limits_count_the_clients_of_a_proxy_and_not_the_proxy() {
     assert!(first.read(&mut [0; 100]).await.expect("an answer") > 0);
     let answer = ask(address, v1, "", "/own").await;
     assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
-    assert_eq!(stats.refused(), 1);
+    assert_eq!(monitor.stats().refused, 1);
     let other = b"PROXY TCP4 192.0.2.8 10.0.0.1 4711 80\r\n";
     assert!(ask(address, other, "", "/own").await.starts_with("HTTP/1.1 200"));
     drop(kept);
@@ -144,7 +143,7 @@ async fn limits_count_the_clients_of_a_proxy_and_not_the_proxy() {
 /// As many as the clients that connect without a proxy.
 #[tokio::test]
 async fn clients_behind_the_proxy_protocol_that_do_not_ask_are_closed_without_a_word() {
-    let (address, stats) = start(|server| {
+    let (address, monitor) = start(|server| {
         let server = server.trust(trusting(LOOPBACK)).proxy_protocol();
         server.limits(Quota::new().total(1).per_client(1))
     })
@@ -162,7 +161,7 @@ async fn clients_behind_the_proxy_protocol_that_do_not_ask_are_closed_without_a_
     for _ in 0..64 {
         silent.push(introduced().await);
     }
-    until("64 are refused", || stats.refused() == 64).await;
+    until("64 are refused", || monitor.stats().refused == 64).await;
     // An end or a reset, whichever comes first; but no answer.
     let mut beyond = introduced().await;
     let ended = in_time("the end", beyond.read(&mut [0; 1])).await;

@@ -2,7 +2,8 @@
 #![cfg(unix)]
 
 use sse_kit_serve::{
-    ListenAddress, ListenError, Listener, RequestBody, RequestBodyError, ServeStats, Server,
+    ListenAddress, ListenError, Listener, RequestBody, RequestBodyError, ServeStats, ServeStatus,
+    Server,
 };
 use sse_kit_test_support::assert_send_and_sync;
 
@@ -13,6 +14,7 @@ assert_send_and_sync!(
     RequestBody,
     RequestBodyError,
     ServeStats,
+    ServeStatus,
     Server,
 );
 

@@ -2,13 +2,12 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use sse_kit_serve::{RequestBody, ServeStats, Server};
+use sse_kit_serve::{RequestBody, ServeStatus, Server};
 use sse_kit_test_support::in_time;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -31,7 +30,7 @@ async fn answer(
 
 struct Serving {
     address: SocketAddr,
-    stats: Arc<ServeStats>,
+    monitor: ServeStatus,
     stop: oneshot::Sender<()>,
     outcome: JoinHandle<usize>,
 }
@@ -41,10 +40,10 @@ impl Serving {
         let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
         let server = settings(server.expect("a free port"));
         let address = server.local_addr().expect("an address");
-        let stats = server.stats();
+        let monitor = server.monitor();
         let (stop, stopped) = oneshot::channel();
         let outcome = tokio::spawn(server.serve(answer, stopped, drain));
-        Self { address, stats, stop, outcome }
+        Self { address, monitor, stop, outcome }
     }
 
     async fn open(&self, path: &str) -> TcpStream {
@@ -88,9 +87,9 @@ async fn a_client_that_takes_no_bytes_is_cut_off_and_counted() {
     let serving =
         Serving::start(Duration::ZERO, |s| s.write_timeout(Duration::from_millis(100))).await;
     let socket = serving.open("/large").await;
-    until(|| serving.stats.write_timeouts() == 1).await;
+    until(|| serving.monitor.stats().write_timeouts == 1).await;
     assert!(rest(socket).await.len() < LARGE, "it is cut off in the middle");
-    assert_eq!(serving.stats.accepted(), 1);
+    assert_eq!(serving.monitor.stats().accepted, 1);
 }
 
 #[tokio::test]
@@ -101,7 +100,7 @@ async fn it_drains_idle_connections_at_once_and_lets_others_finish() {
     idle.read_exact(&mut first).await.expect("an answer");
     assert_eq!(&first, b"HTTP/1.1 200");
     let busy = serving.open("/large").await;
-    until(|| serving.stats.accepted() == 2).await;
+    until(|| serving.monitor.stats().accepted == 2).await;
     let mut begun = [0; 1];
     busy.peek(&mut begun).await.expect("the answer has begun");
     serving.stop.send(()).expect("it serves");
@@ -120,7 +119,7 @@ async fn who_has_not_ended_by_the_deadline_is_cut_off_and_counted() {
         Serving::start(Duration::from_millis(200), |s| s.write_timeout(Duration::from_secs(600)))
             .await;
     let stuck = [serving.open("/large").await, serving.open("/large").await];
-    until(|| serving.stats.accepted() == 2).await;
+    until(|| serving.monitor.stats().accepted == 2).await;
     for socket in &stuck {
         socket.peek(&mut [0; 1]).await.expect("the answer has begun");
     }

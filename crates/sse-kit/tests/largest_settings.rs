@@ -49,10 +49,6 @@ const TRIED: &[&str] = &[
     "sse-kit-axum/error::retry_within",
     "sse-kit-broadcast/builder::backfill_bytes",
     "sse-kit-broadcast/builder::heartbeat",
-    "sse-kit-broadcast/builder::history",
-    "sse-kit-broadcast/builder::history_age",
-    "sse-kit-broadcast/builder::history_bytes",
-    "sse-kit-broadcast/builder::history_for",
     "sse-kit-broadcast/builder::hook_timeout",
     "sse-kit-broadcast/builder::log_buffer",
     "sse-kit-broadcast/builder::max_delay",
@@ -63,6 +59,11 @@ const TRIED: &[&str] = &[
     "sse-kit-broadcast/builder::turn_timeout",
     "sse-kit-broadcast/presence_by_key::gather",
     "sse-kit-broadcast/presence_by_key::linger",
+    "sse-kit-broadcast/retention::history",
+    "sse-kit-broadcast/retention::history_age",
+    "sse-kit-broadcast/retention::history_age_for",
+    "sse-kit-broadcast/retention::history_bytes",
+    "sse-kit-broadcast/retention::history_for",
     "sse-kit-broadcast/subscribe::queue",
     "sse-kit-dispatch/deduplicate::keys",
     "sse-kit-dispatch/deduplicate::new",
@@ -123,11 +124,12 @@ async fn works(hub: &Hub) -> TestResult {
 #[tokio::test(start_paused = true)]
 async fn settings_of_a_hub() -> TestResult {
     let most = usize::MAX;
-    let settings: [(&str, Set); 10] = [
+    let settings: [(&str, Set); 11] = [
         ("backfill_bytes", |b| b.backfill_bytes(usize::MAX)),
         ("heartbeat", |b| b.heartbeat(FOR_EVER)),
         ("history", |b| b.history(usize::MAX)),
         ("history_age", |b| b.history_age(FOR_EVER)),
+        ("history_age_for", |b| b.history_age_for(topic(), FOR_EVER)),
         ("history_bytes", |b| b.history_bytes(usize::MAX)),
         ("history_for", |b| b.history_for(topic(), usize::MAX)),
         ("hook_timeout", |b| b.hook_timeout(FOR_EVER)),
@@ -295,7 +297,9 @@ fn settings_in(path: &Path) -> Result<BTreeSet<String>, Box<dyn std::error::Erro
         let name = item.split(['(', '<']).next().unwrap_or_default();
         let Some((parameters, output)) = signature.rsplit_once("->") else { continue };
         let makes_itself = output.split_whitespace().next() == Some("Self");
-        let is_setter = parameters.contains("(self, ") || parameters.contains("(mut self, ");
+        let (_, receiver) = parameters.split_once('(').unwrap_or_default();
+        let receiver = receiver.trim_start().trim_start_matches("mut ");
+        let is_setter = receiver.starts_with("self,");
         let takes_a_number = TYPES.iter().any(|number| parameters.contains(number));
         if makes_itself && (is_setter || name == "new") && takes_a_number {
             found.insert(format!("{stem}::{name}"));

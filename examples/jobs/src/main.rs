@@ -128,7 +128,7 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
         assets: Assets::load(options.assets.as_deref())?,
         limits: Quota::new().total(options.max_connections).per_client(options.max_per_ip),
         hosts: HostRules::new(options.hosts),
-        server: server.stats(),
+        server: server.monitor(),
         folder: options.folder,
     });
 

@@ -15,7 +15,7 @@ use sse_kit::Hub;
 use sse_kit::htmx::Dialect;
 use sse_kit::http::{HostRules, Quota, SseRequest, SseResponse, ensure_same_site};
 use sse_kit::monitor::Overlay;
-use sse_kit::serve::ServeStats;
+use sse_kit::serve::ServeStatus;
 use sse_kit::shutdown::Shutdown;
 
 use crate::assets::Assets;
@@ -39,7 +39,7 @@ pub(crate) struct App {
     pub(crate) assets: Assets,
     pub(crate) limits: Quota,
     pub(crate) hosts: HostRules,
-    pub(crate) server: Arc<ServeStats>,
+    pub(crate) server: ServeStatus,
     /// The folder that the form proposes.
     pub(crate) folder: PathBuf,
 }
@@ -189,7 +189,7 @@ impl App {
         let events = self.hub.stats();
         let mut stats = json!(events);
         // No page is too slow for a queue that conflates; but one may read nothing at all.
-        stats["evicted"] = (events.evicted + self.server.write_timeouts()).into();
+        stats["evicted"] = (events.evicted + self.server.stats().write_timeouts).into();
         // The board's own connection, on which it receives the messages of other nodes, is no page.
         stats["connections"] =
             (events.connections.saturating_sub(self.board.own_connections())).into();

@@ -54,11 +54,12 @@ pub(super) async fn publish(
         }
         let draft = draft(line).and_then(|draft| {
             caller.ensure_may_publish(&draft.audience)?;
+            intake.limits.ensure_fits(&draft.audience, draft.event.data())?;
             Ok(draft)
         });
         drafts.push((number, draft.map_err(|failure| failure.with("line", json!(number)))?));
     }
-    intake.admit(caller, drafts.len())?;
+    intake.admit(caller, drafts.iter().map(|(_, draft)| &draft.audience))?;
     let mut published = Vec::new();
     for (number, draft) in drafts {
         let draft = Draft { trace, ..draft };

@@ -2,13 +2,13 @@
 
 use std::fmt::Display;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use sse_kit::broadcast::{AppendError, PublishError};
 
+use super::rate_limit::TooFast;
 use crate::auth::Refusal;
 use crate::metrics::Metrics;
 use crate::reply::{self, Reply};
@@ -18,8 +18,7 @@ use crate::reply::{self, Reply};
 pub(super) enum Failure {
     /// With the body of the answer.
     Refused(Refusal, Value),
-    /// The publisher is too fast; after this time it may go on.
-    TooFast(Duration),
+    TooFast(TooFast),
     Other(StatusCode, Value),
 }
 
@@ -44,10 +43,14 @@ impl Failure {
     pub(super) fn reply(self, client: IpAddr, metrics: &Metrics) -> Reply {
         match self {
             Self::Refused(refusal, body) => refusal.answer_with(&body, client, "publish", metrics),
-            Self::TooFast(wait) => {
+            Self::TooFast(TooFast { wait, rule }) => {
                 let seconds = wait.as_secs_f64().ceil().max(1.0);
-                let message = "more events than `--publish-rate` allows; retry later";
-                let mut reply = reply::error(StatusCode::TOO_MANY_REQUESTS, message);
+                let limit = rule.map_or_else(
+                    || "`--publish-rate`".into(),
+                    |rule| format!("the limit of `{rule}`"),
+                );
+                let message = format!("more events than {limit} allows; retry later");
+                let mut reply = reply::error(StatusCode::TOO_MANY_REQUESTS, &message);
                 let seconds = HeaderValue::try_from(format!("{seconds:.0}")).expect("digits");
                 reply.headers_mut().insert(RETRY_AFTER, seconds);
                 reply

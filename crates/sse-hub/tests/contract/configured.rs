@@ -83,15 +83,3 @@ async fn a_socket_that_is_passed_is_listened_on() {
     assert_eq!(hub.address, address);
     assert_eq!(hub.get("/healthz").await.0, 200);
 }
-
-#[tokio::test]
-async fn topics_may_have_a_history_of_their_own_length() {
-    let hub = Server::start("--history 1 --history-for rooms:*=3 --history-for rooms:a=9").await;
-    for topic in ["rooms:a", "news"] {
-        for n in 0..5 {
-            hub.publish(&format!("topic={topic}"), &n.to_string()).await;
-        }
-    }
-    let (_, stats) = hub.get("/stats").await;
-    assert_eq!(stats["history"], 3 + 1);
-}

@@ -7,6 +7,7 @@ mod encrypted;
 mod health;
 mod hostile;
 mod inspecting;
+mod limits;
 mod metrics;
 mod packaged;
 mod publishers;

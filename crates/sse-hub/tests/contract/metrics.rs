@@ -100,6 +100,40 @@ async fn metrics_are_well_formed_and_tell_what_happened() {
     assert!(!text.contains("secret"), "a topic is no label");
 }
 
+/// Does everything that a client may choose a name for.
+async fn roam(hub: &Server, n: usize) {
+    for path in ["/publish", "/events", "/topics/rooms:0/presence", "/no/path/0", "/inspector/0"] {
+        let path = path.replace('0', &n.to_string());
+        for method in ["GET", "POST", "PUT", &format!("METHOD{n}")] {
+            let request = Request::builder().method(method).uri(format!("{path}?topic=bad::{n}"));
+            hub.send(request, b"x").await;
+        }
+    }
+    let mut stream = hub.open(&format!("topic=rooms:{n}&topic=*:{n}")).await;
+    hub.publish(&format!("topic=rooms:{n}&event=name{n}&key=key{n}"), &n.to_string()).await;
+    assert_eq!(stream.data().await, n.to_string());
+}
+
+/// Returns the series of a text: names with labels, without values.
+fn series(text: &str) -> BTreeSet<&str> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| Some(line.rsplit_once(' ')?.0)).collect()
+}
+
+#[tokio::test]
+async fn clients_cannot_add_series() {
+    let hub = Server::start("").await;
+    roam(&hub, 0).await;
+    hub.await_stat("closed", |closed| closed == 1).await;
+    let first = metrics(&hub).await;
+    for n in 1..20 {
+        roam(&hub, n).await;
+    }
+    let last = metrics(&hub).await;
+    assert!(series(&first).len() > 50, "{first}");
+    assert_eq!(series(&first), series(&last));
+}
+
 #[tokio::test]
 async fn alerts_and_the_dashboard_are_well_formed_and_ask_for_metrics_that_exist() {
     promtool(&["check", "config", "prometheus.yml"], "").await;

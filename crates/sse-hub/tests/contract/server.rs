@@ -187,9 +187,12 @@ impl Stream {
         }
     }
 
+    /// Returns the next event. Heartbeats come between any two, on a machine that is slow enough.
     pub(crate) async fn next(&mut self) -> Option<Message> {
         loop {
-            if let Decoded::Message(message) = self.next_decoded().await? {
+            if let Decoded::Message(message) = self.next_decoded().await?
+                && message.name != "sse-kit:heartbeat"
+            {
                 return Some(message);
             }
         }

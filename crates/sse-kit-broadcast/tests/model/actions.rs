@@ -5,6 +5,7 @@ use std::ops::Range;
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 use sse_kit_broadcast::{Goodbye, SlowConsumer};
+use sse_kit_event::Topic;
 
 /// The topics that events are published to.
 pub(crate) const TOPICS: [&str; 5] = ["a", "b", "c:1", "c:2", "c:1:x"];
@@ -29,6 +30,19 @@ pub(crate) struct Settings {
     /// How many more subscribe to the first topic before all else, so many that handing out an
     /// event to them takes several turns.
     pub(crate) crowd: usize,
+}
+
+impl Settings {
+    /// Returns the age at which events of a topic expire. Where there is one, some topics have another.
+    pub(crate) fn age_of(&self, topic: Option<&Topic>) -> Option<u32> {
+        let age = self.history_age?;
+        match topic.map(Topic::as_str) {
+            Some("b") => None,
+            Some("c:1") => Some(2 * age),
+            Some("c:1:x") => Some(age - 1),
+            _ => Some(age),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -80,10 +80,17 @@ impl Chronicle {
     /// Time passes, and what is too old goes.
     pub(crate) fn pass(&mut self, units: u32) {
         self.now += units;
-        let Some(age) = self.settings.history_age else { return };
-        while self.oldest().is_some_and(|(at, _)| at + age < self.now) {
-            self.trim_oldest();
+        let addresses: Vec<_> = self.kept.keys().cloned().collect();
+        for address in addresses {
+            let Some(age) = self.settings.age_of(address.as_ref()) else { continue };
+            while self.kept(&address).first().is_some_and(|oldest| self.is_older(*oldest, age)) {
+                self.trim(&address);
+            }
         }
+    }
+
+    fn is_older(&self, offset: u64, age: u32) -> bool {
+        self.at(offset).is_some_and(|written| written.at + age < self.now)
     }
 
     pub(crate) fn kept(&self, address: &Address) -> Vec<u64> {

@@ -66,8 +66,14 @@ impl World {
                 goes.lock().push((serial, Some(why)));
                 Ok(())
             });
-        if let Some(age) = settings.history_age {
-            builder = builder.history_age(UNIT * age + UNIT / 4);
+        if let Some(units) = settings.history_age {
+            let age = |units| UNIT * units + UNIT / 4;
+            builder = builder.history_age(age(units));
+            for name in TOPICS {
+                let topic = topic(name);
+                let own = settings.age_of(Some(&topic)).map(age);
+                builder = builder.history_age_for(topic, own);
+            }
         }
         if let Some(bytes) = settings.history_bytes {
             builder = builder.history_bytes(bytes);

@@ -7,6 +7,7 @@ mod failing;
 mod guide;
 mod publishing;
 mod rules;
+mod traces;
 
 use std::sync::OnceLock;
 

@@ -38,7 +38,7 @@ impl Connections {
                         let keep_alive = accepted.lifetime.keep_alive()
                             && !wants_close(request.headers())
                             && !self.is_leaving();
-                        self.stats.answer_on_fast_path();
+                        self.status.answer_on_fast_path();
                         match self.admit(&*request, &accepted.peer) {
                             Ok(exchange) => {
                                 let client = exchange.client();

@@ -18,7 +18,7 @@ fn app_on(hub: Hub) -> App {
     let limits = Quota::new().total(10).per_client(1);
     let folder = "/tmp/\"><script>".into();
     let shutdown = Shutdown::builder().hub(hub.clone()).build();
-    let (hosts, server) = (HostRules::default(), Arc::default());
+    let (hosts, server) = (HostRules::default(), ServeStatus::default());
     App { hub, shutdown, board, runner, assets, limits, hosts, server, folder }
 }
 

@@ -40,6 +40,11 @@ impl Instant {
     pub fn checked_sub(&self, duration: Duration) -> Option<Self> {
         self.0.checked_sub(duration).map(Self)
     }
+
+    /// Returns the moment that much later.
+    pub fn checked_add(&self, duration: Duration) -> Option<Self> {
+        self.0.checked_add(duration).map(Self)
+    }
 }
 
 impl Add<Duration> for Instant {

@@ -216,9 +216,9 @@ mod tests {
     /// The tests of the largest settings list all settings, and fail where one is missing.
     #[test]
     fn no_setting_is_forgotten() {
-        // Those without a default of their own, as the page says: the first four are arguments of constructors or of
+        // Those without a default of their own, as the page says: the first five are arguments of constructors or of
         // single events, two have no limit, and the last two follow from other values.
-        let without = ["new", "with_retry", "settle", "history_for"];
+        let without = ["new", "with_retry", "settle", "history_for", "history_age_for"];
         let without =
             [&without[..], &["per_client", "total", "shards", "heartbeat_timeout"]].concat();
         let tried = include_str!("../../../../crates/sse-kit/tests/largest_settings.rs");
