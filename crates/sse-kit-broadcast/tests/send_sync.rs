@@ -1,14 +1,15 @@
 //! All public types can be sent to and shared with other threads.
 
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, BuildError, ClientKey, CloseReason, Connection, ConnectionEvent,
-    ConnectionSet, ConnectionSetError, ConnectionState, ConnectionStats, ConnectionWatch, Counter,
-    Delivery, Distribution, Draft, Drain, Entry, Goodbye, Histogram, HookError, Hub, HubBuilder,
-    HubRouter, HubRouterError, IdempotencyWindow, Inlet, InletError, Lineage, LogHealth,
-    LogMonitor, LogPage, LogStats, Mark, MemoryLog, OnAppendFailure, Once, PendingSubscription,
-    PresenceByKey, PresenceChange, PresenceWatch, Publish, PublishError, PublishedBefore, Reach,
-    ReadError, Receipt, Record, RecvError, SendError, SlowConsumer, Start, Stats, SubscribeError,
-    Subscription, SubscriptionBuilder, Tap, TopicPage, TopicStats, Verdict,
+    Append, AppendError, Appended, BuildError, ClientKey, CloseReason, CompressionWindow,
+    Connection, ConnectionEvent, ConnectionSet, ConnectionSetError, ConnectionState,
+    ConnectionStats, ConnectionWatch, Counter, Delivery, Distribution, Draft, Drain, Entry,
+    Goodbye, Histogram, HookError, Hub, HubBuilder, HubRouter, HubRouterError, IdempotencyWindow,
+    Inlet, InletError, Lineage, LogHealth, LogMonitor, LogPage, LogStats, Mark, MemoryLog,
+    OnAppendFailure, Once, PendingSubscription, PresenceByKey, PresenceChange, PresenceWatch,
+    Publish, PublishError, PublishedBefore, Reach, ReadError, Receipt, Record, RecvError,
+    SendError, SlowConsumer, Start, Stats, SubscribeError, Subscription, SubscriptionBuilder, Tap,
+    TopicPage, TopicStats, Verdict,
 };
 use sse_kit_test_support::assert_send_and_sync;
 
@@ -19,6 +20,7 @@ assert_send_and_sync!(
     BuildError,
     ClientKey,
     CloseReason,
+    CompressionWindow,
     Connection,
     ConnectionSet,
     ConnectionSetError,
