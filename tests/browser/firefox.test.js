@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import puppeteer from 'puppeteer-core';
+import { startExample } from './launch.js';
 import { PATIENCE_MS, until } from './patience.js';
 import { answer } from './proxy.js';
 import { connect, hasLog, isIn, log, STATUS, startSite } from './site.js';
@@ -149,3 +150,26 @@ for (const client of /** @type {const} */ ([4, 2, 'plain'])) {
     assert.deepEqual(complaints, []);
   });
 }
+
+test('Firefox reads an event that refers to those before it before the next is published', async (t) => {
+  const { base } = await startExample(t, 'hub', ['--gzip', '--gzip-window']);
+  const page = await browser.newPage();
+  t.after(() => page.close());
+  page.setDefaultTimeout(PATIENCE_MS);
+  await page.goto(`${base}/`);
+  await page.evaluate(async () => {
+    window.received = [];
+    window.source = new EventSource('/events?topic=a');
+    window.source.addEventListener('message', (/** @type {MessageEvent} */ event) =>
+      window.received.push([event.lastEventId, event.data]),
+    );
+    await new Promise((resolve) => window.source.addEventListener('open', resolve));
+  });
+  for (let percent = 0; percent < 30; percent++) {
+    const bar = `<progress id="job-17" max="100" value="${percent}">${percent} % of 4,211 files</progress>`;
+    const response = await fetch(`${base}/publish?topic=a`, { method: 'POST', body: bar });
+    const { id } = await response.json();
+    await page.waitForFunction((count) => window.received.length === count, {}, percent + 1);
+    assert.deepEqual(await page.evaluate(() => window.received.at(-1)), [id, bar]);
+  }
+});

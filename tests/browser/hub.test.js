@@ -26,6 +26,7 @@ const expected = bodies.map(normalised);
 const WAYS = [
   { way: 'by hyper', options: [], encoding: null },
   { way: 'on the fast path, in gzip', options: ['--fast-path', '--gzip'], encoding: 'gzip' },
+  { way: 'in gzip over several events', options: ['--gzip', '--gzip-window'], encoding: 'gzip' },
 ];
 
 /**
@@ -144,6 +145,39 @@ for (const { way, options, encoding } of WAYS) {
     assert.deepEqual(fetched, expected);
   });
 }
+
+test('an event that refers to those before it is read before the next is published', async (t) => {
+  const { base, publish } = await startHub(t, ['--gzip', '--gzip-window']);
+  const browser = await launchBrowser();
+  t.after(() => browser.close());
+  const page = await browser.newPage();
+  await page.goto(`${base}/`);
+  await page.evaluate(async () => {
+    window.received = [];
+    window.source = new EventSource('/events?topic=a');
+    window.source.addEventListener('e', (/** @type {MessageEvent} */ event) =>
+      window.received.push([event.lastEventId, event.data]),
+    );
+    await new Promise((resolve) => window.source.addEventListener('open', resolve));
+  });
+  const control = new AbortController();
+  t.after(() => control.abort());
+  const { body } = await fetch(`${base}/events?topic=a`, { signal: control.signal });
+  const reader = body?.pipeThrough(new TextDecoderStream()).getReader();
+  assert.ok(reader);
+  let fetched = '';
+  for (let percent = 0; percent < 30; percent++) {
+    const bar = `<progress id="job-17" max="100" value="${percent}">${percent} % of 4,211 files</progress>`;
+    const { id } = await publish('topic=a&event=e', bar);
+    await page.waitForFunction((count) => window.received.length === count, percent + 1);
+    assert.deepEqual(await page.evaluate(() => window.received.at(-1)), [id, bar]);
+    while (!fetched.endsWith(`data: ${bar}\nid: ${id}\n\n`)) {
+      const { value, done } = await reader.read();
+      assert.ok(!done);
+      fetched += value;
+    }
+  }
+});
 
 test('a page listens with a token in a cookie', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'hub-'));

@@ -7,11 +7,14 @@
 use std::hint::black_box;
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
+use http::Request;
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use sse_kit_broadcast::{Hub, Subscription};
 use sse_kit_dispatch::{Dispatcher, DomainEvent};
 use sse_kit_event::{Decoder, Event, LastEventId, Topic};
 use sse_kit_htmx::{Html, MessageFormat, Update};
+use sse_kit_http::{GzipWindow, SseBody, SseResponse};
 use sse_kit_update::{BoxError, ElementUpdater, message};
 use tokio::runtime::Runtime;
 
@@ -134,6 +137,69 @@ fn replay((hub, start): (Loaded, LastEventId)) -> Loaded {
     hub
 }
 
+/// A hub, and streams of one topic as servers send them, which have sent their first bytes.
+struct Streams {
+    runtime: Runtime,
+    events: Hub,
+    bodies: Vec<SseBody>,
+}
+
+impl Streams {
+    fn open(count: usize, accept: &str, window: GzipWindow) -> Self {
+        let runtime = runtime();
+        let within = runtime.enter();
+        let events = Hub::builder().heartbeat(None).build().expect("good settings");
+        let request = Request::get("/").header("accept-encoding", accept).body(());
+        let request = request.expect("a request");
+        let open = |_| {
+            let subscription = events.subscribe(topic("a")).open().expect("it is open");
+            let response = SseResponse::new(subscription).gzip(&request).gzip_window(window);
+            response.into_response().into_body()
+        };
+        let bodies = (0..count).map(open).collect();
+        drop(within);
+        let mut streams = Self { runtime, events, bodies };
+        streams.take_all();
+        // The compressor takes its memory with the first event, and a window has four.
+        (0..4).for_each(|percent| streams.progress(percent));
+        streams
+    }
+
+    fn take_all(&mut self) {
+        let Self { runtime, bodies, .. } = self;
+        runtime.block_on(async {
+            for body in bodies {
+                black_box(body.frame().await);
+            }
+        });
+    }
+
+    /// What comes of a new percentage: the event, and its bytes for each stream.
+    fn progress(&mut self, percent: usize) {
+        let bar = format!(
+            "<div id=\"job-17\" class=\"progress\" role=\"progressbar\" aria-valuemin=\"0\" \
+             aria-valuemax=\"100\" aria-valuenow=\"{percent}\"><div class=\"progress-bar\" \
+             style=\"width: {percent}%\"></div><span>{percent} % of 4,211 files</span></div>"
+        );
+        self.runtime.block_on(async {
+            self.events.publish(&topic("a"), Event::new(bar)).await.expect("it is open");
+        });
+        self.take_all();
+    }
+}
+
+#[library_benchmark]
+#[bench::plain_to_1000(Streams::open(1000, "identity", GzipWindow::Event))]
+#[bench::gzip_to_1000(Streams::open(1000, "gzip", GzipWindow::Event))]
+#[bench::gzip_window_to_1000(Streams::open(1000, "gzip", GzipWindow::Stream))]
+#[bench::plain_to_1(Streams::open(1, "identity", GzipWindow::Event))]
+#[bench::gzip_to_1(Streams::open(1, "gzip", GzipWindow::Event))]
+#[bench::gzip_window_to_1(Streams::open(1, "gzip", GzipWindow::Stream))]
+fn compression(mut streams: Streams) -> Streams {
+    (10..20).for_each(|percent| streams.progress(percent));
+    streams
+}
+
 fn dispatcher() -> (Runtime, Dispatcher, DomainEvent) {
     let dispatcher = Dispatcher::new();
     let others = (0..997).map(|n| format!("kind{n}:*"));
@@ -181,7 +247,7 @@ fn update(all: (Runtime, ElementUpdater, DomainEvent)) -> (Runtime, ElementUpdat
 
 library_benchmark_group!(
     name = events,
-    benchmarks = [encode, decode, publish, join_and_leave, replay, dispatch, update]
+    benchmarks = [encode, decode, publish, join_and_leave, replay, compression, dispatch, update]
 );
 
 main!(library_benchmark_groups = events);

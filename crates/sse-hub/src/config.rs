@@ -281,14 +281,17 @@ mod tests {
 
     #[test]
     fn all_sources_have_lists_switches_and_numbers() {
-        let file = "gzip = true\nmax-delay = 0.5\nhost = ['a.example', 'b.example']\n\
+        let file = "gzip = true\ngzip-window = true\nmax-delay = 0.5\nhost = ['a.example', 'b.example']\n\
                     jwt_leeway = 5\nlisten = 'unix:/run/hub.sock'";
         let options = parse(&[], &[], file).unwrap();
-        assert!(options.gzip);
+        assert!(options.gzip && options.gzip_window);
         assert_eq!((options.max_delay().as_millis(), options.hosts.len()), (500, 2));
         assert_eq!(options.listen.to_string(), "unix:/run/hub.sock");
-        let variables =
-            [("SSE_HUB_GZIP", "false"), ("SSE_HUB_HOST", "a.example, b.example,c.example")];
+        let variables = [
+            ("SSE_HUB_GZIP", "false"),
+            ("SSE_HUB_GZIP_WINDOW", "false"),
+            ("SSE_HUB_HOST", "a.example, b.example,c.example"),
+        ];
         let options = parse(&[], &variables, file).unwrap();
         assert_eq!((options.gzip, options.hosts.len()), (false, 3));
     }
@@ -426,6 +429,7 @@ mod tests {
         assert!(error(&[], "[history-for]\n'rooms:*' = 1\n'rooms:*' = 2").contains("is not TOML"));
         assert!(error(&[], "history-for = 'rooms'").contains("--history-for"));
         assert!(error(&[("SSE_HUB_GZIP", "si")], "").contains("in the variable SSE_HUB_GZIP"));
+        assert!(error(&[("SSE_HUB_GZIP_WINDOW", "true")], "").contains("--gzip"));
         assert!(error(&[("SSE_HUB_QUEUE", "0")], "").contains("at least 1"));
         assert!(error(&[("SSE_HUB_HOST", "a.example,,")], "").contains("between commas is empty"));
         for option in ["KEY_FILE", "AUDIENCE", "ISSUER", "COOKIE", "QUERY"] {

@@ -10,7 +10,9 @@ use serde_json::json;
 use sse_kit::Hub;
 use sse_kit::broadcast::{Stats, SubscribeError};
 use sse_kit::event::{ConnectionId, Topics};
-use sse_kit::http::{Cors, Gate, GateOpenError, HostRules, Permit, Quota, SseRequest, SseResponse};
+use sse_kit::http::{
+    Cors, Gate, GateOpenError, GzipWindow, HostRules, Permit, Quota, SseRequest, SseResponse,
+};
 use sse_kit::serve::{RequestBody, ServeStatus};
 use sse_kit::shutdown::{GoodbyePolicy, ReconnectSpread, Shutdown};
 use tokio::time::MissedTickBehavior;
@@ -62,7 +64,8 @@ pub(crate) struct HubApp {
     publish_limits: PublishLimits,
     cors: Option<Cors>,
     access_log: bool,
-    gzip: bool,
+    /// What compressed events may refer to; `None` without compression.
+    gzip: Option<GzipWindow>,
     log: LogStatus,
     pub(crate) shutdown: Shutdown,
     hosts: HostRules,
@@ -98,7 +101,8 @@ impl HubApp {
             .shutdown_delay(options.shutdown_delay())
             .deadline(options.pre_drain() + options.shutdown_delay())
             .build();
-        let gzip = options.gzip;
+        let window = if options.gzip_window { GzipWindow::Stream } else { GzipWindow::Event };
+        let gzip = options.gzip.then_some(window);
         let inspection = Inspection::new(options, &auth, events.clone())?;
         Ok(Self {
             events,
@@ -380,8 +384,8 @@ impl HubApp {
         match opened {
             Ok(response) => {
                 let mut response = response.keep((permit, self.metrics.stream()));
-                if self.gzip {
-                    response = response.gzip(request);
+                if let Some(window) = self.gzip {
+                    response = response.gzip(request).gzip_window(window);
                 }
                 let mut reply = reply::stream(response.into_response());
                 reply.extensions_mut().extend(user.map(User::extension).unwrap_or_default());

@@ -76,6 +76,11 @@ pub(crate) struct Options {
     /// what a stranger may choose: their length would tell of it.
     #[arg(long)]
     pub(crate) gzip: bool,
+    /// Let a compressed event refer to the four before it in its stream: small events that resemble one
+    /// another take a tenth. Not for streams that have a secret and what a stranger may choose, even in
+    /// events of their own.
+    #[arg(long, requires = "gzip")]
+    pub(crate) gzip_window: bool,
     /// Answer streams without hyper, where they come over HTTP/1.1: less memory and time for each.
     #[arg(long)]
     pub(crate) fast_path: bool,

@@ -9,6 +9,8 @@ use axum::http::request::Parts;
 use futures_core::Stream;
 use sse_kit_broadcast::{ClientKey, Hub, Subscription, SubscriptionBuilder};
 use sse_kit_event::{Event, Topics};
+#[cfg(feature = "gzip")]
+use sse_kit_http::GzipWindow;
 use sse_kit_http::{Authorizer, Gate, Permit, Quota, SharedProgress, SharedStream, SseResponse};
 
 use crate::error::{Error, ErrorKind};
@@ -63,6 +65,8 @@ pub struct Live {
     permits: Vec<Permit>,
     #[cfg(feature = "gzip")]
     gzip: bool,
+    #[cfg(feature = "gzip")]
+    gzip_window: GzipWindow,
 }
 
 impl Live {
@@ -222,6 +226,13 @@ impl Live {
         Self { gzip: true, ..self }
     }
 
+    /// Sets what a compressed event may refer to, and has no effect without [`gzip`](Self::gzip): see
+    /// [`SseResponse::gzip_window`]. Default: [`GzipWindow::Event`].
+    #[cfg(feature = "gzip")]
+    pub fn gzip_window(self, window: GzipWindow) -> Self {
+        Self { gzip_window: window, ..self }
+    }
+
     /// Returns the hub.
     pub fn hub(&self) -> &Hub {
         &self.hub
@@ -262,6 +273,8 @@ impl Live {
     fn complete(self, response: SseResponse) -> SseResponse {
         #[cfg(feature = "gzip")]
         let response = if self.gzip { response.gzip(self.request.as_sse()) } else { response };
+        #[cfg(feature = "gzip")]
+        let response = response.gzip_window(self.gzip_window);
         response.keep(self.permits)
     }
 }
@@ -290,6 +303,8 @@ where
             permits: Vec::new(),
             #[cfg(feature = "gzip")]
             gzip: false,
+            #[cfg(feature = "gzip")]
+            gzip_window: GzipWindow::default(),
         })
     }
 }

@@ -267,6 +267,32 @@ async fn an_authorizer_that_hangs_holds_a_request_and_its_permit_for_seconds() {
 
 #[cfg(feature = "gzip")]
 #[tokio::test]
+async fn compressed_events_may_refer_to_those_before_them() -> TestResult {
+    use http_body_util::BodyExt;
+    use sse_kit_http::GzipWindow;
+
+    let hub = Hub::new();
+    let mut sizes = Vec::new();
+    for window in [GzipWindow::Event, GzipWindow::Stream] {
+        let events =
+            async move |live: Live| live.gzip().gzip_window(window).open(topic("news")).await;
+        let app = Router::new().route("/events", get(events)).with_state(hub.clone());
+        let mut stream =
+            get_from(&app, "/events", &[("accept-encoding", "gzip")]).await.into_body();
+        stream.frame().await.ok_or("a hello")??;
+        for _ in 0..2 {
+            hub.publish(&topic("news"), Event::new("the same as before, ".repeat(2))).await?;
+        }
+        stream.frame().await.ok_or("an event")??;
+        let second = stream.frame().await.ok_or("an event")??;
+        sizes.push(second.into_data().map_or(0, |data| data.len()));
+    }
+    assert!(sizes[1] < sizes[0] - 15, "{sizes:?}");
+    Ok(())
+}
+
+#[cfg(feature = "gzip")]
+#[tokio::test]
 async fn a_stream_is_compressed_where_the_client_accepts_it() {
     let events = async |live: Live| live.gzip().open(topic("news")).await;
     let app = Router::new().route("/events", get(events)).with_state(Hub::new());

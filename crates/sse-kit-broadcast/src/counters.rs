@@ -65,7 +65,8 @@ pub struct Stats {
     pub patterns: usize,
     /// The number of events in all histories.
     pub history: usize,
-    /// The size of all histories, in bytes.
+    /// The memory that all histories take, in bytes: see
+    /// [`HubBuilder::history_bytes`](crate::HubBuilder::history_bytes).
     pub history_bytes: usize,
     /// The number of connections opened.
     pub opened: u64,

@@ -1,7 +1,7 @@
 //! An event in the log.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use sse_kit_event::{
@@ -9,7 +9,9 @@ use sse_kit_event::{
 };
 use tokio::time::Instant;
 
+use crate::compressed::Forms;
 use crate::connection_set::ConnectionSet;
+use crate::ledger::{BYTES_OVERHEAD, Ledger, Share};
 use crate::record::Record;
 
 /// An event to which the log has assigned an id: immutable, and shared by all its receivers.
@@ -21,10 +23,19 @@ pub struct Entry {
     pub(crate) trace: Option<Box<TraceContext>>,
     pub(crate) frame: Bytes,
     pub(crate) at: Instant,
-    pub(crate) compressed: OnceLock<Bytes>,
+    /// The compressed forms. Boxed, as most events have none.
+    pub(crate) forms: OnceLock<Box<Forms>>,
+    /// The share in the memory of history; `None` for a copy that one connection read from the log.
+    share: Option<Share>,
 }
 
 impl Entry {
+    /// Creates an event of history, which all its receivers share.
+    pub(crate) fn shared(id: EventId, record: Record, ledger: &Arc<Ledger>) -> Self {
+        Self { share: Some(Share::new(ledger)), ..Self::new(id, record) }
+    }
+
+    /// Creates a copy for one connection.
     pub(crate) fn new(id: EventId, record: Record) -> Self {
         let Record { audience, key, except, event, trace } = record;
         Self {
@@ -35,7 +46,8 @@ impl Entry {
             trace,
             frame: event.finish(Some(id)),
             at: Instant::now(),
-            compressed: OnceLock::new(),
+            forms: OnceLock::new(),
+            share: None,
         }
     }
 
@@ -96,20 +108,43 @@ impl Entry {
         decoded(&self.frame)
     }
 
-    /// Returns the compressed frame. The first call makes it with `compress`, later calls reuse it,
-    /// so all callers must use the same compression.
-    ///
-    /// The compressed form lives as long as the event and does not count toward the limits of
-    /// history.
-    pub fn compressed(&self, compress: impl FnOnce(&Bytes) -> Bytes) -> &Bytes {
-        self.compressed.get_or_init(|| compress(&self.frame))
+    /// Returns the number by which streams know the event; `None` for a copy of one connection.
+    pub(crate) fn number(&self) -> Option<u64> {
+        self.share.as_ref().map(Share::number)
     }
 
-    /// Returns the memory that the event takes, in bytes: the frame and an estimate for the
-    /// structures around it.
+    /// Returns the share in the memory of history; `None` for a copy of one connection.
+    pub(crate) fn share(&self) -> Option<&Share> {
+        self.share.as_ref()
+    }
+
+    /// Adds the bytes of a compressed form to those of history.
+    pub(crate) fn account_for(&self, bytes: usize) {
+        if let Some(share) = &self.share {
+            share.add(bytes);
+        }
+    }
+
+    /// Returns the memory that the event takes without its compressed forms, in bytes. The name of a
+    /// single topic is that of the topic, and not counted.
     pub(crate) fn weight(&self) -> usize {
-        const OVERHEAD: usize = 256;
-        self.frame.len() + OVERHEAD
+        /// The counts of an [`Arc`].
+        const COUNTS: usize = 2 * size_of::<usize>();
+        /// The room in a frame for the longest id, of which an id takes about half.
+        const ROOM_LEFT: usize = 16;
+        let text = |text: &str| COUNTS + text.len();
+        let frame = self.frame.len() + ROOM_LEFT + BYTES_OVERHEAD;
+        let topics = match &self.audience {
+            Audience::Topic(_) | Audience::Everyone => &[],
+            several => several.topics(),
+        };
+        let topics = topics.iter().map(|topic| size_of::<Topic>() + text(topic.as_str()));
+        let key = self.key.as_ref().map_or(0, |key| text(key.as_str()));
+        let except = self.except.as_slice().iter();
+        let except = except.map(|id| size_of::<ConnectionId>() + text(id.as_str()));
+        let trace = self.trace.as_ref().map_or(0, |_| size_of::<TraceContext>());
+        let texts = topics.sum::<usize>() + key + except.sum::<usize>() + trace;
+        COUNTS + size_of::<Self>() + frame + texts
     }
 
     #[inline]

@@ -9,6 +9,7 @@ use sse_kit_event::{Topic, Topics};
 use tokio::time::Instant;
 
 use crate::entry::Entry;
+use crate::ledger::{Ledger, Share};
 use crate::log_order::{LogOrder, Place, Segment};
 use crate::topic_table::{TopicKey, TopicState, TopicTable};
 
@@ -61,7 +62,10 @@ fn first_that_covers<T: Copy>(rules: &[(Topics, T)], topic: Option<&Topic>) -> O
 #[derive(Debug)]
 pub(crate) struct History {
     retention: Retention,
+    /// The bytes of topics and entries, without compressed forms.
     bytes: usize,
+    /// The bytes of compressed forms, which streams add.
+    compressed: Arc<Ledger>,
     entries: usize,
     /// The place of each entry, oldest first over all topics. The newest trimmed entry of each
     /// topic keeps its place, so that a reader finds out that it is missing. Other unneeded places
@@ -81,6 +85,7 @@ impl History {
         Self {
             retention,
             bytes: 0,
+            compressed: Arc::default(),
             entries: 0,
             order: LogOrder::default(),
             trimmed_through: 0,
@@ -103,7 +108,7 @@ impl History {
             let Some(state) = topics.get_mut(key) else { continue };
             while let Some(entry) = state.drop_back_after(offset) {
                 self.entries -= 1;
-                self.bytes -= entry.weight();
+                self.bytes -= weight_that_leaves(state, &entry);
             }
             topics.note_idle(key);
         }
@@ -112,9 +117,14 @@ impl History {
         self.trimmed_through = self.trimmed_through.min(offset);
     }
 
-    /// Returns the number of entries and their size in bytes.
+    /// Returns the number of entries, and the bytes that they and their topics take.
     pub(crate) fn size(&self) -> (usize, usize) {
-        (self.entries, self.bytes)
+        (self.entries, self.bytes + self.compressed.bytes())
+    }
+
+    /// Returns the account of compressed forms.
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+        &self.compressed
     }
 
     /// Returns the newest offset that any topic has trimmed.
@@ -146,15 +156,16 @@ impl History {
     /// Adds an entry to a topic, then drops entries that exceed the limits.
     pub(crate) fn push(&mut self, topics: &mut TopicTable, key: TopicKey, entry: &Arc<Entry>) {
         let state = &mut topics[key];
+        self.bytes += weight_that_enters(state, entry);
         state.push(entry);
         let limits = state.limits(|topic| self.retention.limits_of(topic));
         let surplus = state.entries().len() > limits.events;
-        let surplus = if surplus { state.trim_front(self.trims + 1) } else { None };
         self.entries += 1;
-        self.bytes += entry.weight();
         self.order.push(Place::new(key, state.name().cloned(), entry));
+        if surplus {
+            self.trim_topic(state, key);
+        }
         self.expiries.extend(next_expiry(state, key));
-        self.account_for(surplus.as_ref(), key);
         // Do this before other topics become idle: otherwise this topic could be the one that is
         // forgotten.
         topics.note_idle(key);
@@ -196,8 +207,7 @@ impl History {
             state.has_expiry = false;
             let before = budget;
             while budget > 0 && state.oldest_expires().is_some_and(|at| at < now) {
-                let trimmed = state.trim_front(self.trims + 1);
-                self.account_for(trimmed.as_ref(), key);
+                self.trim_topic(state, key);
                 budget -= 1;
             }
             self.expiries.extend(next_expiry(state, key));
@@ -212,22 +222,22 @@ impl History {
             let (offset, key) = (*offset, *key);
             let front = topics.get_mut(key).filter(|state| state.begins_with(offset));
             if let Some(state) = front {
-                if self.bytes <= self.retention.bytes {
+                if self.bytes + self.compressed.bytes() <= self.retention.bytes {
                     return;
                 }
-                let trimmed = state.trim_front(self.trims + 1);
-                self.account_for(trimmed.as_ref(), key);
+                self.trim_topic(state, key);
                 topics.note_idle(key);
             }
             self.order.pass_oldest();
         }
     }
 
-    fn account_for(&mut self, trimmed: Option<&Arc<Entry>>, key: TopicKey) {
-        if let Some(entry) = trimmed {
+    /// Drops the oldest entry of a topic.
+    fn trim_topic(&mut self, state: &mut TopicState, key: TopicKey) {
+        if let Some(entry) = state.trim_front(self.trims + 1) {
             self.order.trim(entry.id().offset(), key);
             self.entries -= 1;
-            self.bytes -= entry.weight();
+            self.bytes -= weight_that_leaves(state, &entry);
             self.trims += 1;
             self.trimmed_through = self.trimmed_through.max(entry.id().offset());
         }
@@ -242,6 +252,25 @@ fn next_expiry(state: &mut TopicState, key: TopicKey) -> Option<Reverse<(Instant
     let at = state.oldest_expires()?;
     state.has_expiry = true;
     Some(Reverse((at, key)))
+}
+
+/// The memory of an entry's place in the order of the log, and in its topic. Trimmed entries leave half as
+/// many places behind, on average, until these are dropped together.
+const PLACE: usize = size_of::<Place>() * 3 / 2 + size_of::<Arc<Entry>>() * 3 / 2;
+
+/// Returns the bytes that history grows by when a topic gets this entry next. An event of several topics
+/// counts once.
+fn weight_that_enters(state: &TopicState, entry: &Entry) -> usize {
+    let topic = if state.entries().is_empty() { state.weight() } else { 0 };
+    let is_new = entry.share().is_none_or(Share::enter);
+    topic + PLACE + if is_new { entry.weight() } else { 0 }
+}
+
+/// Returns the bytes that history shrinks by, now that a topic has lost this entry.
+fn weight_that_leaves(state: &TopicState, entry: &Entry) -> usize {
+    let topic = if state.entries().is_empty() { state.weight() } else { 0 };
+    let is_gone = entry.share().is_none_or(Share::leave);
+    topic + PLACE + if is_gone { entry.weight() } else { 0 }
 }
 
 #[cfg(test)]

@@ -121,32 +121,37 @@ impl HubState {
 
     /// Adds a record to the history of its topics. Returns the entry, the lists of its receivers,
     /// and the number of subscribers in them.
-    pub(crate) fn record(&mut self, id: EventId, record: Record) -> (Arc<Entry>, ListIds, usize) {
-        let entry = Arc::new(Entry::new(id, record));
+    pub(crate) fn record(
+        &mut self,
+        id: EventId,
+        mut record: Record,
+    ) -> (Arc<Entry>, ListIds, usize) {
         self.position = id;
-        let (lists, subscribers) = match &entry.audience {
-            Audience::Everyone => {
-                let key = self.topics.everyone();
-                let found = self.lists_of(key);
-                self.history.push(&mut self.topics, key, &entry);
-                found
-            }
+        let key = match &mut record.audience {
+            Audience::Everyone => Some(self.topics.everyone()),
             Audience::Topic(topic) => {
                 let key = self.topics.find_or_insert(topic);
-                let found = self.lists_of(key);
-                self.history.push(&mut self.topics, key, &entry);
-                found
-            }
-            audience => {
-                let found = self.lists_for(audience);
-                for topic in audience.topics() {
-                    // One at a time: adding to the first topic may make the hub forget the next
-                    // one.
-                    let key = self.topics.find_or_insert(topic);
-                    self.history.push(&mut self.topics, key, &entry);
+                // All events of a topic share one copy of its name.
+                if let Some(name) = self.topics[key].name() {
+                    topic.clone_from(name);
                 }
-                found
+                Some(key)
             }
+            _several => None,
+        };
+        let entry = Arc::new(Entry::shared(id, record, self.history.ledger()));
+        let (lists, subscribers) = if let Some(key) = key {
+            let found = self.lists_of(key);
+            self.history.push(&mut self.topics, key, &entry);
+            found
+        } else {
+            let found = self.lists_for(&entry.audience);
+            for topic in entry.audience.topics() {
+                // One at a time: adding to the first topic may make the hub forget the next one.
+                let key = self.topics.find_or_insert(topic);
+                self.history.push(&mut self.topics, key, &entry);
+            }
+            found
         };
         (entry, lists, subscribers)
     }

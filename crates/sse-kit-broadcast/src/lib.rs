@@ -58,6 +58,7 @@ mod budget;
 mod builder;
 mod client_key;
 mod coalescer;
+mod compressed;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod connection;
@@ -80,6 +81,7 @@ mod hub_state;
 mod idempotency_window;
 mod inlet;
 mod interests;
+mod ledger;
 mod lifecycle;
 mod lineage;
 mod lists;
@@ -124,6 +126,7 @@ pub use sse_kit_event::ConnectionId;
 
 pub use crate::builder::{HubBuildError, HubBuilder};
 pub use crate::client_key::ClientKey;
+pub use crate::compressed::CompressionWindow;
 pub use crate::connection::Connection;
 pub use crate::connection_set::ConnectionSet;
 pub use crate::connection_stats::ConnectionStats;

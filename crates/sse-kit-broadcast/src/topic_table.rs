@@ -321,6 +321,18 @@ impl TopicState {
         self.entries.range(..to).rev()
     }
 
+    /// Returns the memory that the topic takes in the table, in bytes, without its entries. Events for
+    /// everyone have their place in every table, so it is not counted.
+    pub(crate) fn weight(&self) -> usize {
+        /// Hash tables, trees and arrays grow in steps, and are three quarters full on average.
+        const TABLES: usize =
+            (2 * size_of::<(Topic, TopicKey)>() + size_of::<[usize; 3]>()) * 4 / 3;
+        /// The counts of the name, and the first array of entries.
+        const ALLOCATIONS: usize = size_of::<[usize; 2]>() + size_of::<[Arc<Entry>; 4]>();
+        let name = |name: &Topic| size_of::<Self>() + TABLES + ALLOCATIONS + name.as_str().len();
+        self.name.as_ref().map_or(0, name)
+    }
+
     pub(crate) fn push(&mut self, entry: &Arc<Entry>) {
         self.entries.push_back(Arc::clone(entry));
     }

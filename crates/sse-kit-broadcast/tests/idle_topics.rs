@@ -17,8 +17,8 @@ fn topic(n: usize) -> Topic {
 
 #[tokio::test]
 async fn the_topic_that_has_been_idle_for_longest_is_published_to() -> TestResult {
-    // Room for two events of some hundred bytes: each event makes another topic idle.
-    let hub = Hub::builder().history_bytes(600).build()?;
+    // Room for two topics with an event each, of some hundred bytes: each event makes another topic idle.
+    let hub = Hub::builder().history_bytes(1_400).build()?;
     for n in (0..REMEMBERED + 2).chain(0..10) {
         hub.publish(&topic(n), Event::new("x")).await?;
     }
@@ -26,7 +26,7 @@ async fn the_topic_that_has_been_idle_for_longest_is_published_to() -> TestResul
     // The next two have been idle for longest, and an event is so large that two others become idle.
     let [one, other] = [10, 11].map(topic);
     let both = Audience::several([one.clone(), other.clone()])?;
-    hub.publish(both, Event::new("x".repeat(300))).await?;
+    hub.publish(both, Event::new("x".repeat(600))).await?;
     assert_eq!((hub.history(&one, 1).len(), hub.history(&other, 1).len()), (0, 1));
     assert_eq!(hub.stats().history, 1);
     Ok(())

@@ -89,7 +89,7 @@ async fn the_newest_event_of_a_topic_may_be_among_those_that_the_log_lost() -> T
 async fn what_a_forgotten_topic_lacks_is_read_from_the_log() -> TestResult {
     let log = Remote::default();
     // Room for the newest event.
-    let hub = Hub::builder().log(log.clone()).history_bytes(300).build()?;
+    let hub = Hub::builder().log(log.clone()).history_bytes(700).build()?;
     for offset in 1..=3 {
         log.deliver(offset, &topic("a"));
     }

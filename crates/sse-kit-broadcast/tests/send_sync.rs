@@ -1,11 +1,11 @@
 //! All public types can be sent to and shared with other threads.
 
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, AsyncHook, ClientKey, CloseReason, Connection, ConnectionEvent,
-    ConnectionSet, ConnectionState, ConnectionStats, ConnectionWatch, Counter, Delivery,
-    Distribution, Draft, Drain, Entry, Goodbye, Histogram, HookError, Hub, HubBuildError,
-    HubBuilder, HubRouter, HubRouterError, IdempotencyWindow, Inlet, InletError, Lineage,
-    LogHealth, LogMonitor, LogPage, LogStats, Mark, MemoryLog, OnAppendFailure, Once,
+    Append, AppendError, Appended, AsyncHook, ClientKey, CloseReason, CompressionWindow,
+    Connection, ConnectionEvent, ConnectionSet, ConnectionState, ConnectionStats, ConnectionWatch,
+    Counter, Delivery, Distribution, Draft, Drain, Entry, Goodbye, Histogram, HookError, Hub,
+    HubBuildError, HubBuilder, HubRouter, HubRouterError, IdempotencyWindow, Inlet, InletError,
+    Lineage, LogHealth, LogMonitor, LogPage, LogStats, Mark, MemoryLog, OnAppendFailure, Once,
     PendingSubscription, PresenceByKey, PresenceChange, PresenceWatch, Publish, PublishError,
     PublishedBefore, Reach, ReadError, Receipt, Record, RecvError, SendError, SlowConsumer, Start,
     Stats, SubscribeError, Subscription, SubscriptionBuilder, SyncHook, Tap, TopicPage, TopicStats,
@@ -22,6 +22,7 @@ assert_send_and_sync!(
     HubBuildError,
     ClientKey,
     CloseReason,
+    CompressionWindow,
     Connection,
     ConnectionSet,
     ConnectionState,

@@ -16,6 +16,8 @@ use crate::age::Age;
 use crate::byte_stream::SseByteStream;
 use crate::frames;
 use crate::gzip::Gzip;
+#[cfg(feature = "gzip")]
+use crate::gzip_window::GzipWindow;
 use crate::last_event::LastEvent;
 use crate::source::{self, Item, Source};
 
@@ -98,8 +100,8 @@ impl SseBody {
 
     /// Compresses everything, because nothing has been sent yet.
     #[cfg(feature = "gzip")]
-    pub(crate) fn compress(&mut self) {
-        let mut gzip = Box::<Gzip>::default();
+    pub(crate) fn compress(&mut self, window: GzipWindow) {
+        let mut gzip = Box::new(Gzip::new(window));
         self.opening = self.opening.as_ref().map(|opening| gzip.opening(opening));
         self.gzip = Some(gzip);
     }

@@ -30,7 +30,7 @@
 //! - [`SseRequest::new`] and [`SseBody::into_stream`] are for frameworks without the crates `http` 1 and
 //!   `http-body`.
 //! - With the feature `gzip`, a stream can be compressed; each event is compressed once for all
-//!   streams.
+//!   streams, alone or, as `GzipWindow` says, with those before it.
 //! - [`query_parameters`] reads other parameters of a query, and rejects invalid UTF-8.
 //! - [`TrustedProxies`] finds the client's address behind proxies.
 //! - [`ensure_same_site`] rejects requests from pages of other origins, [`HostRules`] rejects foreign
@@ -50,6 +50,8 @@ mod frames;
 mod gate;
 #[cfg_attr(not(feature = "gzip"), path = "no_gzip.rs")]
 mod gzip;
+#[cfg(feature = "gzip")]
+mod gzip_window;
 mod host;
 mod last_event;
 #[cfg(feature = "tower")]
@@ -70,6 +72,8 @@ pub use cors::{Cors, Origin};
 #[cfg(feature = "tower")]
 pub use cors_layer::{WithCors, WithCorsFuture};
 pub use gate::{Gate, GateOpenError};
+#[cfg(feature = "gzip")]
+pub use gzip_window::GzipWindow;
 pub use host::{HostName, HostRules};
 #[cfg(feature = "tower")]
 pub use layers::{Checked, SameSiteLayer};

@@ -18,6 +18,8 @@ use sync_wrapper::SyncWrapper;
 use crate::age::Age;
 use crate::body::{Extras, SseBody};
 use crate::frames;
+#[cfg(feature = "gzip")]
+use crate::gzip_window::GzipWindow;
 use crate::last_event::LastEvent;
 #[cfg(feature = "gzip")]
 use crate::request::SseRequest;
@@ -49,6 +51,8 @@ pub struct SseResponse {
     /// `true` if the client accepts gzip and the app enabled it.
     #[cfg(feature = "gzip")]
     gzip: Option<bool>,
+    #[cfg(feature = "gzip")]
+    gzip_window: GzipWindow,
 }
 
 impl SseResponse {
@@ -62,6 +66,8 @@ impl SseResponse {
             max_age: None,
             #[cfg(feature = "gzip")]
             gzip: None,
+            #[cfg(feature = "gzip")]
+            gzip_window: GzipWindow::default(),
         }
     }
 
@@ -154,6 +160,41 @@ impl SseResponse {
         Self { gzip: Some(request.into().accepts_gzip()), ..self }
     }
 
+    /// Sets what a compressed event may refer to. Default: [`GzipWindow::Event`]. It has no effect
+    /// without [`gzip`](Self::gzip).
+    ///
+    /// With [`GzipWindow::Stream`], an event is compressed once for all streams that were sent the same
+    /// events last, up to four times for streams that were sent others, and once for all the rest. The first
+    /// event of a stream, and the first after a heartbeat or a direct message, is compressed alone.
+    ///
+    /// # Secrets
+    ///
+    /// With [`GzipWindow::Stream`], the length of an event also tells what it has in common with the four
+    /// events before it. So a secret and text that a stranger can choose must not be in the same stream, even in
+    /// events of their own.
+    ///
+    /// ```
+    /// use http::Request;
+    /// use sse_kit_broadcast::Hub;
+    /// use sse_kit_event::Topic;
+    /// use sse_kit_http::{GzipWindow, SseResponse};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let request = Request::get("/").header("accept-encoding", "gzip").body(())?;
+    /// let progress: Topic = "jobs:17:progress".parse()?;
+    /// let response = SseResponse::new(Hub::new().subscribe(&progress).open()?)
+    ///     .gzip(&request)
+    ///     .gzip_window(GzipWindow::Stream)
+    ///     .into_response();
+    /// assert_eq!(response.headers()["content-encoding"], "gzip");
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "gzip")]
+    pub fn gzip_window(self, window: GzipWindow) -> Self {
+        Self { gzip_window: window, ..self }
+    }
+
     /// Keeps a value as long as the body lives, such as a [`Permit`](crate::Permit). It may be
     /// called several times.
     pub fn keep(mut self, value: impl Send + 'static) -> Self {
@@ -174,7 +215,7 @@ impl SseResponse {
         let body = SseBody::stream(hello, self.subscription, self.extras, age);
         #[cfg(feature = "gzip")]
         if let Some(is_accepted) = self.gzip {
-            return respond_compressed(body, is_accepted);
+            return respond_compressed(body, is_accepted.then_some(self.gzip_window));
         }
         respond(body)
     }
@@ -222,14 +263,15 @@ impl fmt::Debug for SseResponse {
     }
 }
 
+/// Compresses the body with this window; with none, the client does not accept it.
 #[cfg(feature = "gzip")]
-fn respond_compressed(mut body: SseBody, is_accepted: bool) -> Response<SseBody> {
-    if is_accepted {
-        body.compress();
+fn respond_compressed(mut body: SseBody, window: Option<GzipWindow>) -> Response<SseBody> {
+    if let Some(window) = window {
+        body.compress(window);
     }
     let mut response = respond(body);
     response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
-    if is_accepted {
+    if window.is_some() {
         response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     response

@@ -51,6 +51,12 @@ fn public_types_are_send_and_sync() {
     stream::<SseByteStream>();
 }
 
+#[cfg(feature = "gzip")]
+#[test]
+fn choices_of_compression_are_send_and_sync() {
+    send_and_sync::<sse_kit_http::GzipWindow>();
+}
+
 #[cfg(feature = "tower")]
 #[test]
 fn layers_are_send_and_sync() {

@@ -132,7 +132,7 @@ fn settings(shards: Range<usize>, crowd: Range<usize>) -> impl Strategy<Value = 
     let limits = (
         prop_oneof![1 => Just(0), 4 => 1..4_usize, 2 => Just(50)],
         proptest::option::weighted(0.3, 1..4_u32),
-        proptest::option::weighted(0.3, 300..2500_usize),
+        proptest::option::weighted(0.3, 500..6000_usize),
         proptest::option::weighted(0.2, 30..200_usize),
         prop_oneof![2 => 1..5_usize, 1 => Just(1024)],
     );

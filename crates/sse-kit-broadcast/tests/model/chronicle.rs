@@ -1,9 +1,10 @@
 //! The plain model of the log: everything that was published, and what history should still have.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use sse_kit_event::{EventId, Topic};
+use sse_kit_broadcast::Hub;
+use sse_kit_event::{ConnectionId, Event, EventId, Topic};
 
 use crate::actions::Settings;
 
@@ -27,8 +28,7 @@ pub(crate) struct Written {
 #[derive(Debug)]
 pub(crate) struct Chronicle {
     settings: Settings,
-    /// What an event costs besides its frame.
-    overhead: usize,
+    costs: Costs,
     /// By offset, from 1 on.
     written: Vec<Written>,
     /// The offsets that history still has.
@@ -38,8 +38,8 @@ pub(crate) struct Chronicle {
 }
 
 impl Chronicle {
-    pub(crate) fn new(settings: Settings, overhead: usize) -> Self {
-        Self { settings, overhead, written: Vec::new(), kept: BTreeMap::new(), bytes: 0, now: 0 }
+    pub(crate) fn new(settings: Settings, costs: Costs) -> Self {
+        Self { settings, costs, written: Vec::new(), kept: BTreeMap::new(), bytes: 0, now: 0 }
     }
 
     pub(crate) fn position(&self) -> u64 {
@@ -58,15 +58,12 @@ impl Chronicle {
         frame: Bytes,
     ) {
         let at = self.now;
-        self.bytes += frame.len() + self.overhead;
-        self.written.push(Written {
-            address: address.clone(),
-            key,
-            except,
-            frame,
-            at,
-            trimmed: false,
-        });
+        let written = Written { address: address.clone(), key, except, frame, at, trimmed: false };
+        self.bytes += self.costs.of(&written);
+        self.written.push(written);
+        if !self.kept.contains_key(address) {
+            self.bytes += self.costs.of_topic(address);
+        }
         let kept = self.kept.entry(address.clone()).or_default();
         kept.push_back(self.written.len() as u64);
         if kept.len() > self.settings.history {
@@ -122,11 +119,64 @@ impl Chronicle {
         let Some(offset) = kept.pop_front() else { return };
         if kept.is_empty() {
             self.kept.remove(address);
+            self.bytes -= self.costs.of_topic(address);
         }
         let written = &mut self.written[usize::try_from(offset).expect("small") - 1];
         written.trimmed = true;
-        self.bytes -= written.frame.len() + self.overhead;
+        self.bytes -= self.costs.of(written);
     }
+}
+
+/// What history counts besides frames and texts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Costs {
+    event: usize,
+    topic: usize,
+    key: usize,
+    left_out: usize,
+}
+
+impl Costs {
+    /// Asks a hub of its own.
+    pub(crate) async fn measure() -> Self {
+        let event = Self::counted(None, Event::new("x"), &[]).await;
+        let key = Event::new("x").with_key("key".parse().expect("a key"));
+        Self {
+            event,
+            topic: Self::counted(Some("a"), Event::new("x"), &[]).await - event - "a".len(),
+            key: Self::counted(None, key, &[]).await - event - "key".len(),
+            left_out: Self::counted(None, Event::new("x"), &["id"]).await - event - "id".len(),
+        }
+    }
+
+    /// Returns what a hub counts for a single event, without its frame.
+    async fn counted(topic: Option<&str>, event: Event, except: &[&str]) -> usize {
+        let hub = Hub::builder().heartbeat(None).shards(1).build().expect("it is right");
+        let publish = hub.except(except.iter().map(|id| id.parse().expect("an id")));
+        let topic: Option<Topic> = topic.map(|topic| topic.parse().expect("a topic"));
+        match &topic {
+            Some(topic) => publish.publish(topic, event).await,
+            None => publish.broadcast(event).await,
+        }
+        .expect("it is open");
+        let entry = topic.map_or_else(|| hub.broadcast_history(1), |topic| hub.history(&topic, 1));
+        hub.stats().history_bytes - entry[0].frame().len()
+    }
+
+    fn of(&self, written: &Written) -> usize {
+        let key = written.key.map_or(0, |key| self.key + key.len());
+        let except: BTreeSet<_> = written.except.iter().collect();
+        let except = except.into_iter().map(|n| self.left_out + id_of(*n).as_str().len());
+        written.frame.len() + self.event + key + except.sum::<usize>()
+    }
+
+    fn of_topic(&self, address: &Address) -> usize {
+        address.as_ref().map_or(0, |topic| self.topic + topic.as_str().len())
+    }
+}
+
+pub(crate) fn id_of(number: usize) -> ConnectionId {
+    format!("client-{number}").parse().expect("it is right")
 }
 
 /// The offset, if the id is of this epoch.

@@ -8,15 +8,15 @@ use parking_lot::Mutex;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use sse_kit_broadcast::{
-    CloseReason, ConnectionId, ConnectionState, Goodbye, Hub, MemoryLog, PublishError, Receipt,
-    SendError, SlowConsumer, SubscribeError,
+    CloseReason, ConnectionState, Goodbye, Hub, MemoryLog, PublishError, Receipt, SendError,
+    SlowConsumer, SubscribeError,
 };
 use sse_kit_event::control::{Gap, GapReason};
 use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic, Topics};
 use tokio::task::coop::unconstrained;
 
 use crate::actions::{Action, CLIENTS, Join, Resume, Settings, TOPICS};
-use crate::chronicle::{Address, Chronicle};
+use crate::chronicle::{Address, Chronicle, Costs, id_of};
 use crate::client::{Checked, Circumstances, Client};
 use crate::comings::{self, Comings};
 
@@ -46,7 +46,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new(settings: Settings) -> Checked<Self> {
-        let overhead = overhead().await;
+        let costs = Costs::measure().await;
         let heard_by_hooks = Arc::new(Mutex::new(Comings::new()));
         let (comes, goes) = (Arc::clone(&heard_by_hooks), Arc::clone(&heard_by_hooks));
         let mut builder = Hub::builder()
@@ -84,7 +84,7 @@ impl World {
         let hub = builder.build().map_err(|error| TestCaseError::fail(error.to_string()))?;
         let mut world = Self {
             hub,
-            chronicle: Chronicle::new(settings.clone(), overhead),
+            chronicle: Chronicle::new(settings.clone(), costs),
             clients: Default::default(),
             others: Vec::new(),
             memory: HashMap::new(),
@@ -477,17 +477,6 @@ impl World {
         }
         Ok(())
     }
-}
-
-/// What an event costs in history besides its frame.
-async fn overhead() -> usize {
-    let probe = Hub::builder().heartbeat(None).shards(1).build().expect("it is right");
-    probe.broadcast(Event::new("x")).await.expect("it is open");
-    probe.stats().history_bytes - probe.broadcast_history(1)[0].frame().len()
-}
-
-fn id_of(number: usize) -> ConnectionId {
-    format!("client-{number}").parse().expect("it is right")
 }
 
 fn topic(text: &str) -> Topic {
