@@ -30,6 +30,9 @@ impl Peer {
         Self::Reference,
     ];
 
+    /// The servers of whom many sizes say something.
+    pub(super) const OF_SIZES: [Self; 4] = [Self::Hub, Self::HubLane, Self::Epoll, Self::Axum];
+
     /// Whether it is sse-kit: of others a fault is a figure, not a failure.
     pub(super) fn is_ours(self) -> bool {
         matches!(self, Self::Hub | Self::HubLane)
