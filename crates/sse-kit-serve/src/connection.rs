@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::answer::{Failure, Service};
+use crate::http1::KeepAlive;
 #[cfg(feature = "fast-path")]
 use crate::http1::StreamRoutes;
 use crate::line::Line;
@@ -36,6 +37,7 @@ pub(crate) struct Connections {
     /// request.
     pub(crate) leaving: Box<dyn Fn() -> bool + Send + Sync>,
     pub(crate) refusals: Refusals,
+    pub(crate) keep_alive: KeepAlive,
 }
 
 impl std::ops::Deref for Connections {

@@ -3,6 +3,8 @@
 #[cfg(feature = "fast-path")]
 mod body_writer;
 #[cfg(feature = "fast-path")]
+mod date;
+#[cfg(feature = "fast-path")]
 mod fast_path;
 mod keep_alive;
 mod lending;
@@ -11,14 +13,16 @@ mod request_head;
 #[cfg(feature = "fast-path")]
 mod response_head;
 mod streams;
+#[cfg(feature = "fast-path")]
+mod whole_request;
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
+pub(crate) use self::keep_alive::KeepAlive;
 use self::lending::{Left, Lending};
 use self::request_head::{Next, next};
 pub(crate) use self::streams::{Routes, StreamRoutes};
@@ -36,12 +40,12 @@ const MAX_LINGER: Duration = Duration::from_secs(30);
 
 /// The state of a connection when hyper hands it back.
 enum Back<I> {
-    /// The next request is a stream for the fast path.
+    /// The next request is for the fast path.
     #[cfg_attr(
         not(feature = "fast-path"),
         expect(dead_code, reason = "without a fast path nobody asks for the request")
     )]
-    Own(Line<I>, Box<Request<()>>),
+    Own(Line<I>, Next),
     /// The connection has ended.
     Ended,
 }
@@ -110,7 +114,7 @@ impl Connections {
             let bytes = match next {
                 Next::Hyper(bytes) => Some(bytes),
                 Next::Rest => None,
-                Next::Own(request) => return Ok(Back::Own(line, request)),
+                own @ (Next::Own(_) | Next::Whole(_)) => return Ok(Back::Own(line, own)),
                 Next::End => return Ok(Back::Ended),
             };
             let (left, back, is_unread) = lending.lend(line, bytes).await?;

@@ -37,7 +37,7 @@ impl ServeStats {
         self.handshake_failures.load(Ordering::Relaxed)
     }
 
-    /// Returns the number of requests answered on the fast path: see the feature `fast-path`.
+    /// Returns the number of streams on the fast path: see the feature `fast-path`.
     pub fn fast_path(&self) -> u64 {
         self.fast_path.load(Ordering::Relaxed)
     }

@@ -16,7 +16,7 @@ use crate::line::Line;
 use crate::socket::Socket;
 
 impl Connections {
-    /// Serves a connection: streams on the fast path, other requests by hyper.
+    /// Serves a connection: streams and short requests on the fast path, all others by hyper.
     #[expect(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice")]
     pub(crate) fn both_lanes(
         self: Arc<Self>,
@@ -57,13 +57,21 @@ impl Connections {
                         }
                         Box::pin(self.next_request(&mut line, Some(&*routes), &accepted)).await?
                     }
+                    Next::Whole(request) => {
+                        let answering = self.answer_whole(request, &mut line, &accepted);
+                        if !Box::pin(answering).await? {
+                            Box::pin(close(line, false)).await;
+                            return Ok(());
+                        }
+                        Box::pin(self.next_request(&mut line, Some(&*routes), &accepted)).await?
+                    }
                     hypers => {
                         let lending =
                             Arc::clone(&self).lend(line, hypers, Some(&*routes), &accepted);
                         match Box::pin(lending).await? {
-                            Back::Own(back, request) => {
+                            Back::Own(back, own) => {
                                 line = back;
-                                Next::Own(request)
+                                own
                             }
                             Back::Ended => return Ok(()),
                         }

@@ -103,7 +103,7 @@ where
 {
     let (parts, body) = response.into_parts();
     let framing = Framing::new(&parts, &body);
-    let head = response_head(parts, framing, keep_alive);
+    let head = response_head(&parts, framing, keep_alive);
     Box::pin(ready(Ok(Box::pin(BodyWriter::new(head, framing, body, line)) as Pinned<'_, _>)))
 }
 
