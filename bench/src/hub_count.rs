@@ -143,7 +143,7 @@ impl Build {
         let (program, options): (_, &[&str]) = match peer {
             Peer::HubLane => ("hub", &["--threads=1", "--fast-path"]),
             Peer::Epoll => ("peer-epoll", &[]),
-            Peer::Axum => ("peer-axum", &[]),
+            Peer::Axum => ("peer-axum", &["--threads=1"]),
             _ => ("hub", &["--threads=1"]),
         };
         let mut valgrind = Command::new("valgrind");
@@ -153,8 +153,6 @@ impl Build {
         if load.gzip {
             valgrind.arg("--gzip");
         }
-        // Otherwise axum would have a thread for each CPU, which take work from each other.
-        valgrind.env("TOKIO_WORKER_THREADS", "1");
         let mut server = Server::start(&mut valgrind, Address::InItsFirstLine)?;
         let address = server.address()?.to_string();
         let mut generator = Command::new(&self.generator);
