@@ -6,6 +6,7 @@ mod body_writer;
 mod date;
 #[cfg(feature = "fast-path")]
 mod fast_path;
+mod idle;
 mod keep_alive;
 mod lending;
 mod lent;
@@ -16,12 +17,16 @@ mod streams;
 #[cfg(feature = "fast-path")]
 mod whole_request;
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
+use self::idle::Idle;
 pub(crate) use self::keep_alive::KeepAlive;
 use self::lending::{Left, Lending};
 use self::request_head::{Next, next};
@@ -75,24 +80,26 @@ impl Connections {
         line: &mut Line<I>,
         lane: Option<&dyn StreamRoutes>,
         accepted: &Accepted,
+        idle: &mut Idle,
     ) -> io::Result<Next>
     where
         I: AsyncRead + AsyncWrite + Unpin,
     {
-        let reading = async {
-            if line.early().is_empty() {
-                match tokio::time::timeout(self.idle_timeout, line.fill()).await {
-                    Ok(Ok(1..)) => {}
-                    Ok(Ok(0)) | Err(_) => return Ok(Next::End),
-                    Ok(Err(error)) => return Err(error),
-                }
+        if line.early().is_empty() {
+            match idle.wait(line.fill(), self.idle_timeout, &accepted.lifetime).await {
+                Some(Ok(1..)) => {}
+                Some(Ok(0)) | None => return Ok(Next::End),
+                Some(Err(error)) => return Err(error),
             }
-            let head = tokio::time::timeout(self.header_timeout, next(line, lane));
-            head.await.unwrap_or(Ok(Next::End))
-        };
+        }
+        let mut head = pin!(next(line, lane));
+        // Most heads come in one piece, and need neither a timer nor a look at the shutdown.
+        if let Poll::Ready(next) = poll_fn(|cx| Poll::Ready(head.as_mut().poll(cx))).await {
+            return next;
+        }
         tokio::select! {
             biased;
-            next = reading => next,
+            next = tokio::time::timeout(self.header_timeout, head) => next.unwrap_or(Ok(Next::End)),
             () = accepted.lifetime.stopping() => Ok(Next::End),
         }
     }
@@ -110,6 +117,7 @@ impl Connections {
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let mut lending = Lending::new(&self, accepted);
+        let mut idle = Idle::default();
         loop {
             let bytes = match next {
                 Next::Hyper(bytes) => Some(bytes),
@@ -122,7 +130,9 @@ impl Connections {
             line = back;
             match left {
                 // hyper is idle here, so its timers do not run.
-                Left::Waiting => next = self.next_request(&mut line, lane, accepted).await?,
+                Left::Waiting => {
+                    next = self.next_request(&mut line, lane, accepted, &mut idle).await?;
+                }
                 Left::Ended(Err(error)) if socket::is_write_timeout(&error) => {
                     return Err(error.into());
                 }

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::idle::Idle;
 use super::keep_alive::wants_close;
 use super::request_head::{Next, next};
 use super::{Back, StreamRoutes, close, streams};
@@ -31,6 +32,7 @@ impl Connections {
             )
             .await;
             let mut next = first.unwrap_or(Next::End);
+            let mut idle = Idle::default();
             loop {
                 next = match next {
                     Next::End => return Ok(()),
@@ -38,6 +40,7 @@ impl Connections {
                         let keep_alive = accepted.lifetime.keep_alive()
                             && !wants_close(request.headers())
                             && !self.is_leaving();
+                        idle.clear();
                         self.stats.answer_on_fast_path();
                         match self.admit(&*request, &accepted.peer) {
                             Ok(exchange) => {
@@ -55,7 +58,8 @@ impl Connections {
                             Box::pin(close(line, false)).await;
                             return Ok(());
                         }
-                        Box::pin(self.next_request(&mut line, Some(&*routes), &accepted)).await?
+                        let lane = Some(&*routes);
+                        Box::pin(self.next_request(&mut line, lane, &accepted, &mut idle)).await?
                     }
                     Next::Whole(request) => {
                         let answering = self.answer_whole(request, &mut line, &accepted);
@@ -63,7 +67,8 @@ impl Connections {
                             Box::pin(close(line, false)).await;
                             return Ok(());
                         }
-                        Box::pin(self.next_request(&mut line, Some(&*routes), &accepted)).await?
+                        let lane = Some(&*routes);
+                        Box::pin(self.next_request(&mut line, lane, &accepted, &mut idle)).await?
                     }
                     hypers => {
                         let lending =
