@@ -80,7 +80,8 @@ pub(crate) struct Options {
     /// what a stranger may choose: their length would tell of it.
     #[arg(long)]
     pub(crate) gzip: bool,
-    /// Answer streams without hyper, where they come over HTTP/1.1: less memory and time for each.
+    /// Answer streams and short requests without hyper, where they come over HTTP/1.1: less memory and time
+    /// for each.
     #[arg(long)]
     pub(crate) fast_path: bool,
     /// Seconds for which a client may take no bytes before it is cut off; 0 for no limit.

@@ -126,7 +126,7 @@ impl Connections {
             tasks.spawn(Arc::clone(self).negotiate(line, accepted).map(ended));
         } else {
             #[cfg(feature = "fast-path")]
-            if let Some(routes) = self.fast_routes(&accepted.lifetime) {
+            if let Some(routes) = self.fast_lane(&accepted.lifetime) {
                 tasks.spawn(Arc::clone(self).both_lanes(routes, line, accepted).map(ended));
                 return;
             }
@@ -225,16 +225,19 @@ impl Connections {
             }
         }
         #[cfg(feature = "fast-path")]
-        if let Some(routes) = self.fast_routes(&accepted.lifetime) {
+        if let Some(routes) = self.fast_lane(&accepted.lifetime) {
             return Box::pin(self.both_lanes(routes, line, accepted)).await;
         }
         self.http1(line, accepted).await
     }
 
-    /// Returns the stream routes for the fast path, unless the connection is refused.
+    /// Returns the fast path of a connection, with the routes of its streams if these are on it; `None`
+    /// if hyper answers everything.
     #[cfg(feature = "fast-path")]
-    fn fast_routes(&self, lifetime: &Lifetime) -> Option<Arc<dyn StreamRoutes>> {
-        self.streams.clone().filter(|_| self.fast_path && !lifetime.is_refused())
+    fn fast_lane(&self, lifetime: &Lifetime) -> Option<Option<Arc<dyn StreamRoutes>>> {
+        let streams = self.streams.clone().filter(|_| self.fast_path);
+        let has_one = (self.fast_path || self.fast_requests) && !lifetime.is_refused();
+        has_one.then_some(streams)
     }
 
     /// Awaits a handshake; returns `None` if it fails, exceeds the header timeout, or the server

@@ -29,7 +29,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use self::idle::Idle;
 pub(crate) use self::keep_alive::KeepAlive;
 use self::lending::{Left, Lending};
-use self::request_head::{Next, next};
+use self::request_head::{Lane, Next, next};
 pub(crate) use self::streams::{Routes, StreamRoutes};
 use crate::answer::Failure;
 use crate::connection::{Accepted, Connections};
@@ -78,7 +78,7 @@ impl Connections {
     async fn next_request<I>(
         &self,
         line: &mut Line<I>,
-        lane: Option<&dyn StreamRoutes>,
+        lane: Option<Lane<'_>>,
         accepted: &Accepted,
         idle: &mut Idle,
     ) -> io::Result<Next>
@@ -110,7 +110,7 @@ impl Connections {
         self: Arc<Self>,
         mut line: Line<I>,
         mut next: Next,
-        lane: Option<&dyn StreamRoutes>,
+        lane: Option<Lane<'_>>,
         accepted: &Accepted,
     ) -> Result<Back<I>, Failure>
     where

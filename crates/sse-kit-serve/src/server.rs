@@ -53,6 +53,8 @@ pub(crate) struct Settings {
     pub(crate) streams: Option<Arc<dyn StreamRoutes>>,
     #[cfg(feature = "fast-path")]
     pub(crate) fast_path: bool,
+    #[cfg(feature = "fast-path")]
+    pub(crate) fast_requests: bool,
     pub(crate) stats: Arc<ServeStats>,
 }
 
@@ -102,6 +104,8 @@ impl Server {
                 streams: None,
                 #[cfg(feature = "fast-path")]
                 fast_path: false,
+                #[cfg(feature = "fast-path")]
+                fast_requests: false,
                 stats: Arc::default(),
             },
         }
@@ -264,6 +268,16 @@ impl Server {
     #[cfg(feature = "fast-path")]
     pub fn fast_path(mut self) -> Self {
         self.settings.fast_path = true;
+        self
+    }
+
+    /// Answers short requests without hyper, and streams with it: those over HTTP/1.1 without TLS, but
+    /// for `GET` and `HEAD`, whose body has at most 16 KiB and has arrived with the head. Such a request
+    /// takes less than half of the time; the bytes on the wire are the same.
+    /// [`Server::fast_path`] includes it.
+    #[cfg(feature = "fast-path")]
+    pub fn fast_requests(mut self) -> Self {
+        self.settings.fast_requests = true;
         self
     }
 

@@ -77,10 +77,10 @@ async fn answer<B: http_body::Body>(request: Request<B>) -> Result<Response<Body
     Ok(response)
 }
 
-/// Our server, with both lanes.
-async fn ours() -> SocketAddr {
+/// Our server, with short requests on the fast path, and streams too or by hyper.
+async fn ours(lanes: fn(Server) -> Server) -> SocketAddr {
     let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
-    let server = server.expect("a free port").fast_path().streams(
+    let server = lanes(server.expect("a free port")).streams(
         |request| request.uri().path().starts_with("/stream"),
         |request: Request<()>, _| {
             let response = stream(request.uri().path());
@@ -279,11 +279,13 @@ fn unchunked(bytes: &[u8], mut at: usize) -> Option<(Vec<u8>, usize)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pipelined_requests_get_the_answers_that_hyper_gives() {
-    let (ours, hypers) = (ours().await, hypers().await);
+    let both = [ours(Server::fast_path).await, ours(Server::fast_requests).await];
+    let hypers = hypers().await;
     let mut rng = rng();
     let sequences = (0..scaled(1000)).map(|number| (number, Sequence::random(rng.fork())));
     stream::iter(sequences)
         .for_each_concurrent(MAX_TOGETHER, |(number, sequence)| async move {
+            let ours = both[number as usize % 2];
             let (on_lane, by_hyper) = tokio::join!(play(ours, &sequence), play(hypers, &sequence));
             let (on_lane, by_hyper) = (answers(&on_lane, &sequence), answers(&by_hyper, &sequence));
             let summary = |answers: &(Vec<Answer>, Vec<u8>)| {

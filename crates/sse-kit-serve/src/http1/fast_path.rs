@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::idle::Idle;
 use super::keep_alive::wants_close;
-use super::request_head::{Next, next};
+use super::request_head::{Lane, Next, next};
 use super::{Back, StreamRoutes, close, streams};
 use crate::answer::Failure;
 use crate::connection::{Accepted, Connections};
@@ -17,19 +17,20 @@ use crate::line::Line;
 use crate::socket::Socket;
 
 impl Connections {
-    /// Serves a connection: streams and short requests on the fast path, all others by hyper.
+    /// Serves a connection: short requests and these streams on the fast path, all others by hyper.
     #[expect(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice")]
     pub(crate) fn both_lanes(
         self: Arc<Self>,
-        routes: Arc<dyn StreamRoutes>,
+        routes: Option<Arc<dyn StreamRoutes>>,
         mut line: Line<Socket>,
         accepted: Accepted,
     ) -> impl Future<Output = Result<(), Failure>> + Send + 'static {
         async move {
             // Box everything that precedes a stream, so that an open stream takes no memory for it.
-            let first = Box::pin(
-                self.within_header_timeout(next(&mut line, Some(&*routes)), &accepted.lifetime),
-            )
+            let first = Box::pin(self.within_header_timeout(
+                next(&mut line, Some(lane(routes.as_ref()))),
+                &accepted.lifetime,
+            ))
             .await;
             let mut next = first.unwrap_or(Next::End);
             let mut idle = Idle::default();
@@ -40,15 +41,14 @@ impl Connections {
                         let keep_alive = accepted.lifetime.keep_alive()
                             && !wants_close(request.headers())
                             && !self.is_leaving();
+                        // Only streams of these routes are taken from the line.
+                        let Some(own) = &routes else { return Ok(()) };
                         idle.clear();
                         self.stats.answer_on_fast_path();
                         match self.admit(&*request, &accepted.peer) {
                             Ok(exchange) => {
                                 let client = exchange.client();
-                                routes
-                                    .write(*request, client, &mut line, keep_alive)
-                                    .await?
-                                    .await?;
+                                own.write(*request, client, &mut line, keep_alive).await?.await?;
                             }
                             Err(refusal) => {
                                 streams::write(*refusal, &mut line, keep_alive).await?.await?;
@@ -58,7 +58,7 @@ impl Connections {
                             Box::pin(close(line, false)).await;
                             return Ok(());
                         }
-                        let lane = Some(&*routes);
+                        let lane = Some(lane(routes.as_ref()));
                         Box::pin(self.next_request(&mut line, lane, &accepted, &mut idle)).await?
                     }
                     Next::Whole(request) => {
@@ -67,12 +67,16 @@ impl Connections {
                             Box::pin(close(line, false)).await;
                             return Ok(());
                         }
-                        let lane = Some(&*routes);
+                        let lane = Some(lane(routes.as_ref()));
                         Box::pin(self.next_request(&mut line, lane, &accepted, &mut idle)).await?
                     }
                     hypers => {
-                        let lending =
-                            Arc::clone(&self).lend(line, hypers, Some(&*routes), &accepted);
+                        let lending = Arc::clone(&self).lend(
+                            line,
+                            hypers,
+                            Some(lane(routes.as_ref())),
+                            &accepted,
+                        );
                         match Box::pin(lending).await? {
                             Back::Own(back, own) => {
                                 line = back;
@@ -87,11 +91,16 @@ impl Connections {
     }
 }
 
+fn lane(routes: Option<&Arc<dyn StreamRoutes>>) -> Lane<'_> {
+    routes.map_or(Lane::Short, |routes| Lane::Streams(&**routes))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    type Serve<F> = fn(Arc<Connections>, Arc<dyn StreamRoutes>, Line<Socket>, Accepted) -> F;
+    type Serve<F> =
+        fn(Arc<Connections>, Option<Arc<dyn StreamRoutes>>, Line<Socket>, Accepted) -> F;
 
     fn size<F>(_: Serve<F>) -> usize {
         size_of::<F>()

@@ -35,6 +35,19 @@ pub(crate) enum Next {
     End,
 }
 
+/// The requests that the fast path of a connection answers.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(feature = "fast-path"),
+    expect(dead_code, reason = "without a fast path no connection has one")
+)]
+pub(crate) enum Lane<'a> {
+    /// Short requests that change something, such as a `POST`. A `GET` may be for a stream.
+    Short,
+    /// These streams, and all short requests.
+    Streams(&'a dyn StreamRoutes),
+}
+
 /// The path that answers a request, and the length of the request.
 #[derive(Debug)]
 enum Found {
@@ -53,7 +66,7 @@ enum Found {
 /// # Cancel safety
 ///
 /// Cancel safe: bytes that were read stay in the line.
-pub(crate) async fn next<I>(line: &mut Line<I>, lane: Option<&dyn StreamRoutes>) -> io::Result<Next>
+pub(crate) async fn next<I>(line: &mut Line<I>, lane: Option<Lane<'_>>) -> io::Result<Next>
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
@@ -88,14 +101,14 @@ where
 }
 
 /// Looks at a request, and decides which path answers it.
-fn find(bytes: &[u8], lane: Option<&dyn StreamRoutes>) -> Found {
+fn find(bytes: &[u8], lane: Option<Lane<'_>>) -> Found {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
     let Ok(httparse::Status::Complete(head)) = parsed.parse(bytes) else {
         return Found::Unsized;
     };
     let Some(body) = body_length(&parsed) else { return Found::Unsized };
-    let Some(lane) = lane.filter(|_| is_for_lane(&parsed, body)) else {
+    let Some(lane) = lane.filter(|lane| lane.may_take(&parsed, body)) else {
         return Found::Sized { head, body, is_for_lane: false };
     };
     let length = usize::try_from(body).ok().filter(|body| bytes.len() - head >= *body);
@@ -103,7 +116,7 @@ fn find(bytes: &[u8], lane: Option<&dyn StreamRoutes>) -> Found {
         return Found::Sized { head, body, is_for_lane: true };
     };
     match request(&parsed) {
-        Some(request) if request.method() == Method::GET && lane.takes(&request) => {
+        Some(request) if request.method() == Method::GET && lane.is_stream(&request) => {
             Found::Stream { request, head }
         }
         Some(request) => Found::Whole { request, head, body: body_here },
@@ -111,16 +124,22 @@ fn find(bytes: &[u8], lane: Option<&dyn StreamRoutes>) -> Found {
     }
 }
 
-/// Returns `true` if the fast path may answer a request whose body has this length.
-fn is_for_lane(parsed: &httparse::Request<'_, '_>, body: u64) -> bool {
-    let has_length = || parsed.headers.iter().any(|header| is(header, &CONTENT_LENGTH));
-    body <= MAX_WHOLE
-        && match parsed.method {
-            // An answer to `HEAD` has the headers of a body that it does not have.
-            Some("HEAD") => false,
-            Some("GET") => !has_length(),
-            _ => true,
-        }
+impl Lane<'_> {
+    /// Returns `true` if the fast path may answer a request whose body has this length.
+    fn may_take(self, parsed: &httparse::Request<'_, '_>, body: u64) -> bool {
+        let has_length = || parsed.headers.iter().any(|header| is(header, &CONTENT_LENGTH));
+        body <= MAX_WHOLE
+            && match parsed.method {
+                // An answer to `HEAD` has the headers of a body that it does not have.
+                Some("HEAD") => false,
+                Some("GET") => matches!(self, Self::Streams(_)) && !has_length(),
+                _ => true,
+            }
+    }
+
+    fn is_stream(self, request: &Request<()>) -> bool {
+        matches!(self, Self::Streams(routes) if routes.takes(request))
+    }
 }
 
 /// Reads the rest of a body that is here but was not read with the head. Returns `true` if the line
@@ -240,9 +259,9 @@ mod tests {
     }
 
     /// The path `/s` is a stream.
-    struct Lane;
+    struct OneStream;
 
-    impl StreamRoutes for Lane {
+    impl StreamRoutes for OneStream {
         fn takes(&self, request: &Request<()>) -> bool {
             request.uri().path() == "/s"
         }
@@ -286,7 +305,7 @@ mod tests {
             ("CONNECT x:1 HTTP/1.1\r\n\r\n", "unknown"),
             ("nonsense\r\n\r\n", "unknown"),
         ] {
-            let found = match find(request.as_bytes(), Some(&Lane)) {
+            let found = match find(request.as_bytes(), Some(Lane::Streams(&OneStream))) {
                 Found::Stream { head, .. } => format!("stream of {head}"),
                 Found::Whole { head, body, .. } => format!("whole of {head} and {body}"),
                 Found::Sized { body, is_for_lane: true, .. } => {
@@ -298,6 +317,9 @@ mod tests {
             assert_eq!(found, path, "{request:.80}");
             let by_hyper = find(request.as_bytes(), None);
             assert!(matches!(by_hyper, Found::Sized { is_for_lane: false, .. } | Found::Unsized));
+            let without_streams = find(request.as_bytes(), Some(Lane::Short));
+            let is_whole = matches!(without_streams, Found::Whole { .. });
+            assert_eq!(is_whole, path.starts_with("whole") && request.starts_with("POST"));
         }
     }
 }

@@ -43,7 +43,7 @@ pub(crate) trait StreamRoutes: Send + Sync {
     ) -> Pinned<'a, io::Result<Pinned<'a, io::Result<()>>>>;
 }
 
-impl fmt::Debug for dyn StreamRoutes {
+impl fmt::Debug for dyn StreamRoutes + '_ {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("StreamRoutes")
     }
