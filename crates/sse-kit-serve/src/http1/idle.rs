@@ -11,7 +11,7 @@ use crate::answer::Pinned;
 use crate::connection::Lifetime;
 
 /// The timer of an idle connection, and its look at the shutdown. They are kept from one request to the
-/// next: to move a registered timer to a later time takes no lock, and to register it anew takes two.
+/// next: to move a registered timer to a later time takes no lock, and to register a new one takes two.
 #[derive(Default)]
 pub(super) struct Idle(Option<Box<Waiting>>);
 
