@@ -21,6 +21,8 @@ use crate::peer::Peer;
 use crate::preface;
 use crate::proxy_protocol;
 use crate::refusal::Refusals;
+#[cfg(feature = "fast-path")]
+use crate::server::FastPath;
 use crate::server::Settings;
 use crate::socket::{self, Socket, Stream};
 #[cfg(feature = "tls")]
@@ -126,7 +128,8 @@ impl Connections {
             tasks.spawn(Arc::clone(self).negotiate(line, accepted).map(ended));
         } else {
             #[cfg(feature = "fast-path")]
-            if let Some(routes) = self.fast_lane(&accepted.lifetime) {
+            if self.has_fast_path(&accepted.lifetime) {
+                let routes = self.fast_streams();
                 tasks.spawn(Arc::clone(self).both_lanes(routes, line, accepted).map(ended));
                 return;
             }
@@ -225,19 +228,23 @@ impl Connections {
             }
         }
         #[cfg(feature = "fast-path")]
-        if let Some(routes) = self.fast_lane(&accepted.lifetime) {
+        if self.has_fast_path(&accepted.lifetime) {
+            let routes = self.fast_streams();
             return Box::pin(self.both_lanes(routes, line, accepted)).await;
         }
         self.http1(line, accepted).await
     }
 
-    /// Returns the fast path of a connection, with the routes of its streams if these are on it; `None`
-    /// if hyper answers everything.
+    /// Returns `true` if a connection has a fast path.
     #[cfg(feature = "fast-path")]
-    fn fast_lane(&self, lifetime: &Lifetime) -> Option<Option<Arc<dyn StreamRoutes>>> {
-        let streams = self.streams.clone().filter(|_| self.fast_path);
-        let has_one = (self.fast_path || self.fast_requests) && !lifetime.is_refused();
-        has_one.then_some(streams)
+    fn has_fast_path(&self, lifetime: &Lifetime) -> bool {
+        self.fast_path != FastPath::Off && !lifetime.is_refused()
+    }
+
+    /// Returns the routes of the streams on the fast path, if streams are on it.
+    #[cfg(feature = "fast-path")]
+    fn fast_streams(&self) -> Option<Arc<dyn StreamRoutes>> {
+        self.streams.clone().filter(|_| self.fast_path == FastPath::Streams)
     }
 
     /// Awaits a handshake; returns `None` if it fails, exceeds the header timeout, or the server
