@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::callgrind::Callgrind;
-use super::growth;
+use super::{growth, hub_count};
 use crate::process;
 
 /// By how much the number of instructions may grow.
@@ -30,7 +30,8 @@ pub(super) fn run(revision: &str) -> Result<()> {
     count(&checkout.folder, &["--save-baseline=before"])
         .with_context(|| format!("cannot count at {revision}"))?;
     count(workspace.root(), &["--baseline=before", LIMIT])
-        .with_context(|| format!("it takes more instructions than at {revision}"))
+        .with_context(|| format!("it takes more instructions than at {revision}"))?;
+    hub_count::check(&callgrind, &checkout.folder)
 }
 
 /// A revision in a folder of its own, which is removed when this is dropped.

@@ -9,36 +9,42 @@ use serde_json::json;
 
 use super::figures::Row;
 use super::load::Load;
+use super::machine::Machine;
 use super::peer::Peer;
 use super::rig::Rig;
 use super::scenario::Scenario;
 use super::{name, tables};
 
 #[derive(Debug)]
-pub(super) struct Comparison<'a> {
-    pub(super) peers: &'a [Peer],
-    pub(super) scenarios: &'a [Scenario],
+pub(super) struct Comparison {
+    pub(super) peers: Vec<Peer>,
+    pub(super) scenarios: Vec<Scenario>,
     pub(super) repetitions: u32,
     pub(super) quick: bool,
 }
 
-impl Comparison<'_> {
+impl Comparison {
     pub(super) fn run(&self, json: Option<&Path>) -> Result<()> {
         let mut json = json.map(create).transpose()?;
-        let rig = Rig::new(self.peers, self.most_connections(), self.quick)?;
+        let rig = Rig::new(&self.peers, self.most_connections(), self.quick)?;
+        // After the build, which is the usual neighbour.
+        let machine = Machine::look();
+        for fault in machine.faults() {
+            eprintln!("note: the machine is not fit for measuring: {fault}");
+        }
         let mut rows = Vec::new();
         let mut failures = Vec::new();
         for (scenario, repetition, peer) in self.schedule() {
             if !rig.has(peer) {
                 continue;
             }
-            let title = format!("{} {repetition} {}", name(&scenario), name(&peer));
+            let title = format!("{} {repetition} {}", scenario.name(), name(&peer));
             match rig.measure(peer, &self.load(scenario)) {
                 Ok(figures) => {
                     eprintln!("{title}: {}", figures.summary());
-                    let row = Row { scenario, peer, figures };
+                    let row = Row { scenario, peer, repetition, figures };
                     if let Some(file) = &mut json {
-                        write_row(file, &row, repetition).context("cannot write the JSON file")?;
+                        write_row(file, &row).context("cannot write the JSON file")?;
                     }
                     if let Some(faults) = row.figures.faults() {
                         eprintln!("{title}: {faults}");
@@ -54,7 +60,8 @@ impl Comparison<'_> {
                 }
             }
         }
-        for &scenario in self.scenarios {
+        println!("{}\n\n{}\n", machine.summary(), tables::LEGEND);
+        for &scenario in &self.scenarios {
             let suits = |peer: &&Peer| scenario.suits(**peer);
             let peers: Vec<Peer> = self.peers.iter().filter(suits).copied().collect();
             let missing = |peer: Peer| !rig.has(peer);
@@ -90,10 +97,11 @@ fn create(path: &Path) -> Result<File> {
     File::create(path).with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn write_row(file: &mut File, row: &Row, repetition: u32) -> Result<()> {
-    let (scenario, peer) = (name(&row.scenario), name(&row.peer));
+fn write_row(file: &mut File, row: &Row) -> Result<()> {
+    let Row { scenario, peer, repetition, figures } = row;
+    let (scenario, peer) = (scenario.name(), name(peer));
     let line = json!({
-        "scenario": scenario, "peer": peer, "repetition": repetition, "figures": row.figures,
+        "scenario": scenario, "peer": peer, "repetition": repetition, "figures": figures,
     });
     Ok(writeln!(file, "{line}")?)
 }

@@ -10,6 +10,7 @@ use super::scenario::Scenario;
 pub(super) struct Row {
     pub(super) scenario: Scenario,
     pub(super) peer: Peer,
+    pub(super) repetition: u32,
     pub(super) figures: Figures,
 }
 

@@ -30,6 +30,9 @@ impl Peer {
         Self::Reference,
     ];
 
+    /// The servers that are measured at many sizes.
+    pub(super) const OF_SIZES: [Self; 4] = [Self::Hub, Self::HubLane, Self::Epoll, Self::Axum];
+
     /// Returns `true` for sse-kit. A fault of another peer is a figure, not a failure.
     pub(super) fn is_ours(self) -> bool {
         matches!(self, Self::Hub | Self::HubLane)

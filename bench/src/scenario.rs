@@ -1,7 +1,11 @@
 //! The scenarios in which servers are compared.
 
+use std::str::FromStr;
+
 use super::load::{Load, MessageFormat};
 use super::peer::Peer;
+use super::tables::number;
+use super::{described, name};
 
 /// The descriptions are those of `--help` and of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, clap::ValueEnum)]
@@ -33,6 +37,40 @@ pub(super) enum Scenario {
     /// One topic for all, one message of 1 KiB at a time, compressed
     #[value(name = "gzip-1k")]
     Gzip1k,
+    /// One topic for all, one message at a time, of another size
+    #[value(skip)]
+    Sized(Size),
+}
+
+/// Connections, and the bytes of a message, as `4000x300`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Size {
+    connections: u32,
+    payload: u32,
+}
+
+impl Size {
+    /// Sizes for which nothing was tuned.
+    pub(super) const ALL: &str = "500x64,500x300,500x1024,1000x64,1000x300,1000x1024,4000x64,4000x300,\
+         4000x1024,10000x64,10000x300,10000x1024,15000x64,15000x300,15000x1024";
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text.split_once('x').and_then(|(connections, payload)| {
+            Some(Self { connections: connections.parse().ok()?, payload: payload.parse().ok()? })
+        });
+        // The limits of the load generator.
+        numbers
+            .filter(|size| (1..=15_000).contains(&size.connections))
+            .filter(|size| (32..=1 << 20).contains(&size.payload))
+            .ok_or_else(|| {
+                "write connections (1 to 15000), `x` and bytes (32 to 1048576): `4000x300`"
+                    .to_owned()
+            })
+    }
 }
 
 impl Scenario {
@@ -48,8 +86,31 @@ impl Scenario {
         Self::Gzip1k,
     ];
 
+    /// The name on the command line and in tables.
+    pub(super) fn name(self) -> String {
+        match self {
+            Self::Sized(Size { connections, payload }) => {
+                format!("{} connections, {payload} B", number(connections.into(), 0))
+            }
+            named => name(&named),
+        }
+    }
+
+    /// A sentence without its full stop.
+    pub(super) fn about(self) -> String {
+        let named = if let Self::Sized(_) = self { Self::Broadcast1k } else { self };
+        described(&named).get_help().map(ToString::to_string).unwrap_or_default()
+    }
+
     pub(super) fn load(self) -> Load {
         match self {
+            Self::Sized(Size { connections, payload }) => Load {
+                connections,
+                payload,
+                messages: (200_000 / connections).clamp(20, 2_000),
+                warm_up: if connections < 5_000 { 10 } else { 3 },
+                ..Load::BROADCAST
+            },
             Self::Broadcast1k => Load::BROADCAST,
             Self::Broadcast10k => {
                 Load { connections: 10_000, messages: 30, warm_up: 3, ..Load::BROADCAST }
@@ -90,8 +151,26 @@ impl Scenario {
         match self {
             Self::Gzip1k => peer.compresses(),
             // A message to 10,000 takes a second there, and a test of it minutes.
-            Self::Broadcast10k | Self::Broadcast10kLong => peer != Peer::Reference,
+            Self::Broadcast10k | Self::Broadcast10kLong | Self::Sized(_) => peer != Peer::Reference,
             _ => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_written_with_an_x() {
+        let size: Size = "4000x300".parse().expect("a size");
+        let scenario = Scenario::Sized(size);
+        assert_eq!(scenario.name(), "4,000 connections, 300 B");
+        let Load { connections, payload, messages, .. } = scenario.load();
+        assert_eq!((connections, payload, messages), (4_000, 300, 50));
+        assert_eq!(Size::ALL.split(',').flat_map(str::parse::<Size>).count(), 15);
+        for wrong in ["", "4000", "x300", "0x300", "15001x64", "1x8", "4000x-1", "4000x300x1"] {
+            assert!(wrong.parse::<Size>().is_err(), "{wrong}");
         }
     }
 }

@@ -15,7 +15,7 @@ use super::system;
 const START: Duration = Duration::from_secs(20);
 
 /// The time within which a server must end after the signal.
-const END: Duration = Duration::from_secs(5);
+const END: Duration = Duration::from_secs(20);
 
 const POLL: Duration = Duration::from_millis(10);
 
@@ -82,6 +82,14 @@ impl Server {
             Some(status) => bail!("the server ended while it was measured: {status}"),
             None => Ok(()),
         }
+    }
+
+    /// Ends it, and fails if it does not end by itself.
+    pub(super) fn stop(mut self) -> Result<()> {
+        self.end()?;
+        let status = self.child.wait()?;
+        ensure!(!system::was_killed(status), "the server did not end in time");
+        Ok(())
     }
 
     fn end(&mut self) -> Result<()> {

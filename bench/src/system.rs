@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::process::Child;
+use std::process::{Child, ExitStatus};
 
 use anyhow::{Context, Result};
 
@@ -53,6 +53,18 @@ pub(super) fn terminate(child: &mut Child) -> Result<()> {
 #[cfg(not(unix))]
 pub(super) fn terminate(child: &mut Child) -> Result<()> {
     Ok(child.kill()?)
+}
+
+/// Returns `true` if a process was killed.
+#[cfg(unix)]
+pub(super) fn was_killed(status: ExitStatus) -> bool {
+    use std::os::unix::process::ExitStatusExt;
+    status.signal() == Some(9)
+}
+
+#[cfg(not(unix))]
+pub(super) fn was_killed(_status: ExitStatus) -> bool {
+    false
 }
 
 /// Compares a maximum with the number that is needed. No maximum is no limit.

@@ -96,6 +96,8 @@ async fn run(options: Options, sockets: ListenFd) -> anyhow::Result<ExitCode> {
     server = server.streams(HubApp::is_stream, move |request, client| {
         Arc::clone(&streams).answer_stream(request, client)
     });
+    // Publishers send short requests, and many.
+    server = server.fast_requests();
     if options.fast_path {
         server = server.fast_path();
     }

@@ -11,7 +11,9 @@ use http::header::VARY;
 use http::{HeaderValue, StatusCode};
 use prometheus::core::Collector;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, TextEncoder};
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, TextEncoder,
+};
 use serde_json::Value;
 use sse_kit::broadcast::Stats;
 
@@ -31,6 +33,8 @@ const ANSWER_SECONDS: &[f64] =
 /// The counters of the hub's own. Labels have few values: never a topic, a user or a path of a client.
 pub(crate) struct Metrics {
     requests: IntCounterVec,
+    /// The counters of status 200, of each route that was asked for.
+    ok_by_route: [OnceLock<IntCounter>; Route::COUNT],
     durations: HistogramVec,
     /// The histogram of each route that was asked for, so that no answer looks it up by its label.
     by_route: [OnceLock<Histogram>; Route::COUNT],
@@ -56,6 +60,7 @@ impl Metrics {
                 Opts::new("sse_hub_requests_total", requests),
                 &["route", "status"],
             )?,
+            ok_by_route: std::array::from_fn(|_| OnceLock::new()),
             durations: HistogramVec::new(
                 HistogramOpts::new("sse_hub_request_duration_seconds", durations)
                     .buckets(ANSWER_SECONDS.to_vec()),
@@ -72,7 +77,12 @@ impl Metrics {
 
     /// Counts an answer.
     pub(crate) fn answered(&self, route: Route, status: StatusCode, began: Instant) {
-        self.requests.with_label_values(&[route.label(), status.as_str()]).inc();
+        let counter = || self.requests.with_label_values(&[route.label(), status.as_str()]);
+        match status {
+            // The usual one, which is not looked up by its labels.
+            StatusCode::OK => self.ok_by_route[route as usize].get_or_init(counter).inc(),
+            _ => counter().inc(),
+        }
         let durations = self.by_route[route as usize]
             .get_or_init(|| self.durations.with_label_values(&[route.label()]));
         durations.observe(began.elapsed().as_secs_f64());

@@ -81,7 +81,8 @@ pub(crate) struct Options {
     /// events of their own.
     #[arg(long, requires = "gzip")]
     pub(crate) gzip_window: bool,
-    /// Answer streams without hyper, where they come over HTTP/1.1: less memory and time for each.
+    /// Answer streams without hyper, where they come over HTTP/1.1, as short requests always are: less memory
+    /// and time for each.
     #[arg(long)]
     pub(crate) fast_path: bool,
     /// Seconds for which a client may take no bytes before it is cut off; 0 for no limit.

@@ -6,8 +6,10 @@ mod limits;
 mod query;
 mod rate_limit;
 
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,6 +22,7 @@ use serde::Serialize;
 use sse_kit::broadcast::{ClientKey, Receipt};
 use sse_kit::event::{Audience, EventId, TopicsError, TraceContext};
 use sse_kit::{Event, Hub};
+use tokio::time::error::Elapsed;
 
 use self::failure::Failure;
 use self::query::{Query, idempotency_key};
@@ -192,18 +195,26 @@ where
     let _ = tokio::time::timeout(DATA_TIMEOUT, taken).await;
 }
 
+/// Awaits what a client sends for as long as it may take; without a timer if all of it is here.
+async fn in_time<T>(sent: impl Future<Output = T>) -> Result<T, Elapsed> {
+    let mut sent = pin!(sent);
+    match poll_fn(|cx| Poll::Ready(sent.as_mut().poll(cx))).await {
+        Poll::Ready(done) => Ok(done),
+        Poll::Pending => tokio::time::timeout(DATA_TIMEOUT, sent).await,
+    }
+}
+
 /// Reads the text of a body.
 async fn text<B>(body: B) -> Result<String, Failure>
 where
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
 {
-    let body = tokio::time::timeout(DATA_TIMEOUT, Limited::new(body, MAX_DATA).collect()).await;
-    let Ok(body) = body else {
+    let Ok(body) = in_time(Limited::new(body, MAX_DATA).collect()).await else {
         let message = "the data took too long to arrive";
         return Err(Failure::new(StatusCode::REQUEST_TIMEOUT, &message));
     };
     let bytes = match body {
-        Ok(body) => body.to_bytes(),
+        Ok(collected) => collected.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {
             let message = format!("an event has at most {MAX_DATA} bytes of data");
             return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, &message));

@@ -45,6 +45,9 @@ pub(crate) fn utf8<'a>(bytes: Cow<'a, [u8]>, of: &str) -> Result<Cow<'a, str>, Q
 }
 
 fn decoded(text: &str) -> Cow<'_, [u8]> {
+    if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+        return Cow::Borrowed(text.as_bytes());
+    }
     if text.contains('+') {
         let blanks = text.replace('+', " ");
         return Cow::Owned(percent_decode(blanks.as_bytes()).collect());

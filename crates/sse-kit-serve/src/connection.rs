@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::answer::{Failure, Service};
+use crate::http1::KeepAlive;
 #[cfg(feature = "fast-path")]
 use crate::http1::StreamRoutes;
 use crate::line::Line;
@@ -20,6 +21,8 @@ use crate::peer::Peer;
 use crate::preface;
 use crate::proxy_protocol;
 use crate::refusal::Refusals;
+#[cfg(feature = "fast-path")]
+use crate::server::FastPath;
 use crate::server::Settings;
 use crate::socket::{self, Socket, Stream};
 #[cfg(feature = "tls")]
@@ -36,6 +39,7 @@ pub(crate) struct Connections {
     /// request.
     pub(crate) leaving: Box<dyn Fn() -> bool + Send + Sync>,
     pub(crate) refusals: Refusals,
+    pub(crate) keep_alive: KeepAlive,
 }
 
 impl std::ops::Deref for Connections {
@@ -124,7 +128,8 @@ impl Connections {
             tasks.spawn(Arc::clone(self).negotiate(line, accepted).map(ended));
         } else {
             #[cfg(feature = "fast-path")]
-            if let Some(routes) = self.fast_routes(&accepted.lifetime) {
+            if self.has_fast_path(&accepted.lifetime) {
+                let routes = self.fast_streams();
                 tasks.spawn(Arc::clone(self).both_lanes(routes, line, accepted).map(ended));
                 return;
             }
@@ -223,16 +228,23 @@ impl Connections {
             }
         }
         #[cfg(feature = "fast-path")]
-        if let Some(routes) = self.fast_routes(&accepted.lifetime) {
+        if self.has_fast_path(&accepted.lifetime) {
+            let routes = self.fast_streams();
             return Box::pin(self.both_lanes(routes, line, accepted)).await;
         }
         self.http1(line, accepted).await
     }
 
-    /// Returns the stream routes for the fast path, unless the connection is refused.
+    /// Returns `true` if a connection has a fast path.
     #[cfg(feature = "fast-path")]
-    fn fast_routes(&self, lifetime: &Lifetime) -> Option<Arc<dyn StreamRoutes>> {
-        self.streams.clone().filter(|_| self.fast_path && !lifetime.is_refused())
+    fn has_fast_path(&self, lifetime: &Lifetime) -> bool {
+        self.fast_path != FastPath::Off && !lifetime.is_refused()
+    }
+
+    /// Returns the routes of the streams on the fast path, if streams are on it.
+    #[cfg(feature = "fast-path")]
+    fn fast_streams(&self) -> Option<Arc<dyn StreamRoutes>> {
+        self.streams.clone().filter(|_| self.fast_path == FastPath::Streams)
     }
 
     /// Awaits a handshake; returns `None` if it fails, exceeds the header timeout, or the server

@@ -3,7 +3,10 @@
 #[cfg(feature = "fast-path")]
 mod body_writer;
 #[cfg(feature = "fast-path")]
+mod date;
+#[cfg(feature = "fast-path")]
 mod fast_path;
+mod idle;
 mod keep_alive;
 mod lending;
 mod lent;
@@ -11,16 +14,22 @@ mod request_head;
 #[cfg(feature = "fast-path")]
 mod response_head;
 mod streams;
+#[cfg(feature = "fast-path")]
+mod whole_request;
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
+use self::idle::Idle;
+pub(crate) use self::keep_alive::KeepAlive;
 use self::lending::{Left, Lending};
-use self::request_head::{Next, next};
+use self::request_head::{Lane, Next, next};
 pub(crate) use self::streams::{Routes, StreamRoutes};
 use crate::answer::Failure;
 use crate::connection::{Accepted, Connections};
@@ -36,12 +45,12 @@ const MAX_LINGER: Duration = Duration::from_secs(30);
 
 /// The state of a connection when hyper hands it back.
 enum Back<I> {
-    /// The next request is a stream for the fast path.
+    /// The next request is for the fast path.
     #[cfg_attr(
         not(feature = "fast-path"),
         expect(dead_code, reason = "without a fast path nobody asks for the request")
     )]
-    Own(Line<I>, Box<Request<()>>),
+    Own(Line<I>, Next),
     /// The connection has ended.
     Ended,
 }
@@ -69,26 +78,28 @@ impl Connections {
     async fn next_request<I>(
         &self,
         line: &mut Line<I>,
-        lane: Option<&dyn StreamRoutes>,
+        lane: Option<Lane<'_>>,
         accepted: &Accepted,
+        idle: &mut Idle,
     ) -> io::Result<Next>
     where
         I: AsyncRead + AsyncWrite + Unpin,
     {
-        let reading = async {
-            if line.early().is_empty() {
-                match tokio::time::timeout(self.idle_timeout, line.fill()).await {
-                    Ok(Ok(1..)) => {}
-                    Ok(Ok(0)) | Err(_) => return Ok(Next::End),
-                    Ok(Err(error)) => return Err(error),
-                }
+        if line.early().is_empty() {
+            match idle.wait(line.fill(), self.idle_timeout, &accepted.lifetime).await {
+                Some(Ok(1..)) => {}
+                Some(Ok(0)) | None => return Ok(Next::End),
+                Some(Err(error)) => return Err(error),
             }
-            let head = tokio::time::timeout(self.header_timeout, next(line, lane));
-            head.await.unwrap_or(Ok(Next::End))
-        };
+        }
+        let mut head = pin!(next(line, lane));
+        // Most heads come in one piece, and need neither a timer nor a look at the shutdown.
+        if let Poll::Ready(next) = poll_fn(|cx| Poll::Ready(head.as_mut().poll(cx))).await {
+            return next;
+        }
         tokio::select! {
             biased;
-            next = reading => next,
+            next = tokio::time::timeout(self.header_timeout, head) => next.unwrap_or(Ok(Next::End)),
             () = accepted.lifetime.stopping() => Ok(Next::End),
         }
     }
@@ -99,18 +110,19 @@ impl Connections {
         self: Arc<Self>,
         mut line: Line<I>,
         mut next: Next,
-        lane: Option<&dyn StreamRoutes>,
+        lane: Option<Lane<'_>>,
         accepted: &Accepted,
     ) -> Result<Back<I>, Failure>
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let mut lending = Lending::new(&self, accepted);
+        let mut idle = Idle::default();
         loop {
             let bytes = match next {
                 Next::Hyper(bytes) => Some(bytes),
                 Next::Rest => None,
-                Next::Own(request) => return Ok(Back::Own(line, request)),
+                own @ (Next::Own(_) | Next::Whole(_)) => return Ok(Back::Own(line, own)),
                 Next::End => return Ok(Back::Ended),
             };
             let (left, back, is_unread) = lending.lend(line, bytes).await?;
@@ -118,7 +130,9 @@ impl Connections {
             line = back;
             match left {
                 // hyper is idle here, so its timers do not run.
-                Left::Waiting => next = self.next_request(&mut line, lane, accepted).await?,
+                Left::Waiting => {
+                    next = self.next_request(&mut line, lane, accepted, &mut idle).await?;
+                }
                 Left::Ended(Err(error)) if socket::is_write_timeout(&error) => {
                     return Err(error.into());
                 }

@@ -26,7 +26,7 @@
 //!   reset. A plain hyper server cannot detect such a reader, because hyper does not poll a body
 //!   that it cannot write.
 //! - [`Server::streams`] defines which requests are streams. With the feature `fast-path`,
-//!   `Server::fast_path` answers them without hyper.
+//!   `Server::fast_path` answers them, and short requests, without hyper.
 //! - [`Server::trust`] names the proxies that may report a client's address.
 //! - When it stops, the server waits until the streams have ended; a
 //!   [`Shutdown`](sse_kit_shutdown::Shutdown) ends them first.

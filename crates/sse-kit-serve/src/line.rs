@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, BytesMut};
+use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 /// The approximate limit of bytes read ahead.
@@ -49,6 +50,14 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
     pub(crate) async fn fill(&mut self) -> io::Result<usize> {
         self.early.reserve(USUAL_READ);
         self.io.read_buf(&mut self.early).await
+    }
+
+    /// Reads up to `bytes` more bytes if they are here already; returns `true` if there were any.
+    pub(crate) fn fill_now(&mut self, bytes: usize) -> io::Result<bool> {
+        self.early.reserve(bytes);
+        // The next read that has to wait registers its own waker.
+        let read = self.io.read_buf(&mut self.early).now_or_never();
+        Ok(read.transpose()?.is_some_and(|read| read > 0))
     }
 
     /// Checks that the client is still connected, and buffers the bytes that it sends meanwhile.
@@ -100,7 +109,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
 
 /// Returns `true` if the bytes contain a whole head.
 pub(crate) fn has_head(bytes: &[u8]) -> bool {
-    bytes.windows(4).any(|four| four == b"\r\n\r\n") || bytes.windows(2).any(|two| two == b"\n\n")
+    memchr::memchr_iter(b'\n', bytes)
+        .any(|end| matches!(&bytes[end + 1..], [b'\n', ..] | [b'\r', b'\n', ..]))
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for Line<I> {

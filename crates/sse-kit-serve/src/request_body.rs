@@ -17,10 +17,18 @@ use tokio::time::Sleep;
 /// Reading fails if the client sends nothing for the [body timeout](crate::Server::body_timeout).
 /// The timer runs only while the app waits for bytes.
 pub struct RequestBody {
-    incoming: Incoming,
+    source: Source,
     timeout: Option<Duration>,
     waiting: Option<Pin<Box<Sleep>>>,
     progress: BodyProgress,
+}
+
+/// The origin of a body's bytes.
+enum Source {
+    /// hyper reads them from the client.
+    Incoming(Incoming),
+    /// They arrived together with the head, and are empty once they were read.
+    Whole(Bytes),
 }
 
 /// A flag that is set once a request's body was read to its end.
@@ -29,8 +37,8 @@ pub(crate) struct BodyProgress(Option<Arc<AtomicBool>>);
 
 impl BodyProgress {
     /// Creates the flag; without an allocation for the usual request, which has no body.
-    fn new(incoming: &Incoming) -> Self {
-        Self((!incoming.is_end_stream()).then(Arc::default))
+    fn new(source: &Source) -> Self {
+        Self((!source.is_end_stream()).then(Arc::default))
     }
 
     fn note_end(&self) {
@@ -47,12 +55,47 @@ impl BodyProgress {
 
 impl RequestBody {
     pub(crate) fn new(incoming: Incoming, timeout: Option<Duration>) -> Self {
-        let progress = BodyProgress::new(&incoming);
-        Self { incoming, timeout, waiting: None, progress }
+        Self::of(Source::Incoming(incoming), timeout)
+    }
+
+    /// Creates a body of bytes that are all here.
+    pub(crate) fn whole(bytes: Bytes) -> Self {
+        Self::of(Source::Whole(bytes), None)
+    }
+
+    fn of(source: Source, timeout: Option<Duration>) -> Self {
+        let progress = BodyProgress::new(&source);
+        Self { source, timeout, waiting: None, progress }
     }
 
     pub(crate) fn progress(&self) -> BodyProgress {
         self.progress.clone()
+    }
+}
+
+impl Source {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        match self {
+            Self::Incoming(incoming) => Pin::new(incoming).poll_frame(cx),
+            Self::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Incoming(incoming) => incoming.is_end_stream(),
+            Self::Whole(bytes) => bytes.is_empty(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Incoming(incoming) => incoming.size_hint(),
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+        }
     }
 }
 
@@ -64,10 +107,10 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
-        let frame = Pin::new(&mut self.incoming).poll_frame(cx);
+        let frame = self.source.poll_frame(cx);
         if let Poll::Ready(frame) = frame {
             self.waiting = None;
-            if self.incoming.is_end_stream() || frame.is_none() {
+            if self.source.is_end_stream() || frame.is_none() {
                 self.progress.note_end();
             }
             return Poll::Ready(
@@ -80,17 +123,19 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.source.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.source.size_hint()
     }
 }
 
 impl fmt::Debug for RequestBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestBody").field("incoming", &self.incoming).finish_non_exhaustive()
+        f.debug_struct("RequestBody")
+            .field("length", &self.source.size_hint())
+            .finish_non_exhaustive()
     }
 }
 

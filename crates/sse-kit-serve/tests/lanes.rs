@@ -29,8 +29,7 @@ const MAX_TOGETHER: usize = 16;
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-/// `/stream/N/…` is a stream of N frames, and says which path it was asked for; all else repeats the
-/// request's body.
+/// `/stream/N/…` is a stream of N frames, and says which path it was asked for.
 fn stream(path: &str) -> Response<Body> {
     let frames = path.split('/').nth(2).and_then(|n| n.parse().ok()).unwrap_or(0);
     let path = path.to_owned();
@@ -46,6 +45,8 @@ fn stream(path: &str) -> Response<Body> {
     Response::new(StreamBody::new(frames).boxed_unsync())
 }
 
+/// Repeats the request's body; `/chunked` does not say how long it is, `/204` has none, `/late` takes a
+/// while, and `/close` ends its connection.
 async fn answer<B: http_body::Body>(request: Request<B>) -> Result<Response<Body>, Infallible> {
     let path = request.uri().path().to_owned();
     if path.starts_with("/stream") {
@@ -55,16 +56,31 @@ async fn answer<B: http_body::Body>(request: Request<B>) -> Result<Response<Body
         Ok(body) => body.to_bytes(),
         Err(_) => Bytes::from_static(b"cut off"),
     };
-    let status = if path == "/404" { StatusCode::NOT_FOUND } else { StatusCode::OK };
-    let mut response = Response::new(Full::new(body).boxed_unsync());
-    *response.status_mut() = status;
+    let mut response = Response::new(Full::new(body.clone()).boxed_unsync());
+    match &*path {
+        "/404" => *response.status_mut() = StatusCode::NOT_FOUND,
+        "/204" => {
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            *response.body_mut() = Full::default().boxed_unsync();
+        }
+        "/chunked" => {
+            let (first, second) = body.split_at(body.len() / 2);
+            let halves = [first, second].map(|half| Ok(Frame::data(Bytes::copy_from_slice(half))));
+            *response.body_mut() = StreamBody::new(stream::iter(halves)).boxed_unsync();
+        }
+        "/late" => tokio::time::sleep(Duration::from_millis(2)).await,
+        "/close" => {
+            response.headers_mut().insert("connection", http::HeaderValue::from_static("close"));
+        }
+        _ => {}
+    }
     Ok(response)
 }
 
-/// Our server, with both lanes.
-async fn ours() -> SocketAddr {
+/// Our server, with short requests on the fast path, and streams too or by hyper.
+async fn ours(lanes: fn(Server) -> Server) -> SocketAddr {
     let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
-    let server = server.expect("a free port").fast_path().streams(
+    let server = lanes(server.expect("a free port")).streams(
         |request| request.uri().path().starts_with("/stream"),
         |request: Request<()>, _| {
             let response = stream(request.uri().path());
@@ -125,13 +141,16 @@ fn request(rng: &mut Rng, bytes: &mut Vec<u8>, n: usize, is_last: bool) {
         _ if is_stream => ("GET", format!("/stream/{}/{n}", rng.usize(0..9))),
         0 => ("GET", "/404".to_owned()),
         1 => ("HEAD", format!("/stream/2/{n}")),
-        2 | 3 => ("GET", format!("/get/{n}")),
+        2 => ("GET", format!("/get/{n}")),
+        3 => ("POST", "/chunked".to_owned()),
+        4 => ("POST", ["/204", "/late"][rng.usize(..2)].to_owned()),
+        5 if is_last => ("POST", "/close".to_owned()),
         _ => ("POST", format!("/post/{n}")),
     };
     let is_plain = !is_last || rng.u8(..4) > 0;
     let version = if is_plain { "1.1" } else { "1.0" };
     write!(head, "{method} {path} HTTP/{version}{end}hOst: x{end}").expect("a string");
-    if is_last && is_plain {
+    if is_last && is_plain && path != "/close" {
         write!(head, "Connection: {}{end}", ["close", "x, Close"][rng.usize(..2)])
             .expect("a string");
     }
@@ -160,7 +179,7 @@ fn request(rng: &mut Rng, bytes: &mut Vec<u8>, n: usize, is_last: bool) {
 fn body(rng: &mut Rng) -> Vec<u8> {
     let length = match rng.u8(..4) {
         0 => rng.usize(..4),
-        1 => rng.usize(..2000),
+        1 => rng.usize(..900),
         2 => rng.usize(..16_000),
         _ => rng.usize(..=65_536),
     };
@@ -227,7 +246,7 @@ fn one_answer(bytes: &[u8], is_head: bool) -> Option<(Answer, usize)> {
     head.retain(|line| !line.starts_with("date: ") && !line.starts_with("keep-alive: "));
     head.sort_unstable();
     let length = head.iter().find_map(|line| line.strip_prefix("content-length: "));
-    let (body, end) = if is_head {
+    let (body, end) = if is_head || status == 204 {
         (Vec::new(), begin)
     } else if let Some(length) = length {
         let end = begin + length.parse::<usize>().ok()?;
@@ -260,11 +279,13 @@ fn unchunked(bytes: &[u8], mut at: usize) -> Option<(Vec<u8>, usize)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pipelined_requests_get_the_answers_that_hyper_gives() {
-    let (ours, hypers) = (ours().await, hypers().await);
+    let both = [ours(Server::fast_path).await, ours(Server::fast_requests).await];
+    let hypers = hypers().await;
     let mut rng = rng();
     let sequences = (0..scaled(1000)).map(|number| (number, Sequence::random(rng.fork())));
     stream::iter(sequences)
         .for_each_concurrent(MAX_TOGETHER, |(number, sequence)| async move {
+            let ours = both[number as usize % 2];
             let (on_lane, by_hyper) = tokio::join!(play(ours, &sequence), play(hypers, &sequence));
             let (on_lane, by_hyper) = (answers(&on_lane, &sequence), answers(&by_hyper, &sequence));
             let summary = |answers: &(Vec<Answer>, Vec<u8>)| {

@@ -1,27 +1,35 @@
 //! What one writes in Rust today: axum's `Sse` over `tokio::sync::broadcast`, one channel
-//! per topic. A subscriber that lags loses events.
+//! per topic. A subscriber that lags loses events. Allocator, runtime, socket options and buffers are those
+//! of the hub, so that none of these is what is compared.
 #![expect(clippy::print_stdout, reason = "where it listens is said on stdout")]
 
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::sync::{Arc, Mutex};
+use std::thread::available_parallelism;
 
 use axum::extract::{Query, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::routing::{get, post};
+use axum::serve::ListenerExt;
 use axum::{Json, Router};
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
+use tokio::runtime::Builder;
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::{Stream, StreamExt};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
 
-/// Messages that a channel keeps for its slowest subscriber.
-const CAPACITY: usize = 1024;
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Messages that a channel keeps for its slowest subscriber: the hub's 100, as a power of two.
+const CAPACITY: usize = 128;
 
 /// To compare with: axum's `Sse` over tokio's broadcast channel
 #[derive(Debug, Parser)]
@@ -32,11 +40,23 @@ struct Options {
     /// Compress each stream by itself, for clients that accept it
     #[arg(long)]
     gzip: bool,
+    /// Threads of the runtime [default: one for each CPU]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZero<usize>>,
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     let options = Options::parse();
+    // As in the hub: several threads on one CPU would only take work from each other.
+    let threads = options.threads.map_or_else(available_parallelism, Ok)?.get();
+    let mut runtime = match threads {
+        1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    runtime.worker_threads(threads).enable_all().build()?.block_on(serve(options))
+}
+
+async fn serve(options: Options) -> anyhow::Result<()> {
     let listener = TcpListener::bind(options.listen).await?;
     println!("listening on http://{}", listener.local_addr()?);
     let mut app = Router::new()
@@ -47,6 +67,11 @@ async fn main() -> anyhow::Result<()> {
         // What it does by default leaves event streams out.
         app = app.layer(CompressionLayer::new().compress_when(SizeAbove::new(0)));
     }
+    let listener = listener.tap_io(|socket| {
+        if let Err(error) = socket.set_nodelay(true) {
+            eprintln!("a socket refuses TCP_NODELAY: {error}");
+        }
+    });
     axum::serve(listener, app).await?;
     Ok(())
 }

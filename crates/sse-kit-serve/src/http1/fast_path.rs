@@ -7,8 +7,9 @@
 
 use std::sync::Arc;
 
+use super::idle::Idle;
 use super::keep_alive::wants_close;
-use super::request_head::{Next, next};
+use super::request_head::{Lane, Next, next};
 use super::{Back, StreamRoutes, close, streams};
 use crate::answer::Failure;
 use crate::connection::{Accepted, Connections};
@@ -16,21 +17,23 @@ use crate::line::Line;
 use crate::socket::Socket;
 
 impl Connections {
-    /// Serves a connection: streams on the fast path, other requests by hyper.
+    /// Serves a connection: short requests and these streams on the fast path, all others by hyper.
     #[expect(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice")]
     pub(crate) fn both_lanes(
         self: Arc<Self>,
-        routes: Arc<dyn StreamRoutes>,
+        routes: Option<Arc<dyn StreamRoutes>>,
         mut line: Line<Socket>,
         accepted: Accepted,
     ) -> impl Future<Output = Result<(), Failure>> + Send + 'static {
         async move {
             // Box everything that precedes a stream, so that an open stream takes no memory for it.
-            let first = Box::pin(
-                self.within_header_timeout(next(&mut line, Some(&*routes)), &accepted.lifetime),
-            )
+            let first = Box::pin(self.within_header_timeout(
+                next(&mut line, Some(lane(routes.as_ref()))),
+                &accepted.lifetime,
+            ))
             .await;
             let mut next = first.unwrap_or(Next::End);
+            let mut idle = Idle::default();
             loop {
                 next = match next {
                     Next::End => return Ok(()),
@@ -38,14 +41,14 @@ impl Connections {
                         let keep_alive = accepted.lifetime.keep_alive()
                             && !wants_close(request.headers())
                             && !self.is_leaving();
+                        // Only streams of these routes are taken from the line.
+                        let Some(own) = &routes else { return Ok(()) };
+                        idle.clear();
                         self.status.answer_on_fast_path();
                         match self.admit(&*request, &accepted.peer) {
                             Ok(exchange) => {
                                 let client = exchange.client();
-                                routes
-                                    .write(*request, client, &mut line, keep_alive)
-                                    .await?
-                                    .await?;
+                                own.write(*request, client, &mut line, keep_alive).await?.await?;
                             }
                             Err(refusal) => {
                                 streams::write(*refusal, &mut line, keep_alive).await?.await?;
@@ -55,15 +58,29 @@ impl Connections {
                             Box::pin(close(line, false)).await;
                             return Ok(());
                         }
-                        Box::pin(self.next_request(&mut line, Some(&*routes), &accepted)).await?
+                        let lane = Some(lane(routes.as_ref()));
+                        Box::pin(self.next_request(&mut line, lane, &accepted, &mut idle)).await?
+                    }
+                    Next::Whole(request) => {
+                        let answering = self.answer_whole(request, &mut line, &accepted);
+                        if !Box::pin(answering).await? {
+                            Box::pin(close(line, false)).await;
+                            return Ok(());
+                        }
+                        let lane = Some(lane(routes.as_ref()));
+                        Box::pin(self.next_request(&mut line, lane, &accepted, &mut idle)).await?
                     }
                     hypers => {
-                        let lending =
-                            Arc::clone(&self).lend(line, hypers, Some(&*routes), &accepted);
+                        let lending = Arc::clone(&self).lend(
+                            line,
+                            hypers,
+                            Some(lane(routes.as_ref())),
+                            &accepted,
+                        );
                         match Box::pin(lending).await? {
-                            Back::Own(back, request) => {
+                            Back::Own(back, own) => {
                                 line = back;
-                                Next::Own(request)
+                                own
                             }
                             Back::Ended => return Ok(()),
                         }
@@ -74,11 +91,16 @@ impl Connections {
     }
 }
 
+fn lane(routes: Option<&Arc<dyn StreamRoutes>>) -> Lane<'_> {
+    routes.map_or(Lane::Short, |routes| Lane::Streams(&**routes))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    type Serve<F> = fn(Arc<Connections>, Arc<dyn StreamRoutes>, Line<Socket>, Accepted) -> F;
+    type Serve<F> =
+        fn(Arc<Connections>, Option<Arc<dyn StreamRoutes>>, Line<Socket>, Accepted) -> F;
 
     fn size<F>(_: Serve<F>) -> usize {
         size_of::<F>()

@@ -5,8 +5,6 @@ use std::time::Duration;
 use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version};
 
-use crate::connection::Lifetime;
-
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// The margin by which the header is shorter than the idle timeout, for a request that is in
@@ -17,33 +15,31 @@ const ON_ITS_WAY: Duration = Duration::from_secs(1);
 /// Without it, a client that keeps connections longer than the server would send requests on
 /// connections that the server is closing.
 #[derive(Clone, Debug)]
-pub(super) struct KeepAlive(Option<HeaderValue>);
+pub(crate) struct KeepAlive(Option<HeaderValue>);
 
 impl KeepAlive {
-    pub(super) fn new(idle_timeout: Duration, lifetime: &Lifetime) -> Self {
+    pub(crate) fn new(idle_timeout: Duration) -> Self {
         let seconds = idle_timeout.saturating_sub(ON_ITS_WAY).as_secs();
-        let is_kept = lifetime.keep_alive() && seconds > 0;
-        let value = is_kept.then(|| HeaderValue::try_from(format!("timeout={seconds}")).ok());
+        let value = (seconds > 0).then(|| HeaderValue::try_from(format!("timeout={seconds}")).ok());
         Self(value.flatten())
     }
 
-    /// Returns the header for the answer to this request.
-    pub(super) fn of<B>(&self, request: &Request<B>) -> Self {
-        let is_kept = request.version() == Version::HTTP_11 && !wants_close(request.headers());
-        Self(self.0.clone().filter(|_| is_kept))
-    }
-
     /// Adds the header to an answer that keeps its connection open and is not a stream.
-    pub(super) fn tell<B>(self, response: &mut Response<B>) {
+    pub(super) fn tell<B>(&self, response: &mut Response<B>) {
         let headers = response.headers_mut();
         let is_stream = headers.get(CONTENT_TYPE).is_some_and(|of| of == "text/event-stream");
-        if let Some(value) = self.0
+        if let Some(value) = &self.0
             && !is_stream
             && !headers.contains_key(CONNECTION)
         {
-            headers.insert(KEEP_ALIVE, value);
+            headers.insert(KEEP_ALIVE, value.clone());
         }
     }
+}
+
+/// Returns `true` if the client expects the connection to stay open after the answer.
+pub(super) fn expects_keep_alive<B>(request: &Request<B>) -> bool {
+    request.version() == Version::HTTP_11 && !wants_close(request.headers())
 }
 
 /// Returns `true` if the client asks to close the connection after the answer.

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Sleep;
 
 use super::LINGER;
-use super::keep_alive::KeepAlive;
+use super::keep_alive::expects_keep_alive;
 use super::lent::{Answered, AtEnd, Lent, Loan, Stage};
 use crate::answer::{AppError, Keeping, Pinned};
 use crate::connection::{Accepted, Connections, SEND_BUFFER};
@@ -64,7 +64,7 @@ impl<'a, I: AsyncRead + AsyncWrite + Unpin + Send + 'static> Lending<'a, I> {
             loan: Arc::clone(&loan),
             answered: loan.lock().answered(),
             is_refused: accepted.lifetime.is_refused(),
-            keep_alive: KeepAlive::new(connections.idle_timeout, &accepted.lifetime),
+            keep_alive: accepted.lifetime.keep_alive(),
         };
         let io = TokioIo::new(Lent::new(Arc::clone(&loan)));
         Self {
@@ -149,7 +149,8 @@ struct Answers<I> {
     loan: Arc<Mutex<Loan<I>>>,
     answered: Answered,
     is_refused: bool,
-    keep_alive: KeepAlive,
+    /// `true` if the connection may stay open after an answer.
+    keep_alive: bool,
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Service<Request<Incoming>> for Answers<I> {
@@ -160,13 +161,16 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Service<Request<Incoming>> for Answers<I
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.loan.lock().begin();
-        let keep_alive = self.keep_alive.of(&request);
+        let keep_alive = self.keep_alive && expects_keep_alive(&request);
         let answered = self.answered.clone();
+        let connections = Arc::clone(&self.connections);
         let responding =
-            Arc::clone(&self.connections).respond(request, Arc::clone(&self.peer), self.is_refused);
+            Arc::clone(&connections).respond(request, Arc::clone(&self.peer), self.is_refused);
         Box::pin(async move {
             let mut response = responding.await?;
-            keep_alive.tell(&mut response);
+            if keep_alive {
+                connections.keep_alive.tell(&mut response);
+            }
             Ok(response.map(|body| answered.after(body)))
         })
     }

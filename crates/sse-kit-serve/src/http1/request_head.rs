@@ -2,23 +2,30 @@
 
 use std::io;
 
+use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::streams::StreamRoutes;
 use crate::line::{Line, has_head};
+use crate::request_body::RequestBody;
 
 /// The maximum size of a head, in bytes. It is hyper's limit; hyper answers requests beyond it.
 const MAX_HEAD: usize = 16 * 1024;
 /// The maximum number of headers, as in hyper.
 const MAX_HEADERS: usize = 100;
 
+/// The maximum size of a body that is answered without hyper, in bytes.
+const MAX_WHOLE: u64 = 16 * 1024;
+
 /// The next request of a client, as far as its head says.
 #[derive(Debug)]
 pub(crate) enum Next {
     /// A stream for the fast path; its head was taken out of the line.
     Own(Box<Request<()>>),
+    /// Another request for the fast path; its head and body were taken out of the line.
+    Whole(Box<Request<RequestBody>>),
     /// A request for hyper, with the length of its head and body. All of it stays in the line.
     Hyper(u64),
     /// A request whose length only hyper can tell, or that hyper refuses. hyper gets the rest of
@@ -28,12 +35,38 @@ pub(crate) enum Next {
     End,
 }
 
+/// The requests that the fast path of a connection answers.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(feature = "fast-path"),
+    expect(dead_code, reason = "without a fast path no connection has one")
+)]
+pub(crate) enum Lane<'a> {
+    /// Short requests that change something, such as a `POST`. A `GET` may be for a stream.
+    Short,
+    /// These streams, and all short requests.
+    Streams(&'a dyn StreamRoutes),
+}
+
+/// The path that answers a request, and the length of the request.
+#[derive(Debug)]
+enum Found {
+    /// A stream for the fast path, with the length of its head.
+    Stream { request: Request<()>, head: usize },
+    /// Another request for the fast path, all of which is here.
+    Whole { request: Request<()>, head: usize, body: usize },
+    /// A request for hyper, or one for the fast path whose body is not here.
+    Sized { head: usize, body: u64, is_for_lane: bool },
+    /// A request whose length only hyper can tell.
+    Unsized,
+}
+
 /// Reads the head of the next request.
 ///
 /// # Cancel safety
 ///
 /// Cancel safe: bytes that were read stay in the line.
-pub(crate) async fn next<I>(line: &mut Line<I>, lane: Option<&dyn StreamRoutes>) -> io::Result<Next>
+pub(crate) async fn next<I>(line: &mut Line<I>, lane: Option<Lane<'_>>) -> io::Result<Next>
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
@@ -46,23 +79,82 @@ where
     if line.early().is_empty() {
         return Ok(Next::End);
     }
+    let found = match find(line.early(), lane) {
+        Found::Sized { head, body, is_for_lane: true } if fill_whole(line, head, body)? => {
+            find(line.early(), lane)
+        }
+        found => found,
+    };
+    Ok(match found {
+        Found::Stream { request, head } => {
+            line.skip(head);
+            Next::Own(Box::new(request))
+        }
+        Found::Whole { request, head, body } => {
+            let bytes = Bytes::copy_from_slice(&line.early()[head..head + body]);
+            line.skip(head + body);
+            Next::Whole(Box::new(request.map(|()| RequestBody::whole(bytes))))
+        }
+        Found::Sized { head, body, .. } => Next::Hyper(body.saturating_add(head as u64)),
+        Found::Unsized => Next::Rest,
+    })
+}
+
+/// Looks at a request, and decides which path answers it.
+fn find(bytes: &[u8], lane: Option<Lane<'_>>) -> Found {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
-    let Ok(httparse::Status::Complete(length)) = parsed.parse(line.early()) else {
-        return Ok(Next::Rest);
+    let Ok(httparse::Status::Complete(head)) = parsed.parse(bytes) else {
+        return Found::Unsized;
     };
-    if let Some(lane) = lane.filter(|_| parsed.method == Some("GET"))
-        && let Some(request) = request(&parsed)
-        && is_plain(&request)
-        && lane.takes(&request)
-    {
-        line.skip(length);
-        return Ok(Next::Own(Box::new(request)));
+    let Some(body) = body_length(&parsed) else { return Found::Unsized };
+    let Some(lane) = lane.filter(|lane| lane.may_take(&parsed, body)) else {
+        return Found::Sized { head, body, is_for_lane: false };
+    };
+    let length = usize::try_from(body).ok().filter(|body| bytes.len() - head >= *body);
+    let Some(body_here) = length else {
+        return Found::Sized { head, body, is_for_lane: true };
+    };
+    match request(&parsed) {
+        Some(request) if request.method() == Method::GET && lane.is_stream(&request) => {
+            Found::Stream { request, head }
+        }
+        Some(request) => Found::Whole { request, head, body: body_here },
+        None => Found::Sized { head, body, is_for_lane: false },
     }
-    Ok(match body_length(&parsed) {
-        Some(body) => Next::Hyper(body.saturating_add(length as u64)),
-        None => Next::Rest,
-    })
+}
+
+impl Lane<'_> {
+    /// Returns `true` if the fast path may answer a request whose body has this length.
+    fn may_take(self, parsed: &httparse::Request<'_, '_>, body: u64) -> bool {
+        let has_length = || parsed.headers.iter().any(|header| is(header, &CONTENT_LENGTH));
+        body <= MAX_WHOLE
+            && match parsed.method {
+                // An answer to `HEAD` has the headers of a body that it does not have.
+                Some("HEAD") => false,
+                Some("GET") => matches!(self, Self::Streams(_)) && !has_length(),
+                _ => true,
+            }
+    }
+
+    fn is_stream(self, request: &Request<()>) -> bool {
+        matches!(self, Self::Streams(routes) if routes.takes(request))
+    }
+}
+
+/// Reads the rest of a body that is here but was not read with the head. Returns `true` if the line
+/// has all of the request now.
+fn fill_whole<I>(line: &mut Line<I>, head: usize, body: u64) -> io::Result<bool>
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+{
+    let whole = head.saturating_add(usize::try_from(body).unwrap_or(usize::MAX));
+    while line.early().len() < whole {
+        if !line.fill_now(whole - line.early().len())? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Returns the length of a request's body if a single `Content-Length`, or its absence, defines it:
@@ -71,11 +163,10 @@ fn body_length(parsed: &httparse::Request<'_, '_>) -> Option<u64> {
     let mut length = 0;
     let mut is_told = false;
     for header in &*parsed.headers {
-        let is = |name: HeaderName| header.name.eq_ignore_ascii_case(name.as_str());
-        if is(TRANSFER_ENCODING) || is(UPGRADE) || is(EXPECT) {
+        if [TRANSFER_ENCODING, UPGRADE, EXPECT].iter().any(|name| is(header, name)) {
             return None;
         }
-        if is(CONTENT_LENGTH) {
+        if is(header, &CONTENT_LENGTH) {
             let digits = str::from_utf8(header.value).ok()?;
             if is_told || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
                 return None;
@@ -86,6 +177,10 @@ fn body_length(parsed: &httparse::Request<'_, '_>) -> Option<u64> {
         }
     }
     (parsed.method != Some("CONNECT")).then_some(length)
+}
+
+fn is(header: &httparse::Header<'_>, name: &HeaderName) -> bool {
+    header.name.eq_ignore_ascii_case(name.as_str())
 }
 
 /// Returns the request; `None` if it is not HTTP/1.1.
@@ -104,15 +199,10 @@ fn request(parsed: &httparse::Request<'_, '_>) -> Option<Request<()>> {
     Some(request)
 }
 
-/// Returns `true` if the request has no body and asks for a plain response.
-fn is_plain(request: &Request<()>) -> bool {
-    let more = [CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE, EXPECT];
-    request.method() == Method::GET && !more.iter().any(|name| request.headers().contains_key(name))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::{AnswerBody, AppError, Pinned};
 
     fn parse(head: &[u8]) -> Option<(Request<()>, usize)> {
         with_parsed(head, |parsed, length| Some((request(parsed)?, length))).flatten()
@@ -160,22 +250,76 @@ mod tests {
         assert_eq!(request.uri(), "/events?topic=a%20b");
         let values: Vec<_> = request.headers().get_all("x").iter().collect();
         assert_eq!(values, [&b"1"[..], &b"\xff"[..]]);
-        assert!(is_plain(&request));
-    }
-
-    #[test]
-    fn what_is_not_plain_is_for_hyper() {
-        for line in ["Content-Length: 0", "Transfer-Encoding: chunked", "Upgrade: h2c", "Expect: x"]
-        {
-            let head = format!("GET / HTTP/1.1\r\n{line}\r\n\r\n");
-            assert!(!is_plain(&parse(head.as_bytes()).unwrap().0), "{line}");
-        }
-        assert!(!is_plain(&parse(b"POST / HTTP/1.1\r\n\r\n").unwrap().0));
         let wrong = ["GET / HTTP/1.0\r\n\r\n", "GET /\r\n\r\n", "GET / HTTP/1.1\r\n x: y\r\n\r\n"];
         for head in wrong.into_iter().chain(["GET / HTTP/1.1\r\nx", "\0", ""]) {
             assert!(parse(head.as_bytes()).is_none(), "{head:?}");
         }
         let many = format!("GET / HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(MAX_HEADERS + 1));
         assert!(parse(many.as_bytes()).is_none());
+    }
+
+    /// The path `/s` is a stream.
+    struct OneStream;
+
+    impl StreamRoutes for OneStream {
+        fn takes(&self, request: &Request<()>) -> bool {
+            request.uri().path() == "/s"
+        }
+
+        fn answer(
+            &self,
+            _: Request<()>,
+            _: std::net::SocketAddr,
+        ) -> Pinned<'static, Result<http::Response<AnswerBody>, AppError>> {
+            Box::pin(std::future::pending())
+        }
+
+        #[cfg(feature = "fast-path")]
+        fn write<'a>(
+            &self,
+            _: Request<()>,
+            _: std::net::SocketAddr,
+            _: &'a mut Line<crate::socket::Socket>,
+            _: bool,
+        ) -> Pinned<'a, io::Result<Pinned<'a, io::Result<()>>>> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[test]
+    fn the_fast_path_has_streams_and_what_is_all_here() {
+        let long = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n", MAX_WHOLE + 1);
+        let long = long + &"x".repeat(20_000);
+        for (request, path) in [
+            ("GET /s HTTP/1.1\r\n\r\n", "stream of 19"),
+            ("GET / HTTP/1.1\r\n\r\nGET", "whole of 18 and 0"),
+            ("POST /s HTTP/1.1\r\n\r\n", "whole of 20 and 0"),
+            ("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET", "whole of 38 and 3"),
+            ("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nab", "3 bytes, later on the lane"),
+            (&long, "16385 bytes"),
+            ("HEAD /s HTTP/1.1\r\n\r\n", "0 bytes"),
+            ("GET /s HTTP/1.0\r\n\r\n", "0 bytes"),
+            ("GET /s HTTP/1.1\r\nContent-Length: 0\r\n\r\n", "0 bytes"),
+            ("GET /s HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", "unknown"),
+            ("POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n", "unknown"),
+            ("CONNECT x:1 HTTP/1.1\r\n\r\n", "unknown"),
+            ("nonsense\r\n\r\n", "unknown"),
+        ] {
+            let found = match find(request.as_bytes(), Some(Lane::Streams(&OneStream))) {
+                Found::Stream { head, .. } => format!("stream of {head}"),
+                Found::Whole { head, body, .. } => format!("whole of {head} and {body}"),
+                Found::Sized { body, is_for_lane: true, .. } => {
+                    format!("{body} bytes, later on the lane")
+                }
+                Found::Sized { body, .. } => format!("{body} bytes"),
+                Found::Unsized => "unknown".to_owned(),
+            };
+            assert_eq!(found, path, "{request:.80}");
+            let by_hyper = find(request.as_bytes(), None);
+            assert!(matches!(by_hyper, Found::Sized { is_for_lane: false, .. } | Found::Unsized));
+            let without_streams = find(request.as_bytes(), Some(Lane::Short));
+            let is_whole = matches!(without_streams, Found::Whole { .. });
+            assert_eq!(is_whole, path.starts_with("whole") && request.starts_with("POST"));
+        }
     }
 }

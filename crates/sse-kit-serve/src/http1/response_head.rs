@@ -1,11 +1,11 @@
 //! Encodes the head of a response.
 
-use std::time::SystemTime;
-
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
 use http::response::Parts;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, StatusCode};
 use http_body::Body;
+
+use super::date;
 
 /// The way in which a client finds the end of a response ([RFC 9112, section 6.3][spec]).
 ///
@@ -33,48 +33,51 @@ impl Framing {
 }
 
 /// Encodes a head. It replaces `Content-Length` and `Transfer-Encoding` headers of the app.
-pub(crate) fn response_head(mut parts: Parts, framing: Framing, keep_alive: bool) -> Vec<u8> {
-    let headers = &mut parts.headers;
-    headers.remove(CONTENT_LENGTH);
-    headers.remove(TRANSFER_ENCODING);
-    match framing {
-        Framing::Nothing => {}
-        Framing::Length(length) => _ = headers.insert(CONTENT_LENGTH, length.into()),
-        Framing::Chunked => {
-            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-        }
-    }
-    if !keep_alive {
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    if !headers.contains_key(DATE) {
-        let now = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now()));
-        headers.extend(now.ok().map(|now| (DATE, now)));
-    }
+pub(crate) fn response_head(parts: &Parts, framing: Framing, keep_alive: bool) -> Vec<u8> {
     let mut head = Vec::with_capacity(512);
     head.extend_from_slice(b"HTTP/1.1 ");
     head.extend_from_slice(parts.status.as_str().as_bytes());
     head.push(b' ');
     head.extend_from_slice(parts.status.canonical_reason().unwrap_or_default().as_bytes());
     head.extend_from_slice(b"\r\n");
+    let mut has_date = false;
     for (name, value) in &parts.headers {
-        line(&mut head, name, value);
+        has_date |= name == DATE;
+        let is_ours = name == CONTENT_LENGTH
+            || name == TRANSFER_ENCODING
+            || (name == CONNECTION && !keep_alive);
+        if !is_ours {
+            line(&mut head, name, value.as_bytes());
+        }
+    }
+    if !has_date {
+        date::with_now(|now| line(&mut head, &DATE, now));
+    }
+    match framing {
+        Framing::Nothing => {}
+        Framing::Length(length) => {
+            line(&mut head, &CONTENT_LENGTH, itoa::Buffer::new().format(length).as_bytes());
+        }
+        Framing::Chunked => line(&mut head, &TRANSFER_ENCODING, b"chunked"),
+    }
+    if !keep_alive {
+        line(&mut head, &CONNECTION, b"close");
     }
     head.extend_from_slice(b"\r\n");
     head
 }
 
-fn line(head: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+fn line(head: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
     head.extend_from_slice(name.as_str().as_bytes());
     head.extend_from_slice(b": ");
-    head.extend_from_slice(value.as_bytes());
+    head.extend_from_slice(value);
     head.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use http::Response;
+    use http::{HeaderValue, Response};
     use http_body_util::{Empty, Full, StreamBody};
 
     use super::*;
@@ -83,7 +86,7 @@ mod tests {
         let (mut parts, body) = response.into_parts();
         parts.headers.insert(DATE, HeaderValue::from_static("now"));
         let framing = Framing::new(&parts, &body);
-        String::from_utf8(response_head(parts, framing, keep_alive)).unwrap()
+        String::from_utf8(response_head(&parts, framing, keep_alive)).unwrap()
     }
 
     #[test]
@@ -129,7 +132,7 @@ mod tests {
     fn there_is_a_date() {
         let (parts, body) = Response::new(Empty::<Bytes>::new()).into_parts();
         let head =
-            response_head(parts, Framing::new(&Response::new(()).into_parts().0, &body), true);
+            response_head(&parts, Framing::new(&Response::new(()).into_parts().0, &body), true);
         let head = String::from_utf8(head).unwrap();
         let date = head.lines().find_map(|line| line.strip_prefix("date: ")).unwrap();
         assert!(httpdate::parse_http_date(date).is_ok(), "{date}");

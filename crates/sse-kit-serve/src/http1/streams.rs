@@ -43,7 +43,7 @@ pub(crate) trait StreamRoutes: Send + Sync {
     ) -> Pinned<'a, io::Result<Pinned<'a, io::Result<()>>>>;
 }
 
-impl fmt::Debug for dyn StreamRoutes {
+impl fmt::Debug for dyn StreamRoutes + '_ {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("StreamRoutes")
     }
@@ -103,7 +103,7 @@ where
 {
     let (parts, body) = response.into_parts();
     let framing = Framing::new(&parts, &body);
-    let head = response_head(parts, framing, keep_alive);
+    let head = response_head(&parts, framing, keep_alive);
     Box::pin(ready(Ok(Box::pin(BodyWriter::new(head, framing, body, line)) as Pinned<'_, _>)))
 }
 

@@ -1,0 +1,200 @@
+//! The instructions of a whole server per delivery, counted by valgrind while the load generator publishes.
+//!
+//! The microbenchmarks end where the hub's crates do; here the requests, the sockets and the runtime count
+//! too. Of two runs that differ in the number of messages only, the difference is what the messages take.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use super::callgrind::Callgrind;
+use super::name;
+use super::peer::Peer;
+use super::server::{Address, Server};
+use super::tables::{markdown, number};
+use crate::process;
+use crate::workspace::cargo;
+
+/// The most that a count may grow, as a ratio.
+const LIMIT: f64 = 1.05;
+
+/// Messages of the shorter run, and of the longer one.
+const MESSAGES: [u32; 2] = [200, 1_200];
+
+/// A load, one message at a time.
+struct Load {
+    title: &'static str,
+    connections: u32,
+    topics: u32,
+    payload: u32,
+    gzip: bool,
+}
+
+const LOADS: [Load; 3] = [
+    Load {
+        title: "a message to one connection of 100",
+        connections: 100,
+        topics: 100,
+        payload: 128,
+        gzip: false,
+    },
+    Load {
+        title: "a delivery of a message to 100",
+        connections: 100,
+        topics: 1,
+        payload: 128,
+        gzip: false,
+    },
+    Load {
+        title: "the same, 1 KiB, compressed",
+        connections: 100,
+        topics: 1,
+        payload: 1_024,
+        gzip: true,
+    },
+];
+
+/// The servers that cargo builds.
+const PEERS: [Peer; 4] = [Peer::Hub, Peer::HubLane, Peer::Epoll, Peer::Axum];
+
+/// Counts, and prints a table.
+pub(super) fn run() -> Result<()> {
+    let callgrind = Callgrind::install()?;
+    let folder = Build::of(&callgrind, callgrind.workspace().root())?;
+    let peers = PEERS.iter().map(|&peer| name(&peer));
+    let mut lines =
+        vec![std::iter::once("instructions per delivery".to_owned()).chain(peers).collect()];
+    for load in &LOADS {
+        let mut line = vec![load.title.to_owned()];
+        for peer in PEERS {
+            let count = (!load.gzip || peer.compresses()).then(|| folder.count(peer, load));
+            line.push(count.transpose()?.map_or("–".to_owned(), |count| number(count, 0)));
+        }
+        lines.push(line);
+    }
+    println!("{}", markdown(&lines));
+    Ok(())
+}
+
+/// Counts with the hub of another checkout and with ours; fails when one takes more here.
+pub(super) fn check(callgrind: &Callgrind, before: &Path) -> Result<()> {
+    let builds =
+        [Build::of(callgrind, before)?, Build::of(callgrind, callgrind.workspace().root())?];
+    let mut faults = Vec::new();
+    let titles = ["instructions per delivery", "peer", "before", "here"].map(str::to_owned);
+    let mut lines = vec![titles.to_vec()];
+    for load in &LOADS {
+        for peer in [Peer::Hub, Peer::HubLane] {
+            let [then, now] = [builds[0].count(peer, load)?, builds[1].count(peer, load)?];
+            let [then_shown, now_shown] = [then, now].map(|count| number(count, 0));
+            let peer = name(&peer);
+            if now > then * LIMIT {
+                let title = load.title;
+                faults.push(format!("{title}, {peer}: {now_shown} instead of {then_shown}"));
+            }
+            lines.push(vec![load.title.to_owned(), peer, then_shown, now_shown]);
+        }
+    }
+    println!("{}", markdown(&lines));
+    ensure!(faults.is_empty(), "the hub takes more instructions\n{}", faults.join("\n"));
+    Ok(())
+}
+
+/// The servers of a checkout, and what loads them.
+struct Build {
+    servers: PathBuf,
+    generator: PathBuf,
+    /// Valgrind's file.
+    counts: PathBuf,
+}
+
+impl Build {
+    fn of(callgrind: &Callgrind, folder: &Path) -> Result<Self> {
+        let workspace = callgrind.workspace();
+        let ours = workspace.target_dir();
+        let is_ours = folder == workspace.root();
+        let target = if is_ours { ours.to_owned() } else { folder.join("target") };
+        let mut build = cargo("build");
+        build.args(["--release", "--package", "sse-hub"]).env("CARGO_TARGET_DIR", &target);
+        if is_ours {
+            build.args(["--package", "fanbench"]);
+        }
+        process::run(build.current_dir(folder))?;
+        Ok(Self {
+            servers: target.join("release"),
+            generator: ours.join("release/fanbench"),
+            counts: ours.join("callgrind.out"),
+        })
+    }
+
+    /// Returns the instructions of one delivery.
+    fn count(&self, peer: Peer, load: &Load) -> Result<f64> {
+        let [fewer, more] = MESSAGES.map(|messages| self.run(peer, load, messages));
+        let instructions = more?.checked_sub(fewer?).context("more messages took less")?;
+        let deliveries = (MESSAGES[1] - MESSAGES[0]) * (load.connections / load.topics);
+        #[expect(clippy::cast_precision_loss, reason = "far fewer instructions than that")]
+        Ok(instructions as f64 / f64::from(deliveries))
+    }
+
+    /// Returns the instructions of a server from its start to its end.
+    fn run(&self, peer: Peer, load: &Load, messages: u32) -> Result<u64> {
+        let (program, options): (_, &[&str]) = match peer {
+            Peer::HubLane => ("hub", &["--threads=1", "--fast-path"]),
+            Peer::Epoll => ("peer-epoll", &[]),
+            Peer::Axum => ("peer-axum", &["--threads=1"]),
+            _ => ("hub", &["--threads=1"]),
+        };
+        let mut valgrind = Command::new("valgrind");
+        valgrind.args(["--quiet", "--tool=callgrind"]);
+        valgrind.arg(format!("--callgrind-out-file={}", self.counts.display()));
+        valgrind.arg(self.servers.join(program)).args(["--listen", "127.0.0.1:0"]).args(options);
+        if load.gzip {
+            valgrind.arg("--gzip");
+        }
+        let mut server = Server::start(&mut valgrind, Address::InItsFirstLine)?;
+        let address = server.address()?.to_string();
+        let mut generator = Command::new(&self.generator);
+        generator.args(["fan-out", "--sleep", "--settle-ms", "100", "--warm-up", "20"]);
+        generator.args(["--server", &address, "--pid", &server.pid().to_string()]);
+        for (option, value) in [
+            ("--connections", load.connections),
+            ("--topics", load.topics),
+            ("--payload", load.payload),
+            ("--messages", messages),
+        ] {
+            generator.args([option, &value.to_string()]);
+        }
+        if load.gzip {
+            generator.arg("--gzip");
+        }
+        process::output(&mut generator)?;
+        server.stop()?;
+        let counts = fs::read_to_string(&self.counts).context("valgrind has counted nothing")?;
+        total(&counts).context("valgrind's file has no total")
+    }
+}
+
+fn total(counts: &str) -> Option<u64> {
+    counts.lines().rev().find_map(|line| line.strip_prefix("totals: "))?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_total_is_at_the_end() {
+        let file = "version: 1\nevents: Ir\nsummary: 17\n\nfn=(1) main\n3 17\n\ntotals: 1234\n";
+        assert_eq!(total(file), Some(1_234));
+        assert_eq!(total("events: Ir\n"), None);
+    }
+
+    #[test]
+    fn every_load_can_be_had() {
+        for load in LOADS {
+            assert!(load.connections.is_multiple_of(load.topics), "{}", load.title);
+        }
+    }
+}
