@@ -65,6 +65,7 @@ pub(crate) struct Status {
 pub(crate) struct Report {
     pub(crate) all: Counts,
     pub(crate) groups: Counts,
+    pub(crate) replayed: Counts,
     /// From the end of a stream to the hello of the next.
     pub(crate) away: Counts,
     /// From the end of the time that the hub told a client to wait to its hello.

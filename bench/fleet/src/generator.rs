@@ -26,6 +26,10 @@ const OPENING_AT_ONCE: u32 = 64;
 /// The time between two statuses.
 const STATUS_EVERY: Duration = Duration::from_millis(200);
 
+/// The time between two looks at the streams. A generator that waits for the next byte is woken for each, which
+/// a hub pays for on a machine that both share; so every latency may have this much more.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+
 /// How long a client waits that cannot connect, as no hub has told it how long.
 const UNREACHABLE: Duration = Duration::from_millis(500);
 
@@ -111,6 +115,7 @@ impl Generator {
         let mut events = Events::with_capacity(1024);
         let mut status_due = clock::now();
         loop {
+            thread::sleep(LOOK_EVERY);
             let wait = status_due.saturating_sub(clock::now()).min(self.until_due());
             match self.poll.poll(&mut events, Some(wait)) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
@@ -243,6 +248,7 @@ impl Generator {
         Report {
             all: measured.all.take(),
             groups: measured.groups.take(),
+            replayed: measured.replayed.take(),
             away: measured.away.take(),
             reopening: measured.reopening.take(),
             ends: std::mem::take(&mut measured.ends),

@@ -38,6 +38,7 @@ struct Generator {
 pub(crate) struct Reports {
     pub(crate) all: Latencies,
     pub(crate) groups: Latencies,
+    pub(crate) replayed: Latencies,
     pub(crate) away: Latencies,
     pub(crate) reopening: Latencies,
     pub(crate) ends: Ends,
@@ -123,6 +124,7 @@ impl Reports {
     fn add(&mut self, report: &Report) {
         self.all.merge(&report.all);
         self.groups.merge(&report.groups);
+        self.replayed.merge(&report.replayed);
         self.away.merge(&report.away);
         self.reopening.merge(&report.reopening);
         self.ends.add(report.ends);

@@ -145,6 +145,9 @@ impl Outcome {
         })?;
         row("to a group: p50, p99, most", &|phase| quantiles(&phase.reports.groups))?;
         row("to all streams at once: p50, p99, most", &|phase| quantiles(&phase.reports.all))?;
+        row("to streams that were away: p50, p99, most", &|phase| {
+            quantiles(&phase.reports.replayed)
+        })?;
         row("publish, over HTTP: p50, p99, most", &|phase| quantiles(&phase.publishing))?;
         row("attempts to publish that the next hub took", &|phase| phase.retries.to_string())?;
         row("CPUs of the hubs", &|phase| format!("{:.2}", phase.hubs))?;

@@ -26,6 +26,8 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(crate) struct Measured {
     pub(crate) all: Latencies,
     pub(crate) groups: Latencies,
+    /// To streams that were not open when the message was due.
+    pub(crate) replayed: Latencies,
     pub(crate) away: Latencies,
     pub(crate) reopening: Latencies,
     pub(crate) ends: Ends,
@@ -75,6 +77,8 @@ struct Seen {
     told: bool,
     /// When the last stream ended, and until when its hub told the client to wait.
     away: Option<(Duration, Duration)>,
+    /// When the hello of this stream came.
+    greeted: Duration,
 }
 
 impl Stream {
@@ -87,6 +91,7 @@ impl Stream {
             is_open: false,
             told: false,
             away: None,
+            greeted: Duration::ZERO,
         };
         Self { group, connection: None, seen }
     }
@@ -254,7 +259,9 @@ impl Seen {
             self.retry = Duration::from_millis(retry.into());
         }
         match event.name {
+            // A comment, or a heartbeat as an event.
             b"" if event.data.is_empty() => {}
+            b"sse-kit:heartbeat" => {}
             b"" => self.count(event.data, group, now, measured)?,
             b"sse-kit:hello" => self.greet(now, measured),
             b"sse-kit:gap" => measured.gaps += 1,
@@ -273,7 +280,7 @@ impl Seen {
     }
 
     fn greet(&mut self, now: Duration, measured: &mut Measured) {
-        self.is_open = true;
+        (self.is_open, self.greeted) = (true, now);
         if let Some((ended, due)) = self.away.take() {
             measured.away.add(now.saturating_sub(ended));
             measured.reopening.add(now.saturating_sub(due));
@@ -293,11 +300,15 @@ impl Seen {
         if let Some(of) = message.group {
             ensure!(of == group, "a stream of group {group} got a message of group {of}");
             self.of_group.count(message.number);
-            measured.groups.add(latency);
         } else {
             self.all.count(message.number);
-            measured.all.add(latency);
         }
+        let latencies = match message.group {
+            _ if message.due < self.greeted => &mut measured.replayed,
+            Some(_) => &mut measured.groups,
+            None => &mut measured.all,
+        };
+        latencies.add(latency);
         Ok(())
     }
 }
@@ -340,8 +351,8 @@ mod tests {
 
     const NOW: Duration = Duration::from_secs(10);
 
-    fn message(group: Option<u32>, number: u32) -> String {
-        Message { group, number, due: Duration::from_secs(9) }.data(128)
+    fn message(group: Option<u32>, number: u32, due: u64) -> String {
+        Message { group, number, due: Duration::from_secs(due) }.data(128)
     }
 
     fn event<'a>(name: &'a str, data: &'a str, id: &'a str) -> StreamEvent<'a> {
@@ -352,7 +363,7 @@ mod tests {
     #[test]
     fn a_message_says_what_it_was_made_of() {
         for group in [None, Some(7)] {
-            let (data, due) = (message(group, 3), Duration::from_secs(9));
+            let (data, due) = (message(group, 3, 9), Duration::from_secs(9));
             assert_eq!(data.len(), 128);
             assert_eq!(Message::parse(data.as_bytes()), Some(Message { group, number: 3, due }));
         }
@@ -364,9 +375,10 @@ mod tests {
         let (mut stream, mut measured) = (Stream::new(7), Measured::default());
         let seen = &mut stream.seen;
         seen.away = Some((Duration::from_secs(2), Duration::from_secs(6)));
-        let messages = [message(Some(7), 0), message(None, 1), message(Some(8), 0)];
-        let mut take = |event: StreamEvent<'_>| seen.take(event, 7, NOW, &mut measured);
-        take(event("sse-kit:hello", "{}", "a-0"))?;
+        let messages = [message(Some(7), 0, 12), message(None, 1, 9), message(Some(8), 0, 12)];
+        seen.take(event("sse-kit:hello", "{}", "a-0"), 7, NOW, &mut measured)?;
+        let late = Duration::from_secs(13);
+        let mut take = |event: StreamEvent<'_>| seen.take(event, 7, late, &mut measured);
         take(event("", &messages[0], "a-1"))?;
         take(event("", &messages[1], "a-2"))?;
         take(event("", "", "a-2"))?;
@@ -377,9 +389,10 @@ mod tests {
         assert!(seen.is_open && seen.told);
         let (all, (group, of_group)) = (stream.all().lost(2), stream.of_group());
         assert_eq!((all, group, of_group.lost(1)), (1, 7, 0));
-        let seconds = [&measured.away, &measured.reopening, &measured.groups]
-            .map(|latencies| latencies.quantile(1.0).as_secs_f64().round());
-        assert!(seconds.iter().zip([8.0, 4.0, 1.0]).all(|(a, b)| (a - b).abs() < 0.1));
+        let Measured { away, reopening, replayed, groups, all, .. } = &measured;
+        let seconds = [away, reopening, replayed, groups]
+            .map(|latencies| latencies.quantile(1.0).as_secs_f64().round() as u64);
+        assert_eq!((seconds, all.len()), ([8, 4, 4, 1], 0));
         assert_eq!(measured.received, 2);
         Ok(())
     }
