@@ -110,9 +110,13 @@ impl<'a> Fleet<'a> {
         usage.add(Part::Redis, redis.pid());
         let start = |_| HubProcess::start(plan, &redis.url());
         let hubs = (0..plan.hubs).map(start).collect::<Result<Vec<_>>>()?;
-        hubs.iter().for_each(|hub| usage.add(Part::Hub, hub.pid()));
         let generators = Generators::start(plan, limits)?;
-        generators.pids().into_iter().for_each(|pid| usage.add(Part::Generator, pid));
+        for hub in &hubs {
+            usage.add(Part::Hub, hub.pid());
+        }
+        for pid in generators.pids() {
+            usage.add(Part::Generator, pid);
+        }
         let live = hubs.iter().map(|hub| Some(hub.address())).collect();
         let (status, sampled) = (Status::default(), Instant::now());
         Ok(Self { plan, hubs, live, generators, usage, status, sampled, most_lag: 0, redis })

@@ -15,7 +15,7 @@ use crate::plan::{Lane, Plan};
 const SHUTDOWN_DELAY: &str = "10";
 
 /// A hub that does not answer within this is not waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A hub's process. Killed when dropped.
 #[derive(Debug)]

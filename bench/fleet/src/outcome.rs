@@ -96,8 +96,8 @@ impl Outcome {
     }
 
     fn per_stream(&self, kib: impl Fn(&Memories) -> u64) -> f64 {
-        let grown = kib(&self.idle) as f64 - kib(&self.before) as f64;
-        grown / f64::from(self.plan.streams)
+        let grown = kib(&self.idle).saturating_sub(kib(&self.before));
+        float(grown) / f64::from(self.plan.streams)
     }
 }
 
@@ -141,7 +141,7 @@ impl Outcome {
         };
         row("time", &|phase| format!("{:.0} s", phase.took.as_secs_f64()))?;
         row("messages received per second", &|phase| {
-            format!("{:.0}", phase.received as f64 / phase.took.as_secs_f64())
+            format!("{:.0}", float(phase.received) / phase.took.as_secs_f64())
         })?;
         row("to a group: p50, p99, most", &|phase| quantiles(&phase.reports.groups))?;
         row("to all streams at once: p50, p99, most", &|phase| quantiles(&phase.reports.all))?;
@@ -166,7 +166,7 @@ impl Outcome {
         writeln!(f, "\n| hub | streams | replaced | ended | all streams back | exit code |")?;
         writeln!(f, "|---|---|---|---|---|---|")?;
         for (nth, restart) in self.restarts.iter().enumerate() {
-            let Restart { streams, ended, code, replaced, back } = restart;
+            let Restart { streams, ended, code, replaced, back } = *restart;
             let code = code.map_or_else(|| "killed".to_owned(), |code| code.to_string());
             let [replaced, ended, back] = [replaced, ended, back].map(|time| time.as_secs_f64());
             let nth = nth + 1;
@@ -211,6 +211,11 @@ fn duration(duration: Duration) -> String {
         ms if ms < 1_000.0 => format!("{ms:.0} ms"),
         ms => format!("{:.1} s", ms / 1_000.0),
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]
+fn float(count: u64) -> f64 {
+    count as f64
 }
 
 fn mib(kib: u64) -> String {

@@ -192,15 +192,9 @@ impl Publisher {
 
     fn attempt(&mut self, topic: &str, number: u32, data: &str) -> Result<()> {
         let hub = self.hub()?;
-        let (_, socket) = match self.connection.take().filter(|(address, _)| *address == hub) {
-            Some(connection) => self.connection.insert(connection),
-            None => {
-                let socket = TcpStream::connect_timeout(&hub, ANSWER)?;
-                socket.set_nodelay(true)?;
-                socket.set_read_timeout(Some(ANSWER))?;
-                self.connection.insert((hub, socket))
-            }
-        };
+        let kept = self.connection.take().filter(|(address, _)| *address == hub);
+        let connection = kept.map_or_else(|| connect(hub), Ok)?;
+        let (_, socket) = self.connection.insert(connection);
         let request = format!(
             "POST /publish?topic={topic} HTTP/1.1\r\nHost: {hub}\r\nContent-Type: text/plain\r\n\
              Idempotency-Key: {topic}-{number}\r\nContent-Length: {}\r\n\r\n{data}",
@@ -220,6 +214,13 @@ impl Publisher {
         let mut hubs = hubs.iter().cycle().skip(first).take(hubs.len()).flatten();
         hubs.next().copied().context("there is no hub")
     }
+}
+
+fn connect(hub: SocketAddr) -> Result<(SocketAddr, TcpStream)> {
+    let socket = TcpStream::connect_timeout(&hub, ANSWER)?;
+    socket.set_nodelay(true)?;
+    socket.set_read_timeout(Some(ANSWER))?;
+    Ok((hub, socket))
 }
 
 /// Whether the server keeps the connection.
