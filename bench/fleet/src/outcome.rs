@@ -151,6 +151,14 @@ impl Outcome {
         row("publish, over HTTP: p50, p99, most", &|phase| quantiles(&phase.publishing))?;
         row("attempts to publish that the next hub took", &|phase| phase.retries.to_string())?;
         row("CPUs of the hubs", &|phase| format!("{:.2}", phase.hubs))?;
+        row("CPU of the hubs for each message received", &|phase| {
+            let rate = float(phase.received) / phase.took.as_secs_f64();
+            if rate > 0.0 {
+                format!("{:.1} µs", phase.hubs / rate * 1e6)
+            } else {
+                "–".to_owned()
+            }
+        })?;
         row("CPUs of Redis", &|phase| format!("{:.2}", phase.redis))?;
         row("CPUs of generators and publishers", &|phase| format!("{:.2}", phase.generators))?;
         row("CPUs of other programs, and stolen", &|phase| {
