@@ -409,7 +409,7 @@ async fn stats_count_and_health_is_well() {
 
 #[tokio::test]
 async fn sigterm_says_goodbye_ends_every_stream_and_exits_with_0() {
-    for (signal, options, spread) in [("TERM", "", 5), ("INT", "--reconnect-spread 0", 0)] {
+    for (signal, options, spread) in [("TERM", "", 5), ("INT", "--reconnect-spread 1", 1)] {
         // Nobody waits for the whole delay: that would be longer than the test does.
         let mut hub = Server::start(&format!("--shutdown-delay 600 {options}")).await;
         let mut streams = Vec::new();

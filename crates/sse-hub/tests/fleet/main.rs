@@ -42,7 +42,6 @@ fn a_generator() {
 
 fn hubs_restart_and_nothing_is_lost(lane: Lane) {
     let outcome = fleet::run(&plan(lane)).expect("nothing stops");
-    println!("{outcome}");
     outcome.check().expect("every message comes once, in order");
     assert_eq!(outcome.gaps(), 0);
     // Nobody could have lost what was never sent.
