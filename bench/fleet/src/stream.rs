@@ -295,7 +295,6 @@ impl Seen {
         measured: &mut Measured,
     ) -> Result<()> {
         let message = Message::parse(data).context("a message is damaged")?;
-        measured.received += 1;
         let latency = now.saturating_sub(message.due);
         if let Some(of) = message.group {
             ensure!(of == group, "a stream of group {group} got a message of group {of}");
@@ -309,6 +308,7 @@ impl Seen {
             None => &mut measured.all,
         };
         latencies.add(latency);
+        measured.received += 1;
         Ok(())
     }
 }
