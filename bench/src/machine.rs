@@ -76,7 +76,7 @@ impl Machine {
         }
     }
 
-    /// Returns what is wrong with it.
+    /// Returns its faults.
     pub(super) fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         if let Some(idle) = self.idle_percent.filter(|idle| *idle < IDLE) {

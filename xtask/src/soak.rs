@@ -1,5 +1,7 @@
 //! `cargo xtask soak`: what a server endures, in full, and random inputs that no run had before.
 
+mod fleet;
+
 use std::env;
 use std::ffi::OsString;
 use std::fs;
@@ -78,6 +80,7 @@ Examples:
   cargo xtask soak
   cargo xtask soak -- goodbye           those with `goodbye` in their name
   cargo xtask soak -- nodes             those of several hubs
+  cargo xtask soak fleet                nothing of these, but 100,000 streams on eight hubs
 
 Environment:
   SSE_KIT_TEST_SEED  a seed of random inputs, to try again what failed
@@ -85,14 +88,27 @@ Environment:
 The tests are given, in their environment:
   SSE_KIT_SOAK       set, when they are to run in full
   SSE_KIT_TEST_SEED  the seed")]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Soak {
+    #[command(subcommand)]
+    alone: Option<Alone>,
+
     /// More for the test programs
     #[arg(last = true)]
     args: Vec<OsString>,
 }
 
+/// A part that runs only when it is named, as it wants the machine for itself.
+#[derive(Debug, clap::Subcommand)]
+enum Alone {
+    Fleet(fleet::Fleet),
+}
+
 impl Soak {
     pub(crate) fn run(&self) -> Result<()> {
+        if let Some(Alone::Fleet(fleet)) = &self.alone {
+            return fleet.run();
+        }
         raise_file_limit()?;
         for tool in [tools::REDIS, tools::POSTGRES] {
             tool.find_or_install()?;

@@ -29,7 +29,7 @@ use crate::publish::{Intake, PublishLimits};
 use crate::reply::{self, Reply};
 use crate::status::{self, Rate, Status};
 
-/// After how long clients come back that were sent away: at most this, at random.
+/// After how long clients come back that were refused: at most this, at random.
 const COME_BACK_WITHIN: Duration = Duration::from_secs(5);
 
 /// The maximum number of open streams of status pages.
@@ -96,7 +96,7 @@ impl HubApp {
         let shutdown = Shutdown::builder()
             .hub(events.clone())
             .hub(status.stream.clone())
-            .goodbye(GoodbyePolicy::ComeBack(ReconnectSpread::Within(COME_BACK_WITHIN)))
+            .goodbye(GoodbyePolicy::ComeBack(ReconnectSpread::Within(options.reconnect_spread())))
             .pre_drain(options.pre_drain())
             .shutdown_delay(options.shutdown_delay())
             .deadline(options.pre_drain() + options.shutdown_delay())

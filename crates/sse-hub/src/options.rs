@@ -57,6 +57,9 @@ pub(crate) struct Options {
     /// Seconds that clients have to read the events left for them, on shutdown.
     #[arg(long, value_name = "SECS", default_value_t = 1.0, value_parser = seconds)]
     shutdown_delay: f64,
+    /// Seconds over which clients come back after a shutdown, at random.
+    #[arg(long, value_name = "SECS", default_value_t = 5.0, value_parser = seconds)]
+    reconnect_spread: f64,
     /// Seconds for which it serves on after a signal, while it says that it is not ready.
     #[arg(long, value_name = "SECS", default_value_t = 0.0, value_parser = seconds)]
     pre_drain: f64,
@@ -165,6 +168,10 @@ impl Options {
 
     pub(crate) fn shutdown_delay(&self) -> Duration {
         Duration::from_secs_f64(self.shutdown_delay)
+    }
+
+    pub(crate) fn reconnect_spread(&self) -> Duration {
+        Duration::from_secs_f64(self.reconnect_spread)
     }
 
     pub(crate) fn pre_drain(&self) -> Duration {

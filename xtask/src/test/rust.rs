@@ -29,6 +29,7 @@ pub(super) const LEFT_OUT: &[&str] = &[
     "sse-hub endurance",
     "sse-hub endurance_fast_path",
     "sse-hub fast_path",
+    "sse-hub fleet",
     "sse-hub proxies",
     "sse-kit-postgres postgres",
     "sse-kit-redis log",

@@ -1,6 +1,6 @@
-//! What one writes in Rust today: axum's `Sse` over `tokio::sync::broadcast`, one channel
+//! The usual app in Rust today: axum's `Sse` over `tokio::sync::broadcast`, one channel
 //! per topic. A subscriber that lags loses events. Allocator, runtime, socket options and buffers are those
-//! of the hub, so that none of these is what is compared.
+//! of the hub, so that the comparison is of the rest.
 #![expect(clippy::print_stdout, reason = "where it listens is said on stdout")]
 
 use std::collections::HashMap;

@@ -411,9 +411,9 @@ async fn stats_count_and_health_is_well() {
 
 #[tokio::test]
 async fn sigterm_says_goodbye_ends_every_stream_and_exits_with_0() {
-    for signal in ["TERM", "INT"] {
+    for (signal, options, spread) in [("TERM", "", 5), ("INT", "--reconnect-spread 1", 1)] {
         // Nobody waits for the whole delay: that would be longer than the test does.
-        let mut hub = Server::start("--shutdown-delay 600").await;
+        let mut hub = Server::start(&format!("--shutdown-delay 600 {options}")).await;
         let mut streams = Vec::new();
         for _ in 0..20 {
             streams.push(hub.open("topic=a").await);
@@ -424,7 +424,7 @@ async fn sigterm_says_goodbye_ends_every_stream_and_exits_with_0() {
             assert_eq!(stream.data().await, "last");
             let goodbye = stream.next_decoded().await;
             assert!(
-                matches!(goodbye, Some(Decoded::Retry(delay)) if delay <= Duration::from_secs(5))
+                matches!(goodbye, Some(Decoded::Retry(delay)) if delay <= Duration::from_secs(spread))
             );
             assert_eq!(stream.message().await.name, "sse-kit:shutdown");
             assert_eq!(stream.next().await, None, "and a proper end");
