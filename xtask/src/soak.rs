@@ -41,7 +41,7 @@ const RANDOM: &[(&str, &[&str])] = &[
     ("sse-kit-schedules", &["--test=schedules"]),
     ("sse-kit-dispatch", &["--test=patterns"]),
     ("sse-kit-htmx", &["--lib", "--test=escaping", "--test=placement"]),
-    ("sse-kit-http", &["--lib", "--test=hostile", "--test=shared_streams"]),
+    ("sse-kit-http", &["--lib", "--test=gzip_windows", "--test=hostile", "--test=shared_streams"]),
     ("sse-kit-serve", &["--test=lanes"]),
     ("sse-kit-monitor", &["--test=data_block"]),
     ("sse-kit-tabs", &["--test=settings"]),

@@ -32,7 +32,7 @@ type Hook<A, T> = Box<dyn Fn(A) -> BoxFuture<'static, Result<T, HookError>> + Se
 /// let hub = Hub::builder()
 ///     .on_broadcast(|draft| {
 ///         let is_secret = draft.event().data().contains("password");
-///         Ok(if is_secret { Verdict::Veto } else { Verdict::Keep })
+///         if is_secret { Verdict::Veto } else { Verdict::Keep }
 ///     })
 ///     .build()?;
 /// let news: Topic = "news".parse()?;

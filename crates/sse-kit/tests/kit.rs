@@ -434,15 +434,19 @@ async fn nothing_is_copied_or_parsed_again_on_the_way_from_an_event_to_its_page(
     let mut page = kit.hub().subscribe("job:done".parse::<Topic>()?).open()?;
 
     let event = DomainEvent::of(&done("x"))?;
-    let (text, event_type) = (address(&event), event.full_type().as_str().as_ptr());
+    let text = address(&event);
     kit.emit(event).await?;
 
     let stages = ["filter", "transformer", "middleware", "handler", "preprocessor"];
     assert_eq!(*seen.lock(), stages.map(|stage| (stage, text)));
-    let Some(Delivery::Entry(entry)) = in_time("an event", page.recv()).await else {
-        panic!("not an event")
-    };
-    let topics = entry.audience().topics();
-    assert_eq!(topics[0].as_str().as_ptr(), event_type, "the topic is the event's type itself");
+    kit.emit(DomainEvent::of(&done("y"))?).await?;
+    let mut names = Vec::new();
+    for _ in 0..2 {
+        let Some(Delivery::Entry(entry)) = in_time("an event", page.recv()).await else {
+            panic!("not an event")
+        };
+        names.push(entry.audience().topics()[0].as_str().as_ptr());
+    }
+    assert_eq!(names[0], names[1], "events of a topic share its name");
     Ok(())
 }

@@ -8,7 +8,7 @@ use sse_kit::axum::{self as live, Error, Live};
 use sse_kit::htmx::{ElementId, Endpoint, Html, Update};
 use sse_kit::{EventData, Hub, Page, SseKit};
 
-/// An event of the counter. The type names its event type once, and its topic has the same name.
+/// An event: the new count. The type names its event type once, and its topic has the same name.
 #[derive(Serialize, Deserialize)]
 struct Counted(u64);
 
