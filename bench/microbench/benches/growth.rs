@@ -34,6 +34,20 @@ fn older_events(n: usize) -> World {
     World::with(n, |world| world.publish_and_take(n, |_| Event::new("x")))
 }
 
+/// A full history, whose topic has dropped as many events as it keeps: a few more, and the hub tidies up.
+fn kept_events(n: usize) -> World {
+    World::with_history(n, n, |world| world.publish_and_take(2 * n, |_| Event::new("x")))
+}
+
+/// Topics with a full history beside the one that is used, which has dropped so many events that the hub
+/// tidies up after a few more.
+fn full_topics(n: usize) -> World {
+    World::with_history(n, 1, |world| {
+        world.publish_to(n, |n| format!("u:{n}"));
+        world.publish_and_take(3 * n, |_| Event::new("x"));
+    })
+}
+
 fn other_connections(n: usize) -> World {
     World::new(n).connected(n, |n| format!("u:{n}"))
 }
@@ -63,6 +77,8 @@ fn watched_rooms(n: usize) -> World {
 #[benches::other_topics(args = [1_000, 10_000], setup = other_topics)]
 #[benches::alike_topics(args = [1_000, 10_000], setup = alike_topics)]
 #[benches::older_events(args = [1_000, 10_000], setup = older_events)]
+#[benches::kept_events(args = [1_000, 10_000], setup = kept_events)]
+#[benches::full_topics(args = [1_000, 10_000], setup = full_topics)]
 #[benches::other_connections(args = [1_000, 10_000], setup = other_connections)]
 #[benches::other_patterns(args = [1_000, 10_000], setup = other_patterns)]
 #[benches::alike_patterns(args = [100, 1_000], setup = alike_patterns)]

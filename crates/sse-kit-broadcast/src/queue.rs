@@ -1,5 +1,7 @@
 //! The queue of one connection.
 
+mod taking;
+
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -9,11 +11,10 @@ use sse_kit_event::{ConnectionId, Epoch, EventId};
 use tokio::time::Instant;
 
 use crate::connection_stats::ConnectionStats;
-use crate::delivery::Delivery;
 use crate::ending::{CloseReason, ConnectionState, Goodbye};
 use crate::entry::Entry;
 use crate::mode::{Behind, CatchingUp, CaughtUp, Mode};
-use crate::offer::{Offer, Taken};
+use crate::offer::Offer;
 use crate::queue_limits::QueueLimits;
 use crate::replay::Missed;
 use crate::slow_consumer::SlowConsumer;
@@ -358,37 +359,6 @@ impl Queue {
         self.wake();
     }
 
-    /// Returns the next delivery, or why there is none; stores `waker` if nothing is waiting.
-    pub(crate) fn take(&mut self, waker: &Waker) -> Taken {
-        if let Some(through) = self.dropped_through.take() {
-            let from = Some(self.delivered_through);
-            let gap = Gap::new(from, through, GapReason::Dropped);
-            return Taken::Delivery(Delivery::Gap(gap));
-        }
-        if let Some(item) = self.waiting.pop() {
-            return Taken::Delivery(self.taken(item));
-        }
-        if self.behind().is_some() {
-            return Taken::Behind;
-        }
-        if let Some(goodbye) = self.goodbye.take() {
-            return Taken::Delivery(Delivery::Goodbye(goodbye));
-        }
-        if self.end.is_some() {
-            return Taken::End;
-        }
-        self.keep_waker(waker);
-        Taken::Nothing
-    }
-
-    /// Stores the waker of a waiting subscriber; reuses the old one if both wake the same task.
-    fn keep_waker(&mut self, waker: &Waker) {
-        match &mut self.waker {
-            Some(kept) => kept.clone_from(waker),
-            none => *none = Some(waker.clone()),
-        }
-    }
-
     pub(crate) fn state(&self) -> ConnectionState {
         if self.is_ending() || self.draining.is_some() {
             return ConnectionState::Ending;
@@ -420,36 +390,6 @@ impl Queue {
     /// After a shutdown a stream still catches up; after any other end the client resumes later.
     fn may_catch_up(&self) -> bool {
         matches!(self.end, None | Some(CloseReason::Shutdown))
-    }
-
-    fn taken(&mut self, item: Item) -> Delivery {
-        match item {
-            Item::Entry(entry) => {
-                self.delivered_through = entry.id;
-                self.taken_events += 1;
-                Delivery::Entry(entry)
-            }
-            Item::Direct(frame) => {
-                self.taken_events += 1;
-                Delivery::Direct(*frame)
-            }
-            Item::Gap(gap) => Delivery::Gap(*gap),
-            Item::Heartbeat => Delivery::Heartbeat { position: self.new_position() },
-        }
-    }
-
-    /// Returns the position through which everything was taken; `None` if more is there to take.
-    pub(crate) fn taken_through(&self) -> Option<EventId> {
-        let has_all =
-            self.waiting.is_empty() && !self.is_behind() && self.dropped_through.is_none();
-        has_all.then(|| self.id(self.offered_through))
-    }
-
-    /// Returns the position through which the client has everything, if it does not know it yet.
-    fn new_position(&mut self) -> Option<EventId> {
-        let position = self.taken_through().filter(|new| *new != self.delivered_through)?;
-        self.delivered_through = position;
-        Some(position)
     }
 
     /// Returns `true` if there is no room for a frame. A single event always fits, however large.

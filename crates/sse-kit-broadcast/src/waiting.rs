@@ -84,6 +84,16 @@ impl Waiting {
         self.items.front()?.as_ref()
     }
 
+    /// Returns the first gap, if no entry waits before it.
+    pub(crate) fn leading_gap(&self) -> Option<&Gap> {
+        let leading = self.items.iter().flatten().find_map(|item| match item {
+            Item::Gap(gap) => Some(Some(&**gap)),
+            Item::Entry(_) => Some(None),
+            Item::Direct(_) | Item::Heartbeat => None,
+        });
+        leading.flatten()
+    }
+
     #[inline]
     pub(crate) fn push(&mut self, item: Item) {
         if let Some(frame) = item.frame() {

@@ -37,7 +37,12 @@ impl World {
 
     /// As [`World::new`], filled before that.
     pub(crate) fn with(n: usize, fill: impl FnOnce(&mut Self)) -> Self {
-        let mut world = Self::empty(n);
+        Self::with_history(n, 2 * n + 1_000, fill)
+    }
+
+    /// As [`World::with`], with a history of so many events of each topic.
+    pub(crate) fn with_history(n: usize, history: usize, fill: impl FnOnce(&mut Self)) -> Self {
+        let mut world = Self::empty(n, history);
         fill(&mut world);
         world.missed_from = world.hub.cursor().into();
         world.publish_and_take(MISSED, |_| Event::new("x"));
@@ -47,17 +52,17 @@ impl World {
 
     /// A hub in which a client missed `n` events, and nobody else is there.
     pub(crate) fn missed(n: usize, to: impl Fn(usize) -> String) -> Self {
-        let mut world = Self::empty(n);
+        let mut world = Self::empty(n, 2 * n + 1_000);
         world.listening.clear();
         world.publish_to(n, to);
         world
     }
 
-    fn empty(n: usize) -> Self {
+    fn empty(n: usize, history: usize) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime = runtime.expect("a runtime");
         let within = runtime.enter();
-        let builder = Hub::builder().heartbeat(None).shards(1).history(2 * n + 1_000);
+        let builder = Hub::builder().heartbeat(None).shards(1).history(history);
         let hub = builder.max_patterns_per_prefix(2 * n).build().expect("good settings");
         drop(within);
         let listen = |_| hub.subscribe(topic(OWN)).open().expect("it is open");

@@ -1,16 +1,19 @@
 //! What may happen to a hub, in any order.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::subsequence;
-use sse_kit_broadcast::{Goodbye, SlowConsumer};
+use sse_kit_broadcast::{Goodbye, SlowConsumer, Start};
 use sse_kit_event::Topic;
 
 /// The topics that events are published to.
 pub(crate) const TOPICS: [&str; 5] = ["a", "b", "c:1", "c:2", "c:1:x"];
 /// Many of them match one and the same topic.
 const PATTERNS: [&str; 7] = ["c:*", "c:**", "c:1*:**", "**", "*", "*:**", "**:1"];
+/// The topics that may have a length of history of their own.
+pub(crate) const OF_THEIR_OWN: &str = "c:*";
 const KEYS: [&str; 2] = ["k", "l"];
 
 /// How many clients there are. Each has an id of its own, and comes and goes.
@@ -20,6 +23,8 @@ pub(crate) const CLIENTS: usize = 6;
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) history: usize,
+    /// How much of it the topics have that match [`OF_THEIR_OWN`].
+    pub(crate) history_for: Option<usize>,
     /// In [`units`](Action::Pass) of time.
     pub(crate) history_age: Option<u32>,
     pub(crate) history_bytes: Option<usize>,
@@ -88,6 +93,16 @@ pub(crate) enum Action {
     Pass(u32),
     Disconnect {
         client: usize,
+        goodbye: Option<Goodbye>,
+    },
+    /// Its stream ends by itself, as one that is too old.
+    Finish {
+        client: usize,
+        goodbye: Goodbye,
+    },
+    /// The log begins an epoch that lacks so many events of the one before, or all of them.
+    BeginEpoch {
+        lacks: Option<u64>,
     },
     ShutDown(Goodbye),
 }
@@ -99,6 +114,8 @@ pub(crate) struct Join {
     pub(crate) policy: SlowConsumer,
     pub(crate) queue: usize,
     pub(crate) resume: Resume,
+    /// Where it starts if it resumes from nowhere.
+    pub(crate) start: Start,
     /// Its earlier connection is still open, and finds itself replaced.
     pub(crate) replaces: bool,
 }
@@ -125,12 +142,13 @@ pub(crate) enum Resume {
 pub(crate) fn stories() -> impl Strategy<Value = (Settings, Vec<Action>)> {
     let few = (settings(1..4, 0..1), actions(1, 120));
     let crowd = (settings(1..2, 280..700), actions(20, 60));
-    prop_oneof![5 => few, 1 => crowd]
+    prop_oneof![8 => few, 1 => crowd]
 }
 
 fn settings(shards: Range<usize>, crowd: Range<usize>) -> impl Strategy<Value = Settings> {
     let limits = (
         prop_oneof![1 => Just(0), 4 => 1..4_usize, 2 => Just(50)],
+        proptest::option::weighted(0.2, 0..3_usize),
         proptest::option::weighted(0.3, 1..4_u32),
         proptest::option::weighted(0.3, 500..6000_usize),
         proptest::option::weighted(0.2, 30..200_usize),
@@ -138,9 +156,11 @@ fn settings(shards: Range<usize>, crowd: Range<usize>) -> impl Strategy<Value = 
     );
     (limits, shards, proptest::bool::weighted(0.3), crowd).prop_map(
         |(limits, shards, heartbeat, crowd)| {
-            let (history, history_age, history_bytes, queue_bytes, log_buffer) = limits;
+            let (history, history_for, history_age, history_bytes, queue_bytes, log_buffer) =
+                limits;
             Settings {
                 history,
+                history_for,
                 history_age,
                 history_bytes,
                 queue_bytes,
@@ -174,7 +194,11 @@ fn action(crowd_leaves: u32) -> impl Strategy<Value = Action> {
         10 => (1..4_usize).prop_map(Action::Yield),
         4 => Just(Action::Settle),
         3 => (1..3_u32).prop_map(Action::Pass),
-        2 => client.prop_map(|client| Action::Disconnect { client }),
+        2 => (client.clone(), proptest::option::of(goodbye()))
+            .prop_map(|(client, goodbye)| Action::Disconnect { client, goodbye }),
+        2 => (client, goodbye()).prop_map(|(client, goodbye)| Action::Finish { client, goodbye }),
+        2 => proptest::option::weighted(0.7, 0..9_u64)
+            .prop_map(|lacks| Action::BeginEpoch { lacks }),
         1 => Just(Action::ShutDown(Goodbye::StayAway)),
     ]
 }
@@ -188,16 +212,32 @@ fn join() -> impl Strategy<Value = Join> {
         2 => Just(SlowConsumer::Disconnect),
     ];
     let topics = subsequence(all, 0..6);
-    (0..CLIENTS, topics, policy, 1..5_usize, resume(), proptest::bool::weighted(0.3)).prop_map(
-        |(client, topics, policy, queue, resume, replaces)| Join {
+    let from = (resume(), start());
+    (0..CLIENTS, topics, policy, 1..5_usize, from, proptest::bool::weighted(0.3)).prop_map(
+        |(client, topics, policy, queue, (resume, start), replaces)| Join {
             client,
             topics,
             policy,
             queue,
             resume,
+            start,
             replaces,
         },
     )
+}
+
+fn start() -> impl Strategy<Value = Start> {
+    prop_oneof![
+        3 => Just(Start::Now),
+        3 => Just(Start::All),
+        1 => (0..6_usize).prop_map(Start::Last),
+        1 => Just(Start::PerKey),
+    ]
+}
+
+fn goodbye() -> impl Strategy<Value = Goodbye> {
+    let later = (0..9_u64).prop_map(|secs| Goodbye::ComeBack { within: Duration::from_secs(secs) });
+    prop_oneof![Just(Goodbye::StayAway), later]
 }
 
 fn resume() -> impl Strategy<Value = Resume> {

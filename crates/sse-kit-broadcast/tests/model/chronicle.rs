@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use sse_kit_broadcast::Hub;
-use sse_kit_event::{ConnectionId, Event, EventId, Topic};
+use sse_kit_event::{ConnectionId, Epoch, Event, EventId, Topic, Topics};
 
-use crate::actions::Settings;
+use crate::actions::{OF_THEIR_OWN, Settings};
+use crate::epochs::Epochs;
 
 /// Where an event goes: a topic, or everybody.
 pub(crate) type Address = Option<Topic>;
@@ -23,15 +24,18 @@ pub(crate) struct Written {
     at: u32,
     /// History no longer has it.
     pub(crate) trimmed: bool,
+    /// The epoch that lacks it.
+    pub(crate) lost: Option<usize>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Chronicle {
     settings: Settings,
     costs: Costs,
-    /// By offset, from 1 on.
+    pub(crate) epochs: Epochs,
+    /// By number, from 1 on.
     written: Vec<Written>,
-    /// The offsets that history still has.
+    /// The numbers of what history still has.
     kept: BTreeMap<Address, VecDeque<u64>>,
     pub(crate) bytes: usize,
     pub(crate) now: u32,
@@ -39,15 +43,16 @@ pub(crate) struct Chronicle {
 
 impl Chronicle {
     pub(crate) fn new(settings: Settings, costs: Costs) -> Self {
-        Self { settings, costs, written: Vec::new(), kept: BTreeMap::new(), bytes: 0, now: 0 }
+        let (epochs, written, kept) = (Epochs::new(), Vec::new(), BTreeMap::new());
+        Self { settings, costs, epochs, written, kept, bytes: 0, now: 0 }
     }
 
     pub(crate) fn position(&self) -> u64 {
         self.written.len() as u64
     }
 
-    pub(crate) fn at(&self, offset: u64) -> Option<&Written> {
-        self.written.get(usize::try_from(offset.checked_sub(1)?).ok()?)
+    pub(crate) fn at(&self, number: u64) -> Option<&Written> {
+        self.written.get(usize::try_from(number.checked_sub(1)?).ok()?)
     }
 
     pub(crate) fn write(
@@ -58,7 +63,15 @@ impl Chronicle {
         frame: Bytes,
     ) {
         let at = self.now;
-        let written = Written { address: address.clone(), key, except, frame, at, trimmed: false };
+        let written = Written {
+            address: address.clone(),
+            key,
+            except,
+            frame,
+            at,
+            trimmed: false,
+            lost: None,
+        };
         self.bytes += self.costs.of(&written);
         self.written.push(written);
         if !self.kept.contains_key(address) {
@@ -66,12 +79,37 @@ impl Chronicle {
         }
         let kept = self.kept.entry(address.clone()).or_default();
         kept.push_back(self.written.len() as u64);
-        if kept.len() > self.settings.history {
+        let kept = kept.len();
+        if kept > self.keeps(address) {
             self.trim(address);
         }
         while self.settings.history_bytes.is_some_and(|limit| self.bytes > limit) {
             self.trim_oldest();
         }
+    }
+
+    /// An epoch begins, which shares all up to an offset of the one before, or nothing. Returns the
+    /// number through which it does.
+    pub(crate) fn begin_epoch(&mut self, epoch: Epoch, shared: Option<EventId>) -> u64 {
+        let through = shared.and_then(|shared| self.epochs.number(shared)).unwrap_or(0);
+        self.epochs.begin(epoch, self.position(), shared.map(EventId::offset));
+        let shared = usize::try_from(through).expect("small");
+        let begun = self.epochs.count() - 1;
+        for written in &mut self.written[shared..] {
+            written.lost.get_or_insert(begun);
+        }
+        for (address, kept) in &mut self.kept {
+            for number in kept.iter().filter(|number| **number > through) {
+                let at = usize::try_from(*number).expect("small") - 1;
+                self.bytes -= self.costs.of(&self.written[at]);
+            }
+            kept.retain(|number| *number <= through);
+            if kept.is_empty() {
+                self.bytes -= self.costs.of_topic(address);
+            }
+        }
+        self.kept.retain(|_, kept| !kept.is_empty());
+        through
     }
 
     /// Time passes, and what is too old goes.
@@ -100,6 +138,11 @@ impl Chronicle {
 
     pub(crate) fn topics_with_history(&self) -> impl Iterator<Item = &Topic> {
         self.kept.keys().filter_map(Option::as_ref)
+    }
+
+    fn keeps(&self, address: &Address) -> usize {
+        let own = address.as_ref().is_some_and(|topic| of_their_own().cover(topic));
+        self.settings.history_for.filter(|_| own).unwrap_or(self.settings.history)
     }
 
     fn oldest(&self) -> Option<(u32, Address)> {
@@ -179,7 +222,7 @@ pub(crate) fn id_of(number: usize) -> ConnectionId {
     format!("client-{number}").parse().expect("it is right")
 }
 
-/// The offset, if the id is of this epoch.
-pub(crate) fn offset_in(epoch: EventId, id: EventId) -> Option<u64> {
-    (id.epoch() == epoch.epoch()).then_some(id.offset())
+/// The topics that may have a length of history of their own.
+pub(crate) fn of_their_own() -> Topics {
+    Topics::parse([OF_THEIR_OWN]).expect("it is right")
 }

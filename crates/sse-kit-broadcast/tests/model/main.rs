@@ -1,13 +1,18 @@
-//! Joins, leaves, publishes, lags, trims and resumes in random orders: what each subscriber is
-//! given is checked against a plain model of the log.
+//! Joins, leaves, publishes, lags, trims, ends, new epochs and resumes in random orders: what each
+//! subscriber is given is checked against a plain model of the log.
 //!
 //! A subscriber is polled by hand, so that it lags when the test wants it to, and the fan-out tasks
-//! run when the test lets them. The rules are in `client.rs`.
+//! run when the test lets them. The rules are in `client.rs` and `gaps.rs`; `epochs.rs` says which
+//! event an id names, after all the epochs that there were.
 
 mod actions;
 mod chronicle;
 mod client;
 mod comings;
+mod epochs;
+mod gaps;
+mod joining;
+mod log;
 mod world;
 
 use proptest::prelude::*;
@@ -24,7 +29,7 @@ fn config() -> ProptestConfig {
         max_shrink_iters: 20_000,
         max_shrink_time: 30_000,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(REGRESSIONS))),
-        ..cases(500)
+        ..cases(350)
     }
 }
 

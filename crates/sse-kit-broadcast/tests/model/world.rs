@@ -8,17 +8,18 @@ use parking_lot::Mutex;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use sse_kit_broadcast::{
-    CloseReason, ConnectionState, Goodbye, Hub, MemoryLog, PublishError, Receipt, SendError,
-    SlowConsumer, SubscribeError,
+    CloseReason, ConnectionState, Goodbye, Hub, PublishError, Receipt, SendError, SlowConsumer,
+    Start,
 };
-use sse_kit_event::control::{Gap, GapReason};
-use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic, Topics};
+use sse_kit_event::{Epoch, Event, EventId, Topic};
 use tokio::task::coop::unconstrained;
 
 use crate::actions::{Action, CLIENTS, Join, Resume, Settings, TOPICS};
-use crate::chronicle::{Address, Chronicle, Costs, id_of};
+use crate::chronicle::{Address, Chronicle, Costs, id_of, of_their_own};
 use crate::client::{Checked, Circumstances, Client};
 use crate::comings::{self, Comings};
+use crate::epochs;
+use crate::log::ModelLog;
 
 /// A unit of time. History is trimmed once a second, so a few seconds more or less make no
 /// difference in the middle of it.
@@ -26,18 +27,19 @@ const UNIT: Duration = Duration::from_secs(10);
 const CROWD_QUEUE: usize = 2;
 
 pub(crate) struct World {
-    hub: Hub,
-    settings: Settings,
-    chronicle: Chronicle,
+    pub(crate) hub: Hub,
+    log: ModelLog,
+    pub(crate) settings: Settings,
+    pub(crate) chronicle: Chronicle,
     /// The open subscription of each client, and those that were replaced and still read.
-    clients: [Option<Client>; CLIENTS],
-    others: Vec<Client>,
+    pub(crate) clients: [Option<Client>; CLIENTS],
+    pub(crate) others: Vec<Client>,
     /// What a client asked for last, and the newest event it saw.
-    memory: HashMap<usize, (Join, u64)>,
+    pub(crate) memory: HashMap<usize, (Join, EventId)>,
     settled: bool,
-    goodbye: Option<Goodbye>,
-    serials: u64,
-    comings: Comings,
+    pub(crate) goodbye: Option<Goodbye>,
+    pub(crate) serials: u64,
+    pub(crate) comings: Comings,
     heard_by_hooks: Arc<Mutex<Comings>>,
     /// Of those who are no longer there.
     entries_taken: u64,
@@ -49,9 +51,9 @@ impl World {
         let costs = Costs::measure().await;
         let heard_by_hooks = Arc::new(Mutex::new(Comings::new()));
         let (comes, goes) = (Arc::clone(&heard_by_hooks), Arc::clone(&heard_by_hooks));
+        let log = ModelLog::new(Epoch::new(epochs::FIRST));
         let mut builder = Hub::builder()
-            // The same each time: how long an id is depends on it.
-            .log(MemoryLog::with_epoch(Epoch::new(0x5eed)))
+            .log(log.clone())
             .history(settings.history)
             .log_buffer(settings.log_buffer)
             .shards(settings.shards)
@@ -75,6 +77,9 @@ impl World {
                 builder = builder.history_age_for(topic, own);
             }
         }
+        if let Some(events) = settings.history_for {
+            builder = builder.history_for(of_their_own(), events);
+        }
         if let Some(bytes) = settings.history_bytes {
             builder = builder.history_bytes(bytes);
         }
@@ -84,6 +89,7 @@ impl World {
         let hub = builder.build().map_err(|error| TestCaseError::fail(error.to_string()))?;
         let mut world = Self {
             hub,
+            log,
             chronicle: Chronicle::new(settings.clone(), costs),
             clients: Default::default(),
             others: Vec::new(),
@@ -100,13 +106,9 @@ impl World {
         world.settle().await;
         tokio::time::sleep(UNIT / 2).await;
         for _ in 0..world.settings.crowd {
-            let client = world.open(
-                None,
-                topic(TOPICS[0]).into(),
-                &Resume::No,
-                SlowConsumer::Heal,
-                CROWD_QUEUE,
-            )?;
+            let from = (&Resume::No, Start::Now);
+            let limits = (SlowConsumer::Heal, CROWD_QUEUE);
+            let client = world.open(None, topic(TOPICS[0]).into(), from, limits)?;
             world.others.push(client);
         }
         Ok(world)
@@ -155,7 +157,9 @@ impl World {
                 self.chronicle.pass(*units);
                 self.settle().await;
             }
-            Action::Disconnect { client } => self.disconnect(*client)?,
+            Action::Disconnect { client, goodbye } => self.disconnect(*client, *goodbye)?,
+            Action::Finish { client, goodbye } => self.finish(*client, *goodbye),
+            Action::BeginEpoch { lacks } => self.begin_epoch(*lacks)?,
             Action::ShutDown(goodbye) => self.shut_down(*goodbye),
         }
         self.compare()
@@ -206,87 +210,8 @@ impl World {
         Ok(())
     }
 
-    fn join(&mut self, join: &Join) -> Checked {
-        let topics = Topics::parse(&join.topics).expect("they are right");
-        let number = Some(join.client);
-        if self.goodbye.is_some() {
-            let subscribe = self.hub.subscribe(topics).id(id_of(join.client));
-            prop_assert_eq!(subscribe.open().err(), Some(SubscribeError::Closed));
-            return Ok(());
-        }
-        let old = self.clients[join.client].take();
-        if join.replaces {
-            if let Some(mut old) = old {
-                let ending = old.subscription.ending();
-                if !old.gone {
-                    old.gone = true;
-                    self.comings.push((old.serial, Some(ending.unwrap_or(CloseReason::Replaced))));
-                }
-                self.remember(&old);
-                self.others.push(old);
-            }
-        } else if let Some(old) = old {
-            self.leaves(old);
-        }
-        let client = self.open(number, topics, &join.resume, join.policy, join.queue)?;
-        self.memory.insert(join.client, (join.clone(), client.last));
-        self.clients[join.client] = Some(client);
-        Ok(())
-    }
-
-    fn open(
-        &mut self,
-        number: Option<usize>,
-        topics: Topics,
-        resume: &Resume,
-        policy: SlowConsumer,
-        queue: usize,
-    ) -> Checked<Client> {
-        let cursor = self.hub.cursor();
-        let id = |offset| EventId::new(cursor.epoch(), offset);
-        let known = |offset| (Some(LastEventId::from(id(offset))), Some(offset), None);
-        let gap = |from: Option<EventId>, reason| Some(Gap::new(from, cursor, reason));
-        let (sent, resumed, gap_first) = match resume {
-            Resume::No => (None, None, None),
-            Resume::Beginning => known(0),
-            Resume::Now => known(cursor.offset()),
-            Resume::LastSeen => {
-                let seen = number.and_then(|number| self.memory.get(&number));
-                known(seen.map_or(0, |(_, seen)| *seen))
-            }
-            Resume::Somewhere(index) => {
-                let offsets = usize::try_from(cursor.offset()).expect("small") + 1;
-                known(index.index(offsets) as u64)
-            }
-            Resume::Future(by) => {
-                let id = id(cursor.offset() + by);
-                (Some(id.into()), None, gap(Some(id), GapReason::Future))
-            }
-            Resume::OtherEpoch(offset) => {
-                let id = EventId::new(Epoch::new(0), *offset);
-                (Some(id.into()), None, gap(Some(id), GapReason::UnknownEpoch))
-            }
-            Resume::Garbage => (LastEventId::parse(b"x\0"), None, gap(None, GapReason::Malformed)),
-        };
-        let subscribe = self.hub.subscribe(topics).metadata(self.serials);
-        let subscribe = subscribe.slow_consumer(policy).queue(queue).resume(sent);
-        let subscribe = match number {
-            Some(number) => subscribe.id(id_of(number)),
-            None => subscribe,
-        };
-        let opened = subscribe.open();
-        let subscription = opened.map_err(|error| TestCaseError::fail(error.to_string()))?;
-        let begin = resumed.unwrap_or(cursor.offset());
-        prop_assert_eq!(subscription.cursor(), id(begin));
-        self.comings.push((self.serials, None));
-        self.serials += 1;
-        let limits = (policy, queue, self.settings.queue_bytes.unwrap_or(usize::MAX));
-        let world = self.circumstances();
-        Ok(Client::new(subscription, number, limits, resumed, gap_first, &world))
-    }
-
     #[expect(clippy::needless_pass_by_value, reason = "to drop the subscription is to leave")]
-    fn leaves(&mut self, client: Client) {
+    pub(crate) fn leaves(&mut self, client: Client) {
         if !client.gone {
             let why = client.subscription.ending().unwrap_or(CloseReason::ClientGone);
             self.comings.push((client.serial, Some(why)));
@@ -296,9 +221,9 @@ impl World {
         self.gaps_taken += client.gaps_taken;
     }
 
-    fn remember(&mut self, client: &Client) {
+    pub(crate) fn remember(&mut self, client: &Client) {
         if let Some((_, seen)) = client.number.and_then(|number| self.memory.get_mut(&number)) {
-            *seen = client.last;
+            *seen = client.seen;
         }
     }
 
@@ -314,7 +239,7 @@ impl World {
         if let Some(key) = key {
             event = event.with_key(key.parse().expect("it is right"));
         }
-        let id = EventId::new(self.hub.cursor().epoch(), offset);
+        let id = self.chronicle.epochs.id(offset);
         let frame = event.encode().finish(Some(id));
 
         let left_out = except.iter().map(|number| id_of(*number));
@@ -387,15 +312,54 @@ impl World {
         Ok(())
     }
 
-    fn disconnect(&mut self, number: usize) -> Checked {
+    fn disconnect(&mut self, number: usize, goodbye: Option<Goodbye>) -> Checked {
         let client = self.clients[number].as_mut().filter(|client| !client.gone);
         let ending = client.as_ref().and_then(|client| client.subscription.ending());
-        prop_assert_eq!(self.hub.disconnect(&id_of(number)), client.is_some());
+        let id = id_of(number);
+        let ended = match goodbye {
+            Some(goodbye) => self.hub.dismiss(&id, goodbye),
+            None => self.hub.disconnect(&id),
+        };
+        prop_assert_eq!(ended, client.is_some());
         if let Some(client) = client {
             client.gone = true;
+            if ending.is_none() {
+                client.last_word = goodbye;
+            }
             let why = ending.unwrap_or(CloseReason::Disconnected);
             self.comings.push((client.serial, Some(why)));
             prop_assert_eq!(client.subscription.ending(), Some(why));
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, number: usize, goodbye: Goodbye) {
+        let Some(client) = &mut self.clients[number] else { return };
+        let ending = client.subscription.ending();
+        client.subscription.finish(goodbye);
+        if ending.is_none() {
+            client.last_word = Some(goodbye);
+        }
+        if !client.gone {
+            client.gone = true;
+            let why = ending.unwrap_or(CloseReason::Expired);
+            self.comings.push((client.serial, Some(why)));
+        }
+    }
+
+    fn begin_epoch(&mut self, lacks: Option<u64>) -> Checked {
+        let Some(epoch) = self.chronicle.epochs.next().filter(|_| self.goodbye.is_none()) else {
+            return Ok(());
+        };
+        let now_at = self.hub.cursor();
+        let at = |lacks| EventId::new(now_at.epoch(), now_at.offset().saturating_sub(lacks));
+        let shared = lacks.map(at);
+        let begun = self.log.begin_epoch(epoch, shared.map(EventId::offset));
+        prop_assert!(begun.is_ok(), "{begun:?}");
+        let through = self.chronicle.begin_epoch(epoch, shared);
+        self.settled = false;
+        for client in self.clients.iter_mut().flatten().chain(&mut self.others) {
+            client.epoch_begins(through, &self.chronicle.epochs);
         }
         Ok(())
     }
@@ -407,12 +371,12 @@ impl World {
     }
 
     /// Lets the tasks of the hub do all they can do: the clock moves when they are idle.
-    async fn settle(&mut self) {
+    pub(crate) async fn settle(&mut self) {
         tokio::time::sleep(Duration::from_millis(1)).await;
         self.settled = true;
     }
 
-    fn circumstances(&self) -> Circumstances<'_> {
+    pub(crate) fn circumstances(&self) -> Circumstances<'_> {
         self.circumstances_of()(&self.chronicle)
     }
 
@@ -430,8 +394,9 @@ impl World {
                 Some(topic) => self.hub.history(topic, usize::MAX),
                 None => self.hub.broadcast_history(usize::MAX),
             };
-            let offsets: Vec<_> = history.iter().map(|entry| entry.id().offset()).collect();
-            prop_assert_eq!(offsets, self.chronicle.kept(&address), "history of {:?}", address);
+            let number = |id| self.chronicle.epochs.number(id).unwrap_or(0);
+            let numbers: Vec<_> = history.iter().map(|entry| number(entry.id())).collect();
+            prop_assert_eq!(numbers, self.chronicle.kept(&address), "history of {:?}", address);
         }
 
         let present = || self.clients.iter().flatten().chain(&self.others).filter(|c| !c.gone);
