@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::npm;
 use crate::workspace::Workspace;
 
-/// The examples that serve them, and so have an option `--assets DIR`.
+/// The examples that serve them and have an option `--assets DIR`.
 const SERVED_BY: &[&str] = &["chat-axum", "jobs"];
 
 /// Makes sure the files are there; returns the folder that has them.

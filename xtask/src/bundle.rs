@@ -10,7 +10,7 @@ use crate::{browser, npm, process, tools};
 /// Bundle and minify the scripts of the crates
 ///
 /// Writes `dist/*.js` of each crate that has scripts, from the modules in `scripts/`, with the
-/// esbuild of tests/browser. The result is committed: whoever builds the crates needs no node.
+/// esbuild of tests/browser. The result is committed, so that a build of the crates needs no node.
 /// `cargo xtask test scripts` fails when it is out of date.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Bundle {}

@@ -82,7 +82,7 @@ fn is_unreachable(output: &str) -> bool {
     output.contains("failed to fetch advisory database")
 }
 
-/// That everything builds with the oldest Rust that we promise, where rustup has it; returns what could not be
+/// Builds everything with the oldest Rust that we promise, where rustup has it; returns what could not be
 /// checked, and why. Clippy has looked for newer functions of the standard library in any case.
 fn oldest_rust(workspace: &Workspace) -> Result<Option<String>> {
     let version = workspace.rust_version()?;
@@ -101,7 +101,7 @@ fn oldest_rust(workspace: &Workspace) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// The toolchain of that version in rustup's list, whichever its patch release.
+/// Returns the toolchain of that version in rustup's list, whichever its patch release.
 fn toolchain<'a>(installed: &'a str, version: &str) -> Option<&'a str> {
     let names = installed.lines().filter_map(|line| line.split_whitespace().next());
     names.into_iter().find(|name| {

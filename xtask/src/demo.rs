@@ -17,8 +17,8 @@ use crate::workspace::Workspace;
 /// Ctrl-C says goodbye to every page and stops. Events and jobs are kept in target/xtask/demo:
 /// start the demo again, and the pages that are still open go on.
 ///
-/// With --cluster it is three job boards on one Redis, behind a small round-robin: what is
-/// done on one shows on all, and any of them may be killed.
+/// With --cluster it is three job boards on one Redis, behind a small round-robin: each
+/// change shows on all, and any of them may be killed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

@@ -137,7 +137,7 @@ pub(crate) fn write(root: &Path, path: &Path, framework: Framework, htmx_2: bool
     Ok(())
 }
 
-/// The name of the package: that of its folder.
+/// Returns the name of the package: that of its folder.
 fn name_of(path: &Path) -> Result<&str> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);

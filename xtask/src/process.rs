@@ -96,7 +96,7 @@ fn follow(
     let mut child = command.spawn().with_context(|| cannot_start(command))?;
     // The command holds our ends of the pipe, without which reading never ends.
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    // A thread reads, as the other end may stay open for ever.
+    // A thread reads, as the other end may never close.
     let (send, lines) = mpsc::channel();
     let reader = thread::spawn(move || {
         let mut lines = BufReader::new(output).split(b'\n');
@@ -133,7 +133,7 @@ fn cannot_start(command: &Command) -> String {
     format!("cannot start `{}`", line_of(command))
 }
 
-/// The command as one would type it; programs are shortened to their names.
+/// Returns the command as one would type it; programs are shortened to their names.
 fn line_of(command: &Command) -> String {
     let program = std::path::Path::new(command.get_program());
     let mut line = program.file_name().unwrap_or(program.as_os_str()).display().to_string();

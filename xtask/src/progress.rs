@@ -25,7 +25,7 @@ pub fn heading(text: &str) {
     println!("\n== {text}");
 }
 
-/// Does one step of a job, on a line of its own. An error is printed, and comes back as [`Reported`].
+/// Runs one step of a job, on a line of its own. An error is printed, and comes back as [`Reported`].
 pub fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
     print!("{name} ... ");
     stdout().flush()?;

@@ -20,7 +20,7 @@ const SEMVER_CHECKS: &str = "0.51.0";
 ///
 /// Packages every crate, builds each from its package as a user would get it, compares their interfaces with the
 /// last tag (cargo-semver-checks), checks licences, sources and advisories of dependencies (cargo-deny), and
-/// prints the changelog's entry. Commit everything first: a package is made of what is committed. A tool
+/// prints the changelog's entry. Commit everything first: a package has the committed files. A tool
 /// that is missing is installed into the target folder, in a version that is known to work. What cannot be
 /// checked is a failure, and the last lines name it. CONTRIBUTING.md says how to publish.
 #[derive(Debug, clap::Args)]
@@ -62,7 +62,7 @@ impl Release {
 
     /// Packages all crates, and builds each from its package.
     fn package(&self, workspace: &Workspace) -> Result<()> {
-        heading("release: packages, each built from what is in it");
+        heading("release: packages, each built from its own files");
         let mut command = cargo("package");
         command.args(["--workspace", "--locked", "--all-features"]);
         let kept = workspace.packages().iter().filter(|it| !is_published(it));
@@ -142,14 +142,14 @@ impl Outcome {
     }
 }
 
-/// A package that is made of what is not committed can be made by nobody else.
+/// Fails if a file is not committed: nobody else could make a package of it.
 fn ensure_clean() -> Result<()> {
     let status = process::output(Command::new("git").args(["status", "--porcelain"]))?;
     ensure!(status.is_empty(), "commit these first, or remove them:\n{}", status.trim_end());
     Ok(())
 }
 
-/// The version of all crates, which have the same.
+/// Returns the version, which all crates share.
 fn version(workspace: &Workspace) -> Result<String> {
     let mut published = workspace.packages().iter().filter(|it| is_published(it));
     let first = published.next().context("no package is published")?;
@@ -177,7 +177,7 @@ fn print_entry(workspace: &Workspace, version: &str) -> Result<()> {
     Ok(())
 }
 
-/// `PATH` with a folder more, at its end.
+/// Returns `PATH` with a folder more, at its end.
 fn with_folder(folder: PathBuf) -> Result<std::ffi::OsString> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).chain([folder]);

@@ -46,7 +46,7 @@ impl Run {
     }
 }
 
-/// A line for each program, with what it is.
+/// Returns a line for each program, with its description.
 fn listed(programs: &[Program<'_>]) -> String {
     let width = programs.iter().map(|program| program.name.len()).max().unwrap_or(0);
     let line =

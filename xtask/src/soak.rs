@@ -181,7 +181,7 @@ fn begin_apps() -> Result<()> {
     fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))
 }
 
-/// A number that nobody chose: the standard library's hashers begin with one of the system's.
+/// Returns a random number: the standard library's hashers begin with one of the system's.
 fn fresh_seed() -> u64 {
     RandomState::new().hash_one(SEED)
 }

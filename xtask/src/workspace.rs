@@ -22,22 +22,22 @@ impl Workspace {
         Ok(Self { metadata })
     }
 
-    /// The folder of the top-level `Cargo.toml`.
+    /// Returns the folder of the top-level `Cargo.toml`.
     pub fn root(&self) -> &Path {
         self.metadata.workspace_root.as_std_path()
     }
 
-    /// The folder of what cargo builds.
+    /// Returns the folder of cargo's output.
     pub fn target_dir(&self) -> &Path {
         self.metadata.target_directory.as_std_path()
     }
 
-    /// The workspace's own packages; none of what they depend on.
+    /// Returns the workspace's own packages, without their dependencies.
     pub fn packages(&self) -> &[Package] {
         &self.metadata.packages
     }
 
-    /// All packages of the lock file, for every platform: ours, and what they depend on.
+    /// Returns all packages of the lock file, for every platform: ours and their dependencies.
     pub fn locked_packages(&self) -> Result<Vec<Package>> {
         let mut command = MetadataCommand::new();
         command.manifest_path(self.root().join("Cargo.toml"));
@@ -45,20 +45,20 @@ impl Workspace {
         Ok(command.exec().context("cannot read what the lock file names")?.packages)
     }
 
-    /// The oldest Rust that we promise to work with.
+    /// Returns the oldest Rust that we promise to work with.
     pub fn rust_version(&self) -> Result<Version> {
         let versions = self.packages().iter().filter_map(|package| package.rust_version.clone());
         versions.max().context("the workspace has no `rust-version`")
     }
 
-    /// The folder of a package, from the root and with `/` between its parts.
+    /// Returns the folder of a package, from the root and with `/` between its parts.
     pub fn folder(&self, package: &Package) -> String {
         let root = &self.metadata.workspace_root;
         let manifest = package.manifest_path.strip_prefix(root).unwrap_or(&package.manifest_path);
         manifest.parent().map_or_else(String::new, |folder| folder.as_str().replace('\\', "/"))
     }
 
-    /// The programs under `examples/` and `crates/`, in alphabetical order.
+    /// Returns the programs under `examples/` and `crates/`, in alphabetical order.
     pub fn programs(&self) -> Vec<Program<'_>> {
         let mut programs = Vec::new();
         for package in self.packages() {
@@ -77,7 +77,7 @@ impl Workspace {
         programs
     }
 
-    /// The program of that name.
+    /// Returns the program of that name.
     pub fn program(&self, name: &str) -> Result<Program<'_>> {
         let programs = self.programs();
         let names = programs.iter().map(|program| program.name).collect::<Vec<_>>();
@@ -104,7 +104,7 @@ pub fn is_published(package: &Package) -> bool {
     package.publish.as_ref().is_none_or(|registries| !registries.is_empty())
 }
 
-/// The cargo that runs us, with a subcommand.
+/// Returns the cargo that runs us, with a subcommand.
 pub fn cargo(subcommand: &str) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(PathBuf::from(program));

@@ -108,7 +108,7 @@ fn start_node(command: &mut Command) -> Result<(Child, String)> {
     }
 }
 
-/// Says which node has gone, until all have or a signal comes.
+/// Prints which node has gone, until all have or a signal comes.
 fn watch(cluster: &mut Cluster, signals: &mpsc::Receiver<()>) {
     let mut gone = [false; NODES];
     while signals.recv_timeout(Duration::from_millis(200)).is_err() {
@@ -162,7 +162,7 @@ fn terminate(child: &mut Child) {
     }
 }
 
-/// Tells of the first SIGINT or SIGTERM.
+/// Sends a message at the first SIGINT or SIGTERM.
 fn signals() -> Result<mpsc::Receiver<()>> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     let (sender, receiver) = mpsc::channel();

@@ -1,11 +1,11 @@
 //! The entry of one version in a changelog as keepachangelog.com has it.
 
-/// The text of a version's entry, or of what is not released yet; `None` if neither says anything.
+/// Returns the text of a version's entry, or of the unreleased one; `None` if neither says anything.
 pub(super) fn entry<'a>(changelog: &'a str, version: &str) -> Option<&'a str> {
     [version, "Unreleased"].into_iter().find_map(|name| section(changelog, name))
 }
 
-/// From a heading `## [NAME]` to the next of its level.
+/// Returns the text from a heading `## [NAME]` to the next of its level.
 fn section<'a>(changelog: &'a str, name: &str) -> Option<&'a str> {
     let heading = format!("\n## [{name}]");
     let from = changelog.find(&heading)? + 1;

@@ -17,7 +17,7 @@ const OLDEST_NODE: (u32, u32) = (20, 11);
 /// than a job that never ends. No test has a limit of its own.
 const TIMEOUT_MILLISECONDS: u32 = 30 * 60 * 1000;
 
-/// Where node is, if it is new enough.
+/// Finds node, if it is new enough.
 pub(super) fn find() -> Result<PathBuf> {
     let node = tools::NODE.find_or_install()?;
     let version = process::first_line(Command::new(&node).arg("--version"))?;
@@ -30,7 +30,7 @@ pub(super) fn find() -> Result<PathBuf> {
     Ok(node)
 }
 
-/// `node --test`, to which the caller adds what is to be tested, and where.
+/// Returns `node --test`, to which the caller adds the files and the folder.
 pub(super) fn test_runner(node: &Path) -> Command {
     let mut command = Command::new(node);
     command
@@ -61,7 +61,7 @@ pub(super) fn run_counted(
     Ok(tally)
 }
 
-/// Major and minor of `v20.11.1`.
+/// Reads the major and the minor version of `v20.11.1`.
 fn version_of(text: &str) -> Option<(u32, u32)> {
     let mut parts = text.strip_prefix('v')?.split('.');
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
@@ -93,7 +93,7 @@ fn count(report: &str) -> Tally {
     tally
 }
 
-/// What is to be said about a test, or a suite around tests, by its line of the report.
+/// Returns the line to print for a test, or a suite around tests, from its line of the report.
 fn note(line: &str) -> Option<String> {
     let (outcome, test) = line.trim_start().split_once(" - ")?;
     let (outcome, _number) = outcome.rsplit_once(' ')?;

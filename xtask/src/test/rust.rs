@@ -69,21 +69,21 @@ pub(super) fn run_quick(workspace: &Workspace) -> Result<Tally> {
     Ok(tally)
 }
 
-/// The packages whose library says that it is no test: asked for libraries, cargo builds one of it all the same.
+/// Returns the packages whose library says that it is no test: asked for libraries, cargo builds one of it all the same.
 fn untested_libraries(workspace: &Workspace) -> impl Iterator<Item = &Package> {
     let is_untested =
         |package: &&Package| package.targets.iter().any(|target| target.is_lib() && !target.test);
     workspace.packages().iter().filter(is_untested)
 }
 
-/// The names of the targets of tests that are not left out.
+/// Returns the names of the targets of tests that are not left out.
 fn quick_targets(workspace: &Workspace) -> BTreeSet<String> {
     let targets = test_targets(workspace).into_iter();
     let quick = targets.filter(|(program, _)| !LEFT_OUT.contains(&program.as_str()));
     quick.map(|(_, target)| target).collect()
 }
 
-/// The programs of tests in files of their own, by their names, with their targets.
+/// Returns the programs of tests in files of their own, by their names, with their targets.
 fn test_targets(workspace: &Workspace) -> Vec<(String, String)> {
     let of_package = |package: &Package| {
         let folder = workspace.folder(package);
@@ -121,7 +121,7 @@ fn run_all(
     Ok(())
 }
 
-/// A run of a program that finds the servers.
+/// Returns a run of a program that finds the servers.
 fn with(environment: &[(&str, PathBuf)], program: &TestProgram) -> Run {
     let mut run = program.run();
     run.command.envs(environment.iter().map(|(name, path)| (name, path)));
@@ -162,7 +162,7 @@ fn environment(tally: &mut Tally) -> Vec<(&'static str, PathBuf)> {
     environment
 }
 
-/// The doctests, but for those of crates that want none: asked for doctests alone, cargo runs them too.
+/// Runs the doctests, but for those of crates that want none: asked for doctests alone, cargo runs them too.
 fn doctests(workspace: &Workspace) -> Run {
     let has_none = |package: &&Package| {
         package.targets.iter().any(|target| target.is_lib() && !target.doctest)
@@ -195,7 +195,7 @@ fn count(tally: &mut Tally, line: &str) {
     }
 }
 
-/// The number before a word, as in `3 passed; 1 failed;`.
+/// Returns the number before a word, as in `3 passed; 1 failed;`.
 fn number_before(result: &str, what: &str) -> usize {
     let words: Vec<&str> = result.split([' ', ';']).collect();
     let pair = words.windows(2).find(|pair| pair[1] == what);

@@ -61,7 +61,7 @@ pub(super) fn run(workspace: &Workspace, args: &[OsString]) -> Result<Tally> {
     Ok(tally)
 }
 
-/// The tests that stand beside the Rust tests of each crate, as `tests/cursor.test.js`.
+/// Finds the tests that stand beside the Rust tests of each crate, as `tests/cursor.test.js`.
 fn unit_tests(crates: &Path) -> Result<Vec<PathBuf>> {
     let mut tests = Vec::new();
     for package in files_of(crates)? {

@@ -1,4 +1,4 @@
-//! `cargo xtask tidy` and `cargo xtask book`: what is checked in the sources, and what is made from them. A package
+//! `cargo xtask tidy` and `cargo xtask book`: the checks of the sources, and the pages made from them. A package
 //! of its own, because it parses Rust and TOML, which no other verb needs.
 #![expect(clippy::print_stdout, reason = "a command-line tool talks on stdout")]
 

@@ -21,6 +21,10 @@ const MAX_WHOLE: u64 = 16 * 1024;
 
 /// The next request of a client, as far as its head says.
 #[derive(Debug)]
+#[cfg_attr(
+    not(feature = "fast-path"),
+    expect(dead_code, reason = "without a fast path nobody answers its requests")
+)]
 pub(crate) enum Next {
     /// A stream for the fast path; its head was taken out of the line.
     Own(Box<Request<()>>),

@@ -79,7 +79,7 @@ impl Shown {
         self.paths.iter().filter_map(|(line, first, is_longer)| {
             let name = match self.imports.get(first) {
                 Some(name) => name.as_str(),
-                // What is not brought in is of this file, unless a lower-case name begins a path: a crate.
+                // A name that is not brought in is of this file, unless a lower-case name begins a path: a crate.
                 None if *is_longer && first.starts_with(char::is_lowercase) => first,
                 None => return None,
             };

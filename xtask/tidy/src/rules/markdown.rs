@@ -41,7 +41,7 @@ pub(super) fn links(page: &str) -> Vec<Link> {
 }
 
 /// Returns what a link's `#anchor` can name in a page: headings, `{#anchor}` and `id="anchor"`.
-/// The same heading twice is told apart by a number, as GitHub and mdBook do.
+/// A number distinguishes equal headings, as GitHub and mdBook do.
 pub(super) fn anchors(page: &str) -> Vec<String> {
     let mut seen = HashMap::<String, usize>::new();
     let mut anchors = Vec::new();

@@ -1,4 +1,4 @@
-//! The files that the pages name exist, and so do their tests.
+//! The files that the pages name exist, with their tests.
 
 use super::Offence;
 use super::sources::{Source, find};

@@ -43,7 +43,7 @@ pub(super) struct Candidate<'a> {
     pub(super) lib: Option<&'a Source>,
 }
 
-/// Finds what is missing in the packages under `crates/`, and others that could be published by accident.
+/// Finds omissions in the packages under `crates/`, and others that could be published by accident.
 pub(super) fn offences(root: &Path, packages: &[Candidate<'_>]) -> Vec<Offence> {
     let mut offences = Vec::new();
     let mut owners = BTreeMap::new();
@@ -102,7 +102,7 @@ fn is_keyword(keyword: &str) -> bool {
         && keyword.chars().all(|c| c.is_ascii_alphanumeric() || "_-+".contains(c))
 }
 
-/// A path counts in the workspace alone: whoever takes the crate from a registry needs the version.
+/// A path counts in the workspace alone: users of the crate in a registry need the version.
 fn dependencies(package: &Package) -> Vec<String> {
     let without_version = package.dependencies.iter().filter(|dependency| {
         dependency.kind != DependencyKind::Development

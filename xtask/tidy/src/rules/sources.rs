@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// What is built or installed, and git's own: a folder, or in a worktree a file.
+/// The folders of builds and installations, and git's own: a folder, or in a worktree a file.
 const NOT_OURS: &[&str] = &[".git", "artifacts", "book", "node_modules", "target"];
 
 /// A text file of the project.
@@ -46,7 +46,7 @@ impl fmt::Debug for Source {
     }
 }
 
-/// Reads all of them, in the order of their paths; what is not UTF-8 is no text.
+/// Reads all of them, in the order of their paths; a file that is not UTF-8 is no text.
 pub(crate) fn read(root: &Path) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     collect(root, "", &mut sources)?;
