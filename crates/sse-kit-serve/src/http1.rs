@@ -149,8 +149,12 @@ impl Connections {
 /// Closes a connection in two stages. A client that is still sending would lose the answer if the
 /// kernel replied with a reset.
 async fn close<I: AsyncRead + AsyncWrite + Unpin>(mut line: Line<I>, is_unread: bool) {
-    let is_unread = is_unread || !line.early().is_empty();
-    if line.shutdown().await.is_err() || !is_unread {
+    if line.shutdown().await.is_err() {
+        return;
+    }
+    let is_unread =
+        is_unread || !line.early().is_empty() || line.fill_now(1).is_ok_and(|is_more| is_more);
+    if !is_unread {
         return;
     }
     let reading = async {

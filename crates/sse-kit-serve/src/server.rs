@@ -280,9 +280,9 @@ impl Server {
     }
 
     /// Answers short requests without hyper, and streams with it: those over HTTP/1.1 without TLS, but
-    /// for `GET` and `HEAD`, whose body has at most 16 KiB and has arrived with the head. Such a request
-    /// takes fewer instructions; the bytes on the wire are the same.
-    /// [`Server::fast_path`] includes it.
+    /// for `GET` and `HEAD`, whose body has at most 16 KiB and has arrived with the head, and whose client
+    /// does not ask for trailers (`TE`). Such a request takes fewer instructions; the bytes on the wire
+    /// are the same. [`Server::fast_path`] includes it.
     #[cfg(feature = "fast-path")]
     pub fn fast_requests(mut self) -> Self {
         self.settings.fast_path = self.settings.fast_path.max(FastPath::Requests);

@@ -11,6 +11,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Sleep;
 use tokio_util::either::Either;
 
+use crate::answer::AppError;
+
 /// An accepted connection.
 pub(crate) type Stream = Either<TcpStream, UnixStream>;
 
@@ -98,6 +100,10 @@ impl AsyncWrite for Socket {
 pub(crate) fn is_write_timeout(error: &(dyn Error + 'static)) -> bool {
     let mut error = Some(error);
     while let Some(this) = error {
+        if this.is::<AppError>() {
+            // The app waited for something else.
+            return false;
+        }
         if let Some(this) = this.downcast_ref::<io::Error>() {
             return this.kind() == io::ErrorKind::TimedOut;
         }

@@ -23,7 +23,7 @@ pub struct ServeStats {
     /// The number of connections that ended before their protocol was known: failed TLS handshakes, or
     /// no byte within the header timeout.
     pub handshake_failures: u64,
-    /// The number of requests answered on the fast path: see the feature `fast-path`.
+    /// The number of streams answered on the fast path: see the feature `fast-path`.
     pub fast_path: u64,
 }
 

@@ -11,11 +11,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use fastrand::Rng;
 use futures_util::stream::{self, StreamExt};
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -45,12 +45,16 @@ fn stream(path: &str) -> Response<Body> {
     Response::new(StreamBody::new(frames).boxed_unsync())
 }
 
-/// Repeats the request's body; `/chunked` does not say how long it is, `/204` has none, `/late` takes a
-/// while, and `/close` ends its connection.
+/// Repeats the request's body; `/chunked` does not say how long it is, and `/trailers` has some behind it;
+/// `/file` says so in its head alone, `/204` and `/304` have none, `/late` takes a while, `/unread` leaves
+/// the body, and `/close` ends its connection.
 async fn answer<B: http_body::Body>(request: Request<B>) -> Result<Response<Body>, Infallible> {
     let path = request.uri().path().to_owned();
     if path.starts_with("/stream") {
         return Ok(stream(&path));
+    }
+    if path == "/unread" {
+        return Ok(Response::new(Full::from("unread").boxed_unsync()));
     }
     let body = match request.into_body().collect().await {
         Ok(body) => body.to_bytes(),
@@ -63,18 +67,32 @@ async fn answer<B: http_body::Body>(request: Request<B>) -> Result<Response<Body
             *response.status_mut() = StatusCode::NO_CONTENT;
             *response.body_mut() = Full::default().boxed_unsync();
         }
-        "/chunked" => {
-            let (first, second) = body.split_at(body.len() / 2);
-            let halves = [first, second].map(|half| Ok(Frame::data(Bytes::copy_from_slice(half))));
-            *response.body_mut() = StreamBody::new(stream::iter(halves)).boxed_unsync();
+        "/304" => *response.status_mut() = StatusCode::NOT_MODIFIED,
+        "/chunked" => *response.body_mut() = halves(&body, None),
+        "/file" => {
+            response.headers_mut().insert("content-length", body.len().into());
+            *response.body_mut() = halves(&body, None);
+        }
+        "/trailers" => {
+            response.headers_mut().insert("trailer", HeaderValue::from_static("x-sum"));
+            let trailers = [(HeaderName::from_static("x-sum"), HeaderValue::from(body.len()))];
+            *response.body_mut() = halves(&body, Some(trailers.into_iter().collect()));
         }
         "/late" => tokio::time::sleep(Duration::from_millis(2)).await,
         "/close" => {
-            response.headers_mut().insert("connection", http::HeaderValue::from_static("close"));
+            response.headers_mut().insert("connection", HeaderValue::from_static("close"));
         }
         _ => {}
     }
     Ok(response)
+}
+
+/// A body that does not say how long it is.
+fn halves(body: &[u8], trailers: Option<HeaderMap>) -> Body {
+    let (first, second) = body.split_at(body.len() / 2);
+    let halves = [first, second].map(|half| Frame::data(Bytes::copy_from_slice(half)));
+    let frames = halves.into_iter().chain(trailers.map(Frame::trailers)).map(Ok);
+    StreamBody::new(stream::iter(frames)).boxed_unsync()
 }
 
 /// Our server, with short requests on the fast path, and streams too or by hyper.
@@ -93,24 +111,45 @@ async fn ours(lanes: fn(Server) -> Server) -> SocketAddr {
     address
 }
 
-/// hyper as it is, for comparison.
+/// hyper as it is, for comparison; but it says so when a body that was not read ends its connection.
 async fn hypers() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move {
         loop {
             let (socket, _) = listener.accept().await.expect("a client");
-            let service = service_fn(answer::<Incoming>);
-            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(socket), service));
+            tokio::spawn(by_hyper(socket.into_std().expect("a socket")));
         }
     });
     address
+}
+
+/// Serves a connection, and reads what is left of it, so that no reset takes an answer away.
+async fn by_hyper(socket: std::net::TcpStream) {
+    let left = TcpStream::from_std(socket.try_clone().expect("a socket"));
+    let socket = TcpStream::from_std(socket).expect("a socket");
+    let service = service_fn(|request: Request<Incoming>| async {
+        let path = request.uri().path();
+        let is_read = !path.starts_with("/stream") && path != "/unread";
+        let is_left = !is_read && !request.body().is_end_stream();
+        let mut response = answer(request).await?;
+        if is_left {
+            response.headers_mut().insert("connection", HeaderValue::from_static("close"));
+        }
+        Ok::<_, Infallible>(response)
+    });
+    _ = http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
+    let mut left = left.expect("a socket");
+    _ = left.shutdown().await;
+    _ = tokio::io::copy(&mut left, &mut tokio::io::sink()).await;
 }
 
 /// What one client sends, and where it pauses.
 #[derive(Debug)]
 struct Sequence {
     bytes: Vec<u8>,
+    /// Whether each request is a `HEAD`, whose answer has no body.
+    are_heads: Vec<bool>,
     /// Ends of the pieces that are written at once, with the milliseconds that follow each.
     pieces: Vec<(usize, u64)>,
 }
@@ -119,8 +158,13 @@ impl Sequence {
     fn random(mut rng: Rng) -> Self {
         let mut bytes = Vec::new();
         let last = rng.usize(1..=5);
+        let mut are_heads = Vec::new();
         for n in 1..=last {
-            request(&mut rng, &mut bytes, n, n == last);
+            if n == last && rng.u8(..4) == 0 {
+                bytes.extend_from_slice(malformed(&mut rng).as_bytes());
+            } else {
+                are_heads.push(request(&mut rng, &mut bytes, n, n == last));
+            }
         }
         let cuts = rng.usize(0..8);
         let mut ends: Vec<usize> = (0..cuts).map(|_| rng.usize(1..bytes.len())).collect();
@@ -128,39 +172,66 @@ impl Sequence {
         ends.sort_unstable();
         // Most pieces follow at once, so that they wait while an answer is under way.
         let pieces = ends.into_iter().map(|end| (end, if rng.u8(..4) == 0 { 3 } else { 0 }));
-        Self { bytes, pieces: pieces.collect() }
+        Self { bytes, are_heads, pieces: pieces.collect() }
     }
 }
 
-/// Appends a request; the last one ends its connection, one way or another.
-fn request(rng: &mut Rng, bytes: &mut Vec<u8>, n: usize, is_last: bool) {
+/// Appends a request; the last one ends its connection, one way or another. Returns `true` if it is a `HEAD`.
+fn request(rng: &mut Rng, bytes: &mut Vec<u8>, n: usize, is_last: bool) -> bool {
     let end = if rng.u8(..8) == 0 { "\n" } else { "\r\n" };
-    let is_stream = rng.bool();
-    let mut head = String::new();
-    let (method, path) = match rng.u8(..8) {
-        _ if is_stream => ("GET", format!("/stream/{}/{n}", rng.usize(0..9))),
-        0 => ("GET", "/404".to_owned()),
-        1 => ("HEAD", format!("/stream/2/{n}")),
+    let (method, path) = match rng.u8(..9) {
+        0 => ("GET", ["/404", "/304", "/file"][rng.usize(..3)].to_owned()),
+        1 => ("HEAD", [format!("/stream/2/{n}"), "/unread".to_owned()][rng.usize(..2)].clone()),
         2 => ("GET", format!("/get/{n}")),
-        3 => ("POST", "/chunked".to_owned()),
-        4 => ("POST", ["/204", "/late"][rng.usize(..2)].to_owned()),
+        3 => (METHODS[rng.usize(..METHODS.len())], format!("/any/{n}")),
+        4 => ("POST", PATHS[rng.usize(..PATHS.len())].to_owned()),
         5 if is_last => ("POST", "/close".to_owned()),
-        _ => ("POST", format!("/post/{n}")),
+        5 => ("OPTIONS", "*".to_owned()),
+        6 => ("POST", format!("/post/{n}")),
+        _ => ("GET", format!("/stream/{}/{n}", rng.usize(0..9))),
     };
-    let is_plain = !is_last || rng.u8(..4) > 0;
-    let version = if is_plain { "1.1" } else { "1.0" };
-    write!(head, "{method} {path} HTTP/{version}{end}hOst: x{end}").expect("a string");
-    if is_last && is_plain && path != "/close" {
-        write!(head, "Connection: {}{end}", ["close", "x, Close"][rng.usize(..2)])
-            .expect("a string");
+    // What has no known length would end a connection of HTTP/1.0.
+    let is_old = rng.u8(..8) == 0 && (is_last || path.contains(['p', 'y']));
+    let mut head = if rng.u8(..8) == 0 { end.repeat(rng.usize(1..3)) } else { String::new() };
+    let host = if rng.u8(..8) == 0 && path != "*" { "http://x" } else { "" };
+    let version = if is_old { "1.0" } else { "1.1" };
+    write!(head, "{method} {host}{path} HTTP/{version}{end}hOst: x{end}").expect("a string");
+    let connection = match (is_last, is_old) {
+        (true, false) if path != "/close" => ["close", "x, Close"][rng.usize(..2)],
+        (false, true) => ["keep-alive", "x, Keep-Alive"][rng.usize(..2)],
+        _ => ["y", "keep-alive", "upgrade", "\t"][rng.usize(if is_old { 0..1 } else { 0..4 })],
+    };
+    write!(head, "Connection: {connection}{end}").expect("a string");
+    match if path == "/trailers" { 2 } else { rng.u8(..10) } {
+        0 | 1 => write!(head, "Cookie: secret={}{end}", "s".repeat(rng.usize(..3000))),
+        2 => write!(head, "TE: trailers{end}"),
+        3 => write!(head, "Upgrade: x{end}"),
+        4 => write!(head, "{}", format!("X: y{end}").repeat(rng.usize(..90))),
+        _ => Ok(()),
     }
-    if rng.u8(..4) == 0 {
-        write!(head, "Cookie: secret={}{end}", "s".repeat(rng.usize(..3000))).expect("a string");
-    }
+    .expect("a string");
+    append_body(rng, bytes, &head, end, (method, is_old));
+    method == "HEAD"
+}
+
+const METHODS: &[&str] =
+    &["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "get", "head", "post", "X"];
+
+const PATHS: &[&str] = &["/204", "/304", "/late", "/unread", "/chunked", "/file", "/trailers"];
+
+/// Appends the end of a head, and a body, which most `GET`s do not have.
+fn append_body(
+    rng: &mut Rng,
+    bytes: &mut Vec<u8>,
+    head: &str,
+    end: &str,
+    (method, is_old): (&str, bool),
+) {
     let body = body(rng);
-    if method != "POST" {
+    let is_bodiless = rng.u8(..8) > 0;
+    if matches!(method, "GET" | "HEAD") && is_bodiless {
         bytes.extend_from_slice(format!("{head}{end}").as_bytes());
-    } else if rng.u8(..3) == 0 && is_plain {
+    } else if rng.u8(..4) == 0 && !is_old {
         bytes.extend_from_slice(format!("{head}Transfer-Encoding: chunked{end}{end}").as_bytes());
         for chunk in body.chunks(rng.usize(1..20_000)) {
             bytes.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
@@ -169,18 +240,56 @@ fn request(rng: &mut Rng, bytes: &mut Vec<u8>, n: usize, is_last: bool) {
         }
         bytes.extend_from_slice(b"0\r\n\r\n");
     } else {
-        let length = format!("{head}Content-Length: {}{end}{end}", body.len());
-        bytes.extend_from_slice(length.as_bytes());
+        let length = body.len();
+        let length = match rng.u8(..12) {
+            0 => format!("Content-Length: 00{length}{end}"),
+            1 => format!("Content-Length: {length}{end}content-length:{length}{end}"),
+            2 if !is_old => format!("Expect: 100-continue{end}Content-Length: {length}{end}"),
+            3 => format!("cOntent-length:\t {length} {end}"),
+            _ => format!("Content-Length: {length}{end}"),
+        };
+        bytes.extend_from_slice(format!("{head}{length}{end}").as_bytes());
         bytes.extend_from_slice(&body);
     }
 }
 
+/// A request that is refused, with what looks like another in its body.
+fn malformed(rng: &mut Rng) -> String {
+    let many = "X: y\r\n".repeat(101);
+    let headers = [
+        "Content-Length: +1\r\n",
+        "Content-Length: 1, 1\r\n",
+        "Content-Length: 1\r\nContent-Length: 2\r\n",
+        "Content-Length: \r\n",
+        "Content-Length: 0x1\r\n",
+        "Content-Length: 99999999999999999999\r\n",
+        "Content-Length : 1\r\n",
+        "Transfer-Encoding: identity\r\n",
+        "Transfer-Encoding: chunked, x\r\nContent-Length: 1\r\n",
+        "X: a\r\n b\r\n",
+        "X: \0\r\n",
+        "X\r\n",
+        &many,
+    ];
+    let head = headers[rng.usize(..headers.len())];
+    let line = match rng.u8(..12) {
+        0 => "POST / HTTP/1.2",
+        1 => "POST  / HTTP/1.1",
+        2 => "POST /\x01 HTTP/1.1",
+        3 => "PO(ST / HTTP/1.1",
+        4 => "POST http:// HTTP/1.1",
+        _ => "POST / HTTP/1.1",
+    };
+    format!("{line}\r\nHost: x\r\n{head}\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n")
+}
+
 /// A body that looks like requests, up to 64 KiB.
 fn body(rng: &mut Rng) -> Vec<u8> {
-    let length = match rng.u8(..4) {
+    let length = match rng.u8(..5) {
         0 => rng.usize(..4),
         1 => rng.usize(..900),
         2 => rng.usize(..16_000),
+        3 => 16 * 1024 - 1 + rng.usize(..3),
         _ => rng.usize(..=65_536),
     };
     let shift = rng.usize(..50);
@@ -214,7 +323,7 @@ async fn play(address: SocketAddr, sequence: &Sequence) -> Vec<u8> {
 }
 
 /// One answer: its status, its head in order, without the date and what hyper does not say by itself, and its
-/// body without chunks.
+/// body without chunks, with trailers behind it.
 #[derive(Debug, PartialEq)]
 struct Answer {
     status: u16,
@@ -225,9 +334,12 @@ struct Answer {
 /// The answers, and what cannot be read as one.
 fn answers(mut bytes: &[u8], sequence: &Sequence) -> (Vec<Answer>, Vec<u8>) {
     let mut all = Vec::new();
-    let requests = String::from_utf8_lossy(&sequence.bytes).into_owned();
-    let is_head = |n: usize| requests.contains(&format!("HEAD /stream/2/{} ", n + 1));
-    while let Some((answer, length)) = one_answer(bytes, is_head(all.len())) {
+    let mut are_heads = sequence.are_heads.iter().copied();
+    let mut is_head = are_heads.next();
+    while let Some((answer, length)) = one_answer(bytes, is_head == Some(true)) {
+        if answer.status >= 200 {
+            is_head = are_heads.next();
+        }
         all.push(answer);
         bytes = &bytes[length..];
     }
@@ -246,7 +358,7 @@ fn one_answer(bytes: &[u8], is_head: bool) -> Option<(Answer, usize)> {
     head.retain(|line| !line.starts_with("date: ") && !line.starts_with("keep-alive: "));
     head.sort_unstable();
     let length = head.iter().find_map(|line| line.strip_prefix("content-length: "));
-    let (body, end) = if is_head || status == 204 {
+    let (body, end) = if is_head || status < 200 || matches!(status, 204 | 304) {
         (Vec::new(), begin)
     } else if let Some(length) = length {
         let end = begin + length.parse::<usize>().ok()?;
@@ -270,10 +382,12 @@ fn unchunked(bytes: &[u8], mut at: usize) -> Option<(Vec<u8>, usize)> {
         let begin = at + line;
         let end = begin + usize::try_from(size).ok()?;
         body.extend_from_slice(bytes.get(begin..end)?);
-        at = end + 2;
         if size == 0 {
-            return Some((body, at));
+            let trailers = memchr::memmem::find(&bytes[begin - 2..], b"\r\n\r\n")?;
+            body.extend_from_slice(&bytes[begin..begin + trailers]);
+            return Some((body, begin + trailers + 2));
         }
+        at = end + 2;
     }
 }
 

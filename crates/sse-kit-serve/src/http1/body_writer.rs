@@ -123,7 +123,7 @@ where
                 }
                 break;
             };
-            // Trailers are only for clients that asked for them, which is impossible here.
+            // Trailers are only for clients that ask for them. hyper answers those, except for streams.
             let Ok(frame) = frame.into_data() else { continue };
             if frame.is_empty() {
                 continue; // an empty chunk would end the body

@@ -14,7 +14,7 @@ use super::{Back, StreamRoutes, close, streams};
 use crate::answer::Failure;
 use crate::connection::{Accepted, Connections};
 use crate::line::Line;
-use crate::socket::Socket;
+use crate::socket::{self, Socket};
 
 impl Connections {
     /// Serves a connection: short requests and these streams on the fast path, all others by hyper.
@@ -45,14 +45,21 @@ impl Connections {
                         let Some(own) = &routes else { return Ok(()) };
                         idle.clear();
                         self.status.answer_on_fast_path();
-                        match self.admit(&*request, &accepted.peer) {
+                        let (begun, exchange) = match self.admit(&*request, &accepted.peer) {
                             Ok(exchange) => {
                                 let client = exchange.client();
-                                own.write(*request, client, &mut line, keep_alive).await?.await?;
+                                let begun = own.write(*request, client, &mut line, keep_alive);
+                                (begun, Some(exchange))
                             }
-                            Err(refusal) => {
-                                streams::write(*refusal, &mut line, keep_alive).await?.await?;
-                            }
+                            Err(refusal) => (streams::write(*refusal, &mut line, keep_alive), None),
+                        };
+                        let written = match begun.await {
+                            Ok(writing) => writing.await,
+                            Err(error) => Err(error),
+                        };
+                        drop(exchange);
+                        if let Err(error) = written {
+                            return Err(Box::pin(fail(line, error.into())).await);
                         }
                         if !keep_alive {
                             Box::pin(close(line, false)).await;
@@ -63,9 +70,13 @@ impl Connections {
                     }
                     Next::Whole(request) => {
                         let answering = self.answer_whole(request, &mut line, &accepted);
-                        if !Box::pin(answering).await? {
-                            Box::pin(close(line, false)).await;
-                            return Ok(());
+                        match Box::pin(answering).await {
+                            Ok(true) => {}
+                            Ok(false) => {
+                                Box::pin(close(line, false)).await;
+                                return Ok(());
+                            }
+                            Err(error) => return Err(Box::pin(fail(line, error)).await),
                         }
                         let lane = Some(lane(routes.as_ref()));
                         Box::pin(self.next_request(&mut line, lane, &accepted, &mut idle)).await?
@@ -89,6 +100,14 @@ impl Connections {
             }
         }
     }
+}
+
+/// Closes a connection after a failure, so that the answers before it arrive.
+async fn fail(line: Line<Socket>, error: Failure) -> Failure {
+    if !socket::is_write_timeout(&*error) {
+        close(line, false).await;
+    }
+    error
 }
 
 fn lane(routes: Option<&Arc<dyn StreamRoutes>>) -> Lane<'_> {

@@ -102,7 +102,8 @@ impl<'a, I: AsyncRead + AsyncWrite + Unpin + Send + 'static> Lending<'a, I> {
                 self.stopping = None;
                 Pin::new(&mut *self.hyper).graceful_shutdown();
             }
-            if let Poll::Ready(ended) = self.hyper.poll_without_shutdown(cx) {
+            // It completes only when all is written; to shut down is left to the server.
+            if let Poll::Ready(ended) = Pin::new(&mut *self.hyper).poll(cx) {
                 return Poll::Ready(Ok(Left::Ended(ended)));
             }
             let stage = self.loan.lock().stage();

@@ -45,7 +45,7 @@ pub(super) enum Stage {
     Over,
     /// hyper asks for another request and reads it by itself.
     Idle,
-    /// hyper has read the first bytes of another request.
+    /// hyper has the first bytes of a request and reads the rest of its head.
     Head,
 }
 
@@ -70,6 +70,10 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Loan<I> {
         self.line = Some(line);
         self.left = bytes;
         self.begin();
+        if bytes.is_none() {
+            // Its head may not be whole, so that it has the time of a head until hyper has read it.
+            self.stage = Stage::Head;
+        }
     }
 
     /// Records that hyper has a request to answer.

@@ -7,6 +7,11 @@ use http_body::Body;
 
 use super::date;
 
+/// The error for a response that is none, because its status is interim: another one has to follow.
+#[derive(Debug, thiserror::Error)]
+#[error("the app answered with the interim status {0}; an answer needs a final one")]
+pub(crate) struct InterimStatus(StatusCode);
+
 /// The way in which a client finds the end of a response ([RFC 9112, section 6.3][spec]).
 ///
 /// [spec]: https://www.rfc-editor.org/rfc/rfc9112#section-6.3
@@ -21,18 +26,35 @@ pub(crate) enum Framing {
 }
 
 impl Framing {
-    pub(crate) fn new(parts: &Parts, body: &impl Body) -> Self {
-        let bodiless = parts.status.is_informational()
-            || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        match body.size_hint().exact() {
-            _ if bodiless => Self::Nothing,
+    /// Returns the framing of a response, by the length of its body or, if the body does not know it, of
+    /// its head.
+    ///
+    /// # Errors
+    ///
+    /// If the status is interim: the client would take the next answer for this one.
+    pub(crate) fn new(parts: &Parts, body: &impl Body) -> Result<Self, InterimStatus> {
+        if parts.status.is_informational() {
+            return Err(InterimStatus(parts.status));
+        }
+        let length = if body.is_end_stream() { Some(0) } else { body.size_hint().exact() };
+        Ok(match length.or_else(|| told_length(parts)) {
+            _ if matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) => {
+                Self::Nothing
+            }
             Some(length) => Self::Length(length),
             None => Self::Chunked,
-        }
+        })
     }
 }
 
-/// Encodes a head. It replaces `Content-Length` and `Transfer-Encoding` headers of the app.
+/// Returns the length that a head tells, if it tells one.
+fn told_length(parts: &Parts) -> Option<u64> {
+    let mut lengths = parts.headers.get_all(CONTENT_LENGTH).iter();
+    let length = lengths.next().filter(|_| lengths.next().is_none())?;
+    length.to_str().ok()?.parse().ok()
+}
+
+/// Encodes a head. `Content-Length` and `Transfer-Encoding` are those of the framing, not of the app.
 pub(crate) fn response_head(parts: &Parts, framing: Framing, keep_alive: bool) -> Vec<u8> {
     let mut head = Vec::with_capacity(512);
     head.extend_from_slice(b"HTTP/1.1 ");
@@ -85,7 +107,7 @@ mod tests {
     fn head(response: Response<impl Body>, keep_alive: bool) -> String {
         let (mut parts, body) = response.into_parts();
         parts.headers.insert(DATE, HeaderValue::from_static("now"));
-        let framing = Framing::new(&parts, &body);
+        let framing = Framing::new(&parts, &body).unwrap();
         String::from_utf8(response_head(&parts, framing, keep_alive)).unwrap()
     }
 
@@ -108,7 +130,7 @@ mod tests {
         ));
         response.headers_mut().insert("x-a", HeaderValue::from_static("1"));
         response.headers_mut().append("x-a", HeaderValue::from_static("2"));
-        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("7"));
+        response.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("x"));
         let expected = "HTTP/1.1 200 OK\r\nx-a: 1\r\nx-a: 2\r\ndate: now\r\n\
             transfer-encoding: chunked\r\nconnection: close\r\n\r\n";
         let mut lines: Vec<_> = expected.lines().collect();
@@ -131,8 +153,8 @@ mod tests {
     #[test]
     fn there_is_a_date() {
         let (parts, body) = Response::new(Empty::<Bytes>::new()).into_parts();
-        let head =
-            response_head(&parts, Framing::new(&Response::new(()).into_parts().0, &body), true);
+        let framing = Framing::new(&parts, &body).unwrap();
+        let head = response_head(&parts, framing, true);
         let head = String::from_utf8(head).unwrap();
         let date = head.lines().find_map(|line| line.strip_prefix("date: ")).unwrap();
         assert!(httpdate::parse_http_date(date).is_ok(), "{date}");

@@ -102,9 +102,11 @@ where
     B: Body<Data = Bytes, Error: Into<Failure>> + Send + Unpin + 'static,
 {
     let (parts, body) = response.into_parts();
-    let framing = Framing::new(&parts, &body);
-    let head = response_head(&parts, framing, keep_alive);
-    Box::pin(ready(Ok(Box::pin(BodyWriter::new(head, framing, body, line)) as Pinned<'_, _>)))
+    let writing = Framing::new(&parts, &body).map(|framing| {
+        let head = response_head(&parts, framing, keep_alive);
+        Box::pin(BodyWriter::new(head, framing, body, line)) as Pinned<'_, _>
+    });
+    Box::pin(ready(writing.map_err(io::Error::other)))
 }
 
 #[cfg(all(test, feature = "fast-path"))]

@@ -16,7 +16,8 @@ impl Connections {
     ///
     /// # Errors
     ///
-    /// If the client is gone, or if the app or the body of its answer fails.
+    /// If the client is gone, if the app or the body of its answer fails, or if the answer's status is
+    /// interim.
     pub(super) async fn answer_whole(
         &self,
         request: Box<Request<RequestBody>>,
@@ -43,7 +44,7 @@ impl Connections {
             self.keep_alive.tell(&mut response);
         }
         let (parts, body) = response.into_parts();
-        let framing = Framing::new(&parts, &body);
+        let framing = Framing::new(&parts, &body)?;
         let head = response_head(&parts, framing, keep_alive);
         BodyWriter::new(head, framing, body, line).await?;
         // The request counts as a stream until its answer is written.
