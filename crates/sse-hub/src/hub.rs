@@ -64,7 +64,7 @@ pub(crate) struct HubApp {
     publish_limits: PublishLimits,
     cors: Option<Cors>,
     access_log: bool,
-    /// What compressed events may refer to; `None` without compression.
+    /// The events that a compressed one may refer to; `None` without compression.
     gzip: Option<GzipWindow>,
     log: LogStatus,
     pub(crate) shutdown: Shutdown,

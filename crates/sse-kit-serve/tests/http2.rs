@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -441,7 +440,7 @@ mod tls {
         roots.add(made.cert.der().clone()).expect("a certificate");
         let address = serving.address;
         let connect = async move |protocols: &[&str]| {
-            let provider = Arc::new(ring::default_provider());
+            let provider = std::sync::Arc::new(ring::default_provider());
             let mut config = ClientConfig::builder_with_provider(provider)
                 .with_safe_default_protocol_versions()
                 .expect("there are some")
@@ -450,7 +449,7 @@ mod tls {
             config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().into()).collect();
             let socket = TcpStream::connect(address).await.expect("it listens");
             let name = ServerName::try_from("localhost").expect("a name");
-            TlsConnector::from(Arc::new(config)).connect(name, socket).await.expect("TLS")
+            TlsConnector::from(std::sync::Arc::new(config)).connect(name, socket).await.expect("TLS")
         };
         (serving, connect)
     }

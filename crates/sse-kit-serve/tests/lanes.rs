@@ -24,7 +24,7 @@ use sse_kit_test_support::{in_time, rng, scaled};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// How many sequences run at a time.
+/// The number of sequences that run at a time.
 const MAX_TOGETHER: usize = 16;
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -144,11 +144,11 @@ async fn by_hyper(socket: std::net::TcpStream) {
     _ = tokio::io::copy(&mut left, &mut tokio::io::sink()).await;
 }
 
-/// What one client sends, and where it pauses.
+/// The requests of one client, and where it pauses.
 #[derive(Debug)]
 struct Sequence {
     bytes: Vec<u8>,
-    /// Whether each request is a `HEAD`, whose answer has no body.
+    /// For each request, `true` if it is a `HEAD`, whose answer has no body.
     are_heads: Vec<bool>,
     /// Ends of the pieces that are written at once, with the milliseconds that follow each.
     pieces: Vec<(usize, u64)>,
