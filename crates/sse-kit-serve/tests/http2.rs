@@ -422,6 +422,8 @@ fn request_and_reset(stream: usize) -> Vec<u8> {
 
 #[cfg(feature = "tls")]
 mod tls {
+    use std::sync::Arc;
+
     use sse_kit_serve::Tls;
     use tokio_rustls::rustls::pki_types::ServerName;
     use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
@@ -440,7 +442,7 @@ mod tls {
         roots.add(made.cert.der().clone()).expect("a certificate");
         let address = serving.address;
         let connect = async move |protocols: &[&str]| {
-            let provider = std::sync::Arc::new(ring::default_provider());
+            let provider = Arc::new(ring::default_provider());
             let mut config = ClientConfig::builder_with_provider(provider)
                 .with_safe_default_protocol_versions()
                 .expect("there are some")
@@ -449,7 +451,7 @@ mod tls {
             config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().into()).collect();
             let socket = TcpStream::connect(address).await.expect("it listens");
             let name = ServerName::try_from("localhost").expect("a name");
-            TlsConnector::from(std::sync::Arc::new(config)).connect(name, socket).await.expect("TLS")
+            TlsConnector::from(Arc::new(config)).connect(name, socket).await.expect("TLS")
         };
         (serving, connect)
     }

@@ -292,7 +292,7 @@ mod tests {
             _: std::net::SocketAddr,
             _: &'a mut Line<crate::socket::Socket>,
             _: bool,
-        ) -> Pinned<'a, io::Result<Pinned<'a, io::Result<()>>>> {
+        ) -> Pinned<'a, io::Result<crate::http1::streams::Writing<'a>>> {
             Box::pin(std::future::pending())
         }
     }
