@@ -270,8 +270,9 @@ impl Server {
     /// same.
     ///
     /// This covers requests over HTTP/1.1 without TLS: streams, and all others but `HEAD` whose body
-    /// has at most 16 KiB and has arrived with the head. hyper answers the rest, request by request,
-    /// so a stream that a browser opens on a used connection takes the fast path too.
+    /// has at most 16 KiB and has arrived with the head, and whose client does not ask for trailers
+    /// (`TE`). hyper answers the rest, request by request, so a stream that a browser opens on a used
+    /// connection takes the fast path too.
     /// [`ServeStats::fast_path`](crate::ServeStats::fast_path) counts the streams on it.
     #[cfg(feature = "fast-path")]
     pub fn fast_path(mut self) -> Self {

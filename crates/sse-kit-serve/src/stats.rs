@@ -7,6 +7,18 @@ use serde::Serialize;
 
 /// A handle to the status of a [`Server`](crate::Server): see
 /// [`Server::monitor`](crate::Server::monitor). Cloning is cheap.
+///
+/// ```
+/// use sse_kit_serve::Server;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = Server::bind("127.0.0.1:0".parse()?).await?;
+/// // Kept beside the server, which is used up when it serves.
+/// let monitor = server.monitor();
+/// assert_eq!(monitor.stats().accepted, 0);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct ServeStatus(Arc<Counters>);
 

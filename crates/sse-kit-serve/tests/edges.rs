@@ -1,4 +1,4 @@
-//! What happens at the edges of HTTP: idle connections, unread bodies, missing hosts, servers that leave.
+//! The edges of HTTP: idle connections, unread bodies, missing hosts, servers that leave.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

@@ -16,10 +16,10 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// How many bodies there are, in all tests.
+/// The number of bodies there are, in all tests.
 static BODIES: AtomicUsize = AtomicUsize::new(0);
 
-/// What the path asks for, by letters: `s` gives a short frame, `l` a long one, `e` an empty one, `w`
+/// A body by the letters of the path: `s` gives a short frame, `l` a long one, `e` an empty one, `w`
 /// waits for a moment, `f` fails, `.` is for ever; a digit is how much longer it says that it is.
 struct Script {
     steps: std::vec::IntoIter<u8>,
@@ -138,7 +138,7 @@ fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")
 }
 
-/// What comes until the server closes the connection.
+/// Returns all bytes until the server closes the connection.
 async fn rest(mut socket: TcpStream) -> Vec<u8> {
     let mut all = Vec::new();
     let reading = socket.read_to_end(&mut all);
@@ -195,7 +195,7 @@ async fn heard(mut socket: TcpStream) -> Vec<u8> {
     all
 }
 
-/// Whether a response has come as far as its head says.
+/// Returns `true` if a response has come as far as its head says.
 fn is_whole(bytes: &[u8]) -> bool {
     let Some(head) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
     let text = String::from_utf8_lossy(&bytes[..head]);

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -423,6 +422,8 @@ fn request_and_reset(stream: usize) -> Vec<u8> {
 
 #[cfg(feature = "tls")]
 mod tls {
+    use std::sync::Arc;
+
     use sse_kit_serve::Tls;
     use tokio_rustls::rustls::pki_types::ServerName;
     use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};

@@ -24,15 +24,16 @@ use sse_kit_test_support::{in_time, rng, scaled};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// How many sequences run at a time.
+/// The number of sequences that run at a time.
 const MAX_TOGETHER: usize = 16;
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-/// `/stream/N/…` is a stream of N frames, and says which path it was asked for.
+/// `/stream/N/…` is a stream of N frames, and says which path it was asked for; `/stream/N/close` ends its
+/// connection.
 fn stream(path: &str) -> Response<Body> {
     let frames = path.split('/').nth(2).and_then(|n| n.parse().ok()).unwrap_or(0);
-    let path = path.to_owned();
+    let (path, is_last) = (path.to_owned(), path.ends_with("/close"));
     let frames = stream::iter(0..frames).then(move |n| {
         let frame = Bytes::from(format!("data: {n} {path}\n\n"));
         async move {
@@ -42,7 +43,11 @@ fn stream(path: &str) -> Response<Body> {
             Ok(Frame::data(frame))
         }
     });
-    Response::new(StreamBody::new(frames).boxed_unsync())
+    let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
+    if is_last {
+        response.headers_mut().insert("connection", HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// Repeats the request's body; `/chunked` does not say how long it is, and `/trailers` has some behind it;
@@ -98,7 +103,9 @@ fn halves(body: &[u8], trailers: Option<HeaderMap>) -> Body {
 /// Our server, with short requests on the fast path, and streams too or by hyper.
 async fn ours(lanes: fn(Server) -> Server) -> SocketAddr {
     let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
-    let server = lanes(server.expect("a free port")).streams(
+    // A connection that should have ended must not end by this timeout.
+    let server = server.expect("a free port").idle_timeout(Duration::from_secs(3600));
+    let server = lanes(server).streams(
         |request| request.uri().path().starts_with("/stream"),
         |request: Request<()>, _| {
             let response = stream(request.uri().path());
@@ -144,11 +151,11 @@ async fn by_hyper(socket: std::net::TcpStream) {
     _ = tokio::io::copy(&mut left, &mut tokio::io::sink()).await;
 }
 
-/// What one client sends, and where it pauses.
+/// The requests of one client, and where it pauses.
 #[derive(Debug)]
 struct Sequence {
     bytes: Vec<u8>,
-    /// Whether each request is a `HEAD`, whose answer has no body.
+    /// For each request, `true` if it is a `HEAD`, whose answer has no body.
     are_heads: Vec<bool>,
     /// Ends of the pieces that are written at once, with the milliseconds that follow each.
     pieces: Vec<(usize, u64)>,
@@ -185,7 +192,9 @@ fn request(rng: &mut Rng, bytes: &mut Vec<u8>, n: usize, is_last: bool) -> bool 
         2 => ("GET", format!("/get/{n}")),
         3 => (METHODS[rng.usize(..METHODS.len())], format!("/any/{n}")),
         4 => ("POST", PATHS[rng.usize(..PATHS.len())].to_owned()),
-        5 if is_last => ("POST", "/close".to_owned()),
+        5 if is_last => [("POST", "/close"), ("GET", "/stream/2/close")]
+            .map(|(method, path)| (method, path.to_owned()))[rng.usize(..2)]
+        .clone(),
         5 => ("OPTIONS", "*".to_owned()),
         6 => ("POST", format!("/post/{n}")),
         _ => ("GET", format!("/stream/{}/{n}", rng.usize(0..9))),
@@ -197,7 +206,7 @@ fn request(rng: &mut Rng, bytes: &mut Vec<u8>, n: usize, is_last: bool) -> bool 
     let version = if is_old { "1.0" } else { "1.1" };
     write!(head, "{method} {host}{path} HTTP/{version}{end}hOst: x{end}").expect("a string");
     let connection = match (is_last, is_old) {
-        (true, false) if path != "/close" => ["close", "x, Close"][rng.usize(..2)],
+        (true, false) if !path.ends_with("/close") => ["close", "x, Close"][rng.usize(..2)],
         (false, true) => ["keep-alive", "x, Keep-Alive"][rng.usize(..2)],
         _ => ["y", "keep-alive", "upgrade", "\t"][rng.usize(if is_old { 0..1 } else { 0..4 })],
     };

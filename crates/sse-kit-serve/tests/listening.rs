@@ -1,4 +1,4 @@
-//! Where a server listens: names of hosts, and Unix sockets and their files.
+//! The places where a server listens: names of hosts, and Unix sockets and their files.
 
 use std::convert::Infallible;
 use std::fs;

@@ -37,7 +37,7 @@ async fn start(settings: impl FnOnce(Server) -> Server) -> (SocketAddr, ServeSta
     (address, monitor)
 }
 
-/// What comes until the end, which may be a reset.
+/// Returns all bytes until the end, which may be a reset.
 async fn ask(address: SocketAddr, introduction: &[u8], headers: &str, path: &str) -> String {
     let mut socket = TcpStream::connect(address).await.expect("it listens");
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");

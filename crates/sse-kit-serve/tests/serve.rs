@@ -58,7 +58,7 @@ async fn open(address: SocketAddr, path: &str) -> TcpStream {
     socket
 }
 
-/// What comes until the server closes the connection.
+/// Returns all bytes until the server closes the connection.
 async fn rest(mut socket: TcpStream) -> String {
     let mut all = Vec::new();
     let reading = socket.read_to_end(&mut all);

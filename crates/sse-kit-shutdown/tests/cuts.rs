@@ -1,4 +1,5 @@
-//! What outlasts the goodbye has the time of slow clients, and is not said to have ended when it has not.
+//! Tasks and streams that outlast the goodbye: they have the time of slow clients, and are not said to have ended when
+//! they have not.
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! When a server returns or panics by itself, or its future is dropped, everything ends with it.
+//! The end of a server that returns or panics by itself, or whose future is dropped: everything ends with it.
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -35,7 +35,7 @@ pub(super) const CATALOG: &[Entry] = &[
         "sse_hub_handshake_failures_total",
         "Connections that ended before they spoke a protocol, by a failed TLS handshake or in silence.",
     ),
-    counter("fast_path", "sse_hub_fast_path_total", "Requests answered on the fast path."),
+    counter("fast_path", "sse_hub_fast_path_total", "Streams answered on the fast path."),
     gauge("log.up", "sse_hub_log_up", "1 if the log can be reached."),
     gauge(
         "log.lag",

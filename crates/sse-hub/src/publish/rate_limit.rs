@@ -16,6 +16,10 @@ const BURST_SECONDS: u32 = 2;
 /// The number of paces at which those of publishers that have been quiet are forgotten.
 const SWEEP_AT: usize = 10_000;
 
+/// The maximum number of paces, which take some 20 MB. A stranger with many addresses, each of which sends a large
+/// batch, would fill the memory with paces that last for minutes.
+const MAX_PACES: usize = 200_000;
+
 /// A limit by the generic cell rate algorithm: for each publisher it keeps the time at which all that was
 /// published would have been, at an even pace; one for each rule, and one for the topics without a rule.
 #[derive(Debug)]
@@ -82,7 +86,7 @@ impl RateLimit {
             return Err(longest);
         }
         publishers.paced_until.extend(paced_until);
-        publishers.forget_the_quiet(now);
+        publishers.forget(now);
         Ok(())
     }
 
@@ -124,11 +128,20 @@ fn wait(paced: Duration, takes: Duration) -> Option<Duration> {
 }
 
 impl Publishers {
-    fn forget_the_quiet(&mut self, now: Instant) {
-        if self.paced_until.len() > self.sweep_at {
-            self.paced_until.retain(|_, until| *until > now);
-            self.sweep_at = SWEEP_AT.max(self.paced_until.len() * 2);
+    /// Forgets publishers that have been quiet, and if there are too many others, the half of them that will be
+    /// quiet first. So each look at all of them follows as many that are new.
+    fn forget(&mut self, now: Instant) {
+        if self.paced_until.len() <= self.sweep_at {
+            return;
         }
+        self.paced_until.retain(|_, until| *until > now);
+        if self.paced_until.len() > MAX_PACES / 2 {
+            let mut untils: Vec<_> = self.paced_until.values().copied().collect();
+            let half = untils.len() / 2;
+            let (_, &mut median, _) = untils.select_nth_unstable(half);
+            self.paced_until.retain(|_, until| *until > median);
+        }
+        self.sweep_at = SWEEP_AT.max(self.paced_until.len() * 2);
     }
 }
 
@@ -216,5 +229,24 @@ mod tests {
             }
         }
         assert!(limit.publishers.lock().unwrap().paced_until.len() <= SWEEP_AT * 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn strangers_with_very_many_addresses_take_a_bounded_memory() {
+        let limit = limit(&["--publish-rate=1"]);
+        let room = Audience::several(["rooms:a".parse().unwrap()]).unwrap();
+        let slowest = address(1);
+        limit.admit(&slowest, std::iter::repeat_n(&room, 1_000)).unwrap();
+        let mut most = 0;
+        for number in 0..u32::try_from(MAX_PACES * 2).unwrap() {
+            let publisher = IpAddr::V4(number.into()).into();
+            limit.admit(&publisher, std::iter::repeat_n(&room, 1 + number as usize % 4)).unwrap();
+            most = most.max(limit.publishers.lock().unwrap().paced_until.len());
+        }
+        assert!((MAX_PACES / 2..=MAX_PACES + 1).contains(&most), "{most}");
+        assert!(
+            limit.admit(&slowest, std::iter::once(&room)).is_err(),
+            "the slowest is remembered"
+        );
     }
 }

@@ -36,6 +36,9 @@ impl HubBuilder {
     }
 
     /// Sets the maximum age of events in history. Default: no limit.
+    ///
+    /// The age begins when this hub gets the event. What it reads from its [log](crate::Log) at its start is as new,
+    /// and the log itself keeps events for as long as its own settings say.
     pub fn history_age(mut self, age: Duration) -> Self {
         self.retention.age = Some(age);
         self

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use super::idle::Idle;
 use super::keep_alive::wants_close;
 use super::request_head::{Lane, Next, next};
-use super::{Back, StreamRoutes, close, streams};
+use super::streams::{self, Writing};
+use super::{Back, StreamRoutes, close};
 use crate::answer::Failure;
 use crate::connection::{Accepted, Connections};
 use crate::line::Line;
@@ -54,16 +55,17 @@ impl Connections {
                             Err(refusal) => (streams::write(*refusal, &mut line, keep_alive), None),
                         };
                         let written = match begun.await {
-                            Ok(writing) => writing.await,
+                            Ok(Writing { keep_alive, done }) => done.await.map(|()| keep_alive),
                             Err(error) => Err(error),
                         };
                         drop(exchange);
-                        if let Err(error) = written {
-                            return Err(Box::pin(fail(line, error.into())).await);
-                        }
-                        if !keep_alive {
-                            Box::pin(close(line, false)).await;
-                            return Ok(());
+                        match written {
+                            Ok(true) => {}
+                            Ok(false) => {
+                                Box::pin(close(line, false)).await;
+                                return Ok(());
+                            }
+                            Err(error) => return Err(Box::pin(fail(line, error.into())).await),
                         }
                         let lane = Some(lane(routes.as_ref()));
                         Box::pin(self.next_request(&mut line, lane, &accepted, &mut idle)).await?

@@ -42,7 +42,7 @@ pub(crate) enum Next {
 /// The requests that the fast path of a connection answers.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(
-    not(feature = "fast-path"),
+    all(not(feature = "fast-path"), not(test)),
     expect(dead_code, reason = "without a fast path no connection has one")
 )]
 pub(crate) enum Lane<'a> {
@@ -292,7 +292,7 @@ mod tests {
             _: std::net::SocketAddr,
             _: &'a mut Line<crate::socket::Socket>,
             _: bool,
-        ) -> Pinned<'a, io::Result<Pinned<'a, io::Result<()>>>> {
+        ) -> Pinned<'a, io::Result<crate::http1::streams::Writing<'a>>> {
             Box::pin(std::future::pending())
         }
     }

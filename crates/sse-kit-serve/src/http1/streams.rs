@@ -14,6 +14,8 @@ use http_body::Body;
 #[cfg(feature = "fast-path")]
 use super::body_writer::BodyWriter;
 #[cfg(feature = "fast-path")]
+use super::keep_alive::wants_close;
+#[cfg(feature = "fast-path")]
 use super::response_head::{Framing, response_head};
 use crate::answer::{Answer, AnswerBody, AppError, Pinned, boxed};
 #[cfg(feature = "fast-path")]
@@ -40,7 +42,15 @@ pub(crate) trait StreamRoutes: Send + Sync {
         client: SocketAddr,
         line: &'a mut Line<Socket>,
         keep_alive: bool,
-    ) -> Pinned<'a, io::Result<Pinned<'a, io::Result<()>>>>;
+    ) -> Pinned<'a, io::Result<Writing<'a>>>;
+}
+
+/// A response that is being written.
+#[cfg(feature = "fast-path")]
+pub(crate) struct Writing<'a> {
+    /// `true` if the connection stays open behind it.
+    pub(super) keep_alive: bool,
+    pub(super) done: Pinned<'a, io::Result<()>>,
 }
 
 impl fmt::Debug for dyn StreamRoutes + '_ {
@@ -79,7 +89,7 @@ where
         client: SocketAddr,
         line: &'a mut Line<Socket>,
         keep_alive: bool,
-    ) -> Pinned<'a, io::Result<Pinned<'a, io::Result<()>>>> {
+    ) -> Pinned<'a, io::Result<Writing<'a>>> {
         // In a box of its own, as the async block would have room for it three times.
         let answer = Box::pin((self.answer)(request, client));
         Box::pin(async move {
@@ -91,20 +101,21 @@ where
     }
 }
 
-/// Writes a response without hyper.
+/// Writes a response without hyper. The app may end the connection by `Connection: close`.
 #[cfg(feature = "fast-path")]
 pub(super) fn write<B>(
     response: Response<B>,
     line: &mut Line<Socket>,
     keep_alive: bool,
-) -> Pinned<'_, io::Result<Pinned<'_, io::Result<()>>>>
+) -> Pinned<'_, io::Result<Writing<'_>>>
 where
     B: Body<Data = Bytes, Error: Into<Failure>> + Send + Unpin + 'static,
 {
     let (parts, body) = response.into_parts();
     let writing = Framing::new(&parts, &body).map(|framing| {
+        let keep_alive = keep_alive && !wants_close(&parts.headers);
         let head = response_head(&parts, framing, keep_alive);
-        Box::pin(BodyWriter::new(head, framing, body, line)) as Pinned<'_, _>
+        Writing { keep_alive, done: Box::pin(BodyWriter::new(head, framing, body, line)) }
     });
     Box::pin(ready(writing.map_err(io::Error::other)))
 }
