@@ -84,7 +84,7 @@ pub(crate) struct Options {
     /// events of their own.
     #[arg(long, requires = "gzip")]
     pub(crate) gzip_window: bool,
-    /// Answer streams without hyper, where they come over HTTP/1.1, as short requests always are: less memory
+    /// Answer streams without hyper, where they come over HTTP/1.1, as short publishes always are: less memory
     /// and time for each.
     #[arg(long)]
     pub(crate) fast_path: bool,

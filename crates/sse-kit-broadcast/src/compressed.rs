@@ -27,11 +27,40 @@ const MAX_DISTANCE: usize = 32 << 10;
 /// began, and share the compressed forms.
 ///
 /// ```
-/// use sse_kit_broadcast::CompressionWindow;
+/// use bytes::Bytes;
+/// use sse_kit_broadcast::{CompressionWindow, Delivery, Hub};
+/// use sse_kit_event::{Event, Topic};
 ///
+/// /// Compresses a frame, with the bytes that the stream sent before it as the dictionary.
+/// fn compress(before: &[u8], frame: &Bytes) -> Bytes {
+/// #   let _ = before;
+///     // …
+/// #   frame.clone()
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let hub = Hub::new();
+/// # let topic: Topic = "jobs".parse()?;
+/// # let mut subscription = hub.subscribe(&topic).open()?;
+/// # hub.publish(&topic, Event::new("40 %")).await?;
+/// # hub.publish(&topic, Event::new("50 %")).await?;
+/// # let (mut sent, mut within) = (Vec::new(), 0);
+/// # drop(hub);
 /// let mut window = CompressionWindow::default();
-/// // After bytes that only this stream has sent, such as a heartbeat:
-/// window.clear();
+/// while let Some(delivery) = subscription.recv().await {
+///     let Delivery::Entry(entry) = delivery else {
+///         window.clear(); // The stream sends bytes that others do not, such as a heartbeat.
+///         continue;
+///     };
+///     let block = entry.compressed_within(&window, compress);
+/// #   within += usize::from(block.is_some());
+///     let block = block.unwrap_or_else(|| entry.compressed(|frame| compress(&[], frame)));
+///     sent.push(block.clone());
+///     window.push(entry);
+/// }
+/// # assert_eq!((sent.len(), within), (2, 1));
+/// # Ok(()) }
 /// ```
 #[derive(Default)]
 pub struct CompressionWindow {
