@@ -1,6 +1,7 @@
 //! What history holds, by its own count and by that of the allocator.
 
 use std::alloc::System;
+use std::time::Duration;
 
 use sse_kit_broadcast::{CompressionWindow, ConnectionId, Hub, HubBuilder};
 use sse_kit_event::{Audience, Event, Topic};
@@ -100,6 +101,16 @@ async fn history_counts_what_it_holds() -> TestResult {
         })
         .await?;
     }
+    compare(
+        "topics with an age",
+        unlimited().history_age(Duration::from_secs(3600)),
+        async |hub| {
+            for n in 0..2_000 {
+                hub.publish(&topic(n), text(20)).await.expect("it is open");
+            }
+        },
+    )
+    .await?;
     compare("keys and connections", unlimited(), async |hub| {
         let ids: Vec<ConnectionId> =
             (0..3).map(|n| format!("connection-{n}").parse().expect("an id")).collect();
