@@ -1,4 +1,4 @@
-//! What history holds, by its own count and by that of the allocator.
+//! The memory that history holds, by its own count and by that of the allocator.
 
 use std::alloc::System;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// How far the count may be from what is allocated, in percent.
+/// The difference that the count may have from what is allocated, in percent.
 const TOLERANCE: usize = 15;
 
 fn allocated() -> usize {

@@ -171,7 +171,7 @@ impl Chronicle {
     }
 }
 
-/// What history counts besides frames and texts.
+/// The bytes that history counts besides frames and texts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Costs {
     event: usize,
