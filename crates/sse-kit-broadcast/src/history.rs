@@ -429,7 +429,9 @@ mod tests {
         let keys = topics.begin_with("").map(|(_, key)| key).chain([everyone]);
         let mut expiries = BTreeSet::new();
         for (key, state) in keys.filter_map(|key| Some((key, topics.get(key)?))) {
-            if !state.entries().is_empty() {
+            if state.entries().is_empty() {
+                assert_eq!(state.entries().capacity(), 0, "its memory is freed");
+            } else {
                 bytes += state.weight();
             }
             assert_eq!(state.expires_at.is_some(), state.oldest_expires().is_some());

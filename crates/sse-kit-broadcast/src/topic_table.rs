@@ -352,7 +352,9 @@ impl TopicState {
     /// Removes the newest entry if it is after this offset.
     pub(crate) fn drop_back_after(&mut self, offset: u64) -> Option<Arc<Entry>> {
         self.entries.back().filter(|entry| entry.id().offset() > offset)?;
-        self.entries.pop_back()
+        let entry = self.entries.pop_back()?;
+        self.free_if_empty();
+        Some(entry)
     }
 
     /// Returns `true` if the topic has dropped entries after the trim with this number.
@@ -365,10 +367,15 @@ impl TopicState {
         let entry = self.entries.pop_front()?;
         self.last_trim = trim;
         self.trimmed_through = self.trimmed_through.max(entry.id().offset());
-        if self.entries.is_empty() {
-            self.entries = VecDeque::new(); // frees its memory
-        }
+        self.free_if_empty();
         Some(entry)
+    }
+
+    /// Frees the memory of a history without entries.
+    fn free_if_empty(&mut self) {
+        if self.entries.is_empty() {
+            self.entries = VecDeque::new();
+        }
     }
 }
 
