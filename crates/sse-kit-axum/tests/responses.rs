@@ -1,4 +1,4 @@
-//! What a router answers, without a server.
+//! The answers of a router, without a server.
 
 use std::time::Duration;
 

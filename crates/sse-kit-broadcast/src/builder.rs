@@ -239,7 +239,8 @@ impl HubBuilder {
         self
     }
 
-    /// Calls `hook` before an event is published. The hook may keep, replace or veto the event.
+    /// Calls `hook` before an event is published. The hook may keep, replace or veto the event: it returns a
+    /// [`Verdict`], a `Result` of one with any error, or a future of either. See [`HookReturn`].
     ///
     /// A replaced event is neither stored nor sent. The hub runs the hooks for one event at a time,
     /// in the order of the calls to `publish`; only an event that a hook of another hub publishes

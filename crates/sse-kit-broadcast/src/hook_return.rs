@@ -45,9 +45,13 @@ impl HookOutput<Verdict> for Verdict {
 /// `Kind` is [`SyncHook`] or [`AsyncHook`]; the compiler infers it. So one method takes functions
 /// that wait and functions that do not.
 ///
+/// A hook that never fails returns the value itself. One that returns `Ok(…)` says the type of its error, unless
+/// something in it does: otherwise the compiler cannot infer it (E0282).
+///
 /// ```
 /// use sse_kit_broadcast::{Hub, HookError, Verdict};
 ///
+/// # async fn maximum() -> std::io::Result<u32> { Ok(100) }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// Hub::builder()
@@ -57,6 +61,10 @@ impl HookOutput<Verdict> for Verdict {
 ///     .guard(|draft| -> Result<_, HookError> {
 ///         let percent: u32 = draft.event().data().parse()?;
 ///         Ok(if percent <= 100 { Verdict::Keep } else { Verdict::Veto })
+///     })
+///     .guard(async |draft| {
+///         let is_over = draft.event().data().parse::<u32>()? > maximum().await?;
+///         Ok::<_, HookError>(if is_over { Verdict::Veto } else { Verdict::Keep })
 ///     })
 ///     .build()?;
 /// # Ok(()) }

@@ -56,6 +56,12 @@ impl Share {
         self.number
     }
 
+    /// Returns the bytes of its compressed forms.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed) & !LEFT
+    }
+
     /// Adds the bytes of a compressed form, unless history no longer has the event.
     pub(crate) fn add(&self, bytes: usize) {
         if self.bytes.fetch_add(bytes, Ordering::Relaxed) & LEFT == 0 {

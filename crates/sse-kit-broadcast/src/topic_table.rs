@@ -37,8 +37,8 @@ pub(crate) struct TopicState {
     entries: VecDeque<Arc<Entry>>,
     /// The limits of its history, once they are known.
     limits: Option<Limits>,
-    /// `true` if history will look for expired entries of the topic.
-    pub(crate) has_expiry: bool,
+    /// The moment at which history looks for expired entries of the topic, if they expire.
+    pub(crate) expires_at: Option<Instant>,
     /// The offset of the newest event that was trimmed, or may have been.
     trimmed_through: u64,
     /// The number of the trim that dropped the newest trimmed entry, counted over all topics.
@@ -242,7 +242,7 @@ impl TopicTable {
             // Some topics are forgotten on the way, because too many become idle.
             let Some(state) = self.get_mut(key) else { continue };
             state.entries = VecDeque::new();
-            state.trimmed_through = 0;
+            (state.trimmed_through, state.expires_at) = (0, None);
             self.note_idle(key);
         }
         (self.forgotten_through, self.lost_through) = (0, begins_after);
@@ -352,7 +352,9 @@ impl TopicState {
     /// Removes the newest entry if it is after this offset.
     pub(crate) fn drop_back_after(&mut self, offset: u64) -> Option<Arc<Entry>> {
         self.entries.back().filter(|entry| entry.id().offset() > offset)?;
-        self.entries.pop_back()
+        let entry = self.entries.pop_back()?;
+        self.free_if_empty();
+        Some(entry)
     }
 
     /// Returns `true` if the topic has dropped entries after the trim with this number.
@@ -365,10 +367,15 @@ impl TopicState {
         let entry = self.entries.pop_front()?;
         self.last_trim = trim;
         self.trimmed_through = self.trimmed_through.max(entry.id().offset());
-        if self.entries.is_empty() {
-            self.entries = VecDeque::new(); // frees its memory
-        }
+        self.free_if_empty();
         Some(entry)
+    }
+
+    /// Frees the memory of a history without entries.
+    fn free_if_empty(&mut self) {
+        if self.entries.is_empty() {
+            self.entries = VecDeque::new();
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! What history does not have any more is read from the log: nothing is lost meanwhile, and no client
-//! takes all turns.
+//! Events that history has no more are read from the log: nothing is lost meanwhile, and no client takes
+//! all turns.
 
 mod receiving;
 

@@ -1,4 +1,4 @@
-//! What a hub measures: the way of events to streams, and what streams get when they resume.
+//! The measurements of a hub: the way of events to streams, and the events of streams that resume.
 
 use std::time::Duration;
 

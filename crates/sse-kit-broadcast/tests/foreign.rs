@@ -43,11 +43,11 @@ impl Log for Flaky {
     }
 }
 
-/// What the pages have been given.
+/// The events that the pages have been given.
 #[derive(Debug, Default)]
 struct Given {
     events: AtomicU64,
-    /// Those among them that the log did not take.
+    /// The events among them that the log did not take.
     unlogged: AtomicU64,
     foreign: AtomicU64,
 }

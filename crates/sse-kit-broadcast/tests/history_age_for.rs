@@ -1,4 +1,4 @@
-//! How long history keeps the events of a topic, by pattern.
+//! The age up to which history keeps the events of a topic, by pattern.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How many events of a topic history keeps, by pattern.
+//! The number of events of a topic that history keeps, by pattern.
 
 use sse_kit_broadcast::{Delivery, Hub};
 use sse_kit_event::control::GapReason;

@@ -175,7 +175,7 @@ async fn an_open_stream_continues_unless_it_has_what_was_lost() -> TestResult {
     Ok(())
 }
 
-/// What was trimmed beyond the shared offset is no loss in the new epoch.
+/// An event that was trimmed beyond the shared offset is no loss in the new epoch.
 #[tokio::test]
 async fn a_loss_is_not_looked_for_beyond_what_is_shared() -> TestResult {
     let log = DrivenLog::at(id(1, 0));

@@ -1,4 +1,4 @@
-//! What a log may do with its inlet.
+//! The calls that a log may make to its inlet.
 
 mod receiving;
 

@@ -1,4 +1,4 @@
-//! What may be missing of a topic: what the log lost, and what was forgotten with the topic.
+//! Losses of a topic: events that the log lost, and those that were forgotten with the topic.
 
 mod receiving;
 

@@ -22,7 +22,7 @@ fn topic(text: &str) -> Topic {
     text.parse().expect("a topic")
 }
 
-/// How often the reader was woken: after how long, and for how much.
+/// The times at which the reader was woken, and the number of events at each.
 type Wakes = mpsc::UnboundedReceiver<(Duration, usize)>;
 
 fn read(mut subscription: Subscription) -> Wakes {

@@ -1,6 +1,7 @@
-//! What history holds, by its own count and by that of the allocator.
+//! The memory that history holds, by its own count and by that of the allocator.
 
 use std::alloc::System;
+use std::time::Duration;
 
 use sse_kit_broadcast::{CompressionWindow, ConnectionId, Hub, HubBuilder};
 use sse_kit_event::{Audience, Event, Topic};
@@ -10,7 +11,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// How far the count may be from what is allocated, in percent.
+/// The difference that the count may have from what is allocated, in percent.
 const TOLERANCE: usize = 15;
 
 fn allocated() -> usize {
@@ -100,6 +101,16 @@ async fn history_counts_what_it_holds() -> TestResult {
         })
         .await?;
     }
+    compare(
+        "topics with an age",
+        unlimited().history_age(Duration::from_secs(3600)),
+        async |hub| {
+            for n in 0..2_000 {
+                hub.publish(&topic(n), text(20)).await.expect("it is open");
+            }
+        },
+    )
+    .await?;
     compare("keys and connections", unlimited(), async |hub| {
         let ids: Vec<ConnectionId> =
             (0..3).map(|n| format!("connection-{n}").parse().expect("an id")).collect();

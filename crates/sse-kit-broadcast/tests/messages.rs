@@ -1,4 +1,4 @@
-//! What was published can be read back from what is delivered.
+//! Deliveries can be read back as the events that were published.
 
 use sse_kit_broadcast::{ConnectionId, Delivery, Hub};
 use sse_kit_event::{Event, Topic};

@@ -1,4 +1,4 @@
-//! Who is there, by key: a reload is no change, and nobody stays who has gone.
+//! Presence by key: a reload is no change, and nobody stays who has gone.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

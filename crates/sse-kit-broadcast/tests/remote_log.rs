@@ -1,4 +1,4 @@
-//! What a log over a network may tell the hub: new epochs, losses, and that it is settled.
+//! The messages of a log over a network to the hub: new epochs, losses, and that it is settled.
 
 mod driven_log;
 

@@ -1,4 +1,4 @@
-//! How long a publish takes while clients resume patterns that very many topics match.
+//! The time that a publish takes while clients resume patterns that very many topics match.
 //!
 //! In the test command this is a small test of facts: everything is replayed, once and in order, also while a
 //! publisher is as fast as it can be. `cargo xtask soak` does it with 50,000 topics, and compares times: those beside
@@ -18,15 +18,15 @@ use sse_kit_test_support::{in_time, until};
 const CLIENTS: usize = 4;
 const EVENTS_PER_TOPIC: u64 = 4;
 
-/// How many measurements there are of each kind. The best one counts: it is the one that others on the
+/// The number of measurements of each kind. The best one counts: it is the one that others on the
 /// machine disturbed least.
 const ROUNDS: usize = 5;
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// How much longer a publish may take while clients resume here, and not at another hub.
+/// The factor by which a publish may take longer while clients resume here, and not at another hub.
 const LIMIT: u32 = 2;
 
-/// What clients resume, and how many events they get then.
+/// The topics that clients resume, and the number of events that they get then.
 #[derive(Clone, Copy)]
 struct Resumed {
     topics: &'static [&'static str],

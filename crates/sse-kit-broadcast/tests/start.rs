@@ -176,8 +176,8 @@ async fn a_gap_after_the_beginning_of_history_goes_forward() -> TestResult {
     Ok(())
 }
 
-/// What was there when the stream began, and is trimmed before it is read, is lost. What was trimmed
-/// before was never promised, even if it is newer than what is lost.
+/// An event that was there when the stream began, and is trimmed before it is read, is lost. One that was
+/// trimmed before was never promised, even if it is newer.
 #[tokio::test(start_paused = true)]
 async fn what_history_drops_while_a_slow_stream_reads_it_is_a_gap() -> TestResult {
     // Alone, and among so many topics that a pattern is read in the order of the log.

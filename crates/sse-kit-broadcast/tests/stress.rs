@@ -19,7 +19,7 @@ const BURST: u64 = 64;
 const TOPICS: u64 = 4;
 const SUBSCRIBERS: usize = 24;
 
-/// What one client has seen over all its connections: from each publisher, on each topic, every
+/// The events that one client has seen over all its connections: from each publisher, on each topic, every
 /// event, once and in order.
 struct Client {
     hub: Hub,
@@ -29,7 +29,7 @@ struct Client {
     /// The next event of each publisher.
     next: HashMap<u64, u64>,
     random: fastrand::Rng,
-    /// How many events it has yet to see.
+    /// The number of events that it has yet to see.
     missing: u64,
 }
 

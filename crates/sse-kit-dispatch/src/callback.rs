@@ -21,6 +21,9 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 
 /// A value that a callback may return where a `T` is wanted, or a `Result` of one with any error.
 ///
+/// A callback that never fails returns the value itself. One that returns `Ok(…)` says the type of its error,
+/// unless something in it does: otherwise the compiler cannot infer it (E0282).
+///
 /// ```
 /// use sse_kit_dispatch::{BoxError, Dispatcher};
 /// use serde_json::json;

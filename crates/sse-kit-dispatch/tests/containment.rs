@@ -1,4 +1,4 @@
-//! What one event or handler does keeps to itself: keys, buckets, panics, nesting, namespaces.
+//! One event or handler does not affect others: keys, buckets, panics, nesting, namespaces.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

@@ -14,7 +14,7 @@ use sse_kit_event::TextErrorKind;
 
 type TestResult = Result<(), Box<dyn Error>>;
 
-/// What was called, in order.
+/// The handlers that were called, in order.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
 

@@ -133,7 +133,7 @@ fn pattern() -> impl Strategy<Value = Pattern> {
         .prop_filter_map("too many wildcards", |segments| Pattern::new(&segments.join(":")).ok())
 }
 
-/// What has a letter in the place of each star.
+/// Returns an event type that has a letter in the place of each star.
 fn filled_in(pattern: &Pattern) -> EventType {
     EventType::new(&pattern.as_str().replace('*', "a")).expect("nothing is left of its stars")
 }

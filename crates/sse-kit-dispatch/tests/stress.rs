@@ -81,7 +81,7 @@ fn what_threads_register_at_the_same_time_is_all_there() {
     }
 }
 
-/// What handlers own may come back to the dispatcher when it is dropped.
+/// A value that a handler owns may come back to the dispatcher when it is dropped.
 #[test]
 fn handlers_are_dropped_when_no_lock_is_held() {
     struct Caller(Dispatcher, Arc<AtomicUsize>);

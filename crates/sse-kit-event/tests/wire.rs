@@ -63,7 +63,7 @@ fn the_longest_retry_comes_back_as_the_longest_that_is_written() {
     assert_eq!(decode(&[&stream]).first(), Some(&longest));
 }
 
-/// What a client is to see of these events, told without either encoder or decoder.
+/// Returns the events that a client is to see of these events, found without either encoder or decoder.
 fn meaning(events: &[Event]) -> Vec<Decoded> {
     let mut decoded = Vec::new();
     let mut last_event_id = String::new();
@@ -110,7 +110,7 @@ fn line_feeds(text: &str) -> String {
 // By design, sse-stream gives blocks rather than events: each with no id but its own, and those
 // without data too. `by_sse_stream` does the rest.
 
-/// What all the decoders give.
+/// The events that all the decoders read.
 #[derive(Debug, Default, PartialEq)]
 struct Seen {
     name: String,

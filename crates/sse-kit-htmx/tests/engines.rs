@@ -1,4 +1,4 @@
-//! What template engines make, behind their features.
+//! The output of template engines, behind their features.
 
 #[cfg(feature = "askama")]
 mod askama {

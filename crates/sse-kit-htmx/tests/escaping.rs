@@ -10,7 +10,7 @@ use sse_kit_htmx::{
 };
 use sse_kit_test_support::cases;
 
-/// What people try.
+/// Texts that people try.
 const HOSTILE: &[&str] = &[
     "<script>alert(1)</script>",
     "</div><img src=x onerror=alert(1)>",

@@ -1,4 +1,4 @@
-//! What can run script is refused from names and values of users, and can be asked for by name.
+//! Attributes that can run script are refused from names and values of users, and can be asked for by name.
 
 use sse_kit_htmx::{AttributeName, Attributes, Element, Tag, TextErrorKind};
 
@@ -60,7 +60,7 @@ const VALUES: &[(&str, &str)] = &[
     ("hx-trigger", "click[alert(1)]"),
 ];
 
-/// What looks like script and is none.
+/// Attributes that look like script and are none.
 const HARMLESS: &[(&str, &str)] = &[
     ("href", "/javascript:x"),
     ("href", "#javascript:x"),

@@ -31,15 +31,16 @@ const LAST_BLOCK: [u8; 2] = [3, 0];
 pub(crate) struct Gzip {
     checksum: crc32fast::Hasher,
     length: u64,
-    /// The events to which the next one may refer; `None` if events are compressed alone.
-    window: Option<CompressionWindow>,
+    /// The events to which the next one may refer; `None` if events are compressed alone, as most are, so
+    /// it is boxed.
+    window: Option<Box<CompressionWindow>>,
 }
 
 impl Gzip {
     pub(crate) fn new(window: GzipWindow) -> Self {
         let window = match window {
             GzipWindow::Event => None,
-            GzipWindow::Stream => Some(CompressionWindow::default()),
+            GzipWindow::Stream => Some(Box::default()),
         };
         Self { window, ..Self::default() }
     }

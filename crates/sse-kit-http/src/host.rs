@@ -167,7 +167,7 @@ mod tests {
         assert!(allowed("/", &[]), "HTTP/1.0");
     }
 
-    /// What is read without the parser is what the parser reads.
+    /// The host that is read without the parser is the one that the parser reads.
     #[test]
     fn plain_hosts_are_those_of_authorities() {
         let mut random = rng();

@@ -1,4 +1,4 @@
-//! Who may see what, for how long, and how a stream ends that may not be seen any longer.
+//! The topics that a user may see, and for how long; and the end of a stream that may not be seen any longer.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
-/// What the authorizer says next.
+/// The next answer of the authorizer.
 #[derive(Clone, Copy, Debug)]
 enum Says {
     Yes(Grant),

@@ -20,7 +20,7 @@ fn topic(name: &str) -> Topic {
     name.parse().expect("a topic")
 }
 
-/// How a client listens.
+/// The settings with which a client listens.
 #[derive(Clone, Debug)]
 struct Listening {
     topics: Vec<&'static str>,

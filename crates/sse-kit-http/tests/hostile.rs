@@ -1,4 +1,4 @@
-//! What hostile clients send, and how old a stream becomes.
+//! Requests of hostile clients, and the age of a stream.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ async fn ten_thousand_hostile_ids_get_a_gap_each_and_no_error() -> TestResult {
     Ok(())
 }
 
-/// What a browser, or something else, may say of where a request comes from; and whether it is let in.
+/// The headers by which a browser, or something else, says where a request comes from; and whether it is let in.
 #[test]
 fn all_combinations_of_origin_and_sec_fetch_site() {
     let sites =

@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
-/// How a server and a client talk to each other.
+/// The way in which a server and a client talk to each other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Transport {
     Http1,

@@ -73,10 +73,12 @@ impl HubBuilder {
     /// Sets the maximum size of history over all topics, in bytes; beyond it the oldest events are
     /// dropped. Default: 64 MiB.
     ///
-    /// It counts what events and their topics take: frames, names, keys, tables, and compressed forms,
-    /// which are made after an event was published, so the next one trims for them. An event takes
-    /// about 300 bytes besides its frame, and a topic with a history 300 more. The overhead of the
-    /// allocator is not counted.
+    /// It counts what events and their topics take: frames, names, keys, tables, and compressed forms. An
+    /// event takes about 300 bytes besides its frame, and a topic with a history 300 more. The overhead of
+    /// the allocator is not counted.
+    ///
+    /// Streams compress an event after it was published, which may exceed the limit. Each event published
+    /// after that drops a few hundred of the oldest, or more if it is large, until the size is within the limit.
     pub fn history_bytes(mut self, bytes: usize) -> Self {
         self.retention.bytes = bytes;
         self

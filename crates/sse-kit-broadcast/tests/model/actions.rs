@@ -1,4 +1,4 @@
-//! What may happen to a hub, in any order.
+//! The actions that a hub may meet, in any order.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -16,14 +16,14 @@ const PATTERNS: [&str; 7] = ["c:*", "c:**", "c:1*:**", "**", "*", "*:**", "**:1"
 pub(crate) const OF_THEIR_OWN: &str = "c:*";
 const KEYS: [&str; 2] = ["k", "l"];
 
-/// How many clients there are. Each has an id of its own, and comes and goes.
+/// The number of clients. Each has an id of its own, and comes and goes.
 pub(crate) const CLIENTS: usize = 6;
 
 /// The settings of the hub, small enough that every limit is reached.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) history: usize,
-    /// How much of it the topics have that match [`OF_THEIR_OWN`].
+    /// The number of events of topics that match [`OF_THEIR_OWN`].
     pub(crate) history_for: Option<usize>,
     /// In [`units`](Action::Pass) of time.
     pub(crate) history_age: Option<u32>,
@@ -32,8 +32,8 @@ pub(crate) struct Settings {
     pub(crate) log_buffer: usize,
     pub(crate) shards: usize,
     pub(crate) heartbeat: bool,
-    /// How many more subscribe to the first topic before all else, so many that handing out an
-    /// event to them takes several turns.
+    /// The number of subscribers of the first topic that come before all else: so many that handing
+    /// out an event to them takes several turns.
     pub(crate) crowd: usize,
 }
 

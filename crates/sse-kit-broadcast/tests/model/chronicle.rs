@@ -1,9 +1,10 @@
 //! The plain model of the log: everything that was published, and what history should still have.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use bytes::Bytes;
-use sse_kit_broadcast::Hub;
+use sse_kit_broadcast::{Hub, HubBuilder};
 use sse_kit_event::{ConnectionId, Epoch, Event, EventId, Topic, Topics};
 
 use crate::actions::{OF_THEIR_OWN, Settings};
@@ -75,7 +76,7 @@ impl Chronicle {
         self.bytes += self.costs.of(&written);
         self.written.push(written);
         if !self.kept.contains_key(address) {
-            self.bytes += self.costs.of_topic(address);
+            self.bytes += self.costs.of_topic(address, &self.settings);
         }
         let kept = self.kept.entry(address.clone()).or_default();
         kept.push_back(self.written.len() as u64);
@@ -105,7 +106,7 @@ impl Chronicle {
             }
             kept.retain(|number| *number <= through);
             if kept.is_empty() {
-                self.bytes -= self.costs.of_topic(address);
+                self.bytes -= self.costs.of_topic(address, &self.settings);
             }
         }
         self.kept.retain(|_, kept| !kept.is_empty());
@@ -162,7 +163,7 @@ impl Chronicle {
         let Some(offset) = kept.pop_front() else { return };
         if kept.is_empty() {
             self.kept.remove(address);
-            self.bytes -= self.costs.of_topic(address);
+            self.bytes -= self.costs.of_topic(address, &self.settings);
         }
         let written = &mut self.written[usize::try_from(offset).expect("small") - 1];
         written.trimmed = true;
@@ -170,11 +171,13 @@ impl Chronicle {
     }
 }
 
-/// What history counts besides frames and texts.
+/// The bytes that history counts besides frames and texts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Costs {
     event: usize,
     topic: usize,
+    /// Of a topic whose events expire.
+    expiry: usize,
     key: usize,
     left_out: usize,
 }
@@ -182,19 +185,26 @@ pub(crate) struct Costs {
 impl Costs {
     /// Asks a hub of its own.
     pub(crate) async fn measure() -> Self {
-        let event = Self::counted(None, Event::new("x"), &[]).await;
-        let key = Event::new("x").with_key("key".parse().expect("a key"));
+        let lasting = Hub::builder;
+        let expiring = || Hub::builder().history_age(Duration::from_secs(60));
+        let event = Self::counted(lasting(), None, Event::new("x"), &[]).await;
+        let topic = Self::counted(lasting(), Some("a"), Event::new("x"), &[]).await;
+        let expiry = Self::counted(expiring(), None, Event::new("x"), &[]).await;
+        let keyed = Event::new("x").with_key("key".parse().expect("a key"));
+        let keyed = Self::counted(lasting(), None, keyed, &[]).await;
+        let left_out = Self::counted(lasting(), None, Event::new("x"), &["id"]).await;
         Self {
             event,
-            topic: Self::counted(Some("a"), Event::new("x"), &[]).await - event - "a".len(),
-            key: Self::counted(None, key, &[]).await - event - "key".len(),
-            left_out: Self::counted(None, Event::new("x"), &["id"]).await - event - "id".len(),
+            topic: topic - event - "a".len(),
+            expiry: expiry - event,
+            key: keyed - event - "key".len(),
+            left_out: left_out - event - "id".len(),
         }
     }
 
     /// Returns what a hub counts for a single event, without its frame.
-    async fn counted(topic: Option<&str>, event: Event, except: &[&str]) -> usize {
-        let hub = Hub::builder().heartbeat(None).shards(1).build().expect("it is right");
+    async fn counted(hub: HubBuilder, topic: Option<&str>, event: Event, except: &[&str]) -> usize {
+        let hub = hub.heartbeat(None).shards(1).build().expect("it is right");
         let publish = hub.except(except.iter().map(|id| id.parse().expect("an id")));
         let topic: Option<Topic> = topic.map(|topic| topic.parse().expect("a topic"));
         match &topic {
@@ -213,8 +223,10 @@ impl Costs {
         written.frame.len() + self.event + key + except.sum::<usize>()
     }
 
-    fn of_topic(&self, address: &Address) -> usize {
-        address.as_ref().map_or(0, |topic| self.topic + topic.as_str().len())
+    fn of_topic(&self, address: &Address, settings: &Settings) -> usize {
+        let expires = settings.age_of(address.as_ref()).is_some();
+        let expiry = if expires { self.expiry } else { 0 };
+        address.as_ref().map_or(0, |topic| self.topic + topic.as_str().len()) + expiry
     }
 }
 

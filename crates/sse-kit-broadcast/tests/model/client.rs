@@ -25,7 +25,7 @@ pub(crate) struct Client {
     pub(crate) subscription: Stream,
     /// Tells connections apart that have the same id.
     pub(crate) serial: u64,
-    /// Which of the clients with an id of their own it is.
+    /// The number of a client that has an id of its own.
     pub(crate) number: Option<usize>,
     pub(crate) topics: Topics,
     pub(crate) policy: SlowConsumer,
@@ -33,9 +33,9 @@ pub(crate) struct Client {
     pub(crate) queue_bytes: usize,
     /// It is no longer among the connections.
     pub(crate) gone: bool,
-    /// What was published, was for it, and was neither delivered nor seen to be lost.
+    /// The events for it that were published, and neither delivered nor seen to be lost.
     pub(crate) due: VecDeque<u64>,
-    /// What may be delivered too: events of an epoch that has ended, and of a start within history.
+    /// The events that may be delivered too: those of an epoch that has ended, and of a start within history.
     welcome: BTreeSet<u64>,
     directs: VecDeque<Bytes>,
     /// The number of the newest event that it saw, or of the one it resumed from.
@@ -103,7 +103,7 @@ impl Wake for Flag {
     }
 }
 
-/// What the world knows when a client takes something.
+/// The state of the world when a client takes something.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Circumstances<'a> {
     pub(crate) chronicle: &'a Chronicle,
@@ -172,7 +172,7 @@ impl Client {
         client
     }
 
-    /// What was published before it came, and is for it.
+    /// Adds the events for it that were published before it came.
     fn begins_with(&mut self, chronicle: &Chronicle) {
         for number in self.last + 1..=chronicle.position() {
             let Some(written) = chronicle.at(number).filter(|written| written.lost.is_none())
@@ -213,17 +213,17 @@ impl Client {
         (self.resuming, self.overflowed) = (true, true);
     }
 
-    /// What history drops after it has begun is told bit by bit.
+    /// Returns `true` if it was promised all of history, and is told of each event dropped after it has begun.
     pub(crate) fn was_promised_all(&self) -> bool {
         matches!(self.begins, Begins::WithHistory)
     }
 
-    /// Whether it has what an epoch lacks of which it was not told.
+    /// Returns `true` if it has events that an epoch lacks of which it was not told.
     fn is_beyond(&self) -> bool {
         self.owed_epoch > self.epoch
     }
 
-    /// Whether it asked for what is published here.
+    /// Returns `true` if it asked for this event.
     pub(crate) fn covers(&self, written: &Written) -> bool {
         written.address.as_ref().is_none_or(|topic| self.topics.cover(topic))
     }
@@ -252,7 +252,7 @@ impl Client {
         Ok(())
     }
 
-    /// Whether its queue cannot hold what may wait for it, and perhaps one event more.
+    /// Returns `true` if its queue may be too small for all that may wait for it, and one event more.
     fn is_full(&self, chronicle: &Chronicle, one_more: usize) -> bool {
         let old = self.welcome.range(self.last + 1..).filter_map(|number| chronicle.at(*number));
         let due = self.due.iter().filter_map(|number| chronicle.at(*number));
@@ -398,7 +398,7 @@ impl Client {
         Ok(())
     }
 
-    /// Who was disconnected as well does not catch up any more, and resumes when it comes back.
+    /// Checks that nothing is missing. A client that was disconnected as well catches up when it comes back.
     fn nothing_is_missing_at_shutdown(&self, chronicle: &Chronicle) -> Checked {
         if self.gone { Ok(()) } else { self.nothing_is_missing(None, chronicle) }
     }

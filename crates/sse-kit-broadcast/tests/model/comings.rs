@@ -1,4 +1,4 @@
-//! Who came and who went, as the model has it and as the hooks were told.
+//! The clients that came and went, by the model and by the hooks.
 
 use proptest::prelude::*;
 use sse_kit_broadcast::CloseReason;

@@ -17,7 +17,7 @@ struct Begun {
     epoch: Epoch,
     /// The offset after which it assigns offsets.
     offset: u64,
-    /// What was published before it.
+    /// The number of events published before it.
     number: u64,
     /// It shares all up to `offset` with the epoch before.
     continues: bool,
@@ -45,7 +45,7 @@ impl Epochs {
         *self.0.last().expect("one has begun")
     }
 
-    /// How many have begun.
+    /// Returns the number of epochs that have begun.
     pub(crate) fn count(&self) -> usize {
         self.0.len()
     }
@@ -55,12 +55,12 @@ impl Epochs {
         self.0.get(index).map(|begun| EventId::new(begun.epoch, begun.offset))
     }
 
-    /// Whether the epoch at this index shares something with the one before.
+    /// Returns `true` if the epoch at this index shares something with the one before.
     pub(crate) fn continues(&self, index: usize) -> bool {
         self.0.get(index).is_some_and(|begun| begun.continues)
     }
 
-    /// What was published before the epoch at this index.
+    /// Returns the number of events published before the epoch at this index.
     pub(crate) fn before(&self, index: usize) -> u64 {
         self.0.get(index).map_or(0, |begun| begun.number)
     }

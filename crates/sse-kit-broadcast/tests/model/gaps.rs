@@ -103,8 +103,8 @@ impl Client {
         Ok(())
     }
 
-    /// Whether a gap accounts for what it did not get. One about history accounts for what history
-    /// has `trimmed`.
+    /// Returns `true` if a gap accounts for an event that it did not get. One about history accounts for
+    /// events that history has `trimmed`.
     pub(crate) fn was_told(&self, number: u64, trimmed: bool) -> bool {
         self.told.iter().any(|told| {
             let lost = matches!(told.reason, GapReason::Dropped | GapReason::UnknownEpoch);

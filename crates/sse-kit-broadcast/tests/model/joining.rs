@@ -1,4 +1,4 @@
-//! How a client joins: from where, and what the model says it is given then.
+//! Clients that join: the place from which they do, and the events that the model says they are given.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;

@@ -34,7 +34,7 @@ pub(crate) struct World {
     /// The open subscription of each client, and those that were replaced and still read.
     pub(crate) clients: [Option<Client>; CLIENTS],
     pub(crate) others: Vec<Client>,
-    /// What a client asked for last, and the newest event it saw.
+    /// The last join of each client, and the newest event it saw.
     pub(crate) memory: HashMap<usize, (Join, EventId)>,
     settled: bool,
     pub(crate) goodbye: Option<Goodbye>,

@@ -1,4 +1,4 @@
-//! What a subscriber got, in a form that is easy to compare.
+//! The deliveries of a subscriber, in a form that is easy to compare.
 
 use futures_util::FutureExt;
 use sse_kit_broadcast::{Delivery, Goodbye, Subscription};

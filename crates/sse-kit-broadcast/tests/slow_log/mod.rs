@@ -8,7 +8,7 @@ use sse_kit_broadcast::{Append, AppendError, Appended, BoxFuture, Inlet, Log, Me
 use sse_kit_event::{Epoch, EventId};
 use tokio::time::sleep;
 
-/// How long each answer takes.
+/// The time that each answer takes.
 pub(crate) const DELAY: Duration = Duration::from_secs(1);
 
 /// Appends at once, or not at all, and says so after [`DELAY`].

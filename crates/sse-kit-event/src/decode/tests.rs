@@ -1,4 +1,4 @@
-//! What a decoder makes of bytes.
+//! The events that a decoder reads from bytes.
 
 use super::*;
 
