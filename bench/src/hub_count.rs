@@ -23,6 +23,10 @@ use crate::workspace::cargo;
 /// The most that a count may grow, as a ratio.
 const LIMIT: f64 = 1.05;
 
+/// Counts of a load that seems to have grown, of which the least stands: whether a request comes in one read or in two
+/// is chance, and made a difference of 7 % on a busy machine.
+const TRIES: usize = 3;
+
 /// Messages of the shorter run, and of the longer one.
 const MESSAGES: [u32; 2] = [200, 1_200];
 
@@ -68,10 +72,19 @@ pub(super) fn check(callgrind: &Callgrind, before: &Path) -> Result<()> {
     let mut lines = vec![titles.to_vec()];
     for (title, load) in &LOADS {
         for peer in [Peer::Hub, Peer::HubLane] {
-            let [then, now] = [builds[0].count(peer, load)?, builds[1].count(peer, load)?];
+            let mut counts = [f64::INFINITY; 2];
+            for _ in 0..TRIES {
+                for (least, build) in counts.iter_mut().zip(&builds) {
+                    *least = least.min(build.count(peer, load)?);
+                }
+                if !has_grown(counts) {
+                    break;
+                }
+            }
+            let [then, now] = counts;
             let [then_shown, now_shown] = [then, now].map(|count| number(count, 0));
             let peer = name(&peer);
-            if now > then * LIMIT {
+            if has_grown(counts) {
                 faults.push(format!("{title}, {peer}: {now_shown} instead of {then_shown}"));
             }
             lines.push(vec![(*title).to_owned(), peer, then_shown, now_shown]);
@@ -80,6 +93,10 @@ pub(super) fn check(callgrind: &Callgrind, before: &Path) -> Result<()> {
     println!("{}", markdown(&lines));
     ensure!(faults.is_empty(), "the hub takes more instructions\n{}", faults.join("\n"));
     Ok(())
+}
+
+fn has_grown([then, now]: [f64; 2]) -> bool {
+    now > then * LIMIT
 }
 
 /// The servers of a checkout, and what loads them.
