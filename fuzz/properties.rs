@@ -1,4 +1,4 @@
-//! What holds for any bytes whatever. Run by libFuzzer, and by `cargo test` on a bounded number of them.
+//! Properties that hold for any bytes. Run by libFuzzer, and by `cargo test` on a bounded number of them.
 
 use std::time::Duration;
 

@@ -43,8 +43,8 @@ impl Scenario {
                 aims
             }
             Self::Window1k => {
-                let most = || Bound::Least(500_000.0);
-                both("deliveries/s", deliveries_per_second, [most(), most()])
+                let least = || Bound::Least(500_000.0);
+                both("deliveries/s", deliveries_per_second, [least(), least()])
             }
             Self::Idle10k => {
                 let kib = |figures: &Figures| figures.kib_per_idle_connection;
@@ -52,8 +52,8 @@ impl Scenario {
             }
             Self::Churn => {
                 let rate = |figures: &Figures| Some(churn(figures)?.connections_per_second);
-                let most = || Bound::Least(40_000.0);
-                both("connections/s", rate, [most(), most()])
+                let least = || Bound::Least(40_000.0);
+                both("connections/s", rate, [least(), least()])
             }
             Self::Slow500 => {
                 let most = || Bound::Most(10.0);

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::callgrind::Callgrind;
 use super::{growth, hub_count};
@@ -21,17 +21,29 @@ const LIMIT: &str = "--callgrind-limits=ir=5%";
 pub(super) fn run(revision: &str) -> Result<()> {
     let callgrind = Callgrind::install()?;
     let workspace = callgrind.workspace();
-    growth::check(&callgrind)?;
     let folder = workspace.target_dir().join("before");
     let checkout = Checkout::of(revision, workspace.root(), folder)?;
+    // All of them, whatever the first says: each takes minutes.
+    let outcomes = [
+        growth::check(&callgrind),
+        count_functions(&callgrind, revision, &checkout.folder),
+        hub_count::check(&callgrind, &checkout.folder),
+    ];
+    let faults = outcomes.into_iter().filter_map(Result::err).map(|error| format!("{error:#}"));
+    let faults: Vec<_> = faults.collect();
+    ensure!(faults.is_empty(), "{}", faults.join("\n"));
+    Ok(())
+}
+
+/// Compares the microbenchmarks with those of a checkout.
+fn count_functions(callgrind: &Callgrind, revision: &str, before: &Path) -> Result<()> {
     let count = |folder: &Path, arguments: &[&str]| {
         process::run(callgrind.bench("instructions", folder).args(arguments))
     };
-    count(&checkout.folder, &["--save-baseline=before"])
+    count(before, &["--save-baseline=before"])
         .with_context(|| format!("cannot count at {revision}"))?;
-    count(workspace.root(), &["--baseline=before", LIMIT])
-        .with_context(|| format!("it takes more instructions than at {revision}"))?;
-    hub_count::check(&callgrind, &checkout.folder)
+    count(callgrind.workspace().root(), &["--baseline=before", LIMIT])
+        .with_context(|| format!("it takes more instructions than at {revision}"))
 }
 
 /// A revision in a folder of its own, which is removed when this is dropped.

@@ -1,4 +1,4 @@
-//! Who runs where: the server on CPU 0 and the generator on CPU 1, when that can be had.
+//! The CPUs of programs: the server on CPU 0 and the generator on CPU 1, when that can be had.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

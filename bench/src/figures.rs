@@ -1,9 +1,14 @@
-//! What the load generator found out about a server.
+//! The measurements of a server by the load generator.
 
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::load::Load;
 use super::peer::Peer;
 use super::scenario::Scenario;
+use super::server::Server;
 
 /// One measurement.
 #[derive(Debug)]
@@ -62,6 +67,23 @@ pub(super) struct Churn {
 }
 
 impl Figures {
+    /// Loads a server by the load generator, and reads what it prints.
+    pub(super) fn measure(
+        mut generator: Command,
+        load: &Load,
+        peer: Peer,
+        server: &mut Server,
+    ) -> Result<Self> {
+        let address = server.address()?;
+        generator.args(load.generator_options(peer));
+        generator.args(["--server", &address.to_string(), "--pid", &server.pid().to_string()]);
+        let output = generator.output().context("cannot start the load generator")?;
+        server.check_running()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{}", said.trim());
+        serde_json::from_slice(&output.stdout).context("cannot read the load generator's figures")
+    }
+
     /// Returns the figures in half a line.
     pub(super) fn summary(&self) -> String {
         let disturbed = self.disturbed_percent();

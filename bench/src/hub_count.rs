@@ -7,9 +7,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::callgrind::Callgrind;
+use super::cpus::Cpus;
+use super::figures::Figures;
+use super::load::Load;
 use super::name;
 use super::peer::Peer;
 use super::server::{Address, Server};
@@ -20,40 +23,22 @@ use crate::workspace::cargo;
 /// The most that a count may grow, as a ratio.
 const LIMIT: f64 = 1.05;
 
+/// Counts of a load that seems to have grown, of which the least stands: whether a request comes in one read or in two
+/// is chance, and made a difference of 7 % on a busy machine.
+const TRIES: usize = 3;
+
 /// Messages of the shorter run, and of the longer one.
 const MESSAGES: [u32; 2] = [200, 1_200];
 
-/// A load, one message at a time.
-struct Load {
-    title: &'static str,
-    connections: u32,
-    topics: u32,
-    payload: u32,
-    gzip: bool,
-}
+/// 100 connections with one topic to a server with one thread, one message at a time.
+const SMALL: Load =
+    Load { connections: 100, warm_up: 20, settle_ms: 100, threads: Some(1), ..Load::BROADCAST };
 
-const LOADS: [Load; 3] = [
-    Load {
-        title: "a message to one connection of 100",
-        connections: 100,
-        topics: 100,
-        payload: 128,
-        gzip: false,
-    },
-    Load {
-        title: "a delivery of a message to 100",
-        connections: 100,
-        topics: 1,
-        payload: 128,
-        gzip: false,
-    },
-    Load {
-        title: "the same, 1 KiB, compressed",
-        connections: 100,
-        topics: 1,
-        payload: 1_024,
-        gzip: true,
-    },
+/// The loads, with their names.
+const LOADS: [(&str, Load); 3] = [
+    ("a message to one connection of 100", Load { topics: 100, ..SMALL }),
+    ("a delivery of a message to 100", SMALL),
+    ("the same, 1 KiB, compressed", Load { payload: 1_024, gzip: true, ..SMALL }),
 ];
 
 /// The servers that cargo builds.
@@ -66,8 +51,8 @@ pub(super) fn run() -> Result<()> {
     let peers = PEERS.iter().map(|&peer| name(&peer));
     let mut lines =
         vec![std::iter::once("instructions per delivery".to_owned()).chain(peers).collect()];
-    for load in &LOADS {
-        let mut line = vec![load.title.to_owned()];
+    for (title, load) in &LOADS {
+        let mut line = vec![(*title).to_owned()];
         for peer in PEERS {
             let count = (!load.gzip || peer.compresses()).then(|| folder.count(peer, load));
             line.push(count.transpose()?.map_or("–".to_owned(), |count| number(count, 0)));
@@ -85,21 +70,33 @@ pub(super) fn check(callgrind: &Callgrind, before: &Path) -> Result<()> {
     let mut faults = Vec::new();
     let titles = ["instructions per delivery", "peer", "before", "here"].map(str::to_owned);
     let mut lines = vec![titles.to_vec()];
-    for load in &LOADS {
+    for (title, load) in &LOADS {
         for peer in [Peer::Hub, Peer::HubLane] {
-            let [then, now] = [builds[0].count(peer, load)?, builds[1].count(peer, load)?];
+            let mut counts = [f64::INFINITY; 2];
+            for _ in 0..TRIES {
+                for (least, build) in counts.iter_mut().zip(&builds) {
+                    *least = least.min(build.count(peer, load)?);
+                }
+                if !has_grown(counts) {
+                    break;
+                }
+            }
+            let [then, now] = counts;
             let [then_shown, now_shown] = [then, now].map(|count| number(count, 0));
             let peer = name(&peer);
-            if now > then * LIMIT {
-                let title = load.title;
+            if has_grown(counts) {
                 faults.push(format!("{title}, {peer}: {now_shown} instead of {then_shown}"));
             }
-            lines.push(vec![load.title.to_owned(), peer, then_shown, now_shown]);
+            lines.push(vec![(*title).to_owned(), peer, then_shown, now_shown]);
         }
     }
     println!("{}", markdown(&lines));
     ensure!(faults.is_empty(), "the hub takes more instructions\n{}", faults.join("\n"));
     Ok(())
+}
+
+fn has_grown([then, now]: [f64; 2]) -> bool {
+    now > then * LIMIT
 }
 
 /// The servers of a checkout, and what loads them.
@@ -131,7 +128,8 @@ impl Build {
 
     /// Returns the instructions of one delivery.
     fn count(&self, peer: Peer, load: &Load) -> Result<f64> {
-        let [fewer, more] = MESSAGES.map(|messages| self.run(peer, load, messages));
+        let run = |messages| self.run(peer, &Load { messages, ..load.clone() });
+        let [fewer, more] = MESSAGES.map(run);
         let instructions = more?.checked_sub(fewer?).context("more messages took less")?;
         let deliveries = (MESSAGES[1] - MESSAGES[0]) * (load.connections / load.topics);
         #[expect(clippy::cast_precision_loss, reason = "far fewer instructions than that")]
@@ -139,37 +137,23 @@ impl Build {
     }
 
     /// Returns the instructions of a server from its start to its end.
-    fn run(&self, peer: Peer, load: &Load, messages: u32) -> Result<u64> {
-        let (program, options): (_, &[&str]) = match peer {
-            Peer::HubLane => ("hub", &["--threads=1", "--fast-path"]),
-            Peer::Epoll => ("peer-epoll", &[]),
-            Peer::Axum => ("peer-axum", &["--threads=1"]),
-            _ => ("hub", &["--threads=1"]),
-        };
+    fn run(&self, peer: Peer, load: &Load) -> Result<u64> {
+        let (program, options) = peer.built().context("cargo builds no such peer")?;
+        if self.counts.exists() {
+            // Otherwise those of the run before would stand for a run that wrote none.
+            fs::remove_file(&self.counts)?;
+        }
         let mut valgrind = Command::new("valgrind");
         valgrind.args(["--quiet", "--tool=callgrind"]);
         valgrind.arg(format!("--callgrind-out-file={}", self.counts.display()));
         valgrind.arg(self.servers.join(program)).args(["--listen", "127.0.0.1:0"]).args(options);
-        if load.gzip {
-            valgrind.arg("--gzip");
-        }
+        valgrind.args(load.server_options(peer));
         let mut server = Server::start(&mut valgrind, Address::InItsFirstLine)?;
-        let address = server.address()?.to_string();
-        let mut generator = Command::new(&self.generator);
-        generator.args(["fan-out", "--sleep", "--settle-ms", "100", "--warm-up", "20"]);
-        generator.args(["--server", &address, "--pid", &server.pid().to_string()]);
-        for (option, value) in [
-            ("--connections", load.connections),
-            ("--topics", load.topics),
-            ("--payload", load.payload),
-            ("--messages", messages),
-        ] {
-            generator.args([option, &value.to_string()]);
+        let generator = Cpus::Shared.generator(&self.generator);
+        let figures = Figures::measure(generator, load, peer, &mut server)?;
+        if let Some(faults) = figures.faults() {
+            bail!("there is no count of a delivery: {faults}");
         }
-        if load.gzip {
-            generator.arg("--gzip");
-        }
-        process::output(&mut generator)?;
         server.stop()?;
         let counts = fs::read_to_string(&self.counts).context("valgrind has counted nothing")?;
         total(&counts).context("valgrind's file has no total")
@@ -193,8 +177,8 @@ mod tests {
 
     #[test]
     fn every_load_can_be_had() {
-        for load in LOADS {
-            assert!(load.connections.is_multiple_of(load.topics), "{}", load.title);
+        for (title, load) in LOADS {
+            assert!(load.connections.is_multiple_of(load.topics), "{title}");
         }
     }
 }

@@ -1,6 +1,5 @@
-//! How the servers are had, and started.
+//! The ways to find or install the servers, and to start them.
 
-use std::env::consts::EXE_SUFFIX;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
@@ -38,16 +37,12 @@ impl Launcher {
     /// Installs the software that the server needs, where this is possible; otherwise the error
     /// names it.
     pub(super) fn find(peer: Peer, workspace: &Workspace) -> Result<Self> {
-        let built = |name: &str, options| Self::Built {
-            program: workspace.target_dir().join("release").join(format!("{name}{EXE_SUFFIX}")),
-            options,
-        };
         let peers = workspace.root().join("bench/fanbench/peers");
         Ok(match peer {
-            Peer::Hub => built("hub", &[]),
-            Peer::HubLane => built("hub", &["--fast-path"]),
-            Peer::Epoll => built("peer-epoll", &[]),
-            Peer::Axum => built("peer-axum", &[]),
+            Peer::Hub | Peer::HubLane | Peer::Epoll | Peer::Axum => {
+                let (name, options) = peer.built().context("cargo builds no such peer")?;
+                Self::Built { program: workspace.target_dir().join("release").join(name), options }
+            }
             Peer::BetterSse => {
                 let folder = peers.join("better-sse");
                 let interpreter = tools::NODE.find_or_install()?;

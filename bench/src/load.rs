@@ -7,7 +7,7 @@ const TIMEOUT_SECS: u32 = 300;
 
 #[derive(Clone, Debug)]
 pub(super) struct Load {
-    pub(super) shape: MessageFormat,
+    pub(super) shape: Shape,
     pub(super) connections: u32,
     pub(super) topics: u32,
     pub(super) by_pattern: bool,
@@ -26,9 +26,9 @@ pub(super) struct Load {
     pub(super) threads: Option<u32>,
 }
 
-/// The load generator's scenarios.
+/// The course of a load, by the load generator's names.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum MessageFormat {
+pub(super) enum Shape {
     FanOut,
     Slow,
     Idle,
@@ -39,7 +39,7 @@ impl Load {
     /// 300 messages, one at a time, to 1,000 connections with one topic: a second or two for a fast server,
     /// which is long enough for a coarse clock.
     pub(super) const BROADCAST: Self = Self {
-        shape: MessageFormat::FanOut,
+        shape: Shape::FanOut,
         connections: 1_000,
         topics: 1,
         by_pattern: false,
@@ -73,10 +73,10 @@ impl Load {
 
     pub(super) fn generator_options(&self, peer: Peer) -> Vec<String> {
         let shape = match self.shape {
-            MessageFormat::FanOut => "fan-out",
-            MessageFormat::Slow => "slow",
-            MessageFormat::Idle => "idle",
-            MessageFormat::Churn => "churn",
+            Shape::FanOut => "fan-out",
+            Shape::Slow => "slow",
+            Shape::Idle => "idle",
+            Shape::Churn => "churn",
         };
         let numbers = [
             ("connections", Some(self.connections)),
@@ -103,7 +103,9 @@ impl Load {
     pub(super) fn server_options(&self, peer: Peer) -> Vec<String> {
         let max_delay = format!("--max-delay={}", f64::from(self.max_delay_ms) / 1_000.0);
         let flags = [("gzip", self.gzip && peer.compresses())];
-        let others = options(&[("threads", self.threads)], &flags);
+        // The raw loop has one thread, and no such option.
+        let threads = self.threads.filter(|_| peer != Peer::Epoll);
+        let others = options(&[("threads", threads)], &flags);
         (self.max_delay_ms > 0).then_some(max_delay).into_iter().chain(others).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! A look at the machine before anything is measured: who else is there, and does it keep its speed?
+//! A look at the machine before anything is measured: its neighbours, and whether it keeps its speed.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -7,13 +7,12 @@ use std::hint::black_box;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use linux::{MachineTime, Process};
+
 use super::tables::number;
 
 /// The time for which the machine is looked at.
 const LOOK: Duration = Duration::from_secs(2);
-
-/// Linux's `USER_HZ`.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 /// The share of the CPUs that must be idle, in percent.
 const IDLE: f64 = 95.0;
@@ -38,28 +37,24 @@ pub(super) struct Machine {
     stolen_percent: Option<f64>,
     /// The frequency of each CPU.
     megahertz: Vec<f64>,
-    /// How much longer the slowest of some equal pieces of work took than the fastest.
+    /// The percentage by which the slowest of some equal pieces of work took longer than the fastest.
     uneven_percent: f64,
     /// The processes that work, with their share of a CPU in percent.
     neighbours: Vec<(String, f64)>,
 }
 
-/// Ticks of the CPUs: all, idle and stolen.
-type Ticks = [f64; 3];
-
 impl Machine {
     /// Looks at the machine for some seconds.
     pub(super) fn look() -> Self {
-        let (cpus, processes) = (cpu_ticks(), process_ticks());
+        let (cpus_then, processes_then) = (MachineTime::now().ok(), cpu_seconds());
         thread::sleep(LOOK);
-        let (cpus_then, processes_then) = (cpus, processes);
-        let share = |nth: usize| {
-            let (now, then) = (cpu_ticks()?, cpus_then?);
-            Some(100.0 * (now[nth] - then[nth]) / (now[0] - then[0]).max(1.0))
+        let cpus = MachineTime::now().ok().zip(cpus_then).map(|(now, then)| now.since(then));
+        let share = |part: fn(MachineTime) -> f64| {
+            cpus.map(|cpus| 100.0 * part(cpus) / cpus.all().max(f64::MIN_POSITIVE))
         };
-        let neighbours = process_ticks().into_iter().filter_map(|(process, ticks)| {
-            let ticks = ticks - processes_then.get(&process).copied().unwrap_or(0.0);
-            let percent = 100.0 * ticks / (TICKS_PER_SECOND * LOOK.as_secs_f64());
+        let neighbours = cpu_seconds().into_iter().filter_map(|(process, seconds)| {
+            let seconds = seconds - processes_then.get(&process).copied().unwrap_or(0.0);
+            let percent = 100.0 * seconds / LOOK.as_secs_f64();
             let (pid, name) = process;
             let is_other = pid != std::process::id() && percent >= NEIGHBOUR;
             is_other.then(|| (format!("{name} (process {pid})"), percent))
@@ -68,8 +63,8 @@ impl Machine {
         neighbours.sort_by(|one, other| other.1.total_cmp(&one.1));
         Self {
             load: read_number("/proc/loadavg"),
-            idle_percent: share(1),
-            stolen_percent: share(2),
+            idle_percent: share(|cpus| cpus.idle),
+            stolen_percent: share(|cpus| cpus.stolen),
             megahertz: megahertz(),
             uneven_percent: unevenness(),
             neighbours,
@@ -105,9 +100,9 @@ impl Machine {
         known.extend(self.idle_percent.map(|idle| format!("{} idle", percent(idle))));
         known.extend(self.load.map(|load| format!("load {load}")));
         known.extend(self.stolen_percent.map(|stolen| format!("{} stolen", percent(stolen))));
-        let spread = self.megahertz.iter().copied().reduce(f64::min);
-        if let (Some(least), Some(most)) = (spread, self.megahertz.iter().copied().reduce(f64::max))
-        {
+        let least = self.megahertz.iter().copied().reduce(f64::min);
+        let most = self.megahertz.iter().copied().reduce(f64::max);
+        if let Some((least, most)) = least.zip(most) {
             let (least, most) = (number(least, 0), number(most, 0));
             known.push(if least == most {
                 format!("{least} MHz")
@@ -134,36 +129,11 @@ fn read_number(path: &str) -> Option<f64> {
     fs::read_to_string(path).ok()?.split_whitespace().next()?.parse().ok()
 }
 
-fn cpu_ticks() -> Option<Ticks> {
-    parse_cpu_ticks(&fs::read_to_string("/proc/stat").ok()?)
-}
-
-/// The line of all CPUs: user, nice, system, idle, iowait, irq, softirq, steal.
-fn parse_cpu_ticks(stat: &str) -> Option<Ticks> {
-    let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
-    let ticks: Vec<f64> = line.split_whitespace().flat_map(str::parse).take(8).collect();
-    let [_, _, _, idle, waiting, _, _, stolen] = *ticks.first_chunk()?;
-    Some([ticks.iter().sum(), idle + waiting, stolen])
-}
-
-/// The ticks of every process that can be read, by its number and name.
-fn process_ticks() -> HashMap<(u32, String), f64> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let process = |pid| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let (name, ticks) = parse_process(&stat)?;
-        Some(((pid, name), ticks))
-    };
-    pids.filter_map(process).collect()
-}
-
-/// The name, which stands in brackets and may have any character, and the CPU time.
-fn parse_process(stat: &str) -> Option<(String, f64)> {
-    let (_, rest) = stat.split_once('(')?;
-    let (name, fields) = rest.rsplit_once(") ")?;
-    let mut fields = fields.split_whitespace().skip(11).flat_map(str::parse::<f64>);
-    Some((name.to_owned(), fields.next()? + fields.next()?))
+/// Returns the CPU time of every process that can be read, by its number and name.
+fn cpu_seconds() -> HashMap<(u32, String), f64> {
+    let time =
+        |process: Process| ((process.pid(), process.name().to_owned()), process.cpu_seconds());
+    Process::all().into_iter().flatten().map(time).collect()
 }
 
 fn megahertz() -> Vec<f64> {
@@ -219,19 +189,12 @@ mod tests {
     }
 
     #[test]
-    fn the_kernels_files_are_read() {
-        let stat = "cpu  100 20 30 800 10 0 20 20 0 0\ncpu0 1\n";
-        assert_eq!(parse_cpu_ticks(stat), Some([1_000.0, 810.0, 20.0]));
-        assert_eq!(parse_cpu_ticks("intr 1"), None);
-        let process = "12 (a (b) c) S 1 1 1 0 -1 0 0 0 0 0 7 5 0 0 20";
-        assert_eq!(parse_process(process), Some(("a (b) c".to_owned(), 12.0)));
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_neighbour_that_works_is_found() {
-        assert!(cpu_ticks().is_some_and(|ticks| ticks[0] > 0.0));
-        assert!(process_ticks().keys().any(|(pid, _)| *pid == std::process::id()));
-        assert!(unevenness() >= 0.0);
+    fn this_machine_is_looked_at() {
+        let machine = Machine::look();
+        assert!(
+            machine.idle_percent.is_some_and(|idle| (0.0..=100.0).contains(&idle)),
+            "{machine:?}"
+        );
+        assert!(machine.uneven_percent >= 0.0 && machine.load.is_some(), "{machine:?}");
     }
 }

@@ -32,7 +32,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
-use xtask::{npm, process, tools, workspace};
+use xtask::{digits, npm, process, tools, workspace};
 
 use self::compare::Comparison;
 use self::peer::Peer;

@@ -33,6 +33,17 @@ impl Peer {
     /// The servers that are measured at many sizes.
     pub(super) const OF_SIZES: [Self; 4] = [Self::Hub, Self::HubLane, Self::Epoll, Self::Axum];
 
+    /// Returns the program of a peer that cargo builds, and the options that make it this peer.
+    pub(super) fn built(self) -> Option<(&'static str, &'static [&'static str])> {
+        match self {
+            Self::Hub => Some(("hub", &[])),
+            Self::HubLane => Some(("hub", &["--fast-path"])),
+            Self::Epoll => Some(("peer-epoll", &[])),
+            Self::Axum => Some(("peer-axum", &[])),
+            Self::Nchan | Self::BetterSse | Self::Reference => None,
+        }
+    }
+
     /// Returns `true` for sse-kit. A fault of another peer is a figure, not a failure.
     pub(super) fn is_ours(self) -> bool {
         matches!(self, Self::Hub | Self::HubLane)

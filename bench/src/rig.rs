@@ -1,4 +1,4 @@
-//! What measures: the servers, the load generator, and the CPUs that they run on.
+//! The rig: the servers, the load generator, and the CPUs that they run on.
 
 use anyhow::{Context, Result, ensure};
 
@@ -72,15 +72,6 @@ impl Rig {
         };
         let cpus = if load.shares_cpus() { Cpus::Shared } else { self.cpus };
         let mut server = launcher.start(cpus, &load.server_options(peer))?;
-        let address = server.address()?;
-
-        let mut generator = cpus.generator(&self.generator);
-        generator.args(load.generator_options(peer));
-        generator.args(["--server", &address.to_string(), "--pid", &server.pid().to_string()]);
-        let output = generator.output().context("cannot start the load generator")?;
-        server.check_running()?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{}", said.trim());
-        serde_json::from_slice(&output.stdout).context("cannot read the load generator's figures")
+        Figures::measure(cpus.generator(&self.generator), load, peer, &mut server)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::load::{Load, MessageFormat};
+use super::load::{Load, Shape};
 use super::peer::Peer;
 use super::tables::number;
 use super::{described, name};
@@ -126,16 +126,16 @@ impl Scenario {
                 ..Load::BROADCAST
             },
             Self::Idle10k => Load {
-                shape: MessageFormat::Idle,
+                shape: Shape::Idle,
                 connections: 10_000,
                 settle_ms: 1_500,
                 ..Load::BROADCAST
             },
             Self::Churn => {
-                Load { shape: MessageFormat::Churn, topics: 50, cycles: 40_000, ..Load::BROADCAST }
+                Load { shape: Shape::Churn, topics: 50, cycles: 40_000, ..Load::BROADCAST }
             }
             Self::Slow500 => Load {
-                shape: MessageFormat::Slow,
+                shape: Shape::Slow,
                 connections: 500,
                 messages: 1_500,
                 payload: 4_096,

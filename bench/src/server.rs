@@ -96,7 +96,7 @@ impl Server {
         if self.child.try_wait()?.is_some() {
             return Ok(());
         }
-        system::terminate(&mut self.child)?;
+        system::terminate(&self.child)?;
         let told = Instant::now();
         while told.elapsed() < END {
             if self.child.try_wait()?.is_some() {
@@ -125,19 +125,16 @@ fn address(line: &str) -> Option<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
-    #[cfg(unix)]
     use std::os::unix::process::ExitStatusExt;
 
     use super::*;
 
-    #[cfg(unix)]
     fn shell(script: &str) -> Server {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
         Server::start(&mut command, Address::InItsFirstLine).expect("every Unix has sh")
     }
 
-    #[cfg(unix)]
     #[test]
     fn a_server_says_where_it_listens() {
         let mut server = shell("echo listening on http://127.0.0.1:4321; exec sleep 60");
@@ -149,7 +146,6 @@ mod tests {
         assert_eq!(status.signal(), Some(15), "at once, and not killed later");
     }
 
-    #[cfg(unix)]
     #[test]
     fn a_server_that_does_not_start_is_an_error() {
         assert!(shell("exit 1").address().is_err());

@@ -1,4 +1,4 @@
-//! How costs grow: the quantity that varies, and the servers that are measured.
+//! The growth of costs: the quantity that varies, and the servers that are measured.
 
 use super::figures::Figures;
 use super::load::Load;

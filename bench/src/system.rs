@@ -1,10 +1,12 @@
-//! What needs a system call of Unix. Elsewhere nothing is measured, but this compiles.
+//! Limits and signals of processes.
 
 use std::error::Error;
 use std::fmt;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// More files are needed than this process may open.
 #[derive(Debug, PartialEq)]
@@ -26,45 +28,20 @@ impl fmt::Display for TooFewOpenFiles {
 
 impl Error for TooFewOpenFiles {}
 
-/// Raises this process's limit on open files as far as it may; a connection is one. Those
-/// started afterwards inherit it.
-#[cfg(unix)]
+/// Raises this process's limit on open files as far as it may; a connection is one. Processes
+/// that are started afterwards inherit it.
 pub(super) fn allow_open_files(needed: u64) -> Result<()> {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    check(maximum, needed)?;
-    let limit = Rlimit { current: maximum, maximum };
-    setrlimit(Resource::Nofile, limit).context("cannot raise the limit on open files")
-}
-
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "on Unix it can fail")]
-pub(super) fn allow_open_files(_needed: u64) -> Result<()> {
-    Ok(())
+    Ok(check(linux::raise_open_files()?, needed)?)
 }
 
 /// Asks a process politely to end.
-#[cfg(unix)]
-pub(super) fn terminate(child: &mut Child) -> Result<()> {
-    use rustix::process::{Pid, Signal, kill_process};
+pub(super) fn terminate(child: &Child) -> Result<()> {
     Ok(kill_process(Pid::from_child(child), Signal::TERM)?)
 }
 
-#[cfg(not(unix))]
-pub(super) fn terminate(child: &mut Child) -> Result<()> {
-    Ok(child.kill()?)
-}
-
 /// Returns `true` if a process was killed.
-#[cfg(unix)]
 pub(super) fn was_killed(status: ExitStatus) -> bool {
-    use std::os::unix::process::ExitStatusExt;
     status.signal() == Some(9)
-}
-
-#[cfg(not(unix))]
-pub(super) fn was_killed(_status: ExitStatus) -> bool {
-    false
 }
 
 /// Compares a maximum with the number that is needed. No maximum is no limit.

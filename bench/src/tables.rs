@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use super::figures::{Churn, Figures, Row, Traffic};
-use super::load::{Load, MessageFormat};
+use super::load::{Load, Shape};
 use super::name;
 use super::peer::Peer;
 use super::scenario::Scenario;
 use super::spread::{Measured, Spread};
+use crate::digits::grouped;
 
 /// A figure as it is shown.
 struct Column {
@@ -177,9 +178,9 @@ pub(super) fn table(
 
 fn heading(scenario: Scenario, load: &Load) -> String {
     let of = match load.shape {
-        MessageFormat::Churn => format!("{} connections", number(load.cycles.into(), 0)),
-        MessageFormat::Idle => format!("{} connections", number(load.connections.into(), 0)),
-        MessageFormat::FanOut | MessageFormat::Slow => {
+        Shape::Churn => format!("{} connections", number(load.cycles.into(), 0)),
+        Shape::Idle => format!("{} connections", number(load.connections.into(), 0)),
+        Shape::FanOut | Shape::Slow => {
             format!("{} connections, {} B", number(load.connections.into(), 0), load.payload)
         }
     };
@@ -230,14 +231,7 @@ pub(super) fn number(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
     let (sign, digits) = whole.split_at(usize::from(whole.starts_with('-')));
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    format!("{sign}{grouped}{fraction}")
+    format!("{sign}{}{fraction}", grouped(digits))
 }
 
 /// Writes a table whose first column has names, and the others figures. Cells are padded, so that

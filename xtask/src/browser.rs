@@ -1,4 +1,4 @@
-//! What programs that drive a browser need: those of `tests/browser`.
+//! The needs of programs that drive a browser: those of `tests/browser`.
 
 use std::path::PathBuf;
 use std::process::Command;

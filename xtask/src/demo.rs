@@ -28,7 +28,7 @@ Examples:
   cargo xtask demo --cluster                  three nodes, one of which may be killed
   cargo xtask demo -- --heartbeat 5           what follows -- goes to the example")]
 pub(crate) struct Demo {
-    /// Where to listen; port 0 takes a free one
+    /// The address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
     listen: String,
 

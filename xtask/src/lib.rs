@@ -5,6 +5,7 @@
     reason = "every error is a text for the person at the terminal"
 )]
 
+pub mod digits;
 pub mod npm;
 pub mod process;
 pub mod progress;

@@ -208,7 +208,7 @@ mod tests {
         }
     }
 
-    /// What is built and tested here is what is written there.
+    /// Checks that the files that are built and tested here are those that an app gets.
     #[test]
     fn what_is_written_depends_on_what_it_is_tested_with() {
         for framework in Framework::ALL {

@@ -1,4 +1,4 @@
-//! What a long job prints between the output of others.
+//! The lines that a long job prints between the output of others.
 
 use std::io::{IsTerminal, Write, stdout};
 use std::process::Command;

@@ -213,7 +213,7 @@ mod tests {
 
     use super::*;
 
-    /// Whether a test program takes its inputs from the seed.
+    /// Returns whether a test program takes its inputs from the seed.
     fn is_random(program: &Path) -> bool {
         let main = if program.is_dir() { program.join("main.rs") } else { program.to_owned() };
         let text = fs::read_to_string(main).unwrap_or_default();

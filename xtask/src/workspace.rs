@@ -1,4 +1,4 @@
-//! What cargo knows of the workspace: its root, its packages, its programs.
+//! The workspace as cargo knows it: its root, its packages, its programs.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

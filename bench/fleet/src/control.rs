@@ -1,4 +1,4 @@
-//! What the fleet and its generators tell each other: a line of JSON each, over a connection that the generator
+//! The messages between the fleet and its generators: a line of JSON each, over a connection that the generator
 //! opens. Its end is the end of the generator.
 
 use std::net::SocketAddr;

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::control::{Order, Status};
-use crate::descriptors;
 use crate::generators::Generators;
 use crate::hub_process::HubProcess;
 use crate::machine::{self, Limits};
@@ -41,7 +40,7 @@ pub fn run(plan: &Plan) -> Result<Outcome> {
     if plan.hubs < 2 {
         bail!("{} hub: at least 2 are needed, as one is restarted at a time", plan.hubs);
     }
-    let limits = Limits::read(descriptors::raise()?);
+    let limits = Limits::read(linux::raise_open_files()?);
     for note in limits.check(plan)? {
         eprintln!("note: {note}");
     }
@@ -208,6 +207,7 @@ impl<'a> Fleet<'a> {
         self.usage.sample();
         let (took, cpu) = (mark.begun.elapsed(), self.usage.cpu());
         let cores = |part| cpu.since(&mark.cpu, part) / took.as_secs_f64();
+        let machine = cpu.machine.since(mark.cpu.machine);
         let per_second = |seconds: f64| seconds / took.as_secs_f64();
         let (publishing, retries) = publishers.take();
         Ok(Phase {
@@ -216,8 +216,8 @@ impl<'a> Fleet<'a> {
             hubs: cores(Part::Hub),
             redis: cores(Part::Redis),
             generators: cores(Part::Generator) + cores(Part::Publisher),
-            others: per_second(cpu.busy - mark.cpu.busy - cpu.all_since(&mark.cpu)),
-            stolen: per_second(cpu.stolen - mark.cpu.stolen),
+            others: per_second(machine.busy - cpu.all_since(&mark.cpu)),
+            stolen: per_second(machine.stolen),
             peak: self.usage.take_peak(),
             most_lag: self.most_lag,
             publishing,

@@ -13,9 +13,9 @@ use anyhow::{Context, Result, bail};
 use mio::{Events, Interest, Poll, Token, Waker};
 use socket2::{Domain, Socket, Type};
 
+use crate::clock;
 use crate::control::{Answer, Assignment, Losses, Order, Published, Report, Status};
 use crate::stream::{Measured, Stream};
-use crate::{clock, descriptors};
 
 /// The token of orders; those below are streams.
 const ORDERS: Token = Token(usize::MAX);
@@ -39,7 +39,7 @@ const UNREACHABLE: Duration = Duration::from_millis(500);
 ///
 /// If the fleet cannot be reached, or a hub sends something that it must not.
 pub fn generate(fleet: SocketAddr) -> Result<()> {
-    descriptors::raise()?;
+    linux::raise_open_files()?;
     let fleet = TcpStream::connect(fleet).context("cannot reach the fleet")?;
     fleet.set_nodelay(true)?;
     let poll = Poll::new()?;

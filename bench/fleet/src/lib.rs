@@ -16,7 +16,6 @@
 mod body;
 mod clock;
 mod control;
-mod descriptors;
 mod fleet;
 mod generator;
 mod generators;

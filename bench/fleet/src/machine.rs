@@ -1,4 +1,4 @@
-//! Whether a machine can hold so many streams: the limits of its kernel and its memory.
+//! A check that the machine can hold so many streams: the limits of its kernel and its memory.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ const BACKLOG: u64 = 4_096;
 /// The limits that matter here; those that a system does not have are none.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
-    pub(crate) files_per_process: u64,
+    files_per_process: Option<u64>,
     files: Option<u64>,
     ports: Option<u64>,
     somaxconn: Option<u64>,
@@ -32,7 +32,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    pub(crate) fn read(files_per_process: u64) -> Self {
+    pub(crate) fn read(files_per_process: Option<u64>) -> Self {
         let number = |path: &str| read(path)?.split_whitespace().next()?.parse::<u64>().ok();
         let ports = read("/proc/sys/net/ipv4/ip_local_port_range").and_then(|text| {
             let mut ends = text.split_whitespace().map_while(|end| end.parse::<u64>().ok());
@@ -69,10 +69,10 @@ impl Limits {
         let streams = u64::from(plan.streams);
         let most = u64::from(plan.most_per_hub()) + OTHER_FILES;
         let remedy = "raise `ulimit -Hn`, or choose more --hubs or fewer --streams";
-        need("open files of a hub", Some(self.files_per_process), most, remedy);
+        need("open files of a hub", self.files_per_process, most, remedy);
         let of_generator = plan.generators().into_iter().max().unwrap_or(0);
         let most = u64::from(of_generator) + OTHER_FILES;
-        need("open files of a generator", Some(self.files_per_process), most, remedy);
+        need("open files of a generator", self.files_per_process, most, remedy);
         let remedy = "raise fs.file-max";
         need("open files of the machine", self.files, streams * 2 + 20_000, remedy);
         let hub_kib = if plan.lane == Lane::Fast { 3 } else { 14 };
@@ -119,7 +119,7 @@ mod tests {
 
     fn limits() -> Limits {
         Limits {
-            files_per_process: 20_000,
+            files_per_process: Some(20_000),
             files: Some(1_000_000),
             ports: Some(28_000),
             somaxconn: Some(4_096),
@@ -132,7 +132,7 @@ mod tests {
     fn a_machine_that_is_too_small_says_what_it_lacks() {
         assert!(limits().check(&plan(100_000, 8)).expect("enough").is_empty());
         let small = Limits {
-            files_per_process: 4_096,
+            files_per_process: Some(4_096),
             tracked: Some((7, 1_000)),
             available_kib: Some(1 << 20),
             ..limits()

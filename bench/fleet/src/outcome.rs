@@ -1,4 +1,4 @@
-//! What a run has shown, as a table.
+//! The result of a run, as tables.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,10 +1,8 @@
-//! CPU time and memory of the processes of a run, from `/proc`, by their parts in it.
+//! CPU time and memory of the processes of a run, by their parts in it.
 
 use std::collections::BTreeMap;
-use std::fs;
 
-/// The unit of `/proc/PID/stat`: Linux's `USER_HZ`, which is 100 wherever this may run.
-const TICKS_PER_SECOND: f64 = 100.0;
+use linux::MachineTime;
 
 /// The part that a process plays.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -44,8 +42,7 @@ struct Process {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CpuTime {
     parts: BTreeMap<Part, f64>,
-    pub(crate) busy: f64,
-    pub(crate) stolen: f64,
+    pub(crate) machine: MachineTime,
 }
 
 impl Usage {
@@ -66,8 +63,10 @@ impl Usage {
     pub(crate) fn sample(&mut self) {
         for process in &mut self.processes {
             // A process that has ended keeps its CPU time, and has no memory.
-            process.cpu = cpu_seconds(process.pid).unwrap_or(process.cpu).max(process.cpu);
-            process.kib = resident_kib(process.pid).unwrap_or(0);
+            let now = linux::Process::read(process.pid).ok();
+            let cpu = now.as_ref().map_or(process.cpu, linux::Process::cpu_seconds);
+            process.cpu = cpu.max(process.cpu);
+            process.kib = now.and_then(|now| now.resident_kib().ok()).unwrap_or(0);
         }
         for part in [Part::Hub, Part::Redis, Part::Generator, Part::Publisher] {
             let (now, peak) = (self.memory(part), self.peak.entry(part).or_default());
@@ -93,8 +92,7 @@ impl Usage {
         for process in &self.processes {
             *parts.entry(process.part).or_default() += process.cpu;
         }
-        let (busy, stolen) = machine().unwrap_or_default();
-        CpuTime { parts, busy, stolen }
+        CpuTime { parts, machine: MachineTime::now().unwrap_or_default() }
     }
 }
 
@@ -109,30 +107,6 @@ impl CpuTime {
     pub(crate) fn all_since(&self, then: &Self) -> f64 {
         self.parts.values().sum::<f64>() - then.parts.values().sum::<f64>()
     }
-}
-
-fn cpu_seconds(pid: u32) -> Option<f64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // After the name, which may have blanks and brackets in it.
-    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
-    let ticks = |nth: usize| fields.get(nth)?.parse::<f64>().ok();
-    Some((ticks(11)? + ticks(12)?) / TICKS_PER_SECOND)
-}
-
-fn resident_kib(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.split_whitespace().next()?.parse().ok()
-}
-
-/// Returns the seconds for which the machine's CPUs were busy, and those that the hypervisor took.
-fn machine() -> Option<(f64, f64)> {
-    let stat = fs::read_to_string("/proc/stat").ok()?;
-    let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
-    let ticks: Vec<f64> = line.split_whitespace().flat_map(str::parse).collect();
-    let [user, nice, system, _idle, _iowait, irq, softirq, stolen] = *ticks.first_chunk()?;
-    let busy = user + nice + system + irq + softirq;
-    Some((busy / TICKS_PER_SECOND, stolen / TICKS_PER_SECOND))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use sse_kit_event::{Audience, ConnectionId, Event, EventKey};
 
 use crate::world::{MISSED, OWN, World, topic};
 
-/// How often an operation is done in one measurement.
+/// The number of operations in one measurement.
 const TIMES: usize = 100;
 
 // What there is much of, beside what takes part.

@@ -1,4 +1,4 @@
-//! What happens for each event, as functions whose instructions valgrind counts.
+//! The work for each event, as functions whose instructions valgrind counts.
 //!
 //! Each runs on data of its own that is made before, and does its thing a hundred times or so, as the one
 //! time might be the one at which a table grows.
@@ -69,7 +69,7 @@ impl Loaded {
         Self { runtime, events, listening }
     }
 
-    /// What comes of publishing to a topic, all deliveries included.
+    /// Publishes to a topic, all deliveries included.
     fn publish(&mut self, to: &str, receivers: usize) {
         let Self { runtime, events, listening } = self;
         runtime.block_on(async {
@@ -174,7 +174,7 @@ impl Streams {
         });
     }
 
-    /// What comes of a new percentage: the event, and its bytes for each stream.
+    /// Encodes a new percentage: the event, and its bytes for each stream.
     fn progress(&mut self, percent: usize) {
         let bar = format!(
             "<div id=\"job-17\" class=\"progress\" role=\"progressbar\" aria-valuemin=\"0\" \

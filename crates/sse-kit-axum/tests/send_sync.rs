@@ -1,4 +1,4 @@
-//! What may be moved between threads, and shared by them.
+//! The types that may be moved between threads, and shared by them.
 
 use sse_kit_axum::{Error, ErrorKind, Live, LiveRequest};
 

@@ -1,4 +1,4 @@
-//! Where a new subscriber begins.
+//! The position at which a new subscriber begins.
 
 mod receiving;
 

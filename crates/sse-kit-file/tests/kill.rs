@@ -161,7 +161,7 @@ async fn nothing_acknowledged_is_lost_without_a_sync_either() -> TestResult {
     kill_again_and_again(SyncMode::Process, scaled(10)).await
 }
 
-/// Whoever holds the lock is gone with its process.
+/// The lock ends with the process that holds it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_process_leaves_no_lock() {
     if let Some(store) = std::env::var_os(STORE) {

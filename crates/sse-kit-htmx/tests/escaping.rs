@@ -1,4 +1,4 @@
-//! Whatever a value holds, it adds no element and no attribute, and it arrives as it was given.
+//! No value adds an element or an attribute, and each arrives as it was given.
 
 use proptest::prelude::*;
 use scraper::Node;

@@ -1,4 +1,4 @@
-//! Where htmx is found among the entries of a head, and where it is not.
+//! The entries of a head among which htmx is found, and those among which it is not.
 
 use sse_kit_htmx::{Dialect, Html, MarkupError, MarkupErrorKind, PageScripts};
 

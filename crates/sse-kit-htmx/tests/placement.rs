@@ -1,4 +1,4 @@
-//! Where a browser puts the content of an update: in its place, whole, and nothing that follows with it.
+//! The place where a browser puts the content of an update: in its place, whole, and nothing that follows with it.
 
 use html5ever::ParseOpts;
 use html5ever::driver::parse_document;

@@ -1,4 +1,4 @@
-//! What may be moved between threads, and shared by them.
+//! The types that may be moved between threads, and shared by them.
 
 use std::convert::Infallible;
 

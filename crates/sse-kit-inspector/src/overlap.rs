@@ -278,7 +278,7 @@ mod tests {
         }
     }
 
-    /// Whatever the clients choose, a render takes no longer than the limit and one decision.
+    /// For any patterns that clients choose, a render takes no longer than the limit and one decision.
     #[test]
     fn many_patterns_take_a_bounded_number_of_steps_and_memory() {
         let overlaps = Overlaps::new(stars("b"));

@@ -9,7 +9,7 @@ use sse_kit_htmx::{ElementId, Html};
 use sse_kit_monitor::{MonitorConfig, State, script};
 use sse_kit_test_support::cases;
 
-/// What people try.
+/// Values that attackers try.
 const HOSTILE: &[&str] = &[
     "</script><script>alert(1)</script>",
     "</SCRIPT ><img src=x onerror=alert(1)>",

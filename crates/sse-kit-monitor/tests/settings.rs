@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sse_kit_htmx::{ElementId, Html, Reconnect};
 use sse_kit_monitor::{ConsoleLog, MonitorConfig, OnGap, Overlay, State, script};
 
-/// What the script would read, by way of a real parser.
+/// Reads the settings as the script would, by a real parser.
 fn read(config: &MonitorConfig) -> Value {
     let page = Page::parse_fragment(config.data_block().as_str());
     let block = Selector::parse("script[type='application/json'][data-sse-kit-monitor]")

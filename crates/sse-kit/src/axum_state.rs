@@ -1,4 +1,4 @@
-//! What axum has to know of [`SseKit`]: where its hub is, and what its errors are to a client.
+//! The conversions by which axum gets the hub out of [`SseKit`], and responses out of its errors.
 
 use axum_core::extract::FromRef;
 use sse_kit_axum::{Error, ErrorKind};

@@ -125,7 +125,7 @@ fn a_shutdown_is_no_error_in_the_log() {
     assert_one(&lines, &["DEBUG", "`job:done` did not reach the pages: the hub has shut down"]);
 }
 
-/// When it opened and whether it resumed, what it lacks, and why it ended: each with its connection.
+/// The log has the opening, the resumption, the gaps and the end of a stream, each with its connection.
 #[test]
 fn the_life_of_a_stream_is_in_the_log() {
     let lines = logged(async {

@@ -1,4 +1,4 @@
-//! What the tests of several packages share.
+//! The parts that tests of several packages share.
 //!
 //! Random inputs come from one [`seed()`], which is the same in each run of the test command;
 //! `cargo xtask soak` sets a fresh one, and [more cases](scaled). A test that waits does so for a fact,

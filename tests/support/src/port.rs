@@ -25,10 +25,14 @@ impl Port {
     pub const SECOND: u16 = 10_000;
 
     /// Claims a port on which nothing listens.
+    ///
+    /// # Panics
+    ///
+    /// If none is free.
     pub fn claim() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let is_free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
-        loop {
+        for _ in PORTS {
             let n =
                 process::id().wrapping_mul(31).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
             let nth = usize::try_from(n).unwrap_or_default() % PORTS.len();
@@ -40,6 +44,7 @@ impl Port {
                 return Self { number, _claim: claim };
             }
         }
+        panic!("none of the ports {PORTS:?} of 127.0.0.1 is free");
     }
 
     /// Returns the number of the port.

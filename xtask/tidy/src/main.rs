@@ -8,7 +8,7 @@ mod rules;
 use std::process::ExitCode;
 
 use clap::Parser;
-use xtask::workspace;
+use xtask::{digits, workspace};
 
 /// The verbs. Each one's file has its documentation.
 #[derive(Debug, Parser)]

@@ -1,4 +1,4 @@
-//! What payloads are filled with: a table's rows, as pages have them. They compress as HTML does.
+//! The filling of payloads: a table's rows, as pages have them. They compress as HTML does.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;

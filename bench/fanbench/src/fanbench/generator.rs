@@ -182,7 +182,7 @@ impl<'a> Generator<'a> {
     /// Opens the subscriber of that number, whose place is among the others.
     fn open_subscriber(&self, nth: u32, place: usize) -> Result<Subscriber> {
         let Options { connections, .. } = *self.options;
-        // ReconnectSpread evenly among the others: slow when the share so far passes another whole one.
+        // Spread evenly among the others: slow when the share so far passes another whole one.
         let slow_before = |nth: u32| nth * self.options.slow_connections() / connections;
         let habit =
             if slow_before(nth + 1) > slow_before(nth) { Habit::NeverReads } else { Habit::Reads };

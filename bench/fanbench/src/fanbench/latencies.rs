@@ -1,4 +1,4 @@
-//! How long deliveries took, each of them.
+//! The latency of each delivery.
 
 use std::time::Duration;
 

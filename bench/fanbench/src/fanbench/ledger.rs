@@ -1,4 +1,4 @@
-//! What has been delivered to all clients together.
+//! The deliveries to all clients together.
 
 use std::time::{Duration, Instant};
 

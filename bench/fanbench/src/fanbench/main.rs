@@ -26,7 +26,6 @@ mod latencies;
 mod ledger;
 mod marker;
 mod measure;
-mod open_files;
 mod options;
 mod process_tree;
 mod publisher;
@@ -52,7 +51,7 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> anyhow::Result<()> {
     options.check()?;
-    open_files::raise_limit()?;
+    linux::raise_open_files()?;
     let report = measure::measure(options)?;
     println!("{}", serde_json::to_string(&report)?);
     Ok(())

@@ -1,4 +1,4 @@
-//! What every payload ends in: `~`, its number in 10 digits, a space, when it was sent in 19
+//! The end of every payload: `~`, its number in 10 digits, a space, when it was sent in 19
 //! digits, `$`.
 
 use std::time::Duration;

@@ -108,7 +108,7 @@ fn measure_churn(
     if !options.sleep {
         generator.wait_by(Waiting::Spin);
     }
-    let (memory_before, descriptors_before) = (server.memory_kib()?, server.descriptors()?);
+    let (memory_before, open_files_before) = (server.memory_kib()?, server.open_files()?);
     let cpu_before = CpuSample::now(server)?;
     let begun = Instant::now();
     generator.churn(options.cycles)?;
@@ -118,7 +118,7 @@ fn measure_churn(
     let cpu = CpuSample::now(server)?;
 
     let closing = Instant::now();
-    while server.descriptors()? > descriptors_before && closing.elapsed() < CLOSE {
+    while server.open_files()? > open_files_before && closing.elapsed() < CLOSE {
         generator.idle(SEE_THEM_GO)?;
     }
     let cycles = f64::from(options.cycles);
@@ -126,7 +126,7 @@ fn measure_churn(
         connections_per_second: cycles / seconds,
         cpu_micros_per_connection: cpu.server_since(&cpu_before) * 1e6 / cycles,
         memory_growth_kib: server.memory_kib()? - memory_before,
-        descriptors_left: server.descriptors()? - descriptors_before,
+        descriptors_left: server.open_files()? - open_files_before,
         steal_percent: cpu.steal_percent_since(&cpu_before),
         others_percent: cpu.others_percent_since(&cpu_before),
     };

@@ -1,4 +1,4 @@
-//! What the kernel alone costs: one thread, one epoll, one `write(2)` per subscriber and
+//! The cost of the kernel alone: one thread, one epoll, one `write(2)` per subscriber and
 //! message of the same encoded bytes. No timers, no queues, no history: a subscriber whose
 //! socket is full is cut off.
 #![expect(clippy::print_stdout, reason = "where it listens is said on stdout")]

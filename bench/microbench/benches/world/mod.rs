@@ -12,7 +12,7 @@ pub(crate) const OWN: &str = "t:own";
 /// The number of events on it that a client missed that resumes.
 pub(crate) const MISSED: usize = 50;
 
-/// How often something is replayed in one measurement.
+/// The number of replays in one measurement.
 const REPLAYS: usize = 10;
 
 /// A hub, and all who are there.

@@ -114,7 +114,7 @@ pub(crate) struct Join {
     pub(crate) policy: SlowConsumer,
     pub(crate) queue: usize,
     pub(crate) resume: Resume,
-    /// Where it starts if it resumes from nowhere.
+    /// The start if it resumes from nowhere.
     pub(crate) start: Start,
     /// Its earlier connection is still open, and finds itself replaced.
     pub(crate) replaces: bool,

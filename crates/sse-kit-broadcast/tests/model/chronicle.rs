@@ -10,7 +10,7 @@ use sse_kit_event::{ConnectionId, Epoch, Event, EventId, Topic, Topics};
 use crate::actions::{OF_THEIR_OWN, Settings};
 use crate::epochs::Epochs;
 
-/// Where an event goes: a topic, or everybody.
+/// The address of an event: a topic, or everybody.
 pub(crate) type Address = Option<Topic>;
 
 /// One event that was published.

@@ -65,7 +65,7 @@ pub(crate) struct Client {
     pub(crate) gaps_taken: u64,
 }
 
-/// Where a client begins.
+/// The position at which a client begins.
 #[derive(Clone, Debug)]
 pub(crate) enum Begins {
     Now,

@@ -6,7 +6,7 @@ use sse_kit_htmx::{Connect, Dialect, ElementId, Html, Swap, Update, Updates};
 
 use crate::{Case, Result};
 
-/// How many pages there are for each version of htmx.
+/// The number of pages for each version of htmx.
 const CASES: u32 = 150;
 
 const IDS: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];

@@ -1,4 +1,4 @@
-//! What a user does on a page.
+//! The actions of a user on a page.
 
 use std::panic::Location;
 

@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Body = Either<SseBody, Full<Bytes>>;
 
-/// What is wrong with the app.
+/// The fault of the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     Nothing,

@@ -1,4 +1,4 @@
-//! What was published before an end comes before the goodbye.
+//! Events that were published before an end come before the goodbye.
 
 use shuttle::thread;
 

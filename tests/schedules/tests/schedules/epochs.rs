@@ -1,5 +1,5 @@
-//! What a shared log may say while events are on their way: that some are lost, that it begins anew,
-//! and that a position was never reached.
+//! A shared log speaks while events are on their way: some are lost, it begins again,
+//! or a position was never reached.
 
 use std::sync::Arc;
 

@@ -13,12 +13,12 @@ pub(crate) const BACK: Goodbye = Goodbye::ComeBack { within: Duration::from_secs
 
 const EPOCH: Epoch = Epoch::new(7);
 
-/// How a hub is set up.
+/// The settings of a hub.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setting {
-    /// How many messages the ring holds: with few, fan-out tasks lag.
+    /// The number of messages that the ring holds: with few, fan-out tasks lag.
     pub(crate) log_buffer: usize,
-    /// How many events a queue holds: with few, subscribers lag.
+    /// The number of events that a queue holds: with few, subscribers lag.
     pub(crate) queue: usize,
     pub(crate) shards: usize,
     pub(crate) max_delay: Duration,

@@ -1,4 +1,4 @@
-//! What the broadcast core uses of Tokio, under the scheduler of shuttle: tasks are shuttle's, and time
+//! The part of Tokio that the broadcast core uses, under the scheduler of shuttle: tasks are shuttle's, and time
 //! passes when the scheduler lets it.
 
 pub use shuttle::future::spawn;

@@ -17,7 +17,7 @@ pub mod error {
 }
 
 thread_local! {
-    /// What the clock shows. All threads of shuttle are one of the system's.
+    /// The time of the clock. All threads of shuttle are one of the system's.
     static CLOCK: Cell<Duration> = const { Cell::new(Duration::from_secs(86_400)) };
 }
 

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::Deserialize;
 use syn::visit::{self, Visit};
 
+use crate::digits::grouped;
 use crate::rules::sources::{self, Source};
 
 /// The unit in which a value is shown.
@@ -162,11 +163,11 @@ fn evaluate(value: &syn::Expr) -> Result<Value> {
 fn shown(value: Value, unit: Unit) -> String {
     let Some(value) = value else { return "none".to_owned() };
     match unit {
-        Unit::Count => grouped(value),
+        Unit::Count => grouped(&value.to_string()),
         Unit::Bytes => match value {
             _ if value != 0 && value.is_multiple_of(1 << 20) => format!("{} MiB", value >> 20),
             _ if value != 0 && value.is_multiple_of(1 << 10) => format!("{} KiB", value >> 10),
-            _ => format!("{} bytes", grouped(value)),
+            _ => format!("{} bytes", grouped(&value.to_string())),
         },
         Unit::Time if value != 0 && value.is_multiple_of(60_000) => {
             format!("{} min", value / 60_000)
@@ -174,19 +175,6 @@ fn shown(value: Value, unit: Unit) -> String {
         Unit::Time if value.is_multiple_of(1000) => format!("{} s", value / 1000),
         Unit::Time => format!("{value} ms"),
     }
-}
-
-/// Writes a number with a comma between its thousands.
-fn grouped(value: u128) -> String {
-    let digits = value.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the public API of a library promises: no `bool` parameters, and for each type a name of its own, room to
+//! The promises of a library's public API: no `bool` parameters, and for each type a name of its own, room to
 //! grow (`#[non_exhaustive]`), `Send` and `Sync`, and for a text type the conversions that all text types have.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! Which crates of others stand in our public signatures. Each ties our versions to theirs: their next
+//! Crates of others in our public signatures. Each ties our versions to theirs: their next
 //! breaking version is a breaking version of ours.
 
 use std::collections::{HashMap, HashSet};
@@ -70,7 +70,7 @@ struct Shown {
     modules: HashSet<String>,
     /// The paths in public signatures, by line: the first name, and whether others follow.
     paths: Vec<(usize, String, bool)>,
-    /// Whether the visitor is in a public signature; bodies of functions never are.
+    /// `true` while the visitor is in a public signature; bodies of functions never are.
     in_public: bool,
 }
 

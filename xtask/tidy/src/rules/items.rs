@@ -369,7 +369,7 @@ impl Thing {
 
 #[cfg(test)]
 mod tests {
-    /// What is not counted.
+    /// Not counted.
     fn test() {}
 }
 ";

@@ -1,6 +1,6 @@
-//! What every package takes from the workspace, and which may name the facade.
+//! The fields that every package takes from the workspace, and the packages that may name the facade.
 
-use cargo_metadata::Package;
+use cargo_metadata::{DependencyKind, Package};
 use toml::{Table, Value};
 
 use super::Offence;
@@ -35,6 +35,9 @@ pub(super) fn inheritance(manifest: &Source) -> Vec<Offence> {
 /// The facade composes the others; no other crate and no tool may know of it, not in tests either.
 const FACADE: &str = "sse-kit";
 
+/// The crate for the tests of apps. Only tests depend on it, so it has no arrows.
+const FOR_TESTS: &str = "sse-kit-test";
+
 /// The folders of packages that may: the hub is a program built on the facade, as examples are.
 const ON_THE_FACADE: &[&str] = &["crates/sse-hub", "examples/", "tests", "xtask/starters/"];
 
@@ -44,16 +47,26 @@ pub(super) fn arrows(package: &Package, folder: &str, deny: Option<&Source>) -> 
     let may = ON_THE_FACADE.iter().any(|on_it| folder.starts_with(on_it));
     let what = if !may && package.dependencies.iter().any(|it| it.name == FACADE) {
         format!("{name} names the facade; only the hub, examples and tests may")
-    } else if !may && folder.starts_with("crates/") && !deny.is_some_and(|it| names(it, name)) {
-        format!("{name} is nowhere in deny.toml, which says who may depend on whom")
+    } else if ships(package, FOR_TESTS) {
+        format!("{name} depends on {FOR_TESTS}, which is for tests: make it a dev-dependency")
+    } else if !may && folder.starts_with("crates/") && !draws(deny, name) {
+        format!("deny.toml does not say which crates may depend on {name}")
     } else {
         return None;
     };
     Some(Offence::in_file(&format!("{folder}/Cargo.toml"), what))
 }
 
-fn names(deny: &Source, name: &str) -> bool {
-    deny.text.contains(&format!("\"{name}\""))
+fn ships(package: &Package, name: &str) -> bool {
+    let mut dependencies = package.dependencies.iter();
+    dependencies.any(|it| it.name == name && it.kind != DependencyKind::Development)
+}
+
+/// Returns whether the arrows to a crate are drawn: those to the facade and the crate for tests are checked here,
+/// and cargo-deny asks for those from a crate.
+fn draws(deny: Option<&Source>, name: &str) -> bool {
+    let entry = format!("{{ crate = \"{name}\", wrappers = [");
+    [FACADE, FOR_TESTS].contains(&name) || deny.is_some_and(|deny| deny.text.contains(&entry))
 }
 
 #[cfg(test)]
@@ -102,7 +115,8 @@ workspace = true
     fn arrows_are_drawn_and_lead_from_the_facade() {
         let package = |name: &str, needs: &[&str]| -> Package {
             let dependency = |name: &&str| {
-                json!({ "name": name, "req": "*", "kind": "dev", "optional": false, "target": null,
+                let (name, kind) = name.split_once(' ').unwrap_or((name, "dev"));
+                json!({ "name": name, "req": "*", "kind": kind, "optional": false, "target": null,
                     "uses_default_features": true, "features": [] })
             };
             let dependencies: Vec<_> = needs.iter().map(dependency).collect();
@@ -110,14 +124,21 @@ workspace = true
                 "dependencies": dependencies, "targets": [], "features": {}, "manifest_path": "/a" }))
             .expect("a package as cargo describes it")
         };
-        let deny = Source::new("deny.toml", "{ crate = \"sse-kit-event\", wrappers = [] }");
+        let arrows_to = "{ crate = \"sse-kit-event\", wrappers = [\"sse-kit-new\"] }";
+        let deny = Source::new("deny.toml", arrows_to);
         let what = |folder: &str, needs: &[&str]| {
             let name = folder.rsplit('/').next().expect("a name");
             Some(arrows(&package(name, needs), folder, Some(&deny))?.what)
         };
         assert_eq!(what("crates/sse-kit-event", &["bytes"]), None);
         let drawn = what("crates/sse-kit-new", &[]).expect("an offence");
-        assert!(drawn.starts_with("sse-kit-new is nowhere in deny.toml"), "{drawn}");
+        assert!(drawn.ends_with("which crates may depend on sse-kit-new"), "{drawn}");
+        assert_eq!(what("crates/sse-kit-event", &["sse-kit-test"]), None);
+        let shipped = what("examples/jobs", &["sse-kit-test normal"]).expect("an offence");
+        assert!(shipped.contains("make it a dev-dependency"), "{shipped}");
+        for crate_of_rules in ["crates/sse-kit-test", "crates/sse-kit"] {
+            assert_eq!(what(crate_of_rules, &[]), None);
+        }
         for folder in ["crates/sse-kit-event", "xtask", "bench"] {
             let named = what(folder, &[FACADE]).expect("an offence");
             assert!(named.contains("names the facade"), "{named}");

@@ -16,12 +16,10 @@ const CANCEL_SAFETY_AS_A_WHOLE: &str = "crates/sse-kit-test/";
 /// The share of functions that must begin with a verb.
 const MIN_VERBS: f64 = 0.70;
 
-/// The share of items that may begin with a wh-word.
-const MAX_WH: f64 = 0.03;
-
+/// Words with which no doc comment begins: the first line is to make sense alone.
 const WH_WORDS: &[&str] = &[
-    "how", "what", "whatever", "when", "where", "whether", "which", "who", "whoever", "whom",
-    "whose", "why",
+    "how", "those", "what", "whatever", "when", "where", "whether", "which", "who", "whoever",
+    "whom", "whose", "why",
 ];
 
 /// Words that end like a verb's third person and are none.
@@ -80,7 +78,30 @@ pub(super) fn offences(sources: &[Source]) -> Vec<Offence> {
         .flat_map(|folder| offences_of(&package_sources(sources, folder)))
         .filter(|offence| offence.file != QUOTES);
     let pages = sources.iter().filter(|source| is_held_page(&source.path));
-    crates.chain(pages.flat_map(page_offences)).collect()
+    let rust = sources.iter().filter(|it| it.extension() == "rs" && it.path != QUOTES);
+    crates.chain(pages.flat_map(page_offences)).chain(rust.flat_map(questions)).collect()
+}
+
+/// Finds doc comments that begin with a wh-word, by their lines: those of files, of tests and within functions too.
+fn questions(source: &Source) -> Vec<Offence> {
+    let mut offences = Vec::new();
+    let mut is_open = false;
+    for (index, line) in source.text.lines().enumerate() {
+        let line = line.trim_start();
+        let doc = line.strip_prefix("///").or_else(|| line.strip_prefix("//!"));
+        let (first, _) = first_words(doc.unwrap_or_default());
+        if !is_open && is_wh(&first) {
+            let what =
+                format!("begins with `{first}`; begin with a verb, or an article and a noun");
+            offences.push(Offence::at_line(&source.path, index + 1, what));
+        }
+        is_open = doc.is_some();
+    }
+    offences
+}
+
+fn is_wh(word: &str) -> bool {
+    WH_WORDS.contains(&&*word.to_lowercase())
 }
 
 fn is_held_page(path: &str) -> bool {
@@ -157,40 +178,33 @@ pub(super) struct FirstWords {
     pub(super) articles: usize,
     /// Functions that begin with something else than a verb.
     no_verb: Vec<Offence>,
-    wh_functions: Vec<Offence>,
-    wh_others: Vec<Offence>,
+    wh_functions: usize,
+    wh_others: usize,
 }
 
 impl FirstWords {
     pub(super) fn add(&mut self, file: &str, items: &[Documented]) {
         for item in items {
             let (first, second) = first_words(&item.text);
-            let offence = |advice: &str| {
-                let what = format!("`{}` begins with `{first}`; {advice}", item.name);
-                Offence::at_line(file, item.line, what)
-            };
-            let is_wh = WH_WORDS.contains(&&*first.to_lowercase());
+            let is_wh = usize::from(is_wh(&first));
             if item.kind == Kind::Function {
                 self.functions += 1;
+                self.wh_functions += is_wh;
                 if !is_verb(&first, &second) {
-                    self.no_verb.push(offence(
-                        "begin with a verb in the third person: `Returns …`, `Publishes …`",
-                    ));
-                }
-                if is_wh {
-                    self.wh_functions.push(offence("begin with a verb: `Returns whether …`"));
+                    let what = format!(
+                        "`{}` begins with `{first}`; begin with a verb in the third person: \
+                         `Returns …`, `Publishes …`",
+                        item.name
+                    );
+                    self.no_verb.push(Offence::at_line(file, item.line, what));
                 }
                 continue;
             }
             self.others += 1;
+            self.wh_others += is_wh;
             if item.kind == Kind::Type {
                 self.types += 1;
                 self.articles += usize::from(["A", "An", "The"].contains(&&*first));
-            }
-            if is_wh {
-                self.wh_others.push(offence(
-                    "begin with an article and a noun: `The delay before …`, `A client that …`",
-                ));
             }
         }
     }
@@ -202,27 +216,16 @@ impl FirstWords {
 
     /// Returns the share of functions that begin with a wh-word, from 0 to 1.
     pub(super) fn wh_functions(&self) -> f64 {
-        share(self.wh_functions.len(), self.functions)
+        share(self.wh_functions, self.functions)
     }
 
     /// Returns the share of types, fields, variants and constants that do so, from 0 to 1.
     pub(super) fn wh_others(&self) -> f64 {
-        share(self.wh_others.len(), self.others)
+        share(self.wh_others, self.others)
     }
 
     fn offences(self) -> Vec<Offence> {
-        let mut offences = Vec::new();
-        let (verbs, wh_functions, wh_others) =
-            (self.verbs(), self.wh_functions(), self.wh_others());
-        if verbs < MIN_VERBS {
-            offences.extend(self.no_verb);
-        } else if wh_functions > MAX_WH {
-            offences.extend(self.wh_functions);
-        }
-        if wh_others > MAX_WH {
-            offences.extend(self.wh_others);
-        }
-        offences
+        if self.verbs() < MIN_VERBS { self.no_verb } else { Vec::new() }
     }
 }
 
@@ -313,17 +316,27 @@ mod tests {
     }
 
     #[test]
-    fn functions_begin_with_a_verb_and_types_with_no_wh_word() {
+    fn functions_begin_with_a_verb() {
         assert!(whats("/// Returns it.\nfn it() {}\n/// A thing.\nstruct Thing;\n").is_empty());
         assert_eq!(
-            whats("/// It.\nfn it() {}\n\n/// What it is.\nstruct Thing;\n"),
-            [
-                "crates/a/src/b.rs:1: `it` begins with `It`; begin with a verb in the third \
-                 person: `Returns …`, `Publishes …`",
-                "crates/a/src/b.rs:4: `Thing` begins with `What`; begin with an article and a \
-                 noun: `The delay before …`, `A client that …`",
-            ]
+            whats("/// It.\nfn it() {}\n"),
+            ["crates/a/src/b.rs:1: `it` begins with `It`; begin with a verb in the third \
+                 person: `Returns …`, `Publishes …`",]
         );
+    }
+
+    #[test]
+    fn no_doc_comment_begins_with_a_wh_word() {
+        let text = "//! Whether it is.\n\n/// A thing.\n/// What it is.\nstruct Thing {\n    \
+                    /// Those of it.\n    it: u8,\n}\n\n// How so.\n#[cfg(test)]\nmod tests {\n    \
+                    fn outer() {\n        /// What it returns.\n        fn inner() {}\n    }\n}\n";
+        let found = offences(&[Source::new("crates/a/tests/b.rs", text)]);
+        let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+        let advice = "begin with a verb, or an article and a noun";
+        let at = |line: usize, word: &str| {
+            format!("crates/a/tests/b.rs:{line}: begins with `{word}`; {advice}")
+        };
+        assert_eq!(found, [at(1, "Whether"), at(6, "Those"), at(14, "What")]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a crate must have before it is published: metadata of its own, a README, the texts of both licences, and
+//! The needs of a crate before it is published: metadata of its own, a README, the texts of both licences, and
 //! docs that show every feature.
 
 use std::collections::BTreeMap;

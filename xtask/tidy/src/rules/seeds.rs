@@ -1,4 +1,4 @@
-//! Where the random inputs of tests come from: the one seed of `tests/support`.
+//! The source of the random inputs of tests: the one seed of `tests/support`.
 
 use super::Offence;
 use super::sources::Source;

@@ -1,4 +1,4 @@
-//! How long a file may get before it is about two things.
+//! The length of a file beyond which it is about two things.
 
 use super::Offence;
 use super::sources::Source;
