@@ -59,7 +59,7 @@ impl Scenario {
                 let most = || Bound::Most(10.0);
                 both("p99 of the others, ms", p99_millis, [most(), most()])
             }
-            Self::Gzip1k => Vec::new(),
+            Self::Gzip1k | Self::GzipWindow1k => Vec::new(),
         }
     }
 }

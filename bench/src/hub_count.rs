@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::callgrind::Callgrind;
 use super::cpus::Cpus;
 use super::figures::Figures;
-use super::load::Load;
+use super::load::{Gzip, Load};
 use super::name;
 use super::peer::Peer;
 use super::server::{Address, Server};
@@ -35,10 +35,11 @@ const SMALL: Load =
     Load { connections: 100, warm_up: 20, settle_ms: 100, threads: Some(1), ..Load::BROADCAST };
 
 /// The loads, with their names.
-const LOADS: [(&str, Load); 3] = [
+const LOADS: [(&str, Load); 4] = [
     ("a message to one connection of 100", Load { topics: 100, ..SMALL }),
     ("a delivery of a message to 100", SMALL),
-    ("the same, 1 KiB, compressed", Load { payload: 1_024, gzip: true, ..SMALL }),
+    ("the same, 1 KiB, compressed", Load { payload: 1_024, gzip: Gzip::Event, ..SMALL }),
+    ("the same, with those before it", Load { payload: 1_024, gzip: Gzip::Window, ..SMALL }),
 ];
 
 /// The servers that cargo builds.
@@ -54,7 +55,7 @@ pub(super) fn run() -> Result<()> {
     for (title, load) in &LOADS {
         let mut line = vec![(*title).to_owned()];
         for peer in PEERS {
-            let count = (!load.gzip || peer.compresses()).then(|| folder.count(peer, load));
+            let count = load.gzip.suits(peer).then(|| folder.count(peer, load));
             line.push(count.transpose()?.map_or("–".to_owned(), |count| number(count, 0)));
         }
         lines.push(line);

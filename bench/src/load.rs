@@ -19,7 +19,7 @@ pub(super) struct Load {
     pub(super) publishers: u32,
     pub(super) cycles: u32,
     pub(super) settle_ms: u32,
-    pub(super) gzip: bool,
+    pub(super) gzip: Gzip,
     /// The time for which sse-kit may delay events to write them together.
     pub(super) max_delay_ms: u32,
     /// Threads of the server, which then has not a CPU to itself.
@@ -33,6 +33,27 @@ pub(super) enum Shape {
     Slow,
     Idle,
     Churn,
+}
+
+/// The compression of streams.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Gzip {
+    Off,
+    /// Of each event alone.
+    Event,
+    /// Of each event with those before it, which only sse-kit has.
+    Window,
+}
+
+impl Gzip {
+    /// Returns `true` if the server has it.
+    pub(super) fn suits(self, peer: Peer) -> bool {
+        match self {
+            Self::Off => true,
+            Self::Event => peer.compresses(),
+            Self::Window => peer.is_ours(),
+        }
+    }
 }
 
 impl Load {
@@ -51,7 +72,7 @@ impl Load {
         publishers: 1,
         cycles: 0,
         settle_ms: 700,
-        gzip: false,
+        gzip: Gzip::Off,
         max_delay_ms: 0,
         threads: None,
     };
@@ -93,7 +114,7 @@ impl Load {
         ];
         let flags = [
             ("patterns", self.by_pattern),
-            ("gzip", self.gzip),
+            ("gzip", self.gzip != Gzip::Off),
             // To spin would take a CPU from the server.
             ("sleep", self.shares_cpus()),
         ];
@@ -102,7 +123,8 @@ impl Load {
 
     pub(super) fn server_options(&self, peer: Peer) -> Vec<String> {
         let max_delay = format!("--max-delay={}", f64::from(self.max_delay_ms) / 1_000.0);
-        let flags = [("gzip", self.gzip && peer.compresses())];
+        let gzip = if self.gzip.suits(peer) { self.gzip } else { Gzip::Off };
+        let flags = [("gzip", gzip != Gzip::Off), ("gzip-window", gzip == Gzip::Window)];
         // The raw loop has one thread, and no such option.
         let threads = self.threads.filter(|_| peer != Peer::Epoll);
         let others = options(&[("threads", threads)], &flags);
@@ -125,8 +147,10 @@ mod tests {
     fn options_are_those_that_are_asked_for() {
         let plain = Load::BROADCAST.server_options(Peer::Hub);
         assert!(plain.is_empty(), "{plain:?}");
-        let load = Load { gzip: true, max_delay_ms: 20, rate: Some(100), ..Load::BROADCAST };
+        let load = Load { gzip: Gzip::Event, max_delay_ms: 20, rate: Some(100), ..Load::BROADCAST };
         assert_eq!(load.server_options(Peer::Hub), ["--max-delay=0.02", "--gzip"]);
+        let window = Load { gzip: Gzip::Window, ..Load::BROADCAST };
+        assert_eq!(window.server_options(Peer::Hub), ["--gzip", "--gzip-window"]);
         let options = load.generator_options(Peer::Hub).join(" ");
         assert!(options.starts_with("fan-out --connections 1000 --topics 1 "), "{options}");
         assert!(options.contains(" --rate 100 ") && options.ends_with(" --gzip"), "{options}");

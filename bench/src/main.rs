@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(steps[..7], first);
         assert_eq!(steps[7], "broadcast-1k 2 hub");
         assert!(!steps.contains(&"broadcast-10k 1 reference".to_owned()));
-        assert_eq!(steps.last().expect("there are some"), "gzip-1k 5 axum");
+        assert_eq!(steps.last().expect("there are some"), "gzip-window-1k 5 hub-lane");
     }
 
     #[test]

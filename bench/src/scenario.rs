@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::load::{Load, Shape};
+use super::load::{Gzip, Load, Shape};
 use super::peer::Peer;
 use super::tables::number;
 use super::{described, name};
@@ -37,6 +37,9 @@ pub(super) enum Scenario {
     /// One topic for all, one message of 1 KiB at a time, compressed
     #[value(name = "gzip-1k")]
     Gzip1k,
+    /// The same, each event with those before it
+    #[value(name = "gzip-window-1k")]
+    GzipWindow1k,
     /// One topic for all, one message at a time, of another size
     #[value(skip)]
     Sized(Size),
@@ -74,7 +77,7 @@ impl FromStr for Size {
 }
 
 impl Scenario {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Broadcast1k,
         Self::Broadcast10k,
         Self::Broadcast10kLong,
@@ -84,6 +87,7 @@ impl Scenario {
         Self::Churn,
         Self::Slow500,
         Self::Gzip1k,
+        Self::GzipWindow1k,
     ];
 
     /// The name on the command line and in tables.
@@ -142,14 +146,17 @@ impl Scenario {
                 window: 16,
                 ..Load::BROADCAST
             },
-            Self::Gzip1k => Load { payload: 1_024, messages: 100, gzip: true, ..Load::BROADCAST },
+            Self::Gzip1k => {
+                Load { payload: 1_024, messages: 100, gzip: Gzip::Event, ..Load::BROADCAST }
+            }
+            Self::GzipWindow1k => Load { gzip: Gzip::Window, ..Self::Gzip1k.load() },
         }
     }
 
     /// Returns `true` if the scenario says anything about this server.
     pub(super) fn suits(self, peer: Peer) -> bool {
         match self {
-            Self::Gzip1k => peer.compresses(),
+            Self::Gzip1k | Self::GzipWindow1k => self.load().gzip.suits(peer),
             // A message to 10,000 takes a second there, and a test of it minutes.
             Self::Broadcast10k | Self::Broadcast10kLong | Self::Sized(_) => peer != Peer::Reference,
             _ => true,
