@@ -1,5 +1,6 @@
 //! A server that says goodbye.
 
+use std::fmt::Debug;
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -43,12 +44,17 @@ const USER_TIMEOUT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 ///
-/// When the operating system refuses the address, which the error names, or the signals.
+/// When the address cannot be looked up or is refused by the operating system, and then the error names it, or
+/// when the signals are refused.
 ///
 /// # Cancel safety
 ///
 /// Not cancel safe. If the future is dropped, the server stops at once, and clients get no goodbye.
-pub async fn serve(address: impl ToSocketAddrs, app: Router, hub: &Hub) -> io::Result<ExitCode> {
+pub async fn serve(
+    address: impl ToSocketAddrs + Debug,
+    app: Router,
+    hub: &Hub,
+) -> io::Result<ExitCode> {
     let listener = bind(address).await?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     let shutdown = Shutdown::builder().hub(hub.clone()).build();
@@ -59,11 +65,16 @@ pub async fn serve(address: impl ToSocketAddrs, app: Router, hub: &Hub) -> io::R
 }
 
 /// Listens on the first of the addresses that is free; an error names them.
-async fn bind(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
-    let addresses: Vec<SocketAddr> = lookup_host(address).await?.collect();
+async fn bind(address: impl ToSocketAddrs + Debug) -> io::Result<TcpListener> {
+    let name = format!("{address:?}");
+    let cannot = |name: &str, error: io::Error| {
+        io::Error::new(error.kind(), format!("cannot listen on {name}: {error}"))
+    };
+    let addresses: Vec<SocketAddr> =
+        lookup_host(address).await.map_err(|error| cannot(&name, error))?.collect();
     TcpListener::bind(&*addresses).await.map_err(|error| {
         let names: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
-        io::Error::new(error.kind(), format!("cannot listen on {}: {error}", names.join(", ")))
+        cannot(&names.join(", "), error)
     })
 }
 
@@ -128,6 +139,13 @@ mod tests {
         let message = error.to_string();
         assert!(message.starts_with(&format!("cannot listen on {address}: ")), "{message}");
         Ok(())
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_none_is_named() {
+        let error = bind("localhost").await.expect_err("it has no port");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert!(error.to_string().starts_with("cannot listen on \"localhost\": "), "{error}");
     }
 
     #[tokio::test]
