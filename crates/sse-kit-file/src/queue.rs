@@ -1,5 +1,6 @@
 //! The appends that wait for the writer.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -30,7 +31,7 @@ pub(crate) struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    waiting: Vec<Waiting>,
+    waiting: VecDeque<Waiting>,
     bytes: usize,
     is_closed: bool,
 }
@@ -53,7 +54,7 @@ impl Queue {
             return Err(AppendError::Unavailable(Crowded.into()));
         }
         state.bytes = bytes;
-        state.waiting.push(waiting);
+        state.waiting.push_back(waiting);
         if state.waiting.len() == 1 {
             self.news.notify_one();
         }
@@ -83,12 +84,7 @@ impl Queue {
             is_first || bytes <= BATCH_BYTES
         });
         let count = fits.count();
-        if count == state.waiting.len() {
-            state.bytes = 0;
-            return Some(std::mem::take(&mut state.waiting));
-        }
-        let rest = state.waiting.split_off(count);
-        let taken = std::mem::replace(&mut state.waiting, rest);
+        let taken: Vec<Waiting> = state.waiting.drain(..count).collect();
         state.bytes -= taken.iter().map(|waiting| waiting.bytes).sum::<usize>();
         Some(taken)
     }
@@ -97,7 +93,7 @@ impl Queue {
     pub(crate) fn drain(&self) -> Vec<Waiting> {
         let mut state = self.state.lock();
         state.bytes = 0;
-        std::mem::take(&mut state.waiting)
+        std::mem::take(&mut state.waiting).into()
     }
 
     /// Closes the queue: what waits is still written, and nothing more is accepted.

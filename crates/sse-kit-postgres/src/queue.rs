@@ -1,5 +1,7 @@
 //! The appends that wait for the appender.
 
+use std::collections::VecDeque;
+
 use parking_lot::Mutex;
 use sse_kit_broadcast::{Append, AppendError, Appended};
 use tokio::sync::{Notify, oneshot};
@@ -32,7 +34,7 @@ pub(crate) struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    waiting: Vec<Waiting>,
+    waiting: VecDeque<Waiting>,
     bytes: usize,
     is_closed: bool,
 }
@@ -55,7 +57,7 @@ impl Queue {
             return Err(AppendError::Unavailable(Crowded.into()));
         }
         state.bytes = bytes;
-        state.waiting.push(waiting);
+        state.waiting.push_back(waiting);
         drop(state);
         self.news.notify_one();
         Ok(())
@@ -85,7 +87,7 @@ impl Queue {
     pub(crate) fn drain(&self) -> Vec<Waiting> {
         let mut state = self.state.lock();
         state.bytes = 0;
-        std::mem::take(&mut state.waiting)
+        std::mem::take(&mut state.waiting).into()
     }
 
     /// Closes the queue: what waits is still appended, and nothing more is accepted.
@@ -103,8 +105,8 @@ impl State {
             bytes += batch::size(&waiting.append);
             is_first || bytes <= BATCH_BYTES
         });
-        let rest = self.waiting.split_off(fits.count());
-        let taken = std::mem::replace(&mut self.waiting, rest);
+        let count = fits.count();
+        let taken: Vec<Waiting> = self.waiting.drain(..count).collect();
         self.bytes -= taken.iter().map(|waiting| batch::size(&waiting.append)).sum::<usize>();
         taken
     }
