@@ -1,27 +1,34 @@
 //! The files that the pages name exist, with their tests.
 
 use super::Offence;
-use super::sources::{Source, find};
+use super::sources::Source;
 
 /// The pages with tables of files, written `queue.rs`, or of tests, written `hub.rs::a_test`.
 const PAGES: [&str; 2] = ["docs/src/architecture.md", "docs/src/migration.md"];
 
+/// The pages of decisions.
+const DESIGN: &str = "docs/src/design/";
+
 /// Finds names of files that are the end of no path, and of tests that are in no such file.
 pub(super) fn offences(sources: &[Source]) -> Vec<Offence> {
-    PAGES.iter().flat_map(|page| offences_of(page, sources)).collect()
+    let pages = sources.iter().filter(|source| is_held(&source.path));
+    pages.flat_map(|page| offences_of(page, sources)).collect()
 }
 
-fn offences_of(page: &str, sources: &[Source]) -> Vec<Offence> {
-    let Some(text) = find(sources, page).map(|page| &page.text) else { return Vec::new() };
+fn is_held(path: &str) -> bool {
+    PAGES.contains(&path) || path.starts_with(DESIGN)
+}
+
+fn offences_of(page: &Source, sources: &[Source]) -> Vec<Offence> {
     let mut offences = Vec::new();
-    for (index, line) in text.lines().enumerate() {
+    for (index, line) in page.text.lines().enumerate() {
         for name in line.split('`').skip(1).step_by(2) {
             let (file, test) = name.split_once(".rs::").map_or((name.to_owned(), None), |it| {
                 (format!("{}.rs", it.0), Some(format!("fn {}(", it.1)))
             });
             if is_file(&file) && !exists(&file, test.as_deref(), sources) {
                 let what = format!("names `{name}`, which does not exist; write its new name");
-                offences.push(Offence::at_line(page, index + 1, what));
+                offences.push(Offence::at_line(&page.path, index + 1, what));
             }
         }
     }
@@ -50,12 +57,15 @@ mod tests {
             "| hub | `a/src/hub.rs`, `queue.rs` |\n| old | `broadcaster.rs` and `Hub::new` |\n";
         let sources = [
             Source::new(PAGES[0], page),
+            Source::new("docs/src/design/core.md", page),
+            Source::new("docs/src/concepts.md", page),
             Source::new("crates/a/src/hub.rs", ""),
             Source::new("crates/a/src/queue.rs", ""),
             Source::new("x.js", ""),
         ];
         let what = "names `broadcaster.rs`, which does not exist; write its new name";
-        assert_eq!(offences(&sources), [Offence::at_line(PAGES[0], 2, what)]);
+        let held = [PAGES[0], "docs/src/design/core.md"];
+        assert_eq!(offences(&sources), held.map(|page| Offence::at_line(page, 2, what)));
     }
 
     #[test]
