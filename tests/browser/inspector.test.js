@@ -67,6 +67,20 @@ const shows = (page, part, text) =>
     `${part} should have ${text}`,
   );
 
+/**
+ * Fills in a field of the filter, and waits for the page that comes then: the one before is live as well.
+ *
+ * @param {Page} page
+ * @param {string} field
+ * @param {string} text
+ */
+async function filterBy(page, field, text) {
+  await page.fill(`.filter [name=${field}]`, text);
+  await page.keyboard.press('Enter');
+  await page.waitForURL((url) => url.searchParams.get(field) === text);
+  await isIn(page, 'live');
+}
+
 /** Presses Tab until an element has the focus. @param {Page} page @param {string} selector */
 async function tabTo(page, selector) {
   for (let presses = 0; presses < 100; presses += 1) {
@@ -252,9 +266,7 @@ describe('the inspector', { concurrency: true }, () => {
   test('it filters, searches and pauses', async (t) => {
     const { base, publish } = await startHub(t, ['jobs:1', 'users:1']);
     const { page } = await open(t, `${base}/inspector`);
-    await page.fill('.filter [name=topic]', 'jobs:*');
-    await page.keyboard.press('Enter');
-    await isIn(page, 'live');
+    await filterBy(page, 'topic', 'jobs:*');
     await publish('users:1', 'not this');
     await publish('jobs:1', 'but this');
     await shows(page, '#events', 'but this');
@@ -266,9 +278,7 @@ describe('the inspector', { concurrency: true }, () => {
     await page.click('#pause');
     await isIn(page, 'live');
     await shows(page, '#events', 'too late');
-    await page.fill('.filter [name=q]', 'THIS');
-    await page.keyboard.press('Enter');
-    await isIn(page, 'live');
+    await filterBy(page, 'q', 'THIS');
     await shows(page, '#events', 'but this');
     assert.ok(!(await page.textContent('#events'))?.includes('too late'));
   });

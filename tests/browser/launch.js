@@ -4,6 +4,9 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
+import { PATIENCE_MS } from './patience.js';
+
+/** @typedef {import('playwright-core').Browser} Browser */
 
 const {
   SSE_KIT_ASSETS: assets = '',
@@ -35,13 +38,25 @@ const FLAGS = [
  * @param {string[]} [flags] beside the ones that every browser needs
  */
 export function launchBrowser(flags = []) {
-  return chromium.launch({ executablePath: shell, args: [...FLAGS, ...flags] });
+  return patient(chromium.launch({ executablePath: shell, args: [...FLAGS, ...flags] }));
 }
 
 /** Starts Chromium with its back/forward cache, which playwright turns off by default. Close it. */
 export function launchWholeBrowser() {
   const ignoreDefaultArgs = ['--disable-back-forward-cache'];
-  return chromium.launch({ executablePath: whole, args: FLAGS, ignoreDefaultArgs });
+  return patient(chromium.launch({ executablePath: whole, args: FLAGS, ignoreDefaultArgs }));
+}
+
+/** Gives the pages of a browser the time limit of all tests. @param {Promise<Browser>} launching */
+async function patient(launching) {
+  const browser = await launching;
+  const newContext = browser.newContext.bind(browser);
+  browser.newContext = async (options) => {
+    const context = await newContext(options);
+    context.setDefaultTimeout(PATIENCE_MS);
+    return context;
+  };
+  return browser;
 }
 
 /** The pages and messages that sse-kit-htmx writes, by the version of htmx: see its example `markup`. */

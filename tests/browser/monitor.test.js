@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CONFIG, changes, connect, has, hasShown, shows } from './monitored.js';
-import { PATIENCE_MS, until } from './patience.js';
+import { until } from './patience.js';
 import { acceptThenClose, answer, down } from './proxy.js';
 import { label, scenario } from './scenario.js';
 
@@ -118,7 +118,7 @@ for (const dialect of /** @type {Dialect[]} */ ([4, 2, 'plain'])) {
           window.isOld = true;
         });
         await hub.restart();
-        await page.waitForFunction(() => !window.isOld, undefined, { timeout: PATIENCE_MS });
+        await page.waitForFunction(() => !window.isOld);
         await shows(page, 'live');
         await publish(hub, ['new']);
         await has(page, ['new']);

@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { keepArtifacts } from './artifacts.js';
 import { assets, startExample } from './launch.js';
-import { PATIENCE_MS } from './patience.js';
 import { startProxy } from './proxy.js';
 
 /**
@@ -191,7 +190,7 @@ export async function changes(page) {
 /** Waits until the page shows a state. @param {Page} page @param {string} state @returns how long that took, in milliseconds */
 export async function shows(page, state) {
   const before = performance.now();
-  await page.waitForSelector(`#connection-status[data-state="${state}"]`, { state: 'attached', timeout: PATIENCE_MS });
+  await page.waitForSelector(`#connection-status[data-state="${state}"]`, { state: 'attached' });
   return Math.round(performance.now() - before);
 }
 
@@ -204,7 +203,7 @@ export async function shows(page, state) {
 export async function hasShown(page, state) {
   const isKept = (/** @type {string} */ state) =>
     JSON.parse(sessionStorage.getItem('states') ?? '[]').some((/** @type {{to: string}} */ { to }) => to === state);
-  await page.waitForFunction(isKept, state, { timeout: PATIENCE_MS });
+  await page.waitForFunction(isKept, state);
 }
 
 /** What has been appended, one for each event. @param {Page} page */
@@ -222,7 +221,6 @@ export async function has(page, expected) {
   await page.waitForFunction(
     (count) => document.querySelectorAll('#sse-connection i').length >= count,
     expected.length,
-    { timeout: PATIENCE_MS },
   );
   const found = await texts(page);
   if (JSON.stringify(found) !== JSON.stringify(expected)) {

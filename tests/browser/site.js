@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { keepArtifacts } from './artifacts.js';
 import { assets, startExample } from './launch.js';
 import { CONFIG } from './monitored.js';
-import { PATIENCE_MS, until } from './patience.js';
+import { until } from './patience.js';
 import { startProxy } from './proxy.js';
 
 /**
@@ -155,7 +155,6 @@ export async function openProfile(t, browser, site, transport = 'worker') {
   const complaints = [];
   const open = async (path = '/a') => {
     const page = await context.newPage();
-    page.setDefaultTimeout(PATIENCE_MS);
     pages.push(page);
     page.on('pageerror', (error) => complaints.push(String(error)));
     await page.goto(site.base + path);

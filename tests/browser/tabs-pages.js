@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { keepArtifacts } from './artifacts.js';
 import { launchBrowser, launchWholeBrowser } from './launch.js';
-import { PATIENCE_MS } from './patience.js';
 import { goesBy } from './transport.js';
 
 /** @typedef {import('playwright-core').Page} Page */
@@ -112,9 +111,7 @@ export async function profile(
  * @param {string} state
  */
 export async function inState(page, state) {
-  await page.waitForFunction((state) => window.sseKit.tabs.upstreams()[0]?.state === state, state, {
-    timeout: PATIENCE_MS,
-  });
+  await page.waitForFunction((state) => window.sseKit.tabs.upstreams()[0]?.state === state, state);
 }
 
 /** @type {(page: Page) => Promise<string[]>} */
@@ -129,7 +126,7 @@ export const seen = (page) => page.evaluate(() => window.seen);
 export async function allSaw(pages, expected) {
   for (const [n, page] of pages.entries()) {
     const last = expected.at(-1);
-    await page.waitForFunction((last) => window.seen.at(-1) === last, last, { timeout: PATIENCE_MS }).catch(() => {});
+    await page.waitForFunction((last) => window.seen.at(-1) === last, last).catch(() => {});
     assert.deepEqual(await seen(page), expected, `tab ${n}`);
     assert.equal(await page.evaluate(() => window.gaps), 0, `tab ${n} was told of a gap`);
   }
