@@ -133,7 +133,7 @@ async fn rocket() -> TestResult {
     // Rocket binds by itself, and does not say which port it was given.
     let port = Port::claim()?;
     let listener = TcpListener::bind(("127.0.0.1", port.number()))?;
-    check_at(listener, Notices::AtHeartbeats, async |listener, hub, shutdown| {
+    check_at(listener, Notices::AtHeartbeats, async |listener: TcpListener, hub, shutdown| {
         drop(listener);
         integrations::rocket::serve(port.number(), hub, shutdown).await
     })
