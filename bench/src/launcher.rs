@@ -1,9 +1,9 @@
 //! The ways to find or install the servers, and to start them.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use port::Port;
 
 use super::cpus::Cpus;
 use super::peer::Peer;
@@ -80,17 +80,11 @@ impl Launcher {
                 Server::start(&mut command, Address::InItsFirstLine)
             }
             Self::Nchan { nginx, config } => {
-                let address = free_address()?;
+                let port = Port::claim()?;
                 let mut command = cpus.server(nginx);
-                command.arg("-c").arg(config.write(address)?);
-                Server::start(&mut command, Address::Known(address))
+                command.arg("-c").arg(config.write(port.number())?);
+                Server::start(&mut command, Address::AtPort(port))
             }
         }
     }
-}
-
-/// Finds an address on which nothing listens at the moment.
-fn free_address() -> Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
-    Ok(listener.local_addr()?)
 }

@@ -1,7 +1,6 @@
 //! nginx with nchan: its module, and its configuration.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -34,14 +33,14 @@ impl Config {
         Ok(Self { template, folder })
     }
 
-    /// Writes the file for a server at this address, and returns where it is.
-    pub(super) fn write(&self, address: SocketAddr) -> Result<PathBuf> {
+    /// Writes the file for a server at this port of the machine, and returns where it is.
+    pub(super) fn write(&self, port: u16) -> Result<PathBuf> {
         let folder = self.folder.to_str().context("the target folder's name is no text")?;
         let text = self
             .template
             .replace("@MODULE@", MODULE)
             .replace("@FOLDER@", folder)
-            .replace("@ADDRESS@", &address.to_string());
+            .replace("@ADDRESS@", &format!("127.0.0.1:{port}"));
         let path = self.folder.join("nginx.conf");
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(path)

@@ -1,13 +1,14 @@
 //! One server from its start to its end.
 
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use port::Port;
 
 use super::system;
 
@@ -27,12 +28,12 @@ pub(super) struct Server {
 }
 
 /// The way to find the address of a server.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) enum Address {
     /// It says so: `listening on http://…`.
     InItsFirstLine,
-    /// It was told to listen there.
-    Known(SocketAddr),
+    /// It was told to listen there; the port is claimed for as long as the server runs.
+    AtPort(Port),
 }
 
 impl Server {
@@ -48,9 +49,10 @@ impl Server {
 
     /// Waits until the server listens, and returns its address.
     pub(super) fn address(&mut self) -> Result<SocketAddr> {
-        match self.address {
+        match &self.address {
             Address::InItsFirstLine => self.read_address(),
-            Address::Known(address) => {
+            Address::AtPort(port) => {
+                let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.number()));
                 let started = Instant::now();
                 while TcpStream::connect(address).is_err() {
                     self.check_running()?;

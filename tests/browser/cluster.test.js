@@ -10,6 +10,7 @@ import { after, before, describe, test } from 'node:test';
 import { digestOf, folderOf } from './folders.js';
 import { launchBrowser, startExample } from './launch.js';
 import { until } from './patience.js';
+import { claimPort } from './port.js';
 
 const { SSE_KIT_ASSETS = '', SSE_KIT_REDIS_SERVER = 'redis-server' } = process.env;
 
@@ -29,11 +30,8 @@ after(() => browser.close());
  */
 async function startRedis(t) {
   const folder = await mkdtemp(join(tmpdir(), 'sse-kit-redis-'));
-  const listener = createServer().listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const port = String(/** @type {import('node:net').AddressInfo} */ (listener.address()).port);
-  await new Promise((closed) => listener.close(closed));
-  const options = ['--port', port, '--bind', '127.0.0.1', '--save', '', '--dir', folder];
+  const port = await claimPort(t);
+  const options = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder];
   const redis = spawn(SSE_KIT_REDIS_SERVER, options, { stdio: 'ignore' });
   t.after(async () => {
     redis.kill('SIGKILL');
@@ -43,7 +41,7 @@ async function startRedis(t) {
   /** @returns {Promise<boolean>} */
   const answers = () =>
     new Promise((resolve) => {
-      const socket = connect(Number(port), '127.0.0.1', () => resolve(true)).on('error', () => resolve(false));
+      const socket = connect(port, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false));
       socket.unref();
     });
   await until(answers, (answered) => answered || redis.exitCode !== null, 'an answer of redis-server');

@@ -1,11 +1,10 @@
 // Starts and opens the small examples, for their tests and screenshots.
-import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assets, binary, startProgram } from './launch.js';
 import { until } from './patience.js';
+import { claimPort } from './port.js';
 
 /**
  * Creates a browser profile that serves the CDN's files from the npm package; pages name their hashes.
@@ -29,20 +28,6 @@ export async function profileOf(browser, t, options) {
   return context;
 }
 
-/** Returns a free port of four digits. */
-async function freePort() {
-  for (;;) {
-    const port = 2_000 + Math.floor(Math.random() * 8_000);
-    const server = createServer().listen(port, '127.0.0.1');
-    const isFree = await Promise.race([once(server, 'listening'), once(server, 'error')]).then(
-      () => server.listening,
-      () => false,
-    );
-    server.close();
-    if (isFree) return `${port}`;
-  }
-}
-
 /**
  * Starts a copy of the README's program, which has no options, on another port.
  *
@@ -52,7 +37,8 @@ export async function startCounter(t) {
   const folder = await mkdtemp(join(tmpdir(), 'counter-'));
   t.after(() => rm(folder, { recursive: true }));
   const program = join(folder, 'counter');
-  const base = `http://127.0.0.1:${await freePort()}`;
+  // As many digits as the port in the program has.
+  const base = `http://127.0.0.1:${await claimPort(t, { from: 2_000, below: 10_000 })}`;
   const bytes = await readFile(binary('counter'), 'latin1');
   await writeFile(program, bytes.replaceAll('127.0.0.1:8080', base.slice('http://'.length)), 'latin1');
   await chmod(program, 0o755);

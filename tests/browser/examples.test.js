@@ -1,9 +1,13 @@
 // The small examples: an open page shows the same as a fresh one.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import { profileOf, startCounter } from './examples.js';
-import { launchBrowser, startExample } from './launch.js';
+import { binary, launchBrowser, startExample } from './launch.js';
 import { until } from './patience.js';
+import { claimPort } from './port.js';
 import { isIn } from './site.js';
 
 /** @typedef {import('playwright-core').BrowserContext} Context */
@@ -78,7 +82,8 @@ describe('the small examples', { concurrency: true }, () => {
   });
 
   test('dashboard: figures come each second, and a restart is seen and survived', async (t) => {
-    const { base, stop } = await startExample(t, 'dashboard');
+    const listen = `127.0.0.1:${await claimPort(t)}`;
+    const { base, stop } = await startExample(t, 'dashboard', [], { listen });
     const context = await profile(t);
     const pages = [await open(context, base), await open(context, `${base}/?htmx=2`)];
     const now = (/** @type {Page} */ page) => page.locator('#cpu b').textContent();
@@ -107,7 +112,7 @@ describe('the small examples', { concurrency: true }, () => {
         'old figures look old',
       );
     }
-    await startExample(t, 'dashboard', [], { listen: base.slice('http://'.length) });
+    await startExample(t, 'dashboard', [], { listen });
     for (const page of pages) {
       await page.locator('main:not([data-kept])').waitFor();
       await isIn(page, 'live');
@@ -116,7 +121,8 @@ describe('the small examples', { concurrency: true }, () => {
   });
 
   test('llm: an answer goes on over a reload, and one that is gone is said to be', async (t) => {
-    const { base, stop } = await startExample(t, 'llm');
+    const listen = `127.0.0.1:${await claimPort(t)}`;
+    const { base, stop } = await startExample(t, 'llm', [], { listen });
     const context = await profile(t);
     const page = await open(context, base);
     await page.fill('textarea', 'Why <b>?');
@@ -145,9 +151,29 @@ describe('the small examples', { concurrency: true }, () => {
     await late.click('button');
     await isIn(late, 'live');
     await stop();
-    await startExample(t, 'llm', [], { listen: base.slice('http://'.length) });
+    await startExample(t, 'llm', [], { listen });
     await isIn(late, 'closed');
     assert.equal(await late.locator('#failed').isVisible(), true);
     assert.equal((await late.reload())?.status(), 404);
   });
+});
+
+describe('a log that no terminal reads has no colours', { concurrency: true }, () => {
+  for (const name of ['chat-axum', 'dashboard', 'hub', 'jobs', 'llm', 'notifications']) {
+    test(name, async (t) => {
+      const env = { ...process.env, NO_COLOR: '', RUST_LOG: 'debug' };
+      const args = ['--listen', '127.0.0.1:0'];
+      const server = spawn(binary(name), args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+      t.after(() => server.kill('SIGKILL'));
+      let log = '';
+      server.stderr.setEncoding('utf8').on('data', (text) => {
+        log += text;
+      });
+      await once(createInterface(server.stdout), 'line');
+      server.kill();
+      await once(server, 'close');
+      assert.match(log, /DEBUG|INFO/, 'it has something to say');
+      assert.ok(!log.includes('\u001b'), log);
+    });
+  }
 });

@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { digestOf, endless, folderOf } from './folders.js';
 import { assets, launchBrowser, startExample } from './launch.js';
+import { claimPort } from './port.js';
 import { answer, startProxy } from './proxy.js';
 
 /** @type {import('playwright-core').Browser} */
@@ -202,14 +203,15 @@ for (const version of [4, 2]) {
     });
 
     test('a page finds its way back to a server that was started anew', async (t) => {
-      const first = await serve(t);
+      const listen = `127.0.0.1:${await claimPort(t)}`;
+      const first = await serve(t, { listen });
       const { openTab } = await tabs(t, first, version);
       const page = await openTab();
       await first.post('/jobs', { path: '/no/such' });
       await page.waitForSelector(inState(1, 'failed'));
       assert.equal(await first.stop(), 0, 'it had said goodbye, and the page had gone');
       await page.waitForSelector('#connection-status[data-state="reconnecting"]');
-      await serve(t, { listen: first.base.replace('http://', '') });
+      await serve(t, { listen });
       // Its jobs are others, so the page must reload.
       await page.waitForSelector('#jobs:not(:has(article))', { state: 'attached' });
       await page.waitForSelector('#connection-status[data-state="live"]');
@@ -218,7 +220,8 @@ for (const version of [4, 2]) {
     test('a page goes on with a server that was started anew on its store, and so do the jobs', async (t) => {
       const store = join(await folderOf(t, {}), 'store');
       const options = ['--assets', assets, '--store', store];
-      const first = await serve(t, { options });
+      const listen = `127.0.0.1:${await claimPort(t)}`;
+      const first = await serve(t, { listen, options });
       const { openTab } = await tabs(t, first, version);
       const page = await openTab();
       const folder = await folderOf(t, {});
@@ -229,7 +232,6 @@ for (const version of [4, 2]) {
       await page.waitForSelector(inState(2, 'running'));
       // It is lost with the page.
       await page.fill('#path', '/half/typed');
-      const listen = first.base.replace('http://', '');
       await first.stop();
       await page.waitForSelector('#connection-status[data-state="reconnecting"]');
       const second = await serve(t, { listen, options });

@@ -90,7 +90,7 @@ impl Framework {
 
 impl New {
     pub(crate) fn run(&self) -> Result<()> {
-        let workspace = Workspace::load()?;
+        let workspace = Workspace::load().context("run this in a checkout of sse-kit")?;
         let path = std::path::absolute(&self.path).context("PATH is no path")?;
         let framework = match &self.framework {
             Flags { actix: true, .. } => Framework::Actix,
@@ -109,6 +109,11 @@ impl New {
 /// Writes the app of a framework, from the checkout at `root` to a folder that is new or empty.
 pub(crate) fn write(root: &Path, path: &Path, framework: Framework, htmx_2: bool) -> Result<()> {
     let name = name_of(path)?;
+    ensure!(
+        root.join(STARTERS).is_dir(),
+        "{} is no checkout of sse-kit; run this in one",
+        root.display()
+    );
     ensure!(
         !path.starts_with(root),
         "{} is in this checkout, whose workspace would claim it; choose a folder outside",
@@ -236,6 +241,15 @@ mod tests {
         assert!(again.to_string().contains("has something in it"), "{again}");
         let inside = write(&root(), &root().join("app"), Framework::Axum, false);
         assert!(inside.expect_err("inside").to_string().contains("is in this checkout"));
+    }
+
+    #[test]
+    fn another_workspace_is_no_checkout() {
+        let other = tempfile::tempdir().expect("a folder");
+        let path = other.path().join("app");
+        let error = write(other.path(), &path, Framework::Axum, false).expect_err("not ours");
+        assert!(error.to_string().contains("is no checkout of sse-kit"), "{error}");
+        assert!(!path.exists());
     }
 
     #[test]

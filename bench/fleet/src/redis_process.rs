@@ -1,12 +1,13 @@
 //! A Redis of its own, whose files are gone afterwards.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use port::Port;
 use tempfile::TempDir;
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -15,24 +16,22 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct RedisProcess {
     process: Child,
-    address: SocketAddr,
+    port: Port,
     _folder: TempDir,
 }
 
 impl RedisProcess {
     pub(crate) fn start(program: &Path) -> Result<Self> {
         let folder = TempDir::with_prefix("sse-kit-fleet-")?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
-        let address = listener.local_addr()?;
-        drop(listener);
-        let port = address.port().to_string();
+        let port = Port::claim()?;
+        let number = port.number().to_string();
         let mut command = Command::new(program);
-        command.args(["--bind", "127.0.0.1", "--port", &port, "--appendonly", "yes"]);
+        command.args(["--bind", "127.0.0.1", "--port", &number, "--appendonly", "yes"]);
         command.args(["--save", "", "--maxmemory-policy", "noeviction", "--dir"]);
         command.arg(folder.path()).stdin(Stdio::null()).stdout(Stdio::null());
         let process = command.spawn().context("cannot start Redis")?;
-        let mut redis = Self { process, address, _folder: folder };
-        while TcpStream::connect(address).is_err() {
+        let mut redis = Self { process, port, _folder: folder };
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, redis.port.number())).is_err() {
             if let Some(status) = redis.process.try_wait()? {
                 bail!("Redis ended instead of listening: {status}");
             }
@@ -42,7 +41,7 @@ impl RedisProcess {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("redis://{}", self.address)
+        format!("redis://127.0.0.1:{}", self.port.number())
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -1,10 +1,10 @@
 //! The logs, and the servers of which they are in need.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result};
+use port::Port;
 use sse_kit_broadcast::{Hub, HubBuilder};
 use sse_kit_file::{FileConfig, FileLog, SyncMode};
 use sse_kit_postgres::{PostgresConfig, PostgresLog};
@@ -31,7 +31,7 @@ impl Logs {
         let file = async |name: &str, mode| {
             FileLog::open(FileConfig::new(files.path().join(name)).sync(mode)).await
         };
-        let redis_log = RedisLog::connect(RedisConfig::new(&redis.url)?).await?;
+        let redis_log = RedisLog::connect(RedisConfig::new(&redis.url())?).await?;
         let postgres_log = PostgresLog::connect(PostgresConfig::new(&postgres.url())?).await?;
         let hubs = vec![
             ("memory", builder().build()?),
@@ -56,24 +56,27 @@ fn builder() -> HubBuilder {
 #[derive(Debug)]
 struct Redis {
     process: Child,
-    url: String,
+    port: Port,
     _folder: TempDir,
 }
 
 impl Redis {
     fn start(directory: &Path) -> Result<Self> {
         let folder = tempfile::tempdir_in(directory)?;
-        // Free at this moment; if another program takes it, the connection is refused.
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = Port::claim()?;
         let process = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .args(["--port", &port.number().to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(["--appendonly", "yes", "--appendfsync", "everysec"])
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
             .context("redis-server does not start; install Redis 6.2 or newer")?;
-        Ok(Self { process, url: format!("redis://127.0.0.1:{port}"), _folder: folder })
+        Ok(Self { process, port, _folder: folder })
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port.number())
     }
 }
 

@@ -18,7 +18,7 @@ mod reply;
 mod status;
 mod tls_options;
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -42,10 +42,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> anyhow::Result<ExitCode> {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let is_coloured = std::io::stderr().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(is_coloured);
-    log.with_writer(std::io::stderr).init();
+    let mut log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    if !stderr().is_terminal() {
+        // A file or a pipe gets no colours.
+        log = log.with_ansi(false);
+    }
+    log.init();
     // Taken while there is one thread: it takes the variables away.
     let sockets = ListenFd::from_env();
     let options = Options::load();

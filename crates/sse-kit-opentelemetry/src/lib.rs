@@ -1,4 +1,8 @@
-#![doc = include_str!("../README.md")]
+//! The traces of sse-kit in OpenTelemetry: each event carries the trace of the request that caused it through the log,
+//! and every node that delivers the event links its deliveries to that request.
+//!
+//! Give [`OpenTelemetry`] to the hub, and add the layer of `tracing-opentelemetry` to the app's subscriber. The guide
+//! "Traces" of the book shows both.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
@@ -53,3 +57,8 @@ fn remote(cause: &TraceContext) -> SpanContext {
         TraceState::NONE,
     )
 }
+
+/// The example of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

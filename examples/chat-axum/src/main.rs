@@ -16,7 +16,7 @@ mod refusal;
 mod room;
 mod routes;
 
-use std::io::{Write, stdout};
+use std::io::{IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -41,7 +41,12 @@ const COME_BACK_WITHIN: Duration = Duration::from_secs(2);
 async fn main() -> anyhow::Result<ExitCode> {
     let options = Options::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let mut log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    if !stderr().is_terminal() {
+        // A file or a pipe gets no colours.
+        log = log.with_ansi(false);
+    }
+    log.init();
 
     let signals = Signals::install()?;
     if options.heartbeat().is_none() {

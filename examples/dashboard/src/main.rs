@@ -18,7 +18,7 @@ mod sparkline;
 #[cfg(test)]
 mod tests;
 
-use std::io::{Write, stdout};
+use std::io::{IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -46,10 +46,16 @@ struct Options {
 async fn main() -> anyhow::Result<ExitCode> {
     let options = Options::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let mut log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    if !stderr().is_terminal() {
+        // A file or a pipe gets no colours.
+        log = log.with_ansi(false);
+    }
+    log.init();
 
     let kit = panels::kit(Hub::new());
     let shutdown = Shutdown::builder().hub(kit.hub().clone()).build();
+    let signals = Signals::install()?;
     let listener = TcpListener::bind(&options.listen)
         .await
         .with_context(|| format!("cannot listen on {}", options.listen))?;
@@ -65,7 +71,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         }
     });
     let app = routes::router(App { kit, machine: Machine::name().into() });
-    let outcome = live::serve_until(&shutdown, Signals::install()?, listener, app).await;
+    let outcome = live::serve_until(&shutdown, signals, listener, app).await;
     sampling.await??;
     let exit_code = outcome.exit_code();
     outcome.served.transpose()?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use integrations::news;
 use sse_kit::shutdown::{Ended, Outcome, Shutdown};
 use sse_kit::{Event, Hub};
-use sse_kit_test_support::{TestResult, in_time, until};
+use sse_kit_test_support::{Port, TestResult, in_time, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -59,10 +59,20 @@ async fn check<S>(
 where
     S: Future<Output = io::Result<()>>,
 {
+    check_at(TcpListener::bind("127.0.0.1:0")?, notices, serve).await
+}
+
+async fn check_at<S>(
+    listener: TcpListener,
+    notices: Notices,
+    serve: impl FnOnce(TcpListener, Hub, Shutdown) -> S,
+) -> TestResult
+where
+    S: Future<Output = io::Result<()>>,
+{
     let every = (notices == Notices::AtHeartbeats).then_some(Duration::from_millis(100));
     let hub = Hub::builder().heartbeat(every).build()?;
     let shutdown = Shutdown::builder().hub(hub.clone()).build();
-    let listener = TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let serving = serve(listener, hub.clone(), shutdown.clone());
@@ -120,10 +130,12 @@ async fn warp() -> TestResult {
 
 #[tokio::test]
 async fn rocket() -> TestResult {
-    check(Notices::AtHeartbeats, async |listener: TcpListener, hub, shutdown| {
-        let port = listener.local_addr()?.port();
+    // Rocket binds by itself, and does not say which port it was given.
+    let port = Port::claim()?;
+    let listener = TcpListener::bind(("127.0.0.1", port.number()))?;
+    check_at(listener, Notices::AtHeartbeats, async |listener: TcpListener, hub, shutdown| {
         drop(listener);
-        integrations::rocket::serve(port, hub, shutdown).await
+        integrations::rocket::serve(port.number(), hub, shutdown).await
     })
     .await
 }

@@ -25,7 +25,7 @@ mod store;
 mod walk;
 
 use std::convert::Infallible;
-use std::io::{Write, stdout};
+use std::io::{IsTerminal, Write, stderr, stdout};
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -58,7 +58,12 @@ const COME_BACK_WITHIN: Duration = Duration::from_secs(2);
 fn main() -> anyhow::Result<ExitCode> {
     let options = Options::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let mut log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    if !stderr().is_terminal() {
+        // A file or a pipe gets no colours.
+        log = log.with_ansi(false);
+    }
+    log.init();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = options.threads {
         runtime.worker_threads(threads);

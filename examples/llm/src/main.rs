@@ -14,7 +14,7 @@ mod stand_in;
 #[cfg(test)]
 mod tests;
 
-use std::io::{Write, stdout};
+use std::io::{IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -34,7 +34,12 @@ use crate::routes::App;
 async fn main() -> anyhow::Result<ExitCode> {
     let options = Options::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let mut log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    if !stderr().is_terminal() {
+        // A file or a pipe gets no colours.
+        log = log.with_ansi(false);
+    }
+    log.init();
 
     let base_url = match options.base_url {
         Some(base_url) => base_url,
@@ -44,12 +49,12 @@ async fn main() -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::builder().hub(hub.clone()).build();
     let model = Model::new(&base_url, options.model, options.api_key)?;
     let app = App { answers: Answers::new(hub.clone(), model), hub };
+    let signals = Signals::install()?;
     let listener = TcpListener::bind(&options.listen)
         .await
         .with_context(|| format!("cannot listen on {}", options.listen))?;
     writeln!(stdout(), "listening on http://{}", listener.local_addr()?)?;
 
-    let signals = Signals::install()?;
     let outcome = live::serve_until(&shutdown, signals, listener, routes::router(app)).await;
     let exit_code = outcome.exit_code();
     outcome.served.transpose()?;

@@ -12,7 +12,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use std::io::{Write, stdout};
+use std::io::{IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -54,16 +54,21 @@ impl Options {
 async fn main() -> anyhow::Result<ExitCode> {
     let options = Options::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let mut log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    if !stderr().is_terminal() {
+        // A file or a pipe gets no colours.
+        log = log.with_ansi(false);
+    }
+    log.init();
 
     let app = options.app().await?;
     let shutdown = Shutdown::builder().hub(app.hub().clone()).build();
+    let signals = Signals::install()?;
     let listener = TcpListener::bind(&options.listen)
         .await
         .with_context(|| format!("cannot listen on {}", options.listen))?;
     writeln!(stdout(), "listening on http://{}", listener.local_addr()?)?;
 
-    let signals = Signals::install()?;
     let outcome = live::serve_until(&shutdown, signals, listener, routes::router(app)).await;
     let exit_code = outcome.exit_code();
     outcome.served.transpose()?;

@@ -5,7 +5,6 @@
 //! with [`until`] and [`in_time`], which end a test that would hang. A server that needs a port beforehand
 //! [claims](Port) it.
 
-mod port;
 #[cfg(unix)]
 pub mod postgres;
 #[cfg(feature = "proxy")]
@@ -13,9 +12,9 @@ pub mod proxy;
 mod random;
 mod waiting;
 
-pub use crate::port::Port;
 pub use crate::random::{cases, rng, scaled, seed};
 pub use crate::waiting::{PATIENCE, in_time, until};
+pub use port::Port;
 
 /// Does not compile unless all these types can be sent to, and shared with, other threads.
 #[macro_export]

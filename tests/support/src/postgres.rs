@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use port::Port;
 use tempfile::TempDir;
 
-use crate::{PATIENCE, Port};
+use crate::PATIENCE;
 
 /// The user `nobody`: PostgreSQL does not run as root.
 const NOBODY: u32 = 65_534;
@@ -73,13 +74,14 @@ impl Server {
 
     fn start_in(folder: TempDir, options: &[&str]) -> Self {
         let options = options.iter().map(|&option| option.to_owned()).collect();
-        let mut server = Self { folder, keeper: None, options, port: Port::claim() };
+        let port = Port::claim().expect("a free port");
+        let mut server = Self { folder, keeper: None, options, port };
         for _ in 0..10 {
             if server.spawn() {
                 return server;
             }
             // Somebody who claims no ports has taken this one.
-            server.port = Port::claim();
+            server.port = Port::claim().expect("a free port");
         }
         panic!("PostgreSQL does not start: {}", server.log());
     }

@@ -12,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use port::Port;
 
 use crate::workspace::{Workspace, cargo};
 use crate::{assets, process, tools};
@@ -47,7 +48,9 @@ pub(super) fn run(workspace: &Workspace, listen: &str, args: &[OsString]) -> Res
     // Nodes are stopped before Redis, as they are dropped first to last.
     let mut cluster = Cluster(Vec::new());
     let folder = workspace.target_dir().join("xtask/cluster");
-    let (server, url) = start_redis(&redis, &folder)?;
+    let port = Port::claim()?;
+    let url = format!("redis://127.0.0.1:{}", port.number());
+    let server = start_redis(&redis, &folder, &port)?;
     let redis_process = server.id();
     let program = workspace.target_dir().join("release/jobs");
     let mut addresses = Vec::new();
@@ -74,9 +77,9 @@ pub(super) fn run(workspace: &Workspace, listen: &str, args: &[OsString]) -> Res
     Ok(())
 }
 
-fn start_redis(program: &Path, folder: &Path) -> Result<(Child, String)> {
+fn start_redis(program: &Path, folder: &Path, port: &Port) -> Result<Child> {
     fs::create_dir_all(folder)?;
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let port = port.number();
     let mut child = Command::new(program)
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
         .arg("--dir")
@@ -93,7 +96,7 @@ fn start_redis(program: &Path, folder: &Path) -> Result<(Child, String)> {
         }
         thread::sleep(Duration::from_millis(20));
     }
-    Ok((child, format!("redis://127.0.0.1:{port}")))
+    Ok(child)
 }
 
 fn start_node(command: &mut Command) -> Result<(Child, String)> {

@@ -114,7 +114,7 @@ async fn an_action_and_a_refusal_are_logged_with_the_viewer() {
     fs::write(&secret, SECRET).expect("it is written");
     let mut command = Command::new("sh");
     command.args(["-c", "RUST_LOG=info exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_hub")]);
-    command.stderr(Stdio::from(fs::File::create(&log).expect("a file"))).env("NO_COLOR", "1");
+    command.stderr(Stdio::from(fs::File::create(&log).expect("a file")));
     let options = format!("--inspector --jwt-key-file {}", secret.display());
     let hub = Server::spawn(&mut command, &options).await;
     let token = Key::secret().token(&json!({ "inspect": true, "sub": "alice" }));

@@ -268,7 +268,7 @@ async fn the_access_log_has_every_request_with_its_client_and_user() {
     let (log, secret) = (folder.path().join("log"), folder.path().join("secret"));
     let mut command = Command::new("sh");
     command.args(["-c", "RUST_LOG=info exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_hub")]);
-    command.stderr(Stdio::from(fs::File::create(&log).expect("a file"))).env("NO_COLOR", "1");
+    command.stderr(Stdio::from(fs::File::create(&log).expect("a file")));
     let options = format!("--access-log --jwt-key-file {}", secret.display());
     let hub = Server::spawn(&mut command, &options).await;
     let token = Key::secret().token(&json!({

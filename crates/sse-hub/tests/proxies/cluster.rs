@@ -47,7 +47,7 @@ impl Cluster {
             let found = command.as_std_mut().arg(option).output();
             found.unwrap_or_else(|error| panic!("{program}: {error}. This test needs it"));
         }
-        let ports = PORTS.map(|port| (port, Port::claim()));
+        let ports = PORTS.map(|port| (port, Port::claim().expect("a free port")));
         let mut guide = GUIDE.replace(" --daemonize yes", "");
         // In two steps, as a claimed port may contain the digits of one of the guide's.
         for (nth, (port, _)) in ports.iter().enumerate() {

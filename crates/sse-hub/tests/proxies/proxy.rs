@@ -81,7 +81,7 @@ impl Proxy {
 fn configured(guide: &str, language: &str, listen: &str, word: &str, hub: &str) -> (Port, String) {
     let (_, snippet) = guide.split_once(&format!("```{language}\n")).expect("a snippet");
     let (snippet, _) = snippet.split_once("```").expect("its end");
-    let port = Port::claim();
+    let port = Port::claim().expect("a free port");
     assert!(snippet.contains(listen) && snippet.contains("127.0.0.1:8081"), "{snippet}");
     let snippet = snippet.replace("127.0.0.1:8081", hub);
     let snippet = snippet.replacen(listen, &format!("{word}{}", port.number()), 1);

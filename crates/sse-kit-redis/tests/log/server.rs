@@ -28,7 +28,7 @@ impl Server {
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
         for _ in 0..10 {
             // Somebody else may take the port before Redis does; then another is tried.
-            let claim = Port::claim();
+            let claim = Port::claim().expect("a free port");
             let port = claim.number();
             let mut process = spawn(port, &folder, &options);
             if is_up(&mut process, port).await {

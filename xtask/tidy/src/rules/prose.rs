@@ -77,7 +77,7 @@ pub(super) fn offences(sources: &[Source]) -> Vec<Offence> {
     let crates = packages(sources)
         .flat_map(|folder| offences_of(&package_sources(sources, folder)))
         .filter(|offence| offence.file != QUOTES);
-    let pages = sources.iter().filter(|source| is_held_page(&source.path));
+    let pages = sources.iter().filter(|source| source.extension() == "md");
     let rust = sources.iter().filter(|it| it.extension() == "rs" && it.path != QUOTES);
     crates.chain(pages.flat_map(page_offences)).chain(rust.flat_map(questions)).collect()
 }
@@ -102,11 +102,6 @@ fn questions(source: &Source) -> Vec<Offence> {
 
 fn is_wh(word: &str) -> bool {
     WH_WORDS.contains(&&*word.to_lowercase())
-}
-
-fn is_held_page(path: &str) -> bool {
-    let is_page = path == "README.md" || path.starts_with("docs/src/");
-    is_page && path.rsplit_once('.').is_some_and(|(_, end)| end == "md")
 }
 
 /// Returns the folders that have a manifest.

@@ -1,5 +1,9 @@
 //! Ports for servers that cannot be told to take any free one.
+//!
+//! A port that is found by binding it, and given up again, is anybody's: before the server listens, a connection
+//! that goes out may take it, or a process that looks for a port in the same way. A [`Port`] is neither's.
 
+use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::ops::Range;
 use std::process;
@@ -10,10 +14,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// begin at 32,768.
 const PORTS: Range<u16> = 10_000..20_000;
 
-/// A TCP port for a server that a test starts, and starts again.
+/// A TCP port of this machine for a server that is started, and perhaps started again.
 ///
-/// No other test gets it meanwhile, in this process or another one: a UDP socket of the same number claims
-/// it. The port 10,000 above belongs to it as well: nodes of a Redis cluster talk to each other there.
+/// Nothing else that claims ports gets it meanwhile, in this process or another one: a UDP socket of the same
+/// number claims it until this is dropped. The port 10,000 above belongs to it as well: nodes of a Redis cluster
+/// talk to each other there. The tests in browsers claim theirs in the same way (`tests/browser/port.js`).
 #[derive(Debug)]
 pub struct Port {
     number: u16,
@@ -26,10 +31,10 @@ impl Port {
 
     /// Claims a port on which nothing listens.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If none is free.
-    pub fn claim() -> Self {
+    /// [`AddrInUse`](io::ErrorKind::AddrInUse) if none is free.
+    pub fn claim() -> io::Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let is_free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
         for _ in PORTS {
@@ -41,10 +46,11 @@ impl Port {
                 && is_free(number)
                 && is_free(number + Self::SECOND)
             {
-                return Self { number, _claim: claim };
+                return Ok(Self { number, _claim: claim });
             }
         }
-        panic!("none of the ports {PORTS:?} of 127.0.0.1 is free");
+        let none = format!("none of the ports {PORTS:?} of 127.0.0.1 is free");
+        Err(io::Error::new(io::ErrorKind::AddrInUse, none))
     }
 
     /// Returns the number of the port.
@@ -59,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_port_is_claimed_once_while_somebody_has_it() {
-        let claimed: Vec<_> = (0..100).map(|_| Port::claim()).collect();
+        let claimed: Vec<_> = (0..100).map(|_| Port::claim().expect("a free port")).collect();
         let mut numbers: Vec<_> = claimed.iter().map(Port::number).collect();
         numbers.sort_unstable();
         numbers.dedup();
