@@ -9,25 +9,26 @@ mod rate_limit;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
 use serde::Serialize;
-use sse_kit::broadcast::{ClientKey, Receipt};
+use sse_kit::broadcast::{ClientKey, Publish, Receipt};
 use sse_kit::event::{Audience, EventId, TopicsError, TraceContext};
 use sse_kit::{Event, Hub};
 use tokio::time::error::Elapsed;
 
 use self::failure::Failure;
-use self::query::{Query, idempotency_key};
+use self::query::{IDEMPOTENCY_KEY, Query, idempotency_key};
 use crate::access_log::User;
-use crate::auth::{Auth, Caller};
+use crate::auth::{Auth, Caller, Refusal};
 use crate::limit_options::MAX_DATA;
 use crate::metrics::Metrics;
 use crate::reply::{self, Reply};
@@ -37,12 +38,21 @@ pub(crate) use self::limits::{CurrentLimits, PublishLimits};
 /// The time in which a client has to send it.
 const DATA_TIMEOUT: Duration = Duration::from_secs(30);
 
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
 /// An event that is not published yet.
-struct Draft {
+pub(crate) struct Draft {
     audience: Audience,
     event: Event,
     if_newest: Option<EventId>,
     trace: Option<TraceContext>,
+}
+
+/// A request that may be published.
+enum Prepared {
+    Event(Box<Draft>),
+    /// The lines of a batch, and their trace.
+    Batch(String, Option<TraceContext>),
 }
 
 /// The answer to the publisher.
@@ -53,6 +63,15 @@ struct Published {
     /// The same publish was taken before, under this id.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     repeated: bool,
+}
+
+/// A publish up to the point at which it waits for the log.
+pub(crate) enum Begun {
+    /// The event, in a box because it is moved several times, and the user if the token names one.
+    Event(Box<Draft>, Option<Arc<str>>),
+    Batch(Caller, String, Option<TraceContext>),
+    /// The answer to a request that is not published.
+    Refused(Box<Reply>),
 }
 
 /// The parts of the hub that publishing needs, for one request.
@@ -71,49 +90,84 @@ impl Intake<'_> {
         B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
         let (parts, body) = request.into_parts();
-        let caller = self.auth.rules().identify(&parts.uri, &parts.headers).and_then(|caller| {
-            caller.ensure_publisher(&parts.uri, &parts.headers)?;
-            Ok(caller)
-        });
-        let (user, published) = match caller {
-            Ok(mut caller) => {
+        let begun = match self.identify(&parts) {
+            Ok(caller) => {
                 let data = text(body).await;
-                let published = self.publish_by(&mut caller, &parts, data).await;
-                (caller.subject, published)
+                self.begin_by(caller, &parts, data)
             }
             Err(refusal) => {
                 drain(body).await;
-                (None, Err(refusal.into()))
+                self.refused(refusal.into(), None)
             }
         };
-        let mut reply =
-            published.unwrap_or_else(|failure| failure.reply(self.client, self.metrics));
-        reply.extensions_mut().extend(user.map(User::extension).unwrap_or_default());
-        reply
+        self.finish(begun).await
     }
 
-    async fn publish_by(
+    /// Begins to publish the event, or the events, of a request whose body has arrived, as that of most
+    /// requests has. So the future that waits for the log has no room for reading it.
+    pub(crate) fn begin(&self, parts: &Parts, body: Bytes) -> Begun {
+        match self.identify(parts) {
+            Ok(caller) => self.begin_by(caller, parts, utf8(body)),
+            Err(refusal) => self.refused(refusal.into(), None),
+        }
+    }
+
+    /// Publishes what has begun, and returns the answer.
+    pub(crate) async fn finish(&self, begun: Begun) -> Reply {
+        match begun {
+            Begun::Event(draft, user) => {
+                draft.answer(self.hub, user, self.client, self.metrics).await
+            }
+            Begun::Batch(caller, lines, trace) => {
+                let published = batch::publish(self, &caller, &lines, trace).await;
+                replied(published, caller.subject, self.client, self.metrics)
+            }
+            Begun::Refused(reply) => *reply,
+        }
+    }
+
+    /// Returns the publisher, before its body is read.
+    fn identify(&self, parts: &Parts) -> Result<Caller, Refusal> {
+        let caller = self.auth.rules().identify(&parts.uri, &parts.headers)?;
+        caller.ensure_publisher(&parts.uri, &parts.headers)?;
+        Ok(caller)
+    }
+
+    fn begin_by(&self, mut caller: Caller, parts: &Parts, data: Result<String, Failure>) -> Begun {
+        match self.prepare(&mut caller, parts, data) {
+            Ok(Prepared::Event(draft)) => Begun::Event(draft, caller.subject),
+            Ok(Prepared::Batch(lines, trace)) => Begun::Batch(caller, lines, trace),
+            Err(failure) => self.refused(failure, caller.subject),
+        }
+    }
+
+    fn refused(&self, failure: Failure, user: Option<Arc<str>>) -> Begun {
+        Begun::Refused(Box::new(replied(Err(failure), user, self.client, self.metrics)))
+    }
+
+    /// Checks all that can be checked before the log gets the event.
+    fn prepare(
         &self,
         caller: &mut Caller,
         parts: &Parts,
         data: Result<String, Failure>,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<Prepared, Failure> {
         // The body may have taken long to arrive, and the rights may have ended meanwhile.
         let rules = self.auth.rules();
         rules.renew(caller)?;
         let query = parts.uri.query().unwrap_or_default();
         let query = Query::parse(query, rules.query_may_have_token());
         let mut query = query.map_err(|message| Failure::bad_request(&message))?;
-        if is_batch(&parts.headers) {
-            if !query.is_empty() || parts.headers.contains_key("idempotency-key") {
+        let told = Told::by(&parts.headers);
+        let trace = told.has_trace.then(|| traceparent(&parts.headers)).flatten();
+        if told.content_type.is_some_and(is_batch) {
+            if !query.is_empty() || told.once.is_some() {
                 let message = "the lines of a batch have all parameters, `idempotency_key` too";
                 return Err(Failure::bad_request(&message));
             }
-            let trace = traceparent(&parts.headers);
-            // In a box, as it is large and most requests have no batch.
-            return Box::pin(batch::publish(self, caller, &data?, trace)).await;
+            return Ok(Prepared::Batch(data?, trace));
         }
-        let once = idempotency_key(&parts.headers);
+        let once = told.once.map(idempotency_key).transpose();
         let once = once.map_err(|message| Failure::bad_request(&message))?;
         let audience = match Audience::several(std::mem::take(&mut query.topics)) {
             Ok(audience) => audience,
@@ -131,9 +185,7 @@ impl Intake<'_> {
             event = event.with_idempotency_key(once);
         }
         self.admit(caller, std::iter::once(&audience))?;
-        let trace = traceparent(&parts.headers);
-        let published = self.publish_one(Draft { audience, event, if_newest, trace }).await?;
-        Ok(ok(&published))
+        Ok(Prepared::Event(Box::new(Draft { audience, event, if_newest, trace })))
     }
 
     /// Counts events against the limit of their publisher.
@@ -146,29 +198,87 @@ impl Intake<'_> {
         let publisher = || user.map_or_else(|| ClientKey::from(self.client), ClientKey::from);
         self.limits.admit(publisher, events)
     }
+}
 
-    async fn publish_one(&self, draft: Draft) -> Result<Published, Failure> {
-        let Draft { audience, event, if_newest, trace } = draft;
-        let mut publish = self.hub.except([]).trace_context(trace);
-        if let Some(newest) = if_newest {
-            publish = publish.if_newest(newest);
+impl Draft {
+    /// Publishes the event, and returns the answer for this user of this client. It is no `async fn`, which
+    /// would have room for its arguments twice.
+    pub(crate) fn answer(
+        self,
+        hub: &Hub,
+        user: Option<Arc<str>>,
+        client: IpAddr,
+        metrics: &Metrics,
+    ) -> impl Future<Output = Reply> + Send {
+        let (publish, audience, event) = self.with_terms(hub);
+        async move {
+            let published = publish.publish(audience, event).await.map(Published::from);
+            let reply = published.map(|published| ok(&published)).map_err(Failure::from);
+            replied(reply, user, client, metrics)
         }
-        let Receipt { id, receivers, repeated, .. } = publish.publish(audience, event).await?;
-        Ok(Published { id, receivers, repeated })
+    }
+
+    async fn publish(self, hub: &Hub) -> Result<Published, Failure> {
+        let (publish, audience, event) = self.with_terms(hub);
+        Ok(publish.publish(audience, event).await?.into())
+    }
+
+    fn with_terms(self, hub: &Hub) -> (Publish<'_>, Audience, Event) {
+        let Self { audience, event, if_newest, trace } = self;
+        let publish = hub.except([]).trace_context(trace);
+        let publish = match if_newest {
+            Some(newest) => publish.if_newest(newest),
+            None => publish,
+        };
+        (publish, audience, event)
+    }
+}
+
+impl From<Receipt> for Published {
+    fn from(receipt: Receipt) -> Self {
+        let Receipt { id, receivers, repeated, .. } = receipt;
+        Self { id, receivers, repeated }
     }
 }
 
 /// Returns the trace of a request. As its specification has it, one that is not valid counts as none.
 fn traceparent(headers: &HeaderMap) -> Option<TraceContext> {
-    let mut values = headers.get_all("traceparent").iter();
+    let mut values = headers.get_all(&TRACEPARENT).iter();
     let (value, None) = (values.next()?, values.next()) else { return None };
     value.to_str().ok()?.parse().ok()
 }
 
-/// Returns `true` if the body is a batch, whatever the parameters and the case of its media type.
-fn is_batch(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
+/// The headers of a publish, found in one pass: a look-up by name takes about as long, and most requests have
+/// at most one of them.
+#[derive(Default)]
+struct Told<'a> {
+    content_type: Option<&'a HeaderValue>,
+    once: Option<&'a HeaderValue>,
+    has_trace: bool,
+}
+
+impl<'a> Told<'a> {
+    fn by(headers: &'a HeaderMap) -> Self {
+        let mut told = Self::default();
+        for (name, value) in headers {
+            if *name == CONTENT_TYPE {
+                told.content_type.get_or_insert(value);
+            } else if *name == IDEMPOTENCY_KEY {
+                told.once.get_or_insert(value);
+            } else if *name == TRACEPARENT {
+                told.has_trace = true;
+            }
+        }
+        told
+    }
+}
+
+/// Returns `true` for the content type of a batch, whatever its parameters and its case.
+fn is_batch(kind: &HeaderValue) -> bool {
+    if kind.len() < batch::CONTENT_TYPE.len() {
+        return false;
+    }
+    let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
     kind.eq_ignore_ascii_case(batch::CONTENT_TYPE)
 }
 
@@ -221,14 +331,31 @@ where
         }
         Err(error) => return Err(Failure::bad_request(&error)),
     };
+    utf8(bytes)
+}
+
+fn utf8(bytes: Bytes) -> Result<String, Failure> {
     String::from_utf8(bytes.into())
         .map_err(|_| Failure::bad_request(&"the data of an event is UTF-8"))
+}
+
+/// Returns the answer to a publisher, for the access log with its user.
+fn replied(
+    published: Result<Reply, Failure>,
+    user: Option<Arc<str>>,
+    client: IpAddr,
+    metrics: &Metrics,
+) -> Reply {
+    let mut reply = published.unwrap_or_else(|failure| failure.reply(client, metrics));
+    if let Some(user) = user {
+        reply.extensions_mut().extend(User::extension(user));
+    }
+    reply
 }
 
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use clap::Parser;

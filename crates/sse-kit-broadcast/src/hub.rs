@@ -116,12 +116,12 @@ impl Hub {
     /// # Cancel safety
     ///
     /// If the future is dropped before it completes, the event may or may not be published.
-    pub async fn publish(
+    pub fn publish(
         &self,
         audience: impl Into<Audience>,
         event: Event,
-    ) -> Result<Receipt, PublishError> {
-        self.owner.publisher.publish(audience.into(), event, PublishOptions::default()).await
+    ) -> impl Future<Output = Result<Receipt, PublishError>> + Send {
+        self.owner.publisher.publish(audience.into(), event, PublishOptions::default())
     }
 
     /// Publishes an event to every connection, independent of its topics.

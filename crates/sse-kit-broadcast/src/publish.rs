@@ -52,12 +52,12 @@ impl<'a> Publish<'a> {
     /// # Cancel safety
     ///
     /// The same as [`Hub::publish`].
-    pub async fn publish(
+    pub fn publish(
         &self,
         audience: impl Into<Audience>,
         event: Event,
-    ) -> Result<Receipt, PublishError> {
-        self.hub.publisher().publish(audience.into(), event, self.options.clone()).await
+    ) -> impl Future<Output = Result<Receipt, PublishError>> + Send {
+        self.hub.publisher().publish(audience.into(), event, self.options.clone())
     }
 
     /// Publishes an event to every connection, with these options.

@@ -1,5 +1,6 @@
 //! Publishing: from an event to its place in the log.
 
+use std::iter;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -70,6 +71,15 @@ struct Passed {
     except: ConnectionSet,
 }
 
+/// The parts of an accepted event.
+type Accepted<'a> = (&'a Audience, &'a Event, &'a ConnectionSet);
+
+impl Passed {
+    fn accepted(&self) -> Accepted<'_> {
+        (&self.audience, &self.event, &self.except)
+    }
+}
+
 tokio::task_local! {
     /// The publishers whose hooks run in this task, to detect hooks that publish to their own hub.
     /// A hook may publish to another hub, whose hooks then run inside.
@@ -91,41 +101,42 @@ impl Publisher {
         }
     }
 
-    pub(crate) async fn publish(
+    /// Publishes an event. The future is small: apps keep it in theirs, which servers move for each request.
+    #[expect(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice")]
+    pub(crate) fn publish(
         &self,
         audience: Audience,
         event: Event,
         options: PublishOptions,
-    ) -> Result<Receipt, PublishError> {
-        ensure_publishable(&event)?;
-        let except = ConnectionSet::new(options.except).ok_or(PublishError::TooManyExcluded)?;
-        // Lets the streams run even if a task only publishes in a loop.
-        tokio::task::coop::consume_budget().await;
-        let span = publish_span(&audience);
-        let expected = options.expected.map(|id| self.node.translate(id));
-        // Derived from the publisher's event, before hooks change it.
-        let once = Once::from_event(&event, &audience);
-        let terms = Terms { once, expected, trace: options.trace.or_else(|| self.current(&span)) };
-        let outcome = if self.settings.hooks.has_broadcast() {
-            let draft = Draft::new(audience, event);
-            if span.is_recorded() {
+    ) -> impl Future<Output = Result<Receipt, PublishError>> + Send {
+        async move {
+            ensure_publishable(&event)?;
+            let except = ConnectionSet::new(options.except).ok_or(PublishError::TooManyExcluded)?;
+            // Lets the streams run even if a task only publishes in a loop.
+            tokio::task::coop::consume_budget().await;
+            let span = publish_span(&audience);
+            let expected = options.expected.map(|id| self.node.translate(id));
+            // Derived from the publisher's event, before hooks change it.
+            let once = Once::from_event(&event, &audience);
+            let terms =
+                Terms { once, expected, trace: options.trace.or_else(|| self.current(&span)) };
+            let outcome = if self.settings.hooks.has_broadcast() {
+                let draft = Draft::new(audience, event);
+                // In a box, as it is large and every future that publishes is moved.
                 span.around(Box::pin(self.publish_judged(draft, except, terms))).await
             } else {
-                self.publish_judged(draft, except, terms).await
+                let append = to_append(iter::once((&audience, &event, &except)), terms);
+                let is_conditional = is_conditional(&append);
+                // Only the log is within the span: a future around all of this would be moved, at a cost.
+                let appending = span.within(|| self.log.append(append));
+                let appended = span.around(appending).await;
+                self.receipt(iter::once((&audience, &event, &except)), appended, is_conditional)
+            };
+            if span.is_recorded() {
+                note_published(&span, &outcome);
             }
-        } else {
-            let passed = [Passed { audience, event, except }];
-            let append = to_append(&passed, terms);
-            let is_conditional = is_conditional(&append);
-            // Only the log is within the span: a future around all of this would be moved, at a cost.
-            let appending = span.within(|| self.log.append(append));
-            let appended = span.around(appending).await;
-            self.receipt(&passed, appended, is_conditional)
-        };
-        if span.is_recorded() {
-            note_published(&span, &outcome);
+            outcome
         }
-        outcome
     }
 
     /// Returns the trace context within a span.
@@ -154,7 +165,7 @@ impl Publisher {
             return Err(refused.unwrap_or(PublishError::Vetoed));
         }
         let terms = if refused.is_some() { terms.of_what_follows() } else { terms };
-        let append = to_append(&passed, terms);
+        let append = to_append(passed.iter().map(Passed::accepted), terms);
         let is_conditional = is_conditional(&append);
         let mut appending = self.log.append(append);
         let first = poll_once(&mut appending).await;
@@ -165,7 +176,7 @@ impl Publisher {
             Poll::Ready(appended) => appended,
             Poll::Pending => appending.await,
         };
-        let receipt = self.receipt(&passed, appended, is_conditional);
+        let receipt = self.receipt(passed.iter().map(Passed::accepted), appended, is_conditional);
         match (refused, receipt) {
             (None, receipt) => receipt,
             (Some(refused), Ok(_)) => Err(refused),
@@ -240,9 +251,9 @@ impl Publisher {
         Ok(())
     }
 
-    fn receipt(
+    fn receipt<'a>(
         &self,
-        passed: &[Passed],
+        mut passed: impl Iterator<Item = Accepted<'a>>,
         appended: Result<Appended, AppendError>,
         is_conditional: bool,
     ) -> Result<Receipt, PublishError> {
@@ -257,19 +268,23 @@ impl Publisher {
             }
             Err(error) => return Err(error.into()),
         };
-        let receivers = match (receivers, passed) {
+        let receivers = match receivers {
             _ if repeated => 0,
-            (Some(receivers), _) => receivers,
-            (None, [first, ..]) => self.node.count_receivers(&first.audience, &first.except),
-            (None, []) => 0,
+            Some(receivers) => receivers,
+            None => passed
+                .next()
+                .map_or(0, |(audience, _, except)| self.node.count_receivers(audience, except)),
         };
         tracing::trace!(%id, receivers, repeated, "an event is published");
         Ok(Receipt { id, reach: Reach::Everywhere, receivers, repeated })
     }
 
-    fn deliver_here(&self, passed: &[Passed]) -> Result<Receipt, PublishError> {
+    fn deliver_here<'a>(
+        &self,
+        passed: impl Iterator<Item = Accepted<'a>>,
+    ) -> Result<Receipt, PublishError> {
         let mut first = None;
-        for Passed { audience, event, except } in passed {
+        for (audience, event, except) in passed {
             let delivered = self.node.deliver_here(audience, event, except);
             let (id, receivers) = delivered.map_err(|_| PublishError::Closed)?;
             let receipt = Receipt { id, reach: Reach::ThisNode, receivers, repeated: false };
@@ -287,9 +302,9 @@ impl Terms {
 }
 
 /// Creates an append of all accepted events.
-fn to_append(passed: &[Passed], terms: Terms) -> Append {
+fn to_append<'a>(passed: impl Iterator<Item = Accepted<'a>>, terms: Terms) -> Append {
     let Terms { once, expected, trace } = terms;
-    let mut records = passed.iter().map(|Passed { audience, event, except }| Record {
+    let mut records = passed.map(|(audience, event, except)| Record {
         audience: audience.clone(),
         key: event.key().cloned(),
         except: except.clone(),

@@ -104,7 +104,7 @@ impl EncodedEvent {
     /// Completes the event with `id`; without one, with the event's own id; else without an id.
     pub fn finish(mut self, id: Option<EventId>) -> Bytes {
         if let Some(id) = id.or(self.id) {
-            line(&mut self.bytes, "id: ", id.text().as_str().as_bytes());
+            line(&mut self.bytes, "id: ", id.text().as_bytes());
         }
         self.bytes.push(b'\n');
         self.bytes.into()
@@ -151,6 +151,10 @@ impl Field<'_> {
     /// Returns the number of bytes that the field takes on the wire.
     fn size(&self) -> usize {
         let text = self.text.as_bytes();
+        // Most texts have one line, which one look finds out.
+        if memchr::memchr2(b'\r', b'\n', text).is_none() {
+            return self.name.len() + text.len() + 1;
+        }
         // Counts each byte by itself: `memchr` counts many occurrences of one byte at once.
         let (cr, lf) = (count(b'\r', text), count(b'\n', text));
         let crlf = if cr == 0 { 0 } else { memchr::memmem::find_iter(text, b"\r\n").count() };

@@ -44,7 +44,9 @@ impl Epoch {
 
 impl fmt::Display for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(hexadecimal(self.0, &mut [0; HEX_DIGITS]))
+        let mut bytes = [0; HEX_DIGITS];
+        let digits = hexadecimal(self.0, &mut bytes);
+        f.pad(str::from_utf8(&bytes[..digits]).unwrap_or_default())
     }
 }
 
@@ -110,22 +112,24 @@ impl IdText {
     pub(crate) const MAX_LEN: usize = HEX_DIGITS + 1 + DECIMAL_DIGITS;
 
     pub(crate) fn as_str(&self) -> &str {
-        str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
+        str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
-    fn push(&mut self, text: &str) {
-        self.bytes[self.len..][..text.len()].copy_from_slice(text.as_bytes());
-        self.len += text.len();
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
     }
 }
 
 impl EventId {
     pub(crate) fn text(self) -> IdText {
-        let mut text = IdText { bytes: [0; IdText::MAX_LEN], len: 0 };
-        text.push(hexadecimal(self.epoch.0, &mut [0; HEX_DIGITS]));
-        text.push("-");
-        text.push(itoa::Buffer::new().format(self.offset));
-        text
+        let mut bytes = [0; IdText::MAX_LEN];
+        let epoch = hexadecimal(self.epoch.0, &mut bytes);
+        bytes[epoch] = b'-';
+        let (mut offset, begin) = (itoa::Buffer::new(), epoch + 1);
+        let offset = offset.format(self.offset).as_bytes();
+        let len = begin + offset.len();
+        bytes[begin..len].copy_from_slice(offset);
+        IdText { bytes, len }
     }
 }
 
@@ -141,17 +145,15 @@ impl serde::Serialize for EventId {
     }
 }
 
-/// Formats `number` in lower case without leading zeros, at the end of `buffer`.
-fn hexadecimal(mut number: u64, buffer: &mut [u8; HEX_DIGITS]) -> &str {
-    let mut begin = HEX_DIGITS;
-    loop {
-        begin -= 1;
-        buffer[begin] = b"0123456789abcdef"[(number & 0xf) as usize];
+/// Writes `number` in lower case without leading zeros, at the beginning of `bytes`. Returns the number of
+/// digits.
+fn hexadecimal(mut number: u64, bytes: &mut [u8]) -> usize {
+    let digits = number.checked_ilog2().map_or(1, |log| log as usize / 4 + 1);
+    for digit in bytes[..digits].iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(number & 0xf) as usize];
         number >>= 4;
-        if number == 0 {
-            return str::from_utf8(&buffer[begin..]).unwrap_or_default();
-        }
     }
+    digits
 }
 
 impl FromStr for EventId {

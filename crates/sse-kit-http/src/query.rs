@@ -21,19 +21,48 @@ use sse_kit_event::TopicsError;
 pub fn query_parameters(
     query: &str,
 ) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, str>), QueryError>> {
-    raw_parameters(query).map(|(name, value)| {
-        let name = utf8(name, "a name")?;
-        let value = utf8(value, &name)?;
+    pairs(query).map(|(name, value)| {
+        let name = text(name, "a name")?;
+        let value = text(value, &name)?;
         Ok((name, value))
     })
 }
 
 /// Returns the decoded parameters as bytes.
 pub(crate) fn raw_parameters(query: &str) -> impl Iterator<Item = (Cow<'_, [u8]>, Cow<'_, [u8]>)> {
-    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decoded(name), decoded(value))
+    pairs(query).map(|(name, value)| (decoded(name), decoded(value)))
+}
+
+/// Returns the parameters as they are written.
+fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = Some(query);
+    let pairs = std::iter::from_fn(move || {
+        let (pair, others) = cut(rest?, b'&');
+        rest = others;
+        Some(pair)
+    });
+    pairs.filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = cut(pair, b'=');
+        (name, value.unwrap_or_default())
     })
+}
+
+/// Splits a text at the first of these ASCII characters. Parameters are short, for which a search of
+/// the standard library takes longer than a look at each byte.
+fn cut(text: &str, at: u8) -> (&str, Option<&str>) {
+    match text.bytes().position(|byte| byte == at) {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
+    }
+}
+
+/// Returns the decoded text of a name or a value.
+fn text<'a>(written: &'a str, of: &str) -> Result<Cow<'a, str>, QueryError> {
+    if is_literal(written) { Ok(Cow::Borrowed(written)) } else { utf8(decoded(written), of) }
+}
+
+fn is_literal(text: &str) -> bool {
+    !text.bytes().any(|byte| matches!(byte, b'%' | b'+'))
 }
 
 pub(crate) fn utf8<'a>(bytes: Cow<'a, [u8]>, of: &str) -> Result<Cow<'a, str>, QueryError> {
@@ -45,7 +74,7 @@ pub(crate) fn utf8<'a>(bytes: Cow<'a, [u8]>, of: &str) -> Result<Cow<'a, str>, Q
 }
 
 fn decoded(text: &str) -> Cow<'_, [u8]> {
-    if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+    if is_literal(text) {
         return Cow::Borrowed(text.as_bytes());
     }
     if text.contains('+') {

@@ -57,6 +57,10 @@ impl TrustedProxies {
     /// the header that is not a trusted proxy, or the first address if all are. If a proxy reports
     /// no address, the client is the last proxy before that entry.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        // What follows would return the same, after a look at the headers.
+        if !self.trusts(peer) {
+            return peer;
+        }
         let mut client = peer;
         let name = if self.by_forwarded { FORWARDED } else { X_FORWARDED_FOR };
         for value in headers.get_all(name).iter().rev() {

@@ -13,6 +13,8 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 
+#[cfg(feature = "fast-path")]
+use crate::http1::Asked;
 use crate::request_body::RequestBody;
 
 /// The reason why a connection or an answer ended early.
@@ -101,6 +103,15 @@ pub(crate) trait Service: Send + Sync {
         request: Request<RequestBody>,
         client: SocketAddr,
     ) -> Pinned<'static, Result<Response<AnswerBody>, AppError>>;
+
+    /// Answers a request without hyper, and writes the answer. Returns `true` if the connection stays open.
+    #[cfg(feature = "fast-path")]
+    fn write<'a>(
+        &self,
+        request: Request<RequestBody>,
+        client: SocketAddr,
+        asked: Asked<'a>,
+    ) -> Pinned<'a, Result<bool, Failure>>;
 }
 
 impl<A: Answer<Request<RequestBody>>> Service for A {
@@ -110,6 +121,16 @@ impl<A: Answer<Request<RequestBody>>> Service for A {
         client: SocketAddr,
     ) -> Pinned<'static, Result<Response<AnswerBody>, AppError>> {
         boxed(self(request, client))
+    }
+
+    #[cfg(feature = "fast-path")]
+    fn write<'a>(
+        &self,
+        request: Request<RequestBody>,
+        client: SocketAddr,
+        asked: Asked<'a>,
+    ) -> Pinned<'a, Result<bool, Failure>> {
+        asked.answered_by(self(request, client))
     }
 }
 

@@ -6,13 +6,14 @@ use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use futures_util::FutureExt;
 use sse_kit_http::QuotaError;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::answer::{Failure, Service};
+use crate::answer::{Failure, Pinned, Service};
 use crate::http1::KeepAlive;
 #[cfg(feature = "fast-path")]
 use crate::http1::StreamRoutes;
@@ -75,7 +76,42 @@ pub(crate) enum Lifetime {
     Refused,
 }
 
+/// The end of a lifetime, for a future that looks for it often.
+pub(crate) struct Stop {
+    channel: Option<Stopping>,
+    closed: Pinned<'static, ()>,
+    /// The task that `closed` wakes.
+    task: Option<Waker>,
+}
+
+impl Stop {
+    /// Completes when the connection should end. It must not be polled after that.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(channel) = &self.channel else { return Poll::Pending };
+        if channel.has_changed().is_err() {
+            return Poll::Ready(());
+        }
+        // A task that waits already is woken in any case, and to ask again takes ten times as long as the look.
+        if self.task.as_ref().is_none_or(|task| !task.will_wake(cx.waker())) {
+            if self.closed.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            self.task = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
 impl Lifetime {
+    /// Returns the end of this lifetime.
+    pub(crate) fn stop(&self) -> Stop {
+        let channel = match self {
+            Self::Watched(stopping) | Self::Late(stopping) => Some(stopping.clone()),
+            Self::Refused => None,
+        };
+        Stop { channel, closed: Box::pin(self.stopping()), task: None }
+    }
+
     /// Waits until the connection should end.
     pub(crate) fn stopping(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
         let stopping = match self {

@@ -31,6 +31,8 @@ pub(crate) use self::keep_alive::KeepAlive;
 use self::lending::{Left, Lending};
 use self::request_head::{Lane, Next, next};
 pub(crate) use self::streams::{Routes, StreamRoutes};
+#[cfg(feature = "fast-path")]
+pub(crate) use self::whole_request::Asked;
 use crate::answer::Failure;
 use crate::connection::{Accepted, Connections};
 use crate::line::Line;

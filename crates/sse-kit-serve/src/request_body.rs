@@ -68,6 +68,16 @@ impl RequestBody {
         Self { source, timeout, waiting: None, progress }
     }
 
+    /// Takes the whole body if it has arrived together with the head of its request, as a short one often
+    /// has; else returns `None`, and the body has to be read. The body is empty after that.
+    ///
+    /// An app that takes most bodies this way needs no room for the state of reading them.
+    pub fn take_arrived(&mut self) -> Option<Bytes> {
+        let Source::Whole(bytes) = &mut self.source else { return None };
+        self.progress.note_end();
+        Some(std::mem::take(bytes))
+    }
+
     pub(crate) fn progress(&self) -> BodyProgress {
         self.progress.clone()
     }

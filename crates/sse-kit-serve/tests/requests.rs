@@ -39,14 +39,19 @@ impl Drop for Running {
 }
 
 /// `/long` and `/huge` answer with that much, `/103` with a status that is no answer, `/hold` never; `/fail`
-/// fails, `/timeout` too, and `/panic` panics; all else repeats the body.
+/// fails, `/timeout` too, and `/panic` panics; `/arrived` repeats a body that has arrived with its head, and all
+/// else each body.
 async fn answer(
-    request: Request<RequestBody>,
+    mut request: Request<RequestBody>,
     handlers: Arc<Handlers>,
 ) -> Result<Response<Full<Bytes>>, Box<dyn Error + Send + Sync>> {
     handlers.running.fetch_add(1, Ordering::SeqCst);
     let running = Running(handlers);
     let path = request.uri().path().to_owned();
+    if path == "/arrived" {
+        let body = request.body_mut().take_arrived();
+        return Ok(Response::new(Full::from(body.unwrap_or_else(|| "later".into()))));
+    }
     let body = request.into_body().collect().await?.to_bytes();
     let (status, body) = match &*path {
         "/long" => (StatusCode::OK, vec![b'l'; LONG].into()),
@@ -161,6 +166,23 @@ async fn a_status_that_is_no_answer_is_a_failure() {
         let answers = rest(serving.open(requests).await).await;
         assert_eq!(answers.matches("HTTP/1.1").count(), 1, "{answers}");
         assert!(answers.ends_with("\r\n\r\na"), "{answers}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_has_arrived_is_taken_at_once_and_counts_as_read() {
+    for lane in [Server::fast_requests, Server::fast_path] {
+        let serving = Serving::start(lane).await;
+        let last = "POST /arrived HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n";
+        let requests = [&*post("/arrived", "first"), &*post("/arrived", ""), last].concat();
+        let answers = rest(serving.open(requests).await).await;
+        let bodies: Vec<_> = answers.split("\r\n\r\n").skip(1).collect();
+        assert!(
+            matches!(&*bodies, [first, empty, late] if first.starts_with("firstHTTP/1.1 200")
+            && empty.starts_with("HTTP/1.1 200") && *late == "later"),
+            "{answers}"
+        );
+        assert_eq!(answers.matches("connection: close").count(), 1, "the one that was not read");
     }
 }
 

@@ -42,7 +42,7 @@ impl HubApp {
         client: SocketAddr,
     ) -> Result<Reply, Infallible> {
         let began = Instant::now();
-        let mut reply = match self.misnamed(&request) {
+        let mut reply = match self.misnamed(request.uri(), request.headers()) {
             Some(refusal) => refusal,
             None => self.stream(&request, client).await,
         };

@@ -63,7 +63,7 @@ pub(super) async fn publish(
     let mut published = Vec::new();
     for (number, draft) in drafts {
         let draft = Draft { trace, ..draft };
-        match intake.publish_one(draft).await {
+        match draft.publish(intake.hub).await {
             Ok(receipt) => published.push(receipt),
             Err(failure) => {
                 let failure = failure.with("line", json!(number));

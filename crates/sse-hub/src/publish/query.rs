@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderName, HeaderValue};
 use sse_kit::Event;
 use sse_kit::event::{Audience, EventId, EventKey, EventName, IdempotencyKey, TextError, Topic};
 use sse_kit::http::query_parameters;
 
 use crate::auth::QUERY_PARAMETER;
+
+/// The header that names a publish which may be tried again.
+pub(super) static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The query's fields of the event.
 #[derive(Default)]
@@ -83,10 +86,8 @@ pub(super) fn event_name(name: &str) -> Result<EventName, String> {
 /// Returns the name of a publish that may be tried again: a string, as [the draft] has it, or the bare text.
 ///
 /// [the draft]: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
-pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, String> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+pub(super) fn idempotency_key(value: &HeaderValue) -> Result<IdempotencyKey, String> {
     let text = value.to_str().map_err(|_| "Idempotency-Key is ASCII".to_owned())?.trim();
     let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-    let key = quoted.unwrap_or(text).parse();
-    key.map(Some).map_err(|error| format!("Idempotency-Key: {error}"))
+    quoted.unwrap_or(text).parse().map_err(|error: TextError| format!("Idempotency-Key: {error}"))
 }

@@ -2,13 +2,14 @@
 
 use std::cell::Cell;
 use std::error::Error;
-use std::io::{self, IoSlice, Write};
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::buf::Chain;
-use bytes::{Buf, BufMut, Bytes};
+use bytes::{Buf, Bytes};
 use http_body::Body;
+use pin_project_lite::pin_project;
 use tokio::io::AsyncWrite;
 
 use super::response_head::Framing;
@@ -27,20 +28,28 @@ thread_local! {
     static NEXT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Writes a response to its end, as many frames per write as are ready.
-///
-/// It fails if the client is gone or takes nothing for too long, and if the body fails. The client
-/// detects a failed body because its end is missing.
+pin_project! {
+    /// Writes a response to its end, as many frames per write as are ready.
+    ///
+    /// It fails if the client is gone or takes nothing for too long, and if the body fails. The client
+    /// detects a failed body because its end is missing.
+    #[derive(Debug)]
+    pub(crate) struct BodyWriter<'a, B> {
+        #[pin]
+        body: B,
+        out: Out<'a>,
+    }
+}
+
+/// The socket of a response, and the bytes on their way to it.
 #[derive(Debug)]
-pub(crate) struct BodyWriter<'a, B> {
-    body: B,
+struct Out<'a> {
     line: &'a mut Line<Socket>,
     framing: Framing,
+    /// The head, which is written together with the first frames of the body; empty after that.
+    head: Vec<u8>,
     /// The bytes that must be written before anything else.
     rest: Option<Box<Rest>>,
-    /// `true` until the first write: `rest` is the head, to be written together with the first of
-    /// the body.
-    is_at_head: bool,
     ended: bool,
     failure: Option<io::Error>,
 }
@@ -49,52 +58,60 @@ pub(crate) struct BodyWriter<'a, B> {
 /// chunk.
 type Rest = Chain<Chain<Bytes, Bytes>, &'static [u8]>;
 
+/// Takes the empty buffer of the thread. [`BodyWriter`] gives it back, so it is allocated once.
+pub(super) fn buffer() -> Vec<u8> {
+    NEXT.take()
+}
+
 impl<B> Future for BodyWriter<'_, B>
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     type Output = io::Result<()>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.project();
         // A client that closed its side still receives everything that is ready, as with hyper.
-        let written = self.poll_write_out(cx);
+        let written = this.out.poll_write_out(this.body, cx);
         if written.is_pending() {
-            self.line.poll_listen(cx)?;
+            this.out.line.poll_listen(cx)?;
         }
         written
     }
 }
 
-impl<'a, B> BodyWriter<'a, B>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
+impl<'a, B> BodyWriter<'a, B> {
     pub(crate) fn new(
         head: Vec<u8>,
         framing: Framing,
         body: B,
         line: &'a mut Line<Socket>,
     ) -> Self {
-        let rest = Some(Box::new(rest(head.into(), Bytes::new(), b"")));
         let ended = framing == Framing::Nothing;
-        Self { body, line, framing, rest, is_at_head: true, ended, failure: None }
+        Self { body, out: Out { line, framing, head, rest: None, ended, failure: None } }
     }
+}
 
+impl Out<'_> {
     /// Writes until the body has ended, nothing is ready, or the socket is full.
-    fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_write_out<B>(
+        &mut self,
+        mut body: Pin<&mut B>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
         loop {
-            let head = if std::mem::take(&mut self.is_at_head) { self.rest.take() } else { None };
             ready!(self.poll_rest(cx))?;
-            if self.ended && head.is_none() {
+            if self.ended && self.head.is_empty() {
                 return Poll::Ready(self.failure.take().map_or(Ok(()), Err));
             }
-            let mut next = NEXT.take();
-            if let Some(head) = head {
-                next.put(*head);
-            }
-            let long = self.gather(cx, &mut next).unwrap_or_else(|error| {
+            let head = std::mem::take(&mut self.head);
+            let mut next = if head.is_empty() { buffer() } else { head };
+            let long = self.gather(body.as_mut(), cx, &mut next).unwrap_or_else(|error| {
                 // The bytes before the failure are still written.
                 (self.ended, self.failure) = (true, Some(error));
                 None
@@ -111,9 +128,18 @@ where
     }
 
     /// Collects the frames that are ready; returns a frame that is too long to copy.
-    fn gather(&mut self, cx: &mut Context<'_>, next: &mut Vec<u8>) -> io::Result<Option<Bytes>> {
+    fn gather<B>(
+        &mut self,
+        mut body: Pin<&mut B>,
+        cx: &mut Context<'_>,
+        next: &mut Vec<u8>,
+    ) -> io::Result<Option<Bytes>>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
         while !self.ended && next.len() < MAX_BUFFERED {
-            let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else { break };
+            let Poll::Ready(frame) = body.as_mut().poll_frame(cx) else { break };
             let Some(frame) = frame.transpose().map_err(io::Error::other)? else {
                 self.ended = true;
                 match self.framing {
@@ -129,7 +155,7 @@ where
                 continue; // an empty chunk would end the body
             }
             match &mut self.framing {
-                Framing::Chunked => write!(next, "{:X}\r\n", frame.len())?,
+                Framing::Chunked => chunk_size(frame.len(), next),
                 Framing::Length(left) => {
                     let left_after = left.checked_sub(frame.len() as u64);
                     *left = left_after.ok_or_else(|| io::Error::other(OfAnotherLength))?;
@@ -184,6 +210,16 @@ where
     }
 }
 
+/// Writes the size of a chunk in hexadecimal. The formatter of the standard library takes ten times as long,
+/// and each delivery has a chunk.
+fn chunk_size(size: usize, out: &mut Vec<u8>) {
+    let digits = size.checked_ilog2().map_or(0, |log| log / 4);
+    for digit in (0..=digits).rev() {
+        out.push(b"0123456789ABCDEF"[(size >> (digit * 4)) & 0xf]);
+    }
+    out.extend_from_slice(LINE_END);
+}
+
 fn rest(front: Bytes, long: Bytes, end: &'static [u8]) -> Rest {
     front.chain(long).chain(end)
 }
@@ -192,3 +228,18 @@ fn rest(front: Bytes, long: Bytes, end: &'static [u8]) -> Rest {
 #[derive(Debug, thiserror::Error)]
 #[error("the body of a response does not have the length that it announced")]
 struct OfAnotherLength;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_of_a_chunk_is_hexadecimal() {
+        for size in [0, 1, 9, 10, 15, 16, 170, 255, 256, 4_095, 4_096, 65_535, 1 << 20, usize::MAX]
+        {
+            let mut written = Vec::new();
+            chunk_size(size, &mut written);
+            assert_eq!(String::from_utf8_lossy(&written), format!("{size:X}\r\n"));
+        }
+    }
+}

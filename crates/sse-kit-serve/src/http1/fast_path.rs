@@ -71,8 +71,7 @@ impl Connections {
                         Box::pin(self.next_request(&mut line, lane, &accepted, &mut idle)).await?
                     }
                     Next::Whole(request) => {
-                        let answering = self.answer_whole(request, &mut line, &accepted);
-                        match Box::pin(answering).await {
+                        match self.answer_whole(request, &mut line, &accepted).await {
                             Ok(true) => {}
                             Ok(false) => {
                                 Box::pin(close(line, false)).await;

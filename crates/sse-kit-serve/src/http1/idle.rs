@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-use crate::answer::Pinned;
-use crate::connection::Lifetime;
+use crate::connection::{Lifetime, Stop};
 
 /// The timer of an idle connection, and its look at the shutdown. They are kept from one request to the
 /// next: to move a registered timer to a later time takes no lock, and to register a new one takes two.
@@ -17,7 +16,7 @@ pub(super) struct Idle(Option<Box<Waiting>>);
 
 struct Waiting {
     timer: Pin<Box<Sleep>>,
-    stopping: Pinned<'static, ()>,
+    stop: Stop,
 }
 
 impl Idle {
@@ -36,13 +35,13 @@ impl Idle {
             }
             let waiting = self.0.get_or_insert_with(|| {
                 let timer = Box::pin(tokio::time::sleep(longest));
-                Box::new(Waiting { timer, stopping: Box::pin(lifetime.stopping()) })
+                Box::new(Waiting { timer, stop: lifetime.stop() })
             });
             if !std::mem::replace(&mut begun, true) {
                 waiting.timer.as_mut().reset(Instant::now() + longest);
             }
-            let is_over = waiting.timer.as_mut().poll(cx).is_ready()
-                || waiting.stopping.as_mut().poll(cx).is_ready();
+            let is_over =
+                waiting.timer.as_mut().poll(cx).is_ready() || waiting.stop.poll(cx).is_ready();
             if is_over { Poll::Ready(None) } else { Poll::Pending }
         })
         .await

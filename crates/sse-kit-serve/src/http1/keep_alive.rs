@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version};
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+pub(super) const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// The margin by which the header is shorter than the idle timeout, for a request that is in
 /// flight.
@@ -26,14 +26,42 @@ impl KeepAlive {
 
     /// Adds the header to an answer that keeps its connection open and is not a stream.
     pub(super) fn tell<B>(&self, response: &mut Response<B>) {
-        let headers = response.headers_mut();
-        let is_stream = headers.get(CONTENT_TYPE).is_some_and(|of| of == "text/event-stream");
-        if let Some(value) = &self.0
-            && !is_stream
-            && !headers.contains_key(CONNECTION)
-        {
-            headers.insert(KEEP_ALIVE, value.clone());
+        if let Some(value) = self.for_answer(Said::by(response.headers())) {
+            response.headers_mut().insert(KEEP_ALIVE, value.clone());
         }
+    }
+
+    /// Returns the value for an answer with these headers, unless it is a stream or has a `Connection`.
+    pub(super) fn for_answer(&self, said: Said) -> Option<&HeaderValue> {
+        self.0.as_ref().filter(|_| !said.is_stream && !said.has_connection)
+    }
+}
+
+/// The headers of an answer that decide whether its connection stays open, found in one pass.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Said {
+    /// `true` if the connection ends after the answer.
+    #[cfg_attr(
+        not(feature = "fast-path"),
+        expect(dead_code, reason = "hyper itself closes the connections that it answers on")
+    )]
+    pub(super) closes: bool,
+    has_connection: bool,
+    is_stream: bool,
+}
+
+impl Said {
+    pub(super) fn by(headers: &HeaderMap) -> Self {
+        let mut said = Self::default();
+        for (name, value) in headers {
+            if name == CONNECTION {
+                said.has_connection = true;
+                said.closes |= has_close(value);
+            } else if name == CONTENT_TYPE {
+                said.is_stream |= value == "text/event-stream";
+            }
+        }
+        said
     }
 }
 
@@ -44,7 +72,10 @@ pub(super) fn expects_keep_alive<B>(request: &Request<B>) -> bool {
 
 /// Returns `true` if the client asks to close the connection after the answer.
 pub(super) fn wants_close(headers: &HeaderMap) -> bool {
-    let options = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    let mut options = options.flat_map(|options| options.split(','));
+    headers.get_all(CONNECTION).iter().any(has_close)
+}
+
+fn has_close(options: &HeaderValue) -> bool {
+    let mut options = options.to_str().into_iter().flat_map(|options| options.split(','));
     options.any(|option| option.trim().eq_ignore_ascii_case("close"))
 }

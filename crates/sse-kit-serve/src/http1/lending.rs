@@ -20,7 +20,7 @@ use super::LINGER;
 use super::keep_alive::expects_keep_alive;
 use super::lent::{Answered, AtEnd, Lent, Loan, Stage};
 use crate::answer::{AppError, Keeping, Pinned};
-use crate::connection::{Accepted, Connections, SEND_BUFFER};
+use crate::connection::{Accepted, Connections, SEND_BUFFER, Stop};
 use crate::line::Line;
 use crate::peer::Peer;
 
@@ -33,7 +33,7 @@ pub(super) struct Lending<'a, I: AsyncRead + AsyncWrite + Unpin + Send + 'static
     loan: Arc<Mutex<Loan<I>>>,
     hyper: Box<http1::Connection<TokioIo<Lent<I>>, Answers<I>>>,
     /// Completes when the connection should end; `None` after hyper was asked to end it.
-    stopping: Option<Pinned<'static, ()>>,
+    stop: Option<Stop>,
     /// The timer for the client's current stage.
     timer: Option<(Stage, Pin<Box<Sleep>>)>,
 }
@@ -71,7 +71,7 @@ impl<'a, I: AsyncRead + AsyncWrite + Unpin + Send + 'static> Lending<'a, I> {
             connections,
             loan,
             hyper: Box::new(http.serve_connection(io, answers)),
-            stopping: Some(Box::pin(accepted.lifetime.stopping())),
+            stop: Some(accepted.lifetime.stop()),
             timer: None,
         }
     }
@@ -96,10 +96,10 @@ impl<'a, I: AsyncRead + AsyncWrite + Unpin + Send + 'static> Lending<'a, I> {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Left>> {
         loop {
-            if let Some(stopping) = &mut self.stopping
-                && stopping.as_mut().poll(cx).is_ready()
+            if let Some(stop) = &mut self.stop
+                && stop.poll(cx).is_ready()
             {
-                self.stopping = None;
+                self.stop = None;
                 Pin::new(&mut *self.hyper).graceful_shutdown();
             }
             // It completes only when all is written; to shut down is left to the server.

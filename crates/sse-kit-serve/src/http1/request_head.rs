@@ -1,10 +1,10 @@
 //! Reads the head of a request, to decide which path answers it.
 
 use std::io;
+use std::mem::MaybeUninit;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, EXPECT, TE, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::streams::StreamRoutes;
@@ -74,15 +74,28 @@ pub(crate) async fn next<I>(line: &mut Line<I>, lane: Option<Lane<'_>>) -> io::R
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
+    if line.early().is_empty() && line.fill().await? == 0 {
+        return Ok(Next::End);
+    }
+    // Most requests come in one piece, so that a look for the end of the head would be one too many.
+    let at_once = take(line, lane)?;
+    if !matches!(at_once, Next::Rest) {
+        return Ok(at_once);
+    }
     loop {
         let is_over = line.early().len() >= MAX_HEAD || has_head(line.early());
         if is_over || line.fill().await? == 0 {
             break;
         }
     }
-    if line.early().is_empty() {
-        return Ok(Next::End);
-    }
+    take(line, lane)
+}
+
+/// Takes a request for the fast path out of the line. Any other stays there.
+fn take<I>(line: &mut Line<I>, lane: Option<Lane<'_>>) -> io::Result<Next>
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+{
     let found = match find(line.early(), lane) {
         Found::Sized { head, body, is_for_lane: true } if fill_whole(line, head, body)? => {
             find(line.early(), lane)
@@ -106,17 +119,20 @@ where
 
 /// Looks at a request, and decides which path answers it.
 fn find(bytes: &[u8], lane: Option<Lane<'_>>) -> Found {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut parsed = httparse::Request::new(&mut headers);
-    let Ok(httparse::Status::Complete(head)) = parsed.parse(bytes) else {
+    // Not initialised: to fill so many takes longer than to read those of most requests.
+    let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut parsed = httparse::Request::new(&mut []);
+    let read = parsed.parse_with_uninit_headers(bytes, &mut headers);
+    let Ok(httparse::Status::Complete(head)) = read else {
         return Found::Unsized;
     };
     // A read may bring more than the limit at once.
     if head > MAX_HEAD {
         return Found::Unsized;
     }
-    let Some(body) = body_length(&parsed) else { return Found::Unsized };
-    let Some(lane) = lane.filter(|lane| lane.may_take(&parsed, body)) else {
+    let Some(told) = Told::by(&parsed) else { return Found::Unsized };
+    let body = told.length;
+    let Some(lane) = lane.filter(|lane| lane.may_take(&parsed, told)) else {
         return Found::Sized { head, body, is_for_lane: false };
     };
     let length = usize::try_from(body).ok().filter(|body| bytes.len() - head >= *body);
@@ -127,23 +143,19 @@ fn find(bytes: &[u8], lane: Option<Lane<'_>>) -> Found {
         Some(request) if request.method() == Method::GET && lane.is_stream(&request) => {
             Found::Stream { request, head }
         }
-        // Its client may take trailers, which hyper writes.
-        Some(request) if !request.headers().contains_key(TE) => {
-            Found::Whole { request, head, body: body_here }
-        }
+        Some(request) if !told.takes_trailers => Found::Whole { request, head, body: body_here },
         _ => Found::Sized { head, body, is_for_lane: false },
     }
 }
 
 impl Lane<'_> {
-    /// Returns `true` if the fast path may answer a request whose body has this length.
-    fn may_take(self, parsed: &httparse::Request<'_, '_>, body: u64) -> bool {
-        let has_length = || parsed.headers.iter().any(|header| is(header, &CONTENT_LENGTH));
-        body <= MAX_WHOLE
+    /// Returns `true` if the fast path may answer a request.
+    fn may_take(self, parsed: &httparse::Request<'_, '_>, told: Told) -> bool {
+        told.length <= MAX_WHOLE
             && match parsed.method {
                 // An answer to `HEAD` has the headers of a body that it does not have.
                 Some("HEAD") => false,
-                Some("GET") => matches!(self, Self::Streams(_)) && !has_length(),
+                Some("GET") => matches!(self, Self::Streams(_)) && !told.has_length,
                 _ => true,
             }
     }
@@ -168,30 +180,49 @@ where
     Ok(true)
 }
 
-/// Returns the length of a request's body if a single `Content-Length`, or its absence, defines it:
-/// then server and proxies agree on where the request ends.
-fn body_length(parsed: &httparse::Request<'_, '_>) -> Option<u64> {
-    let mut length = 0;
-    let mut is_told = false;
-    for header in &*parsed.headers {
-        if [TRANSFER_ENCODING, UPGRADE, EXPECT].iter().any(|name| is(header, name)) {
-            return None;
-        }
-        if is(header, &CONTENT_LENGTH) {
-            let digits = str::from_utf8(header.value).ok()?;
-            if is_told || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
-                return None;
-            }
-            // hyper refuses longer bodies.
-            length = digits.parse().ok().filter(|length| *length < u64::MAX / 2)?;
-            is_told = true;
-        }
-    }
-    (parsed.method != Some("CONNECT")).then_some(length)
+/// The headers of a request that decide which path answers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Told {
+    /// The length of the body.
+    length: u64,
+    has_length: bool,
+    /// `true` if the client may take trailers, which hyper writes.
+    takes_trailers: bool,
 }
 
-fn is(header: &httparse::Header<'_>, name: &HeaderName) -> bool {
-    header.name.eq_ignore_ascii_case(name.as_str())
+impl Told {
+    /// Returns these headers if a single `Content-Length`, or its absence, defines the length of the body:
+    /// then server and proxies agree on where the request ends.
+    fn by(parsed: &httparse::Request<'_, '_>) -> Option<Self> {
+        let mut told = Self { length: 0, has_length: false, takes_trailers: false };
+        for header in &*parsed.headers {
+            let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+            // By the length first, as each header is compared with all of these.
+            match header.name.len() {
+                2 => told.takes_trailers |= is("te"),
+                6 if is("expect") => return None,
+                7 if is("upgrade") => return None,
+                17 if is("transfer-encoding") => return None,
+                14 if is("content-length") => {
+                    if std::mem::replace(&mut told.has_length, true) {
+                        return None;
+                    }
+                    told.length = whole_number(header.value)?;
+                }
+                _ => {}
+            }
+        }
+        (parsed.method != Some("CONNECT")).then_some(told)
+    }
+}
+
+/// Returns a number of plain digits; `None` for one that hyper refuses as the length of a body.
+fn whole_number(digits: &[u8]) -> Option<u64> {
+    let number = digits.iter().try_fold(0_u64, |number, digit| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    });
+    number.filter(|number| !digits.is_empty() && *number < u64::MAX / 2)
 }
 
 /// Returns the request; `None` if it is not HTTP/1.1.
@@ -201,6 +232,7 @@ fn request(parsed: &httparse::Request<'_, '_>) -> Option<Request<()>> {
         return None;
     }
     let mut request = Request::new(());
+    *request.headers_mut() = HeaderMap::with_capacity(parsed.headers.len());
     *request.method_mut() = Method::from_bytes(parsed.method?.as_bytes()).ok()?;
     *request.uri_mut() = Uri::try_from(parsed.path?).ok()?;
     for header in &*parsed.headers {
@@ -233,7 +265,8 @@ mod tests {
     fn only_one_plain_length_counts() {
         let length = |lines: &str| {
             let head = format!("POST / HTTP/1.1\r\n{lines}\r\n");
-            with_parsed(head.as_bytes(), |parsed, _| body_length(parsed)).unwrap()
+            let told = with_parsed(head.as_bytes(), |parsed, _| Told::by(parsed)).unwrap();
+            told.map(|told| told.length)
         };
         assert_eq!(length(""), Some(0));
         assert_eq!(length("content-LENGTH: 17\r\n"), Some(17));

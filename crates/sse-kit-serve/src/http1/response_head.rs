@@ -2,10 +2,15 @@
 
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
 use http::response::Parts;
-use http::{HeaderName, StatusCode};
+use http::{HeaderValue, StatusCode};
 use http_body::Body;
 
+use super::body_writer::buffer;
 use super::date;
+use super::keep_alive::KEEP_ALIVE;
+
+/// The room for a head, in bytes, enough for most.
+const USUAL_HEAD: usize = 512;
 
 /// The error for a response that is none, because its status is interim: another one has to follow.
 #[derive(Debug, thiserror::Error)]
@@ -54,43 +59,61 @@ fn told_length(parts: &Parts) -> Option<u64> {
     length.to_str().ok()?.parse().ok()
 }
 
+/// The fate of a connection after a response.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Afterwards<'a> {
+    /// It is closed.
+    Closes,
+    /// It stays open, and the answer has this header `Keep-Alive`.
+    Stays(Option<&'a HeaderValue>),
+}
+
 /// Encodes a head. `Content-Length` and `Transfer-Encoding` are those of the framing, not of the app.
-pub(crate) fn response_head(parts: &Parts, framing: Framing, keep_alive: bool) -> Vec<u8> {
-    let mut head = Vec::with_capacity(512);
+pub(crate) fn response_head(parts: &Parts, framing: Framing, after: Afterwards<'_>) -> Vec<u8> {
+    let mut head = buffer();
+    head.reserve(USUAL_HEAD);
     head.extend_from_slice(b"HTTP/1.1 ");
     head.extend_from_slice(parts.status.as_str().as_bytes());
     head.push(b' ');
     head.extend_from_slice(parts.status.canonical_reason().unwrap_or_default().as_bytes());
     head.extend_from_slice(b"\r\n");
+    let (closes, keep_alive) = match after {
+        Afterwards::Closes => (true, None),
+        Afterwards::Stays(keep_alive) => (false, keep_alive),
+    };
     let mut has_date = false;
     for (name, value) in &parts.headers {
         has_date |= name == DATE;
         let is_ours = name == CONTENT_LENGTH
             || name == TRANSFER_ENCODING
-            || (name == CONNECTION && !keep_alive);
+            || (name == CONNECTION && closes)
+            || (keep_alive.is_some() && name == KEEP_ALIVE);
         if !is_ours {
-            line(&mut head, name, value.as_bytes());
+            line(&mut head, name.as_str(), value.as_bytes());
         }
     }
+    if let Some(value) = keep_alive {
+        line(&mut head, "keep-alive", value.as_bytes());
+    }
     if !has_date {
-        date::with_now(|now| line(&mut head, &DATE, now));
+        date::with_now(|now| line(&mut head, "date", now));
     }
     match framing {
         Framing::Nothing => {}
         Framing::Length(length) => {
-            line(&mut head, &CONTENT_LENGTH, itoa::Buffer::new().format(length).as_bytes());
+            line(&mut head, "content-length", itoa::Buffer::new().format(length).as_bytes());
         }
-        Framing::Chunked => line(&mut head, &TRANSFER_ENCODING, b"chunked"),
+        Framing::Chunked => line(&mut head, "transfer-encoding", b"chunked"),
     }
-    if !keep_alive {
-        line(&mut head, &CONNECTION, b"close");
+    if closes {
+        line(&mut head, "connection", b"close");
     }
     head.extend_from_slice(b"\r\n");
     head
 }
 
-fn line(head: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
-    head.extend_from_slice(name.as_str().as_bytes());
+fn line(head: &mut Vec<u8>, name: &str, value: &[u8]) {
+    head.extend_from_slice(name.as_bytes());
     head.extend_from_slice(b": ");
     head.extend_from_slice(value);
     head.extend_from_slice(b"\r\n");
@@ -99,23 +122,23 @@ fn line(head: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use http::{HeaderValue, Response};
+    use http::Response;
     use http_body_util::{Empty, Full, StreamBody};
 
     use super::*;
 
-    fn head(response: Response<impl Body>, keep_alive: bool) -> String {
+    fn head(response: Response<impl Body>, after: Afterwards<'_>) -> String {
         let (mut parts, body) = response.into_parts();
         parts.headers.insert(DATE, HeaderValue::from_static("now"));
         let framing = Framing::new(&parts, &body).unwrap();
-        String::from_utf8(response_head(&parts, framing, keep_alive)).unwrap()
+        String::from_utf8(response_head(&parts, framing, after)).unwrap()
     }
 
     #[test]
     fn what_is_known_to_be_short_has_a_length() {
         let response = Response::new(Full::new(Bytes::from_static(b"hello")));
         assert_eq!(
-            head(response, true),
+            head(response, Afterwards::Stays(None)),
             "HTTP/1.1 200 OK\r\ndate: now\r\ncontent-length: 5\r\n\r\n"
         );
     }
@@ -134,7 +157,7 @@ mod tests {
         let expected = "HTTP/1.1 200 OK\r\nx-a: 1\r\nx-a: 2\r\ndate: now\r\n\
             transfer-encoding: chunked\r\nconnection: close\r\n\r\n";
         let mut lines: Vec<_> = expected.lines().collect();
-        let head = head(response, false);
+        let head = head(response, Afterwards::Closes);
         let mut found: Vec<_> = head.lines().collect();
         lines.sort_unstable();
         found.sort_unstable();
@@ -146,7 +169,7 @@ mod tests {
         for status in [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED] {
             let mut response = Response::new(Empty::<Bytes>::new());
             *response.status_mut() = status;
-            assert!(!head(response, true).contains("length"));
+            assert!(!head(response, Afterwards::Stays(None)).contains("length"));
         }
     }
 
@@ -154,7 +177,7 @@ mod tests {
     fn there_is_a_date() {
         let (parts, body) = Response::new(Empty::<Bytes>::new()).into_parts();
         let framing = Framing::new(&parts, &body).unwrap();
-        let head = response_head(&parts, framing, true);
+        let head = response_head(&parts, framing, Afterwards::Stays(None));
         let head = String::from_utf8(head).unwrap();
         let date = head.lines().find_map(|line| line.strip_prefix("date: ")).unwrap();
         assert!(httpdate::parse_http_date(date).is_ok(), "{date}");

@@ -16,7 +16,7 @@ use super::body_writer::BodyWriter;
 #[cfg(feature = "fast-path")]
 use super::keep_alive::wants_close;
 #[cfg(feature = "fast-path")]
-use super::response_head::{Framing, response_head};
+use super::response_head::{Afterwards, Framing, response_head};
 use crate::answer::{Answer, AnswerBody, AppError, Pinned, boxed};
 #[cfg(feature = "fast-path")]
 use crate::{answer::Failure, line::Line, socket::Socket};
@@ -114,7 +114,8 @@ where
     let (parts, body) = response.into_parts();
     let writing = Framing::new(&parts, &body).map(|framing| {
         let keep_alive = keep_alive && !wants_close(&parts.headers);
-        let head = response_head(&parts, framing, keep_alive);
+        let after = if keep_alive { Afterwards::Stays(None) } else { Afterwards::Closes };
+        let head = response_head(&parts, framing, after);
         Writing { keep_alive, done: Box::pin(BodyWriter::new(head, framing, body, line)) }
     });
     Box::pin(ready(writing.map_err(io::Error::other)))

@@ -1,14 +1,21 @@
 //! Requests that are all here, answered without hyper.
 
-use http::Request;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use pin_project_lite::pin_project;
 
 use super::body_writer::BodyWriter;
-use super::keep_alive::wants_close;
-use super::response_head::{Framing, response_head};
-use crate::answer::Failure;
+use super::keep_alive::{Said, wants_close};
+use super::response_head::{Afterwards, Framing, response_head};
+use crate::answer::{AppError, Failure, Pinned};
 use crate::connection::{Accepted, Connections};
 use crate::line::Line;
-use crate::request_body::RequestBody;
+use crate::peer::Exchange;
+use crate::request_body::{BodyProgress, RequestBody};
 use crate::socket::Socket;
 
 impl Connections {
@@ -18,37 +25,116 @@ impl Connections {
     ///
     /// If the client is gone, if the app or the body of its answer fails, or if the answer's status is
     /// interim.
-    pub(super) async fn answer_whole(
-        &self,
+    pub(super) fn answer_whole<'a>(
+        &'a self,
         request: Box<Request<RequestBody>>,
-        line: &mut Line<Socket>,
-        accepted: &Accepted,
-    ) -> Result<bool, Failure> {
+        line: &'a mut Line<Socket>,
+        accepted: &'a Accepted,
+    ) -> Pinned<'a, Result<bool, Failure>> {
         let asks_to_close = wants_close(request.headers());
         let body = request.body().progress();
-        let (mut response, exchange) = match self.admit(&*request, &accepted.peer) {
+        let mut asked =
+            Asked { connections: self, line, accepted, asks_to_close, body, exchange: None };
+        match self.admit(&*request, &accepted.peer) {
             Ok(exchange) => {
-                let answer = self.service.answer(*request, exchange.client());
-                (line.unless_gone(answer).await??, Some(exchange))
+                let client = exchange.client();
+                asked.exchange = Some(exchange);
+                self.service.write(*request, client, asked)
             }
-            Err(refusal) => (*refusal, None),
-        };
+            Err(refusal) => asked.answered_by(std::future::ready(Ok::<_, Failure>(*refusal))),
+        }
+    }
+}
+
+/// A request that waits for its answer, and the connection on which the answer is written.
+pub(crate) struct Asked<'a> {
+    connections: &'a Connections,
+    line: &'a mut Line<Socket>,
+    accepted: &'a Accepted,
+    asks_to_close: bool,
+    body: BodyProgress,
+    /// The request counts as a stream until its answer is written.
+    exchange: Option<Exchange>,
+}
+
+impl<'a> Asked<'a> {
+    /// Awaits the answer while the client is connected, and writes it.
+    pub(crate) fn answered_by<F, B, E>(self, answer: F) -> Pinned<'a, Result<bool, Failure>>
+    where
+        F: Future<Output = Result<Response<B>, E>> + Send + 'a,
+        B: Body<Data = Bytes, Error: Into<Failure>> + Send + 'a,
+        E: Into<Failure>,
+    {
+        // One box for the future of the app, the head and the body.
+        Box::pin(Answering::Awaiting { answer, asked: Some(self) })
+    }
+
+    /// Begins to write the answer.
+    fn write<B: Body<Data = Bytes>>(
+        self,
+        response: Response<B>,
+    ) -> Result<(BodyWriter<'a, B>, Written), Failure> {
         // The app may answer late, so only now is it known whether the server is leaving. After a body
         // that the app has not read, the connection ends as it does with hyper.
-        let keep_alive = accepted.lifetime.keep_alive()
-            && !asks_to_close
-            && !self.is_leaving()
-            && body.has_ended()
-            && !wants_close(response.headers());
-        if keep_alive {
-            self.keep_alive.tell(&mut response);
-        }
+        let said = Said::by(response.headers());
+        let keep_alive = self.accepted.lifetime.keep_alive()
+            && !self.asks_to_close
+            && !self.connections.is_leaving()
+            && self.body.has_ended()
+            && !said.closes;
+        let after = if keep_alive {
+            Afterwards::Stays(self.connections.keep_alive.for_answer(said))
+        } else {
+            Afterwards::Closes
+        };
         let (parts, body) = response.into_parts();
         let framing = Framing::new(&parts, &body)?;
-        let head = response_head(&parts, framing, keep_alive);
-        BodyWriter::new(head, framing, body, line).await?;
-        // The request counts as a stream until its answer is written.
-        drop(exchange);
-        Ok(keep_alive)
+        let head = response_head(&parts, framing, after);
+        let written = Written { keep_alive, _exchange: self.exchange };
+        Ok((BodyWriter::new(head, framing, body, self.line), written))
+    }
+}
+
+/// The state of a connection once an answer is written.
+struct Written {
+    keep_alive: bool,
+    _exchange: Option<Exchange>,
+}
+
+pin_project! {
+    /// The future of an answer. It is no `async fn`, which would have room for the app's future twice.
+    #[project = Stage]
+    enum Answering<'a, F, B> {
+        Awaiting { #[pin] answer: F, asked: Option<Asked<'a>> },
+        Writing { #[pin] writer: BodyWriter<'a, B>, written: Written },
+    }
+}
+
+impl<F, B, E> Future for Answering<'_, F, B>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body<Data = Bytes, Error: Into<Failure>>,
+    E: Into<Failure>,
+{
+    type Output = Result<bool, Failure>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<bool, Failure>> {
+        if let Stage::Awaiting { answer, asked } = self.as_mut().project() {
+            let answered = answer.poll(cx);
+            if let (Poll::Pending, Some(asked)) = (&answered, &mut *asked) {
+                asked.line.poll_listen(cx)?;
+            }
+            let response = ready!(answered).map_err(AppError::new)?;
+            let Some(asked) = asked.take() else { return Poll::Pending };
+            let (writer, written) = asked.write(response)?;
+            self.set(Answering::Writing { writer, written });
+        }
+        match self.project() {
+            Stage::Writing { writer, written } => {
+                ready!(writer.poll(cx))?;
+                Poll::Ready(Ok(written.keep_alive))
+            }
+            Stage::Awaiting { .. } => Poll::Pending,
+        }
     }
 }
