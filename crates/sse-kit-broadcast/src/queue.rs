@@ -217,8 +217,13 @@ impl Queue {
         self.held = false;
         self.waiting.remove_entries_of(after);
         if after.epoch() == self.epoch {
-            self.begin_after(after);
+            self.mode = Mode::behind(after.offset(), GapReason::Trimmed);
         }
+    }
+
+    /// Notes that the client takes a backfilled event, before anything in the queue.
+    pub(crate) fn note_backfilled(&mut self, id: EventId) {
+        self.delivered_through = id;
     }
 
     /// Starts with everything in history after so many trims. It reports no gap for events that were
