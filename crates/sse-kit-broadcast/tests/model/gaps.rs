@@ -5,7 +5,8 @@ use proptest::test_runner::TestCaseError;
 use sse_kit_broadcast::SlowConsumer;
 use sse_kit_event::control::{Gap, GapReason};
 
-use crate::client::{Checked, Circumstances, Client};
+use crate::circumstances::Circumstances;
+use crate::client::{Checked, Client};
 
 /// A gap that a client was told of: of the numbers `(from, to]`.
 #[derive(Debug)]
@@ -64,9 +65,11 @@ impl Client {
         prop_assert!(written.is_some(), "{gap:?} ends in the future");
         let written = written.expect("checked");
         let lagged = self.overflowed || world.fan_out_lags > self.lags_seen;
-        // A topic's losses beyond what an epoch shares end there, at an event of any topic.
-        let is_lost =
-            world.chronicle.epochs.count() > 1 || (written.trimmed && self.covers(&written));
+        // A topic's losses beyond what an epoch shares end there, at an event of any topic. So do those of a
+        // log that deletes what the node has not seen.
+        let is_lost = world.chronicle.epochs.count() > 1
+            || written.is_unseen
+            || written.is_trimmed_in(&self.topics);
         match gap.reason {
             GapReason::Dropped => {
                 prop_assert_eq!(self.policy, SlowConsumer::DropOldest);
