@@ -229,11 +229,15 @@ impl Queue {
     /// Starts with everything in history after so many trims. It reports no gap for events that were
     /// trimmed before: they were never promised.
     pub(crate) fn begin_with_history(&mut self, promised_from: u64) {
-        let (after, gap_told_through) = (0, self.offered_through);
-        let (reason, in_order) = (GapReason::Trimmed, false);
-        let at = CatchingUp { after, gap_told_through, promised_from, reason, in_order };
-        self.mode = Mode::Behind(at);
-        self.delivered_through = self.id(after);
+        self.mode = Mode::Behind(CatchingUp {
+            after: 0,
+            gap_told_through: self.offered_through,
+            promised_from,
+            promise_told_through: 0,
+            reason: GapReason::Trimmed,
+            in_order: false,
+        });
+        self.delivered_through = self.id(0);
     }
 
     /// Starts after an event that this node has not received yet.
@@ -273,7 +277,10 @@ impl Queue {
         if let Some(through) = shared_through.filter(|through| !self.held && at <= *through) {
             match &mut self.mode {
                 // The offsets after that are given again, to events that no gap has reported.
-                Mode::Behind(at) => at.gap_told_through = at.gap_told_through.min(through),
+                Mode::Behind(at) => {
+                    at.gap_told_through = at.gap_told_through.min(through);
+                    at.promise_told_through = at.promise_told_through.min(through);
+                }
                 Mode::Live => self.mode = Mode::behind(at, GapReason::Trimmed),
             }
             self.wake();
@@ -311,10 +318,11 @@ impl Queue {
         let Mode::Behind(mut at) = self.mode else { return CaughtUp::default() };
         at.in_order = missed.in_order;
         let lost = missed.lost_through.filter(|lost| *lost > at.gap_told_through);
-        if let Some(lost) = lost.max(missed.broken_promise) {
+        let broken = missed.broken_promise.filter(|broken| *broken > at.promise_told_through);
+        if let Some(lost) = lost.max(broken) {
             self.push_gap(Gap::new(Some(self.id(at.after)), self.id(lost), at.reason));
             at.gap_told_through = at.gap_told_through.max(lost);
-            at.promised_from = at.promised_from.max(missed.trims);
+            at.promise_told_through = at.promise_told_through.max(lost);
         }
         let (mut fits, mut caught_up) = (true, CaughtUp::default());
         for entry in &missed.entries {

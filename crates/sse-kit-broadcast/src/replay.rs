@@ -37,8 +37,6 @@ pub(crate) struct Missed {
     pub(crate) lost_through: Option<u64>,
     /// The newest offset that was trimmed although the stream was promised all of history.
     pub(crate) broken_promise: Option<u64>,
-    /// The number of trims so far, for a stream that was promised all of history.
-    pub(crate) trims: u64,
     /// `true` if further pages are read in log order.
     pub(crate) in_order: bool,
 }
@@ -109,8 +107,7 @@ impl<'a> Replay<'a> {
 
     /// Notes in a page after `after` what was trimmed after the trim `promised_from`.
     pub(crate) fn note_broken_promise(self, missed: &mut Missed, after: u64, promised_from: u64) {
-        missed.trims = self.history.trims();
-        if missed.trims <= promised_from {
+        if self.history.trims() <= promised_from {
             return;
         }
         missed.broken_promise = match self.source() {

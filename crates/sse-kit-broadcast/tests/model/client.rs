@@ -191,11 +191,6 @@ impl Client {
         }
     }
 
-    /// Returns `true` if it was promised all of history, and is told of each event dropped after it has begun.
-    pub(crate) fn was_promised_all(&self) -> bool {
-        matches!(self.begins, Begins::WithHistory)
-    }
-
     /// Returns `true` if it has events that an epoch lacks of which it was not told.
     pub(crate) fn is_beyond(&self) -> bool {
         self.owed_epoch > self.epoch
