@@ -150,7 +150,7 @@ pub(crate) struct Join {
     pub(crate) start: Start,
     /// Its earlier connection is still open, and finds itself replaced.
     pub(crate) replaces: bool,
-    /// What history lacks is read from the log.
+    /// The log is read for what history lacks.
     pub(crate) backfills: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What the hub says of itself, compared with the model.
+//! The history, the sizes and the presence that the hub tells of, compared with the model.
 
 use std::collections::BTreeSet;
 

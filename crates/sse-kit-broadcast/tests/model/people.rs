@@ -41,7 +41,7 @@ pub(crate) struct People {
 /// The connections of one person.
 #[derive(Debug, Default)]
 struct Person {
-    /// Those that are there, by serial, since when.
+    /// The time since which each is there, by serial.
     here: BTreeMap<u64, Instant>,
     opened: Option<Instant>,
     /// The times at which those closed that still count.

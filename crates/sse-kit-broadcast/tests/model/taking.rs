@@ -167,7 +167,8 @@ impl Client {
         prop_assert!(world.heartbeats);
         let Some(position) = position else { return Ok(()) };
         let number = world.chronicle.epochs.number(position).unwrap_or(0);
-        let is_news = number >= self.last && position != self.known;
+        let reached = world.chronicle.epochs.reached(position).unwrap_or(0);
+        let is_news = reached >= self.last && position != self.known;
         prop_assert!(is_news, "{position} after {} at {self:#?}", self.known);
         let exists = number <= world.chronicle.position() || number == self.last;
         prop_assert!(exists, "{position} is in the future of {self:#?}");
@@ -180,7 +181,7 @@ impl Client {
         prop_assert!(self.directs.is_empty(), "{position} before a message at {self:#?}");
         self.nothing_is_missing(Some(number + 1), world.chronicle)?;
         self.due.retain(|due| *due > number);
-        (self.last, self.seen, self.known) = (number, position, position);
+        (self.last, self.seen, self.known) = (self.last.max(number), position, position);
         Ok(())
     }
 

@@ -39,7 +39,7 @@ pub(crate) struct World {
     pub(crate) others: Vec<Client>,
     /// The last join of each client, and the newest event it saw.
     pub(crate) memory: HashMap<usize, (Join, EventId)>,
-    /// Those who wait for the answer of a late log, in its order.
+    /// The publishers that wait for the answer of a late log, in its order.
     pub(crate) publishing: Vec<Publishing>,
     /// The serial of the first client that came after the log's mark.
     pub(crate) marked: u64,
