@@ -110,7 +110,9 @@ impl<'a> Replay<'a> {
         if self.history.trims() <= promised_from {
             return;
         }
-        missed.broken_promise = match self.source() {
+        let forgets = self.wants_forgotten() && self.topics.forgotten_since(promised_from);
+        let forgotten = forgets.then(|| self.topics.forgotten_through());
+        let broken = match self.source() {
             Source::Topics(states) => {
                 let trimmed = states.iter().filter(|state| state.trimmed_since(promised_from));
                 let through = trimmed.map(|state| self.topics.trimmed_through(state));
@@ -127,6 +129,7 @@ impl<'a> Replay<'a> {
                 page.filter(is_lost).map(|place| place.offset).max()
             }
         };
+        missed.broken_promise = broken.max(forgotten.filter(|through| *through > after));
     }
 
     /// Returns the next part of history after `after` that can be read without the lock.

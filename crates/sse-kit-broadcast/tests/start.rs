@@ -2,11 +2,14 @@
 
 mod receiving;
 
+use std::time::Duration;
+
 use receiving::{Received, data, received, settle};
 use sse_kit_broadcast::{Delivery, Hub, SlowConsumer, Start, Subscription};
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic, Topics};
 use sse_kit_test_support::TestResult;
+use tokio::time::sleep;
 
 fn topic(text: &str) -> Topic {
     text.parse().expect("a topic")
@@ -256,5 +259,25 @@ async fn a_gap_that_another_one_has_told_of_is_not_told_again() -> TestResult {
     assert!(matches!(&told[1], Delivery::Gap(gap) if gap.to.offset() == 4), "{told:?}");
     publish("c", "new c").await?;
     assert_eq!(all(&mut begun).await, datas(["new d", "new c"]));
+    Ok(())
+}
+
+/// The hub remembers so many topics without events, and no more.
+#[tokio::test(start_paused = true)]
+async fn an_event_whose_topic_is_forgotten_meanwhile_is_in_a_gap() -> TestResult {
+    let (promised, others) = (topics(&["t:*"]), topics(&["other:*"]));
+    let builder = Hub::builder().history_age_for(promised.clone(), Duration::from_secs(1));
+    let hub = builder.history_for(others, 0).heartbeat(None).build()?;
+    for n in 0..10 {
+        hub.publish(&topic(&format!("t:{n}")), Event::new(n.to_string())).await?;
+    }
+    let last = hub.cursor().offset();
+    let mut begun = hub.subscribe(promised).queue(1).start(Start::All).open()?;
+    sleep(Duration::from_secs(3)).await;
+    for n in 0..16_384 {
+        hub.publish(&topic(&format!("other:{n}")), Event::new("x")).await?;
+    }
+    let gap = Received::Gap(Some(last - 9), last, GapReason::Trimmed);
+    assert_eq!(all(&mut begun).await, [data("0"), gap]);
     Ok(())
 }
