@@ -355,7 +355,7 @@ fn resume() -> impl Strategy<Value = Resume> {
         1 => Just(Resume::Now),
         4 => Just(Resume::LastSeen),
         6 => any::<prop::sample::Index>().prop_map(Resume::Somewhere),
-        1 => (1..5_u64).prop_map(Resume::Future),
+        2 => prop_oneof![1..5_u64, 50..90_u64].prop_map(Resume::Future),
         1 => (0..5_u64).prop_map(Resume::OtherEpoch),
         1 => Just(Resume::Garbage),
     ]
