@@ -41,7 +41,7 @@ pub(crate) struct Queue {
     /// The goodbye of a drain, sent once the client has everything published before the drain.
     draining: Option<Goodbye>,
     /// The newest event dropped from the front since the last gap was sent.
-    dropped_through: Option<EventId>,
+    dropped: Option<Dropped>,
     /// The offset through which all events were queued or found not to be for this connection.
     offered_through: u64,
     /// The position that the client knows, by an event or a heartbeat. Its epoch may have ended.
@@ -52,6 +52,15 @@ pub(crate) struct Queue {
     last_activity: Instant,
     /// The epoch of the offsets in this queue.
     epoch: Epoch,
+}
+
+/// An event that was dropped, with all entries before it.
+#[derive(Clone, Copy, Debug)]
+struct Dropped {
+    /// Its id, which may be of an epoch before that of the queue.
+    through: EventId,
+    /// The number of gaps that still wait before its place.
+    gaps_before: usize,
 }
 
 impl Queue {
@@ -67,7 +76,7 @@ impl Queue {
             end: None,
             goodbye: None,
             draining: None,
-            dropped_through: None,
+            dropped: None,
             offered_through: start.offset(),
             delivered_through: start,
             taken_events: 0,
@@ -414,10 +423,9 @@ impl Queue {
     /// Drops the oldest queued event. Returns `false` if there is none.
     pub(crate) fn drop_oldest(&mut self) -> bool {
         let oldest = self.waiting.remove_oldest_entry();
-        if let Some(entry) = &oldest {
-            self.dropped_through = Some(entry.id);
-        }
-        oldest.is_some()
+        let Some((entry, gaps_before)) = oldest else { return false };
+        self.dropped = Some(Dropped { through: entry.id, gaps_before });
+        true
     }
 
     /// Wakes the subscriber, if it is waiting.
