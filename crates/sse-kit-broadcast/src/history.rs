@@ -157,6 +157,18 @@ impl History {
 
     /// Adds an entry to a topic, then drops entries that exceed the limits.
     pub(crate) fn push(&mut self, topics: &mut TopicTable, key: TopicKey, entry: &Arc<Entry>) {
+        let added = self.add(topics, key, entry);
+        self.fit(topics, entry.at, added);
+    }
+
+    /// Adds an entry to one of its topics, and drops the oldest one of the topic if it has too many. Returns
+    /// the number of bytes added. After the last topic, [`History::fit`] must follow.
+    pub(crate) fn add(
+        &mut self,
+        topics: &mut TopicTable,
+        key: TopicKey,
+        entry: &Arc<Entry>,
+    ) -> usize {
         let state = &mut topics[key];
         let weight = weight_that_enters(state, entry);
         self.bytes += weight;
@@ -172,8 +184,14 @@ impl History {
         // Do this before other topics become idle: otherwise this topic could be the one that is
         // forgotten.
         topics.note_idle(key);
-        self.trim_by_age(topics, entry.at);
-        self.trim_by_size(topics, weight * DROPPED_PER_ADDED);
+        weight
+    }
+
+    /// Drops entries that exceed the limits over all topics, after so many bytes were added. Between two topics
+    /// of an event it is too early: in the second one the event may take the place of another one.
+    pub(crate) fn fit(&mut self, topics: &mut TopicTable, now: Instant, added: usize) {
+        self.trim_by_age(topics, now);
+        self.trim_by_size(topics, added * DROPPED_PER_ADDED);
         let needed = self.entries + topics.known();
         if self.order.len() > 2 * needed + 64 {
             let state = |key| topics.get(key);
@@ -415,10 +433,12 @@ mod tests {
         let record = Record::new(audience, Event::new("x".repeat(size)).encode());
         let id = EventId::new(Epoch::new(1), offset);
         let entry = Arc::new(Entry::shared(id, record, history.ledger()));
+        let mut added = 0;
         for topic in entry.audience.topics() {
             let key = topics.find_or_insert(topic);
-            history.push(topics, key, &entry);
+            added += history.add(topics, key, &entry);
         }
+        history.fit(topics, entry.at, added);
         entry
     }
 

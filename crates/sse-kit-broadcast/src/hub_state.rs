@@ -146,11 +146,13 @@ impl HubState {
             found
         } else {
             let found = self.lists_for(&entry.audience);
+            let mut added = 0;
             for topic in entry.audience.topics() {
                 // One at a time: adding to the first topic may make the hub forget the next one.
                 let key = self.topics.find_or_insert(topic);
-                self.history.push(&mut self.topics, key, &entry);
+                added += self.history.add(&mut self.topics, key, &entry);
             }
+            self.history.fit(&mut self.topics, entry.at, added);
             found
         };
         (entry, lists, subscribers)

@@ -23,6 +23,8 @@ pub(crate) struct CatchingUp {
     /// The number of trims at the beginning of a stream that was promised all of history: events that
     /// are trimmed later are lost. Otherwise the greatest number.
     pub(crate) promised_from: u64,
+    /// The offset through which gaps have reported events of that promise.
+    pub(crate) promise_told_through: u64,
     /// The reason of a gap.
     pub(crate) reason: GapReason,
     /// `true` if the pages are read in log order.
@@ -31,8 +33,14 @@ pub(crate) struct CatchingUp {
 
 impl Mode {
     pub(crate) fn behind(after: u64, reason: GapReason) -> Self {
-        let (gap_told_through, promised_from) = (after, u64::MAX);
-        Self::Behind(CatchingUp { after, gap_told_through, promised_from, reason, in_order: false })
+        Self::Behind(CatchingUp {
+            after,
+            gap_told_through: after,
+            promised_from: u64::MAX,
+            promise_told_through: after,
+            reason,
+            in_order: false,
+        })
     }
 }
 

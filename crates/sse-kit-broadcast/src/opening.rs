@@ -57,6 +57,8 @@ pub(crate) enum Wanted {
 /// The next step of an opening.
 pub(crate) enum Next {
     Entry(Arc<Entry>),
+    /// An entry that the client has missed, so that it knows this position now.
+    Backfilled(Arc<Entry>),
     /// The search continues with the next call.
     Searching,
     Nothing,
@@ -105,7 +107,7 @@ impl Opening {
                     return Next::Nothing;
                 };
                 backfilled.share.give_back(entry.weight());
-                Next::Entry(entry)
+                Next::Backfilled(entry)
             }
             Self::Search(search) => {
                 if let Some(entries) = search.step(node, connection) {

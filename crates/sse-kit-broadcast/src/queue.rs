@@ -41,7 +41,7 @@ pub(crate) struct Queue {
     /// The goodbye of a drain, sent once the client has everything published before the drain.
     draining: Option<Goodbye>,
     /// The newest event dropped from the front since the last gap was sent.
-    dropped_through: Option<EventId>,
+    dropped: Option<Dropped>,
     /// The offset through which all events were queued or found not to be for this connection.
     offered_through: u64,
     /// The position that the client knows, by an event or a heartbeat. Its epoch may have ended.
@@ -52,6 +52,15 @@ pub(crate) struct Queue {
     last_activity: Instant,
     /// The epoch of the offsets in this queue.
     epoch: Epoch,
+}
+
+/// An event that was dropped, with all entries before it.
+#[derive(Clone, Copy, Debug)]
+struct Dropped {
+    /// Its id, which may be of an epoch before that of the queue.
+    through: EventId,
+    /// The number of gaps that still wait before its place.
+    gaps_before: usize,
 }
 
 impl Queue {
@@ -67,7 +76,7 @@ impl Queue {
             end: None,
             goodbye: None,
             draining: None,
-            dropped_through: None,
+            dropped: None,
             offered_through: start.offset(),
             delivered_through: start,
             taken_events: 0,
@@ -217,18 +226,27 @@ impl Queue {
         self.held = false;
         self.waiting.remove_entries_of(after);
         if after.epoch() == self.epoch {
-            self.begin_after(after);
+            self.mode = Mode::behind(after.offset(), GapReason::Trimmed);
         }
+    }
+
+    /// Notes that the client takes a backfilled event, before anything in the queue.
+    pub(crate) fn note_backfilled(&mut self, id: EventId) {
+        self.delivered_through = id;
     }
 
     /// Starts with everything in history after so many trims. It reports no gap for events that were
     /// trimmed before: they were never promised.
     pub(crate) fn begin_with_history(&mut self, promised_from: u64) {
-        let (after, gap_told_through) = (0, self.offered_through);
-        let (reason, in_order) = (GapReason::Trimmed, false);
-        let at = CatchingUp { after, gap_told_through, promised_from, reason, in_order };
-        self.mode = Mode::Behind(at);
-        self.delivered_through = self.id(after);
+        self.mode = Mode::Behind(CatchingUp {
+            after: 0,
+            gap_told_through: self.offered_through,
+            promised_from,
+            promise_told_through: 0,
+            reason: GapReason::Trimmed,
+            in_order: false,
+        });
+        self.delivered_through = self.id(0);
     }
 
     /// Starts after an event that this node has not received yet.
@@ -268,7 +286,10 @@ impl Queue {
         if let Some(through) = shared_through.filter(|through| !self.held && at <= *through) {
             match &mut self.mode {
                 // The offsets after that are given again, to events that no gap has reported.
-                Mode::Behind(at) => at.gap_told_through = at.gap_told_through.min(through),
+                Mode::Behind(at) => {
+                    at.gap_told_through = at.gap_told_through.min(through);
+                    at.promise_told_through = at.promise_told_through.min(through);
+                }
                 Mode::Live => self.mode = Mode::behind(at, GapReason::Trimmed),
             }
             self.wake();
@@ -306,10 +327,11 @@ impl Queue {
         let Mode::Behind(mut at) = self.mode else { return CaughtUp::default() };
         at.in_order = missed.in_order;
         let lost = missed.lost_through.filter(|lost| *lost > at.gap_told_through);
-        if let Some(lost) = lost.max(missed.broken_promise) {
+        let broken = missed.broken_promise.filter(|broken| *broken > at.promise_told_through);
+        if let Some(lost) = lost.max(broken) {
             self.push_gap(Gap::new(Some(self.id(at.after)), self.id(lost), at.reason));
             at.gap_told_through = at.gap_told_through.max(lost);
-            at.promised_from = at.promised_from.max(missed.trims);
+            at.promise_told_through = at.promise_told_through.max(lost);
         }
         let (mut fits, mut caught_up) = (true, CaughtUp::default());
         for entry in &missed.entries {
@@ -401,10 +423,9 @@ impl Queue {
     /// Drops the oldest queued event. Returns `false` if there is none.
     pub(crate) fn drop_oldest(&mut self) -> bool {
         let oldest = self.waiting.remove_oldest_entry();
-        if let Some(entry) = &oldest {
-            self.dropped_through = Some(entry.id);
-        }
-        oldest.is_some()
+        let Some((entry, gaps_before)) = oldest else { return false };
+        self.dropped = Some(Dropped { through: entry.id, gaps_before });
+        true
     }
 
     /// Wakes the subscriber, if it is waiting.

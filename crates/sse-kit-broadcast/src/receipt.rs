@@ -11,8 +11,8 @@ pub struct Receipt {
     pub id: EventId,
     /// The reach of the event: all nodes, or this node.
     pub reach: Reach,
-    /// The number of connections on this node that receive the event. If the log delivers it later,
-    /// the number of subscribers at the time of the append. 0 for a repeated publish.
+    /// The number of connections on this node that receive the event. If the log delivers it at another
+    /// time, the number of its subscribers when the log confirmed it. 0 for a repeated publish.
     pub receivers: usize,
     /// `true` if an earlier publish with the same idempotency key was accepted with this id;
     /// nothing was published now.

@@ -37,8 +37,6 @@ pub(crate) struct Missed {
     pub(crate) lost_through: Option<u64>,
     /// The newest offset that was trimmed although the stream was promised all of history.
     pub(crate) broken_promise: Option<u64>,
-    /// The number of trims so far, for a stream that was promised all of history.
-    pub(crate) trims: u64,
     /// `true` if further pages are read in log order.
     pub(crate) in_order: bool,
 }
@@ -109,11 +107,12 @@ impl<'a> Replay<'a> {
 
     /// Notes in a page after `after` what was trimmed after the trim `promised_from`.
     pub(crate) fn note_broken_promise(self, missed: &mut Missed, after: u64, promised_from: u64) {
-        missed.trims = self.history.trims();
-        if missed.trims <= promised_from {
+        if self.history.trims() <= promised_from {
             return;
         }
-        missed.broken_promise = match self.source() {
+        let forgets = self.wants_forgotten() && self.topics.forgotten_since(promised_from);
+        let forgotten = forgets.then(|| self.topics.forgotten_through());
+        let broken = match self.source() {
             Source::Topics(states) => {
                 let trimmed = states.iter().filter(|state| state.trimmed_since(promised_from));
                 let through = trimmed.map(|state| self.topics.trimmed_through(state));
@@ -130,6 +129,7 @@ impl<'a> Replay<'a> {
                 page.filter(is_lost).map(|place| place.offset).max()
             }
         };
+        missed.broken_promise = broken.max(forgotten.filter(|through| *through > after));
     }
 
     /// Returns the next part of history after `after` that can be read without the lock.

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::HashSet;
+use std::mem;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
@@ -9,11 +10,13 @@ use std::time::SystemTime;
 use parking_lot::Mutex;
 use sse_kit_event::control::{Gap, GapReason};
 use sse_kit_event::{ConnectionId, EventId, LastEventId, RandomError, Topics};
+use tokio::time::Instant;
 
 use crate::backfill::{Backfill, BackfillRequest};
 use crate::client_key::ClientKey;
 use crate::connection::{Connection, Metadata};
 use crate::lifecycle::Lifecycle;
+use crate::lineage::Lineage;
 use crate::node::Node;
 use crate::opening::{Opening, Wanted};
 use crate::pending_subscription::{MissingRange, PendingSubscription};
@@ -171,28 +174,35 @@ impl SubscriptionBuilder {
         Ok(self.begin(false)?.subscription)
     }
 
-    fn begin(self, may_backfill: bool) -> Result<PendingSubscription, SubscribeError> {
-        let Self { node, backfill, topics, id, metadata, resume, start, policy, limits, client } =
-            self;
+    fn begin(mut self, may_backfill: bool) -> Result<PendingSubscription, SubscribeError> {
+        let joined = self.join_node(may_backfill)?;
+        Ok(self.pending(joined))
+    }
+
+    /// Makes the connection and has it join, under the lock of the hub's state.
+    fn join_node(&mut self, may_backfill: bool) -> Result<Joined, SubscribeError> {
+        let node = &self.node;
         if node.lifecycle.as_ref().is_some_and(Lifecycle::is_overloaded) {
             node.counters.refused.add(1);
             return Err(SubscribeError::HooksLag);
         }
-        let id = id.map_or_else(ConnectionId::random, Ok).map_err(SubscribeError::Random)?;
+        let id = self.id.take().map_or_else(ConnectionId::random, Ok);
+        let id = id.map_err(SubscribeError::Random)?;
 
         let mut state = node.state.lock();
         if state.draining {
             return Err(SubscribeError::Closed);
         }
-        if !state.interests.have_room_for(topics.patterns()) {
+        if !state.interests.have_room_for(self.topics.patterns()) {
             node.counters.refused.add(1);
             return Err(SubscribeError::TooManyPatterns);
         }
         let now_at = state.position;
-        let resume = resume.map(|last| state.translate_last(last));
-        let begin = Begin::at(now_at, resume.as_ref(), start, node.shares_log);
-        let lacks = begin.after().filter(|after| may_backfill && state.may_lack(&topics, *after));
-        let mut queue = Queue::new(now_at, limits, policy);
+        let resume = self.resume.take().map(|last| state.translate_last(last));
+        let begin = Begin::at(now_at, resume.as_ref(), self.start, node.shares_log);
+        let after = begin.after().filter(|_| may_backfill);
+        let lacks = after.filter(|after| state.may_lack(&self.topics, *after));
+        let mut queue = Queue::new(now_at, self.limits, self.policy);
         let opened = queue.last_activity();
         match lacks {
             Some(after) => queue.hold(after),
@@ -203,8 +213,8 @@ impl SubscriptionBuilder {
         let connection = Arc::new(Connection {
             id,
             number,
-            topics,
-            metadata,
+            topics: mem::take(&mut self.topics),
+            metadata: mem::take(&mut self.metadata),
             connected_at: SystemTime::now(),
             shard: node.next_shard(),
             places: OnceLock::new(),
@@ -219,7 +229,14 @@ impl SubscriptionBuilder {
         let step = state.catch_up(&connection);
         drop(state);
         node.finish_catching_up(&connection, step);
+        Ok(Joined { connection, begin, now_at, resume, lineage, opened, lacks })
+    }
 
+    /// Makes the receiving end of a connection that has joined.
+    fn pending(self, joined: Joined) -> PendingSubscription {
+        let Self { node, backfill, start, policy, limits, client, .. } = self;
+        let Joined { connection, begin, now_at, resume, lineage, opened, lacks } = joined;
+        let number = connection.number;
         let resumes = matches!(begin, Begin::After(_) | Begin::Ahead(_));
         node.counters.resumed.add(u64::from(resumes));
         let span = StreamSpan::begin(&connection, resume.as_ref(), resumes);
@@ -238,8 +255,22 @@ impl SubscriptionBuilder {
             client: client.unwrap_or_else(|| ClientKey::of_connection(number)),
             request: BackfillRequest { policy, limits },
         });
-        Ok(PendingSubscription { subscription, backfill, lacks })
+        PendingSubscription { subscription, backfill, lacks }
     }
+}
+
+/// A connection that has joined, and the place at which it did.
+struct Joined {
+    connection: Arc<Connection>,
+    begin: Begin,
+    /// The position of the node.
+    now_at: EventId,
+    /// The last event id of the client, in the current epoch.
+    resume: Option<LastEventId>,
+    lineage: Lineage,
+    opened: Instant,
+    /// The event after which history may lack some, if the log is to be read for them.
+    lacks: Option<EventId>,
 }
 
 /// The starting point of a subscription, relative to the position of the node.

@@ -104,6 +104,10 @@ impl Subscription {
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
         match self.opening.next(&self.node, &self.connection) {
             Next::Entry(entry) => return self.ready(Delivery::Entry(entry)),
+            Next::Backfilled(entry) => {
+                self.connection.queue.lock().note_backfilled(entry.id());
+                return self.ready(Delivery::Entry(entry));
+            }
             Next::Searching => return wait_a_moment(cx),
             Next::Nothing => {}
         }

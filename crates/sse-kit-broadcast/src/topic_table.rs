@@ -60,6 +60,8 @@ pub(crate) struct TopicTable {
     next_idle: u64,
     /// The newest trimmed offset of all forgotten topics.
     forgotten_through: u64,
+    /// The number of the newest trim of all forgotten topics.
+    forgotten_trim: u64,
     /// The offset through which events of any topic may be lost.
     lost_through: u64,
 }
@@ -77,6 +79,7 @@ impl TopicTable {
             idle: BTreeMap::new(),
             next_idle: 0,
             forgotten_through: 0,
+            forgotten_trim: 0,
             lost_through: begins_after,
         }
     }
@@ -200,6 +203,7 @@ impl TopicTable {
             self.in_order.remove(topic);
         }
         self.forgotten_through = self.forgotten_through.max(state.trimmed_through);
+        self.forgotten_trim = self.forgotten_trim.max(state.last_trim);
     }
 
     /// Returns the newest offset of this topic that may be lost.
@@ -210,6 +214,11 @@ impl TopicTable {
     /// Returns the newest offset that may be lost on topics that are not in the table.
     pub(crate) fn forgotten_through(&self) -> u64 {
         self.forgotten_through.max(self.lost_through)
+    }
+
+    /// Returns `true` if a topic that is not in the table has dropped entries after the trim with this number.
+    pub(crate) fn forgotten_since(&self, trim: u64) -> bool {
+        self.forgotten_trim > trim
     }
 
     /// Returns an upper bound for the newest offset of a record on a topic, in the table or not.

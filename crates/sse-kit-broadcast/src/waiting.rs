@@ -31,6 +31,8 @@ struct Places {
     /// The number of the first item.
     first: u64,
     holes: usize,
+    /// The number of items that are gaps.
+    gaps: usize,
     /// The number before which no item is an entry.
     entries_from: u64,
     /// The number of the newest entry of each subject, if entries are conflated.
@@ -129,11 +131,16 @@ impl Waiting {
         older.is_some_and(|number| self.take_out(number).is_some())
     }
 
-    /// Removes the oldest entry at any place, for a queue that drops the oldest.
-    pub(crate) fn remove_oldest_entry(&mut self) -> Option<Arc<Entry>> {
-        let number = self.places.as_mut()?.find_oldest_entry(&self.items)?;
+    /// Removes the oldest entry at any place, for a queue that drops the oldest. Returns it with the number
+    /// of gaps before it.
+    pub(crate) fn remove_oldest_entry(&mut self) -> Option<(Arc<Entry>, usize)> {
+        let places = self.places.as_mut()?;
+        let number = places.find_oldest_entry(&self.items)?;
+        let at = if places.gaps == 0 { 0 } else { places.index(number)? };
+        let before = self.items.range(..at);
+        let gaps = before.filter(|item| matches!(item, Some(Item::Gap(_)))).count();
         match self.take_out(number)? {
-            Item::Entry(entry) => Some(entry),
+            Item::Entry(entry) => Some((entry, gaps)),
             Item::Direct(_) | Item::Gap(_) | Item::Heartbeat => None,
         }
     }
@@ -184,6 +191,7 @@ impl Places {
     /// Records an item that is appended after `behind` others.
     #[cold]
     fn pushed(&mut self, item: &Item, behind: usize) {
+        self.gaps += usize::from(matches!(item, Item::Gap(_)));
         if let (Some(newest), Item::Entry(entry)) = (&mut self.newest, item)
             && let Some(subject) = subject(entry)
         {
@@ -194,6 +202,7 @@ impl Places {
     /// Forgets the first item, which has left the queue, and the holes after it.
     #[cold]
     fn popped(&mut self, item: &Item, rest: &mut VecDeque<Option<Item>>) {
+        self.gaps -= usize::from(matches!(item, Item::Gap(_)));
         if let (Some(newest), Item::Entry(entry)) = (&mut self.newest, item)
             && let Some(subject) = subject(entry)
             && newest.get(&subject) == Some(&self.first)

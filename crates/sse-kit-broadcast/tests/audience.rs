@@ -137,3 +137,23 @@ async fn an_event_for_several_topics_is_kept_until_each_has_trimmed_it() -> Test
     assert_eq!(received(&mut resume("a").open()?).await.len(), 3, "a gap, and two events");
     Ok(())
 }
+
+/// The second topic of an event drops one of its own for it, so that the size of all is within its limit.
+#[tokio::test]
+async fn an_event_for_several_topics_drops_no_more_than_it_must() -> TestResult {
+    let publish_all = async |hub: &Hub| -> TestResult {
+        let large = "x".repeat(100);
+        hub.publish(&topic("quiet"), Event::new("x")).await?;
+        hub.publish(&topic("b"), Event::new(large)).await?;
+        hub.publish(audience(&["a", "b"]), Event::new("x")).await?;
+        Ok(())
+    };
+    let unlimited = Hub::builder().history(1).build()?;
+    publish_all(&unlimited).await?;
+    let bytes = unlimited.stats().history_bytes;
+    let hub = Hub::builder().history(1).history_bytes(bytes).build()?;
+    publish_all(&hub).await?;
+    assert_eq!(hub.history(&topic("quiet"), 1).len(), 1);
+    assert_eq!(hub.stats().history_bytes, bytes);
+    Ok(())
+}

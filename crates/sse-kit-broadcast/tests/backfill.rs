@@ -10,8 +10,8 @@ use futures_util::future::join_all;
 use parking_lot::Mutex;
 use receiving::{Received, data, received, settle};
 use sse_kit_broadcast::{
-    Append, AppendError, Appended, BoxFuture, Goodbye, Hub, Inlet, Log, LogPage, ReadError, Record,
-    SlowConsumer, SubscribeError, Subscription, SubscriptionBuilder,
+    Append, AppendError, Appended, BoxFuture, Delivery, Goodbye, Hub, Inlet, Log, LogPage,
+    ReadError, Record, SlowConsumer, SubscribeError, Subscription, SubscriptionBuilder,
 };
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{ConnectionId, Epoch, Event, EventId, EventKey, LastEventId, Topic};
@@ -174,6 +174,40 @@ async fn no_more_is_read_than_history_lacks() -> TestResult {
     let mut subscription = old(&hub).queue(1000).backfill().await?;
     assert_eq!(received(&mut subscription).await, all(2..=510));
     assert_eq!(log.reads(), 1);
+    Ok(())
+}
+
+/// The client knows that event: a page would load more again than it lacks.
+#[tokio::test(start_paused = true)]
+async fn a_gap_after_a_backfill_begins_after_the_last_event_of_that() -> TestResult {
+    for page in [None, Some(3)] {
+        let log = Kept::new();
+        log.state.lock().page = page;
+        log.answers.add_permits(9);
+        let hub = Hub::builder().log(log.clone()).history(7).build()?;
+        log.deliver(1..=10);
+        let subscribe = old(&hub).slow_consumer(SlowConsumer::DropOldest).queue(7);
+        let mut subscription = subscribe.backfill().await?;
+        assert_eq!(received(&mut subscription).await, all(2..=10));
+        log.deliver(11..=20);
+        settle().await;
+        let mut expected = vec![Received::Gap(Some(10), 13, GapReason::Dropped)];
+        expected.extend(all(14..=20));
+        assert_eq!(received(&mut subscription).await, expected);
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_after_a_backfill_says_nothing_that_the_client_knows() -> TestResult {
+    let log = Kept::new();
+    log.answers.add_permits(9);
+    let hub = Hub::builder().log(log.clone()).history(1).build()?;
+    log.deliver(1..=10);
+    let mut subscription = old(&hub).backfill().await?;
+    assert_eq!(received(&mut subscription).await, all(2..=10));
+    let beat = in_time("a heartbeat", subscription.recv()).await;
+    assert!(matches!(beat, Some(Delivery::Heartbeat { position: None })), "{beat:?}");
     Ok(())
 }
 

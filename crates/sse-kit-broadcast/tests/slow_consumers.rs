@@ -14,7 +14,7 @@ use patience::soon;
 use receiving::{Received, data, received, settle};
 use sse_kit_broadcast::{CloseReason, Delivery, Hub, SlowConsumer, Subscription};
 use sse_kit_event::control::{Gap, GapReason};
-use sse_kit_event::{Event, EventId, LastEventId, Topic};
+use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic};
 use sse_kit_test_support::TestResult;
 
 fn topic(text: &str) -> Topic {
@@ -214,6 +214,24 @@ async fn what_is_dropped_in_several_epochs_is_in_a_gap_of_each() -> TestResult {
     let ends = gap(id(3, 23), id(4, 0), over);
     let new = [gap(id(4, 0), id(4, 1), dropped), Ok(id(4, 2)), Ok(id(4, 3))];
     assert_eq!(taken(&mut garbled).await, [vec![first, ends], new.to_vec()].concat());
+    Ok(())
+}
+
+/// History has the id that an event was published with, which may be of a still older epoch.
+#[tokio::test(start_paused = true)]
+async fn what_was_dropped_of_an_epoch_before_the_last_is_told_before_its_end() -> TestResult {
+    let log = DrivenLog::at(id(1, 10));
+    let hub = Hub::builder().log(log.clone()).heartbeat(None).build()?;
+    log.with(|inlet| inlet.deliver(id(1, 11), record(topic("t"), "11")))?;
+    log.with(|inlet| inlet.begin_epoch_after(Epoch::new(2), 11))?;
+    let subscribe = hub.subscribe(topic("t")).slow_consumer(SlowConsumer::DropOldest).queue(1);
+    let mut tab = subscribe.resume(LastEventId::Known(id(2, 10))).open()?;
+    log.with(|inlet| inlet.begin_epoch(id(3, 0)))?;
+    log.with(|inlet| inlet.deliver(id(3, 1), record(topic("t"), "1")))?;
+    settle().await;
+    let dropped = Received::Gap(Some(10), 11, GapReason::Dropped);
+    let ends = Received::Gap(Some(11), 0, GapReason::UnknownEpoch);
+    assert_eq!(received(&mut tab).await, [dropped, ends, data("1")]);
     Ok(())
 }
 

@@ -2,11 +2,14 @@
 
 mod receiving;
 
+use std::time::Duration;
+
 use receiving::{Received, data, received, settle};
-use sse_kit_broadcast::{Hub, SlowConsumer, Start, Subscription};
+use sse_kit_broadcast::{Delivery, Hub, SlowConsumer, Start, Subscription};
 use sse_kit_event::control::GapReason;
 use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic, Topics};
 use sse_kit_test_support::TestResult;
+use tokio::time::sleep;
 
 fn topic(text: &str) -> Topic {
     text.parse().expect("a topic")
@@ -207,5 +210,74 @@ async fn what_history_drops_while_a_slow_stream_reads_it_is_a_gap() -> TestResul
         let rest = [vec![gap], datas(["4", "kept", "5", "6", "7"])].concat();
         assert_eq!(all(&mut begun).await, rest, "{others} other topics");
     }
+    Ok(())
+}
+
+/// Each of them is lost, even if the stream reads that far in another page.
+#[tokio::test(start_paused = true)]
+async fn each_event_that_history_drops_meanwhile_is_in_a_gap() -> TestResult {
+    for others in [20, 600] {
+        let hub = Hub::builder().history(1).heartbeat(None).build()?;
+        for n in 0..others {
+            hub.publish(&topic(&format!("t:{n}")), Event::new(n.to_string())).await?;
+        }
+        let start = hub.cursor().offset() - others;
+        let mut begun = hub.subscribe(topics(&["**"])).queue(1).start(Start::All).open()?;
+        for n in [others / 2, others - 2] {
+            hub.publish(&topic(&format!("t:{n}")), Event::new("new")).await?;
+        }
+        let mut lost: Vec<_> = (0..others).collect();
+        for received in all(&mut begun).await {
+            match received {
+                Received::Gap(from, to, GapReason::Trimmed) => {
+                    let from = from.ok_or("a beginning")?;
+                    lost.retain(|n| !(from + 1..=to).contains(&(start + n + 1)));
+                }
+                Received::Data(text) => lost.retain(|n| n.to_string() != text),
+                other => panic!("unexpected: {other:?}"),
+            }
+        }
+        assert_eq!(lost, [], "of {others}");
+    }
+    Ok(())
+}
+
+/// The page has loaded again what there was at the first gap.
+#[tokio::test(start_paused = true)]
+async fn a_gap_that_another_one_has_told_of_is_not_told_again() -> TestResult {
+    let hub = Hub::builder().history(1).heartbeat(None).build()?;
+    let publish = async |name, text: &str| hub.publish(&topic(name), Event::new(text)).await;
+    for (name, text) in [("a", "1"), ("b", "2"), ("c", "3"), ("d", "4")] {
+        publish(name, text).await?;
+    }
+    let mut begun = hub.subscribe(topics(&["*"])).queue(1).start(Start::All).open()?;
+    publish("d", "new d").await?;
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        told.push(begun.recv().await.ok_or("it is open")?);
+    }
+    assert!(matches!(&told[1], Delivery::Gap(gap) if gap.to.offset() == 4), "{told:?}");
+    publish("c", "new c").await?;
+    assert_eq!(all(&mut begun).await, datas(["new d", "new c"]));
+    Ok(())
+}
+
+/// The hub remembers so many topics without events, and no more.
+#[tokio::test(start_paused = true)]
+async fn an_event_whose_topic_is_forgotten_meanwhile_is_in_a_gap() -> TestResult {
+    let (promised, others) = (topics(&["t:*"]), topics(&["other:*"]));
+    let builder = Hub::builder().history_age_for(promised.clone(), Duration::from_secs(1));
+    let hub = builder.history_for(others, 0).heartbeat(None).build()?;
+    for n in 0..10 {
+        hub.publish(&topic(&format!("t:{n}")), Event::new(n.to_string())).await?;
+    }
+    let last = hub.cursor().offset();
+    let mut begun = hub.subscribe(promised).queue(1).start(Start::All).open()?;
+    sleep(Duration::from_secs(3)).await;
+    for n in 0..16_384 {
+        hub.publish(&topic(&format!("other:{n}")), Event::new("x")).await?;
+    }
+    let gap = Received::Gap(Some(last - 9), last, GapReason::Trimmed);
+    assert_eq!(all(&mut begun).await, [data("0"), gap]);
     Ok(())
 }

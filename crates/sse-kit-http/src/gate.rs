@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use sse_kit_broadcast::{ConnectionId, Goodbye, Hub, SubscribeError, SubscriptionBuilder};
+use sse_kit_broadcast::{
+    ConnectionId, Goodbye, Hub, PendingSubscription, SubscribeError, SubscriptionBuilder,
+};
 use sse_kit_event::Topics;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -195,40 +197,13 @@ impl<A: Authorizer> Gate<A> {
         let principal = Arc::new(principal);
         let asking = self.shared.register(&principal, &topics);
         self.shared.keep_renewing();
-        let (began, timeout) = (Instant::now(), self.shared.settings.lock().open_timeout);
-        for _ in 0..MAX_REVOCATIONS {
-            let asked = self.shared.ask(&principal, &topics, access);
-            let left = timeout.saturating_sub(began.elapsed());
-            let Ok(grant) = tokio::time::timeout(left, asked).await else {
-                tracing::error!(?timeout, "an authorizer gave no answer; the stream is not opened");
-                return Err(GateOpenError::NoAnswer);
-            };
-            let grant = grant?;
-            let (registration, joined) = {
-                let mut admitted = self.shared.admitted.lock();
-                let Some(pending) = admitted.pending.get_mut(&asking.number) else { break };
-                if std::mem::take(&mut pending.revoked) {
-                    // The authorizer may have answered before it knew of the revocation.
-                    continue;
-                }
-                let mut lease = Lease::new(grant);
-                if pending.renewed {
-                    (lease.due, lease.changed) = (Some(Instant::now()), true);
-                }
-                let joined = subscribe.join()?;
-                let id = joined.connection().id().clone();
-                let lease = Mutex::new(lease);
-                let stream = Arc::new(Stream { principal, topics, access, lease });
-                admitted.streams.insert(id.clone(), Arc::clone(&stream));
-                (Registration { id, stream, shared: Arc::clone(&self.shared) }, joined)
-            };
-            let subscription = joined.backfill().await?;
-            if !registration.is_admitted() {
-                break;
-            }
-            return Ok(SseResponse::new(subscription).keep(registration));
+        let admitting = self.shared.admit(&asking, (principal, topics, access), subscribe);
+        let (registration, joined) = admitting.await?;
+        let subscription = joined.backfill().await?;
+        if !registration.is_admitted() {
+            return Err(GateOpenError::Denied);
         }
-        Err(GateOpenError::Denied)
+        Ok(SseResponse::new(subscription).keep(registration))
     }
 
     /// Ends the streams for which `affected` returns `true`, immediately and for good. Returns
@@ -289,6 +264,42 @@ impl<A: Authorizer> Shared<A> {
         let pending = Pending { principal, topics, revoked: false, renewed: false };
         admitted.pending.insert(number, pending);
         Asking { number, shared: Arc::clone(self) }
+    }
+
+    /// Asks until the authorizer has granted access without a revocation meanwhile, and has the stream
+    /// join at that moment.
+    async fn admit(
+        self: &Arc<Self>,
+        asking: &Asking<A>,
+        (principal, topics, access): (Arc<A::Principal>, Topics, Access),
+        subscribe: SubscriptionBuilder,
+    ) -> Result<(Registration<A>, PendingSubscription), GateOpenError> {
+        let (began, timeout) = (Instant::now(), self.settings.lock().open_timeout);
+        for _ in 0..MAX_REVOCATIONS {
+            let asked = self.ask(&principal, &topics, access);
+            let left = timeout.saturating_sub(began.elapsed());
+            let Ok(grant) = tokio::time::timeout(left, asked).await else {
+                tracing::error!(?timeout, "an authorizer gave no answer; the stream is not opened");
+                return Err(GateOpenError::NoAnswer);
+            };
+            let mut lease = Lease::new(grant?);
+            let mut admitted = self.admitted.lock();
+            let Some(pending) = admitted.pending.get_mut(&asking.number) else { break };
+            if std::mem::take(&mut pending.revoked) {
+                // The authorizer may have answered before it knew of the revocation.
+                continue;
+            }
+            if pending.renewed {
+                (lease.due, lease.changed) = (Some(Instant::now()), true);
+            }
+            let joined = subscribe.join()?;
+            let id = joined.connection().id().clone();
+            let lease = Mutex::new(lease);
+            let stream = Arc::new(Stream { principal, topics, access, lease });
+            admitted.streams.insert(id.clone(), Arc::clone(&stream));
+            return Ok((Registration { id, stream, shared: Arc::clone(self) }, joined));
+        }
+        Err(GateOpenError::Denied)
     }
 
     /// Asks for each topic and pattern in turn; returns the first denial.

@@ -5,7 +5,7 @@ use std::task::Waker;
 use sse_kit_event::EventId;
 use sse_kit_event::control::{Gap, GapReason};
 
-use super::Queue;
+use super::{Dropped, Queue};
 use crate::delivery::Delivery;
 use crate::offer::Taken;
 use crate::waiting::Item;
@@ -13,12 +13,12 @@ use crate::waiting::Item;
 impl Queue {
     /// Returns the next delivery, or why there is none; stores `waker` if nothing is waiting.
     pub(crate) fn take(&mut self, waker: &Waker) -> Taken {
-        if let Some(through) = self.dropped_through
-            && !self.is_gap_before(through)
+        if let Some(dropped) = self.dropped
+            && !self.is_gap_before(dropped)
         {
-            self.dropped_through = None;
+            self.dropped = None;
             let from = Some(self.delivered_through);
-            let gap = Gap::new(from, through, GapReason::Dropped);
+            let gap = Gap::new(from, dropped.through, GapReason::Dropped);
             return Taken::Delivery(Delivery::Gap(gap));
         }
         if let Some(item) = self.waiting.pop() {
@@ -64,29 +64,32 @@ impl Queue {
     /// Continues after a gap whose end the client knows by its id. If the events before the end of an
     /// epoch were dropped, the gap reports these too.
     fn taken_gap(&mut self, gap: Gap) -> Gap {
+        if let Some(dropped) = &mut self.dropped {
+            dropped.gaps_before = dropped.gaps_before.saturating_sub(1);
+        }
         if gap.reason != GapReason::UnknownEpoch {
             return gap;
         }
         let before = std::mem::replace(&mut self.delivered_through, gap.to);
-        let drops = self.dropped_through.is_some() && before.epoch() != gap.to.epoch();
+        let drops = self.dropped.is_some() && before.epoch() != gap.to.epoch();
         if drops { Gap::new(Some(before), gap.to, gap.reason) } else { gap }
     }
 
     /// Returns `true` if a gap that ends before this dropped event comes next, or after direct
     /// messages.
-    fn is_gap_before(&self, dropped: EventId) -> bool {
+    fn is_gap_before(&self, dropped: Dropped) -> bool {
         let Some(gap) = self.waiting.leading_gap() else { return false };
-        if gap.to.epoch() == dropped.epoch() {
-            return gap.to.offset() <= dropped.offset();
+        if gap.to.epoch() == dropped.through.epoch() {
+            return gap.to.offset() <= dropped.through.offset();
         }
-        // The gap of an epoch that ended after the event begins in the event's epoch.
-        gap.from.is_none_or(|from| from.epoch() != dropped.epoch())
+        // Ids of two epochs do not compare: an event of history has the id of the epoch in which it was
+        // published, which may be older than the one that the gap ends.
+        dropped.gaps_before > 0
     }
 
     /// Returns the position through which everything was taken; `None` if more is there to take.
     pub(crate) fn taken_through(&self) -> Option<EventId> {
-        let has_all =
-            self.waiting.is_empty() && !self.is_behind() && self.dropped_through.is_none();
+        let has_all = self.waiting.is_empty() && !self.is_behind() && self.dropped.is_none();
         has_all.then(|| self.id(self.offered_through))
     }
 

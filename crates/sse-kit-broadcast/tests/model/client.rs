@@ -1,28 +1,25 @@
-//! One subscriber, and the rules that its sequence must obey.
+//! One subscriber, and what the model says is due to it. The rules for what it takes are in `taking.rs`.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::fmt;
-use std::ops::Deref;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use sse_kit_broadcast::{CloseReason, Delivery, Entry, Goodbye, SlowConsumer, Subscription};
-use sse_kit_event::control::Gap;
-use sse_kit_event::{EventId, EventKey, Topics};
+use sse_kit_broadcast::{ConnectionSet, Goodbye, SlowConsumer};
+use sse_kit_event::control::{Gap, GapReason};
+use sse_kit_event::{Audience, EventId, Topics};
 
-use crate::chronicle::{Chronicle, Written};
+use crate::chronicle::{Chronicle, Written, id_of};
+use crate::circumstances::Circumstances;
 use crate::epochs::Epochs;
 use crate::gaps::Told;
+use crate::stream::{Stream, Waiting};
 
 pub(crate) type Checked<T = ()> = Result<T, TestCaseError>;
 
 #[derive(Debug)]
 pub(crate) struct Client {
-    pub(crate) subscription: Stream,
+    pub(crate) stream: Stream,
     /// Tells connections apart that have the same id.
     pub(crate) serial: u64,
     /// The number of a client that has an id of its own.
@@ -30,21 +27,21 @@ pub(crate) struct Client {
     pub(crate) topics: Topics,
     pub(crate) policy: SlowConsumer,
     pub(crate) queue: usize,
-    pub(crate) queue_bytes: usize,
+    queue_bytes: usize,
     /// It is no longer among the connections.
     pub(crate) gone: bool,
     /// The events for it that were published, and neither delivered nor seen to be lost.
     pub(crate) due: VecDeque<u64>,
     /// The events that may be delivered too: those of an epoch that has ended, and of a start within history.
-    welcome: BTreeSet<u64>,
-    directs: VecDeque<Bytes>,
+    pub(crate) welcome: BTreeSet<u64>,
+    pub(crate) directs: VecDeque<Bytes>,
     /// The number of the newest event that it saw, or of the one it resumed from.
     pub(crate) last: u64,
     /// The id that it would resume from.
     pub(crate) seen: EventId,
     /// The position after which gaps begin. The events of a start within history are before it.
     pub(crate) known: EventId,
-    /// The gap that must be told before the first event.
+    /// The gap that must be told before the next event.
     pub(crate) gap_first: Option<Gap>,
     pub(crate) told: Vec<Told>,
     /// The newest epoch of which it was told.
@@ -57,8 +54,9 @@ pub(crate) struct Client {
     /// More waited for it than its queue can hold, since it was last up to date.
     pub(crate) overflowed: bool,
     pub(crate) lags_seen: u64,
-    waiting: Option<Arc<Flag>>,
-    goodbye: Option<Goodbye>,
+    /// Its last poll, if that found nothing.
+    pub(crate) waiting: Option<Waiting>,
+    pub(crate) goodbye: Option<Goodbye>,
     /// The goodbye to this client alone.
     pub(crate) last_word: Option<Goodbye>,
     pub(crate) entries_taken: u64,
@@ -69,6 +67,7 @@ pub(crate) struct Client {
 #[derive(Clone, Debug)]
 pub(crate) enum Begins {
     Now,
+    /// After this id, which may be after the position of the hub.
     After(EventId),
     WithGap(Gap),
     /// With all that history has.
@@ -77,55 +76,17 @@ pub(crate) enum Begins {
     WithSome,
 }
 
-/// A subscription that a failure does not print the whole hub of.
-pub(crate) struct Stream(Subscription);
-
-impl fmt::Debug for Stream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.connection().stats().fmt(f)
-    }
-}
-
-impl Deref for Stream {
-    type Target = Subscription;
-
-    fn deref(&self) -> &Subscription {
-        &self.0
-    }
-}
-
-#[derive(Debug, Default)]
-struct Flag(AtomicBool);
-
-impl Wake for Flag {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// The state of the world when a client takes something.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Circumstances<'a> {
-    pub(crate) chronicle: &'a Chronicle,
-    /// The fan-out tasks have nothing left to do.
-    pub(crate) settled: bool,
-    pub(crate) fan_out_lags: u64,
-    pub(crate) heartbeats: bool,
-    pub(crate) goodbye: Option<Goodbye>,
-}
-
 impl Client {
     /// A client that has just joined.
     pub(crate) fn new(
-        subscription: Subscription,
+        stream: Stream,
         number: Option<usize>,
         (policy, queue, queue_bytes): (SlowConsumer, usize, usize),
         begins: Begins,
         world: &Circumstances<'_>,
     ) -> Self {
-        let topics = subscription.connection().topics().clone();
-        let serial =
-            subscription.connection().metadata::<u64>().copied().expect("we gave it a number");
+        let topics = stream.connection().topics().clone();
+        let serial = stream.connection().metadata::<u64>().copied().expect("we gave it a number");
         let epochs = &world.chronicle.epochs;
         let position = world.chronicle.position();
         let now_at = epochs.id(position);
@@ -140,7 +101,7 @@ impl Client {
             Begins::Now | Begins::WithGap(_) => position,
         };
         let mut client = Self {
-            subscription: Stream(subscription),
+            stream,
             serial,
             number,
             topics,
@@ -179,7 +140,7 @@ impl Client {
             else {
                 continue;
             };
-            let in_history = !written.trimmed && self.wants(written);
+            let in_history = written.is_in_history_of(&self.topics) && self.wants(written);
             match self.begins {
                 Begins::WithSome if in_history => _ = self.welcome.insert(number),
                 Begins::WithHistory if in_history => self.published(number, chronicle),
@@ -199,10 +160,14 @@ impl Client {
         let told_of = if self.is_beyond() { epochs.began_at(self.owed_epoch) } else { None };
         let is_at = epochs.number(told_of.unwrap_or(self.known)).unwrap_or(0);
         // A stream that has ended is only given what its queue holds.
-        let goes_on = self.subscription.ending().is_none();
-        if goes_on && (!epochs.continues(begun) || is_at > shared_through) {
+        let goes_on = self.stream.ending().is_none();
+        let is_told = !epochs.continues(begun) || is_at > shared_through;
+        if goes_on && (is_told || self.stream.is_backfilling()) {
             self.owed_epoch = begun;
+            // What it claimed to have seen is not of this epoch.
+            self.last = self.last.min(epochs.before(begun));
         }
+        self.stream.hinder();
         let shared = self.due.partition_point(|number| *number <= shared_through);
         self.welcome.extend(self.due.drain(shared..));
         // What comes after that is something else.
@@ -213,30 +178,40 @@ impl Client {
         (self.resuming, self.overflowed) = (true, true);
     }
 
-    /// Returns `true` if it was promised all of history, and is told of each event dropped after it has begun.
-    pub(crate) fn was_promised_all(&self) -> bool {
-        matches!(self.begins, Begins::WithHistory)
+    /// The log says that all is delivered that existed when this client came. If it claims to have seen
+    /// more, it must be told that this never was.
+    pub(crate) fn log_caught_up(&mut self, chronicle: &Chronicle) {
+        let position = chronicle.position();
+        let goes_on = self.stream.ending().is_none() && !self.is_beyond();
+        if goes_on && self.last > position {
+            let now_at = chronicle.epochs.id(position);
+            let claimed = EventId::new(now_at.epoch(), self.known.offset());
+            self.gap_first = Some(Gap::new(Some(claimed), now_at, GapReason::Future));
+            (self.last, self.known) = (position, now_at);
+        }
     }
 
     /// Returns `true` if it has events that an epoch lacks of which it was not told.
-    fn is_beyond(&self) -> bool {
+    pub(crate) fn is_beyond(&self) -> bool {
         self.owed_epoch > self.epoch
     }
 
-    /// Returns `true` if it asked for this event.
-    pub(crate) fn covers(&self, written: &Written) -> bool {
-        written.address.as_ref().is_none_or(|topic| self.topics.cover(topic))
+    pub(crate) fn wants(&self, written: &Written) -> bool {
+        self.is_among(&written.audience, &written.except)
     }
 
-    pub(crate) fn wants(&self, written: &Written) -> bool {
-        let left_out = self.number.is_some_and(|number| written.except.contains(&number));
-        self.covers(written) && !left_out
+    /// Returns `true` if it is in an audience, and not left out.
+    pub(crate) fn is_among(&self, audience: &Audience, except: &ConnectionSet) -> bool {
+        let left_out = self.number.is_some_and(|number| except.contains(&id_of(number)));
+        self.topics.include(audience) && !left_out
     }
 
     /// It was there when this was published, or resumes from before.
-    pub(crate) fn published(&mut self, offset: u64, chronicle: &Chronicle) {
-        if chronicle.at(offset).is_some_and(|written| self.wants(written)) {
-            self.due.push_back(offset);
+    pub(crate) fn published(&mut self, number: u64, chronicle: &Chronicle) {
+        // One that is ahead claims to have seen it.
+        let is_new = number > self.last;
+        if is_new && chronicle.at(number).is_some_and(|written| self.wants(written)) {
+            self.due.push_back(number);
             self.overflowed |= self.is_full(chronicle, 0);
         }
     }
@@ -264,184 +239,17 @@ impl Client {
         waiting > self.queue || (bytes > self.queue_bytes && waiting > 1)
     }
 
-    /// Takes this many deliveries, or as many as there are.
-    pub(crate) fn take(&mut self, many: usize, world: &Circumstances<'_>) -> Checked {
-        for _ in 0..many {
-            // A task of its own each time: the newest is the one to be woken.
-            let flag = Arc::new(Flag::default());
-            let waker = Waker::from(Arc::clone(&flag));
-            let polled = self.subscription.0.poll_recv(&mut Context::from_waker(&waker));
-            if polled.is_ready()
-                && let Some(waiting) = self.waiting.take()
-            {
-                prop_assert!(waiting.0.load(Ordering::Relaxed), "nobody woke {self:#?}");
-            }
-            match polled {
-                // It gave up its turn, and goes on at once.
-                Poll::Pending if flag.0.load(Ordering::Relaxed) => {}
-                Poll::Pending => {
-                    self.waiting = Some(flag);
-                    return if world.settled { self.is_up_to_date(world) } else { Ok(()) };
-                }
-                Poll::Ready(Some(delivery)) => {
-                    self.takes(delivery, world)?;
-                    self.has_what_it_is_said_to_have(world.chronicle)?;
-                }
-                Poll::Ready(None) => return self.has_ended(world),
-            }
-        }
-        Ok(())
-    }
-
-    fn takes(&mut self, delivery: Delivery, world: &Circumstances<'_>) -> Checked {
-        prop_assert!(self.goodbye.is_none(), "{delivery:?} after the goodbye");
-        match delivery {
-            Delivery::Entry(entry) => self.takes_entry(&entry, world),
-            Delivery::Direct(frame) => {
-                prop_assert_eq!(Some(frame), self.directs.pop_front());
-                self.entries_taken += 1;
-                Ok(())
-            }
-            Delivery::Gap(gap) => self.takes_gap(&gap, world),
-            Delivery::Heartbeat { position } => self.takes_heartbeat(position, world),
-            Delivery::Goodbye(goodbye) => {
-                self.goodbye = Some(goodbye);
-                if self.subscription.ending() != Some(CloseReason::Shutdown) {
-                    prop_assert_eq!(Some(goodbye), self.last_word);
-                    return Ok(());
-                }
-                prop_assert_eq!(Some(goodbye), world.goodbye);
-                self.nothing_is_missing_at_shutdown(world.chronicle)
-            }
-            other => Err(TestCaseError::fail(format!("unexpected: {other:?}"))),
-        }
-    }
-
-    fn takes_entry(&mut self, entry: &Entry, world: &Circumstances<'_>) -> Checked {
-        let number = world.chronicle.epochs.number(entry.id()).unwrap_or(0);
-        prop_assert!(number > self.last, "{number} after {} at {self:#?}", self.last);
-        let written = world.chronicle.at(number);
-        prop_assert!(written.is_some(), "{entry:?} was never published");
-        let written = written.expect("checked");
-        prop_assert_eq!(entry.frame(), &written.frame);
-        prop_assert_eq!(entry.topic(), written.address.as_ref());
-        prop_assert_eq!(entry.key().map(EventKey::as_str), written.key);
-        let is_due = self.due.contains(&number);
-        prop_assert!(is_due || self.welcome.contains(&number), "{entry:?} is not for {self:#?}");
-        let begins = !is_due && written.lost.is_none(); // of a start within history
-        prop_assert!(
-            begins || written.lost.is_some() || !self.is_beyond(),
-            "{entry:?} before the gap of its epoch at {self:#?}"
-        );
-        prop_assert!(begins || self.gap_first.is_none(), "{entry:?} before the gap at {self:#?}");
-        self.is_after_what_was_dropped(number)?;
-        self.nothing_is_missing(Some(number), world.chronicle)?;
-        self.due.retain(|due| *due > number);
-        self.owed_epoch = self.owed_epoch.max(written.lost.unwrap_or(0));
-        (self.last, self.seen) = (number, entry.id());
-        if number > world.chronicle.epochs.number(self.known).unwrap_or(0) {
-            self.known = entry.id();
-        }
-        self.entries_taken += 1;
-        Ok(())
-    }
-
-    /// A heartbeat may say that the client is further than its last event, if nothing is missing.
-    fn takes_heartbeat(&mut self, position: Option<EventId>, world: &Circumstances<'_>) -> Checked {
-        prop_assert!(world.heartbeats);
-        let Some(position) = position else { return Ok(()) };
-        let number = world.chronicle.epochs.number(position).unwrap_or(0);
-        let is_news = number >= self.last && position != self.known;
-        prop_assert!(is_news, "{position} after {} at {self:#?}", self.known);
-        prop_assert!(number <= world.chronicle.position(), "{position} is in the future");
-        prop_assert!(self.gap_first.is_none(), "{position} before the gap at {self:#?}");
-        let is_old = world.chronicle.epochs.index_of(position.epoch()) < Some(self.owed_epoch);
-        prop_assert!(
-            is_old || !self.is_beyond(),
-            "{position} before the gap of its epoch at {self:#?}"
-        );
-        prop_assert!(self.directs.is_empty(), "{position} before a message at {self:#?}");
-        self.nothing_is_missing(Some(number + 1), world.chronicle)?;
-        self.due.retain(|due| *due > number);
-        (self.last, self.seen, self.known) = (number, position, position);
-        Ok(())
-    }
-
-    /// The position that the hub names, whether the client is told of it or not.
-    fn has_what_it_is_said_to_have(&self, chronicle: &Chronicle) -> Checked {
-        let Some(position) = self.subscription.delivered_through() else { return Ok(()) };
-        match chronicle.epochs.number(position) {
-            Some(number) => self.nothing_is_missing(Some(number + 1), chronicle),
-            None => Err(TestCaseError::fail(format!("{position} is no position at {self:#?}"))),
-        }
-    }
-
-    /// All that was due before `offset`, or ever, is accounted for.
-    fn nothing_is_missing(&self, before: Option<u64>, chronicle: &Chronicle) -> Checked {
-        for offset in &self.due {
-            if before.is_some_and(|before| *offset >= before) {
-                break;
-            }
-            let missing = chronicle.at(*offset).expect("what is due was published");
-            let newer = (offset + 1..=chronicle.position()).filter_map(|newer| chronicle.at(newer));
-            let replaced = self.policy == SlowConsumer::Conflate
-                && missing.key.is_some()
-                && newer
-                    .filter(|newer| self.wants(newer))
-                    .any(|newer| newer.key == missing.key && newer.address == missing.address);
-            prop_assert!(
-                replaced || self.was_told(*offset, missing.trimmed),
-                "{offset} of {:?} is lost at {before:?} for {self:#?}",
-                missing.address
-            );
-        }
-        Ok(())
-    }
-
-    /// Checks that nothing is missing. A client that was disconnected as well catches up when it comes back.
-    fn nothing_is_missing_at_shutdown(&self, chronicle: &Chronicle) -> Checked {
-        if self.gone { Ok(()) } else { self.nothing_is_missing(None, chronicle) }
-    }
-
-    /// Nothing is waiting, and nothing is on its way.
-    fn is_up_to_date(&mut self, world: &Circumstances<'_>) -> Checked {
-        prop_assert!(self.gap_first.is_none(), "untold at {self:#?}");
-        prop_assert!(!self.is_beyond(), "not told of its epoch at {self:#?}");
-        prop_assert!(self.directs.is_empty(), "not delivered at {self:#?}");
-        self.nothing_is_missing(None, world.chronicle)?;
-        self.due.clear();
-        (self.resuming, self.overflowed, self.lags_seen) = (false, false, world.fan_out_lags);
-        Ok(())
-    }
-
-    fn has_ended(&mut self, world: &Circumstances<'_>) -> Checked {
-        prop_assert!(self.gap_first.is_none(), "untold at {self:#?}");
-        prop_assert!(self.directs.is_empty(), "not delivered at {self:#?}");
-        match self.subscription.ending() {
-            Some(CloseReason::TooSlow) => self.may_be_evicted(),
-            Some(CloseReason::Shutdown) => {
-                prop_assert_eq!(self.goodbye, world.goodbye);
-                self.nothing_is_missing_at_shutdown(world.chronicle)
-            }
-            // It resumes when it comes back.
-            Some(CloseReason::Replaced | CloseReason::Disconnected | CloseReason::Expired) => {
-                prop_assert_eq!(self.goodbye, self.last_word);
-                Ok(())
-            }
-            why => Err(TestCaseError::fail(format!("ended because of {why:?}"))),
-        }
-    }
-
     /// Once everything is handed out, no more waits for it than its queue can hold.
     pub(crate) fn keeps_up_or_is_evicted(&self) -> Checked {
         let patient = self.policy != SlowConsumer::Disconnect || self.resuming;
-        let evicted = self.subscription.ending().is_some();
+        let evicted = self.stream.ending().is_some();
         prop_assert!(patient || evicted || self.due.len() <= self.queue, "not evicted: {self:#?}");
         Ok(())
     }
 
     pub(crate) fn may_be_evicted(&self) -> Checked {
         prop_assert_eq!(self.policy, SlowConsumer::Disconnect);
+        prop_assert!(!self.stream.is_backfilling(), "evicted before it could read: {self:#?}");
         prop_assert!(self.overflowed, "ended as too slow, though there was room: {self:#?}");
         Ok(())
     }

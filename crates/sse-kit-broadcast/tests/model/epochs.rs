@@ -19,8 +19,9 @@ struct Begun {
     offset: u64,
     /// The number of events published before it.
     number: u64,
-    /// It shares all up to `offset` with the epoch before.
-    continues: bool,
+    /// The offset up to which it shares all with the epoch before, if it continues that. It may be
+    /// beyond `offset`: the log delivers in this epoch what it had not delivered before.
+    shared: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -28,12 +29,14 @@ pub(crate) struct Epochs(Vec<Begun>);
 
 impl Epochs {
     pub(crate) fn new() -> Self {
-        Self(vec![Begun { epoch: Epoch::new(FIRST), offset: 0, number: 0, continues: false }])
+        Self(vec![Begun { epoch: Epoch::new(FIRST), offset: 0, number: 0, shared: None }])
     }
 
+    /// An epoch begins after so many events that were delivered.
     pub(crate) fn begin(&mut self, epoch: Epoch, number: u64, shared: Option<u64>) {
-        let (offset, continues) = (shared.unwrap_or(0), shared.is_some());
-        self.0.push(Begun { epoch, offset, number, continues });
+        let delivered = self.id(number).offset();
+        let offset = shared.map_or(0, |shared| shared.min(delivered));
+        self.0.push(Begun { epoch, offset, number, shared });
     }
 
     /// The epoch that comes next, unless there were enough.
@@ -57,7 +60,7 @@ impl Epochs {
 
     /// Returns `true` if the epoch at this index shares something with the one before.
     pub(crate) fn continues(&self, index: usize) -> bool {
-        self.0.get(index).is_some_and(|begun| begun.continues)
+        self.0.get(index).is_some_and(|begun| begun.shared.is_some())
     }
 
     /// Returns the number of events published before the epoch at this index.
@@ -88,14 +91,15 @@ impl Epochs {
 
     fn number_if(&self, id: EventId, is_of: impl Fn(&Begun) -> bool) -> Option<u64> {
         let mut begun = self.0[..=self.index_of(id.epoch())?].iter().rev();
-        let of = begun.find(|begun| is_of(begun) || !begun.continues)?;
+        let of = begun.find(|begun| is_of(begun) || begun.shared.is_none())?;
         Some(of.number + id.offset().checked_sub(of.offset)?)
     }
 
     /// The id in the newest epoch of what is at this id, if that is shared.
     pub(crate) fn translate(&self, id: EventId) -> Option<EventId> {
         let later = &self.0[self.index_of(id.epoch())? + 1..];
-        let shared = later.iter().all(|begun| begun.continues && id.offset() <= begun.offset);
+        let is_shared = |begun: &Begun| begun.shared.is_some_and(|shared| id.offset() <= shared);
+        let shared = later.iter().all(is_shared);
         shared.then(|| EventId::new(self.newest().epoch, id.offset()))
     }
 }

@@ -9,6 +9,7 @@ use sse_kit_event::{Epoch, EventId, LastEventId, Topics};
 use crate::actions::{Join, Resume};
 use crate::chronicle::id_of;
 use crate::client::{Begins, Checked, Client};
+use crate::stream::Stream;
 use crate::world::World;
 
 impl World {
@@ -23,10 +24,11 @@ impl World {
         let old = self.clients[join.client].take();
         if join.replaces {
             if let Some(mut old) = old {
-                let ending = old.subscription.ending();
+                let why = old.stream.ending().unwrap_or(CloseReason::Replaced);
+                old.stream.note_end(why);
                 if !old.gone {
                     old.gone = true;
-                    self.comings.push((old.serial, Some(ending.unwrap_or(CloseReason::Replaced))));
+                    self.has_gone(old.serial, why);
                 }
                 self.remember(&old);
                 self.others.push(old);
@@ -34,7 +36,7 @@ impl World {
         } else if let Some(old) = old {
             self.leaves(old);
         }
-        let from = (&join.resume, join.start);
+        let from = (&join.resume, join.start, join.backfills);
         let client = self.open(number, topics, from, (join.policy, join.queue))?;
         self.memory.insert(join.client, (join.clone(), client.seen));
         self.clients[join.client] = Some(client);
@@ -45,7 +47,7 @@ impl World {
         &mut self,
         number: Option<usize>,
         topics: Topics,
-        (resume, start): (&Resume, Start),
+        (resume, start, backfills): (&Resume, Start, bool),
         (policy, queue): (SlowConsumer, usize),
     ) -> Checked<Client> {
         let cursor = self.hub.cursor();
@@ -57,15 +59,26 @@ impl World {
             Some(number) => subscribe.id(id_of(number)),
             None => subscribe,
         };
-        let opened = subscribe.open();
-        let subscription = opened.map_err(|error| TestCaseError::fail(error.to_string()))?;
         let begin = if let Begins::After(id) = begins { id } else { cursor };
-        prop_assert_eq!(subscription.cursor(), begin);
-        self.comings.push((self.serials, None));
-        self.serials += 1;
+        let failed = |error: SubscribeError| TestCaseError::fail(error.to_string());
+        let mut stream = if backfills {
+            let pending = subscribe.join().map_err(failed)?;
+            Stream::backfilling(pending, begin, self.chronicle.position())
+        } else {
+            let subscription = subscribe.open().map_err(failed)?;
+            prop_assert_eq!(subscription.cursor(), begin);
+            Stream::Open(Box::new(subscription))
+        };
+        if cursor.offset().saturating_sub(begin.offset()) > self.settings.log.max_backfill {
+            stream.hinder();
+        }
         let limits = (policy, queue, self.settings.queue_bytes.unwrap_or(usize::MAX));
-        let world = self.circumstances();
-        Ok(Client::new(subscription, number, limits, begins, &world))
+        let mut client = Client::new(stream, number, limits, begins, &self.circumstances());
+        self.has_come(&client);
+        self.serials += 1;
+        // One that nothing is read for is open now, as any other.
+        client.is_open(&self.circumstances())?;
+        Ok(client)
     }
 
     /// The last id that the client sends.
@@ -102,6 +115,8 @@ impl World {
             Some(LastEventId::Known(id)) => match self.chronicle.epochs.translate(*id) {
                 None => gap(Some(*id), GapReason::UnknownEpoch),
                 Some(here) if here.offset() <= cursor.offset() => Begins::After(here),
+                // Another node may be ahead of this one, and the client may come from there.
+                Some(here) if self.settings.log.is_late => Begins::After(here),
                 Some(here) => gap(Some(here), GapReason::Future),
             },
             Some(_) => gap(None, GapReason::Malformed),

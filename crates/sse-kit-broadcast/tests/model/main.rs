@@ -2,17 +2,29 @@
 //! subscriber is given is checked against a plain model of the log.
 //!
 //! A subscriber is polled by hand, so that it lags when the test wants it to, and the fan-out tasks
-//! run when the test lets them. The rules are in `client.rs` and `gaps.rs`; `epochs.rs` says which
-//! event an id names, after all the epochs that there were.
+//! run when the test lets them. So does the log: it delivers, answers publishers and is read for
+//! clients that resume, at once or when the test says so.
+//!
+//! The rules for a subscriber are in `client.rs` (what is due to it), `taking.rs` (what it may take) and
+//! `gaps.rs`; those for history in `chronicle.rs`, for presence by key in `people.rs`. `epochs.rs` says
+//! which event an id names, after all the epochs that there were.
 
 mod actions;
 mod chronicle;
+mod circumstances;
 mod client;
 mod comings;
+mod comparing;
+mod costs;
+mod endings;
 mod epochs;
 mod gaps;
 mod joining;
 mod log;
+mod people;
+mod publishing;
+mod stream;
+mod taking;
 mod world;
 
 use proptest::prelude::*;
