@@ -237,7 +237,7 @@ async fn each_event_that_history_drops_meanwhile_is_in_a_gap() -> TestResult {
                 other => panic!("unexpected: {other:?}"),
             }
         }
-        assert_eq!(lost, [], "of {others}");
+        assert!(lost.is_empty(), "{lost:?} of {others}");
     }
     Ok(())
 }

@@ -76,9 +76,9 @@ mod tests {
     use super::*;
 
     fn cross_site(headers: &[(&'static str, &'static str)]) -> bool {
-        let headers = headers.iter().map(|(name, value)| {
-            (HeaderName::from_static(name), HeaderValue::from_static(value))
-        });
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         ensure_same_site(&Uri::from_static("/"), &headers.collect()).is_err()
     }
 

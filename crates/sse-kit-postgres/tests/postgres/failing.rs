@@ -203,6 +203,7 @@ async fn old_events_are_deleted_by_number_and_by_age() {
         ids.push(publish(&first, "t", n.to_string()).await);
     }
     until("ten are left", || count() == "21|10").await;
+    until("it has read all", || first.postgres.stats().lag == 0).await;
     let open = async |seen| {
         let resume = Some(LastEventId::Known(seen));
         first.hub.subscribe(topic("t")).resume(resume).backfill().await.expect("it opens")

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use sse_kit_broadcast::{Delivery, Hub, HubBuilder, Subscription};
 use sse_kit_event::control::Gap;
-use sse_kit_event::{Event, Topic};
+use sse_kit_event::{Event, EventId, Topic};
 use sse_kit_redis::{RedisConfig, RedisLog, RedisStatus};
 use sse_kit_test_support::{PATIENCE, in_time, until};
 
@@ -53,8 +53,13 @@ fn topic(name: &str) -> Topic {
     name.parse().expect("a topic")
 }
 
-async fn publish(node: &Node, name: &str, data: impl Into<String>) -> sse_kit_event::EventId {
+async fn publish(node: &Node, name: &str, data: impl Into<String>) -> EventId {
     node.hub.publish(&topic(name), Event::new(data)).await.expect("it is appended").id
+}
+
+/// Waits until a node has read what it has published: until then it would come to a stream as new.
+async fn has_read(node: &Node, id: EventId) {
+    until("the node has read all", || node.hub.cursor() == id).await;
 }
 
 /// Returns the next delivery, heartbeats aside.

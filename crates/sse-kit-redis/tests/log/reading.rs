@@ -9,7 +9,7 @@ use sse_kit_event::{Epoch, Event, EventId, LastEventId, TraceContext};
 use sse_kit_test_support::in_time;
 
 use crate::server::Server;
-use crate::{config, event, gap, next, node, node_with, publish, topic, until};
+use crate::{config, event, gap, has_read, next, node, node_with, publish, topic, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_nodes_deliver_the_same_events_in_the_same_order() {
@@ -174,7 +174,7 @@ async fn what_history_does_not_have_comes_from_the_log() {
     let me: ConnectionId = "me".parse().unwrap();
     let others = first.hub.except([me.clone()]);
     others.publish(&topic("a"), Event::new("not me")).await.unwrap();
-    publish(&first, "a", "600").await;
+    has_read(&first, publish(&first, "a", "600").await).await;
     let second = node_with(config(&redis.url()).warm_up(5), short()).await;
     for node in [&first, &second] {
         let subscribe = node.hub.subscribe(topic("a")).id(me.clone());
@@ -198,9 +198,10 @@ async fn whom_the_log_does_not_help_is_told_of_a_gap() {
     let node = node_with(config(&redis.url()), Hub::builder().history(1)).await;
     let begin = node.hub.cursor();
     let first = publish(&node, "a", "x".repeat(10_000)).await;
-    for _ in 0..20 {
+    for _ in 0..19 {
         publish(&node, "a", "x".repeat(100_000)).await;
     }
+    has_read(&node, publish(&node, "a", "x".repeat(100_000)).await).await;
     let resume = async |id| {
         let subscribe = node.hub.subscribe(topic("a")).resume(LastEventId::Known(id));
         subscribe.backfill().await.unwrap()
@@ -226,9 +227,8 @@ async fn who_conflates_gets_of_what_is_old_only_the_newest() {
         let event = Event::new(i.to_string()).with_key(key.parse().unwrap());
         node.hub.publish(&topic("a"), event).await.unwrap();
     }
-    let last = publish(&node, "a", "last").await;
     // What comes while the log is read is live, and not thinned with what is old.
-    until("the node has read all", || node.hub.cursor() == last).await;
+    has_read(&node, publish(&node, "a", "last").await).await;
     let subscribe = node.hub.subscribe(topic("a")).slow_consumer(SlowConsumer::Conflate);
     let subscribe = subscribe.resume(LastEventId::Known(begin));
     let mut stream = subscribe.backfill().await.unwrap();
