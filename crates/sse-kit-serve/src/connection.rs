@@ -109,7 +109,9 @@ impl Lifetime {
             Self::Watched(stopping) | Self::Late(stopping) => Some(stopping.clone()),
             Self::Refused => None,
         };
-        Stop { channel, closed: Box::pin(self.stopping()), task: None }
+        // Tokio's channel does not register a task that has spent its budget, and looks the same.
+        let closed = Box::pin(tokio::task::coop::unconstrained(self.stopping()));
+        Stop { channel, closed, task: None }
     }
 
     /// Waits until the connection should end.
@@ -302,5 +304,34 @@ impl Connections {
         self.status.handshake_failed();
         tracing::debug!(%error, "a handshake failed");
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use sse_kit_test_support::{TestResult, in_time};
+    use tokio::task::{coop, yield_now};
+
+    use super::*;
+
+    /// A client that sends many requests at once has spent it.
+    #[tokio::test]
+    async fn a_task_without_budget_is_told_to_stop_too() -> TestResult {
+        let (server, stopping) = watch::channel(());
+        let mut stop = Lifetime::Watched(stopping).stop();
+        let told = tokio::spawn(async move {
+            while coop::has_budget_remaining() {
+                coop::consume_budget().await;
+            }
+            poll_fn(|cx| stop.poll(cx)).await;
+        });
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        drop(server);
+        in_time("it is told", told).await?;
+        Ok(())
     }
 }

@@ -69,7 +69,8 @@ impl RequestBody {
     }
 
     /// Takes the whole body if it has arrived together with the head of its request, as a short one often
-    /// has; else returns `None`, and the body has to be read. The body is empty after that.
+    /// has; else returns `None`, and the body has to be read. The body is empty after that, and what a middleware
+    /// has read before is not returned again.
     ///
     /// An app that takes most bodies this way needs no room for the state of reading them.
     pub fn take_arrived(&mut self) -> Option<Bytes> {

@@ -41,10 +41,6 @@ impl KeepAlive {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Said {
     /// `true` if the connection ends after the answer.
-    #[cfg_attr(
-        not(feature = "fast-path"),
-        expect(dead_code, reason = "hyper itself closes the connections that it answers on")
-    )]
     pub(super) closes: bool,
     has_connection: bool,
     is_stream: bool,
