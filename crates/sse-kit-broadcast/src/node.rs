@@ -292,8 +292,10 @@ impl Node {
     /// Reads the newest events on these topics before a position; empty if its epoch has ended.
     pub(crate) fn newest_before(&self, topics: &Topics, before: EventId, limit: usize) -> Newest {
         let state = self.state.lock();
-        let Some(before) = state.translate(before) else { return Newest::default() };
-        state.replay(topics).newest(before.offset(), limit)
+        // The last one that is wanted: what comes after it need not be shared.
+        let last = EventId::new(before.epoch(), before.offset().saturating_sub(1));
+        let Some(last) = state.translate(last) else { return Newest::default() };
+        state.replay(topics).newest(last.offset().saturating_add(1), limit)
     }
 
     /// Returns `true` if history may lack events on these topics after an event of this epoch.

@@ -83,8 +83,9 @@ impl SubscriptionBuilder {
     /// Sets the starting point for a subscription that has nothing to [resume](Self::resume) from.
     /// Default: now.
     ///
-    /// It causes no gap for events that history no longer holds. A slow subscription gets one for
-    /// events that history drops before it has read them.
+    /// It causes no gap for events that history no longer holds. With [`Start::All`], a slow subscription gets
+    /// one for events that history drops before it has read them. [`Start::Last`] and [`Start::PerKey`] search
+    /// history in steps: what it drops meanwhile is left out, as for a subscription that begins a moment later.
     pub fn start(self, start: Start) -> Self {
         Self { start, ..self }
     }

@@ -237,10 +237,13 @@ impl TopicTable {
 
     /// Records that nothing after this offset is lost, because the log assigns those offsets again.
     pub(crate) fn lower_losses_to(&mut self, offset: u64) {
-        for state in self.states.values_mut() {
-            state.trimmed_through = state.trimmed_through.min(offset);
-        }
         self.forgotten_through = self.forgotten_through.min(offset);
+        for state in self.states.values_mut().filter(|state| state.trimmed_through > offset) {
+            state.trimmed_through = offset;
+            // The order of all entries has no place of this loss, nor perhaps of those before it.
+            self.forgotten_through = offset;
+            self.forgotten_trim = self.forgotten_trim.max(state.last_trim);
+        }
         self.lost_through = self.lost_through.min(offset);
     }
 

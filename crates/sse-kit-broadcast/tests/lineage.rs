@@ -10,7 +10,7 @@ use sse_kit_broadcast::{
     PublishError, Subscription,
 };
 use sse_kit_event::control::GapReason;
-use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic};
+use sse_kit_event::{Epoch, Event, EventId, LastEventId, Topic, TopicPattern};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
@@ -189,5 +189,28 @@ async fn a_loss_is_not_looked_for_beyond_what_is_shared() -> TestResult {
     let told = Err((GapReason::Trimmed, id(2, 3)));
     assert_eq!(taken(&mut resume(&hub, id(1, 2))).await, [told, Ok(id(2, 4))]);
     assert_eq!(hub.stats().history, 1);
+    Ok(())
+}
+
+/// So many topics that a pattern is read in the order of all events.
+#[tokio::test]
+async fn a_loss_before_what_is_shared_is_told_though_its_topic_lost_more() -> TestResult {
+    let log = DrivenLog::at(id(1, 0));
+    let newest = Hub::builder().heartbeat(None).history_for(topic("a"), 1);
+    let hub = newest.log(log.clone()).build()?;
+    let mut topics: Vec<_> = (0..600).map(|n| format!("t{n}")).collect();
+    topics.extend(["a", "a", "shared"].map(String::from));
+    let shared = topics.len() as u64;
+    // Enough for the places of what is trimmed to be tidied away.
+    topics.extend(vec![String::from("a"); 3_000]);
+    for (name, offset) in topics.iter().zip(1..) {
+        log.with(|inlet| inlet.deliver(id(1, offset), record(topic(name), "x")))?;
+    }
+    log.with(|inlet| inlet.begin_epoch_after(Epoch::new(2), shared))?;
+    let seen = LastEventId::Known(id(1, 600));
+    let all: TopicPattern = "**".parse()?;
+    let mut stream = hub.subscribe(all).resume(seen).open()?;
+    let told = Err((GapReason::Trimmed, id(2, shared)));
+    assert_eq!(taken(&mut stream).await.first(), Some(&told));
     Ok(())
 }

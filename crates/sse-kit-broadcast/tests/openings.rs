@@ -7,7 +7,7 @@ use driven_log::{DrivenLog, id, record};
 use receiving::{Received, data, received, settle};
 use sse_kit_broadcast::{Hub, Start};
 use sse_kit_event::control::GapReason;
-use sse_kit_event::{Event, EventKey, Topic};
+use sse_kit_event::{Epoch, Event, EventKey, Topic};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
@@ -48,5 +48,20 @@ async fn a_search_finds_nothing_of_an_epoch_that_began_since() -> TestResult {
     let mut all = received(&mut subscription).await;
     all.extend(received(&mut subscription).await);
     assert_eq!(all, [Received::Gap(Some(3), 0, GapReason::UnknownEpoch), data("new")]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_search_goes_on_in_an_epoch_that_shares_what_it_looks_for() -> TestResult {
+    let log = DrivenLog::at(id(1, 0));
+    let hub = Hub::builder().log(log.clone()).build()?;
+    for offset in 1..=3 {
+        log.with(|inlet| inlet.deliver(id(1, offset), record(topic(), "old")))?;
+    }
+    let mut subscription = hub.subscribe(topic()).start(Start::Last(5)).open()?;
+    log.with(|inlet| inlet.begin_epoch_after(Epoch::new(2), 3))?;
+    let mut all = received(&mut subscription).await;
+    all.extend(received(&mut subscription).await);
+    assert_eq!(all, [data("old"), data("old"), data("old")]);
     Ok(())
 }
