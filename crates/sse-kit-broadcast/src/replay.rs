@@ -121,12 +121,13 @@ impl<'a> Replay<'a> {
             Source::Order => {
                 let through = missed.more_after.unwrap_or(u64::MAX);
                 let page = self.history.after(after).take_while(|place| place.offset <= through);
-                let is_lost = |place: &&Place| {
-                    let state = self.topics.get(place.key);
-                    matches!(look_at(place, self.wanted), Found::Trimmed)
-                        && state.is_none_or(|state| state.trimmed_since(promised_from))
-                };
-                page.filter(is_lost).map(|place| place.offset).max()
+                // The entry of a place may have been trimmed before, but the newest trimmed one of its topic was not.
+                let trimmed = page.filter_map(|place| match look_at(place, self.wanted) {
+                    Found::Trimmed => self.topics.get(place.key),
+                    _ => None,
+                });
+                let broken = trimmed.filter(|state| state.trimmed_since(promised_from));
+                broken.map(|state| self.topics.trimmed_through(state)).max()
             }
         };
         missed.broken_promise = broken.max(forgotten.filter(|through| *through > after));

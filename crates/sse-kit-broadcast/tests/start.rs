@@ -262,6 +262,33 @@ async fn a_gap_that_another_one_has_told_of_is_not_told_again() -> TestResult {
     Ok(())
 }
 
+/// An event that was trimmed before the stream began was not promised, nor is its loss told before that of a later
+/// one of its topic.
+#[tokio::test(start_paused = true)]
+async fn a_topic_that_had_lost_an_event_before_has_one_gap() -> TestResult {
+    for others in [4_u16, 600] {
+        let hub = Hub::builder().history(1).heartbeat(None).build()?;
+        let publish = async |name: &str| hub.publish(&topic(name), Event::new(name)).await;
+        publish("first").await?;
+        publish("a").await?;
+        for n in 0..others {
+            publish(&format!("t:{n}")).await?;
+        }
+        let promised = publish("a").await?.id.offset();
+        let mut begun = hub.subscribe(topics(&["**"])).queue(1).start(Start::All).open()?;
+        while begun.recv().await.and_then(|delivery| delivery.message()).is_none() {}
+        publish("a").await?;
+        let received = all(&mut begun).await;
+        let gaps: Vec<_> = received.iter().filter(|it| matches!(it, Received::Gap(..))).collect();
+        assert!(
+            matches!(gaps[..], [Received::Gap(Some(_), to, GapReason::Trimmed)] if *to == promised),
+            "{others} other topics: {gaps:?}"
+        );
+        assert_eq!(received.len(), usize::from(others) + 2);
+    }
+    Ok(())
+}
+
 /// The hub remembers so many topics without events, and no more.
 #[tokio::test(start_paused = true)]
 async fn an_event_whose_topic_is_forgotten_meanwhile_is_in_a_gap() -> TestResult {
