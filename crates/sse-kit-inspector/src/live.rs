@@ -12,13 +12,16 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::access_policy::AccessPolicy;
 use crate::filter::View;
-use crate::sections::{PageSource, Sections};
+use crate::sections::{CONNECTIONS, PageSource, Sections};
 
 /// The shortest time between two updates of a page.
 const EVERY: Duration = Duration::from_millis(500);
 
 /// A page rests for this many times as long as its last update took, if that is longer.
 const REST: u32 = 9;
+
+/// The shortest and the longest time after which the connections are sent again although they have not changed.
+const REPEAT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// The stream of one page: what has changed on it, at most twice a second.
 #[derive(Debug)]
@@ -36,13 +39,33 @@ struct Progress {
     page: LivePage,
     shown: Sections,
     next: Instant,
+    repeat: Repeat,
+}
+
+/// The time to send the connections again: a page skips them while the pointer or the focus is at an action, and
+/// does not tell. The less has happened since, the longer it is.
+struct Repeat {
+    at: Instant,
+    pause: Duration,
+}
+
+impl Repeat {
+    fn after_change() -> Self {
+        Self { at: Instant::now() + REPEAT.0, pause: REPEAT.0 }
+    }
+
+    fn after_repeat(&self) -> Self {
+        let pause = REPEAT.1.min(self.pause * 2);
+        Self { at: Instant::now() + pause, pause }
+    }
 }
 
 impl LivePage {
     /// Returns the updates of the page. They end when the viewer loses the right to look.
     pub(crate) fn updates(self) -> impl Stream<Item = Event> + Send + 'static {
         self.source.recorder.watch_for(&self.view);
-        let progress = Progress { page: self, shown: Sections::default(), next: Instant::now() };
+        let (next, repeat) = (Instant::now(), Repeat::after_change());
+        let progress = Progress { page: self, shown: Sections::default(), next, repeat };
         stream::unfold(progress, |mut progress| async {
             let event = progress.next().await?;
             Some((event, progress))
@@ -61,7 +84,13 @@ impl Progress {
             let began = Instant::now();
             let sections = Sections::render(source, view).await;
             let changes = sections.and_then(|sections| {
-                let changes = sections.changes(&self.shown)?;
+                let is_due = Instant::now() >= self.repeat.at;
+                let changes = sections.changes(&self.shown, is_due)?;
+                if sections.changed(&self.shown, CONNECTIONS) {
+                    self.repeat = Repeat::after_change();
+                } else if is_due {
+                    self.repeat = self.repeat.after_repeat();
+                }
                 self.shown = sections;
                 Ok(changes)
             });

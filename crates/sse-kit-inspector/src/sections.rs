@@ -30,6 +30,9 @@ const BETWEEN_YIELDS: usize = 16;
 /// The maximum number of bytes of an event's data in the list of events.
 const PREVIEW: usize = 160;
 
+/// The id of the part that a page may skip: it stands still while the pointer or the focus is at an action.
+pub(crate) const CONNECTIONS: &str = "connections";
+
 /// The source of all pages.
 #[derive(Debug)]
 pub(crate) struct PageSource {
@@ -79,7 +82,7 @@ impl Sections {
             ("numbers", numbers.to_html()?),
             ("events", events.to_html()?),
             ("topics", TopicsPart { topics, view, links }.to_html()?),
-            ("connections", ConnectionsPart { connections, view, links, is_read_only }.to_html()?),
+            (CONNECTIONS, ConnectionsPart { connections, view, links, is_read_only }.to_html()?),
             ("connection-events", connection_events.to_html()?),
             #[cfg(feature = "dispatch")]
             ("traces", traces.to_html()?),
@@ -87,20 +90,29 @@ impl Sections {
     }
 
     pub(crate) fn html(&self, id: &str) -> &Html {
-        let found = self.0.iter().find(|(known, _)| *known == id);
-        &found.expect("the template names the parts that there are").1
+        self.part(id).expect("the template names the parts that there are")
     }
 
-    /// Returns the updates of a page that shows `before`.
-    pub(crate) fn changes(&self, before: &Self) -> Result<Updates, RenderError> {
-        let news = self.0.iter().filter(|(id, html)| {
-            !before.0.iter().any(|(known, shown)| known == id && shown == html)
-        });
+    fn part(&self, id: &str) -> Option<&Html> {
+        self.0.iter().find(|(known, _)| *known == id).map(|(_, html)| html)
+    }
+
+    /// Returns the updates of a page that shows `before`, with the connections if they are to be `repeated`.
+    pub(crate) fn changes(&self, before: &Self, repeated: bool) -> Result<Updates, RenderError> {
+        let news = self
+            .0
+            .iter()
+            .filter(|(id, _)| (repeated && *id == CONNECTIONS) || self.changed(before, id));
         let morph = |(id, html): &(&'static str, Html)| {
             let id = ElementId::new(id).expect("the ids of parts are plain");
             Update::morph(id, html)
         };
         news.map(morph).collect()
+    }
+
+    /// Returns `true` if a part is another one than before.
+    pub(crate) fn changed(&self, before: &Self, id: &str) -> bool {
+        self.part(id) != before.part(id)
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use http::Request;
 use sse_kit_broadcast::Goodbye;
+use tokio::time::Instant;
 
 use super::TestResult;
 use super::site::{LONG, Site, Stream, topic};
@@ -45,6 +46,24 @@ async fn a_page_is_updated_at_most_twice_a_second_whatever_the_traffic() -> Test
         }
     }
     assert!((15..=20).contains(&updates), "{updates}");
+    Ok(())
+}
+
+/// Nothing else would bring up to date a table that stood still when the last connection went.
+#[tokio::test(start_paused = true)]
+async fn a_page_that_may_have_skipped_the_connections_gets_them_again_and_ever_more_rarely()
+-> TestResult {
+    let site = Site::new();
+    let mut stream = open(&site, "").await;
+    stream.update().await.ok_or("all of it")?;
+    let began = Instant::now();
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let update = stream.update_with("hx-target=\"#connections\"").await;
+        assert!(!update.contains("hx-target=\"#topics\""), "it has not changed");
+        times.push(began.elapsed().as_secs());
+    }
+    assert_eq!(times, [1, 3, 7, 15, 31]);
     Ok(())
 }
 
