@@ -20,7 +20,6 @@ use crate::connection_watch::ConnectionWatchers;
 use crate::counters::Counters;
 use crate::ending::CloseReason;
 use crate::fan_out::FanOut;
-use crate::history::Retention;
 use crate::hook_return::HookReturn;
 use crate::hooks::{Draft, Guard, Hooks, Verdict};
 use crate::hub::Hub;
@@ -33,6 +32,7 @@ use crate::node::Node;
 use crate::publisher::{Publisher, PublisherSettings};
 use crate::queue_limits::QueueLimits;
 use crate::receipt::OnAppendFailure;
+use crate::retention::Retention;
 use crate::ring::RingMessage;
 use crate::tracing_links::{Propagation, TracePropagation};
 

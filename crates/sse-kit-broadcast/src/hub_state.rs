@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::connection::Connection;
 use crate::connection_set::ConnectionSet;
 use crate::entry::Entry;
-use crate::history::{History, Retention};
+use crate::history::History;
 use crate::interests::{Interests, MatchedPatterns};
 use crate::lineage::Lineage;
 use crate::lists::{ListId, ListIds};
@@ -18,6 +18,7 @@ use crate::mode::{Behind, CatchingUp, CaughtUp};
 use crate::presence::Watched;
 use crate::record::Record;
 use crate::replay::{Loss, Replay, Stretch};
+use crate::retention::Retention;
 use crate::topic_stats::{TopicPage, TopicStats};
 use crate::topic_table::{TopicKey, TopicTable};
 

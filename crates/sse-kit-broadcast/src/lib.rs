@@ -107,6 +107,7 @@ mod receipt;
 mod record;
 mod recv_error;
 mod replay;
+mod retention;
 mod ring;
 mod shard;
 mod slow_consumer;

@@ -10,9 +10,9 @@ use sse_kit_event::{Audience, Topic};
 use tokio::time::Instant;
 
 use crate::entry::Entry;
-use crate::history::Limits;
 use crate::interests::{Interests, MatchedPatterns};
 use crate::lists::{ListId, ListIds};
+use crate::retention::Limits;
 
 /// The maximum number of idle topics in the table: topics without subscribers and without history.
 /// They are remembered so that a page that was alone on its topic, and missed nothing, gets no gap
