@@ -97,6 +97,28 @@ async fn a_reload_does_not_hide_that_another_tab_has_closed() {
     assert_eq!(next(&mut people).await, "-");
 }
 
+/// Each closed tab counts by itself, and a new one is the reload of the one that closed last.
+#[tokio::test(start_paused = true)]
+async fn of_two_tabs_that_are_away_the_one_that_closed_first_is_gone_first() {
+    let hub = Hub::new();
+    let (first, second) = (open(&hub, "ada"), open(&hub, "ada"));
+    let mut people = people(&hub);
+    assert_eq!(next(&mut people).await, "ada 2");
+    let watcher = tokio::spawn(async move { (next(&mut people).await, people) });
+    let gone = Instant::now();
+    drop(first);
+    sleep(Duration::from_secs(1)).await;
+    drop(second);
+    sleep(Duration::from_millis(500)).await;
+    let _reloaded = open(&hub, "ada");
+    let (told, mut people) = watcher.await.expect("it runs");
+    assert_eq!(told, "ada 1");
+    let lingered = gone.elapsed();
+    assert!(lingered >= PresenceByKey::<()>::LINGER, "{lingered:?}");
+    assert!(lingered < Duration::from_millis(3_900), "{lingered:?}");
+    assert_eq!(next(&mut people).await, "-");
+}
+
 #[tokio::test(start_paused = true)]
 async fn more_changes_than_a_watch_holds_are_one_report() {
     let hub = Hub::new();
