@@ -31,10 +31,9 @@ struct Places {
     /// The number of the first item.
     first: u64,
     holes: usize,
-    /// The number of items that are gaps.
-    gaps: usize,
-    /// The number before which no item is an entry.
+    /// The number before which no item is an entry, and the number of gaps before it.
     entries_from: u64,
+    gaps_before: usize,
     /// The number of the newest entry of each subject, if entries are conflated.
     newest: Option<HashMap<Subject, u64>>,
 }
@@ -136,9 +135,7 @@ impl Waiting {
     pub(crate) fn remove_oldest_entry(&mut self) -> Option<(Arc<Entry>, usize)> {
         let places = self.places.as_mut()?;
         let number = places.find_oldest_entry(&self.items)?;
-        let at = if places.gaps == 0 { 0 } else { places.index(number)? };
-        let before = self.items.range(..at);
-        let gaps = before.filter(|item| matches!(item, Some(Item::Gap(_)))).count();
+        let gaps = places.gaps_before;
         match self.take_out(number)? {
             Item::Entry(entry) => Some((entry, gaps)),
             Item::Direct(_) | Item::Gap(_) | Item::Heartbeat => None,
@@ -191,7 +188,6 @@ impl Places {
     /// Records an item that is appended after `behind` others.
     #[cold]
     fn pushed(&mut self, item: &Item, behind: usize) {
-        self.gaps += usize::from(matches!(item, Item::Gap(_)));
         if let (Some(newest), Item::Entry(entry)) = (&mut self.newest, item)
             && let Some(subject) = subject(entry)
         {
@@ -202,7 +198,9 @@ impl Places {
     /// Forgets the first item, which has left the queue, and the holes after it.
     #[cold]
     fn popped(&mut self, item: &Item, rest: &mut VecDeque<Option<Item>>) {
-        self.gaps -= usize::from(matches!(item, Item::Gap(_)));
+        if self.first < self.entries_from && matches!(item, Item::Gap(_)) {
+            self.gaps_before -= 1;
+        }
         if let (Some(newest), Item::Entry(entry)) = (&mut self.newest, item)
             && let Some(subject) = subject(entry)
             && newest.get(&subject) == Some(&self.first)
@@ -222,7 +220,10 @@ impl Places {
         let from = self.index(self.entries_from.max(self.first)).filter(|at| *at <= items.len())?;
         let is_entry = |item: &Option<Item>| matches!(item, Some(Item::Entry(_)));
         let ahead = items.range(from..).position(is_entry);
-        self.entries_from = self.first + ahead.map_or(items.len(), |ahead| from + ahead) as u64;
+        let to = ahead.map_or(items.len(), |ahead| from + ahead);
+        let passed = items.range(from..to);
+        self.gaps_before += passed.filter(|item| matches!(item, Some(Item::Gap(_)))).count();
+        self.entries_from = self.first + to as u64;
         ahead.map(|_| self.entries_from)
     }
 
@@ -247,7 +248,7 @@ impl Places {
     /// Removes all holes and renumbers the items.
     fn close_holes(&mut self, items: &mut VecDeque<Option<Item>>) {
         items.retain(Option::is_some);
-        (self.holes, self.entries_from) = (0, self.first);
+        (self.holes, self.entries_from, self.gaps_before) = (0, self.first, 0);
         if let Some(newest) = &mut self.newest {
             newest.clear();
             for (number, item) in (self.first..).zip(items) {
