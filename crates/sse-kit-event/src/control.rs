@@ -175,7 +175,8 @@ impl Gap {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum GapReason {
-    /// The client resumed from an event that is older than the history.
+    /// History no longer holds events for the client, which resumed from an older one, or was slow to read the history
+    /// with which it began.
     Trimmed,
     /// The client resumed from another incarnation of the log, or the log began a new one.
     UnknownEpoch,
