@@ -20,7 +20,7 @@ impl Options {
     /// Builds the program of a package and runs it.
     pub(crate) fn run(&self, package: &str, verb: Option<&str>) -> Result<()> {
         let mut program = cargo("run");
-        program.args(["--quiet", "--package", package, "--"]).args(verb).args(&self.args);
+        program.args(["--package", package, "--"]).args(verb).args(&self.args);
         process::run(&mut program)
     }
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask new PATH`: a small app of one's own to begin with.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
@@ -91,13 +91,14 @@ impl Framework {
 impl New {
     pub(crate) fn run(&self) -> Result<()> {
         let workspace = Workspace::load().context("run this in a checkout of sse-kit")?;
-        let path = std::path::absolute(&self.path).context("PATH is no path")?;
+        let path = resolve(&std::path::absolute(&self.path).context("PATH is no path")?)?;
         let framework = match &self.framework {
             Flags { actix: true, .. } => Framework::Actix,
             Flags { hyper: true, .. } => Framework::Hyper,
             Flags { .. } => Framework::Axum,
         };
-        write(workspace.root(), &path, framework, self.htmx == Htmx::Two)?;
+        let root = resolve(workspace.root())?;
+        write(&root, &path, framework, self.htmx == Htmx::Two)?;
         let shown = self.path.display();
         println!(
             "wrote an app to {shown}\n\n  cd {shown}\n  cargo run     then open http://127.0.0.1:8080 in two windows\n  cargo test"
@@ -140,6 +141,18 @@ pub(crate) fn write(root: &Path, path: &Path, framework: Framework, htmx_2: bool
         put(file, &if htmx_2 { text.replace(HTMX_4, HTMX_2) } else { text })?;
     }
     Ok(())
+}
+
+/// Resolves an absolute path, of which only the beginning need exist: without `..` and symbolic links it
+/// shows in which folder it is.
+fn resolve(path: &Path) -> Result<PathBuf> {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Ok(resolved), ..) => Ok(resolved),
+        (Err(error), Some(parent), Some(name)) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(resolve(parent)?.join(name))
+        }
+        (Err(error), ..) => Err(error).with_context(|| format!("cannot use {}", path.display())),
+    }
 }
 
 /// Returns the name of the package: that of its folder.
@@ -241,6 +254,22 @@ mod tests {
         assert!(again.to_string().contains("has something in it"), "{again}");
         let inside = write(&root(), &root().join("app"), Framework::Axum, false);
         assert!(inside.expect_err("inside").to_string().contains("is in this checkout"));
+    }
+
+    #[test]
+    fn a_path_may_lead_out_of_the_checkout_and_into_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let outside = folder.path().canonicalize().expect("it exists").join("apps/counter");
+        // As `../counter` does, up to the root of the file system.
+        let up = "../".repeat(root().components().count());
+        let winding = root().join(up).join(outside.strip_prefix("/").expect("absolute"));
+        assert_eq!(resolve(&winding).expect("a path"), outside);
+        let error = resolve(&root().join("new/../app")).expect_err("`new` does not exist");
+        assert!(error.to_string().starts_with("cannot use "), "{error}");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(root(), &link).expect("a link");
+        let resolved = resolve(&link.join("app")).expect("a path");
+        assert_eq!(resolved, root().canonicalize().expect("it exists").join("app"));
     }
 
     #[test]
