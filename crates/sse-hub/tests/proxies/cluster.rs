@@ -31,8 +31,8 @@ struct Cluster {
     address: String,
     guide: String,
     folder: tempfile::TempDir,
-    shell: Child,
-    _ports: [Port; PORTS.len()],
+    shells: Vec<Child>,
+    ports: [Port; PORTS.len()],
 }
 
 impl Cluster {
@@ -68,10 +68,10 @@ impl Cluster {
         let keep = "echo \"$PUBLISHER\" > publisher; echo \"$READER\" > reader\nwait";
         write("steps.sh", &format!("{PROGRAMS}{key}\n{}\n{keep}\n", steps.join("\n")))
             .expect("there is room");
-        let shell = run(folder.path(), "steps.sh").spawn();
+        let shell = run(folder.path(), "steps.sh").spawn().expect("bash is there");
         let ports = ports.map(|(_, claimed)| claimed);
         let address = format!("127.0.0.1:{}", ports[4].number());
-        Self { address, guide, folder, shell: shell.expect("bash is there"), _ports: ports }
+        Self { address, guide, folder, shells: vec![shell], ports }
     }
 
     /// Waits until nginx and all hubs answer.
@@ -79,11 +79,8 @@ impl Cluster {
         let mut well = 0;
         for _ in 0..6000 {
             // nginx takes them in turn, as each has no stream.
-            let is_ready = self.folder.path().join("reader").exists()
-                && tokio::net::TcpStream::connect(&self.address).await.is_ok()
-                && server::send_to(&self.address, Request::get("/readyz"), b"")
-                    .await
-                    .is_ok_and(|response| response.status() == 200);
+            let is_ready =
+                self.folder.path().join("reader").exists() && is_ready(&self.address).await;
             well = if is_ready { well + 1 } else { 0 };
             if well == 6 {
                 return;
@@ -91,6 +88,29 @@ impl Cluster {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("the cluster does not start: {}", self.logs());
+    }
+
+    /// Kills the first hub, as the guide says.
+    async fn kill_a_hub(&self) {
+        let kill = block(&self.guide, "sh", "kill -9");
+        fs::write(self.folder.path().join("kill.sh"), kill).expect("there is room");
+        assert!(run(self.folder.path(), "kill.sh").status().await.expect("bash").success());
+    }
+
+    /// Starts the hub again that was killed, as the guide says, and waits until it answers.
+    async fn start_it_again(&mut self) {
+        let start = block(&self.guide, "sh", ">> hub-");
+        let script = format!("{PROGRAMS}{start}\nwait");
+        fs::write(self.folder.path().join("again.sh"), script).expect("there is room");
+        self.shells.push(run(self.folder.path(), "again.sh").spawn().expect("bash is there"));
+        let hub = format!("127.0.0.1:{}", self.ports[1].number());
+        for _ in 0..6000 {
+            if is_ready(&hub).await {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the hub does not start again: {}", self.logs());
     }
 
     fn logs(&self) -> String {
@@ -119,14 +139,22 @@ impl Cluster {
     }
 }
 
-/// Ends the shell and all that it started, at once: Redis would not end without its folder.
+/// Ends the shells and all that they started, at once: Redis would not end without its folder.
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if let Some(group) = self.shell.id() {
+        for group in self.shells.iter().filter_map(Child::id) {
             let mut kill = std::process::Command::new("kill");
             let _ = kill.args(["-KILL", "--", &format!("-{group}")]).status();
         }
     }
+}
+
+/// Returns `true` if a hub, or nginx before it, answers that it is ready.
+async fn is_ready(address: &str) -> bool {
+    tokio::net::TcpStream::connect(address).await.is_ok()
+        && server::send_to(address, Request::get("/readyz"), b"")
+            .await
+            .is_ok_and(|response| response.status() == 200)
 }
 
 fn run(folder: &Path, file: &str) -> Command {
@@ -147,21 +175,21 @@ fn block<'a>(guide: &'a str, language: &str, text: &str) -> &'a str {
 
 #[tokio::test]
 async fn a_cluster_behind_nginx_survives_a_hub() {
-    let cluster = Cluster::start();
+    let mut cluster = Cluster::start();
     cluster.ready().await;
     let refused = server::send_to(&cluster.address, Request::get("/events?topic=news"), b"").await;
     assert_eq!(refused.expect("an answer").status(), 401);
-    let hidden = server::send_to(&cluster.address, Request::get("/metrics"), b"").await;
-    assert_eq!(hidden.expect("an answer").status(), 404);
+    for path in ["/", "/status/events", "/metrics", "/stats", "/inspector"] {
+        let hidden = server::send_to(&cluster.address, Request::get(path), b"").await;
+        assert_eq!(hidden.expect("an answer").status(), 404, "{path}");
+    }
 
     let mut stream = Server::open_at(&cluster.address, cluster.events()).await;
     cluster.publish("hello").await;
     let hello = stream.message().await;
     assert_eq!(hello.data, "hello");
 
-    let kill = block(&cluster.guide, "sh", "kill -9");
-    fs::write(cluster.folder.path().join("kill.sh"), kill).expect("there is room");
-    assert!(run(cluster.folder.path(), "kill.sh").status().await.expect("bash").success());
+    cluster.kill_a_hub().await;
     for data in ["one", "two", "three"] {
         cluster.publish(data).await;
     }
@@ -173,4 +201,5 @@ async fn a_cluster_behind_nginx_survives_a_hub() {
     for data in ["one", "two", "three"] {
         assert_eq!(stream.data().await, data);
     }
+    cluster.start_it_again().await;
 }

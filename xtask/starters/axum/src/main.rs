@@ -14,6 +14,8 @@ const ADDRESS: &str = "127.0.0.1:8080";
 
 #[tokio::main]
 async fn main() -> std::io::Result<ExitCode> {
+    // Prints the log of sse-kit, such as the failures of handlers.
+    tracing_subscriber::fmt::init();
     let kit = counter::counter(Hub::new());
     eprintln!("open http://{ADDRESS} in two windows");
     // Ctrl-C says goodbye to every page; they come back when the server does.

@@ -19,6 +19,8 @@ const ADDRESS: &str = "127.0.0.1:8080";
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
+    // Prints the log of sse-kit, such as the failures of handlers.
+    tracing_subscriber::fmt::init();
     let signals = Signals::install()?;
     let kit = counter::counter(Hub::new());
     let shutdown = Shutdown::builder().hub(kit.hub().clone()).build();
