@@ -98,10 +98,8 @@ async fn run(options: Options, sockets: ListenFd) -> anyhow::Result<ExitCode> {
     server = server.streams(HubApp::is_stream, move |request, client| {
         Arc::clone(&streams).answer_stream(request, client)
     });
-    // Publishers send short requests, and many.
-    server = server.fast_requests();
-    if options.fast_path {
-        server = server.fast_path();
+    if options.hyper_streams {
+        server = server.streams_by_hyper();
     }
     let reload = tokio::spawn(reload_on_hangup(hangups, Arc::clone(&hub), tls, options));
     let outcome = server.serve_until_shutdown(&hub.shutdown, signals, service).await;

@@ -84,10 +84,10 @@ pub(crate) struct Options {
     /// events of their own.
     #[arg(long, requires = "gzip")]
     pub(crate) gzip_window: bool,
-    /// Answer streams without hyper, where they come over HTTP/1.1, as short publishes always are: less memory
-    /// and time for each.
+    /// Answer streams by hyper, also where they come over HTTP/1.1 without TLS: each takes five times the memory.
+    /// To find out whether a fault is of the hub's own way, the fast path.
     #[arg(long)]
-    pub(crate) fast_path: bool,
+    pub(crate) hyper_streams: bool,
     /// Seconds for which a client may take no bytes before it is cut off; 0 for no limit.
     #[arg(long, value_name = "SECS", default_value_t = 30.0, value_parser = seconds)]
     write_timeout: f64,

@@ -13,8 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 
-#[cfg(feature = "fast-path")]
-use crate::http1::Asked;
+use crate::http1::{Answered, Asked};
 use crate::request_body::RequestBody;
 
 /// The reason why a connection or an answer ended early.
@@ -104,14 +103,13 @@ pub(crate) trait Service: Send + Sync {
         client: SocketAddr,
     ) -> Pinned<'static, Result<Response<AnswerBody>, AppError>>;
 
-    /// Answers a request without hyper, and writes the answer. Returns `true` if the connection stays open.
-    #[cfg(feature = "fast-path")]
+    /// Answers a request without hyper, and writes the answer.
     fn write<'a>(
         &self,
         request: Request<RequestBody>,
         client: SocketAddr,
         asked: Asked<'a>,
-    ) -> Pinned<'a, Result<bool, Failure>>;
+    ) -> Pinned<'a, Result<Answered<'a>, Failure>>;
 }
 
 impl<A: Answer<Request<RequestBody>>> Service for A {
@@ -123,13 +121,12 @@ impl<A: Answer<Request<RequestBody>>> Service for A {
         boxed(self(request, client))
     }
 
-    #[cfg(feature = "fast-path")]
     fn write<'a>(
         &self,
         request: Request<RequestBody>,
         client: SocketAddr,
         asked: Asked<'a>,
-    ) -> Pinned<'a, Result<bool, Failure>> {
+    ) -> Pinned<'a, Result<Answered<'a>, Failure>> {
         asked.answered_by(self(request, client))
     }
 }

@@ -15,15 +15,11 @@ use tokio::task::JoinSet;
 
 use crate::answer::{Failure, Pinned, Service};
 use crate::http1::KeepAlive;
-#[cfg(feature = "fast-path")]
-use crate::http1::StreamRoutes;
 use crate::line::Line;
 use crate::peer::Peer;
 use crate::preface;
 use crate::proxy_protocol;
 use crate::refusal::Refusals;
-#[cfg(feature = "fast-path")]
-use crate::server::FastPath;
 use crate::server::Settings;
 use crate::socket::{self, Socket, Stream};
 #[cfg(feature = "tls")]
@@ -158,20 +154,16 @@ impl Connections {
         }
         let line = Line::new(Socket::new(stream, self.write_timeout));
         let ended = self.ended(client, kept);
-        // Three different futures, so that a connection takes no memory for protocols that it does
+        // Different futures, so that a connection takes no memory for protocols that it does
         // not use.
         if self.proxy_protocol && self.proxies.trusts(client.ip()) {
             tasks.spawn(Arc::clone(self).introduced(line, accepted).map(ended));
         } else if !self.is_settled() {
             tasks.spawn(Arc::clone(self).negotiate(line, accepted).map(ended));
-        } else {
-            #[cfg(feature = "fast-path")]
-            if self.has_fast_path(&accepted.lifetime) {
-                let routes = self.fast_streams();
-                tasks.spawn(Arc::clone(self).both_lanes(routes, line, accepted).map(ended));
-                return;
-            }
+        } else if self.is_by_hyper(&accepted.lifetime) {
             tasks.spawn(Arc::clone(self).http1(line, accepted).map(ended));
+        } else {
+            tasks.spawn(Arc::clone(self).both_lanes(line, accepted).map(ended));
         }
     }
 
@@ -265,24 +257,15 @@ impl Connections {
                 None => return Ok(()),
             }
         }
-        #[cfg(feature = "fast-path")]
-        if self.has_fast_path(&accepted.lifetime) {
-            let routes = self.fast_streams();
-            return Box::pin(self.both_lanes(routes, line, accepted)).await;
+        if self.is_by_hyper(&accepted.lifetime) {
+            return self.http1(line, accepted).await;
         }
-        self.http1(line, accepted).await
+        Box::pin(self.both_lanes(line, accepted)).await
     }
 
-    /// Returns `true` if a connection has a fast path.
-    #[cfg(feature = "fast-path")]
-    fn has_fast_path(&self, lifetime: &Lifetime) -> bool {
-        self.fast_path != FastPath::Off && !lifetime.is_refused()
-    }
-
-    /// Returns the routes of the streams on the fast path, if streams are on it.
-    #[cfg(feature = "fast-path")]
-    fn fast_streams(&self) -> Option<Arc<dyn StreamRoutes>> {
-        self.streams.clone().filter(|_| self.fast_path == FastPath::Streams)
+    /// Returns `true` if hyper answers all requests of a connection.
+    fn is_by_hyper(&self, lifetime: &Lifetime) -> bool {
+        self.by_hyper || lifetime.is_refused()
     }
 
     /// Awaits a handshake; returns `None` if it fails, exceeds the header timeout, or the server

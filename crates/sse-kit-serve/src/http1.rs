@@ -1,20 +1,15 @@
 //! A connection of HTTP/1.1: one request after another, each on the fast path or by hyper.
 
-#[cfg(feature = "fast-path")]
 mod body_writer;
-#[cfg(feature = "fast-path")]
 mod date;
-#[cfg(feature = "fast-path")]
 mod fast_path;
 mod idle;
 mod keep_alive;
 mod lending;
 mod lent;
 mod request_head;
-#[cfg(feature = "fast-path")]
 mod response_head;
 mod streams;
-#[cfg(feature = "fast-path")]
 mod whole_request;
 
 use std::future::poll_fn;
@@ -31,8 +26,7 @@ pub(crate) use self::keep_alive::KeepAlive;
 use self::lending::{Left, Lending};
 use self::request_head::{Lane, Next, next};
 pub(crate) use self::streams::{Routes, StreamRoutes};
-#[cfg(feature = "fast-path")]
-pub(crate) use self::whole_request::Asked;
+pub(crate) use self::whole_request::{Answered, Asked};
 use crate::answer::Failure;
 use crate::connection::{Accepted, Connections};
 use crate::line::Line;
@@ -48,10 +42,6 @@ const MAX_LINGER: Duration = Duration::from_secs(30);
 /// The state of a connection when hyper hands it back.
 enum Back<I> {
     /// The next request is for the fast path.
-    #[cfg_attr(
-        not(feature = "fast-path"),
-        expect(dead_code, reason = "without a fast path nobody asks for the request")
-    )]
     Own(Line<I>, Next),
     /// The connection has ended.
     Ended,

@@ -25,8 +25,8 @@
 //!   takes no bytes for the write timeout is closed, and a stream of HTTP/2 that takes none is
 //!   reset. A plain hyper server cannot detect such a reader, because hyper does not poll a body
 //!   that it cannot write.
-//! - [`Server::streams`] defines which requests are streams. With the feature `fast-path`,
-//!   `Server::fast_path` answers them, and short requests, without hyper.
+//! - [`Server::streams`] defines which requests are streams. Over HTTP/1.1 the server answers them, and short
+//!   requests, without hyper: an open stream takes a fifth of the memory. [`Server::by_hyper`] turns this off.
 //! - [`Server::trust`] names the proxies that may report a client's address.
 //! - When it stops, the server waits until the streams have ended; a
 //!   [`Shutdown`](sse_kit_shutdown::Shutdown) ends them first.

@@ -90,7 +90,6 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
     /// # Errors
     ///
     /// If the client is gone; the future is dropped.
-    #[cfg(feature = "fast-path")]
     pub(crate) async fn unless_gone<T>(
         &mut self,
         future: impl Future<Output = T>,

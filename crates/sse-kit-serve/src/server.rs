@@ -38,6 +38,7 @@ pub struct Server {
 
 /// The settings of all connections.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub(crate) struct Settings {
     pub(crate) limits: Option<Quota>,
     pub(crate) proxies: TrustedProxies,
@@ -51,21 +52,9 @@ pub(crate) struct Settings {
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<crate::Tls>,
     pub(crate) streams: Option<Arc<dyn StreamRoutes>>,
-    #[cfg(feature = "fast-path")]
-    pub(crate) fast_path: FastPath,
+    pub(crate) streams_by_hyper: bool,
+    pub(crate) by_hyper: bool,
     pub(crate) status: ServeStatus,
-}
-
-/// The requests that are answered without hyper.
-#[cfg(feature = "fast-path")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum FastPath {
-    /// None.
-    Off,
-    /// Short requests.
-    Requests,
-    /// Short requests and streams.
-    Streams,
 }
 
 impl Server {
@@ -112,8 +101,8 @@ impl Server {
                 #[cfg(feature = "tls")]
                 tls: None,
                 streams: None,
-                #[cfg(feature = "fast-path")]
-                fast_path: FastPath::Off,
+                streams_by_hyper: false,
+                by_hyper: false,
                 status: ServeStatus::default(),
             },
         }
@@ -234,6 +223,10 @@ impl Server {
     /// calls `is_stream` for each `GET` and `HEAD`, and `answer` if it returns `true`. The service
     /// that is passed to [`Server::serve`] answers all other requests.
     ///
+    /// The service may answer streams too. Those that are defined here take less memory to begin with,
+    /// because their function gets no body, and [`ServeStats::fast_path`](crate::ServeStats::fast_path)
+    /// counts them.
+    ///
     /// `is_stream` should depend on nothing but the request: on the fast path, the server may call it
     /// twice for a `GET` that is no stream.
     ///
@@ -265,28 +258,28 @@ impl Server {
         self
     }
 
-    /// Answers [streams](Server::streams) and short requests without hyper: an open stream then takes
-    /// a fifth of the memory, and an event or a publish less time. The bytes on the wire are the
-    /// same.
+    /// Answers all requests by hyper. By default the server itself answers streams and short requests,
+    /// which is the fast path: an open stream takes a fifth of the memory there, an event and a short
+    /// request take less time, and the bytes on the wire are the same.
     ///
-    /// This covers requests over HTTP/1.1 without TLS: streams, and all others but `HEAD` whose body
-    /// has at most 16 KiB and has arrived with the head, and whose client does not ask for trailers
-    /// (`TE`). hyper answers the rest, request by request, so a stream that a browser opens on a used
-    /// connection takes the fast path too.
-    /// [`ServeStats::fast_path`](crate::ServeStats::fast_path) counts the streams on it.
-    #[cfg(feature = "fast-path")]
-    pub fn fast_path(mut self) -> Self {
-        self.settings.fast_path = FastPath::Streams;
+    /// The fast path has requests over HTTP/1.1 without TLS: all but `HEAD` whose body has at most 16 KiB
+    /// and has arrived with the head, and whose client does not ask for trailers (`TE`). hyper answers the
+    /// rest, request by request, so a stream that a browser opens on a used connection takes the fast path
+    /// too. [`ServeStats::fast_path`](crate::ServeStats::fast_path) counts the [streams](Server::streams)
+    /// on it.
+    ///
+    /// Use this setting to find out whether the fast path causes a fault, or if streams end with trailers,
+    /// which the fast path leaves out.
+    pub fn by_hyper(mut self) -> Self {
+        self.settings.by_hyper = true;
         self
     }
 
-    /// Answers short requests without hyper, and streams with it: those over HTTP/1.1 without TLS, but
-    /// for `GET` and `HEAD`, whose body has at most 16 KiB and has arrived with the head, and whose client
-    /// does not ask for trailers (`TE`). Such a request takes fewer instructions; the bytes on the wire
-    /// are the same. [`Server::fast_path`] includes it.
-    #[cfg(feature = "fast-path")]
-    pub fn fast_requests(mut self) -> Self {
-        self.settings.fast_path = self.settings.fast_path.max(FastPath::Requests);
+    /// Answers streams by hyper, and short requests still on the fast path, but for each `GET`, which may
+    /// be for a stream. Use it to compare the two ways to write streams, as the benchmarks of the hub do,
+    /// or where requests need the fast path and streams need [hyper](Server::by_hyper).
+    pub fn streams_by_hyper(mut self) -> Self {
+        self.settings.streams_by_hyper = true;
         self
     }
 

@@ -35,7 +35,8 @@ pub struct ServeStats {
     /// The number of connections that ended before their protocol was known: failed TLS handshakes, or
     /// no byte within the header timeout.
     pub handshake_failures: u64,
-    /// The number of streams answered on the fast path: see the feature `fast-path`.
+    /// The number of streams answered on the fast path: those that [`Server::streams`](crate::Server::streams) defines,
+    /// unless hyper answers them.
     pub fast_path: u64,
 }
 
@@ -61,7 +62,6 @@ impl ServeStatus {
         }
     }
 
-    #[cfg(feature = "fast-path")]
     pub(crate) fn answer_on_fast_path(&self) {
         self.0.fast_path.fetch_add(1, Ordering::Relaxed);
     }

@@ -110,17 +110,17 @@ struct Serving {
 }
 
 impl Serving {
-    /// On the fast path are `GET`s of all paths that do not begin with `/hyper`.
+    /// Streams are `GET`s of all paths that do not begin with `/other`.
     async fn start(settings: impl FnOnce(Server) -> Server) -> Self {
         let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
-        let server = settings(server.expect("a free port")).fast_path().streams(
-            |request| !request.uri().path().starts_with("/hyper"),
+        let server = settings(server.expect("a free port")).streams(
+            |request| !request.uri().path().starts_with("/other"),
             |request: Request<()>, _| std::future::ready(answer(request.uri().path())),
         );
         let (address, monitor) = (server.local_addr().expect("an address"), server.monitor());
         let (stop, stopped) = oneshot::channel();
         let service = |request: Request<RequestBody>, _| {
-            let path = request.uri().path().trim_start_matches("/hyper").to_owned();
+            let path = request.uri().path().trim_start_matches("/other").to_owned();
             async move { answer(&path) }
         };
         let outcome = tokio::spawn(server.serve(service, stopped, Duration::from_secs(600)));
@@ -164,18 +164,21 @@ async fn until(holds: impl Fn() -> bool) {
 
 #[tokio::test]
 async fn responses_are_those_of_hyper() {
-    let serving = Serving::start(|server| server).await;
+    let [serving, by_hyper] =
+        [Serving::start(|server| server).await, Serving::start(Server::by_hyper).await];
     let scripts = ["", "s", "sss", "sws", "slsl", "lws", "ese", "0", "s0", "sl0", "no-content"];
     for script in scripts {
-        let ours = serving.open(&get(&format!("/{script}"))).await;
-        let hypers = serving.open(&get(&format!("/hyper/{script}"))).await;
-        let (ours, hypers) = tokio::join!(heard(ours), heard(hypers));
-        let (ours, hypers) = (parts(&ours), parts(&hypers));
-        assert_eq!(ours.0, hypers.0, "{script}");
-        assert!(ours.1 == hypers.1, "{script}: {} and {} bytes", ours.1.len(), hypers.1.len());
+        let hypers = by_hyper.open(&get(&format!("/{script}"))).await;
+        let hypers = parts(&heard(hypers).await);
+        for path in [format!("/{script}"), format!("/other/{script}")] {
+            let ours = parts(&heard(serving.open(&get(&path)).await).await);
+            assert_eq!(ours.0, hypers.0, "{path}");
+            assert!(ours.1 == hypers.1, "{path}: {} and {} bytes", ours.1.len(), hypers.1.len());
+        }
     }
     assert_eq!(serving.monitor.stats().fast_path, scripts.len() as u64);
-    for path in ["/s", "/hyper/s"] {
+    assert_eq!(by_hyper.monitor.stats().fast_path, 0);
+    for (serving, path) in [(&serving, "/s"), (&serving, "/other/s"), (&by_hyper, "/s")] {
         let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: x, Close\r\n\r\n");
         let (head, body) = parts(&rest(serving.open(&request).await).await);
         assert!(head.contains(&"connection: close".to_owned()), "{head:?}");
@@ -235,11 +238,13 @@ async fn one_connection_bears_one_request_after_another_on_either_lane() {
     let serving = Serving::start(|server| server).await;
     // All at once; the second waits while the first is answered. The last is to end it.
     let last = "GET /s HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-    let all = ["/ws", "/s", "/hyper/s"].map(get).concat() + last;
+    // hyper writes trailers.
+    let hypers = "GET /other/s HTTP/1.1\r\nhost: x\r\nte: trailers\r\n\r\n";
+    let all = [&get("/ws"), &get("/s"), &get("/other/s"), hypers, last].concat();
     let heard = String::from_utf8(rest(serving.open(&all).await).await).expect("UTF-8");
     let paths: Vec<_> = heard.lines().filter_map(|line| line.strip_prefix("x-path: ")).collect();
-    assert_eq!(paths, ["/ws", "/s", "/s", "/s"]);
-    assert_eq!(heard.matches("data: short").count(), 4);
+    assert_eq!(paths, ["/ws", "/s", "/s", "/s", "/s"]);
+    assert_eq!(heard.matches("data: short").count(), 5);
     assert_eq!(serving.monitor.stats().fast_path, 3, "hyper gives the connection back");
 }
 

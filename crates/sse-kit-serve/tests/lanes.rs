@@ -100,7 +100,7 @@ fn halves(body: &[u8], trailers: Option<HeaderMap>) -> Body {
     StreamBody::new(stream::iter(frames)).boxed_unsync()
 }
 
-/// Our server, with short requests on the fast path, and streams too or by hyper.
+/// Our server, with requests and streams on these lanes.
 async fn ours(lanes: fn(Server) -> Server) -> SocketAddr {
     let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
     // A connection that should have ended must not end by this timeout.
@@ -402,7 +402,7 @@ fn unchunked(bytes: &[u8], mut at: usize) -> Option<(Vec<u8>, usize)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pipelined_requests_get_the_answers_that_hyper_gives() {
-    let both = [ours(Server::fast_path).await, ours(Server::fast_requests).await];
+    let both = [ours(|usual| usual).await, ours(Server::streams_by_hyper).await];
     let hypers = hypers().await;
     let mut rng = rng();
     let sequences = (0..scaled(1000)).map(|number| (number, Sequence::random(rng.fork())));

@@ -1,4 +1,4 @@
-//! A client that leaves takes everything along that was done for it, on either lane.
+//! A client that leaves takes everything along that was done for it, on the fast path and by hyper.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -34,23 +34,29 @@ async fn never(permit: Permit) -> &'static str {
     ""
 }
 
-/// Both lanes of a server, by the path that their requests begin with.
-async fn start() -> SocketAddr {
+/// A setting that decides which lane answers requests.
+type Lane = fn(Server) -> Server;
+
+/// The fast path, and hyper.
+const LANES: [Lane; 2] = [|usual| usual, Server::by_hyper];
+
+/// Streams and other requests, by the path that they begin with.
+async fn start(lane: Lane) -> SocketAddr {
     let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
-    let lanes = [
+    let limits = [
         Quota::new().total(MAX_STREAMS).per_client(MAX_STREAMS),
         Quota::new().total(MAX_STREAMS).per_client(MAX_STREAMS),
     ];
-    let [ours, hypers] = lanes;
-    let server = server.expect("a free port").fast_path().streams(
-        |request| request.uri().path().starts_with("/ours"),
+    let [streams, others] = limits;
+    let server = lane(server.expect("a free port")).streams(
+        |request| request.uri().path().starts_with("/streams"),
         move |request: Request<()>, client| {
-            answer(ours.clone(), request.uri().path().replace("/ours", ""), client)
+            answer(streams.clone(), request.uri().path().replace("/streams", ""), client)
         },
     );
     let address = server.local_addr().expect("an address");
     let service = move |request: Request<RequestBody>, client| {
-        answer(hypers.clone(), request.uri().path().replace("/hypers", ""), client)
+        answer(others.clone(), request.uri().path().replace("/others", ""), client)
     };
     tokio::spawn(server.serve(service, pending::<()>(), Duration::ZERO));
     address
@@ -84,26 +90,30 @@ async fn until(address: SocketAddr, path: &str, answer: &str) {
 
 #[tokio::test]
 async fn a_handler_ends_with_its_client() {
-    let address = start().await;
-    for lane in ["/ours", "/hypers"] {
-        let (slow, quick) = (format!("{lane}/slow"), format!("{lane}/quick"));
-        let mut clients = Vec::new();
-        for _ in 0..MAX_STREAMS {
-            clients.push(ask(address, &slow).await);
+    for lane in LANES {
+        let address = start(lane).await;
+        for path in ["/streams", "/others"] {
+            let (slow, quick) = (format!("{path}/slow"), format!("{path}/quick"));
+            let mut clients = Vec::new();
+            for _ in 0..MAX_STREAMS {
+                clients.push(ask(address, &slow).await);
+            }
+            until(address, &quick, "there is no room").await;
+            drop(clients);
+            until(address, &quick, "there is room").await;
         }
-        until(address, &quick, "there is no room").await;
-        drop(clients);
-        until(address, &quick, "there is room").await;
     }
 }
 
 #[tokio::test]
 async fn a_client_that_closes_its_side_still_gets_a_short_answer() {
-    let address = start().await;
-    for lane in ["/ours", "/hypers"] {
-        for _ in 0..50 {
-            let answer = answer_to(address, &format!("{lane}/quick")).await;
-            assert!(answer.ends_with("there is room"), "{lane}: {answer}");
+    for lane in LANES {
+        let address = start(lane).await;
+        for path in ["/streams", "/others"] {
+            for _ in 0..50 {
+                let answer = answer_to(address, &format!("{path}/quick")).await;
+                assert!(answer.ends_with("there is room"), "{path}: {answer}");
+            }
         }
     }
 }

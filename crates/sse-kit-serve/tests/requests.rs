@@ -126,13 +126,17 @@ async fn status(socket: &mut TcpStream) -> String {
     String::from_utf8_lossy(&status).into_owned()
 }
 
-fn lanes() -> [fn(Server) -> Server; 3] {
-    [Server::fast_requests, Server::fast_path, |by_hyper| by_hyper]
-}
+/// A setting that decides which lane answers requests.
+type Lane = fn(Server) -> Server;
+
+/// The fast path, with streams and without.
+const FAST_LANES: [Lane; 2] = [|usual| usual, Server::streams_by_hyper];
+
+const LANES: [Lane; 3] = [FAST_LANES[0], FAST_LANES[1], Server::by_hyper];
 
 #[tokio::test]
 async fn a_head_behind_empty_lines_has_the_header_timeout() {
-    for lane in lanes() {
+    for lane in LANES {
         let timeout = Duration::from_secs(1);
         let serving = Serving::start(|s| lane(s).header_timeout(timeout)).await;
         for empty in ["\r\n\r\n", "\n\n\n", "\r\n\r\nPOST / HTTP/1.1\r\nHost: x"] {
@@ -148,7 +152,7 @@ async fn a_head_behind_empty_lines_has_the_header_timeout() {
 
 #[tokio::test]
 async fn a_failure_leaves_the_answers_before_it() {
-    for lane in lanes() {
+    for lane in LANES {
         let serving = Serving::start(lane).await;
         let requests = [post("/long", ""), post("/fail", ""), post("/", &"x".repeat(200_000))];
         let socket = serving.open_narrow(requests.concat().as_bytes()).await;
@@ -160,7 +164,7 @@ async fn a_failure_leaves_the_answers_before_it() {
 
 #[tokio::test]
 async fn a_status_that_is_no_answer_is_a_failure() {
-    for lane in [Server::fast_requests, Server::fast_path] {
+    for lane in FAST_LANES {
         let serving = Serving::start(lane).await;
         let requests = [post("/", "a"), post("/103", ""), post("/", "b")].concat();
         let answers = rest(serving.open(requests).await).await;
@@ -171,7 +175,7 @@ async fn a_status_that_is_no_answer_is_a_failure() {
 
 #[tokio::test]
 async fn a_body_that_has_arrived_is_taken_at_once_and_counts_as_read() {
-    for lane in [Server::fast_requests, Server::fast_path] {
+    for lane in FAST_LANES {
         let serving = Serving::start(lane).await;
         let last = "POST /arrived HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n";
         let requests = [&*post("/arrived", "first"), &*post("/arrived", ""), last].concat();
@@ -188,7 +192,7 @@ async fn a_body_that_has_arrived_is_taken_at_once_and_counts_as_read() {
 
 #[tokio::test]
 async fn a_client_that_leaves_takes_its_handler_along() {
-    let serving = Serving::start(Server::fast_requests).await;
+    let serving = Serving::start(|usual| usual).await;
     let socket = serving.open(post("/", "first") + &post("/hold", "body")).await;
     until("it holds", || serving.running() == 1).await;
     drop(socket);
@@ -198,7 +202,7 @@ async fn a_client_that_leaves_takes_its_handler_along() {
 #[tokio::test]
 async fn one_connection_is_one_client_whatever_becomes_of_its_requests() {
     let limits = Quota::new().per_client(1);
-    let serving = Serving::start(|s| s.fast_requests().limits(limits.clone())).await;
+    let serving = Serving::start(|s| s.limits(limits.clone())).await;
     for end in ["/panic", "/fail", "/hold"] {
         let mut socket = serving.open(post("/", "")).await;
         assert_eq!(status(&mut socket).await, "HTTP/1.1 200");
@@ -218,7 +222,7 @@ async fn one_connection_is_one_client_whatever_becomes_of_its_requests() {
 #[tokio::test]
 async fn a_client_that_does_not_read_a_long_answer_is_cut_off() {
     let timeout = Duration::from_secs(1);
-    let serving = Serving::start(|s| s.fast_requests().write_timeout(timeout)).await;
+    let serving = Serving::start(|s| s.write_timeout(timeout)).await;
     let socket = serving.open(post("/huge", "")).await;
     until("it is cut off", || serving.monitor.stats().write_timeouts == 1).await;
     assert!(rest(socket).await.len() < HUGE);
@@ -226,7 +230,7 @@ async fn a_client_that_does_not_read_a_long_answer_is_cut_off() {
 
 #[tokio::test]
 async fn a_timeout_of_the_app_is_not_one_of_the_client() {
-    for lane in lanes() {
+    for lane in LANES {
         let serving = Serving::start(lane).await;
         assert_eq!(rest(serving.open(post("/timeout", "")).await).await, "");
         rest(serving.open("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await).await;
@@ -243,7 +247,7 @@ async fn what_is_no_request_is_refused_behind_whatever_it_comes() {
         ["", chunked, &post("/", "short")].map(str::to_owned).into_iter().chain(long).collect();
     let bad_line = "POST / HTTP/1.2\r\n\r\n";
     let bad_header = "POST / HTTP/1.1\r\nHost: x\r\nX: \0\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n";
-    for lane in lanes() {
+    for lane in LANES {
         let serving = Serving::start(lane).await;
         for (before, wrong) in before.iter().flat_map(|b| [(b, bad_line), (b, bad_header)]) {
             let answers = rest(serving.open(before.clone() + wrong).await).await;

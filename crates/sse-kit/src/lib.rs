@@ -158,7 +158,7 @@
 //! | `opentelemetry` | [`mod@opentelemetry`] | traces that lead from a request to the deliveries of its events, on every node |
 //! | `kit` | | [`SseKit`]: dispatcher, updater and hub behind one `emit` |
 //! | `shutdown` | [`shutdown`] | signals, goodbye, drain, deadline |
-//! | `serve`, `fast-path`, `tls` | [`serve`] | a server over hyper-util, a fast path for its streams, and TLS |
+//! | `serve`, `tls` | [`serve`] | a server over hyper-util, with a fast path for streams; TLS |
 //! | `tabs` | [`tabs`] | one connection for all tabs of a browser |
 //!
 //! `broadcast` and `http` are on by default. Features only ever add.

@@ -1,4 +1,4 @@
-//! The contract of the hub against the real process, with streams that hyper serves.
+//! The contract of the hub against the real process, with streams on the server's fast path, which is the default.
 
 mod configured;
 mod contract;
@@ -16,5 +16,14 @@ mod server;
 mod signing;
 mod tokens;
 
+use server::Server;
+
 /// Options of every hub.
 const LANE: &[&str] = &[];
+
+#[tokio::test]
+async fn they_are_on_the_fast_path() {
+    let hub = Server::start("").await;
+    let _stream = hub.open("topic=a").await;
+    assert_eq!(hub.get("/stats").await.1["fast_path"], 1);
+}

@@ -1,4 +1,4 @@
-//! The endurance of a hub whose streams hyper serves.
+//! The endurance of a hub whose streams are on the server's fast path, which is the default.
 
 #[expect(dead_code, reason = "not everything of it is used by both")]
 #[path = "../contract/server.rs"]

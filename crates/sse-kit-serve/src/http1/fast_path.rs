@@ -1,4 +1,4 @@
-//! Connections whose streams are answered without hyper.
+//! Connections whose streams and short requests are answered without hyper.
 //!
 //! hyper keeps buffers and a state machine for every connection as long as it is open. A stream of
 //! events needs neither: its request is over with the head, and from then on only frames are
@@ -11,27 +11,26 @@ use super::idle::Idle;
 use super::keep_alive::wants_close;
 use super::request_head::{Lane, Next, next};
 use super::streams::{self, Writing};
-use super::{Back, StreamRoutes, close};
+use super::whole_request::Answered;
+use super::{Back, close};
 use crate::answer::Failure;
 use crate::connection::{Accepted, Connections};
 use crate::line::Line;
 use crate::socket::{self, Socket};
 
 impl Connections {
-    /// Serves a connection: short requests and these streams on the fast path, all others by hyper.
+    /// Serves a connection: streams and short requests on the fast path, all others by hyper.
     #[expect(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice")]
     pub(crate) fn both_lanes(
         self: Arc<Self>,
-        routes: Option<Arc<dyn StreamRoutes>>,
         mut line: Line<Socket>,
         accepted: Accepted,
     ) -> impl Future<Output = Result<(), Failure>> + Send + 'static {
         async move {
             // Box everything that precedes a stream, so that an open stream takes no memory for it.
-            let first = Box::pin(self.within_header_timeout(
-                next(&mut line, Some(lane(routes.as_ref()))),
-                &accepted.lifetime,
-            ))
+            let first = Box::pin(
+                self.within_header_timeout(next(&mut line, Some(self.lane())), &accepted.lifetime),
+            )
             .await;
             let mut next = first.unwrap_or(Next::End);
             let mut idle = Idle::default();
@@ -42,8 +41,8 @@ impl Connections {
                         let keep_alive = accepted.lifetime.keep_alive()
                             && !wants_close(request.headers())
                             && !self.is_leaving();
-                        // Only streams of these routes are taken from the line.
-                        let Some(own) = &routes else { return Ok(()) };
+                        // Only these routes take a request out of the line.
+                        let Some(own) = &self.streams else { return Ok(()) };
                         idle.clear();
                         self.status.answer_on_fast_path();
                         let (begun, exchange) = match self.admit(&*request, &accepted.peer) {
@@ -67,11 +66,17 @@ impl Connections {
                             }
                             Err(error) => return Err(Box::pin(fail(line, error.into())).await),
                         }
-                        let lane = Some(lane(routes.as_ref()));
+                        let lane = Some(self.lane());
                         Box::pin(self.next_request(&mut line, lane, &accepted, &mut idle)).await?
                     }
                     Next::Whole(request) => {
-                        match self.answer_whole(request, &mut line, &accepted).await {
+                        let answered = match self.answer_whole(request, &mut line, &accepted).await
+                        {
+                            Ok(Answered::Long(rest)) => rest.await,
+                            Ok(Answered::Short { keep_alive }) => Ok(keep_alive),
+                            Err(error) => Err(error),
+                        };
+                        match answered {
                             Ok(true) => {}
                             Ok(false) => {
                                 Box::pin(close(line, false)).await;
@@ -79,16 +84,12 @@ impl Connections {
                             }
                             Err(error) => return Err(Box::pin(fail(line, error)).await),
                         }
-                        let lane = Some(lane(routes.as_ref()));
+                        let lane = Some(self.lane());
                         Box::pin(self.next_request(&mut line, lane, &accepted, &mut idle)).await?
                     }
                     hypers => {
-                        let lending = Arc::clone(&self).lend(
-                            line,
-                            hypers,
-                            Some(lane(routes.as_ref())),
-                            &accepted,
-                        );
+                        let lending =
+                            Arc::clone(&self).lend(line, hypers, Some(self.lane()), &accepted);
                         match Box::pin(lending).await? {
                             Back::Own(back, own) => {
                                 line = back;
@@ -101,6 +102,11 @@ impl Connections {
             }
         }
     }
+
+    /// Returns the requests that the fast path of a connection answers.
+    fn lane(&self) -> Lane<'_> {
+        if self.streams_by_hyper { Lane::Short } else { Lane::All(self.streams.as_deref()) }
+    }
 }
 
 /// Closes a connection after a failure, so that the answers before it arrive.
@@ -111,16 +117,11 @@ async fn fail(line: Line<Socket>, error: Failure) -> Failure {
     error
 }
 
-fn lane(routes: Option<&Arc<dyn StreamRoutes>>) -> Lane<'_> {
-    routes.map_or(Lane::Short, |routes| Lane::Streams(&**routes))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    type Serve<F> =
-        fn(Arc<Connections>, Option<Arc<dyn StreamRoutes>>, Line<Socket>, Accepted) -> F;
+    type Serve<F> = fn(Arc<Connections>, Line<Socket>, Accepted) -> F;
 
     fn size<F>(_: Serve<F>) -> usize {
         size_of::<F>()

@@ -48,7 +48,6 @@ impl Idle {
     }
 
     /// Frees the memory, which a stream does not need.
-    #[cfg(feature = "fast-path")]
     pub(super) fn clear(&mut self) {
         self.0 = None;
     }

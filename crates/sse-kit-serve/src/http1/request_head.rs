@@ -21,10 +21,6 @@ const MAX_WHOLE: u64 = 16 * 1024;
 
 /// The next request of a client, as far as its head says.
 #[derive(Debug)]
-#[cfg_attr(
-    not(feature = "fast-path"),
-    expect(dead_code, reason = "without a fast path nobody answers its requests")
-)]
 pub(crate) enum Next {
     /// A stream for the fast path; its head was taken out of the line.
     Own(Box<Request<()>>),
@@ -41,15 +37,12 @@ pub(crate) enum Next {
 
 /// The requests that the fast path of a connection answers.
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(
-    all(not(feature = "fast-path"), not(test)),
-    expect(dead_code, reason = "without a fast path no connection has one")
-)]
 pub(crate) enum Lane<'a> {
-    /// Short requests that change something, such as a `POST`. A `GET` may be for a stream.
+    /// Short requests that change something, such as a `POST`. A `GET` may be for a stream, which hyper
+    /// answers.
     Short,
-    /// These streams, and all short requests.
-    Streams(&'a dyn StreamRoutes),
+    /// All short requests, and streams; of these, the given ones have a function of their own.
+    All(Option<&'a dyn StreamRoutes>),
 }
 
 /// The path that answers a request, and the length of the request.
@@ -155,13 +148,13 @@ impl Lane<'_> {
             && match parsed.method {
                 // An answer to `HEAD` has the headers of a body that it does not have.
                 Some("HEAD") => false,
-                Some("GET") => matches!(self, Self::Streams(_)) && !told.has_length,
+                Some("GET") => matches!(self, Self::All(_)) && !told.has_length,
                 _ => true,
             }
     }
 
     fn is_stream(self, request: &Request<()>) -> bool {
-        matches!(self, Self::Streams(routes) if routes.takes(request))
+        matches!(self, Self::All(Some(routes)) if routes.takes(request))
     }
 }
 
@@ -318,7 +311,6 @@ mod tests {
             Box::pin(std::future::pending())
         }
 
-        #[cfg(feature = "fast-path")]
         fn write<'a>(
             &self,
             _: Request<()>,
@@ -353,7 +345,7 @@ mod tests {
             ("CONNECT x:1 HTTP/1.1\r\n\r\n", "unknown"),
             ("nonsense\r\n\r\n", "unknown"),
         ] {
-            let found = match find(request.as_bytes(), Some(Lane::Streams(&OneStream))) {
+            let found = match find(request.as_bytes(), Some(Lane::All(Some(&OneStream)))) {
                 Found::Stream { head, .. } => format!("stream of {head}"),
                 Found::Whole { head, body, .. } => format!("whole of {head} and {body}"),
                 Found::Sized { body, is_for_lane: true, .. } => {

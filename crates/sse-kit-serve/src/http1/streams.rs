@@ -2,23 +2,16 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-#[cfg(feature = "fast-path")]
 use std::{future::ready, io};
 
-#[cfg(feature = "fast-path")]
 use bytes::Bytes;
 use http::{Request, Response};
-#[cfg(feature = "fast-path")]
 use http_body::Body;
 
-#[cfg(feature = "fast-path")]
 use super::body_writer::BodyWriter;
-#[cfg(feature = "fast-path")]
 use super::keep_alive::wants_close;
-#[cfg(feature = "fast-path")]
 use super::response_head::{Afterwards, Framing, response_head};
 use crate::answer::{Answer, AnswerBody, AppError, Pinned, boxed};
-#[cfg(feature = "fast-path")]
 use crate::{answer::Failure, line::Line, socket::Socket};
 
 /// The requests that ask for streams, and the app's answers to them.
@@ -35,7 +28,6 @@ pub(crate) trait StreamRoutes: Send + Sync {
 
     /// Answers a request without hyper. There are two futures, so that the app's state is freed
     /// before the long write begins: the first yields the response, the second writes it.
-    #[cfg(feature = "fast-path")]
     fn write<'a>(
         &self,
         request: Request<()>,
@@ -46,7 +38,6 @@ pub(crate) trait StreamRoutes: Send + Sync {
 }
 
 /// A response that is being written.
-#[cfg(feature = "fast-path")]
 pub(crate) struct Writing<'a> {
     /// `true` if the connection stays open behind it.
     pub(super) keep_alive: bool,
@@ -82,7 +73,6 @@ where
         boxed((self.answer)(request, client))
     }
 
-    #[cfg(feature = "fast-path")]
     fn write<'a>(
         &self,
         request: Request<()>,
@@ -102,7 +92,6 @@ where
 }
 
 /// Writes a response without hyper. The app may end the connection by `Connection: close`.
-#[cfg(feature = "fast-path")]
 pub(super) fn write<B>(
     response: Response<B>,
     line: &mut Line<Socket>,
@@ -121,7 +110,7 @@ where
     Box::pin(ready(writing.map_err(io::Error::other)))
 }
 
-#[cfg(all(test, feature = "fast-path"))]
+#[cfg(test)]
 mod tests {
     use std::future::poll_fn;
     use std::task::Poll;

@@ -19,7 +19,7 @@ use crate::request_body::{BodyProgress, RequestBody};
 use crate::socket::Socket;
 
 impl Connections {
-    /// Answers a request whose body is here. Returns `true` if the connection stays open.
+    /// Answers a request whose body is here.
     ///
     /// # Errors
     ///
@@ -30,7 +30,7 @@ impl Connections {
         request: Box<Request<RequestBody>>,
         line: &'a mut Line<Socket>,
         accepted: &'a Accepted,
-    ) -> Pinned<'a, Result<bool, Failure>> {
+    ) -> Pinned<'a, Result<Answered<'a>, Failure>> {
         let asks_to_close = wants_close(request.headers());
         let body = request.body().progress();
         let mut asked =
@@ -46,6 +46,14 @@ impl Connections {
     }
 }
 
+/// The state of an answer when the app's future is no longer needed.
+pub(crate) enum Answered<'a> {
+    /// All of it is written. The connection stays open, or not.
+    Short { keep_alive: bool },
+    /// The answer may be a stream. The future writes it, and returns `true` if the connection stays open.
+    Long(Pinned<'a, Result<bool, Failure>>),
+}
+
 /// A request that waits for its answer, and the connection on which the answer is written.
 pub(crate) struct Asked<'a> {
     connections: &'a Connections,
@@ -59,7 +67,7 @@ pub(crate) struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     /// Awaits the answer while the client is connected, and writes it.
-    pub(crate) fn answered_by<F, B, E>(self, answer: F) -> Pinned<'a, Result<bool, Failure>>
+    pub(crate) fn answered_by<F, B, E>(self, answer: F) -> Pinned<'a, Result<Answered<'a>, Failure>>
     where
         F: Future<Output = Result<Response<B>, E>> + Send + 'a,
         B: Body<Data = Bytes, Error: Into<Failure>> + Send + 'a,
@@ -73,7 +81,7 @@ impl<'a> Asked<'a> {
     fn write<B: Body<Data = Bytes>>(
         self,
         response: Response<B>,
-    ) -> Result<(BodyWriter<'a, B>, Written), Failure> {
+    ) -> Result<Writing<'a, B>, Failure> {
         // The app may answer late, so only now is it known whether the server is leaving. After a body
         // that the app has not read, the connection ends as it does with hyper.
         let said = Said::by(response.headers());
@@ -90,15 +98,9 @@ impl<'a> Asked<'a> {
         let (parts, body) = response.into_parts();
         let framing = Framing::new(&parts, &body)?;
         let head = response_head(&parts, framing, after);
-        let written = Written { keep_alive, _exchange: self.exchange };
-        Ok((BodyWriter::new(head, framing, body, self.line), written))
+        let writer = BodyWriter::new(head, framing, body, self.line);
+        Ok(Writing { writer, framing, keep_alive, _exchange: self.exchange })
     }
-}
-
-/// The state of a connection once an answer is written.
-struct Written {
-    keep_alive: bool,
-    _exchange: Option<Exchange>,
 }
 
 pin_project! {
@@ -106,19 +108,43 @@ pin_project! {
     #[project = Stage]
     enum Answering<'a, F, B> {
         Awaiting { #[pin] answer: F, asked: Option<Asked<'a>> },
-        Writing { #[pin] writer: BodyWriter<'a, B>, written: Written },
+        Writing { #[pin] writing: Writing<'a, B> },
     }
 }
 
-impl<F, B, E> Future for Answering<'_, F, B>
+pin_project! {
+    /// An answer that is being written. It returns `true` if the connection stays open.
+    struct Writing<'a, B> {
+        #[pin]
+        writer: BodyWriter<'a, B>,
+        framing: Framing,
+        keep_alive: bool,
+        _exchange: Option<Exchange>,
+    }
+}
+
+impl<B> Future for Writing<'_, B>
 where
-    F: Future<Output = Result<Response<B>, E>>,
     B: Body<Data = Bytes, Error: Into<Failure>>,
-    E: Into<Failure>,
 {
     type Output = Result<bool, Failure>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<bool, Failure>> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<bool, Failure>> {
+        let this = self.project();
+        ready!(this.writer.poll(cx))?;
+        Poll::Ready(Ok(*this.keep_alive))
+    }
+}
+
+impl<'a, F, B, E> Future for Answering<'a, F, B>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body<Data = Bytes, Error: Into<Failure>> + Send + 'a,
+    E: Into<Failure>,
+{
+    type Output = Result<Answered<'a>, Failure>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Stage::Awaiting { answer, asked } = self.as_mut().project() {
             let answered = answer.poll(cx);
             if let (Poll::Pending, Some(asked)) = (&answered, &mut *asked) {
@@ -126,13 +152,16 @@ where
             }
             let response = ready!(answered).map_err(AppError::new)?;
             let Some(asked) = asked.take() else { return Poll::Pending };
-            let (writer, written) = asked.write(response)?;
-            self.set(Answering::Writing { writer, written });
+            let writing = asked.write(response)?;
+            if writing.framing == Framing::Chunked {
+                // In a box of its own, as a stream would keep the room of the app's future.
+                return Poll::Ready(Ok(Answered::Long(Box::pin(writing))));
+            }
+            self.set(Answering::Writing { writing });
         }
         match self.project() {
-            Stage::Writing { writer, written } => {
-                ready!(writer.poll(cx))?;
-                Poll::Ready(Ok(written.keep_alive))
+            Stage::Writing { writing } => {
+                Poll::Ready(Ok(Answered::Short { keep_alive: ready!(writing.poll(cx))? }))
             }
             Stage::Awaiting { .. } => Poll::Pending,
         }

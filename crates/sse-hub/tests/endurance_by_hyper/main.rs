@@ -1,4 +1,4 @@
-//! The endurance of a hub whose streams are on the server's fast path.
+//! The endurance of a hub whose streams hyper serves.
 
 #[expect(dead_code, reason = "not everything of it is used by both")]
 #[path = "../contract/server.rs"]
@@ -16,4 +16,4 @@ mod process;
 mod scale;
 
 /// Options of every hub.
-const LANE: &[&str] = &["--fast-path"];
+const LANE: &[&str] = &["--hyper-streams"];
