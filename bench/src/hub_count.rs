@@ -43,7 +43,7 @@ const LOADS: [(&str, Load); 4] = [
 ];
 
 /// The servers that cargo builds.
-const PEERS: [Peer; 4] = [Peer::Hub, Peer::HubLane, Peer::Epoll, Peer::Axum];
+const PEERS: [Peer; 4] = [Peer::Hub, Peer::HubHyper, Peer::Epoll, Peer::Axum];
 
 /// Counts, and prints a table.
 pub(super) fn run() -> Result<()> {
@@ -72,7 +72,7 @@ pub(super) fn check(callgrind: &Callgrind, before: &Path) -> Result<()> {
     let titles = ["instructions per delivery", "peer", "before", "here"].map(str::to_owned);
     let mut lines = vec![titles.to_vec()];
     for (title, load) in &LOADS {
-        for peer in [Peer::Hub, Peer::HubLane] {
+        for peer in [Peer::Hub, Peer::HubHyper] {
             let mut counts = [f64::INFINITY; 2];
             for _ in 0..TRIES {
                 for (least, build) in counts.iter_mut().zip(&builds) {
@@ -106,6 +106,8 @@ struct Build {
     generator: PathBuf,
     /// Valgrind's file.
     counts: PathBuf,
+    /// The text by which the hub explains its options.
+    help: String,
 }
 
 impl Build {
@@ -120,10 +122,13 @@ impl Build {
             build.args(["--package", "fanbench"]);
         }
         process::run(build.current_dir(folder))?;
+        let servers = target.join("release");
+        let help = process::output(Command::new(servers.join("hub")).arg("--help"))?;
         Ok(Self {
-            servers: target.join("release"),
+            servers,
             generator: ours.join("release/fanbench"),
             counts: ours.join("callgrind.out"),
+            help,
         })
     }
 
@@ -140,6 +145,7 @@ impl Build {
     /// Returns the instructions of a server from its start to its end.
     fn run(&self, peer: Peer, load: &Load) -> Result<u64> {
         let (program, options) = peer.built().context("cargo builds no such peer")?;
+        let options = options_by(&self.help, peer).unwrap_or(options);
         if self.counts.exists() {
             // Otherwise those of the run before would stand for a run that wrote none.
             fs::remove_file(&self.counts)?;
@@ -161,6 +167,15 @@ impl Build {
     }
 }
 
+/// Returns the options for a peer of a hub that had the fast path as an option, and streams by hyper without it.
+fn options_by(help: &str, peer: Peer) -> Option<&'static [&'static str]> {
+    match peer {
+        Peer::Hub if help.contains("--fast-path") => Some(&["--fast-path"]),
+        Peer::HubHyper if help.contains("--fast-path") => Some(&[]),
+        _ => None,
+    }
+}
+
 fn total(counts: &str) -> Option<u64> {
     counts.lines().rev().find_map(|line| line.strip_prefix("totals: "))?.trim().parse().ok()
 }
@@ -174,6 +189,14 @@ mod tests {
         let file = "version: 1\nevents: Ir\nsummary: 17\n\nfn=(1) main\n3 17\n\ntotals: 1234\n";
         assert_eq!(total(file), Some(1_234));
         assert_eq!(total("events: Ir\n"), None);
+    }
+
+    #[test]
+    fn an_older_hub_is_compared_by_its_own_options() {
+        let lanes = |help| [Peer::Hub, Peer::HubHyper].map(|peer| options_by(help, peer));
+        assert_eq!(lanes("      --hyper-streams\n"), [None, None]);
+        assert_eq!(lanes("      --fast-path\n"), [Some(&["--fast-path"][..]), Some(&[])]);
+        assert_eq!(options_by("      --fast-path\n", Peer::Epoll), None);
     }
 
     #[test]

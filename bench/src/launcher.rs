@@ -39,7 +39,7 @@ impl Launcher {
     pub(super) fn find(peer: Peer, workspace: &Workspace) -> Result<Self> {
         let peers = workspace.root().join("bench/fanbench/peers");
         Ok(match peer {
-            Peer::Hub | Peer::HubLane | Peer::Epoll | Peer::Axum => {
+            Peer::Hub | Peer::HubHyper | Peer::Epoll | Peer::Axum => {
                 let (name, options) = peer.built().context("cargo builds no such peer")?;
                 Self::Built { program: workspace.target_dir().join("release").join(name), options }
             }

@@ -62,7 +62,7 @@ Examples:
   cargo xtask bench --quick                     does it work at all? a minute
   cargo xtask bench --scenarios idle-10k --reps 9
   cargo xtask bench --sizes                     sizes that nobody tuned for, half an hour
-  cargo xtask bench --sizes 4000x300 --peers hub-lane,epoll
+  cargo xtask bench --sizes 4000x300 --peers hub-hyper,epoll
   cargo xtask bench --peers hub,epoll --json rows.jsonl > tables.md
   cargo xtask bench --report                    how costs grow, as plots for the docs; ten minutes
   cargo xtask bench --dispatch                  handlers among 1,000 patterns, half a minute
@@ -71,7 +71,7 @@ Examples:
 "
 )]
 struct Bench {
-    /// Servers to measure, in this order [default: all; with --sizes hub, hub-lane, epoll and axum]
+    /// Servers to measure, in this order [default: all; with --sizes hub, hub-hyper, epoll and axum]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "PEERS")]
     peers: Vec<Peer>,
 
@@ -190,12 +190,12 @@ mod tests {
     #[test]
     fn by_default_all_peers_take_turns_five_times() {
         let steps = schedule(&[]);
-        let first = ["hub", "hub-lane", "epoll", "axum", "nchan", "better-sse", "reference"]
+        let first = ["hub", "hub-hyper", "epoll", "axum", "nchan", "better-sse", "reference"]
             .map(|peer| format!("broadcast-1k 1 {peer}"));
         assert_eq!(steps[..7], first);
         assert_eq!(steps[7], "broadcast-1k 2 hub");
         assert!(!steps.contains(&"broadcast-10k 1 reference".to_owned()));
-        assert_eq!(steps.last().expect("there are some"), "gzip-window-1k 5 hub-lane");
+        assert_eq!(steps.last().expect("there are some"), "gzip-window-1k 5 hub-hyper");
     }
 
     #[test]
@@ -211,9 +211,9 @@ mod tests {
         let steps = schedule(&["--sizes", "--reps", "1"]);
         assert_eq!(steps.len(), 15 * 4);
         assert_eq!(steps[0], "500 connections, 64 B 1 hub");
-        let steps = schedule(&["--sizes=4000x300,15000x64", "--peers", "hub-lane", "--reps=1"]);
+        let steps = schedule(&["--sizes=4000x300,15000x64", "--peers", "hub-hyper", "--reps=1"]);
         let expected =
-            ["4,000 connections, 300 B 1 hub-lane", "15,000 connections, 64 B 1 hub-lane"];
+            ["4,000 connections, 300 B 1 hub-hyper", "15,000 connections, 64 B 1 hub-hyper"];
         assert_eq!(steps, expected);
         assert!(parse(&["--sizes", "--scenarios", "churn"]).is_err());
     }

@@ -41,7 +41,7 @@ const fn line(label: &'static str, peer: Peer) -> Line {
 }
 
 const HUB: Line = line("hub", Peer::Hub);
-const HUB_LANE: Line = line("hub, fast path", Peer::HubLane);
+const HUB_HYPER: Line = line("hub, streams by hyper", Peer::HubHyper);
 const EPOLL: Line = line("epoll loop", Peer::Epoll);
 const AXUM: Line = line("axum and tokio", Peer::Axum);
 const NCHAN: Line = line("nchan", Peer::Nchan);
@@ -53,7 +53,7 @@ pub(super) const SWEEPS: &[Sweep] = &[
         about: "Connections: one topic for all, messages of 128 B, one at a time.",
         axis: "connections",
         values: &[10, 100, 1_000, 10_000, 15_000],
-        lines: &[HUB, HUB_LANE, EPOLL, AXUM, NCHAN],
+        lines: &[HUB, HUB_HYPER, EPOLL, AXUM, NCHAN],
         load: |connections| Load { connections, ..deliveries(300_000, connections) },
     },
     Sweep {
@@ -64,7 +64,7 @@ pub(super) const SWEEPS: &[Sweep] = &[
                 each delivery.",
         axis: "topics",
         values: &[1, 10, 100, 1_000, 10_000],
-        lines: &[HUB, HUB_LANE, EPOLL, AXUM, NCHAN],
+        lines: &[HUB, HUB_HYPER, EPOLL, AXUM, NCHAN],
         load: |topics| {
             let connections = 10_000;
             Load { connections, topics, ..deliveries(200_000, connections / topics) }
@@ -90,7 +90,7 @@ pub(super) const SWEEPS: &[Sweep] = &[
         about: "Bytes: one topic for 1,000 connections, one message at a time.",
         axis: "bytes of a message",
         values: &[128, 1_024, 4_096, 16_384, 65_536],
-        lines: &[HUB, HUB_LANE, EPOLL, AXUM, NCHAN],
+        lines: &[HUB, HUB_HYPER, EPOLL, AXUM, NCHAN],
         load: |payload| {
             let messages = (400_000 / payload).clamp(20, 300);
             Load { messages, payload, ..Load::BROADCAST }
@@ -102,7 +102,7 @@ pub(super) const SWEEPS: &[Sweep] = &[
         about: "A maximum delay: one topic for 1,000 connections, 100 messages of 128 B a second.",
         axis: "maximum delay, ms",
         values: &[0, 10, 20, 50, 100],
-        lines: &[HUB, HUB_LANE],
+        lines: &[HUB, HUB_HYPER],
         load: |max_delay_ms| Load {
             max_delay_ms,
             rate: Some(100),
@@ -119,7 +119,7 @@ pub(super) const SWEEPS: &[Sweep] = &[
         values: &[1, 2],
         lines: &[
             Line { figure: Figure::ThousandsPerSecond, ..HUB },
-            Line { figure: Figure::ThousandsPerSecond, ..HUB_LANE },
+            Line { figure: Figure::ThousandsPerSecond, ..HUB_HYPER },
         ],
         load: |threads| Load {
             threads: Some(threads),

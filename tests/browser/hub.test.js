@@ -24,8 +24,8 @@ const expected = bodies.map(normalised);
 
 /** The ways in which a hub sends streams, and the `Content-Encoding` of each. */
 const WAYS = [
-  { way: 'by hyper', options: [], encoding: null },
-  { way: 'on the fast path, in gzip', options: ['--fast-path', '--gzip'], encoding: 'gzip' },
+  { way: 'on the fast path', options: [], encoding: null },
+  { way: 'by hyper, in gzip', options: ['--hyper-streams', '--gzip'], encoding: 'gzip' },
   { way: 'in gzip over several events', options: ['--gzip', '--gzip-window'], encoding: 'gzip' },
 ];
 

@@ -51,7 +51,7 @@ const RANDOM: &[(&str, &[&str])] = &[
 /// Packages and their tests that have a full size.
 const ENDURANCE: &[(&str, &[&str])] = &[
     ("sse-kit-broadcast", &["--test=replay_latency"]),
-    ("sse-hub", &["--test=endurance", "--test=endurance_fast_path", "--test=cluster"]),
+    ("sse-hub", &["--test=endurance", "--test=endurance_by_hyper", "--test=cluster"]),
     ("sse-kit-serve", &["--test=http2"]),
     ("sse-kit-http", &["--test=gate"]),
 ];

@@ -29,8 +29,8 @@ impl HubProcess {
         let mut command = Command::new(&plan.hub);
         command.args(["--listen", "127.0.0.1:0", "--shutdown-delay", SHUTDOWN_DELAY]);
         command.args(["--threads", &plan.threads.max(1).to_string()]);
-        if plan.lane == Lane::Fast {
-            command.arg("--fast-path");
+        if plan.lane == Lane::Hyper {
+            command.arg("--hyper-streams");
         }
         command.env("SSE_KIT_REDIS_URL", redis).env("RUST_LOG", "warn").stdin(Stdio::null());
         let mut process = command.stdout(Stdio::piped()).spawn().context("cannot start the hub")?;

@@ -10,9 +10,9 @@ const STREAMS_PER_GENERATOR: u32 = 15_000;
 /// The way in which hubs answer streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Lane {
-    /// With `--fast-path`
+    /// On the fast path, the default
     Fast,
-    /// By hyper
+    /// By hyper, with `--hyper-streams`
     Hyper,
 }
 

@@ -164,8 +164,13 @@ async fn until(holds: impl Fn() -> bool) {
 
 #[tokio::test]
 async fn responses_are_those_of_hyper() {
-    let [serving, by_hyper] =
-        [Serving::start(|server| server).await, Serving::start(Server::by_hyper).await];
+    for hypers in [Server::by_hyper, Server::streams_by_hyper] {
+        responses_are_those_of(hypers).await;
+    }
+}
+
+async fn responses_are_those_of(hypers: fn(Server) -> Server) {
+    let [serving, by_hyper] = [Serving::start(|server| server).await, Serving::start(hypers).await];
     let scripts = ["", "s", "sss", "sws", "slsl", "lws", "ese", "0", "s0", "sl0", "no-content"];
     for script in scripts {
         let hypers = by_hyper.open(&get(&format!("/{script}"))).await;

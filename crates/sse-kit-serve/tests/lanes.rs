@@ -1,7 +1,7 @@
 //! The fast path held to hyper: random sequences of pipelined requests, cut at random places, get the
 //! same answers on both.
 //!
-//! `cargo test` runs 1,000 sequences, always the same; `cargo xtask soak` runs 20,000, and others each time.
+//! `cargo test` runs 2,000 sequences, always the same; `cargo xtask soak` runs 40,000, and others each time.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -100,18 +100,28 @@ fn halves(body: &[u8], trailers: Option<HeaderMap>) -> Body {
     StreamBody::new(stream::iter(frames)).boxed_unsync()
 }
 
-/// Our server, with requests and streams on these lanes.
-async fn ours(lanes: fn(Server) -> Server) -> SocketAddr {
+/// The function that answers streams.
+#[derive(Clone, Copy)]
+enum Streams {
+    Defined,
+    OfTheService,
+}
+
+/// Our server, with requests and streams on these lanes, and streams that are defined or that the service answers.
+async fn ours(lanes: fn(Server) -> Server, streams: Streams) -> SocketAddr {
     let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await;
     // A connection that should have ended must not end by this timeout.
     let server = server.expect("a free port").idle_timeout(Duration::from_secs(3600));
-    let server = lanes(server).streams(
-        |request| request.uri().path().starts_with("/stream"),
-        |request: Request<()>, _| {
-            let response = stream(request.uri().path());
-            async move { Ok::<_, Infallible>(response) }
-        },
-    );
+    let server = match streams {
+        Streams::Defined => lanes(server).streams(
+            |request| request.uri().path().starts_with("/stream"),
+            |request: Request<()>, _| {
+                let response = stream(request.uri().path());
+                async move { Ok::<_, Infallible>(response) }
+            },
+        ),
+        Streams::OfTheService => lanes(server),
+    };
     let address = server.local_addr().expect("an address");
     let service = |request: Request<RequestBody>, _| answer(request);
     tokio::spawn(server.serve(service, std::future::pending::<()>(), Duration::ZERO));
@@ -402,13 +412,18 @@ fn unchunked(bytes: &[u8], mut at: usize) -> Option<(Vec<u8>, usize)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pipelined_requests_get_the_answers_that_hyper_gives() {
-    let both = [ours(|usual| usual).await, ours(Server::streams_by_hyper).await];
+    let ours = [
+        ours(|usual| usual, Streams::Defined).await,
+        ours(Server::streams_by_hyper, Streams::Defined).await,
+        ours(|usual| usual, Streams::OfTheService).await,
+        ours(Server::by_hyper, Streams::Defined).await,
+    ];
     let hypers = hypers().await;
     let mut rng = rng();
-    let sequences = (0..scaled(1000)).map(|number| (number, Sequence::random(rng.fork())));
+    let sequences = (0..scaled(2000)).map(|number| (number, Sequence::random(rng.fork())));
     stream::iter(sequences)
         .for_each_concurrent(MAX_TOGETHER, |(number, sequence)| async move {
-            let ours = both[number as usize % 2];
+            let ours = ours[number as usize % ours.len()];
             let (on_lane, by_hyper) = tokio::join!(play(ours, &sequence), play(hypers, &sequence));
             let (on_lane, by_hyper) = (answers(&on_lane, &sequence), answers(&by_hyper, &sequence));
             let summary = |answers: &(Vec<Answer>, Vec<u8>)| {

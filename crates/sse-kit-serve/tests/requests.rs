@@ -173,6 +173,16 @@ async fn a_status_that_is_no_answer_is_a_failure() {
     }
 }
 
+/// hyper answers a status that is none by another.
+#[tokio::test]
+async fn a_get_takes_the_fast_path_unless_streams_are_by_hyper() {
+    for (lane, answered) in LANES.into_iter().zip([0, 1, 1]) {
+        let serving = Serving::start(lane).await;
+        let answers = rest(serving.open("GET /103 HTTP/1.1\r\nHost: x\r\n\r\n").await).await;
+        assert_eq!(answers.matches("HTTP/1.1 500").count(), answered, "{answers}");
+    }
+}
+
 #[tokio::test]
 async fn a_body_that_has_arrived_is_taken_at_once_and_counts_as_read() {
     for lane in FAST_LANES {

@@ -24,11 +24,11 @@ const EVERYTHING: [&str; 2] = ["--workspace", "--all-features"];
 pub(super) const LEFT_OUT: &[&str] = &[
     "jobs nodes",
     "schedules schedules",
+    "sse-hub by_hyper",
     "sse-hub cluster",
     "sse-hub contract",
     "sse-hub endurance",
-    "sse-hub endurance_fast_path",
-    "sse-hub fast_path",
+    "sse-hub endurance_by_hyper",
     "sse-hub fleet",
     "sse-hub proxies",
     "sse-kit-postgres postgres",

@@ -22,18 +22,25 @@ use tokio::net::TcpSocket;
 /// Options of every hub.
 const LANE: &[&str] = &[];
 
+/// Options of streams on the fast path, and by hyper.
+const LANES: [&str; 2] = ["", "--hyper-streams"];
+
 const GUIDE: &str = include_str!("../../../../docs/src/production.md");
 
 #[tokio::test]
 async fn nginx_passes_on_each_event_at_once() {
-    let hub = Server::start("--heartbeat 0 --shutdown-delay 600").await;
-    streams_work(&Proxy::nginx(GUIDE, &hub.address).await, hub).await;
+    for lane in LANES {
+        let hub = Server::start(&format!("{lane} --heartbeat 0 --shutdown-delay 600")).await;
+        streams_work(&Proxy::nginx(GUIDE, &hub.address).await, hub).await;
+    }
 }
 
 #[tokio::test]
 async fn caddy_passes_on_each_event_at_once() {
-    let hub = Server::start("--heartbeat 0 --shutdown-delay 600").await;
-    streams_work(&Proxy::caddy(GUIDE, &hub.address).await, hub).await;
+    for lane in LANES {
+        let hub = Server::start(&format!("{lane} --heartbeat 0 --shutdown-delay 600")).await;
+        streams_work(&Proxy::caddy(GUIDE, &hub.address).await, hub).await;
+    }
 }
 
 #[tokio::test]
