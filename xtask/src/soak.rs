@@ -67,7 +67,7 @@ const SEED: &str = "SSE_KIT_TEST_SEED";
 /// `cargo xtask test` runs the same tests at a size that takes seconds. Here it is: shutdown with
 /// 10,000 streams, and with 500 that never read among them; 10,000 connections that come and go and
 /// 5,000 resets in the middle of a frame; 200 of 2,000 clients stuck; slowloris by 1,000; 100,000
-/// streams of HTTP/2 that are reset at once; 20,000 sequences of pipelined requests on both lanes; three hubs
+/// streams of HTTP/2 that are reset at once; 40,000 sequences of pipelined requests on both lanes; three hubs
 /// on one Redis of which, under 300 clients and 10,000 messages, 20 are killed and 10 restarted, and Redis
 /// too; a hub that is killed 600 times under 16 publishers, and its store that loses power; failovers of Redis 6.2 and 7 and of Valkey, by hand, by sentinels and in a cluster; the glue for other
 /// web frameworks; the README's first program in a crate of its own; each app that `cargo xtask new` writes, in its
