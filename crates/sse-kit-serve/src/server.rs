@@ -223,9 +223,8 @@ impl Server {
     /// calls `is_stream` for each `GET` and `HEAD`, and `answer` if it returns `true`. The service
     /// that is passed to [`Server::serve`] answers all other requests.
     ///
-    /// The service may answer streams too. Those that are defined here take less memory to begin with,
-    /// because their function gets no body, and [`ServeStats::fast_path`](crate::ServeStats::fast_path)
-    /// counts them.
+    /// The service may answer streams too, and they take as little memory. But only those that are defined
+    /// here are counted by [`ServeStats::fast_path`](crate::ServeStats::fast_path), and take the fast path if their client asks for trailers (`TE`).
     ///
     /// `is_stream` should depend on nothing but the request: on the fast path, the server may call it
     /// twice for a `GET` that is no stream.
@@ -262,10 +261,10 @@ impl Server {
     /// which is the fast path: an open stream takes a fifth of the memory there, an event and a short
     /// request take less time, and the bytes on the wire are the same.
     ///
-    /// The fast path has requests over HTTP/1.1 without TLS: all but `HEAD` whose body has at most 16 KiB
-    /// and has arrived with the head, and whose client does not ask for trailers (`TE`). hyper answers the
-    /// rest, request by request, so a stream that a browser opens on a used connection takes the fast path
-    /// too. [`ServeStats::fast_path`](crate::ServeStats::fast_path) counts the [streams](Server::streams)
+    /// The fast path has requests over HTTP/1.1 without TLS: [streams](Server::streams), and all others but
+    /// `HEAD` whose body has at most 16 KiB and has arrived with the head, and whose client does not ask for
+    /// trailers (`TE`). hyper answers the rest, request by request, so a stream that a browser opens on a used
+    /// connection takes the fast path too. [`ServeStats::fast_path`](crate::ServeStats::fast_path) counts the streams
     /// on it.
     ///
     /// Use this setting to find out whether the fast path causes a fault, or if streams end with trailers,
@@ -275,8 +274,8 @@ impl Server {
         self
     }
 
-    /// Answers streams by hyper, and short requests still on the fast path, but for each `GET`, which may
-    /// be for a stream. Use it to compare the two ways to write streams, as the benchmarks of the hub do,
+    /// Answers each `GET` by hyper, whether it is for a stream or not, and other short requests still on the
+    /// fast path. Use it to compare the two ways to write streams, as the benchmarks of the hub do,
     /// or where requests need the fast path and streams need [hyper](Server::by_hyper).
     pub fn streams_by_hyper(mut self) -> Self {
         self.settings.streams_by_hyper = true;

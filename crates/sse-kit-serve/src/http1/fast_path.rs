@@ -72,7 +72,10 @@ impl Connections {
                     Next::Whole(request) => {
                         let answered = match self.answer_whole(request, &mut line, &accepted).await
                         {
-                            Ok(Answered::Long(rest)) => rest.await,
+                            Ok(Answered::Long(rest)) => {
+                                idle.clear();
+                                rest.await
+                            }
                             Ok(Answered::Short { keep_alive }) => Ok(keep_alive),
                             Err(error) => Err(error),
                         };
