@@ -224,7 +224,8 @@ impl Server {
     /// that is passed to [`Server::serve`] answers all other requests.
     ///
     /// The service may answer streams too, and they take as little memory. But only those that are defined
-    /// here are counted by [`ServeStats::fast_path`](crate::ServeStats::fast_path), and take the fast path if their client asks for trailers (`TE`).
+    /// here are counted by [`ServeStats::fast_path`](crate::ServeStats::fast_path), and take the fast path
+    /// if their client asks for trailers (`TE`).
     ///
     /// `is_stream` should depend on nothing but the request: on the fast path, the server may call it
     /// twice for a `GET` that is no stream.
