@@ -302,8 +302,7 @@ mod tests {
             "| epoll | 4.00 | 1,234,568 | 900 | 1,900 | 170 | 11.00 | 0 | 0 | 0.5 |",
             "| axum (missing) | – | – | – | – | – | – | – | – | – |",
             "",
-            "- `hub`: CPU per delivery at most 1.25 × `epoll`: 1.25 [1.23–1.30], not decided: the aim is \
-             within the spread",
+            "- `hub`: CPU per delivery at most 1.10 × `epoll`: 1.25 [1.23–1.30], **missed**",
         ];
         assert_eq!(lines, expected);
     }
