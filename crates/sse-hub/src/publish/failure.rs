@@ -13,6 +13,9 @@ use crate::auth::Refusal;
 use crate::metrics::Metrics;
 use crate::reply::{self, Reply};
 
+/// The seconds after which a publisher may retry while the log does not answer, or while the hub restarts.
+const SOON: &str = "1";
+
 /// The reason why an event is not published.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -55,7 +58,13 @@ impl Failure {
                 reply.headers_mut().insert(RETRY_AFTER, seconds);
                 reply
             }
-            Self::Other(status, body) => reply::json(status, &body),
+            Self::Other(status, body) => {
+                let mut reply = reply::json(status, &body);
+                if status == StatusCode::SERVICE_UNAVAILABLE {
+                    reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(SOON));
+                }
+                reply
+            }
         }
     }
 }

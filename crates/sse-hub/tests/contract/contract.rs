@@ -455,7 +455,9 @@ async fn health_says_that_it_drains_and_a_second_signal_ends_it_at_once() {
         }
         hub.signal(signal).await;
         hub.await_draining().await;
-        assert_eq!(hub.post("/publish?topic=a", b"x").await.0, 503);
+        let refused = hub.send(Request::post("/publish?topic=a"), b"x").await;
+        assert_eq!(refused.status(), 503);
+        assert_eq!(refused.headers()["retry-after"], "1");
         hub.signal(signal).await;
         assert_eq!(hub.exit().await.code(), Some(code));
         drop(stuck);
