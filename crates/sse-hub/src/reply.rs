@@ -10,21 +10,26 @@ use serde::Serialize;
 use sse_kit::SseBody;
 use sse_kit::inspector::InspectorBody;
 
-/// A response: a stream, of the inspector, or all at once.
-pub(crate) type Reply = Response<Either<Either<SseBody, InspectorBody>, Full<Bytes>>>;
+/// A response: a stream, of the inspector, or all at once. The large bodies are in boxes, as each answer is moved
+/// several times.
+pub(crate) type Reply = Response<Either<Either<Box<SseBody>, Box<InspectorBody>>, Full<Bytes>>>;
 
 pub(crate) fn stream(response: Response<SseBody>) -> Reply {
-    response.map(Either::Left).map(Either::Left)
+    response.map(Box::new).map(Either::Left).map(Either::Left)
 }
 
 pub(crate) fn inspector(response: Response<InspectorBody>) -> Reply {
-    response.map(Either::Right).map(Either::Left)
+    response.map(Box::new).map(Either::Right).map(Either::Left)
 }
 
 pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Reply {
+    written(status, serde_json::to_vec(value).expect("all that the hub says is plain values"))
+}
+
+/// Returns a response with JSON that is written already.
+pub(crate) fn written(status: StatusCode, json: impl Into<Bytes>) -> Reply {
     /// The headers of each such answer: to copy them takes half as long as to put them together.
     static HEADERS: LazyLock<HeaderMap> = LazyLock::new(|| headers("application/json"));
-    let json = serde_json::to_vec(value).expect("all that the hub says is plain values");
     let mut response = Response::new(Either::Right(Full::new(json.into())));
     *response.status_mut() = status;
     *response.headers_mut() = HEADERS.clone();

@@ -1,7 +1,9 @@
 //! Fan-out: from the ring to the queues of the connections.
 
 use std::collections::HashSet;
+use std::future::poll_fn;
 use std::sync::{Arc, Weak};
+use std::task::Poll;
 
 use async_broadcast::{Receiver, RecvError, TryRecvError};
 use futures_core::future::BoxFuture;
@@ -67,21 +69,23 @@ impl FanOut {
         // The last event that was offered to the connections.
         let mut through = None;
         let mut next = None;
+        // The entries to offer, empty in between: kept, so that no event allocates its list.
+        let mut entries = Vec::new();
         loop {
             // Lets other tasks run even if the ring is never empty.
             tokio::task::coop::consume_budget().await;
             self.coalescer.wake_when_due().await;
             let message = match (next.take(), self.coalescer.due()) {
                 (Some(message), _) => message,
-                (None, None) => self.ring.recv_direct().await,
-                (None, Some(due)) => match timeout_at(due, self.ring.recv_direct()).await {
+                (None, None) => self.receive().await,
+                (None, Some(due)) => match timeout_at(due, self.receive()).await {
                     Ok(message) => message,
                     Err(_elapsed) => continue,
                 },
             };
             match message {
                 Ok(RingMessage::Entry(entry, lists)) => {
-                    let mut entries = vec![entry];
+                    entries.push(entry);
                     next = self.take_more(&mut entries, &lists);
                     if tracing::span_enabled!(Level::DEBUG) {
                         self.hand_out_traced(&entries, &lists).await;
@@ -89,6 +93,7 @@ impl FanOut {
                         self.hand_out(&entries, &lists).await;
                     }
                     through = entries.last().map(|entry| entry.id);
+                    entries.clear();
                 }
                 Ok(RingMessage::Heartbeat(position)) => {
                     let offer = |c: &Arc<Connection>| c.queue.lock().offer_heartbeat(position);
@@ -106,6 +111,24 @@ impl FanOut {
                 Err(RecvError::Closed) => return,
             }
         }
+    }
+
+    /// Awaits the next message of the ring.
+    ///
+    /// The shard's waker takes less than a listener of the ring, which allocates for each wait.
+    async fn receive(&mut self) -> Result<RingMessage, RecvError> {
+        let Self { shard, ring, .. } = self;
+        poll_fn(|cx| {
+            // First the waker: a message that comes after the look then finds it.
+            shard.fan_out.register(cx.waker());
+            Poll::Ready(match ring.try_recv() {
+                Ok(message) => Ok(message),
+                Err(TryRecvError::Overflowed(missed)) => Err(RecvError::Overflowed(missed)),
+                Err(TryRecvError::Closed) => Err(RecvError::Closed),
+                Err(TryRecvError::Empty) => return Poll::Pending,
+            })
+        })
+        .await
     }
 
     /// Takes further entries for the same lists from the ring. Returns the first other message, if

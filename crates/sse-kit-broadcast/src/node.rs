@@ -394,5 +394,21 @@ impl Node {
     fn send(&self, message: RingMessage) {
         // Cannot fail: a full ring drops its oldest message, and the fan-out tasks keep it open.
         let _ = self.ring.try_broadcast(message);
+        self.wake_fan_out();
+    }
+
+    fn wake_fan_out(&self) {
+        for shard in &self.shards {
+            shard.fan_out.wake();
+        }
+    }
+}
+
+impl Drop for Node {
+    /// Ends the fan-out tasks.
+    fn drop(&mut self) {
+        // Before they are woken, as they would else find the ring open and wait on.
+        self.ring.close();
+        self.wake_fan_out();
     }
 }

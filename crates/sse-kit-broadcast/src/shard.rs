@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
@@ -18,6 +19,8 @@ pub(crate) struct Shard {
     /// The number of events that the connections of this shard have taken. It is counted per shard,
     /// so that cores do not contend for one counter.
     pub(crate) delivered: Counter,
+    /// The waker of the shard's task, while it waits for the ring.
+    pub(crate) fan_out: AtomicWaker,
 }
 
 /// The number of connections after which a task yields, so that their streams can run.

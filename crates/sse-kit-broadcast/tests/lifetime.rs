@@ -92,7 +92,10 @@ async fn its_tasks_end_with_it() -> TestResult {
     let tab = hub.subscribe(topic("a")).open()?;
     settle().await;
     assert!(tasks() > before);
-    drop((hub, tab));
+    drop(hub);
+    // Meanwhile the tasks of the fan-out end the streams, and wait again.
+    settle().await;
+    drop(tab);
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(tasks(), before);
     Ok(())

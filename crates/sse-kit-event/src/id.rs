@@ -196,7 +196,7 @@ impl TryFrom<String> for EventId {
 
 impl From<EventId> for String {
     fn from(id: EventId) -> Self {
-        id.to_string()
+        id.text().as_str().to_owned()
     }
 }
 

@@ -89,6 +89,16 @@ impl Connections {
         if let Poll::Ready(next) = poll_fn(|cx| Poll::Ready(head.as_mut().poll(cx))).await {
             return next;
         }
+        // In a box, as this future is made for each request.
+        Box::pin(self.rest_of_head(head, accepted)).await
+    }
+
+    /// Reads a head that has begun.
+    async fn rest_of_head(
+        &self,
+        head: impl Future<Output = io::Result<Next>>,
+        accepted: &Accepted,
+    ) -> io::Result<Next> {
         tokio::select! {
             biased;
             next = tokio::time::timeout(self.header_timeout, head) => next.unwrap_or(Ok(Next::End)),

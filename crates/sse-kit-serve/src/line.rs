@@ -42,6 +42,15 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
         }
     }
 
+    /// Removes the bytes of a request that is answered at once, and keeps the memory for the next one.
+    pub(crate) fn skip_request(&mut self, bytes: usize) {
+        if bytes < self.early.len() || self.early.capacity() > USUAL_READ {
+            self.skip(bytes);
+        } else {
+            self.early.clear();
+        }
+    }
+
     /// Reads more bytes and returns their number; 0 at the end.
     ///
     /// # Cancel safety
@@ -68,6 +77,10 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
     /// If the client is gone. A client that sent another request before it closed its side is still
     /// waiting for answers and does not count as gone.
     pub(crate) fn poll_listen(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.early.is_empty() && self.early.capacity() > 0 {
+            // An answer that takes a while, such as a stream, does not need the memory.
+            self.early = BytesMut::new();
+        }
         while self.early.len() < MAX_EARLY {
             let mut bytes = [MaybeUninit::uninit(); 256];
             let mut said = ReadBuf::uninit(&mut bytes);
@@ -156,5 +169,36 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Line<I> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use tokio::io::{AsyncWriteExt, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_memory_of_a_request_serves_the_next_one_and_no_long_answer() -> io::Result<()> {
+        let (mut client, server) = duplex(2 * USUAL_READ);
+        let mut line = Line::new(server);
+        for request in ["a request", "another"] {
+            client.write_all(request.as_bytes()).await?;
+            line.fill().await?;
+            assert_eq!(line.early(), request.as_bytes());
+            line.skip_request(request.len());
+            assert_eq!((line.early().len(), line.early.capacity()), (0, USUAL_READ));
+        }
+        line.poll_listen(&mut Context::from_waker(Waker::noop()))?;
+        assert_eq!(line.early.capacity(), 0, "an answer takes a while");
+        client.write_all(&[b'x'; USUAL_READ + 1]).await?;
+        while line.early().len() <= USUAL_READ {
+            line.fill().await?;
+        }
+        line.skip_request(USUAL_READ + 1);
+        assert_eq!(line.early.capacity(), 0, "an idle connection has no more than it needs");
+        Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! A batch: a publish for each line of a body in NDJSON.
 
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 use sse_kit::Event;
@@ -9,7 +10,7 @@ use super::failure::Failure;
 use super::query::event_name;
 use super::{Draft, Intake};
 use crate::auth::Caller;
-use crate::reply::Reply;
+use crate::reply::{self, Reply};
 
 /// The maximum number of events in a batch.
 const MAX_EVENTS: usize = 1000;
@@ -71,7 +72,7 @@ pub(super) async fn publish(
             }
         }
     }
-    Ok(super::ok(&json!({ "published": published })))
+    Ok(reply::json(StatusCode::OK, &json!({ "published": published })))
 }
 
 fn draft(line: &str) -> Result<Draft, Failure> {

@@ -24,7 +24,8 @@ pub(super) struct Query {
 
 impl Query {
     pub(super) fn parse(query: &str, may_have_token: bool) -> Result<Self, String> {
-        let mut parsed = Self::default();
+        // Most events have one topic, and the usual room is for four.
+        let mut parsed = Self { topics: Vec::with_capacity(1), ..Self::default() };
         for pair in query_parameters(query) {
             let (parameter, value) = pair.map_err(|error| error.to_string())?;
             let about = |error: &dyn std::fmt::Display| format!("{parameter}: {error}");

@@ -69,9 +69,8 @@ impl Connections {
                         let lane = Some(self.lane());
                         Box::pin(self.next_request(&mut line, lane, &accepted, &mut idle)).await?
                     }
-                    Next::Whole(request) => {
-                        let answered = match self.answer_whole(request, &mut line, &accepted).await
-                        {
+                    Next::Whole(whole) => {
+                        let answered = match self.answer_whole(whole, &mut line, &accepted).await {
                             Ok(Answered::Long(rest)) => {
                                 idle.clear();
                                 rest.await

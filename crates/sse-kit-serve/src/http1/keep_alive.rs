@@ -52,7 +52,7 @@ impl Said {
         for (name, value) in headers {
             if name == CONNECTION {
                 said.has_connection = true;
-                said.closes |= has_close(value);
+                said.closes |= has_close(value.as_bytes());
             } else if name == CONTENT_TYPE {
                 said.is_stream |= value == "text/event-stream";
             }
@@ -68,10 +68,11 @@ pub(super) fn expects_keep_alive<B>(request: &Request<B>) -> bool {
 
 /// Returns `true` if the client asks to close the connection after the answer.
 pub(super) fn wants_close(headers: &HeaderMap) -> bool {
-    headers.get_all(CONNECTION).iter().any(has_close)
+    headers.get_all(CONNECTION).iter().any(|options| has_close(options.as_bytes()))
 }
 
-fn has_close(options: &HeaderValue) -> bool {
-    let mut options = options.to_str().into_iter().flat_map(|options| options.split(','));
-    options.any(|option| option.trim().eq_ignore_ascii_case("close"))
+/// Returns `true` if a header `Connection` has the option `close`.
+pub(super) fn has_close(options: &[u8]) -> bool {
+    let mut options = options.split(|byte| *byte == b',');
+    options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::keep_alive::has_close;
 use super::streams::StreamRoutes;
 use crate::line::{Line, has_head};
 use crate::request_body::RequestBody;
@@ -25,7 +26,7 @@ pub(crate) enum Next {
     /// A stream for the fast path; its head was taken out of the line.
     Own(Box<Request<()>>),
     /// Another request for the fast path; its head and body were taken out of the line.
-    Whole(Box<Request<RequestBody>>),
+    Whole(Box<Whole>),
     /// A request for hyper, with the length of its head and body. All of it stays in the line.
     Hyper(u64),
     /// A request whose length only hyper can tell, or that hyper refuses. hyper gets the rest of
@@ -33,6 +34,14 @@ pub(crate) enum Next {
     Rest,
     /// The client sends no more requests.
     End,
+}
+
+/// A request whose body is here.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    pub(super) request: Request<RequestBody>,
+    /// `true` if the client asks to close the connection after the answer.
+    pub(super) asks_to_close: bool,
 }
 
 /// The requests that the fast path of a connection answers.
@@ -49,9 +58,9 @@ pub(crate) enum Lane<'a> {
 #[derive(Debug)]
 enum Found {
     /// A stream for the fast path, with the length of its head.
-    Stream { request: Request<()>, head: usize },
-    /// Another request for the fast path, all of which is here.
-    Whole { request: Request<()>, head: usize, body: usize },
+    Stream { request: Box<Request<()>>, head: usize },
+    /// Another request for the fast path, all of which is here, with its length.
+    Whole { whole: Box<Whole>, length: usize },
     /// A request for hyper, or one for the fast path whose body is not here.
     Sized { head: usize, body: u64, is_for_lane: bool },
     /// A request whose length only hyper can tell.
@@ -98,12 +107,11 @@ where
     Ok(match found {
         Found::Stream { request, head } => {
             line.skip(head);
-            Next::Own(Box::new(request))
+            Next::Own(request)
         }
-        Found::Whole { request, head, body } => {
-            let bytes = Bytes::copy_from_slice(&line.early()[head..head + body]);
-            line.skip(head + body);
-            Next::Whole(Box::new(request.map(|()| RequestBody::whole(bytes))))
+        Found::Whole { whole, length } => {
+            line.skip_request(length);
+            Next::Whole(whole)
         }
         Found::Sized { head, body, .. } => Next::Hyper(body.saturating_add(head as u64)),
         Found::Unsized => Next::Rest,
@@ -134,9 +142,14 @@ fn find(bytes: &[u8], lane: Option<Lane<'_>>) -> Found {
     };
     match request(&parsed) {
         Some(request) if request.method() == Method::GET && lane.is_stream(&request) => {
-            Found::Stream { request, head }
+            Found::Stream { request: Box::new(request), head }
         }
-        Some(request) if !told.takes_trailers => Found::Whole { request, head, body: body_here },
+        Some(request) if !told.takes_trailers => {
+            let length = head + body_here;
+            let body = Bytes::copy_from_slice(&bytes[head..length]);
+            let request = request.map(|()| RequestBody::whole(body));
+            Found::Whole { whole: Box::new(Whole { request, asks_to_close: told.closes }), length }
+        }
         _ => Found::Sized { head, body, is_for_lane: false },
     }
 }
@@ -181,13 +194,15 @@ struct Told {
     has_length: bool,
     /// `true` if the client may take trailers, which hyper writes.
     takes_trailers: bool,
+    /// `true` if the client asks to close the connection after the answer.
+    closes: bool,
 }
 
 impl Told {
     /// Returns these headers if a single `Content-Length`, or its absence, defines the length of the body:
     /// then server and proxies agree on where the request ends.
     fn by(parsed: &httparse::Request<'_, '_>) -> Option<Self> {
-        let mut told = Self { length: 0, has_length: false, takes_trailers: false };
+        let mut told = Self { length: 0, has_length: false, takes_trailers: false, closes: false };
         for header in &*parsed.headers {
             let is = |name: &str| header.name.eq_ignore_ascii_case(name);
             // By the length first, as each header is compared with all of these.
@@ -195,6 +210,7 @@ impl Told {
                 2 => told.takes_trailers |= is("te"),
                 6 if is("expect") => return None,
                 7 if is("upgrade") => return None,
+                10 if is("connection") => told.closes |= has_close(header.value),
                 17 if is("transfer-encoding") => return None,
                 14 if is("content-length") => {
                     if std::mem::replace(&mut told.has_length, true) {
@@ -347,7 +363,10 @@ mod tests {
         ] {
             let found = match find(request.as_bytes(), Some(Lane::All(Some(&OneStream)))) {
                 Found::Stream { head, .. } => format!("stream of {head}"),
-                Found::Whole { head, body, .. } => format!("whole of {head} and {body}"),
+                Found::Whole { whole, length } => {
+                    let body = whole.request.into_body().take_arrived().unwrap_or_default().len();
+                    format!("whole of {} and {body}", length - body)
+                }
                 Found::Sized { body, is_for_lane: true, .. } => {
                     format!("{body} bytes, later on the lane")
                 }

@@ -72,11 +72,7 @@ pub(crate) enum Afterwards<'a> {
 pub(crate) fn response_head(parts: &Parts, framing: Framing, after: Afterwards<'_>) -> Vec<u8> {
     let mut head = buffer();
     head.reserve(USUAL_HEAD);
-    head.extend_from_slice(b"HTTP/1.1 ");
-    head.extend_from_slice(parts.status.as_str().as_bytes());
-    head.push(b' ');
-    head.extend_from_slice(parts.status.canonical_reason().unwrap_or_default().as_bytes());
-    head.extend_from_slice(b"\r\n");
+    status_line(&mut head, parts.status);
     let (closes, keep_alive) = match after {
         Afterwards::Closes => (true, None),
         Afterwards::Stays(keep_alive) => (false, keep_alive),
@@ -96,7 +92,7 @@ pub(crate) fn response_head(parts: &Parts, framing: Framing, after: Afterwards<'
         line(&mut head, "keep-alive", value.as_bytes());
     }
     if !has_date {
-        date::with_now(|now| line(&mut head, "date", now));
+        date::with_line(|date| head.extend_from_slice(date));
     }
     match framing {
         Framing::Nothing => {}
@@ -112,6 +108,19 @@ pub(crate) fn response_head(parts: &Parts, framing: Framing, after: Afterwards<'
     head
 }
 
+fn status_line(head: &mut Vec<u8>, status: StatusCode) {
+    if status == StatusCode::OK {
+        head.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+        return;
+    }
+    head.extend_from_slice(b"HTTP/1.1 ");
+    head.extend_from_slice(status.as_str().as_bytes());
+    head.push(b' ');
+    head.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+    head.extend_from_slice(b"\r\n");
+}
+
+#[inline]
 fn line(head: &mut Vec<u8>, name: &str, value: &[u8]) {
     head.extend_from_slice(name.as_bytes());
     head.extend_from_slice(b": ");

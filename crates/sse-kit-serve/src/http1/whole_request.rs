@@ -4,18 +4,19 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::body_writer::BodyWriter;
-use super::keep_alive::{Said, wants_close};
+use super::keep_alive::Said;
+use super::request_head::Whole;
 use super::response_head::{Afterwards, Framing, response_head};
 use crate::answer::{AppError, Failure, Pinned};
 use crate::connection::{Accepted, Connections};
 use crate::line::Line;
 use crate::peer::Exchange;
-use crate::request_body::{BodyProgress, RequestBody};
+use crate::request_body::BodyProgress;
 use crate::socket::Socket;
 
 impl Connections {
@@ -27,19 +28,19 @@ impl Connections {
     /// interim.
     pub(super) fn answer_whole<'a>(
         &'a self,
-        request: Box<Request<RequestBody>>,
+        whole: Box<Whole>,
         line: &'a mut Line<Socket>,
         accepted: &'a Accepted,
     ) -> Pinned<'a, Result<Answered<'a>, Failure>> {
-        let asks_to_close = wants_close(request.headers());
-        let body = request.body().progress();
+        let Whole { request, asks_to_close } = &*whole;
+        let (asks_to_close, body) = (*asks_to_close, request.body().progress());
         let mut asked =
             Asked { connections: self, line, accepted, asks_to_close, body, exchange: None };
-        match self.admit(&*request, &accepted.peer) {
+        match self.admit(request, &accepted.peer) {
             Ok(exchange) => {
                 let client = exchange.client();
                 asked.exchange = Some(exchange);
-                self.service.write(*request, client, asked)
+                self.service.write(whole.request, client, asked)
             }
             Err(refusal) => asked.answered_by(std::future::ready(Ok::<_, Failure>(*refusal))),
         }
