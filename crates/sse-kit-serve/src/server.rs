@@ -259,14 +259,15 @@ impl Server {
     }
 
     /// Answers all requests by hyper. By default the server itself answers streams and short requests,
-    /// which is the fast path: an open stream takes a fifth of the memory there, an event and a short
-    /// request take less time, and the bytes on the wire are the same.
+    /// which is the fast path: an open stream takes a fifth of the memory there, and an event and a short
+    /// request take less time. The answers are the same.
     ///
     /// The fast path has requests over HTTP/1.1 without TLS: [streams](Server::streams), and all others but
     /// `HEAD` whose body has at most 16 KiB and has arrived with the head, and whose client does not ask for
     /// trailers (`TE`). hyper answers the rest, request by request, so a stream that a browser opens on a used
-    /// connection takes the fast path too. [`ServeStats::fast_path`](crate::ServeStats::fast_path) counts the streams
-    /// on it.
+    /// connection takes the fast path too. It keeps a connection whose request is chunked, expects
+    /// `100-continue` or upgrades. [`ServeStats::fast_path`](crate::ServeStats::fast_path) counts the streams on the
+    /// fast path.
     ///
     /// Use this setting to find out whether the fast path causes a fault, or if streams end with trailers,
     /// which the fast path leaves out.

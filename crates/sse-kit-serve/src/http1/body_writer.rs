@@ -8,11 +8,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::buf::Chain;
 use bytes::{Buf, Bytes};
+use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::io::AsyncWrite;
 
-use super::response_head::Framing;
+use super::response_head::{Afterwards, Framing, internal_error, response_head};
 use crate::line::Line;
 use crate::socket::Socket;
 
@@ -81,15 +82,28 @@ where
     }
 }
 
-impl<'a, B> BodyWriter<'a, B> {
+impl<'a, B: Body> BodyWriter<'a, B> {
+    /// Begins to write a response. A response with an interim status is none: its client gets the status
+    /// 500, and the writer fails.
     pub(crate) fn new(
-        head: Vec<u8>,
-        framing: Framing,
-        body: B,
+        response: Response<B>,
+        after: Afterwards<'_>,
         line: &'a mut Line<Socket>,
     ) -> Self {
-        let ended = framing == Framing::Nothing;
-        Self { body, out: Out { line, framing, head, rest: None, ended, failure: None } }
+        let (parts, body) = response.into_parts();
+        let (framing, head, failure) = match Framing::new(&parts, &body) {
+            Ok(framing) => (framing, response_head(&parts, framing, after), None),
+            Err(error) => (Framing::Nothing, internal_error(), Some(io::Error::other(error))),
+        };
+        let ended = matches!(framing, Framing::Nothing | Framing::Length(0));
+        Self { body, out: Out { line, framing, head, rest: None, ended, failure } }
+    }
+}
+
+impl<B> BodyWriter<'_, B> {
+    /// Returns `true` if the response may be a stream: nobody knows its length.
+    pub(crate) fn is_chunked(&self) -> bool {
+        self.out.framing == Framing::Chunked
     }
 }
 
@@ -150,15 +164,17 @@ impl Out<'_> {
                 break;
             };
             // Trailers are only for clients that ask for them. hyper answers those, except for streams.
-            let Ok(frame) = frame.into_data() else { continue };
+            let Ok(mut frame) = frame.into_data() else { continue };
             if frame.is_empty() {
                 continue; // an empty chunk would end the body
             }
             match &mut self.framing {
                 Framing::Chunked => chunk_size(frame.len(), next),
                 Framing::Length(left) => {
-                    let left_after = left.checked_sub(frame.len() as u64);
-                    *left = left_after.ok_or_else(|| io::Error::other(OfAnotherLength))?;
+                    // The body of a file that grows is longer than its head says, and other bodies end late.
+                    frame.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+                    *left -= frame.len() as u64;
+                    self.ended = *left == 0;
                 }
                 Framing::Nothing => {}
             }

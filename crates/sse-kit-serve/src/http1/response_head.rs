@@ -1,9 +1,10 @@
 //! Encodes the head of a response.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderName, TRANSFER_ENCODING};
 use http::response::Parts;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use http_body::Body;
+use hyper::ext::ReasonPhrase;
 
 use super::body_writer::buffer;
 use super::date;
@@ -11,6 +12,9 @@ use super::keep_alive::KEEP_ALIVE;
 
 /// The room for a head, in bytes, enough for most.
 const USUAL_HEAD: usize = 512;
+
+/// The coding of a body in chunks.
+const CHUNKED: &str = "chunked";
 
 /// The error for a response that is none, because its status is interim: another one has to follow.
 #[derive(Debug, thiserror::Error)]
@@ -41,14 +45,14 @@ impl Framing {
         if parts.status.is_informational() {
             return Err(InterimStatus(parts.status));
         }
+        if matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+            return Ok(Self::Nothing);
+        }
+        if parts.headers.get_all(TRANSFER_ENCODING).iter().any(|coding| coding != CHUNKED) {
+            return Ok(Self::Chunked);
+        }
         let length = if body.is_end_stream() { Some(0) } else { body.size_hint().exact() };
-        Ok(match length.or_else(|| told_length(parts)) {
-            _ if matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) => {
-                Self::Nothing
-            }
-            Some(length) => Self::Length(length),
-            None => Self::Chunked,
-        })
+        Ok(length.or_else(|| told_length(parts)).map_or(Self::Chunked, Self::Length))
     }
 }
 
@@ -68,11 +72,22 @@ pub(crate) enum Afterwards<'a> {
     Stays(Option<&'a HeaderValue>),
 }
 
-/// Encodes a head. `Content-Length` and `Transfer-Encoding` are those of the framing, not of the app.
+/// Encodes the head of the answer for a response that is none.
+pub(crate) fn internal_error() -> Vec<u8> {
+    let (mut parts, ()) = Response::new(()).into_parts();
+    parts.status = StatusCode::INTERNAL_SERVER_ERROR;
+    response_head(&parts, Framing::Length(0), Afterwards::Closes)
+}
+
+/// Encodes a head. `Content-Length` is that of the framing, not of the app, except that a 304 has no body and
+/// may tell the length of the one that the client has ([RFC 9110, section 8.6][length]). `Transfer-Encoding`
+/// has the app's codings and then that of the framing.
+///
+/// [length]: https://www.rfc-editor.org/rfc/rfc9110#section-8.6
 pub(crate) fn response_head(parts: &Parts, framing: Framing, after: Afterwards<'_>) -> Vec<u8> {
     let mut head = buffer();
     head.reserve(USUAL_HEAD);
-    status_line(&mut head, parts.status);
+    status_line(&mut head, parts);
     let (closes, keep_alive) = match after {
         Afterwards::Closes => (true, None),
         Afterwards::Stays(keep_alive) => (false, keep_alive),
@@ -80,7 +95,7 @@ pub(crate) fn response_head(parts: &Parts, framing: Framing, after: Afterwards<'
     let mut has_date = false;
     for (name, value) in &parts.headers {
         has_date |= name == DATE;
-        let is_ours = name == CONTENT_LENGTH
+        let is_ours = (name == CONTENT_LENGTH && parts.status != StatusCode::NOT_MODIFIED)
             || name == TRANSFER_ENCODING
             || (name == CONNECTION && closes)
             || (keep_alive.is_some() && name == KEEP_ALIVE);
@@ -99,24 +114,42 @@ pub(crate) fn response_head(parts: &Parts, framing: Framing, after: Afterwards<'
         Framing::Length(length) => {
             line(&mut head, "content-length", itoa::Buffer::new().format(length).as_bytes());
         }
-        Framing::Chunked => line(&mut head, "transfer-encoding", b"chunked"),
+        Framing::Chunked => list(&mut head, parts, &TRANSFER_ENCODING, &[], CHUNKED),
     }
     if closes {
-        line(&mut head, "connection", b"close");
+        list(&mut head, parts, &CONNECTION, &["keep-alive"], "close");
     }
     head.extend_from_slice(b"\r\n");
     head
 }
 
-fn status_line(head: &mut Vec<u8>, status: StatusCode) {
-    if status == StatusCode::OK {
+/// Writes a header that is a list: the app's members but for these, and `last` at the end.
+fn list(head: &mut Vec<u8>, parts: &Parts, name: &HeaderName, without: &[&str], last: &str) {
+    head.extend_from_slice(name.as_str().as_bytes());
+    head.extend_from_slice(b": ");
+    let values = parts.headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    for member in values.flat_map(|value| value.split(',')).map(str::trim) {
+        let is_left_out = |other: &&str| member.eq_ignore_ascii_case(other);
+        if !member.is_empty() && !without.iter().chain([&last]).any(is_left_out) {
+            head.extend_from_slice(member.as_bytes());
+            head.extend_from_slice(b", ");
+        }
+    }
+    head.extend_from_slice(last.as_bytes());
+    head.extend_from_slice(b"\r\n");
+}
+
+fn status_line(head: &mut Vec<u8>, parts: &Parts) {
+    let reason = parts.extensions.get::<ReasonPhrase>();
+    if parts.status == StatusCode::OK && reason.is_none() {
         head.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
         return;
     }
+    let usual = || parts.status.canonical_reason().unwrap_or_default().as_bytes();
     head.extend_from_slice(b"HTTP/1.1 ");
-    head.extend_from_slice(status.as_str().as_bytes());
+    head.extend_from_slice(parts.status.as_str().as_bytes());
     head.push(b' ');
-    head.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+    head.extend_from_slice(reason.map_or_else(usual, ReasonPhrase::as_bytes));
     head.extend_from_slice(b"\r\n");
 }
 
@@ -164,7 +197,7 @@ mod tests {
         response.headers_mut().append("x-a", HeaderValue::from_static("2"));
         response.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("x"));
         let expected = "HTTP/1.1 200 OK\r\nx-a: 1\r\nx-a: 2\r\ndate: now\r\n\
-            transfer-encoding: chunked\r\nconnection: close\r\n\r\n";
+            transfer-encoding: x, chunked\r\nconnection: close\r\n\r\n";
         let mut lines: Vec<_> = expected.lines().collect();
         let head = head(response, Afterwards::Closes);
         let mut found: Vec<_> = head.lines().collect();

@@ -10,7 +10,7 @@ use http_body::Body;
 
 use super::body_writer::BodyWriter;
 use super::keep_alive::wants_close;
-use super::response_head::{Afterwards, Framing, response_head};
+use super::response_head::Afterwards;
 use crate::answer::{Answer, AnswerBody, AppError, Pinned, boxed};
 use crate::{answer::Failure, line::Line, socket::Socket};
 
@@ -100,14 +100,10 @@ pub(super) fn write<B>(
 where
     B: Body<Data = Bytes, Error: Into<Failure>> + Send + Unpin + 'static,
 {
-    let (parts, body) = response.into_parts();
-    let writing = Framing::new(&parts, &body).map(|framing| {
-        let keep_alive = keep_alive && !wants_close(&parts.headers);
-        let after = if keep_alive { Afterwards::Stays(None) } else { Afterwards::Closes };
-        let head = response_head(&parts, framing, after);
-        Writing { keep_alive, done: Box::pin(BodyWriter::new(head, framing, body, line)) }
-    });
-    Box::pin(ready(writing.map_err(io::Error::other)))
+    let keep_alive = keep_alive && !wants_close(response.headers());
+    let after = if keep_alive { Afterwards::Stays(None) } else { Afterwards::Closes };
+    let done = Box::pin(BodyWriter::new(response, after, line));
+    Box::pin(ready(Ok(Writing { keep_alive, done })))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use super::body_writer::BodyWriter;
 use super::keep_alive::Said;
 use super::request_head::Whole;
-use super::response_head::{Afterwards, Framing, response_head};
+use super::response_head::Afterwards;
 use crate::answer::{AppError, Failure, Pinned};
 use crate::connection::{Accepted, Connections};
 use crate::line::Line;
@@ -79,10 +79,7 @@ impl<'a> Asked<'a> {
     }
 
     /// Begins to write the answer.
-    fn write<B: Body<Data = Bytes>>(
-        self,
-        response: Response<B>,
-    ) -> Result<Writing<'a, B>, Failure> {
+    fn write<B: Body<Data = Bytes>>(self, response: Response<B>) -> Writing<'a, B> {
         // The app may answer late, so only now is it known whether the server is leaving. After a body
         // that the app has not read, the connection ends as it does with hyper.
         let said = Said::by(response.headers());
@@ -96,11 +93,8 @@ impl<'a> Asked<'a> {
         } else {
             Afterwards::Closes
         };
-        let (parts, body) = response.into_parts();
-        let framing = Framing::new(&parts, &body)?;
-        let head = response_head(&parts, framing, after);
-        let writer = BodyWriter::new(head, framing, body, self.line);
-        Ok(Writing { writer, framing, keep_alive, _exchange: self.exchange })
+        let writer = BodyWriter::new(response, after, self.line);
+        Writing { writer, keep_alive, _exchange: self.exchange }
     }
 }
 
@@ -118,7 +112,6 @@ pin_project! {
     struct Writing<'a, B> {
         #[pin]
         writer: BodyWriter<'a, B>,
-        framing: Framing,
         keep_alive: bool,
         _exchange: Option<Exchange>,
     }
@@ -153,8 +146,8 @@ where
             }
             let response = ready!(answered).map_err(AppError::new)?;
             let Some(asked) = asked.take() else { return Poll::Pending };
-            let writing = asked.write(response)?;
-            if writing.framing == Framing::Chunked {
+            let writing = asked.write(response);
+            if writing.writer.is_chunked() {
                 // In a box of its own, as a stream would keep the room of the app's future.
                 return Poll::Ready(Ok(Answered::Long(Box::pin(writing))));
             }

@@ -3,8 +3,11 @@
 //!
 //! `cargo test` runs 2,000 sequences, always the same; `cargo xtask soak` runs 40,000, and others each time.
 
+mod answers;
+
 use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -16,6 +19,7 @@ use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Body as _, Incoming};
+use hyper::ext::ReasonPhrase;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -24,10 +28,12 @@ use sse_kit_test_support::{in_time, rng, scaled};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use self::answers::{Answer, answers};
+
 /// The number of sequences that run at a time.
 const MAX_TOGETHER: usize = 16;
 
-type Body = UnsyncBoxBody<Bytes, Infallible>;
+type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// `/stream/N/…` is a stream of N frames, and says which path it was asked for; `/stream/N/close` ends its
 /// connection.
@@ -51,28 +57,33 @@ fn stream(path: &str) -> Response<Body> {
 }
 
 /// Repeats the request's body; `/chunked` does not say how long it is, and `/trailers` has some behind it;
-/// `/file` says so in its head alone, `/204` and `/304` have none, `/late` takes a while, `/unread` leaves
-/// the body, and `/close` ends its connection.
+/// `/file` says so in its head alone, `/beyond/…` too and has more behind it, `/204` and `/304` have none, `/103` is
+/// no answer, `/late` takes a while, `/unread` leaves the body, and `/close` ends its connection; others have a
+/// [head of their own](head_of_its_own).
 async fn answer<B: http_body::Body>(request: Request<B>) -> Result<Response<Body>, Infallible> {
     let path = request.uri().path().to_owned();
     if path.starts_with("/stream") {
         return Ok(stream(&path));
     }
     if path == "/unread" {
-        return Ok(Response::new(Full::from("unread").boxed_unsync()));
+        return Ok(Response::new(full("unread")));
     }
     let body = match request.into_body().collect().await {
         Ok(body) => body.to_bytes(),
         Err(_) => Bytes::from_static(b"cut off"),
     };
-    let mut response = Response::new(Full::new(body.clone()).boxed_unsync());
+    let mut response = Response::new(full(body.clone()));
     match &*path {
         "/404" => *response.status_mut() = StatusCode::NOT_FOUND,
         "/204" => {
             *response.status_mut() = StatusCode::NO_CONTENT;
-            *response.body_mut() = Full::default().boxed_unsync();
+            *response.body_mut() = full("");
         }
         "/304" => *response.status_mut() = StatusCode::NOT_MODIFIED,
+        "/304/length" => {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            *response.body_mut() = halves(&body, None);
+        }
         "/chunked" => *response.body_mut() = halves(&body, None),
         "/file" => {
             response.headers_mut().insert("content-length", body.len().into());
@@ -83,13 +94,41 @@ async fn answer<B: http_body::Body>(request: Request<B>) -> Result<Response<Body
             let trailers = [(HeaderName::from_static("x-sum"), HeaderValue::from(body.len()))];
             *response.body_mut() = halves(&body, Some(trailers.into_iter().collect()));
         }
+        "/103" => *response.status_mut() = StatusCode::EARLY_HINTS,
+        path if path.starts_with("/beyond/") => {
+            let body = if path == "/beyond/nothing" { Bytes::new() } else { body };
+            response.headers_mut().insert("content-length", body.len().into());
+            *response.body_mut() = beyond(&body, path);
+        }
         "/late" => tokio::time::sleep(Duration::from_millis(2)).await,
         "/close" => {
             response.headers_mut().insert("connection", HeaderValue::from_static("close"));
         }
         _ => {}
     }
+    head_of_its_own(&path, response.headers_mut());
+    if path == "/reason" {
+        response.extensions_mut().insert(ReasonPhrase::from_static(b"Fine"));
+    }
     Ok(response)
+}
+
+/// Adds headers that say more of the connection and of the body than most do.
+fn head_of_its_own(path: &str, headers: &mut HeaderMap) {
+    let lines: &[(&str, &str)] = match path {
+        "/304/length" => &[("content-length", "17")],
+        "/coded" => &[("transfer-encoding", "gzip")],
+        "/coded/chunked" => &[("transfer-encoding", "gzip, chunked")],
+        "/upgrade" => &[("connection", "upgrade"), ("upgrade", "x")],
+        _ => &[],
+    };
+    for (name, value) in lines {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+}
+
+fn full(body: impl Into<Bytes>) -> Body {
+    Full::new(body.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// A body that does not say how long it is.
@@ -98,6 +137,24 @@ fn halves(body: &[u8], trailers: Option<HeaderMap>) -> Body {
     let halves = [first, second].map(|half| Frame::data(Bytes::copy_from_slice(half)));
     let frames = halves.into_iter().chain(trailers.map(Frame::trailers)).map(Ok);
     StreamBody::new(stream::iter(frames)).boxed_unsync()
+}
+
+/// A body that goes on where it should end: with more bytes, with an error, or for ever.
+fn beyond(body: &[u8], path: &str) -> Body {
+    let all = Frame::data(Bytes::copy_from_slice(body));
+    let frames = stream::iter([Ok(all)]);
+    match path {
+        "/beyond/bytes" => {
+            let more = [body, b"more"].concat();
+            let frames = [Ok(Frame::data(more.into())), Ok(Frame::data("and more".into()))];
+            StreamBody::new(stream::iter(frames)).boxed_unsync()
+        }
+        "/beyond/error" => {
+            let error = stream::iter([Err(io::Error::other("too late"))]);
+            StreamBody::new(frames.chain(error)).boxed_unsync()
+        }
+        _ => StreamBody::new(frames.chain(stream::pending())).boxed_unsync(),
+    }
 }
 
 /// The function that answers streams.
@@ -236,7 +293,25 @@ fn request(rng: &mut Rng, bytes: &mut Vec<u8>, n: usize, is_last: bool) -> bool 
 const METHODS: &[&str] =
     &["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "get", "head", "post", "X"];
 
-const PATHS: &[&str] = &["/204", "/304", "/late", "/unread", "/chunked", "/file", "/trailers"];
+const PATHS: &[&str] = &[
+    "/204",
+    "/304",
+    "/304/length",
+    "/late",
+    "/unread",
+    "/chunked",
+    "/file",
+    "/trailers",
+    "/reason",
+    "/coded",
+    "/coded/chunked",
+    "/upgrade",
+    "/103",
+    "/beyond/bytes",
+    "/beyond/error",
+    "/beyond/for-ever",
+    "/beyond/nothing",
+];
 
 /// Appends the end of a head, and a body, which most `GET`s do not have.
 fn append_body(
@@ -339,75 +414,6 @@ async fn play(address: SocketAddr, sequence: &Sequence) -> Vec<u8> {
     let reading = async { _ = reader.read_to_end(&mut answers).await };
     in_time("the server closes", async { tokio::join!(sending, reading) }).await;
     answers
-}
-
-/// One answer: its status, its head in order, without the date and what hyper does not say by itself, and its
-/// body without chunks, with trailers behind it.
-#[derive(Debug, PartialEq)]
-struct Answer {
-    status: u16,
-    head: Vec<String>,
-    body: Vec<u8>,
-}
-
-/// The answers, and what cannot be read as one.
-fn answers(mut bytes: &[u8], sequence: &Sequence) -> (Vec<Answer>, Vec<u8>) {
-    let mut all = Vec::new();
-    let mut are_heads = sequence.are_heads.iter().copied();
-    let mut is_head = are_heads.next();
-    while let Some((answer, length)) = one_answer(bytes, is_head == Some(true)) {
-        if answer.status >= 200 {
-            is_head = are_heads.next();
-        }
-        all.push(answer);
-        bytes = &bytes[length..];
-    }
-    (all, bytes.to_vec())
-}
-
-fn one_answer(bytes: &[u8], is_head: bool) -> Option<(Answer, usize)> {
-    let mut headers = [httparse::EMPTY_HEADER; 32];
-    let mut parsed = httparse::Response::new(&mut headers);
-    let httparse::Status::Complete(begin) = parsed.parse(bytes).ok()? else { return None };
-    let status = parsed.code?;
-    let text = |header: &httparse::Header| {
-        format!("{}: {}", header.name, String::from_utf8_lossy(header.value)).to_lowercase()
-    };
-    let mut head: Vec<String> = parsed.headers.iter().map(text).collect();
-    head.retain(|line| !line.starts_with("date: ") && !line.starts_with("keep-alive: "));
-    head.sort_unstable();
-    let length = head.iter().find_map(|line| line.strip_prefix("content-length: "));
-    let (body, end) = if is_head || status < 200 || matches!(status, 204 | 304) {
-        (Vec::new(), begin)
-    } else if let Some(length) = length {
-        let end = begin + length.parse::<usize>().ok()?;
-        (bytes.get(begin..end)?.to_vec(), end)
-    } else if head.iter().any(|line| line == "transfer-encoding: chunked") {
-        unchunked(bytes, begin)?
-    } else {
-        (bytes[begin..].to_vec(), bytes.len())
-    };
-    Some((Answer { status, head, body }, end))
-}
-
-fn unchunked(bytes: &[u8], mut at: usize) -> Option<(Vec<u8>, usize)> {
-    let mut body = Vec::new();
-    loop {
-        let httparse::Status::Complete((line, size)) =
-            httparse::parse_chunk_size(&bytes[at..]).ok()?
-        else {
-            return None;
-        };
-        let begin = at + line;
-        let end = begin + usize::try_from(size).ok()?;
-        body.extend_from_slice(bytes.get(begin..end)?);
-        if size == 0 {
-            let trailers = memchr::memmem::find(&bytes[begin - 2..], b"\r\n\r\n")?;
-            body.extend_from_slice(&bytes[begin..begin + trailers]);
-            return Some((body, begin + trailers + 2));
-        }
-        at = end + 2;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
