@@ -144,8 +144,8 @@ impl HubBuilder {
     /// which batches only events published at the same moment.
     ///
     /// At hundreds of events per second, 20 ms turns one write per event into one write per 20 ms.
-    /// A connection whose queue is half full, or that is sent a direct message, is flushed
-    /// immediately. The maximum is 60 s.
+    /// A connection whose queue is half full, that an event did not fit into, or that is sent a direct
+    /// message is flushed immediately. The maximum is 60 s.
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = delay;
         self

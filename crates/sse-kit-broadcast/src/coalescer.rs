@@ -28,7 +28,7 @@ impl Coalescer {
     }
 
     /// Wakes a connection that was offered events, or defers its wake-up. A connection whose queue
-    /// is half full is woken immediately.
+    /// is half full is woken immediately, and one that fell behind because an event did not fit.
     #[inline]
     pub(crate) fn wake_or_defer(
         &mut self,
@@ -36,7 +36,7 @@ impl Coalescer {
         queue: &mut Queue,
         now: Instant,
     ) {
-        if self.max_delay.is_zero() || queue.is_half_full() {
+        if self.max_delay.is_zero() || queue.is_half_full() || queue.is_behind() {
             queue.wake();
         } else if queue.defer_wake() {
             self.due.get_or_insert(now + self.max_delay);

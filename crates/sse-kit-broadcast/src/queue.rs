@@ -405,7 +405,7 @@ impl Queue {
         self.is_ending() && !self.is_behind() && !self.held
     }
 
-    fn is_behind(&self) -> bool {
+    pub(crate) fn is_behind(&self) -> bool {
         matches!(self.mode, Mode::Behind { .. })
     }
 

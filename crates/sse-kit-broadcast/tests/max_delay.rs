@@ -117,6 +117,20 @@ async fn a_queue_that_is_half_full_waits_no_longer() -> TestResult {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_queue_that_an_event_does_not_fit_into_waits_no_longer() -> TestResult {
+    let hub = Hub::builder().queue_bytes(200).max_delay(DELAY).heartbeat(None).build()?;
+    let mut wakes = read(hub.subscribe(topic("a")).open()?);
+    settle().await;
+    publish(&hub, &["a"]).await;
+    assert_wakes(&mut wakes, &[]);
+    // It comes from history, once the queue is taken.
+    hub.publish(topic("a"), Event::new("x".repeat(190))).await?;
+    settle().await;
+    assert_wakes(&mut wakes, &[(Duration::ZERO, 2)]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_shutdown_waits_for_nothing() -> TestResult {
     let hub = Hub::builder().max_delay(DELAY).heartbeat(None).build()?;
     let mut wakes = read(hub.subscribe(topic("a")).open()?);
