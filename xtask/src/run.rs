@@ -9,9 +9,9 @@ use crate::{assets, process};
 
 /// Run the hub or an example by its name, or list them
 ///
-/// The programs are those of the packages under `crates/` and `examples/`. Each takes `--listen ADDR`, prints
-/// the address it listens on, logs to stderr and stops politely on Ctrl-C; `-- --help` lists
-/// the rest. Programs with pages are given the browser files from npm.
+/// The programs are those of the packages under `crates/` and `examples/`. Each stops politely on Ctrl-C. All
+/// but the counter and those of the guides take `--listen ADDR`, print the address they listen on, and log to stderr;
+/// `-- --help` lists the rest. Programs with pages are given the browser files from npm.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -98,12 +98,29 @@ mod tests {
         let workspace = Workspace::load().expect("the tests run in the workspace");
         let index = workspace.root().join("examples/README.md");
         let index = std::fs::read_to_string(index).expect("there is an index");
-        for program in workspace.programs().iter().filter(|it| it.package != "sse-hub") {
+        let has_no_picture = ["guides", "sse-hub"];
+        for program in workspace.programs() {
+            if has_no_picture.contains(&program.package) {
+                continue;
+            }
             let picture = format!("docs/src/examples/{}.png", program.name);
             assert!(index.contains(&format!("(../{picture})")), "the index has no {picture}");
             assert!(workspace.root().join(&picture).is_file(), "{picture} is missing");
             let command = format!("cargo xtask run {}", program.name);
             assert!(index.contains(&command), "the index has no `{command}`");
+        }
+    }
+
+    /// The index names the programs of the guides, too.
+    #[test]
+    fn the_index_of_examples_names_the_guides() {
+        let workspace = Workspace::load().expect("the tests run in the workspace");
+        let index = workspace.root().join("examples/README.md");
+        let index = std::fs::read_to_string(index).expect("there is an index");
+        let (_, guides) = index.split_once("\n## Guides\n").expect("a section");
+        for program in workspace.programs().iter().filter(|it| it.package == "guides") {
+            let name = format!("`{}`", program.name);
+            assert!(guides.contains(&name), "the index has no {name}");
         }
     }
 }

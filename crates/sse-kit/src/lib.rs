@@ -299,26 +299,6 @@ struct Migration;
 #[doc = include_str!("../../../docs/src/private-streams.md")]
 struct PrivateStreams;
 
-/// The code of the guide to forms, compiled.
-#[cfg(all(doctest, feature = "axum", feature = "kit", feature = "monitor"))]
-#[doc = include_str!("../../../docs/src/forms.md")]
-struct Forms;
-
-/// The code of the guide to progress, compiled.
-#[cfg(all(doctest, feature = "axum", feature = "kit", feature = "monitor"))]
-#[doc = include_str!("../../../docs/src/progress.md")]
-struct ProgressGuide;
-
-/// The code of the guide to lists, compiled.
-#[cfg(all(doctest, feature = "axum", feature = "kit", feature = "monitor"))]
-#[doc = include_str!("../../../docs/src/lists.md")]
-struct Lists;
-
-/// The code of the guide to presence, compiled.
-#[cfg(all(doctest, feature = "axum", feature = "kit", feature = "monitor"))]
-#[doc = include_str!("../../../docs/src/presence.md")]
-struct PresenceGuide;
-
 /// The code of the guide from axum's `Sse`, compiled.
 #[cfg(all(doctest, feature = "axum", feature = "kit", feature = "monitor"))]
 #[doc = include_str!("../../../docs/src/from-axum-sse.md")]

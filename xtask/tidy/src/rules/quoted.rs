@@ -12,6 +12,9 @@ const FACADE: &str = "crates/sse-kit/src/lib.rs";
 /// The beginning of the line before a quotation.
 const FROM: &str = "<!-- from ";
 
+/// The folder of the programs that pages show whole, so that they can be copied.
+const GUIDES: &str = "examples/guides/src/bin/";
+
 /// Finds Rust that nothing compiles, and quotations that differ from their files.
 pub(super) fn offences(sources: &[Source]) -> Vec<Offence> {
     let facade = find(sources, FACADE).map_or("", |file| &file.text);
@@ -35,7 +38,22 @@ pub(super) fn offences(sources: &[Source]) -> Vec<Offence> {
             offences.extend(what.map(|what| Offence::at_line(&page.path, block.line, what)));
         }
     }
+    let guides = sources.iter().filter(|source| source.path.starts_with(GUIDES));
+    offences.extend(guides.filter_map(|guide| not_whole(guide, sources.iter().filter(is_page))));
     offences
+}
+
+/// Finds a program of a guide that no page shows whole: in blocks that, joined by an empty line, are the file.
+fn not_whole<'a>(guide: &Source, mut pages: impl Iterator<Item = &'a Source>) -> Option<Offence> {
+    let is_whole = |page: &Source| {
+        let blocks = blocks(&page.text);
+        let shown = blocks.iter().filter(|block| block.from() == Some(guide.path.as_str()));
+        let shown: Vec<_> = shown.map(|block| block.text.trim_end()).collect();
+        shown.join("\n\n") == guide.text.trim_end()
+    };
+    (!pages.any(is_whole)).then(|| {
+        Offence::at_line(&guide.path, 1, "a program of a guide that no page shows whole".to_owned())
+    })
 }
 
 impl Block {
@@ -142,6 +160,22 @@ mod tests {
             assert_eq!(whats(&format!("{begin}\nx\n{end}\n")).len(), 1, "{begin}");
         }
         assert!(whats("````text\n```rust\nx\n```\n````\n").is_empty());
+    }
+
+    #[test]
+    fn a_page_shows_the_whole_program_of_a_guide() {
+        let path = "examples/guides/src/bin/a.rs";
+        let program = "fn f() {\n    one();\n}\n\nfn g() {}\n";
+        let whats = |page: &str| {
+            let page =
+                Source::new("docs/src/a.md", &page.replace("FROM", &format!("{FROM}{path} -->")));
+            let offences = offences(&[page, Source::new(path, program)]).into_iter();
+            offences.map(|offence| offence.what).collect::<Vec<_>>()
+        };
+        let (first, second) =
+            ("FROM\n```rs\nfn f() {\n    one();\n}\n```\n", "FROM\n```rs\nfn g() {}\n```\n");
+        assert!(whats(&format!("{first}\nThen:\n\n{second}")).is_empty());
+        assert_eq!(whats(first), ["a program of a guide that no page shows whole"]);
     }
 
     #[test]
