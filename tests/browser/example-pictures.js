@@ -1,6 +1,6 @@
 // Takes a screenshot of each example, for the index in `examples/README.md`.
 import { join } from 'node:path';
-import { profileOf, startCounter } from './examples.js';
+import { profileOf, startCopy } from './examples.js';
 import { hollowFolder } from './folders.js';
 import { assets, startExample } from './launch.js';
 import { until } from './patience.js';
@@ -12,7 +12,7 @@ import { isIn } from './site.js';
 /** What is on each picture, by the name of the example. @type {Record<string, Scene>} */
 const SCENES = {
   async counter(open, t) {
-    const page = await open(await startCounter(t));
+    const page = await open(await startCopy(t, 'counter'));
     await isIn(page, 'live');
     for (const count of ['1', '2', '3']) {
       await page.click('button');

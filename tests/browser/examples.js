@@ -29,24 +29,25 @@ export async function profileOf(browser, t, options) {
 }
 
 /**
- * Starts a copy of the README's program, which has no options, on another port.
+ * Starts a copy of a program that has no options, such as the README's, on another port.
  *
  * @param {import('node:test').TestContext} t
+ * @param {string} name
  */
-export async function startCounter(t) {
-  const folder = await mkdtemp(join(tmpdir(), 'counter-'));
+export async function startCopy(t, name) {
+  const folder = await mkdtemp(join(tmpdir(), `${name}-`));
   t.after(() => rm(folder, { recursive: true }));
-  const program = join(folder, 'counter');
+  const program = join(folder, name);
   // As many digits as the port in the program has.
   const base = `http://127.0.0.1:${await claimPort(t, { from: 2_000, below: 10_000 })}`;
-  const bytes = await readFile(binary('counter'), 'latin1');
+  const bytes = await readFile(binary(name), 'latin1');
   await writeFile(program, bytes.replaceAll('127.0.0.1:8080', base.slice('http://'.length)), 'latin1');
   await chmod(program, 0o755);
   startProgram(t, program);
   await until(
     () =>
       fetch(base).then(
-        ({ ok }) => ok,
+        () => true,
         () => false,
       ),
     Boolean,

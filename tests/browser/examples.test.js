@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
-import { profileOf, startCounter } from './examples.js';
+import { profileOf, startCopy } from './examples.js';
 import { binary, launchBrowser, startExample } from './launch.js';
 import { until } from './patience.js';
 import { claimPort } from './port.js';
@@ -40,7 +40,7 @@ const shows = (page, selector, text) =>
 
 describe('the small examples', { concurrency: true }, () => {
   test('counter: a click shows on every page, as on a fresh one', async (t) => {
-    const [base, context] = await Promise.all([startCounter(t), profile(t)]);
+    const [base, context] = await Promise.all([startCopy(t, 'counter'), profile(t)]);
     const pages = [await open(context, base), await open(context, base)];
     for (const page of pages) await isIn(page, 'live');
     for (const page of [...pages, ...pages]) await page.click('button');
@@ -58,28 +58,86 @@ describe('the small examples', { concurrency: true }, () => {
       return page;
     };
     const [first, bobs] = await Promise.all([signIn(alice, 'alice'), signIn(bob, 'bob')]);
-    const second = await open(alice, base);
-    await isIn(second, 'live');
+    const others = [await open(alice, base), await open(alice, `${base}/?htmx=2`)];
+    for (const page of others) await isIn(page, 'live');
     for (const text of ['one', '<b>two</b>']) {
       await bobs.fill('[name=to]', 'alice');
       await bobs.fill('[name=text]', text);
       await bobs.click('text=Notify');
     }
-    for (const page of [first, second, await open(alice, base)]) {
+    for (const page of [first, ...others, await open(alice, base)]) {
       await shows(page, '#notes > li', 'bob: one,bob: <b>two</b>');
     }
     await shows(bobs, '#notes > li', '');
 
     await first.click('text=Sign out');
     await first.waitForSelector('[name=user]');
-    await isIn(second, 'closed');
+    for (const page of others) await page.waitForSelector('[name=user]');
     await bobs.fill('[name=to]', 'bob');
     await bobs.fill('[name=text]', 'me');
     await bobs.click('text=Notify');
     await shows(bobs, '#notes > li', 'bob: me');
-    await shows(second, '#notes > li', 'bob: one,bob: <b>two</b>');
     assert.equal((await alice.request.get(`${base}/events`)).status(), 401);
   });
+
+  test('private-streams: a logout in one tab leads every tab to the page to sign in', async (t) => {
+    const [base, context] = await Promise.all([startCopy(t, 'private-streams'), profile(t)]);
+    const pages = [await open(context, base), await open(context, base)];
+    const [first, second] = pages;
+    await first.fill('[name=user]', 'ada');
+    await first.click('text=Sign in');
+    await isIn(first, 'live');
+    await second.reload();
+    await isIn(second, 'live');
+    await first.fill('[name=to]', 'ada');
+    await first.fill('[name=text]', 'Tea?');
+    await first.click('text=Send');
+    for (const page of pages) await shows(page, '#inbox > li', 'Tea?');
+    await first.click('text=Sign out');
+    for (const page of pages) {
+      await page.waitForSelector('[name=user]');
+      assert.equal(await page.locator('#inbox').count(), 0);
+    }
+  });
+
+  for (const version of ['4', '2']) {
+    test(`forms: an error keeps the form and its text, htmx ${version}`, async (t) => {
+      const [base, context] = await Promise.all([startCopy(t, 'forms'), profile(t)]);
+      const page = await context.newPage();
+      // The guide's page is for htmx 4; its form is for both.
+      const script = '<script src="https://cdn.jsdelivr.net/npm/htmx.org@2.0.11/dist/htmx.min.js"></script></head>';
+      if (version === '2') {
+        await page.route(`${base}/`, async (route) => {
+          const html = await (await route.fetch()).text();
+          const body = html.replaceAll(/<script[^>]* src=[^>]*><\/script>/g, '').replace('</head>', script);
+          await route.fulfill({ contentType: 'text/html', body });
+        });
+      }
+      await page.goto(base);
+      await page.fill('#text', 'typed');
+      /** @type {((route: import('playwright-core').Route) => Promise<void>)[]} */
+      const failures = [
+        (route) => route.fulfill({ status: 503, body: 'later' }),
+        (route) => route.fulfill({ status: 401, body: 'sign in first' }),
+        (route) => route.abort(),
+      ];
+      for (const failure of failures) {
+        await page.route('**/entries', failure, { times: 1 });
+        await page.click('text=Sign');
+        await shows(page, '#problem', 'That did not work. Your text is still here: try again.');
+        assert.equal(await page.inputValue('#text'), 'typed');
+        await page.evaluate("document.getElementById('problem').textContent = ''");
+      }
+      // A text that is refused, and then one that is not.
+      await page.fill('#text', ' ');
+      await page.click('text=Sign');
+      await shows(page, '#problem', 'Write between 1 and 200 characters.');
+      await page.fill('#text', 'typed');
+      await page.click('text=Sign');
+      await shows(page, '#problem', '');
+      await shows(await open(context, base), '#entries > li', 'typed');
+    });
+  }
 
   test('dashboard: figures come each second, and a restart is seen and survived', async (t) => {
     const listen = `127.0.0.1:${await claimPort(t)}`;

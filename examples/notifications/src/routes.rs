@@ -112,7 +112,7 @@ async fn page(
     let orders: Vec<String> = orders.iter().map(|order| order.item().into_string()).collect();
     let order = if app.orders.is_some() { ORDER } else { "" };
     let body = Html::trusted(format!(
-        "{STYLE}<h1>{user}</h1>\n<ul id=\"notes\">{notes}</ul>\n<ul id=\"orders\">{orders}</ul>\n{order}{FORMS}",
+        "{STYLE}<h1>{user}</h1>\n<ul id=\"notes\">{notes}</ul>\n<ul id=\"orders\">{orders}</ul>\n{order}{FORMS}{RELOAD}",
         user = Html::text(&session.user),
         notes = notes.concat(),
         orders = orders.concat(),
@@ -144,6 +144,16 @@ const FORMS: &str = "<form hx-post=\"/notes\" hx-swap=\"none\">\
 const ORDER: &str = "<form hx-post=\"/orders\" hx-swap=\"none\">\
     <button name=\"item\" value=\"tea\">Order tea</button> \
     <button name=\"item\" value=\"cake\">Order cake</button></form>\n";
+
+/// Loads the page again when its stream ends for good, as at a logout in another tab: it is then the page to sign in. A
+/// page that was never live stays: if its stream is always refused, it would load again and again.
+const RELOAD: &str = "\n<script>
+let wasLive = false;
+document.addEventListener('sse-kit:state', ({ detail }) => {
+  if (detail.to === 'live') wasLive = true;
+  if (detail.to === 'closed' && wasLive) location.reload();
+});
+</script>";
 
 async fn style() -> impl IntoResponse {
     let headers = [(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "no-cache")];
