@@ -139,6 +139,18 @@ describe('the small examples', { concurrency: true }, () => {
     });
   }
 
+  for (const name of ['live-page', 'live-page-hyper']) {
+    test(`${name}: the bar moves, with either htmx and without`, async (t) => {
+      const [base, context] = await Promise.all([startCopy(t, name), profile(t)]);
+      for (const path of ['/', '/htmx4', '/htmx2']) {
+        const page = await open(context, base + path);
+        const value = () => page.getAttribute('#bar', 'value');
+        const before = await value();
+        await until(value, (now) => now !== before, `the bar of ${path} moves`);
+      }
+    });
+  }
+
   test('dashboard: figures come each second, and a restart is seen and survived', async (t) => {
     const listen = `127.0.0.1:${await claimPort(t)}`;
     const { base, stop } = await startExample(t, 'dashboard', [], { listen });

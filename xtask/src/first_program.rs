@@ -100,6 +100,7 @@ mod tests {
     use super::*;
 
     const README: &str = include_str!("../../README.md");
+    const GUIDE: &str = include_str!("../../docs/src/counter.md");
     const EXAMPLE: &str = include_str!("../../examples/counter/Cargo.toml");
 
     /// The features that a manifest names for each of its dependencies.
@@ -111,6 +112,20 @@ mod tests {
         };
         let dependencies = manifest["dependencies"].as_table().unwrap();
         dependencies.iter().map(|(name, value)| (name.clone(), features(value))).collect()
+    }
+
+    /// A stranger copies the test from either page, with the module that it stands in.
+    #[test]
+    fn the_readme_and_the_guide_show_the_same_test() {
+        let shown = |page| {
+            let (_, rest) =
+                str::split_once(page, "<!-- from examples/counter/src/tests/first.rs -->\n")?;
+            let (_, rest) = rest.split_once('\n')?;
+            rest.split_once("```\n").map(|(test, _)| test)
+        };
+        let test = shown(README).unwrap();
+        assert!(test.starts_with("#[cfg(test)]\nmod tests {\n    use "));
+        assert_eq!(Some(test), shown(GUIDE));
     }
 
     /// The example is compiled with what the README adds: no crate more, and of sse-kit no other feature.

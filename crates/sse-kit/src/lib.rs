@@ -259,11 +259,6 @@ struct Traces;
 #[doc = include_str!("../../../docs/src/monitoring.md")]
 struct Monitoring;
 
-/// The code of the first guide, compiled.
-#[cfg(all(doctest, feature = "axum", feature = "serve"))]
-#[doc = include_str!("../../../docs/src/first-guide.md")]
-struct FirstGuide;
-
 /// The code of the page on axum, compiled.
 #[cfg(all(doctest, feature = "axum", feature = "kit", feature = "monitor"))]
 #[doc = include_str!("../../../docs/src/axum.md")]

@@ -13,7 +13,7 @@ const FACADE: &str = "crates/sse-kit/src/lib.rs";
 const FROM: &str = "<!-- from ";
 
 /// The folder of the programs that pages show whole, so that they can be copied.
-const GUIDES: &str = "examples/guides/src/bin/";
+const GUIDES: &str = "examples/guides/src/";
 
 /// Finds Rust that nothing compiles, and quotations that differ from their files.
 pub(super) fn offences(sources: &[Source]) -> Vec<Offence> {
