@@ -168,7 +168,7 @@ mod tests {
         let program = "fn f() {\n    one();\n}\n\nfn g() {}\n";
         let whats = |page: &str| {
             let page =
-                Source::new("docs/src/a.md", &page.replace("FROM", &format!("{FROM}{path} -->")));
+                Source::new("docs/src/a.md", page.replace("FROM", &format!("{FROM}{path} -->")));
             let offences = offences(&[page, Source::new(path, program)]).into_iter();
             offences.map(|offence| offence.what).collect::<Vec<_>>()
         };
