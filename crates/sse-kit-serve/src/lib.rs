@@ -34,7 +34,7 @@
 //!   for a dead one. [`Server::limits`] bounds the connections, in total and per address.
 //! - It serves HTTP/2 with prior knowledge and, with the feature `tls`, over TLS.
 //! - A [`Listener`] is a TCP or a Unix socket.
-//! - It answers requests only, and does not hand its sockets over: WebSockets and other upgrades need another server.
+//! - It answers requests only, and does not hand its sockets over: upgrades, such as to `WebSocket`, need another server.
 //! - It is for Unix only, because `sse-kit-shutdown` listens for Unix signals.
 //! - When file descriptors run out, the server pauses accepting and goes on.
 
