@@ -119,9 +119,14 @@ impl FanOut {
     async fn receive(&mut self) -> Result<RingMessage, RecvError> {
         let Self { shard, ring, .. } = self;
         poll_fn(|cx| {
-            // First the waker: a message that comes after the look then finds it.
-            shard.fan_out.register(cx.waker());
-            Poll::Ready(match ring.try_recv() {
+            let mut received = ring.try_recv();
+            if matches!(received, Err(TryRecvError::Empty)) {
+                // Before another look: a message that comes after it finds the waker. A task that has found a
+                // message registers none, as it would be woken while it works.
+                shard.fan_out.register(cx.waker());
+                received = ring.try_recv();
+            }
+            Poll::Ready(match received {
                 Ok(message) => Ok(message),
                 Err(TryRecvError::Overflowed(missed)) => Err(RecvError::Overflowed(missed)),
                 Err(TryRecvError::Closed) => Err(RecvError::Closed),
