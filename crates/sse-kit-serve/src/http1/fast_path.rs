@@ -8,9 +8,8 @@
 use std::sync::Arc;
 
 use super::idle::Idle;
-use super::keep_alive::wants_close;
 use super::request_head::{Lane, Next, next};
-use super::streams::{self, Writing};
+use super::streams::Writing;
 use super::whole_request::Answered;
 use super::{Back, close};
 use crate::answer::Failure;
@@ -38,20 +37,12 @@ impl Connections {
                 next = match next {
                     Next::End => return Ok(()),
                     Next::Own(request) => {
-                        let keep_alive = accepted.lifetime.keep_alive()
-                            && !wants_close(request.headers())
-                            && !self.is_leaving();
-                        // Only these routes take a request out of the line.
-                        let Some(own) = &self.streams else { return Ok(()) };
                         idle.clear();
-                        self.status.answer_on_fast_path();
-                        let (begun, exchange) = match self.admit(&*request, &accepted.peer) {
-                            Ok(exchange) => {
-                                let client = exchange.client();
-                                let begun = own.write(*request, client, &mut line, keep_alive);
-                                (begun, Some(exchange))
-                            }
-                            Err(refusal) => (streams::write(*refusal, &mut line, keep_alive), None),
+                        // Only routes of streams take such a request out of the line.
+                        let Some((begun, exchange)) =
+                            self.answer_stream(request, &mut line, &accepted)
+                        else {
+                            return Ok(());
                         };
                         let written = match begun.await {
                             Ok(Writing { keep_alive, done }) => done.await.map(|()| keep_alive),

@@ -11,8 +11,11 @@ use http_body::Body;
 use super::body_writer::BodyWriter;
 use super::keep_alive::wants_close;
 use super::response_head::Afterwards;
-use crate::answer::{Answer, AnswerBody, AppError, Pinned, boxed};
-use crate::{answer::Failure, line::Line, socket::Socket};
+use crate::answer::{Answer, AnswerBody, AppError, Failure, Pinned, boxed};
+use crate::connection::{Accepted, Connections};
+use crate::line::Line;
+use crate::peer::Exchange;
+use crate::socket::Socket;
 
 /// The requests that ask for streams, and the app's answers to them.
 pub(crate) trait StreamRoutes: Send + Sync {
@@ -91,8 +94,32 @@ where
     }
 }
 
+impl Connections {
+    /// Begins to answer a request for a stream without hyper, and counts it as long as the exchange lives. Returns
+    /// `None` if no streams are defined. It takes the box of the request, so that an open stream has no memory for
+    /// it.
+    pub(super) fn answer_stream<'a>(
+        &self,
+        request: Box<Request<()>>,
+        line: &'a mut Line<Socket>,
+        accepted: &Accepted,
+    ) -> Option<(Pinned<'a, io::Result<Writing<'a>>>, Option<Exchange>)> {
+        let routes = self.streams.as_ref()?;
+        let keep_alive =
+            accepted.lifetime.keep_alive() && !wants_close(request.headers()) && !self.is_leaving();
+        self.status.answer_on_fast_path();
+        Some(match self.admit(&*request, &accepted.peer) {
+            Ok(exchange) => {
+                let client = exchange.client();
+                (routes.write(*request, client, line, keep_alive), Some(exchange))
+            }
+            Err(refusal) => (write(*refusal, line, keep_alive), None),
+        })
+    }
+}
+
 /// Writes a response without hyper. The app may end the connection by `Connection: close`.
-pub(super) fn write<B>(
+fn write<B>(
     response: Response<B>,
     line: &mut Line<Socket>,
     keep_alive: bool,
